@@ -1,0 +1,39 @@
+# The README's two commands are `make demo` and `make test`; both set up .venv on a bare machine first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint docs bench setup clean
+
+setup: $(STAMP)
+
+# torch goes first: an install of timm or torchvision without it could replace a CPU build by a CUDA one.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Vergence needs Python 3.11 or newer; set PYTHON=/path/to/python3"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline-weights,tensorboard,dev]'
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/vergence demo --out demo
+
+# Two worker processes of one thread each: more threads than cores make the suite many times slower.
+test: $(STAMP)
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(STAMP)
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/python docs/check.py
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/speed/step.py
+	$(BIN)/python benchmarks/speed/evaluate.py
+
+clean:
+	rm -rf $(VENV) demo build dist
