@@ -137,6 +137,8 @@ class DepthMethod(Method):
                 "_kept": kept_pixels(finest, views).float().mean().detach(),
                 "_inverse_depth": finest.inverse_depth.detach().mean(),
             }
+            for scale in photometric:
+                losses[f"_scale_{scale}"] = (photometric[scale] + smoothness[scale]).detach()
         if self.reference is not None:
             with torch.no_grad():
                 reference = self.reference(target_seen)[-1]
