@@ -1,0 +1,38 @@
+"""Output files that are whole or absent: written beside their place and moved there in one step."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from vergence.errors import InputError
+
+
+@contextlib.contextmanager
+def writing(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path with the suffix of ``path``; on success it is renamed to ``path``, on failure removed.
+
+    Raises:
+        InputError: the folder cannot be written (read-only, full, a file in the way).
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"{path} cannot be written ({reason}); free some space or give an output folder that can be written."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> Path:
+    """Write UTF-8 text atomically; InputError as in :func:`writing`."""
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)

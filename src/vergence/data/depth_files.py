@@ -1,0 +1,85 @@
+"""Depth maps as files and as colours: 16-bit PNG, NumPy arrays, colour pictures with a range that is said."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vergence.data.atomic import writing
+from vergence.errors import InputError
+
+METRES_FACTOR = 256.0
+"""KITTI's convention: stored value = metres * 256; 0 = no depth."""
+_LARGEST = 65535
+
+
+class ColourRange(NamedTuple):
+    """Inverse depths that get the first and the last colour of a map."""
+
+    low: float
+    high: float
+
+
+def write_depth_png(path: Path | str, depth: NDArray[np.floating], factor: float = METRES_FACTOR) -> Path:
+    """Write depth (H, W) as a 16-bit PNG of round(depth * factor).
+
+    0, negative and not finite become 0 (no depth); what is too large for 16 bits becomes 65535 (at least that far);
+    what is too small but positive becomes 1.
+    """
+    if depth.ndim != 2:
+        raise ValueError(f"expected depth (H, W), got {depth.shape}")
+    valid = np.isfinite(depth) & (depth > 0)
+    stored = np.where(valid, np.clip(np.rint(np.where(valid, depth, 0) * factor), 1, _LARGEST), 0)
+    with writing(path) as temporary:
+        Image.fromarray(stored.astype(np.uint16)).save(temporary, format="PNG", compress_level=3)
+    return Path(path)
+
+
+def read_depth_png(path: Path | str, factor: float = METRES_FACTOR) -> NDArray[np.float32]:
+    """Read a depth map written by :func:`write_depth_png`: (H, W) float32, 0 = none. InputError if it is not one."""
+    try:
+        with Image.open(path) as image:
+            if not image.mode.startswith("I"):
+                raise InputError(f"{path} is not a 16-bit PNG (its mode is {image.mode}); give a depth map.")
+            return (np.asarray(image).astype(np.float64) / factor).astype(np.float32)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read as a 16-bit PNG: {error}.") from error
+
+
+def write_array(path: Path | str, array: NDArray[np.generic]) -> Path:
+    """Write one ``.npy`` file atomically."""
+    with writing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+    return Path(path)
+
+
+def write_picture(path: Path | str, picture: NDArray[np.uint8]) -> Path:
+    """Write an (H, W, 3) or (H, W) uint8 picture atomically; the suffix names the format."""
+    with writing(path) as temporary:
+        Image.fromarray(picture).save(temporary)
+    return Path(path)
+
+
+def colour_range(values: NDArray[np.floating], low: float = 2.0, high: float = 98.0) -> ColourRange:
+    """The percentiles ``low`` and ``high`` of the positive finite values; (0, 1) if there are none."""
+    seen = values[np.isfinite(values) & (values > 0)]
+    if seen.size == 0:
+        return ColourRange(0.0, 1.0)
+    first, last = (float(value) for value in np.percentile(seen, (low, high)))
+    return ColourRange(first, last if last > first else first + max(abs(first), 1e-6) * 1e-3)
+
+
+def colourize(
+    values: NDArray[np.floating], limits: ColourRange, colour_map: str = "magma", empty: int = 40
+) -> NDArray[np.uint8]:
+    """Colours (H, W, 3) uint8 of a map (H, W); what is not finite is grey of brightness ``empty``."""
+    from matplotlib import colormaps  # slow to import; only pictures need it
+
+    valid = np.isfinite(values)
+    scaled = (np.where(valid, values, limits.low) - limits.low) / (limits.high - limits.low)
+    table = (colormaps[colour_map](np.linspace(0, 1, 256))[:, :3] * 255).round().astype(np.uint8)
+    colours = table[np.clip(scaled * 255, 0, 255).round().astype(np.uint8)]
+    colours[~valid] = empty
+    return colours
