@@ -1,0 +1,33 @@
+"""What a method receives for one role: frames, cameras and truth of a batch of samples."""
+
+from typing import NotRequired, TypedDict
+
+from torch import Tensor
+
+IGNORED_LABEL = 255
+"""Value of pixels without a label."""
+
+
+class Batch(TypedDict):
+    """Tensors of B samples of F frames: the target first, then the sources in the order of ``FrameOptions.offsets``."""
+
+    frames: Tensor
+    """(B, F, 3, H, W) float in [0, 1], not jittered: what losses compare. Missing sources repeat the target."""
+    jittered: Tensor
+    """(B, F, 3, H, W) float in [0, 1]: what networks see; the same tensor object as ``frames`` without jitter."""
+    intrinsics: Tensor
+    """(B, F, 3, 3) float32 pixels of the H x W image, after resize, crop and flip."""
+    stereo_transform: Tensor
+    """(B, 4, 4) float32, points of the target camera to its stereo partner, metres; identity where there is none."""
+    available: Tensor
+    """(B, F) bool: whether the frame exists; the target always does."""
+    intrinsics_known: Tensor
+    """(B,) bool: False where the intrinsics are a guess from the field of view."""
+    index: Tensor
+    """(B,) int64: row of the target in the manifest."""
+    flipped: Tensor
+    """(B,) bool: whether the sample was mirrored."""
+    label: NotRequired[Tensor]
+    """(B, H, W) int64 train ids, ``IGNORED_LABEL`` where there is none."""
+    depth: NotRequired[Tensor]
+    """(B, 1, H, W) float32 metres, 0 where there is none."""

@@ -1,0 +1,114 @@
+"""One row of a manifest: what is known of one frame, and whether it makes sense."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vergence.errors import InputError
+
+PATH_COLUMNS = ("image", "stereo", "label", "depth", "disparity")
+REQUIRED_COLUMNS = ("image", "sequence", "position")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    """One frame. Paths are relative to the manifest's root, or absolute; "" and NaN mean "none" or "unknown"."""
+
+    image: str
+    sequence: str
+    position: int
+    """Number in the sequence: neighbours in time are ``position`` +- 1 of the same sequence and camera."""
+    split: str = ""
+    camera: str = ""
+    fx: float = math.nan
+    """Focal lengths and principal point, divided by the image's width (x) and height (y). All four or none."""
+    fy: float = math.nan
+    cx: float = math.nan
+    cy: float = math.nan
+    width: int = 0
+    """Size of the stored image, 0 = unknown; where it is given, an image of another size is an error."""
+    height: int = 0
+    stereo: str = ""
+    """Image of the rectified stereo partner."""
+    baseline: float = math.nan
+    """x of the partner's centre in this camera's frame, metres; positive = the partner is to the right."""
+    stereo_cx: float = math.nan
+    """Normalised principal point x of the partner; NaN = the same as ``cx``."""
+    label: str = ""
+    label_space: str = ""
+    depth: str = ""
+    """16-bit PNG (value / 256 metres, 0 none), ``.npy`` metres (0 none) or ``.npz`` sparse metres."""
+    disparity: str = ""
+    """16-bit PNG (value / 256 pixels at its own size, 0 none); depth = fx * baseline / disparity."""
+    pose: str = ""
+    """12 numbers between spaces: row-major 3 x 4 camera-to-world transform, metres."""
+    fps: float = math.nan
+
+    @property
+    def intrinsics_known(self) -> bool:
+        return not math.isnan(self.fx)
+
+    def pose_matrix(self) -> NDArray[np.float64] | None:
+        """The pose as (4, 4) camera-to-world float64, or None."""
+        if not self.pose:
+            return None
+        return np.vstack([np.array(self.pose.split(), dtype=np.float64).reshape(3, 4), [[0.0, 0.0, 0.0, 1.0]]])
+
+
+def format_pose(matrix: NDArray[np.floating]) -> str:
+    """The ``pose`` column of a (4, 4) or (3, 4) camera-to-world matrix."""
+    return " ".join(repr(float(value)) for value in np.asarray(matrix)[:3].reshape(12))
+
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(FrameRow))
+TYPES: dict[str, type] = {field.name: field.type for field in dataclasses.fields(FrameRow)}  # type: ignore[misc]
+
+
+def check_rows(rows: Sequence[FrameRow], name: str) -> None:
+    seen: set[tuple[float, ...]] = set()
+    for row in rows:
+        numbers = (row.fx, row.fy, row.cx, row.cy, row.stereo_cx, row.baseline)
+        where = f"{name}, frame {row.image!r}"
+        if row.pose and not _is_pose(row.pose):
+            raise InputError(f"{where}: pose must be 12 finite numbers (row-major 3x4, camera to world) or empty.")
+        if row.width < 0 or row.height < 0 or (row.width == 0) != (row.height == 0):
+            raise InputError(
+                f"{where}: size {row.width}x{row.height} makes no sense; give both, or 0 and 0 where it is unknown."
+            )
+        if numbers in seen:
+            continue
+        _check_numbers(row, where)
+        if not any(math.isnan(number) for number in numbers):
+            seen.add(numbers)  # NaN is never equal to itself, such rows would only fill the set
+
+
+def _check_numbers(row: FrameRow, where: str) -> None:
+    unknown = [math.isnan(value) for value in (row.fx, row.fy, row.cx, row.cy)]
+    if any(unknown) and not all(unknown):
+        raise InputError(f"{where}: fx, fy, cx, cy must all be numbers, or all empty where the camera is unknown.")
+    if not all(unknown):
+        from vergence.geometry.camera import Camera
+
+        partner = row.cx if math.isnan(row.stereo_cx) else row.stereo_cx
+        try:
+            for cx in (row.cx, partner):
+                Camera.from_normalized(row.fx, row.fy, cx, row.cy, 1000, 1000)
+        except InputError as error:
+            raise InputError(
+                f"{where}: intrinsics fx {row.fx:g}, fy {row.fy:g}, cx {row.cx:g}, cy {row.cy:g} are impossible; "
+                "the columns hold values divided by the image's width (fx, cx) and height (fy, cy)."
+            ) from error
+    if not math.isnan(row.baseline) and not 0 < abs(row.baseline) < 100:
+        raise InputError(f"{where}: baseline {row.baseline:g} is impossible; give metres, not 0, or leave it empty.")
+
+
+def _is_pose(text: str) -> bool:
+    try:
+        numbers = [float(part) for part in text.split()]
+    except ValueError:
+        return False
+    return len(numbers) == 12 and all(math.isfinite(number) for number in numbers)

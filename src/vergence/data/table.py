@@ -1,0 +1,125 @@
+"""Manifest tables on disk: CSV and Parquet files as columns of checked values."""
+
+import csv
+import difflib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vergence.data.atomic import writing
+from vergence.data.frame_row import COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
+from vergence.errors import InputError
+
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+
+
+def read_rows(path: Path) -> list[FrameRow]:
+    """Rows of a ``.parquet`` or ``.csv`` file; InputError where it is missing, broken or has wrong columns."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; make a manifest with `vergence index` or give another path.")
+    if path.suffix == ".csv":
+        columns = _read_csv(path)
+    elif path.suffix == ".parquet":
+        columns = _read_parquet(path)
+    else:
+        raise InputError(f"{path} is no manifest: expected a file that ends in .parquet or .csv.")
+    names = list(columns)
+    return [FrameRow(**dict(zip(names, values, strict=True))) for values in zip(*columns.values(), strict=True)]
+
+
+def write_rows(path: Path, rows: Sequence[FrameRow]) -> None:
+    """Write rows as Parquet or CSV, by suffix; the file is whole or not there."""
+    if path.suffix not in (".parquet", ".csv"):
+        raise InputError(f"{path} must end in .parquet or .csv to be written as a manifest.")
+    columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    with writing(path) as temporary:
+        if path.suffix == ".parquet":
+            schema = pa.schema([(name, _ARROW[TYPES[name]]) for name in COLUMNS])
+            pq.write_table(pa.table(columns, schema=schema), temporary)
+            return
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(zip(*columns.values(), strict=True))
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """ " (did you mean 'x'?)" with the nearest of the known words, or ""."""
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def _check_columns(names: Sequence[str], path: Path) -> None:
+    for name in names:
+        if name not in COLUMNS:
+            raise InputError(
+                f"{path} has an unknown column {name!r}{nearest(name, COLUMNS)}; the columns are {', '.join(COLUMNS)}."
+            )
+    missing = [name for name in REQUIRED_COLUMNS if name not in names]
+    if missing:
+        raise InputError(
+            f"{path} lacks the column {missing[0]!r}; a manifest needs {', '.join(REQUIRED_COLUMNS)}, one row a frame."
+        )
+    doubled = [name for name, count in Counter(names).items() if count > 1]
+    if doubled:
+        raise InputError(f"{path} has the column {doubled[0]!r} twice; keep one of them.")
+
+
+def _read_csv(path: Path) -> Mapping[str, list[Any]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [line for line in csv.reader(file) if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as CSV ({error}); write it as UTF-8 text with commas.") from error
+    if not lines:
+        raise InputError(f"{path} is empty; its first line must name the columns.")
+    names, body = lines[0], lines[1:]
+    _check_columns(names, path)
+    for number, line in enumerate(body, start=2):
+        if len(line) != len(names):
+            raise InputError(f"{path}, line {number} has {len(line)} values for {len(names)} columns; correct it.")
+    return {
+        name: [_parse(name, line[k], f"{path}, line {number}") for number, line in enumerate(body, start=2)]
+        for k, name in enumerate(names)
+    }
+
+
+def _parse(name: str, text: str, where: str) -> str | int | float:
+    kind = TYPES[name]
+    text = text.strip()
+    try:
+        if kind is str:
+            if not text and name in REQUIRED_COLUMNS and name != "sequence":
+                raise ValueError
+            return text
+        if not text and name != "position":
+            return math.nan if kind is float else 0
+        return float(text) if kind is float else int(text)
+    except ValueError:
+        expected = {str: "a path", int: "a whole number", float: "a number"}[kind]
+        raise InputError(f"{where}: {name} is {text!r}, expected {expected}; correct the manifest.") from None
+
+
+def _read_parquet(path: Path) -> Mapping[str, list[Any]]:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} cannot be read as Parquet ({error}); make it again.") from error
+    _check_columns(table.column_names, path)
+    columns: dict[str, list[Any]] = {}
+    for name in table.column_names:
+        kind = TYPES[name]
+        try:
+            values = table.column(name).cast(_ARROW[kind]).to_pylist()
+        except pa.ArrowException as error:
+            raise InputError(f"{path}: column {name!r} must hold {kind.__name__} values ({error}).") from error
+        empty: Any = {str: "", int: 0, float: math.nan}[kind]
+        if None in values and name in ("image", "position"):
+            raise InputError(f"{path}: column {name!r} has empty cells; every frame needs its {name}.")
+        columns[name] = [empty if value is None else value for value in values]
+    return columns
