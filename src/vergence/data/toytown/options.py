@@ -21,7 +21,8 @@ class TownOptions:
     """Everything that decides the pixels of a town.
 
     seed: another seed is another town. style: "clear" or "dusk" (fog, other textures, palette and light over the same
-    geometry). width, height: pixels. fps: frames per second. baseline: metres to the right-hand camera. stereo: render it.
+    geometry). width, height: pixels. fps: frames per second. baseline: metres to the right-hand camera. stereo: whether
+    the right-hand camera is rendered.
 
     Raises InputError for an unknown style or a size, rate or baseline that is not positive.
     """
@@ -46,8 +47,8 @@ class TownOptions:
 class TownFrame(NamedTuple):
     """One instant of a drive.
 
-    image (H,W,3) uint8; right (H,W,3) uint8 from `baseline` metres to the right, or None; depth (H,W) float32 z-depth in
-    metres at the pixel centre, 0 = sky or beyond 250 m; label (H,W) uint8 Cityscapes train ids; pose (4,4) float64
+    image (H,W,3) uint8; right (H,W,3) uint8 from `baseline` metres to the right, or None; depth (H,W) float32 z-depth
+    in metres at the pixel centre, 0 = sky or beyond 250 m; label (H,W) uint8 Cityscapes train ids; pose (4,4) float64
     camera-to-world, metres, OpenCV axes (x right, y down, z forward; the world has z up); moving (H,W) bool.
     """
 

@@ -72,8 +72,8 @@ def materials(solids: Solids, style: str) -> np.ndarray:
     dusk = style == "dusk"
     names = {index: name for name, index in KIND.items()}
     rows = np.zeros((len(solids.kind), COLUMNS), np.float32)
-    for k, (kind, chance) in enumerate(zip(solids.kind, solids.chance, strict=True)):
-        rows[k] = _material(names[int(kind)], *chance, dusk)
+    for k, (kind, (a, b, c, d)) in enumerate(zip(solids.kind, solids.chance.tolist(), strict=True)):
+        rows[k] = _material(names[int(kind)], a, b, c, d, dusk)
     return rows
 
 

@@ -61,7 +61,7 @@ def furnish(street: Street, seed: int, number: int) -> Scenery:
 
 
 def _clear(street: Street, solids: Solids, margin: float) -> bool:
-    """True if no corner or side of the footprint comes nearer than `margin` to a carriageway (ours or a crossing one)."""
+    """True if nothing of the footprint comes nearer than `margin` to a carriageway (ours or a crossing one)."""
     c, h, axes = solids.centre, solids.half, solids.axes
     grid = np.array([(a, b) for a in (-1, -0.5, 0, 0.5, 1) for b in (-1, -0.5, 0, 0.5, 1)], float)
     points = (c[:, None] + np.einsum("nij,ncj->nci", axes[:, :, :2], grid[None] * h[:, None, :2])).reshape(-1, 3)

@@ -20,7 +20,7 @@ def band(x: Array, width: float, footprint: Array) -> Array:
 
 
 def repeated_band(x: Array, period: Array | float, fill: Array | float, footprint: Array) -> Array:
-    """Stripes of width fill * period about the middle of each period; fades to their mean where they become too fine."""
+    """Stripes of width fill * period about the middle of each period; where too fine, their mean."""
     phase = x / period
     phase = np.abs(phase - np.floor(phase) - np.float32(0.5)) * period
     cover = np.clip((0.5 * fill * period - phase) / footprint + 0.5, 0.0, 1.0)

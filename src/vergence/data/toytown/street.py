@@ -109,7 +109,7 @@ class Line(NamedTuple):
 
 class Street(NamedTuple):
     """plan, terrain, line; crossings (M,5): x, y, heading, half road, arc length; squares (Q,3): x, y, radius;
-    fields (2, rows, columns): arc length and signed distance right of the line, on a CELL grid whose corner is `origin`."""
+    fields (2, rows, columns): arc length and signed distance right of the line, on a CELL grid from `origin`."""
 
     plan: Plan
     terrain: Terrain

@@ -22,7 +22,7 @@ class TextureSet(NamedTuple):
     def sample(
         self, tile: np.ndarray | int, u: np.ndarray, v: np.ndarray, metres: np.ndarray | float, footprint: np.ndarray
     ) -> np.ndarray:
-        """Trilinear look-up. u, v, footprint (N,) in metres; metres: side of the tile in the world. Returns (N,) float32."""
+        """Trilinear look-up (N,) float32. u, v, footprint (N,) in metres; metres: side of the tile in the world."""
         inverse = np.float32(1.0) / np.asarray(metres, np.float32)
         lod = np.log2(np.maximum(footprint * inverse * np.float32(SIZE), np.float32(1e-6)))
         np.clip(lod, 0, LEVELS - 1.001, out=lod)

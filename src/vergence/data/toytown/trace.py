@@ -21,7 +21,7 @@ _MARCH = 0.8 * (700.0 / 0.8) ** np.linspace(0.0, 1.0, 40)
 
 
 class View(NamedTuple):
-    """A grid of rays: rotation (3,3) camera-to-world, centre (3,) m, x (w,) and y (h,) normalised sample coordinates."""
+    """A grid of rays: rotation (3,3) camera-to-world, centre (3,) m, x (w,) and y (h,) normalised coordinates."""
 
     rotation: np.ndarray
     centre: np.ndarray
