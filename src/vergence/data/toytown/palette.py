@@ -56,7 +56,7 @@ def make_light(style: str, seed: int, street: int) -> Light:
         ground = np.array([[grey, grey * 0.98, grey * 1.05], [0.45, 0.38, 0.36], [0.33, 0.27, 0.18]])
         ground = ground * rng.uniform(0.85, 1.12, (3, 1))
         sky = np.array([0.25, 0.24, 0.42]) * rng.uniform(0.85, 1.2)
-        haze, far, noise = np.array([0.62, 0.50, 0.50]), rng.uniform(70, 150), 1.8
+        haze, far, noise = np.array([0.62, 0.50, 0.50]), rng.uniform(80, 160), 1.4
         cloud, tint, paint = np.array([0.80, 0.52, 0.42]), np.array([0.98, 0.80, 0.72]), np.array([0.75, 0.62, 0.35])
         ambient, direct, tiles = 0.62, 0.38, ("slabs", "blocks", "leaves")
     sun = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])

@@ -46,8 +46,8 @@ def camera_pose(street: Street, s: float, time: float, phase: np.ndarray) -> np.
     w = plan.wobble
     across = _lane(plan) + 0.25 * np.sin(0.11 * s + phase[1])
     position, axes = frame_at(street, s, across, tilt=True)
-    pitch = plan.pitch + w * (0.03 * np.sin(0.5 * time + phase[2]) + 0.006 * np.sin(7.0 * time + phase[3]))
-    yaw = plan.yaw + w * (0.06 * np.sin(0.45 * time + phase[4]) + 0.004 * np.sin(5.0 * time + phase[5]))
+    pitch = plan.pitch + w * (0.05 * np.sin(0.5 * time + phase[2]) + 0.006 * np.sin(7.0 * time + phase[3]))
+    yaw = plan.yaw + w * (0.08 * np.sin(0.45 * time + phase[4]) + 0.004 * np.sin(5.0 * time + phase[5]))
     roll = plan.roll + w * (0.012 * np.sin(0.6 * time + phase[6]) + 0.003 * np.sin(6.0 * time + phase[7]))
     forward, left, up = axes.T
     forward, left = np.cos(yaw) * forward - np.sin(yaw) * left, np.cos(yaw) * left + np.sin(yaw) * forward

@@ -54,6 +54,7 @@ def furnish(street: Street, seed: int, number: int) -> Scenery:
     for side in (-1.0, 1.0):
         groups += _lots(street, rng, side)
         groups += _furniture(street, rng, side)
+        groups += _clutter(street, rng, side)
     groups.append(_skyline(street, rng))
     movers = _traffic(street, np.random.default_rng([seed, number, 3]))
     lead = parts.car(rng, True) if street.plan.lead else None
@@ -165,6 +166,43 @@ def _furniture(street: Street, rng: np.random.Generator, side: float) -> list[So
         position, axes = frame_at(street, s, side * away, turn, margin < 0)
         placed = solids.placed(position, axes)
         if _clear(street, placed if margin < 0 else _foot(placed), margin):
+            groups.append(placed)
+    return groups
+
+
+def _clutter(street: Street, rng: np.random.Generator, side: float) -> list[Solids]:
+    """Bushes, stalls, containers and hoardings beside the road, also on squares and empty lots."""
+    plan = street.plan
+    groups: list[Solids] = []
+    for _ in range(rng.poisson(plan.clutter * (DRIVE + AFTER) / 100)):
+        b = Builder()
+        draw, chance = rng.random(), rng.random(4)
+        long, wide, tall = rng.uniform([0.5, 0.4, 0.5], [3.0, 1.3, 1.5])
+        if draw < 0.4:
+            b.add(
+                parts.ELLIPSOID,
+                (0, 0, 0.4 * tall),
+                (0.6 * long + 0.3, wide + 0.2, 1.1 * tall),
+                parts.VEGETATION,
+                "crown",
+                chance,
+            )
+        elif draw < 0.75:
+            b.add(
+                BOX,
+                (0, 0, tall),
+                (long, wide, tall + 0.3),
+                parts.BUILDING,
+                "facade" if chance[0] < 0.3 else "body",
+                chance,
+            )
+        else:
+            b.add(BOX, (0, 0, tall), (1.2 * long, 0.1, tall + 0.3), parts.WALL, "wall", chance)
+        away = plan.road + 0.4 + wide + rng.exponential(4.0)
+        placed = b.build().placed(
+            *frame_at(street, rng.uniform(-BEFORE, DRIVE + AFTER - 5), side * away, rng.normal(0, 0.5))
+        )
+        if _clear(street, placed, 0.4):
             groups.append(placed)
     return groups
 

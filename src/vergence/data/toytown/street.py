@@ -44,6 +44,7 @@ class Plan:
     storeys: tuple[float, float]
     gap: float  # probability that a lot stays empty
     trees: float  # probability per 7 metres and side
+    clutter: float  # bushes, stalls, containers per 100 m and side
     hedges: float  # share of lots that are fenced off from the street
     traffic: float  # expected oncoming cars per 100 m
     walkers: float  # expected people per 100 m
@@ -56,8 +57,11 @@ class Plan:
     wobble: float
 
 
-def make_plan(rng: np.random.Generator, street: int) -> Plan:
-    """Draw a plan; the character cycles with the street number so that any six in a row are all different."""
+def make_plan(rng: np.random.Generator, street: int, start: np.ndarray) -> Plan:
+    """Draw a plan. start (3,) in [0,1) belongs to the town.
+
+    The character cycles with the street number so that any six in a row are all different.
+    """
     character = CHARACTERS[street % len(CHARACTERS)]
     lane, wide = character == "lane", character in ("avenue", "square")
     road = rng.uniform(1.7, 2.6) if lane else rng.uniform(5.0, 8.0) if wide else rng.uniform(3.2, 5.5)
@@ -69,6 +73,9 @@ def make_plan(rng: np.random.Generator, street: int) -> Plan:
     storeys = {
         "lane": (2, 5), "avenue": (4, 9), "square": (2, 6), "suburb": (1, 2.6), "hill": (1, 4), "corners": (2, 6),
     }[character]  # fmt: skip
+    eye = float(np.exp(rng.uniform(np.log(1.1), np.log(3.2))))
+    # mounting angles spread evenly over the streets (golden ratio steps), so that any few streets differ
+    spread = (start + street * np.array([0.6180, 0.7549, 0.5698])) % 1.0
     return Plan(
         character=character,
         road=road,
@@ -78,15 +85,16 @@ def make_plan(rng: np.random.Generator, street: int) -> Plan:
         storeys=storeys,
         gap=rng.uniform(0.0, 0.08) if lane else rng.uniform(0.05, 0.5),
         trees=0.0 if lane else rng.uniform(0.0, 0.75),
+        clutter=rng.uniform(0.0, 3.0) if lane else rng.uniform(2.0, 14.0),
         hedges=rng.uniform(0.0, 0.7),
         traffic=0.0 if lane else rng.uniform(0.0, 4.0),
         walkers=rng.uniform(0.5, 6.0),
-        lead=rng.uniform(7.0, 15.0) if rng.random() < 0.3 else 0.0,
-        speed=rng.uniform(5.0, 8.0) if lane else rng.uniform(6.0, 12.0),
-        eye=rng.uniform(1.1, 2.6),
-        pitch=float(np.clip(rng.normal(0.02, 0.075), -0.13, 0.17)),
-        roll=float(np.clip(rng.normal(0.0, 0.02), -0.05, 0.05)),
-        yaw=float(np.clip(rng.normal(0.0, 0.12), -0.3, 0.3)),
+        lead=rng.uniform(6.0, 15.0) if rng.random() < 0.3 else 0.0,
+        speed=min(rng.uniform(5.0, 8.0) if lane else rng.uniform(6.0, 12.0), 5.0 * eye),
+        eye=eye,
+        pitch=-0.3 + 0.54 * spread[0],
+        roll=-0.1 + 0.2 * spread[1],
+        yaw=-0.45 + 0.9 * spread[2],
         wobble=rng.uniform(0.3, 1.0),
     )
 
@@ -183,7 +191,7 @@ def make_line(rng: np.random.Generator, plan: Plan) -> tuple[Line, list[float]]:
 def make_street(seed: int, street: int) -> Street:
     """The street number `street` of the town `seed`; styles share it."""
     rng = np.random.default_rng([seed, street, 1])
-    plan = make_plan(rng, street)
+    plan = make_plan(rng, street, np.random.default_rng([seed, 0]).random(3))
     line, corners = make_line(rng, plan)
     slope = rng.uniform(0.05, 0.13) if plan.character == "hill" else rng.uniform(0.0, 0.06)
     length = rng.uniform([70.0, 110.0, 180.0], [110.0, 180.0, 300.0])
@@ -200,9 +208,9 @@ def make_street(seed: int, street: int) -> Street:
                 crossings.append((x, y, turn, rng.uniform(2.5, 4.5), s))
     squares = []
     if plan.character in ("square", "corners"):
-        for s in np.cumsum(rng.uniform(20.0, 90.0, 4)):
+        for s in np.cumsum(rng.uniform(30.0, 110.0, 3)):
             x, y, _ = line.at(s, rng.uniform(-12.0, 12.0))
-            squares.append((x, y, rng.uniform(18.0, 40.0)))
+            squares.append((x, y, rng.uniform(14.0, 34.0)))
     fields, origin = _fields(line)
     return Street(
         plan, terrain, line, np.array(crossings).reshape(-1, 5), np.array(squares).reshape(-1, 3), fields, origin
