@@ -1,0 +1,219 @@
+"""Clips of frames in folders: plain, with an ``intrinsics.json``, stereo, and collections of all three."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vergence.data.frame_row import FrameRow, format_pose
+from vergence.data.layouts.files import image_size, list_files, list_folders, positions, require_folder
+from vergence.data.layouts.intrinsics import Intrinsics, find_intrinsics, read_cam_txt
+from vergence.data.layouts.splits import assign_splits
+from vergence.data.manifest import Manifest
+from vergence.errors import InputError
+
+_log = logging.getLogger("vergence")
+
+
+def folder(root: Path | str, split: bool = True) -> Manifest:
+    """A folder of images, or of sub-folders of images (each one a sequence), in natural order of their names.
+
+    Where ``root`` holds no images itself but has a folder ``images/``, only that one is read.
+    Intrinsics come from ``intrinsics.json`` or SC-Depth's ``cam.txt`` beside the images or in ``root``, else unknown.
+
+    Raises:
+        InputError: no folder, no images in it, a single frame, an unreadable image, bad intrinsics.
+    """
+    root = require_folder(root)
+    inner = not list_files(root) and (root / "images").is_dir()
+    return finish(_folder_rows(root, root / "images" if inner else root), root, root.name, split)
+
+
+def folder_intrinsics(root: Path | str, split: bool = True) -> Manifest:
+    """``images/`` (frames, or sub-folders of frames) with ``intrinsics.json`` beside it.
+
+    ``poses.txt`` (a line of 12 numbers for each frame, camera to world) and ``lidar_depth/`` (16-bit PNG, metres * 256,
+    names as the frames) are used where they exist.
+    """
+    root = require_folder(root)
+    return finish(_images_rows(root), root, root.name, split)
+
+
+def stereo_folders(root: Path | str, split: bool = True, right_as_target: bool = False) -> Manifest:
+    """Rectified ``left/`` and ``right/`` with equal names, and ``intrinsics.json`` with ``baseline_m`` beside them.
+
+    Args:
+        root: the folder of one clip.
+        split: give the frames a split (:func:`vergence.data.layouts.splits.assign_splits`).
+        right_as_target: also make a row of each right frame, its partner being the left one.
+
+    Raises:
+        InputError: a right frame without a left one, bad intrinsics, and as :func:`folder`.
+    """
+    root = require_folder(root)
+    return finish(_stereo_rows(root, right_as_target), root, root.name, split)
+
+
+def driving_video(root: Path | str, split: bool = True) -> Manifest:
+    """Every sub-folder that is a clip of one of the forms above, as one manifest with a camera for each clip."""
+    root = require_folder(root)
+    rows: list[FrameRow] = []
+    for name in list_folders(root):
+        make = clip_form(root / name)
+        if make is not None:
+            found = _moved(make(root / name), name)
+            rows += [dataclasses.replace(row, camera=f"{name}/{row.camera}") for row in found]
+    if not rows:
+        raise InputError(
+            f"{root} holds no clips; expected sub-folders with images/ and intrinsics.json, or with left/ and right/."
+        )
+    return finish(rows, root, root.name, split)
+
+
+def clip_form(root: Path) -> Callable[[Path], list[FrameRow]] | None:
+    """The function that makes rows of a clip folder with marks (images/ or left/ and right/), or None."""
+    names = set(list_folders(root))
+    if names & {"left", "right"} and not list_files(root):
+        return _stereo_rows
+    if "images" in names and (root / "intrinsics.json").is_file():
+        return _images_rows
+    return None
+
+
+def finish(rows: Sequence[FrameRow], root: Path, name: str, split: bool = True) -> Manifest:
+    """Manifest of rows made by a layout, with a split; InputError for none or a single frame."""
+    if not rows:
+        raise InputError(f"{root} holds no images; expected files such as 000000.jpg in it or in its sub-folders.")
+    if len(rows) == 1:
+        raise InputError(
+            f"{root} holds one frame only; give at least three consecutive frames (or the image file itself)."
+        )
+    return Manifest(assign_splits(rows, name) if split else rows, root, str(root))
+
+
+def _moved(rows: Sequence[FrameRow], prefix: str) -> list[FrameRow]:
+    """Rows of a sub-folder, seen from its parent: paths and sequence names get the prefix."""
+    moved = []
+    for row in rows:
+        paths = {key: f"{prefix}/{getattr(row, key)}" for key in ("image", "stereo", "depth") if getattr(row, key)}
+        sequence = prefix if row.sequence in ("", prefix) else f"{prefix}/{row.sequence}"
+        moved.append(dataclasses.replace(row, sequence=sequence, **paths))  # type: ignore[arg-type]
+    return moved
+
+
+def _folder_rows(root: Path, base: Path) -> list[FrameRow]:
+    """Rows of the images in ``base`` and all folders below it; paths are relative to ``root``."""
+    rows: list[FrameRow] = []
+    pending = [base]
+    while pending:
+        here = pending.pop(0)
+        names = list_files(here)
+        if names:
+            sequence = here.relative_to(base).as_posix() if here != base else root.name
+            rows += _sequence_rows(root, here, names, sequence, _intrinsics(root, here, names))
+        pending += [here / name for name in list_folders(here)]
+    return rows
+
+
+def _intrinsics(root: Path, here: Path, names: Sequence[str]) -> Intrinsics:
+    for place in (here, root):
+        if (place / "cam.txt").is_file() and not (place / "intrinsics.json").is_file():
+            return read_cam_txt(place / "cam.txt", *image_size(here / names[0]))
+    return find_intrinsics(here, root)
+
+
+def _sequence_rows(
+    root: Path, here: Path, names: Sequence[str], sequence: str, camera: Intrinsics, camera_name: str = "main"
+) -> list[FrameRow]:
+    rows = []
+    relative = here.relative_to(root).as_posix()
+    for name, position in zip(names, positions(names), strict=True):
+        width, height = image_size(here / name)
+        camera.check_aspect(width, height, here / name)
+        image = name if relative == "." else f"{relative}/{name}"
+        row = FrameRow(image, sequence, position, camera=camera_name, width=width, height=height)
+        rows.append(camera.onto(row))
+    return rows
+
+
+def _images_rows(root: Path) -> list[FrameRow]:
+    if not (root / "images").is_dir():
+        raise InputError(f"{root} has no images/ folder; put the frames into {root / 'images'}.")
+    if not (root / "intrinsics.json").is_file():
+        raise InputError(f"{root} has no intrinsics.json; add one, or use the layout 'folder' for unknown intrinsics.")
+    return _with_truth(root, _folder_rows(root, root / "images"))
+
+
+def _stereo_rows(root: Path, right_as_target: bool = False) -> list[FrameRow]:
+    left, right = root / "left", root / "right"
+    left_names, right_names = list_files(left), list_files(right)
+    if right_names and not left_names:
+        raise InputError(f"{root} has right/ but no frames in left/; add the left frames with the same names.")
+    if not left_names:
+        raise InputError(f"{root} holds no images in left/; put the left frames there and the right ones in right/.")
+    stems = {Path(name).stem for name in left_names}
+    lonely = [name for name in right_names if Path(name).stem not in stems]
+    if lonely:
+        raise InputError(
+            f"{right} has {len(lonely)} frame(s) without a left counterpart, the first is {lonely[0]}; "
+            "give the pairs equal names."
+        )
+    camera = find_intrinsics(root)
+    rows = _sequence_rows(root, left, left_names, root.name, camera, "left")
+    if not np.isfinite(camera.baseline):
+        if right_names:
+            _log.warning("%s: right/ is not used, because intrinsics.json with baseline_m (metres) is missing", root)
+        return _with_truth(root, rows)
+    partner = {Path(name).stem: f"right/{name}" for name in right_names}
+    if len(partner) < len(rows):
+        _log.warning("%s: %d of %d left frames have no right one", root, len(rows) - len(partner), len(rows))
+    pairs = [_paired(row, partner.get(Path(row.image).stem, ""), camera) for row in rows]
+    mirrored = [_mirror(row) for row in pairs if row.stereo] if right_as_target else []
+    return _with_truth(root, pairs) + mirrored
+
+
+def _paired(row: FrameRow, partner: str, camera: Intrinsics) -> FrameRow:
+    if not partner:
+        return row
+    return dataclasses.replace(row, stereo=partner, baseline=camera.baseline, stereo_cx=camera.stereo_cx)
+
+
+def _mirror(row: FrameRow) -> FrameRow:
+    """The row of the right frame of a stereo pair."""
+    known = np.isfinite(row.stereo_cx)
+    return dataclasses.replace(
+        row,
+        image=row.stereo,
+        stereo=row.image,
+        camera="right",
+        baseline=-row.baseline,
+        cx=row.stereo_cx if known else row.cx,
+        stereo_cx=row.cx if known else row.stereo_cx,
+    )
+
+
+def _with_truth(root: Path, rows: list[FrameRow]) -> list[FrameRow]:
+    """Fill in depth of ``lidar_depth/`` and the poses of ``poses.txt``, where the clip has them."""
+    depth = {Path(name).stem: f"lidar_depth/{name}" for name in list_files(root / "lidar_depth")}
+    if depth:
+        rows = [dataclasses.replace(row, depth=depth.get(Path(row.image).stem, "")) for row in rows]
+    if (root / "poses.txt").is_file():
+        poses = read_poses(root / "poses.txt", len(rows))
+        rows = [dataclasses.replace(row, pose=pose) for row, pose in zip(rows, poses, strict=True)]
+    return rows
+
+
+def read_poses(path: Path, frames: int) -> list[str]:
+    """``pose`` columns of a KITTI poses file: a line of 12 numbers (3x4, row-major, camera to world) a frame."""
+    try:
+        table = np.loadtxt(path, dtype=np.float64, ndmin=2)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as poses ({error}); write 12 numbers a line.") from error
+    if table.shape != (frames, 12) or not np.isfinite(table).all():
+        raise InputError(
+            f"{path} has {table.shape[0]} lines of {table.shape[1]} numbers for {frames} frames; "
+            "write 12 finite numbers (3x4, row-major, camera to world) for each frame."
+        )
+    return [format_pose(line.reshape(3, 4)) for line in table]

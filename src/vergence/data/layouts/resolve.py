@@ -1,0 +1,154 @@
+"""Whatever the user gives - manifest, data set, folder, video, image - as a manifest, and one line that says how."""
+
+import dataclasses
+import logging
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from vergence.data.frame_row import PATH_COLUMNS, FrameRow
+from vergence.data.layouts.clips import clip_form
+from vergence.data.layouts.files import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    image_size,
+    list_files,
+    list_folders,
+)
+from vergence.data.manifest import Manifest
+from vergence.errors import InputError
+
+_log = logging.getLogger("vergence")
+_MANIFESTS = ("manifest.parquet", "manifest.csv")
+
+
+def resolve_input(source: Path | str | Sequence[Path | str], split: bool = True) -> Manifest:
+    """Manifest of what the user gave, with a line in the log: what it was taken for and which intrinsics it has.
+
+    Args:
+        source: a manifest file, a data set folder of a known layout, a folder of images, of sub-folders or of videos,
+            a video file, a single image, or several of these.
+        split: give data without a split of their own one; predictions need none.
+
+    Raises:
+        InputError: nothing there, nothing readable in it, or a kind of file that is not known.
+    """
+    if not isinstance(source, str | Path):
+        if not source:
+            raise InputError("no input given; name a manifest, a folder or a video.")
+        return merge([resolve_input(one, split) for one in source])
+    path = Path(source)
+    kind = recognise(path)
+    manifest = _read(kind, path, split)
+    _log.info("%s: recognised as %s; %s", path, kind, describe_intrinsics(manifest))
+    return manifest
+
+
+def _read(kind: str, path: Path, split: bool) -> Manifest:
+    if kind == "manifest":
+        return Manifest.read(path if path.is_file() else next(path / n for n in _MANIFESTS if (path / n).is_file()))
+    if kind == "image":
+        width, height = image_size(path)
+        return Manifest([FrameRow(path.name, path.stem, 0, width=width, height=height)], path.parent, str(path))
+    from vergence.data.layouts import LAYOUTS
+
+    layout = LAYOUTS[kind]
+    has_split = "split" in layout.__annotations__
+    return layout(path, split=split) if has_split else layout(path)
+
+
+def recognise(path: Path) -> str:
+    """ "manifest", "image" or the name of a layout, by suffix or by the marks in a folder; InputError if unknown."""
+    if path.is_file():
+        return _recognise_file(path)
+    if not path.is_dir():
+        raise InputError(f"{path} does not exist; give a manifest, a folder of frames, a video or an image.")
+    if any((path / name).is_file() for name in _MANIFESTS):
+        return "manifest"
+    folders = list_folders(path)
+    for name, marks in _MARKS.items():
+        if any(all((path / part).exists() for part in group) for group in marks):
+            return name
+    if any(re.fullmatch(r"\d{4}_\d\d_\d\d", name) and _has_drives(path / name) for name in folders):
+        return "kitti_raw"
+    if clip_form(path) is not None:
+        return "stereo_folders" if {"left", "right"} & set(folders) else "folder_intrinsics"
+    if not list_files(path):
+        if any(clip_form(path / name) is not None for name in folders):
+            return "driving_video"
+        if list_files(path, VIDEO_SUFFIXES):
+            return "video"
+    return "folder"
+
+
+_MARKS: dict[str, Sequence[tuple[str, ...]]] = {
+    "cityscapes": [("leftImg8bit_sequence",), ("leftImg8bit",)],
+    "kitti_odometry": [("sequences/00",), ("sequences", "poses")],
+    "kitti2015": [("image_left", "disparity"), ("training/image_2", "training/disp_occ_0"), ("image_2", "disp_occ_0")],
+    "camvid": [("images/train", "labels/train", "classes.json"), ("train", "trainannot")],
+}
+"""Layout -> groups of files or folders; a folder with all of one group has that layout."""
+
+
+def _has_drives(folder: Path) -> bool:
+    return any("_drive_" in name for name in list_folders(folder))
+
+
+def _recognise_file(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in (".parquet", ".csv"):
+        return "manifest"
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    if suffix in IMAGE_SUFFIXES:
+        return "image"
+    raise InputError(
+        f"{path} is no manifest (.parquet, .csv), video (such as .mp4) or image (such as .jpg); give one of these."
+    )
+
+
+def describe_intrinsics(manifest: Manifest) -> str:
+    """Which intrinsics the frames have, for the log: known, a guess, or mixed, with the number of cameras."""
+    rows = list(manifest)
+    known = sum(row.intrinsics_known for row in rows)
+    size = f"{len(rows)} frames, {len({row.sequence for row in rows})} sequence(s)"
+    if not known:
+        return f"{size}; intrinsics unknown: guessed from the field of view, or learned"
+    cameras = sorted({(row.fx, row.fy) for row in rows if row.intrinsics_known})
+    shown = ", ".join(f"fx {fx:.3f} W, fy {fy:.3f} H" for fx, fy in cameras[:3]) + (" ..." if cameras[3:] else "")
+    rest = "" if known == len(rows) else f", unknown for the other {len(rows) - known} frames (guessed or learned)"
+    stereo = sum(bool(row.stereo) for row in rows)
+    partners = f"; {stereo} with a stereo partner" if stereo else ""
+    return f"{size}; intrinsics given for {known} of them ({shown}){rest}{partners}"
+
+
+def merge(manifests: Sequence[Manifest]) -> Manifest:
+    """One manifest of several; where two have a sequence of the same name, the inputs' names are put before it."""
+    if len(manifests) == 1:
+        return manifests[0]
+    root = Path(os.path.commonpath([manifest.root for manifest in manifests]))
+    names = _unique(Path(manifest.name).name or "input" for manifest in manifests)
+    owners: dict[str, set[int]] = {}
+    for number, manifest in enumerate(manifests):
+        for row in manifest.rows:
+            owners.setdefault(row.sequence, set()).add(number)
+    rows = []
+    for manifest, name in zip(manifests, names, strict=True):
+        for row in manifest:
+            paths = {key: str(manifest.root / getattr(row, key)) for key in PATH_COLUMNS if getattr(row, key)}
+            sequence = row.sequence if len(owners[row.sequence]) == 1 else f"{name}/{row.sequence}"
+            camera = f"{name}/{row.camera}"
+            rows.append(dataclasses.replace(row, sequence=sequence, camera=camera, **paths))  # type: ignore[arg-type]
+    return Manifest(rows, root, " + ".join(names))
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    result: list[str] = []
+    for name in names:
+        count = 2
+        unique = name
+        while unique in result:
+            unique, count = f"{name}-{count}", count + 1
+        result.append(unique)
+    return result

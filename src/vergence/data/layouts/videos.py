@@ -1,0 +1,63 @@
+"""One or several video files as a manifest."""
+
+import dataclasses
+from pathlib import Path
+
+from vergence.data.frame_row import FrameRow
+from vergence.data.layouts.clips import finish
+from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files
+from vergence.data.layouts.intrinsics import UNKNOWN, read_intrinsics
+from vergence.data.manifest import Manifest
+from vergence.data.video import VideoOptions, decode_video
+from vergence.errors import InputError
+
+
+def video(
+    root: Path | str,
+    split: bool = True,
+    frames: Path | str | None = None,
+    width: int = 640,
+    stride: int = 1,
+    fps: float | None = None,
+    image_format: str = "jpg",
+    allow_truncated: bool = False,
+) -> Manifest:
+    """A video file, or a folder of video files (each one a sequence), decoded once into frames.
+
+    Intrinsics come from ``NAME.json`` beside ``NAME.mp4`` (the keys of ``intrinsics.json``), else they are unknown.
+
+    Args:
+        root: the video file, or a folder with video files.
+        split: give the frames a split.
+        frames: folder for the decoded frames, with a sub-folder for each video if there are several; default: beside
+            each video.
+        width, stride, fps, image_format, allow_truncated: see :class:`vergence.data.video.VideoOptions`.
+
+    Raises:
+        InputError: as :func:`vergence.data.video.decode_video`; no video in the folder; bad intrinsics.
+    """
+    root = Path(root)
+    paths = [root / name for name in list_files(root, VIDEO_SUFFIXES)] if root.is_dir() else [root]
+    if not paths:
+        raise InputError(f"{root} holds no video files; expected files such as drive.mp4.")
+    options = VideoOptions(width, stride, fps, image_format, allow_truncated)
+    rows: list[FrameRow] = []
+    for path in paths:
+        out = Path(frames) / path.stem if frames and len(paths) > 1 else frames
+        rows += _video_rows(path, out, options)
+    if len(paths) == 1:
+        return finish(rows, root if root.is_dir() else root.parent, root.name, split)
+    return finish(rows, root, root.name, split)
+
+
+def _video_rows(path: Path, out: Path | str | None, options: VideoOptions) -> list[FrameRow]:
+    decoded = decode_video(path, out, options)
+    beside = path.with_suffix(".json")
+    camera = read_intrinsics(beside) if beside.is_file() else UNKNOWN
+    camera.check_aspect(decoded.width, decoded.height, path)
+    folder = decoded.folder.absolute()
+    first = camera.onto(FrameRow("", path.stem, 0, camera=path.stem, width=decoded.width, height=decoded.height))
+    return [
+        dataclasses.replace(first, image=str(folder / f"{k:06d}.{options.image_format}"), position=k, fps=decoded.fps)
+        for k in range(decoded.frames)
+    ]
