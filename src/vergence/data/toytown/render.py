@@ -52,7 +52,7 @@ def camera_pose(street: Street, s: float, time: float, phase: np.ndarray) -> np.
     forward, left, up = axes.T
     forward, left = np.cos(yaw) * forward - np.sin(yaw) * left, np.cos(yaw) * left + np.sin(yaw) * forward
     forward, up = np.cos(pitch) * forward - np.sin(pitch) * up, np.cos(pitch) * up + np.sin(pitch) * forward
-    right, down = np.cos(roll) * -left - np.sin(roll) * up, -np.cos(roll) * up - np.sin(roll) * left
+    right, down = np.cos(roll) * -left - np.sin(roll) * up, np.sin(roll) * left - np.cos(roll) * up
     pose = np.eye(4)
     pose[:3, :3] = np.stack([right, down, forward], 1)
     pose[:3, 3] = position + np.array([0, 0, plan.eye + 0.012 * w * np.sin(6.5 * time + phase[8])])

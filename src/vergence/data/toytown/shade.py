@@ -77,7 +77,6 @@ def _ground(
     view: View, directions: Array, z: Array, index: Array, shape: tuple[int, ...], spacing: np.float32, street: Street,
     light: Light, textures: TextureSet,
 ) -> tuple[Array, Array]:  # fmt: skip
-    plan = street.plan
     x = np.float32(view.centre[0]) + z * directions[0]
     y = np.float32(view.centre[1]) + z * directions[1]
     along, across = street.coordinates(x, y)
@@ -93,16 +92,16 @@ def _ground(
     tone = 1 + strength * detail + np.float32(0.13) * macro
     colour = light.ground.astype(np.float32)[order] * tone[:, None]
     colour[:, 0] += np.float32(0.02) * macro
-    if plan.road > 0:
-        paint = _paint(along, across, label, index, shape, z * spacing, street)[:, None]
-        colour += paint * (light.paint.astype(np.float32) * tone[:, None] - colour)
+    paint = _paint(along, across, label, index, shape, z * spacing, view.centre, street)[:, None]
+    colour += paint * (light.paint.astype(np.float32) * tone[:, None] - colour)
     lit = light.ambient + light.direct * light.sun[2]
     return colour * (light.tint * lit).astype(np.float32), label
 
 
 def _paint(
-    along: Array, across: Array, label: Array, index: Array, shape: tuple[int, ...], minor: Array, street: Street
-) -> Array:
+    along: Array, across: Array, label: Array, index: Array, shape: tuple[int, ...], minor: Array, centre: Array,
+    street: Street,
+) -> Array:  # fmt: skip
     """Coverage by road paint and kerb stones; filter widths are finite differences over the sample grid."""
     plan = street.plan
     dense = np.full((2, shape[0] * shape[1]), np.nan, np.float32)
@@ -116,7 +115,9 @@ def _paint(
     lines = lanes * band(across, 0.16, wide_across) * dashes
     side = np.abs(across)
     lines = np.maximum(lines, lanes * band(side - (plan.road - plan.parking - 0.25), 0.13, wide_across))
-    for *_, half, s in street.crossings:
+    for x, y, _, half, s in street.crossings:
+        if np.hypot(x - centre[0], y - centre[1]) > 100:
+            continue  # finer than any footprint there
         near = band(along - (s - half - 3.5), 3.0, wide_along)
         if lanes and near.any():
             lines = np.maximum(lines, near * repeated_band(across, 1.0, 0.5, wide_across) * (side < plan.road - 0.4))

@@ -38,8 +38,8 @@ class View(NamedTuple):
 
 def trace(view: View, solids: Solids, terrain: Terrain) -> tuple[np.ndarray, np.ndarray]:
     """First surface per sample: z-depth (h,w) float32 (inf = sky) and identity (h,w) int32."""
-    depth = trace_ground(view, terrain)
-    identity = np.where(np.isfinite(depth), GROUND, SKY).astype(np.int32)
+    depth = np.full((view.y.size, view.x.size), np.inf, np.float32)
+    identity = np.full(depth.shape, SKY, np.int32)
     left, right, top, bottom, nearest = _windows(view, solids)
     visible = np.nonzero((right > left) & (bottom > top))[0]
     offset = np.einsum("nij,ni->nj", solids.axes, view.centre - solids.centre)
@@ -58,6 +58,10 @@ def trace(view: View, solids: Solids, terrain: Terrain) -> tuple[np.ndarray, np.
             seen &= hit < z
             np.copyto(z, hit, where=seen)
             np.copyto(identity[window], k + 1, where=seen)
+    ground = trace_ground(view, terrain, depth)
+    nearer = ground < depth
+    np.copyto(depth, ground, where=nearer)
+    np.copyto(identity, GROUND, where=nearer)
     return depth, identity
 
 
@@ -96,7 +100,7 @@ def _quadric(
     a = np.einsum("khw,khw->hw", d[:n], d[:n])
     b = np.einsum("khw,k->hw", d[:n], q[:n])
     root = b * b - a * (q[:n] @ q[:n] - 1.0)
-    z = (-b - np.sqrt(root)) / a
+    z = (-b - np.sqrt(np.maximum(root, 0))) / a
     seen = (root >= 0) & (z > NEAR)
     if cylinder:
         seen &= np.abs(q[2] + z * d[2]) <= 1.0
@@ -131,15 +135,18 @@ def _windows(view: View, solids: Solids) -> tuple[np.ndarray, ...]:
     return left, right, top, bottom, np.maximum(z.min(1), near)
 
 
-def trace_ground(view: View, terrain: Terrain) -> np.ndarray:
-    """z-depth (h,w) float32 of the height field, inf where the ray misses it within 700 m.
+def trace_ground(view: View, terrain: Terrain, limit: np.ndarray) -> np.ndarray:
+    """z-depth (h,w) float32 of the height field, inf where the ray misses it within 700 m or (h,w) `limit` ends it.
 
     Marches outwards to the first sign change, then closes in by regula falsi (Illinois form) to float32 accuracy.
     """
     directions = view.directions(np.eye(3)).reshape(3, -1)
     depth = np.full(directions.shape[1], np.inf, np.float32)
-    active = np.nonzero(directions[2] < 0.35)[0]
+    # a ray that climbs more steeply than the terrain ever does stays above it
+    climb = np.float32((np.abs(terrain.amplitude) * np.hypot(*terrain.wave.T)).sum())
+    active = np.nonzero(directions[2] < climb * np.hypot(directions[0], directions[1]))[0]
     dx, dy, dz = directions[:, active]
+    end = limit.ravel()[active]
     cx, cy, cz = (np.float32(value) for value in view.centre)
 
     def clearance(z: np.ndarray | np.float32, x: np.ndarray, y: np.ndarray, h: np.ndarray) -> np.ndarray:
@@ -151,11 +158,13 @@ def trace_ground(view: View, terrain: Terrain) -> np.ndarray:
     for z in _MARCH.astype(np.float32):
         after = clearance(z, dx, dy, dz)
         hit = after <= 0
+        keep = end > z
         if hit.any():
             high = np.full(int(hit.sum()), z, np.float32)
             found.append((active[hit], dx[hit], dy[hit], dz[hit], low[hit], high, before[hit], after[hit]))
-            keep = ~hit
-            active, dx, dy, dz, after = active[keep], dx[keep], dy[keep], dz[keep], after[keep]
+            keep &= ~hit
+        if not keep.all():
+            active, dx, dy, dz, after, end = (values[keep] for values in (active, dx, dy, dz, after, end))
         low = np.full(active.size, z, np.float32)
         before = after
         if not active.size:
