@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vergence.data.frame_row import FrameRow, format_pose
 from vergence.data.layouts.files import image_size, list_files, list_folders, positions, require_folder
@@ -200,20 +201,30 @@ def _with_truth(root: Path, rows: list[FrameRow]) -> list[FrameRow]:
     if depth:
         rows = [dataclasses.replace(row, depth=depth.get(Path(row.image).stem, "")) for row in rows]
     if (root / "poses.txt").is_file():
-        poses = read_poses(root / "poses.txt", len(rows))
+        poses = read_poses(root / "poses.txt")
+        if len(poses) != len(rows):
+            raise InputError(
+                f"{root / 'poses.txt'} has {len(poses)} lines for {len(rows)} frames; write one for each frame."
+            )
         rows = [dataclasses.replace(row, pose=pose) for row, pose in zip(rows, poses, strict=True)]
     return rows
 
 
-def read_poses(path: Path, frames: int) -> list[str]:
-    """``pose`` columns of a KITTI poses file: a line of 12 numbers (3x4, row-major, camera to world) a frame."""
+def read_poses(path: Path, centre: NDArray[np.float64] | None = None) -> list[str]:
+    """``pose`` columns of a KITTI poses file: a line of 12 numbers (3x4, row-major, camera to world) a frame.
+
+    ``centre`` (3,): where the camera in use sits in the frame of the one that the poses are of; default at its place.
+    InputError where the file is no table of 12 finite numbers a line.
+    """
     try:
         table = np.loadtxt(path, dtype=np.float64, ndmin=2)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as poses ({error}); write 12 numbers a line.") from error
-    if table.shape != (frames, 12) or not np.isfinite(table).all():
+    if table.shape[1] != 12 or not np.isfinite(table).all():
         raise InputError(
-            f"{path} has {table.shape[0]} lines of {table.shape[1]} numbers for {frames} frames; "
-            "write 12 finite numbers (3x4, row-major, camera to world) for each frame."
+            f"{path} must hold 12 finite numbers a line (3x4, row-major, camera to world), it has {table.shape[1]}."
         )
-    return [format_pose(line.reshape(3, 4)) for line in table]
+    poses = table.reshape(-1, 3, 4)
+    if centre is not None:
+        poses[:, :, 3] += poses[:, :, :3] @ centre
+    return [format_pose(pose) for pose in poses]

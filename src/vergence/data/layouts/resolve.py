@@ -54,8 +54,8 @@ def _read(kind: str, path: Path, split: bool) -> Manifest:
     from vergence.data.layouts import LAYOUTS
 
     layout = LAYOUTS[kind]
-    has_split = "split" in layout.__annotations__
-    return layout(path, split=split) if has_split else layout(path)
+    has_switch = layout.__annotations__.get("split") is bool
+    return layout(path, split=split) if has_switch else layout(path)
 
 
 def recognise(path: Path) -> str:

@@ -31,7 +31,7 @@ def assign_splits(rows: Sequence[FrameRow], name: str) -> list[FrameRow]:
         _log.info("%s: no split of its own; held back as val: %s", name, _some(held))
         return [dataclasses.replace(row, split="val" if row.sequence in held else "train") for row in rows]
     _log.info("%s: no split of its own; the last 10 %% of each sequence is val, after a gap of %d frames", name, GAP)
-    return _split_in_time(rows)
+    return split_in_time(rows)
 
 
 def _held_sequences(rows: Sequence[FrameRow]) -> list[str]:
@@ -49,7 +49,8 @@ def _held_sequences(rows: Sequence[FrameRow]) -> list[str]:
     return held
 
 
-def _split_in_time(rows: Sequence[FrameRow]) -> list[FrameRow]:
+def split_in_time(rows: Sequence[FrameRow]) -> list[FrameRow]:
+    """Rows of which the last tenth of each sequence is val, after :data:`GAP` frames without a split."""
     positions: dict[str, list[int]] = {}
     for row in rows:
         positions.setdefault(row.sequence, []).append(row.position)
