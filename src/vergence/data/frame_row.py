@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.errors import InputError
+from vergence.geometry.camera import Camera
 
 PATH_COLUMNS = ("image", "stereo", "label", "depth", "disparity")
 REQUIRED_COLUMNS = ("image", "sequence", "position")
@@ -73,6 +74,9 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
     for row in rows:
         numbers = (row.fx, row.fy, row.cx, row.cy, row.stereo_cx, row.baseline)
         where = f"{name}, frame {row.image!r}"
+        if not row.image:
+            given = row.label or row.depth or row.disparity or "its row"
+            raise InputError(f"{name}: {given} has no image; name the image of each frame in the column 'image'.")
         if row.pose and not _is_pose(row.pose):
             raise InputError(f"{where}: pose must be 12 finite numbers (row-major 3x4, camera to world) or empty.")
         if row.width < 0 or row.height < 0 or (row.width == 0) != (row.height == 0):
@@ -91,8 +95,6 @@ def _check_numbers(row: FrameRow, where: str) -> None:
     if any(unknown) and not all(unknown):
         raise InputError(f"{where}: fx, fy, cx, cy must all be numbers, or all empty where the camera is unknown.")
     if not all(unknown):
-        from vergence.geometry.camera import Camera
-
         partner = row.cx if math.isnan(row.stereo_cx) else row.stereo_cx
         try:
             for cx in (row.cx, partner):

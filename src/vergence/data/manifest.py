@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from vergence.data.frame_row import COLUMNS, PATH_COLUMNS, FrameRow, check_rows, format_pose
 from vergence.data.table import read_rows, write_rows
@@ -54,7 +55,7 @@ class Manifest:
 
     def _moved(self, row: FrameRow, folder: Path) -> FrameRow:
         paths = {name: getattr(row, name) for name in PATH_COLUMNS}
-        moved = {
+        moved: dict[str, Any] = {
             name: Path(os.path.relpath(self.root / path, folder)).as_posix() for name, path in paths.items() if path
         }
         return dataclasses.replace(row, **moved)
@@ -79,7 +80,8 @@ class Manifest:
 
     def select(self, split: str | None = None, predicate: Callable[[FrameRow], bool] | None = None) -> "Manifest":
         """The samples of a split and for which ``predicate`` holds, perhaps none; the others stay as neighbours."""
-        chosen, rest = [], list(self.rows[self._samples :])
+        chosen: list[FrameRow] = []
+        rest = list(self.rows[self._samples :])
         for row in self:
             keep = (split is None or row.split == split) and (predicate is None or predicate(row))
             (chosen if keep else rest).append(row)

@@ -1,0 +1,160 @@
+"""Samples for training and evaluation: a target frame with its sources, cameras and truth, from any manifest."""
+
+import logging
+import math
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vergence.data.cache import FrameCache
+from vergence.data.frame_options import FrameOptions
+from vergence.data.frame_reader import LEGACY_SIZE, FrameReader
+from vergence.data.manifest import Manifest
+from vergence.data.transforms import View, crop_view, draw_jitter, flip_view, legacy_flip_intrinsics, no_jitter
+from vergence.errors import InputError
+
+__all__ = ["FrameDataset", "FrameOptions"]
+
+_log = logging.getLogger("vergence")
+
+
+class FrameDataset(Dataset[dict[str, Tensor]]):
+    """Samples of a manifest. ``dataset[epoch, i]`` (or ``dataset[i]``, epoch 0) depends on seed, epoch and row only.
+
+    A sample holds ``frames`` (F, 3, H, W) uint8, ``jitter`` (8,) (the colour draw; it is applied after loading, on the
+    device), ``intrinsics`` (F, 3, 3), ``stereo_transform`` (4, 4), ``available`` (F,), ``intrinsics_known``, ``index``,
+    ``flipped`` and, where asked for, ``label`` (H, W) int64 and ``depth`` (1, H, W) float32.
+
+    Args:
+        manifest: frames; a selection's other rows serve as sources.
+        options: see :class:`FrameOptions`.
+        train: with flips, jitter and random crops, or without.
+        seed: of all randomness.
+        cache: of decoded frames, made for this working size; None decodes every time.
+
+    Raises:
+        InputError: no sample is usable, or "s" is asked for and a partner lacks its baseline. In use: a file is
+            missing or broken, or sizes disagree.
+    """
+
+    def __init__(
+        self, manifest: Manifest, options: FrameOptions, train: bool, seed: int = 0, cache: FrameCache | None = None
+    ) -> None:
+        if cache is not None and (cache.height, cache.width) != (options.height, options.width):
+            raise ValueError(f"cache is for {cache.height}x{cache.width}, options say {options.height}x{options.width}")
+        self.manifest, self.options, self.train, self.seed = manifest, options, train, abs(seed)
+        self.rows = self._usable_rows()
+        """Manifest row of each sample."""
+        self._reader = FrameReader(manifest, options, cache)
+        self._reader.check_space(self.rows)
+        self._announce()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Tensor]:
+        epoch, position = key if isinstance(key, tuple) else (0, key)
+        row = self.rows[position]
+        reader = self._reader
+        paths = reader.paths(row)
+        images, stored_size = reader.frames(row, paths)
+        placement = reader.placement(stored_size)
+        view = View(
+            images=torch.from_numpy(images),
+            intrinsics=reader.intrinsics(row, paths, placement),
+            stereo_transform=reader.stereo_transform(row),
+            label=reader.label(row, placement) if self.options.load_label else None,
+            depth=reader.depth(row, placement) if self.options.load_depth else None,
+        )
+        rng = np.random.default_rng([self.seed, epoch, row])
+        flip, jitter = rng.uniform(size=2)
+        colours = draw_jitter(
+            rng, self.options.brightness, self.options.contrast, self.options.saturation, self.options.hue
+        )
+        corner = rng.uniform(size=2)
+        flipped = self.train and flip < self.options.flip
+        if flipped:
+            view = self._flipped(view)
+        if self.train and self.options.random_crop is not None:
+            view = self._cropped(view, corner)
+        sample = {
+            "frames": view.images.contiguous(),
+            "jitter": colours if self.train and jitter < self.options.jitter else no_jitter(),
+            "intrinsics": view.intrinsics,
+            "stereo_transform": view.stereo_transform,
+            "available": torch.tensor([path is not None for path in paths]),
+            "intrinsics_known": torch.tensor(self.manifest[row].intrinsics_known),
+            "index": torch.tensor(row),
+            "flipped": torch.tensor(flipped),
+        }
+        if view.label is not None:
+            sample["label"] = view.label.long()
+        if view.depth is not None:
+            sample["depth"] = view.depth.contiguous()
+        return sample
+
+    def _usable_rows(self) -> list[int]:
+        manifest, offsets = self.manifest, self.options.offsets
+        if len(manifest) == 0:
+            raise InputError(f"{manifest.name} has no frames; choose another split or make the manifest again.")
+        if not offsets:
+            return list(range(len(manifest)))
+        wanted = any if self.options.require == "any" else all
+        rows = [i for i in range(len(manifest)) if wanted(manifest.has_source(i, offset) for offset in offsets)]
+        if not rows:
+            raise InputError(f"{manifest.name} has no usable sample: {self._why_none()}")
+        if "s" in offsets:
+            for i in rows:
+                if manifest[i].stereo and math.isnan(manifest[i].baseline):
+                    raise InputError(
+                        f"{manifest.path(i)} has a stereo partner but no baseline; add the baseline in metres to "
+                        "the manifest, or take 's' out of offsets."
+                    )
+        return rows
+
+    def _why_none(self) -> str:
+        manifest = self.manifest
+        lengths = Counter((row.sequence, row.camera) for row in manifest.rows)
+        asked = ", ".join(str(offset) for offset in self.options.offsets)
+        if "s" in self.options.offsets and not any(row.stereo for row in manifest):
+            return f"sources {asked} are wanted and no frame has a stereo partner; take 's' out of offsets."
+        if max(lengths.values()) == 1:
+            return (
+                f"sources {asked} are wanted and each of its {len(lengths)} sequences has only one frame; "
+                "give video, frames in time order with positions 0, 1, 2, ... in one sequence."
+            )
+        return (
+            f"sources {asked} are wanted and no frame has {'any' if self.options.require == 'any' else 'all'} of them; "
+            "check the positions in the manifest, or choose other offsets."
+        )
+
+    def _announce(self) -> None:
+        unknown = sum(not self.manifest[row].intrinsics_known for row in self.rows)
+        if unknown:
+            _log.warning(
+                "%d of %d frames have no intrinsics: a horizontal field of view of %g degrees is assumed",
+                unknown,
+                len(self.rows),
+                self.options.field_of_view,
+            )
+        dropped = len(self.manifest) - len(self.rows)
+        if dropped:
+            _log.info("%d of %d frames lack the sources they need and are left out", dropped, len(self.manifest))
+
+    def _flipped(self, view: View) -> View:
+        flipped = flip_view(view)
+        if self.options.legacy_intrinsics:
+            flipped = replace(flipped, intrinsics=legacy_flip_intrinsics(view.intrinsics, *LEGACY_SIZE))
+        return flipped
+
+    def _cropped(self, view: View, corner: NDArray[np.float64]) -> View:
+        assert self.options.random_crop is not None
+        height, width = self.options.random_crop
+        top = int(corner[0] * (self.options.height - height + 1))
+        left = int(corner[1] * (self.options.width - width + 1))
+        return crop_view(view, top, left, height, width)

@@ -1,0 +1,69 @@
+"""How frames are chosen, resized and augmented."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vergence.errors import InputError
+
+
+@dataclass
+class FrameOptions:
+    """How frames are chosen, resized and augmented."""
+
+    height: int = 192
+    """Working size; encoders want multiples of 32."""
+    width: int = 640
+    offsets: tuple[int | str, ...] = (-1, 1)
+    """Sources of a target: positions before (-) and after (+) it, and "s", its stereo partner."""
+    fit: Literal["stretch", "crop"] = "stretch"
+    """Stretch the whole frame to the working size, or first cut it to the working aspect."""
+    crop_anchor: Literal["top", "center", "bottom"] = "center"
+    """Which rows "crop" keeps."""
+    random_crop: tuple[int, int] | None = None
+    """Height and width of a random piece of the working frame, in training only."""
+    flip: float = 0.5
+    """Probability of mirroring a training sample."""
+    jitter: float = 0.5
+    """Probability of changing a training sample's colours; what losses compare is never changed."""
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.2
+    hue: float = 0.1
+    field_of_view: float = 60.0
+    """Horizontal, degrees: the guess for frames without intrinsics."""
+    require: Literal["any", "all"] = "any"
+    """Use samples that have any of their sources, or only those that have all."""
+    load_label: bool = False
+    load_depth: bool = False
+    legacy_intrinsics: bool = False
+    """Repeat the official Three Ways program's intrinsics (section 2.5), wrong but behind its published weights."""
+
+    def __post_init__(self) -> None:
+        self.offsets = tuple(self.offsets)
+        if self.height < 1 or self.width < 1:
+            raise InputError(f"frames of {self.width}x{self.height} are impossible; give a positive height and width.")
+        if len(set(self.offsets)) != len(self.offsets) or any(
+            offset != "s" if isinstance(offset, str) else offset == 0 for offset in self.offsets
+        ):
+            raise InputError(f"offsets {list(self.offsets)} must be different numbers other than 0, or 's' for stereo.")
+        for name in ("flip", "jitter"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is a probability; {getattr(self, name)} is not between 0 and 1.")
+        for name in ("brightness", "contrast", "saturation", "hue"):
+            if not 0 <= getattr(self, name) <= (0.5 if name == "hue" else 1):
+                raise InputError(
+                    f"{name} {getattr(self, name)} is out of range; give 0 to {0.5 if name == 'hue' else 1}."
+                )
+        if not 1 <= self.field_of_view < 180:
+            raise InputError(f"field_of_view {self.field_of_view} must be degrees between 1 and 180.")
+        choices = {"fit": ("stretch", "crop"), "crop_anchor": ("top", "center", "bottom"), "require": ("any", "all")}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} is {getattr(self, name)!r}; give one of {', '.join(known)}.")
+        if self.random_crop is not None:
+            self.random_crop = (int(self.random_crop[0]), int(self.random_crop[1]))
+            if not (1 <= self.random_crop[0] <= self.height and 1 <= self.random_crop[1] <= self.width):
+                raise InputError(
+                    f"random_crop {self.random_crop} must fit into the working frame of {self.height} rows and "
+                    f"{self.width} columns; make it smaller."
+                )

@@ -1,0 +1,144 @@
+"""Read what belongs to one frame at working size: pixels (through the cache), label, depth, camera."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vergence.data.batch import IGNORED_LABEL
+from vergence.data.cache import FrameCache
+from vergence.data.frame_options import FrameOptions
+from vergence.data.frame_row import FrameRow
+from vergence.data.images import open_image
+from vergence.data.manifest import Manifest
+from vergence.data.transforms import Placement
+from vergence.errors import InputError
+from vergence.geometry.camera import Camera
+
+LEGACY_SIZE = (2048, 1024)
+"""Width and height whose pixels the official Three Ways program measures intrinsics in, whatever the working size."""
+
+
+class FrameReader:
+    """Reads rows of a manifest at the working size of the options; see :class:`~vergence.data.dataset.FrameDataset`.
+
+    ``paths`` are those of a sample: the target, then its sources in the order of the offsets, None where missing.
+    """
+
+    def __init__(self, manifest: Manifest, options: FrameOptions, cache: FrameCache | None = None) -> None:
+        self.manifest, self.options, self.cache = manifest, options, cache
+        self._resizing = options.fit if options.fit == "stretch" else f"{options.fit}-{options.crop_anchor}"
+
+    def paths(self, row: int) -> list[Path | None]:
+        """The sample's image files."""
+        return [self.manifest.path(row), *(self._source_path(row, offset) for offset in self.options.offsets)]
+
+    def _source_path(self, row: int, offset: int | str) -> Path | None:
+        if isinstance(offset, str):
+            return self.manifest.path(row, "stereo") if self.manifest[row].stereo else None
+        neighbour = self.manifest.neighbour(row, offset)
+        return None if neighbour is None else self.manifest.path(neighbour)
+
+    def check_space(self, rows: list[int]) -> None:
+        """InputError where the cache has no room for the frames of these samples."""
+        if self.cache is None:
+            return
+        cache = self.cache
+        used = (path for path in dict.fromkeys(path for row in rows for path in self.paths(row)) if path is not None)
+        cache.check_space((cache.key(path, self._resizing) for path in used), 2 * len(self.manifest.rows))
+
+    def frames(self, row: int, paths: list[Path | None]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """Frames (F, 3, H, W) at working size, missing ones filled with the target, and the stored (H, W)."""
+        frames = np.empty((len(paths), 3, self.options.height, self.options.width), dtype=np.uint8)
+        stored_size = (0, 0)
+        for k, path in enumerate(paths):
+            if path is None:
+                frames[k] = frames[0]
+                continue
+            size = self._read_frame(path, frames[k])
+            if k == 0:
+                stored_size = size
+                self._check_size(row, path, size)
+            elif size != stored_size:
+                raise InputError(
+                    f"{path} is {size[1]}x{size[0]}, but {paths[0]} is {stored_size[1]}x{stored_size[0]}; "
+                    "frames of one sample must have one size: make them another sequence or camera."
+                )
+        return frames, stored_size
+
+    def _check_size(self, row: int, path: Path, size: tuple[int, int]) -> None:
+        said = self.manifest[row]
+        if said.width and (said.height, said.width) != size:
+            raise InputError(
+                f"{path} is {size[1]}x{size[0]}, but the manifest says {said.width}x{said.height}; "
+                "make the manifest again, with the intrinsics of this size."
+            )
+
+    def _read_frame(self, path: Path, out: NDArray[np.uint8]) -> tuple[int, int]:
+        entry = None
+        if self.cache is not None:
+            entry = self.cache.key(path, self._resizing)
+            stored_size = self.cache.load(entry, out)
+            if stored_size is not None:
+                return stored_size
+        image = open_image(path)
+        stored_size = (image.height, image.width)
+        out[:] = self.placement(stored_size).image(image).transpose(2, 0, 1)
+        if self.cache is not None and entry is not None:
+            self.cache.store(entry, out, stored_size)
+        return stored_size
+
+    def placement(self, stored_size: tuple[int, int]) -> Placement:
+        """How a stored frame of size (H, W) becomes a working frame."""
+        options = self.options
+        return Placement.fit(stored_size, (options.height, options.width), options.fit, options.crop_anchor)
+
+    def label(self, row: int, placement: Placement) -> Tensor:
+        """Class ids (H, W) uint8; all ignored where the row has none."""
+        if not self.manifest[row].label:
+            return torch.full((placement.height, placement.width), IGNORED_LABEL, dtype=torch.uint8)
+        size = (placement.stored_height, placement.stored_width)
+        return torch.from_numpy(placement.label(read_label(self.manifest.path(row, "label"), size)))
+
+    def depth(self, row: int, placement: Placement) -> Tensor:
+        """Metres (1, H, W) float32, 0 = none."""
+        depth = frame_depth(self.manifest, row)
+        if depth is None:
+            return torch.zeros(1, placement.height, placement.width)
+        return torch.from_numpy(placement.depth(depth))[None]
+
+    def intrinsics(self, row: int, paths: list[Path | None], placement: Placement) -> Tensor:
+        """(F, 3, 3) at working size; a missing frame, or one of unknown camera, has the target's."""
+        target = self.manifest[row]
+        matrices = [self._matrix(target, placement)]
+        for offset, path in zip(self.options.offsets, paths[1:], strict=True):
+            source = target
+            if path is not None and isinstance(offset, str) and not math.isnan(target.stereo_cx):
+                source = replace(target, cx=target.stereo_cx)
+            elif path is not None and not isinstance(offset, str):
+                neighbour = self.manifest.neighbour(row, offset)
+                if neighbour is not None and target.intrinsics_known and self.manifest[neighbour].intrinsics_known:
+                    source = self.manifest[neighbour]
+            matrices.append(matrices[0] if source is target else self._matrix(source, placement))
+        return torch.stack(matrices)
+
+    def _matrix(self, row: FrameRow, placement: Placement) -> Tensor:
+        width, height = placement.stored_width, placement.stored_height
+        if not row.intrinsics_known:
+            camera = Camera.from_field_of_view(self.options.field_of_view, width, height)
+        elif self.options.legacy_intrinsics:
+            return Camera.from_normalized(row.fx, row.fy, row.cx, row.cy, *LEGACY_SIZE).matrix()
+        else:
+            camera = Camera.from_normalized(row.fx, row.fy, row.cx, row.cy, width, height)
+        return placement.camera(camera).matrix()
+
+    def stereo_transform(self, row: int) -> Tensor:
+        """Points of the target camera to its partner at x = baseline: X' = X - baseline."""
+        transform = torch.eye(4)
+        if "s" in self.options.offsets and self.manifest[row].stereo:
+            transform[0, 3] = -self.manifest[row].baseline
+        return transform

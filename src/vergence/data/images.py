@@ -1,0 +1,189 @@
+"""Read what lies on disk: images, labels and measured depth, with plain words for whatever is wrong with a file."""
+
+import contextlib
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from vergence.data.atomic import writing
+from vergence.data.depth_files import METRES_FACTOR
+from vergence.data.frame_row import FrameRow
+from vergence.data.manifest import Manifest
+from vergence.errors import InputError
+
+
+def open_image(path: Path | str) -> Image.Image:
+    """Decode an image as 8-bit RGB (grey is repeated, alpha dropped, 16-bit grey divided by 257).
+
+    Raises:
+        InputError: the file is missing, empty, truncated or no image.
+    """
+    with _opened(path) as image:
+        if image.mode.startswith("I;16"):
+            return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+        if "transparency" in image.info:
+            image = image.convert("RGBA")
+        return image.convert("RGB")
+
+
+def read_image(path: Path | str) -> NDArray[np.uint8]:
+    """Decode an image as (H, W, 3) uint8 RGB; InputError as in :func:`open_image`."""
+    return np.array(open_image(path))
+
+
+def read_label(path: Path | str, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Read class ids (H, W) uint8 from an image of one channel or a palette.
+
+    Args:
+        path: the label file.
+        size: (H, W) it must have, that of its image.
+
+    Raises:
+        InputError: unreadable, more than one channel, or of another size.
+    """
+    with _opened(path) as image:
+        if image.mode not in ("L", "P", "1"):
+            raise InputError(
+                f"label {path} has mode {image.mode}, expected one 8-bit channel of class ids; convert its colours to ids."
+            )
+        label = np.array(image, dtype=np.uint8)
+    if size is not None and label.shape != size:
+        raise InputError(
+            f"label {path} is {label.shape[1]}x{label.shape[0]}, but its image is {size[1]}x{size[0]}; "
+            "give label and image of one size."
+        )
+    return label
+
+
+def read_depth(path: Path | str) -> NDArray[np.float32]:
+    """Read measured depth (H, W) float32 in metres, 0 = none, at the file's own size.
+
+    A 16-bit PNG holds metres * 256; an ``.npy`` file metres; an ``.npz`` file the sparse form of
+    :func:`write_sparse_depth`. Negative and not finite values count as none.
+
+    Raises:
+        InputError: the file is missing, broken or holds something else.
+    """
+    path = Path(path)
+    if path.suffix == ".npy":
+        depth = _arrays(path)["depth"]
+        if depth.ndim != 2 or depth.dtype.kind not in "fiu":
+            raise InputError(
+                f"depth {path} has shape {depth.shape} of {depth.dtype}, expected numbers (H, W) in metres."
+            )
+    elif path.suffix == ".npz":
+        depth = _sparse(path)
+    else:
+        depth = _read_16_bit(path) / METRES_FACTOR
+    return np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
+
+
+def write_sparse_depth(path: Path | str, depth: NDArray[np.floating]) -> Path:
+    """Write the positive values of depth (H, W) metres as ``.npz``: their flat ``index``, ``depth`` and ``shape``."""
+    index = np.flatnonzero(np.isfinite(depth) & (depth > 0))
+    with writing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file, index=index.astype(np.int64), depth=depth.flat[index].astype(np.float32), shape=np.array(depth.shape)
+        )
+    return Path(path)
+
+
+def read_disparity_as_depth(path: Path | str, row: FrameRow) -> NDArray[np.float32]:
+    """Read a 16-bit PNG of stereo disparity (pixels * 256 at its own size) as depth (H, W) float32 metres, 0 = none.
+
+    depth = fx * |baseline| / (disparity - shift), where the shift is the difference of the two cameras' principal
+    points, usually 0. InputError where the row lacks intrinsics or baseline.
+    """
+    if not row.intrinsics_known or math.isnan(row.baseline):
+        raise InputError(
+            f"disparity {path} cannot become depth: its frame has no {'baseline' if row.intrinsics_known else 'fx'}; "
+            "add it to the manifest."
+        )
+    stored = _read_16_bit(Path(path))
+    width = stored.shape[1]
+    shift = 0.0 if math.isnan(row.stereo_cx) else float(np.sign(row.baseline)) * (row.cx - row.stereo_cx) * width
+    disparity = stored / METRES_FACTOR - shift
+    valid = (stored > 0) & (disparity > 0)
+    depth = row.fx * width * abs(row.baseline) / np.where(valid, disparity, 1)
+    return np.where(valid, depth, 0).astype(np.float32)
+
+
+def frame_depth(manifest: Manifest, index: int) -> NDArray[np.float32] | None:
+    """Measured depth of a manifest's row at the file's own size, from ``depth`` or else ``disparity``; None if neither."""
+    row = manifest[index]
+    if row.depth:
+        return read_depth(manifest.path(index, "depth"))
+    if row.disparity:
+        return read_disparity_as_depth(manifest.path(index, "disparity"), row)
+    return None
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str) -> Iterator[Image.Image]:
+    """A decoded image; every way in which PIL fails becomes one sentence."""
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            image.load()
+            yield image
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder, expected an image file; correct the manifest.") from None
+    except PermissionError:
+        raise InputError(f"{path} may not be read; change its permissions.") from None
+    except UnidentifiedImageError:
+        kind = "is empty" if path.stat().st_size == 0 else "is no image that can be read"
+        raise InputError(f"{path} {kind}; give a PNG or JPEG file, or take its row out of the manifest.") from None
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        struct.error,
+        zlib.error,
+        Image.DecompressionBombError,
+    ) as error:
+        raise InputError(f"{path} is damaged or truncated ({error}); copy it again or take its row out.") from error
+
+
+def _read_16_bit(path: Path) -> NDArray[np.float64]:
+    with _opened(path) as image:
+        if not image.mode.startswith("I"):
+            raise InputError(f"{path} has mode {image.mode}, expected a 16-bit PNG; give depth or disparity times 256.")
+        return np.asarray(image).astype(np.float64)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"depth": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path} cannot be read as NumPy arrays ({error}); make it again.") from error
+
+
+def _sparse(path: Path) -> NDArray[np.floating]:
+    arrays = _arrays(path)
+    try:
+        height, width = (int(value) for value in arrays["shape"])
+        depth = np.zeros(height * width, dtype=np.float64)
+        depth[arrays["index"].astype(np.int64)] = arrays["depth"]
+        return depth.reshape(height, width)
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise InputError(
+            f"depth {path} must hold the arrays index, depth and shape of one sparse map ({error}); make it again."
+        ) from error

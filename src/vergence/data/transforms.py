@@ -1,0 +1,212 @@
+"""Joint transforms: whatever moves an image moves its camera, label and depth in the same way."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from vergence.geometry.camera import Camera, crop_intrinsics, flip_intrinsics
+
+JITTER_LENGTH = 8
+"""Length of one colour draw: four factors, then the order of the four operations (-1 = no jitter)."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a stored frame becomes a working frame: a box is cut out and resized, for everything that belongs to it.
+
+    All numbers are pixels; the box lies inside the stored frame.
+    """
+
+    stored_width: int
+    stored_height: int
+    left: int
+    top: int
+    box_width: int
+    box_height: int
+    width: int
+    height: int
+
+    @classmethod
+    def fit(
+        cls, stored_size: tuple[int, int], working_size: tuple[int, int], fit: str = "stretch", anchor: str = "center"
+    ) -> "Placement":
+        """Place a stored frame of size (H, W) into a working frame of size (H, W).
+
+        Args:
+            fit: "stretch" takes the whole frame, "crop" the largest box of the working aspect.
+            anchor: where that box sits when rows are cut: "top", "center" or "bottom"; columns are cut centrally.
+        """
+        stored_height, stored_width = stored_size
+        height, width = working_size
+        box_width, box_height = stored_width, stored_height
+        if fit == "crop":
+            box_width = min(stored_width, max(1, round(stored_height * width / height)))
+            box_height = min(stored_height, max(1, round(stored_width * height / width)))
+        spare = stored_height - box_height
+        top = {"top": 0, "center": spare // 2, "bottom": spare}[anchor]
+        left = (stored_width - box_width) // 2
+        return cls(stored_width, stored_height, left, top, box_width, box_height, width, height)
+
+    def camera(self, camera: Camera) -> Camera:
+        """The camera of the working frame from that of the stored frame."""
+        return camera.cropped(self.left, self.top, self.box_width, self.box_height).resized(self.width, self.height)
+
+    def image(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Cut and resize with a Lanczos filter (antialiased): (H, W, C) uint8."""
+        return np.array(resize_lanczos(image.crop(self._corners()), self.height, self.width))
+
+    def label(self, label: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Cut and resize class ids (H, W) with the nearest neighbour."""
+        image = Image.fromarray(label).crop(self._corners())
+        return np.array(image.resize((self.width, self.height), Image.Resampling.NEAREST))
+
+    def depth(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cut and resize depth (h, w), 0 = none, which may have been measured at another size than the frame's."""
+        h, w = depth.shape
+        rows = np.array([self.top, self.top + self.box_height]) * h / self.stored_height
+        columns = np.array([self.left, self.left + self.box_width]) * w / self.stored_width
+        return resize_depth(depth, (self.height, self.width), (rows[0], rows[1]), (columns[0], columns[1]))
+
+    def _corners(self) -> tuple[int, int, int, int]:
+        return (self.left, self.top, self.left + self.box_width, self.top + self.box_height)
+
+
+def resize_lanczos(image: Image.Image, height: int, width: int) -> Image.Image:
+    """Resize with PIL's antialiased Lanczos filter."""
+    if image.size == (width, height):
+        return image
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def resize_depth(
+    depth: NDArray[np.float32],
+    size: tuple[int, int],
+    rows: tuple[float, float] | None = None,
+    columns: tuple[float, float] | None = None,
+) -> NDArray[np.float32]:
+    """Resize depth (h, w) to ``size`` (H, W) without mixing: every value is one that was measured, 0 stays "none".
+
+    A pixel takes the measurement under its centre, or, where that is a hole, the measurement nearest to its centre
+    among those that fall into it: dense maps keep their edges, sparse ones keep their points. Depth along the optical
+    axis does not change with the size.
+
+    Args:
+        rows: the (fractional) first row and end row of the part to take; default all.
+        columns: the same for columns.
+    """
+    (top, bottom), (left, right) = rows or (0, depth.shape[0]), columns or (0, depth.shape[1])
+    height, width = size
+    scale_y, scale_x = (bottom - top) / height, (right - left) / width
+    under_y = np.clip((top + (np.arange(height) + 0.5) * scale_y).astype(np.int64), 0, depth.shape[0] - 1)
+    under_x = np.clip((left + (np.arange(width) + 0.5) * scale_x).astype(np.int64), 0, depth.shape[1] - 1)
+    resized = depth[under_y[:, None], under_x[None]]
+    if not (resized == 0).any():
+        return resized
+    y, x = np.nonzero(depth)
+    target_y, target_x = (y + 0.5 - top) / scale_y, (x + 0.5 - left) / scale_x
+    inside = (target_y >= 0) & (target_y < height) & (target_x >= 0) & (target_x < width)
+    y, x, target_y, target_x = y[inside], x[inside], target_y[inside], target_x[inside]
+    cell_y, cell_x = target_y.astype(np.int64), target_x.astype(np.int64)
+    holes = resized[cell_y, cell_x] == 0
+    y, x, cell_y, cell_x = y[holes], x[holes], cell_y[holes], cell_x[holes]
+    away = (target_y[holes] - cell_y - 0.5) ** 2 + (target_x[holes] - cell_x - 0.5) ** 2
+    order = np.argsort(-away, kind="stable")  # written last = nearest to the centre
+    resized[cell_y[order], cell_x[order]] = depth[y[order], x[order]]
+    return resized
+
+
+@dataclass(frozen=True)
+class View:
+    """The frames of one sample at working size with everything that must move with them."""
+
+    images: Tensor
+    """(F, 3, H, W) uint8."""
+    intrinsics: Tensor
+    """(F, 3, 3) float32 pixels."""
+    stereo_transform: Tensor
+    """(4, 4) float32, target to stereo partner."""
+    label: Tensor | None = None
+    """(H, W)."""
+    depth: Tensor | None = None
+    """(1, H, W)."""
+
+
+def flip_view(view: View) -> View:
+    """Mirror left and right: principal points move to W - 1 - cx, the stereo partner changes sides."""
+    mirror = torch.ones(4)
+    mirror[0] = -1.0
+    return replace(
+        view,
+        images=view.images.flip(-1),
+        intrinsics=flip_intrinsics(view.intrinsics, view.images.shape[-1]),
+        # M T M with M = diag(-1, 1, 1, 1): right for any transform, not only for a pure baseline
+        stereo_transform=mirror[:, None] * view.stereo_transform * mirror[None],
+        label=None if view.label is None else view.label.flip(-1),
+        depth=None if view.depth is None else view.depth.flip(-1),
+    )
+
+
+def crop_view(view: View, top: int, left: int, height: int, width: int) -> View:
+    """Cut a box out of all frames; principal points move by its corner."""
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    return replace(
+        view,
+        images=view.images[..., rows, columns],
+        intrinsics=crop_intrinsics(view.intrinsics, left, top),
+        label=None if view.label is None else view.label[..., rows, columns],
+        depth=None if view.depth is None else view.depth[..., rows, columns],
+    )
+
+
+def legacy_flip_intrinsics(intrinsics: Tensor, width: int, height: int) -> Tensor:
+    """The flip of the official Three Ways program, which also mirrors cy (section 2.5); for its published weights."""
+    flipped = intrinsics.clone()
+    flipped[..., 0, 2] = width - intrinsics[..., 0, 2]
+    flipped[..., 1, 2] = height - intrinsics[..., 1, 2]
+    return flipped
+
+
+def draw_jitter(
+    rng: np.random.Generator,
+    brightness: float = 0.2,
+    contrast: float = 0.2,
+    saturation: float = 0.2,
+    hue: float = 0.1,
+) -> Tensor:
+    """One colour draw (8,): factors in [1 - x, 1 + x], hue shift in [-hue, hue] turns, and a random order.
+
+    The same numbers are drawn from ``rng`` whatever the ranges are.
+    """
+    spread = np.array([brightness, contrast, saturation, hue])
+    factors = np.array([1.0, 1.0, 1.0, 0.0]) + spread * rng.uniform(-1, 1, size=4)
+    factors[:3] = factors[:3].clip(min=0)
+    return torch.from_numpy(np.concatenate([factors, rng.permutation(4)])).float()
+
+
+def no_jitter() -> Tensor:
+    """The draw (8,) that changes nothing."""
+    return torch.tensor([1.0, 1.0, 1.0, 0.0, -1.0, -1.0, -1.0, -1.0])
+
+
+def apply_jitter(frames: Tensor, draw: Tensor) -> Tensor:
+    """Change the colours of all frames (..., 3, H, W), float in [0, 1], by one draw; Monodepth2's jitter rule.
+
+    ``draw`` lies on the CPU: which operations run is decided there, so that a device need not be waited for.
+    """
+    operations = (
+        functional.adjust_brightness,
+        functional.adjust_contrast,
+        functional.adjust_saturation,
+        functional.adjust_hue,
+    )
+    neutral = (1.0, 1.0, 1.0, 0.0)
+    factors, order = draw[:4].tolist(), draw[4:].tolist()
+    for which in (int(entry) for entry in order if entry >= 0):
+        if factors[which] != neutral[which]:
+            frames = operations[which](frames, factors[which])
+    return frames
