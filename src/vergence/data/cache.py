@@ -78,7 +78,7 @@ class FrameCache:
             raise InputError(f"the frame cache {self.folder} cannot be written ({reason}); {_REMEDY}") from error
 
     def check_space(self, entries: Iterable[Path], count: int) -> None:
-        """InputError where the entries would not fit; ``count`` bounds them, and saves looking where there is plenty."""
+        """InputError where the entries would not fit; ``count``, a bound, saves looking where there is plenty."""
         free = shutil.disk_usage(self.folder).free
         if count * self.frame_bytes < free:
             return

@@ -50,8 +50,9 @@ class FrameOptions:
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is a probability; {getattr(self, name)} is not between 0 and 1.")
         for name in ("brightness", "contrast", "saturation", "hue"):
-            if not 0 <= getattr(self, name) <= (0.5 if name == "hue" else 1):
-                raise InputError(
+            largest = 0.5 if name == "hue" else 1
+            if not 0 <= getattr(self, name) <= largest:
+                raise InputError(f"{name} {getattr(self, name)} is out of range; give 0 to {largest}.")
                     f"{name} {getattr(self, name)} is out of range; give 0 to {0.5 if name == 'hue' else 1}."
                 )
         if not 1 <= self.field_of_view < 180:

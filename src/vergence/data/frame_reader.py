@@ -13,7 +13,7 @@ from vergence.data.batch import IGNORED_LABEL
 from vergence.data.cache import FrameCache
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
-from vergence.data.images import open_image
+from vergence.data.images import frame_depth, open_image, read_label
 from vergence.data.manifest import Manifest
 from vergence.data.transforms import Placement
 from vergence.errors import InputError

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,8 @@ def read_label(path: Path | str, size: tuple[int, int] | None = None) -> NDArray
     with _opened(path) as image:
         if image.mode not in ("L", "P", "1"):
             raise InputError(
-                f"label {path} has mode {image.mode}, expected one 8-bit channel of class ids; convert its colours to ids."
+                f"label {path} has mode {image.mode}, expected one 8-bit channel of class ids; "
+                "convert its colours to ids."
             )
         label = np.array(image, dtype=np.uint8)
     if size is not None and label.shape != size:
@@ -116,7 +118,7 @@ def read_disparity_as_depth(path: Path | str, row: FrameRow) -> NDArray[np.float
 
 
 def frame_depth(manifest: Manifest, index: int) -> NDArray[np.float32] | None:
-    """Measured depth of a manifest's row at the file's own size, from ``depth`` or else ``disparity``; None if neither."""
+    """Measured depth of a manifest's row at the file's own size, from ``depth`` or else ``disparity``, or None."""
     row = manifest[index]
     if row.depth:
         return read_depth(manifest.path(index, "depth"))
@@ -163,7 +165,7 @@ def _read_16_bit(path: Path) -> NDArray[np.float64]:
         return np.asarray(image).astype(np.float64)
 
 
-def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):

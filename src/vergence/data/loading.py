@@ -1,4 +1,4 @@
-"""Batches from samples: an endless seeded order that any number of processes can share, worker processes, the device."""
+"""Batches from samples: an endless seeded order shared by any number of processes, workers, the device."""
 
 import os
 from collections.abc import Iterator, Sequence
