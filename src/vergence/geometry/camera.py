@@ -1,0 +1,214 @@
+"""Pinhole cameras: intrinsics that follow their image, back-projection, projection, and depth from disparity.
+
+OpenCV axes (x right, y down, z forward), pixel centres at integers. Depth is z, in metres or unscaled: nothing here cares.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vergence.errors import InputError
+
+EPSILON = 1e-7
+"""Added to z before the perspective division (Monodepth2; spec section 1.3)."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera of one image size; focal lengths and principal point in pixels of that size.
+
+    Raises:
+        InputError: a value is not finite, or too absurd to belong to a camera of this size.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise InputError(f"camera image size {self.width} x {self.height} is impossible; give a positive size.")
+        rows = (("fx", self.fx, "cx", self.cx, self.width), ("fy", self.fy, "cy", self.cy, self.height))
+        for focal_name, focal, centre_name, centre, size in rows:
+            if not math.isfinite(focal) or not 0.05 * size <= focal <= 100 * size:
+                raise InputError(
+                    f"camera {focal_name}={focal} is impossible for an image side of {size} pixels; expected a focal "
+                    f"length in pixels between {0.05 * size:g} and {100 * size}, give the calibration in pixels."
+                )
+            if not math.isfinite(centre) or not -size <= centre <= 2 * size:
+                raise InputError(
+                    f"camera {centre_name}={centre} is impossible for an image side of {size} pixels; expected a "
+                    f"principal point in pixels, at most one image size outside the image."
+                )
+
+    @classmethod
+    def from_normalized(cls, fx: float, fy: float, cx: float, cy: float, width: int, height: int) -> "Camera":
+        """From intrinsics divided by width (fx, cx) and height (fy, cy), the form that manifests store."""
+        return cls(fx * width, fy * height, cx * width, cy * height, width, height)
+
+    @classmethod
+    def from_field_of_view(cls, degrees_horizontal: float, width: int, height: int) -> "Camera":
+        """A guess: square pixels, centred, with this horizontal field of view (0 < degrees < 180)."""
+        if not 0 < degrees_horizontal < 180:
+            raise InputError(f"field of view {degrees_horizontal} is impossible; give degrees between 0 and 180.")
+        focal = width / (2 * math.tan(math.radians(degrees_horizontal) / 2))
+        return cls(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+
+    def resized(self, width: int, height: int, half_pixel: bool = False) -> "Camera":
+        """The camera of the resized image.
+
+        By default both rows are scaled plainly, as the published programs do; ``half_pixel`` gives the exact
+        ``c' = s (c + 0.5) - 0.5`` of pixel centres at integers.
+        """
+        sx, sy = width / self.width, height / self.height
+        shift = 0.5 if half_pixel else 0.0
+        cx, cy = sx * (self.cx + shift) - shift, sy * (self.cy + shift) - shift
+        return Camera(self.fx * sx, self.fy * sy, cx, cy, width, height)
+
+    def cropped(self, left: float, top: float, width: int, height: int) -> "Camera":
+        """The camera of the part of the image that starts at pixel (left, top)."""
+        return Camera(self.fx, self.fy, self.cx - left, self.cy - top, width, height)
+
+    def flipped(self) -> "Camera":
+        """The camera of the image mirrored left to right: cx becomes W - 1 - cx."""
+        return Camera(self.fx, self.fy, self.width - 1 - self.cx, self.cy, self.width, self.height)
+
+    def matrix(self) -> Tensor:
+        """Intrinsics (3, 3), float32, pixels."""
+        return torch.tensor([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]], dtype=torch.float32)
+
+    def normalized(self) -> tuple[float, float, float, float]:
+        """fx / W, fy / H, cx / W, cy / H."""
+        return self.fx / self.width, self.fy / self.height, self.cx / self.width, self.cy / self.height
+
+
+def scale_intrinsics(K: Tensor, sx: float, sy: float) -> Tensor:
+    """Intrinsics (..., 3, 3) of the image resized by the factors sx, sy (plain scaling of both rows)."""
+    _check_matrix("scale_intrinsics", K, 3)
+    return K * K.new_tensor([sx, sy, 1.0])[:, None]
+
+
+def crop_intrinsics(K: Tensor, left: float, top: float) -> Tensor:
+    """Intrinsics (..., 3, 3) of the image cropped at pixel (left, top)."""
+    _check_matrix("crop_intrinsics", K, 3)
+    offset = K.new_zeros(3, 3)
+    offset[0, 2], offset[1, 2] = left, top
+    return K - offset
+
+
+def flip_intrinsics(K: Tensor, width: int) -> Tensor:
+    """Intrinsics (..., 3, 3) of the image of this width mirrored left to right: cx becomes W - 1 - cx."""
+    _check_matrix("flip_intrinsics", K, 3)
+    flipped = K.clone()
+    flipped[..., 0, 2] = width - 1 - K[..., 0, 2]
+    return flipped
+
+
+def invert_intrinsics(K: Tensor) -> Tensor:
+    """Inverse (..., 3, 3) of upper-triangular intrinsics [[fx, s, cx], [0, fy, cy], [0, 0, 1]].
+
+    In closed form: exact, differentiable, without a library call that would wait for the device.
+    """
+    _check_matrix("invert_intrinsics", K, 3)
+    fx, skew, cx, fy, cy = K[..., 0, 0], K[..., 0, 1], K[..., 0, 2], K[..., 1, 1], K[..., 1, 2]
+    zero, one = torch.zeros_like(fx), torch.ones_like(fx)
+    rows = (
+        torch.stack([1 / fx, -skew / (fx * fy), (skew * cy - cx * fy) / (fx * fy)], dim=-1),
+        torch.stack([zero, 1 / fy, -cy / fy], dim=-1),
+        torch.stack([zero, zero, one], dim=-1),
+    )
+    return torch.stack(rows, dim=-2)
+
+
+def pixel_grid(
+    height: int, width: int, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Homogeneous pixel coordinates (3, H, W): column 0..W-1, row 0..H-1, one."""
+    x = torch.arange(width, device=device, dtype=dtype).expand(height, width)
+    y = torch.arange(height, device=device, dtype=dtype)[:, None].expand(height, width)
+    return torch.stack([x, y, torch.ones_like(x)])
+
+
+def backproject(depth: Tensor, K: Tensor) -> Tensor:
+    """Points X = D K^-1 [u, v, 1] in camera coordinates (spec section 1.3).
+
+    Args:
+        depth: (B, 1, H, W), along the optical axis.
+        K: (B, 3, 3), pixels of that image.
+
+    Returns:
+        (B, 3, H, W), in the unit of the depth.
+    """
+    if depth.dim() != 4 or depth.shape[1] != 1:
+        raise ValueError(f"backproject: depth must be (B, 1, H, W), received {tuple(depth.shape)}")
+    _check_matrix("backproject", K, 3, depth.shape[0])
+    height, width = depth.shape[-2:]
+    grid = pixel_grid(height, width, depth.device, K.dtype).flatten(1)
+    rays = (invert_intrinsics(K) @ grid).unflatten(-1, (height, width))
+    return depth * rays
+
+
+def project(points: Tensor, K: Tensor, T: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Pixels and depths of points, seen by a camera after an optional move.
+
+    Args:
+        points: (B, 3, H, W).
+        K: (B, 3, 3), pixels.
+        T: (B, 4, 4) from the points' coordinates to the camera's; identity if None.
+
+    Returns:
+        Pixels (B, 2, H, W), x first, and depth (B, 1, H, W). Points behind the camera have negative depth.
+    """
+    if points.dim() != 4 or points.shape[1] != 3:
+        raise ValueError(f"project: points must be (B, 3, H, W), received {tuple(points.shape)}")
+    _check_matrix("project", K, 3, points.shape[0])
+    flat = points.flatten(2)
+    if T is not None:
+        _check_matrix("project", T, 4, points.shape[0])
+        flat = T[:, :3, :3] @ flat + T[:, :3, 3:]
+    depth = flat[:, 2:].unflatten(-1, points.shape[-2:])
+    homogeneous = (K @ flat).unflatten(-1, points.shape[-2:])
+    return homogeneous[:, :2] / (homogeneous[:, 2:] + EPSILON), depth
+
+
+def disparity_to_depth(
+    disparity: Tensor, min_depth: float = 0.1, max_depth: float = 100.0
+) -> tuple[Tensor, Tensor]:
+    """Inverse depth 1/max + (1/min - 1/max) disparity, and depth, from a sigmoid output (spec section 1.3).
+
+    Args:
+        disparity: any shape, values in [0, 1].
+        min_depth: depth at disparity 1.
+        max_depth: depth at disparity 0.
+
+    Returns:
+        Inverse depth and depth, of the same shape.
+    """
+    far, near = _inverse_range(min_depth, max_depth)
+    inverse_depth = disparity * (near - far) + far
+    return inverse_depth, inverse_depth.reciprocal()
+
+
+def depth_to_disparity(depth: Tensor, min_depth: float = 0.1, max_depth: float = 100.0) -> Tensor:
+    """The sigmoid output that :func:`disparity_to_depth` turns into this depth; outside [0, 1] if out of range."""
+    far, near = _inverse_range(min_depth, max_depth)
+    return (depth.reciprocal() - far) / (near - far)
+
+
+def _inverse_range(min_depth: float, max_depth: float) -> tuple[float, float]:
+    if not 0 < min_depth < max_depth:
+        raise ValueError(f"depth range must satisfy 0 < min < max, received {min_depth} and {max_depth}")
+    return 1 / max_depth, 1 / min_depth
+
+
+def _check_matrix(caller: str, matrix: Tensor, size: int, batch: int | None = None) -> None:
+    """Raise ValueError unless the matrix is (..., size, size), and (batch, size, size) where a batch is given."""
+    shape = tuple(matrix.shape)
+    if shape[-2:] != (size, size) or (batch is not None and (len(shape) != 3 or shape[0] not in (1, batch))):
+        expected = f"(..., {size}, {size})" if batch is None else f"({batch}, {size}, {size})"
+        raise ValueError(f"{caller}: matrix must be {expected}, received {shape}")

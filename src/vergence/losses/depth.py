@@ -1,0 +1,15 @@
+"""Losses on depth features."""
+
+import torch
+from torch import Tensor
+
+
+def feature_distance(features: Tensor, reference: Tensor) -> Tensor:
+    """One Euclidean norm over the whole tensor (Three Ways, equation 4; not a mean, so it grows with batch and size).
+
+    features and reference: same shape, usually (B, C, h, w) bottleneck maps; the reference gets no gradient. Its
+    gradient at equality is 0.
+    """
+    if features.shape != reference.shape:
+        raise ValueError(f"features have shape {tuple(features.shape)}, reference {tuple(reference.shape)}")
+    return torch.linalg.vector_norm(features.float() - reference.detach().float())
