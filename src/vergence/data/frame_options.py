@@ -53,8 +53,6 @@ class FrameOptions:
             largest = 0.5 if name == "hue" else 1
             if not 0 <= getattr(self, name) <= largest:
                 raise InputError(f"{name} {getattr(self, name)} is out of range; give 0 to {largest}.")
-                    f"{name} {getattr(self, name)} is out of range; give 0 to {0.5 if name == 'hue' else 1}."
-                )
         if not 1 <= self.field_of_view < 180:
             raise InputError(f"field_of_view {self.field_of_view} must be degrees between 1 and 180.")
         choices = {"fit": ("stretch", "crop"), "crop_anchor": ("top", "center", "bottom"), "require": ("any", "all")}
