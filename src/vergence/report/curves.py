@@ -1,0 +1,154 @@
+"""Curves of a run's ``metrics.jsonl`` as inline SVG that takes the page's colours."""
+
+import io
+import json
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Record = Mapping[str, Any]
+_INK = "#010203"  # stands for the page's text colour while matplotlib draws
+_COLOURS = ("#4c8dd6", "#f08a24", "#3fa860", "#e0525c", "#9a6fd0", "#a8743f", "#d864a8", "#7d8894")
+_PACE = ("images_per_second", "learning_rate", "lr", "data_wait", "memory", "seconds", "eta", "elapsed", "epoch")
+_ERRORS, _ACCURACIES = ("abs_rel", "rmse_log"), ("a1", "a2", "a3")  # those of one magnitude share an axis
+
+
+class Curve(NamedTuple):
+    """One named line."""
+
+    steps: list[float]
+    values: list[float]
+
+
+class Chart(NamedTuple):
+    """One chart of the page; ``svg`` is safe to put into HTML."""
+
+    title: str
+    svg: str
+
+
+def read_records(path: Path | str) -> list[dict[str, Any]]:
+    """Lines of ``metrics.jsonl``; a half-written or broken line is left out. Empty where there is no file.
+
+    A run that was resumed from an earlier step repeats steps: the later line of one step and kind counts.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    records: dict[Any, dict[str, Any]] = {}
+    for number, line in enumerate(lines):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            event = record.get("kind") == "event" or "step" not in record
+            key = ("event", number) if event else (record.get("kind"), record["step"])
+            records.pop(key, None)  # a repeated step moves to its later place
+            records[key] = record
+    return list(records.values())
+
+
+def curves(records: Iterable[Record], kind: str) -> dict[str, Curve]:
+    """Numbers of the records of one kind by key, in order of steps."""
+    found: dict[str, dict[float, float]] = defaultdict(dict)
+    for record in records:
+        if record.get("kind") != kind or not isinstance(record.get("step"), int | float):
+            continue
+        for key, value in record.items():
+            if key != "step" and isinstance(value, int | float) and not isinstance(value, bool):
+                found[key][record["step"]] = float(value)
+    return {key: Curve(*map(list, zip(*sorted(points.items()), strict=True))) for key, points in found.items()}
+
+
+def charts(records: Iterable[Record]) -> list[Chart]:
+    """The charts of a run: losses, what was watched beside them, evaluation, pace. Empty without numbers."""
+    records = list(records)
+    train, evaluation = curves(records, "train"), curves(records, "evaluate")
+    losses = {key: curve for key, curve in train.items() if not key.startswith("_") and not _is_pace(key)}
+    watched = {key.lstrip("_"): curve for key, curve in train.items() if key.startswith("_")}
+    rate = {key: curve for key, curve in train.items() if key in ("lr", "learning_rate") or key.startswith("lr/")}
+    speed = {key: curve for key, curve in train.items() if key == "images_per_second"}
+    errors = {key: curve for key, curve in evaluation.items() if key in _ERRORS}
+    accuracies = {key: curve for key, curve in evaluation.items() if key in _ACCURACIES}
+    planned = [
+        ("Losses", losses, "weighted loss", True),
+        ("Watched, not trained on", watched, "", True),
+        ("Evaluation during training: errors (lower is better)", errors, "", False),
+        ("Evaluation during training: share of pixels within 1.25ʲ (higher is better)", accuracies, "", False),
+        ("Learning rate", rate, "", False),
+        ("Pace", speed, "images / s", False),
+    ]
+    return [Chart(title, draw(title, lines, label, smooth)) for title, lines, label, smooth in planned if lines]
+
+
+def _is_pace(key: str) -> bool:
+    return key in _PACE or key.startswith(("lr/", "time", "gpu", "memory"))
+
+
+def smoothed(values: list[float]) -> list[float]:
+    """Running mean over about a thirtieth of the points, centred, shorter at the ends; NaN counts as absent."""
+    half = max(1, len(values) // 60)
+    array = np.asarray(values, dtype=np.float64)
+    windows = (array[max(0, i - half) : i + half + 1] for i in range(len(array)))
+    return [
+        float(np.mean(window[np.isfinite(window)])) if np.isfinite(window).any() else math.nan for window in windows
+    ]
+
+
+def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool = False) -> str:
+    """One chart as SVG without external references, its ink in ``currentColor``."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    style: dict[str, Any] = {
+        "svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif", "font.size": 12,
+        "text.color": _INK, "axes.edgecolor": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
+        "grid.color": _INK, "legend.labelcolor": _INK,
+    }  # fmt: skip
+    with rc_context(style):
+        figure = Figure(figsize=(6.4, 3.3), layout="constrained")
+        axes = figure.add_subplot()
+        for index, (name, curve) in enumerate(lines.items()):
+            colour = _COLOURS[index % len(_COLOURS)]
+            plain = not smooth or len(curve.values) < 30
+            axes.plot(curve.steps, curve.values, color=colour, lw=1.8 if plain else 0.8, alpha=1 if plain else 0.3,
+                      marker="o" if len(curve.values) < 12 else None, ms=4, label=name if plain else None)  # fmt: skip
+            if not plain:
+                axes.plot(curve.steps, smoothed(curve.values), color=colour, lw=2, label=name)
+        if _spans_decades(lines):
+            axes.set_yscale("log")
+        axes.set_xlabel("step")
+        axes.set_ylabel(label)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.grid(alpha=0.15)
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside upper left", ncols=min(4, len(lines)), frameon=False, fontsize=11)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _inline(buffer.getvalue(), title)
+
+
+def _spans_decades(lines: Mapping[str, Curve]) -> bool:
+    """Whether a linear axis would flatten some of the lines."""
+    middles = [float(np.median(curve.values)) for curve in lines.values()]
+    smallest = min((min(curve.values) for curve in lines.values()), default=0.0)
+    return len(middles) > 1 and smallest > 0 and max(middles) > 20 * min(middles)
+
+
+def _inline(svg: str, title: str) -> str:
+    """Without prologue, metadata and namespaces (HTML needs none of them), scalable, in the page's text colour."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)  # a style element would hold for the page
+    svg = re.sub(r'\s(xmlns(:\w+)?|version)="[^"]*"', "", svg)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    label = title.replace("&", "and").replace('"', "").replace("<", "")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).replace(_INK, "currentColor")

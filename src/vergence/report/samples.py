@@ -1,0 +1,269 @@
+"""Frames for the report: what the network sees, says and misses on a few pictures of the evaluation data."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vergence.data.dataset import FrameDataset
+from vergence.data.depth_files import ColourRange, colour_range
+from vergence.data.loading import collate, prepare_batch
+from vergence.data.manifest import Manifest
+from vergence.engine.baselines import MeanInverseDepth, input_free_of_run, untrained_method
+from vergence.engine.checkpoint import LoadedRun, load_run
+from vergence.engine.evaluate import choose_protocol, in_units, open_data, predict_inverse_depth
+from vergence.engine.inputs import ground_truth, has_truth, on_device, working_image
+from vergence.errors import InputError
+from vergence.metrics.depth import DepthProtocol, score_inverse_depth
+from vergence.report.pictures import (
+    ERROR_LIMITS,
+    ERROR_MAP,
+    Panel,
+    Picture,
+    absent,
+    colour_bar,
+    colour_picture,
+    depth_bar,
+    photograph,
+    removed_picture,
+)
+
+_STRIPS = 3
+_UNSCALED = "depth unscaled: right up to one unknown factor"
+
+
+@dataclass
+class Samples:
+    """All pictures of a report, and the reasons for those that are missing."""
+
+    panels: list[Panel] = field(default_factory=list)
+    strip: list[Panel] = field(default_factory=list)
+    scale: str = _UNSCALED
+    note: str = ""
+    strip_note: str = ""
+    missing: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+
+class Seen(NamedTuple):
+    """One frame and everything that is shown of it; maps are arrays (h, w), truth and its errors (H, W)."""
+
+    name: str
+    image: NDArray[np.uint8]
+    predictions: dict[str, Tensor]
+    """Inverse depth by predictor, in the unit the protocol scores."""
+    truth: NDArray[np.float32] | None
+    diagnosis: dict[str, Tensor] | None
+    without_diagnosis: str
+
+
+def scale_status(offsets: Any, metres_per_unit: float | None = None) -> str:
+    """What the numbers of a depth map mean, in words."""
+    if "s" not in (offsets or ()):
+        return _UNSCALED
+    unit = f" ({metres_per_unit:g} m a unit)" if metres_per_unit else ""
+    return f"depth in metres, from the stereo baseline{unit}"
+
+
+@torch.no_grad()
+def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
+    """Run the network on a few evenly spaced frames; whatever is not at hand is said in ``missing``, not raised."""
+    from vergence.report.page import read_recipe
+
+    path = Path(getattr(run, "path", run))
+    options = read_recipe(path).get("frames", {}) or {}
+    samples = Samples(scale=scale_status((options.get("options") or {}).get("offsets")))
+    try:
+        loaded: LoadedRun = run if isinstance(run, LoadedRun) else load_run(path)
+        method = loaded.method
+        if method.scale == "metric":
+            samples.scale = scale_status("s", method.metres_per_unit)
+    except (InputError, OSError, RuntimeError) as error:
+        samples.missing = f"No pictures: the weights cannot be loaded. {error}"
+        return samples
+    if images < 1:
+        return samples
+    training = method.training
+    try:
+        manifest = open_data(loaded, data, None)
+        _collect(samples, loaded, manifest, images)
+    except (InputError, OSError) as error:
+        samples.missing = f"No pictures: the data cannot be read. {error}"
+    finally:
+        method.train(training)
+    return samples
+
+
+def _collect(samples: Samples, run: LoadedRun, manifest: Manifest, images: int) -> None:
+    run.method.eval()
+    protocol = choose_protocol(run.config.evaluate.protocol)
+    methods = {"trained": run.method, "untrained": untrained_method(run)[0]}
+    truths = [index for index in range(len(manifest)) if has_truth(manifest, index)]
+    mean, origin = input_free_of_run(run, manifest, truths) if truths else (None, "no measured depth")
+    dataset = _dataset(run, manifest)
+    chosen = choose_frames(manifest, run.config.frames.options.offsets, images)
+    stamp = f"{protocol.describe()} · data {manifest.digest()} · step {run.step}"
+    for place, index in enumerate(chosen):
+        seen = look(run, manifest, index, methods, mean, origin.startswith("leave-one-out"), dataset, protocol)
+        samples.panels.append(panel(seen, run, protocol, stamp))
+        if seen.truth is not None and place < _STRIPS:
+            samples.strip.append(strip_panel(seen, run, protocol, stamp))
+    samples.note = (
+        f"{len(chosen)} of {len(manifest)} frames of {Path(manifest.name).name or 'the data'}, evenly spaced."
+    )
+    samples.strip_note = (
+        f"The same frames seen by the trained network, by the {origin} (input_free), and by the untrained network."
+    )
+
+
+def choose_frames(manifest: Manifest, offsets: tuple[int | str, ...], most: int) -> list[int]:
+    """Evenly spaced rows, inner ones first choice: with truth and neighbours, else with truth, else with neighbours."""
+    rows = range(len(manifest))
+    truth = [index for index in rows if has_truth(manifest, index)]
+    moving = {index for index in rows if all(manifest.has_source(index, offset) for offset in offsets)}
+    pools = [[index for index in truth if index in moving], truth, sorted(moving), list(rows)]
+    pool = next(pool for pool in pools if pool)
+    if len(pool) <= most:
+        return pool
+    return [pool[int((place + 0.5) * len(pool) / most)] for place in range(most)]
+
+
+def _dataset(run: LoadedRun, manifest: Manifest) -> FrameDataset | None:
+    options = replace(run.config.frames.options, load_label=False, load_depth=False, random_crop=None, require="any")
+    try:
+        return FrameDataset(manifest, options, train=False)
+    except InputError:
+        return None
+
+
+def look(
+    run: LoadedRun,
+    manifest: Manifest,
+    index: int,
+    methods: dict[str, Any],
+    mean: MeanInverseDepth | None,
+    left_out: bool,
+    dataset: FrameDataset | None,
+    protocol: DepthProtocol,
+) -> Seen:
+    """Everything about one frame."""
+    device = next(run.method.parameters()).device
+    image = working_image(manifest, index, run.config.frames.options)
+    truth = ground_truth(manifest, index) if has_truth(manifest, index) else None
+    predictions = {}
+    for name, method in methods.items():
+        inverse_depth = predict_inverse_depth(method, on_device([image], device))[0, 0].float().cpu()
+        predictions[name] = in_units(inverse_depth, method, protocol)
+    if mean is not None:
+        predictions["input_free"] = mean.mean(truth if left_out else None)
+    diagnosis, reason = None, "no neighbouring frame in these data"
+    if dataset is not None and index in dataset.rows:
+        try:
+            batch = prepare_batch(collate([dataset[dataset.rows.index(index)]]), device)
+            diagnosis = {key: value.float().cpu() for key, value in run.method.diagnose(batch).items()}
+        except NotImplementedError:
+            reason = "this method shows no masks"
+    row = manifest[index]
+    name = f"{row.sequence} · {row.position}" if row.sequence else Path(row.image).name
+    return Seen(name, image.permute(1, 2, 0).numpy(), predictions, truth, diagnosis, reason)
+
+
+def scaled(
+    inverse_depth: Tensor, truth: NDArray[np.float32] | None, protocol: DepthProtocol, units: str = "network"
+) -> NDArray[np.float64]:
+    """Inverse depth (h, w) in 1 / metres under the protocol's scale, or unscaled where there is no truth."""
+    values = inverse_depth.double().numpy()
+    if isinstance(protocol.scale, float | int) and units == "network":
+        return values / float(protocol.scale)
+    if truth is None or protocol.scale != "median":
+        return values
+    score = score_inverse_depth(inverse_depth, torch.from_numpy(truth), protocol)
+    return values / float(score.ratio) if int(score.pixels) else values
+
+
+def relative_error(inverse_depth: NDArray[np.float64], truth: NDArray[np.float32]) -> NDArray[np.float64]:
+    """|truth - prediction| / truth (H, W) at the truth's size; NaN where nothing was measured."""
+    resized = F.interpolate(
+        torch.from_numpy(inverse_depth)[None, None], truth.shape, mode="bilinear", align_corners=False
+    )[0, 0].numpy()
+    depth = truth.astype(np.float64)
+    return np.where(depth > 0, np.abs(depth - 1 / resized) / np.where(depth > 0, depth, 1), np.nan)
+
+
+def inverse_truth(truth: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Inverse depth (H, W), NaN where nothing was measured."""
+    return np.where(truth > 0, 1 / np.where(truth > 0, truth, 1).astype(np.float64), np.nan)
+
+
+def panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Panel:
+    """Input, prediction, truth, error, what was masked, warped view."""
+    size = seen.image.shape[:2]
+    inverse_depth = scaled(seen.predictions["trained"], seen.truth, protocol)
+    limits = _limits(inverse_depth, seen.truth)
+    metric = seen.truth is not None or run.method.scale == "metric"
+    pictures = [photograph("input", seen.image), colour_picture("predicted inverse depth", inverse_depth, limits)]
+    if seen.truth is not None:
+        error = relative_error(inverse_depth, seen.truth)
+        note = _abs_rel(seen, "trained", protocol)
+        pictures += [
+            colour_picture("measured inverse depth", inverse_truth(seen.truth), limits, note="grey: not measured"),
+            colour_picture("relative error of depth", error, ERROR_LIMITS, ERROR_MAP, note),
+        ]
+    else:
+        pictures += [absent(title, "no measured depth", size) for title in ("measured inverse depth", "relative error")]
+    pictures += _diagnosis(seen, size)
+    bars = [depth_bar(limits, metric)]
+    if seen.truth is not None:
+        bars.append(colour_bar("relative error of depth", ERROR_LIMITS, ERROR_MAP, ("0", "25 %", "≥ 50 %")))
+    return Panel(seen.name, pictures, bars, stamp if seen.truth is not None else "")
+
+
+def _diagnosis(seen: Seen, size: tuple[int, int]) -> list[Picture]:
+    if seen.diagnosis is None or "kept" not in seen.diagnosis or "warped" not in seen.diagnosis:
+        return [
+            absent(title, seen.without_diagnosis, size) for title in ("left out by auto-masking", "neighbour warped")
+        ]
+    kept = seen.diagnosis["kept"][0, 0].numpy() > 0.5
+    warped = _to_uint8(seen.diagnosis["warped"][0, 0])
+    target = seen.image
+    if target.shape[:2] != kept.shape:  # training saw a cut-out of this picture
+        target = warped
+    return [
+        removed_picture("left out by auto-masking", target, kept),
+        photograph("neighbour warped onto the input", warped, "should look like the input"),
+    ]
+
+
+def strip_panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Panel:
+    """Measured depth, and the three predictions in the same colours with their errors."""
+    assert seen.truth is not None
+    limits = _limits(scaled(seen.predictions["trained"], seen.truth, protocol), seen.truth)
+    pictures = [photograph("input", seen.image), colour_picture("measured", inverse_truth(seen.truth), limits)]
+    for name in ("trained", "input_free", "untrained"):
+        if name in seen.predictions:
+            units = "metres" if name == "input_free" else "network"
+            values = scaled(seen.predictions[name], seen.truth, protocol, units)
+            pictures.append(colour_picture(name, values, limits, note=_abs_rel(seen, name, protocol)))
+    return Panel(seen.name, pictures, [depth_bar(limits, True)], stamp)
+
+
+def _limits(inverse_depth: NDArray[np.float64], truth: NDArray[np.float32] | None) -> ColourRange:
+    """Percentiles of the measurement where there is one, else of the prediction: one range for a panel."""
+    return colour_range(inverse_depth if truth is None else inverse_truth(truth))
+
+
+def _abs_rel(seen: Seen, name: str, protocol: DepthProtocol) -> str:
+    assert seen.truth is not None
+    if name == "input_free" and not isinstance(protocol.scale, str):
+        protocol = replace(protocol, scale="none")
+    score = score_inverse_depth(seen.predictions[name], torch.from_numpy(seen.truth), protocol)
+    return f"abs_rel {float(score.errors[0]):.3f}" if int(score.pixels) else ""
+
+
+def _to_uint8(image: Tensor) -> NDArray[np.uint8]:
+    return (image.permute(1, 2, 0).clamp(0, 1).numpy() * 255).round().astype(np.uint8)

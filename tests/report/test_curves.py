@@ -1,0 +1,82 @@
+import json
+import math
+import re
+
+from vergence.report.curves import Curve, charts, curves, draw, read_records, smoothed
+
+
+def lines(path, *records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def test_a_run_that_was_resumed_counts_each_step_once(tmp_path):
+    path = lines(
+        tmp_path / "metrics.jsonl",
+        {"step": 10, "kind": "train", "loss": 1.0},
+        {"step": 20, "kind": "train", "loss": 2.0},
+        {"step": 10, "kind": "evaluate", "abs_rel": 0.5},
+        {"step": 20, "kind": "train", "loss": 3.0},
+        {"step": 30, "kind": "train", "loss": math.nan},
+    )
+    with path.open("a") as file:
+        file.write('not json\n[1]\n{"step": 40, "kind": "tr')  # the run is being killed
+    records = read_records(path)
+    assert len(records) == 4
+    found = curves(records, "train")
+    assert found["loss"].steps == [10, 20, 30]
+    assert found["loss"].values[:2] == [1.0, 3.0]
+    assert curves(records, "evaluate") == {"abs_rel": Curve([10], [0.5])}
+
+
+def test_no_file_gives_no_charts(tmp_path):
+    assert read_records(tmp_path / "metrics.jsonl") == []
+    assert charts([]) == []
+
+
+def test_words_and_flags_are_no_curves():
+    assert curves([{"step": 1, "kind": "train", "time": "noon", "fine": True, "loss": 2}], "train") == {
+        "loss": Curve([1], [2.0])
+    }
+
+
+def test_charts_group_losses_watched_values_evaluation_and_pace():
+    records = [
+        {"step": step, "kind": "train", "loss": 1.0, "_kept": 0.5, "images_per_second": 3.0, "lr": 1e-4}
+        for step in (1, 2)
+    ]
+    records += [{"step": 2, "kind": "evaluate", "abs_rel": 0.2, "a1": 0.7}]
+    found = {chart.title: chart.svg for chart in charts(records)}
+    assert len(found) == 6
+    losses = found["Losses"]
+    assert ">loss<" in losses
+    assert "kept" not in losses
+    assert "images_per_second" not in losses
+    assert ">kept<" in found["Watched, not trained on"]
+
+
+def test_svg_stands_alone_scales_and_takes_the_colour_of_the_page():
+    svg = draw('A "title" & <more>', {"a<b": Curve([0, 1], [1.0, 2.0])})
+    assert svg.startswith("<svg")
+    assert "http" not in svg
+    assert "<style" not in svg
+    assert not re.search(r"<svg[^>]* (width|height)=", svg)
+    assert "currentColor" in svg
+    assert "a&lt;b" in svg
+    assert 'aria-label="A title and more>"' in svg
+
+
+def test_drawing_is_the_same_every_time():
+    one = {"loss": Curve(list(range(50)), [1 / (1 + step) for step in range(50)])}
+    assert draw("Losses", one, smooth=True) == draw("Losses", one, smooth=True)
+
+
+def test_values_that_are_not_finite_are_drawn_around():
+    assert "<svg" in draw("Losses", {"loss": Curve(list(range(40)), [math.nan, *range(1, 40)])}, smooth=True)
+    assert "<svg" in draw("Losses", {"loss": Curve([0], [math.inf])})
+
+
+def test_smoothing_by_hand():
+    assert smoothed([1.0, 2.0, 6.0]) == [1.5, 3.0, 4.0]
+    assert smoothed([1.0, math.nan, 3.0]) == [1.0, 2.0, 3.0]
+    assert math.isnan(smoothed([math.nan])[0])
