@@ -1,0 +1,203 @@
+import json
+import math
+import os
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from vergence.data.layouts import resolve_input
+from vergence.data.layouts.videos import video
+from vergence.data.video import VideoOptions, decode_video, read_video
+from vergence.errors import InputError
+
+
+def write_video(path, frames=12, size=(64, 32), rate=10, aspect=None, faststart=False):
+    """A film whose left half is red and right half blue; grey level of a stripe counts the frames."""
+    options = {"movflags": "faststart"} if faststart else {}
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv444p"
+        stream.options = {"crf": "1", "g": "4"}
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
+        noise = np.random.default_rng(0)
+        for number in range(frames):
+            picture = np.zeros((size[1], size[0], 3), np.uint8)
+            picture[:, : size[0] // 2, 0] = 200
+            picture[:, size[0] // 2 :, 2] = 200
+            picture[size[1] // 2 :] = noise.integers(0, 255, picture[size[1] // 2 :].shape)
+            picture[: size[1] // 4] = 20 * number % 250
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def turn(path, matrix):
+    """Overwrite the display matrix in the track header of an MP4 file."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"tkhd") + 4 + 40  # version 0 box: flags, times, track, duration, reserved, layer ... matrix
+    data[start : start + 36] = b"".join(int(value).to_bytes(4, "big", signed=True) for value in matrix)
+    path.write_bytes(bytes(data))
+
+
+def test_frames_in_order_at_working_width(tmp_path):
+    decoded = decode_video(
+        write_video(tmp_path / "a.mp4"), tmp_path / "out", VideoOptions(width=32, image_format="png")
+    )
+    assert (decoded.frames, decoded.width, decoded.height, decoded.fps) == (12, 32, 16, 10)
+    levels = [np.asarray(Image.open(decoded.folder / f"{k:06d}.png"))[1].mean() for k in range(12)]
+    np.testing.assert_allclose(levels, 20.0 * np.arange(12), atol=4)
+
+
+def test_never_enlarged(tmp_path):
+    assert decode_video(write_video(tmp_path / "a.mp4"), options=VideoOptions(width=640)).width == 64
+    assert decode_video(tmp_path / "a.mp4", tmp_path / "b", VideoOptions(width=0)).width == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "frames", "fps"), [({"stride": 3}, 4, 10 / 3), ({"fps": 5}, 6, 5), ({"fps": 100.0}, 12, 10)]
+)
+def test_stride_and_rate(tmp_path, options, frames, fps):
+    decoded = decode_video(write_video(tmp_path / "a.mp4"), options=VideoOptions(**options))
+    assert decoded.frames == frames
+    assert decoded.fps == pytest.approx(fps)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "size", "red_at"),
+    [
+        ((0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30), (32, 64), "top"),  # shown 90 degrees clockwise
+        ((0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30), (32, 64), "bottom"),
+        ((-65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30), (64, 32), "right"),
+    ],
+)
+def test_rotation_metadata_is_applied(tmp_path, matrix, size, red_at):
+    path = write_video(tmp_path / "phone.mp4")
+    turn(path, matrix)
+    image, _ = next(read_video(path))
+    assert image.size == size
+    pixels = np.asarray(image).astype(int)
+    redness = pixels[..., 0] - pixels[..., 2]
+    half = {
+        "top": redness[: size[1] // 2],
+        "bottom": redness[size[1] // 2 :],
+        "right": redness[:, size[0] // 2 :],
+    }[red_at]
+    assert half.mean() > 40
+
+
+def test_pixels_are_made_square(tmp_path):
+    image, _ = next(read_video(write_video(tmp_path / "a.mp4", aspect=Fraction(4, 3)), VideoOptions(width=0)))
+    assert image.size == (85, 32)
+
+
+def test_second_call_reuses_the_frames(tmp_path):
+    path = write_video(tmp_path / "a.mp4")
+    first = decode_video(path)
+    stamp = (first.folder / "000003.jpg").stat().st_mtime_ns
+    assert decode_video(path) == first
+    assert (first.folder / "000003.jpg").stat().st_mtime_ns == stamp
+
+
+def test_another_file_or_other_options_do_not_reuse(tmp_path):
+    path = write_video(tmp_path / "a.mp4")
+    first = decode_video(path)
+    other = decode_video(path, options=VideoOptions(stride=2))
+    assert other.folder != first.folder
+    write_video(path, frames=7)
+    assert decode_video(path).frames == 7
+
+
+def test_folder_that_lost_frames_is_not_reused(tmp_path):
+    path = write_video(tmp_path / "a.mp4")
+    first = decode_video(path)
+    (first.folder / "000011.jpg").unlink()
+    assert decode_video(path).folder != first.folder
+
+
+def test_nothing_is_left_after_a_failure(tmp_path):
+    path = write_video(tmp_path / "a.mp4", frames=40, faststart=True)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match="cut off"):
+        decode_video(path, tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_truncated_file_can_be_used_when_asked(tmp_path):
+    path = write_video(tmp_path / "a.mp4", frames=40, faststart=True)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    decoded = decode_video(path, options=VideoOptions(allow_truncated=True))
+    assert 2 <= decoded.frames < 40
+
+
+@pytest.mark.parametrize("content", [b"", b"no video at all" * 100])
+def test_unreadable_files(tmp_path, content):
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.mp4 (is empty|cannot be read as a video)"):
+        resolve_input(tmp_path / "a.mp4")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_header_cut_off(tmp_path):
+    path = write_video(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(InputError, match="cannot be read as a video"):
+        decode_video(path)
+
+
+def test_one_frame_video(tmp_path):
+    with pytest.raises(InputError, match="1 frame"):
+        decode_video(write_video(tmp_path / "a.mp4", frames=1))
+
+
+def test_missing_video_and_bad_options(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        decode_video(tmp_path / "a.mp4")
+    for options in ({"stride": 0}, {"width": -1}, {"fps": math.nan}, {"fps": 0}, {"image_format": "gif"}):
+        with pytest.raises(InputError, match="video"):
+            VideoOptions(**options)
+
+
+def test_folder_in_use_is_refused(tmp_path):
+    path = write_video(tmp_path / "a.mp4")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep")
+    with pytest.raises(InputError, match="already holds something else"):
+        decode_video(path, tmp_path / "out")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_folder(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "films" / "a.mp4") if (tmp_path / "films").mkdir() is None else None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "films").chmod(0o500)
+    assert decode_video(path).folder.is_relative_to(tmp_path / "cache")
+
+
+def test_manifest_of_a_video(tmp_path, caplog):
+    manifest = resolve_input(write_video(tmp_path / "drive.mp4", frames=30))
+    assert len(manifest) == 30
+    assert {row.sequence for row in manifest} == {"drive"}
+    assert manifest[0].fps == 10
+    assert all(manifest.path(k).is_file() for k in range(30))
+    assert manifest.splits() == {"train": 22, "": 5, "val": 3}
+
+
+def test_intrinsics_beside_the_video(tmp_path):
+    write_video(tmp_path / "drive.mp4")
+    values = {"width": 640, "height": 320, "fx": 480.0, "fy": 480.0, "cx": 320.0, "cy": 160.0}
+    (tmp_path / "drive.json").write_text(json.dumps(values))
+    assert video(tmp_path / "drive.mp4")[0].fx == 0.75
+
+
+def test_folder_of_videos(tmp_path):
+    write_video(tmp_path / "a.mp4")
+    write_video(tmp_path / "b.mp4", frames=5)
+    manifest = video(tmp_path, frames=tmp_path / "decoded")
+    assert [row.sequence for row in manifest] == ["a"] * 12 + ["b"] * 5
+    assert (tmp_path / "decoded" / "a" / "000000.jpg").is_file()
+    again = resolve_input(tmp_path)
+    assert len(again) == 17
