@@ -83,7 +83,7 @@ class DepthMethod(Method):
         self.config, self.offsets, self.seed = config, tuple(options.offsets), seed
         self.network: DepthNetwork = build_depth_network(config.network)
         needs_pose = any(offset != "s" for offset in self.offsets)
-        self.pose = PoseNetwork(config.pose.encoder, config.pose.weights) if needs_pose else None
+        self.pose = PoseNetwork(config.pose.encoder, config.pose.weights, normalization=config.network.normalization) if needs_pose else None
         self.intrinsics_head = None
         if config.learn_intrinsics != "off" and self.pose is not None:
             self.intrinsics_head = IntrinsicsHead(self.pose.feature_channels)
