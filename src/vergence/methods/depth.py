@@ -56,13 +56,16 @@ class DepthConfig:
     initialize_parts: tuple[str, ...] = ("encoder", "decoder", "pose")
     """Which parts are taken from there."""
 
-    def for_loading(self) -> "DepthConfig":
-        """The same networks without initial weights: what a stored run is rebuilt from before its weights are read."""
+    def for_loading(self, keep_reference: bool = False) -> "DepthConfig":
+        """The same networks without initial weights: what a stored run is rebuilt from before its weights are read.
+
+        ``keep_reference`` keeps the frozen encoder of the feature distance, which only resuming needs.
+        """
         return replace(
             self,
             network=replace(self.network, weights="none"),
             pose=replace(self.pose, weights="none"),
-            feature_distance=0.0,
+            feature_distance=self.feature_distance if keep_reference else 0.0,
             initialize_from=None,
         )
 

@@ -1,0 +1,289 @@
+"""A run as one value: typed settings, read from a YAML recipe and overridden from the command line."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from vergence.data.frame_options import FrameOptions
+from vergence.data.table import nearest
+from vergence.engine.schema import check_keys, key_types, parse
+from vergence.errors import InputError
+from vergence.methods import METHODS
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+@dataclass
+class FramesConfig:
+    """Where frames come from and how they become batches."""
+
+    source: str = ""
+    """Manifest, folder or video to train on."""
+    val: str | None = None
+    """Another source for evaluation; default the same."""
+    train_split: str = "train"
+    val_split: str = "val"
+    options: FrameOptions = field(default_factory=FrameOptions)
+    batch_size: int = 12
+    """Samples of one forward pass over all processes together; each takes an equal share."""
+    workers: int | Literal["auto"] = "auto"
+    """Loading processes beside each training process; their number changes nothing but the speed."""
+    cache: bool = True
+    """Keep decoded frames at training size on disk."""
+
+
+@dataclass
+class OptimConfig:
+    """Optimiser and learning rate; steps are optimiser steps."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = 1e-4
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    momentum: float = 0.9
+    """Of sgd."""
+    schedule: Literal["constant", "poly", "step", "multi_step", "cosine"] = "constant"
+    milestones: tuple[int, ...] = ()
+    """Steps after which multi_step multiplies the rate by gamma."""
+    step_size: int = 0
+    """Steps between the drops of schedule "step"."""
+    gamma: float = 0.1
+    power: float = 0.9
+    """Of schedule "poly": (1 - step / steps) ** power."""
+    warmup: int = 0
+    """Steps in which the rate grows linearly to that of the schedule."""
+    group_lr: dict[str, float] = field(default_factory=dict)
+    """Base rate of the method's parameter groups by name; 0 or missing means ``lr``."""
+    clip: float | None = None
+    """Largest norm of the gradient of all parameters together."""
+
+    def __post_init__(self) -> None:
+        self.betas, self.milestones = tuple(self.betas), tuple(self.milestones)  # type: ignore[assignment]
+        _require(self.lr > 0, f"optim.lr is {self.lr}; give a positive number.")
+        _require(self.weight_decay >= 0, f"optim.weight_decay is {self.weight_decay}; give 0 or more.")
+        _require(self.warmup >= 0, f"optim.warmup is {self.warmup}; give a number of steps, 0 for none.")
+        _require(self.clip is None or self.clip > 0, f"optim.clip is {self.clip}; give a positive number or null.")
+        _require(
+            list(self.milestones) == sorted(self.milestones),
+            f"optim.milestones are {list(self.milestones)}; give steps in rising order.",
+        )
+        _require(
+            self.schedule != "step" or self.step_size > 0,
+            "optim.schedule is 'step' and optim.step_size is not set; give the number of steps between drops.",
+        )
+        for name, rate in self.group_lr.items():
+            _require(rate >= 0, f"optim.group_lr.{name} is {rate}; give a positive number, or 0 for optim.lr.")
+
+
+@dataclass
+class TrainConfig:
+    """The loop."""
+
+    steps: int = 1000
+    """Optimiser steps of the whole run."""
+    seed: int = 0
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    accumulate: int = 1
+    """Batches whose gradients are averaged for one step."""
+    ema: float | None = None
+    """Decay of the running mean of weights that is evaluated and stored as the model, such as 0.999."""
+    log_every: int = 10
+    evaluate_every: int = 0
+    """Steps between evaluations; 0 for none."""
+    checkpoint_every: int = 500
+    keep: int = 2
+    """Checkpoints kept."""
+    channels_last: bool = True
+    """Memory layout of convolutions; faster on CPUs and GPUs alike."""
+    compile: bool = False
+    """torch.compile; slow to start, of use on GPUs only."""
+    device: str = "auto"
+    """"auto", "cpu" or "cuda"."""
+    find_unused_parameters: bool = False
+    """For several processes and a method that leaves parameters out of some steps."""
+    trackers: tuple[str, ...] = ()
+    """"tensorboard", "wandb"; metrics.jsonl is always written."""
+
+    def __post_init__(self) -> None:
+        self.trackers = tuple(self.trackers)
+        for name in ("steps", "accumulate", "log_every", "checkpoint_every", "keep"):
+            _require(getattr(self, name) > 0, f"train.{name} is {getattr(self, name)}; give 1 or more.")
+        _require(self.evaluate_every >= 0, f"train.evaluate_every is {self.evaluate_every}; give 0 (never) or more.")
+        _require(self.ema is None or 0 < self.ema < 1, f"train.ema is {self.ema}; give a decay such as 0.999, or null.")
+        _require(self.seed >= 0, f"train.seed is {self.seed}; give 0 or more.")
+
+
+@dataclass
+class EvaluateConfig:
+    """Evaluation during training, and the default of ``vergence evaluate``."""
+
+    protocol: str = "plain"
+    flip: bool = False
+    split: str = "val"
+    limit: int | None = None
+    """At most so many images, evenly spaced."""
+
+
+@dataclass
+class RunConfig:
+    """Everything a run depends on. The settings of the method stand in a section of the method's name."""
+
+    recipe: str = ""
+    method: str = "depth"
+    frames: FramesConfig = field(default_factory=FramesConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    @property
+    def section(self) -> Any:
+        """Settings of the method."""
+        return getattr(self, self.method)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for YAML and JSON; :func:`config_from_dict` reads them back."""
+        return _plain(dataclasses.asdict(self))
+
+
+@cache
+def config_class(method: str) -> type[RunConfig]:
+    """RunConfig with the section of this method; InputError if there is no such method."""
+    if method not in METHODS:
+        known = list(METHODS)
+        raise InputError(f"method {method!r} is unknown{nearest(method, known)}; use one of {', '.join(known)}.")
+    settings = METHODS[method][0]
+    section = [(method, settings, field(default_factory=settings))]
+    return dataclasses.make_dataclass("RunConfig", section, bases=(RunConfig,))
+
+
+def load_config(recipe: str | Path, overrides: Sequence[str] = (), data: str | Path | None = None) -> RunConfig:
+    """Read a recipe and apply overrides.
+
+    Args:
+        recipe: name of a shipped recipe or path of a YAML file; it may say ``extends: NAME_OR_PATH``.
+        overrides: command-line words such as ``["--train.steps", "100", "--depth.network.encoder=resnet50"]``.
+        data: overrides ``frames.source``.
+
+    Raises:
+        InputError: unknown recipe, section, key or value, with the nearest known one; values of the wrong type.
+    """
+    values = read_recipe(recipe)
+    if data is not None:
+        values = _merged(values, {"frames": {"source": str(data)}})
+    values.setdefault("recipe", str(recipe))
+    return config_from_dict(values, overrides, str(recipe))
+
+
+def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), origin: str = "the recipe") -> RunConfig:
+    """Typed settings from plain values; see :func:`load_config`."""
+    method = values.get("method", RunConfig.method)
+    kind = config_class(str(method))
+    check_keys(values, kind, origin)
+    namespace = parse(kind, values, overrides, origin)
+    if namespace["method"] != method:
+        raise InputError("the method is part of the recipe; choose another recipe instead of --method.")
+    if namespace["frames"]["options"]["height"] == 0:
+        namespace["frames"]["options"]["height"] = _height_of(namespace["frames"])
+    config: RunConfig = _build(kind, namespace)
+    _require(config.frames.batch_size > 0, f"frames.batch_size is {config.frames.batch_size}; give 1 or more.")
+    workers = config.frames.workers
+    _require(workers == "auto" or int(workers) >= 0, f"frames.workers is {workers}; give 0 or more, or auto.")
+    return config
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes."""
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+def read_recipe(recipe: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Plain values of a recipe over those of the recipes it extends; InputError where that cannot be read."""
+    path = _find_recipe(recipe, seen[-1].parent if seen else None)
+    if path in seen:
+        raise InputError(f"{path} extends itself through {', '.join(step.name for step in seen)}; break the circle.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); give a recipe in YAML.") from error
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f" in line {place.line + 1}" if place is not None else ""
+        raise InputError(f"{path} is no YAML{line} ({getattr(error, 'problem', error)}); correct it.") from error
+    values = {} if values is None else values
+    if not isinstance(values, dict) or any(not isinstance(key, str) for key in values):
+        raise InputError(f"{path} holds no sections; a recipe is YAML such as 'train: {{steps: 100}}'.")
+    parent = values.pop("extends", None)
+    return values if parent is None else _merged(read_recipe(str(parent), (*seen, path)), values)
+
+
+def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:
+    text = str(recipe)
+    if text.endswith((".yaml", ".yml")):
+        places = [Path(text)] if beside is None else [beside / text]
+    else:
+        places = [RECIPES / f"{text}.yaml"] + ([beside / f"{text}.yaml"] if beside else [])
+    for path in places:
+        if path.is_file():
+            return path.resolve()
+    if text.endswith((".yaml", ".yml")):
+        raise InputError(f"{places[0]} does not exist; give the path of a recipe, or the name of one: {_names()}.")
+    raise InputError(f"recipe {text!r} is unknown{nearest(text, recipe_names())}; use one of {_names()}, or a YAML file.")
+
+
+def _names() -> str:
+    return ", ".join(recipe_names())
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """``over`` on top of ``base``, section by section; lists are replaced whole."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _build(kind: type, values: dict[str, Any]) -> Any:
+    """Dataclasses from parsed values, innermost first."""
+    types = key_types(kind)
+    return kind(
+        **{
+            name: _build(types[name], value) if dataclasses.is_dataclass(types[name]) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _height_of(frames: dict[str, Any]) -> int:
+    """Working height that keeps the aspect of the source's frames at the working width, a multiple of 32."""
+    from vergence.data.images import open_image
+    from vergence.data.layouts import resolve_input
+
+    if not frames["source"]:
+        raise InputError("the working height follows from the frames; name them with --data.")
+    manifest = resolve_input(Path(frames["source"]))
+    aspects = sorted(row.height / row.width for row in manifest if row.width and row.height)
+    if not aspects:
+        if len(manifest) == 0:
+            raise InputError(f"{manifest.name} has no frames; give data that have some.")
+        image = open_image(manifest.path(0))
+        aspects = [image.height / image.width]
+    return max(32, round(frames["options"]["width"] * aspects[len(aspects) // 2] / 32) * 32)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InputError(message)
