@@ -45,6 +45,8 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
     def __init__(
         self, manifest: Manifest, options: FrameOptions, train: bool, seed: int = 0, cache: FrameCache | None = None
     ) -> None:
+        if options.height < 1:
+            raise ValueError("a data set needs its working height; 0 stands for it in recipes only")
         if cache is not None and (cache.height, cache.width) != (options.height, options.width):
             raise ValueError(f"cache is for {cache.height}x{cache.width}, options say {options.height}x{options.width}")
         self.manifest, self.options, self.train, self.seed = manifest, options, train, abs(seed)

@@ -11,7 +11,7 @@ class FrameOptions:
     """How frames are chosen, resized and augmented."""
 
     height: int = 192
-    """Working size; encoders want multiples of 32."""
+    """Working size; encoders want multiples of 32. 0 in a recipe: the height that keeps the data's aspect."""
     width: int = 640
     offsets: tuple[int | str, ...] = (-1, 1)
     """Sources of a target: positions before (-) and after (+) it, and "s", its stereo partner."""
@@ -40,7 +40,7 @@ class FrameOptions:
 
     def __post_init__(self) -> None:
         self.offsets = tuple(self.offsets)
-        if self.height < 1 or self.width < 1:
+        if self.height < 0 or self.width < 1:
             raise InputError(f"frames of {self.width}x{self.height} are impossible; give a positive height and width.")
         if len(set(self.offsets)) != len(self.offsets) or any(
             offset != "s" if isinstance(offset, str) else offset == 0 for offset in self.offsets
@@ -61,7 +61,8 @@ class FrameOptions:
                 raise InputError(f"{name} is {getattr(self, name)!r}; give one of {', '.join(known)}.")
         if self.random_crop is not None:
             self.random_crop = (int(self.random_crop[0]), int(self.random_crop[1]))
-            if not (1 <= self.random_crop[0] <= self.height and 1 <= self.random_crop[1] <= self.width):
+            rows, columns = self.random_crop
+            if not (1 <= rows <= (self.height or rows) and 1 <= columns <= self.width):
                 raise InputError(
                     f"random_crop {self.random_crop} must fit into the working frame of {self.height} rows and "
                     f"{self.width} columns; make it smaller."

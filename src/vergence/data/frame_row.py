@@ -70,10 +70,10 @@ TYPES: dict[str, type] = {field.name: field.type for field in dataclasses.fields
 
 
 def check_rows(rows: Sequence[FrameRow], name: str) -> None:
-    seen: set[tuple[float, ...]] = set()
+    seen: set[str] = set()  # of their text: NaN is not equal to itself
     for row in rows:
-        numbers = (row.fx, row.fy, row.cx, row.cy, row.stereo_cx, row.baseline)
         where = f"{name}, frame {row.image!r}"
+        numbers = str((row.fx, row.fy, row.cx, row.cy, row.stereo_cx, row.baseline))
         if not row.image:
             given = row.label or row.depth or row.disparity or "its row"
             raise InputError(f"{name}: {given} has no image; name the image of each frame in the column 'image'.")
@@ -83,11 +83,9 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
             raise InputError(
                 f"{where}: size {row.width}x{row.height} makes no sense; give both, or 0 and 0 where it is unknown."
             )
-        if numbers in seen:
-            continue
-        _check_numbers(row, where)
-        if not any(math.isnan(number) for number in numbers):
-            seen.add(numbers)  # NaN is never equal to itself, such rows would only fill the set
+        if numbers not in seen:
+            _check_numbers(row, where)
+            seen.add(numbers)
 
 
 def _check_numbers(row: FrameRow, where: str) -> None:

@@ -98,6 +98,9 @@ class FrameLoader(DataLoader[Any]):
                 raise batch
             yield batch
 
+    def check_worker_number_rationality(self) -> None:
+        """More workers than cores are the caller's business (waiting for a network disk they help), not a warning."""
+
     def close(self) -> None:
         """End the worker processes now instead of when the loader is forgotten."""
         self._iterator = None
