@@ -40,16 +40,16 @@ def shade(
     colour = np.empty((flat_depth.size, 3), np.float32)
     label = np.empty(flat_depth.size, np.uint8)
 
-    sky = np.nonzero(flat_identity == SKY)[0]
-    colour[sky] = _sky(world[:, sky], light, textures)
-    label[sky] = 10
-    ground = np.nonzero(flat_identity == GROUND)[0]
-    if ground.size:
-        colour[ground], label[ground] = _ground(
-            view, world[:, ground], flat_depth[ground], ground, shape, spacing, street, light, textures
+    for sky in _pieces(flat_identity == SKY):
+        colour[sky] = _sky(world[:, sky], light, textures)
+        label[sky] = 10
+    ground = _pieces(flat_identity == GROUND)
+    across = _across(view, world, flat_depth, ground, shape, street)
+    for part in ground:
+        colour[part], label[part] = _ground(
+            view, world[:, part], flat_depth[part], across[:, part], spacing, street, light, textures
         )
-    other = np.nonzero(flat_identity > GROUND)[0]
-    if other.size:
+    for other in _pieces(flat_identity > GROUND):
         k = flat_identity[other] - 1
         colour[other] = _solids(view, world[:, other], flat_depth[other], k, spacing, solids, rows, light, textures)
         label[other] = solids.label.astype(np.uint8)[k]
@@ -58,6 +58,12 @@ def shade(
     clear = np.exp(z * np.float32(-1 / light.visibility))[:, None]
     colour += (1 - clear) * (light.haze.astype(np.float32) - colour)
     return colour.reshape(*shape, 3), label.reshape(shape)
+
+
+def _pieces(mask: Array, size: int = 12000) -> list[Array]:
+    """Indices of the set samples, in pieces small enough that the arrays made from them stay in the cache."""
+    index = np.nonzero(mask)[0]
+    return [index[k : k + size] for k in range(0, index.size, size)]
 
 
 def _sky(directions: Array, light: Light, textures: TextureSet) -> Array:
@@ -74,13 +80,12 @@ def _sky(directions: Array, light: Light, textures: TextureSet) -> Array:
 
 
 def _ground(
-    view: View, directions: Array, z: Array, index: Array, shape: tuple[int, ...], spacing: np.float32, street: Street,
-    light: Light, textures: TextureSet,
+    view: View, directions: Array, z: Array, lines: Array, spacing: np.float32, street: Street, light: Light,
+    textures: TextureSet,
 ) -> tuple[Array, Array]:  # fmt: skip
     x = np.float32(view.centre[0]) + z * directions[0]
     y = np.float32(view.centre[1]) + z * directions[1]
-    along, across = street.coordinates(x, y)
-    label = street.underfoot(x, y, across)
+    label = street.underfoot(x, y, lines[1])
     slant = np.abs(directions[2]) / np.sqrt((directions**2).sum(0))
     footprint = z * spacing * np.maximum(slant, np.float32(0.02)) ** np.float32(-0.75)
     order = np.searchsorted([ROAD, SIDEWALK, TERRAIN], label)
@@ -92,38 +97,49 @@ def _ground(
     tone = 1 + strength * detail + np.float32(0.13) * macro
     colour = light.ground.astype(np.float32)[order] * tone[:, None]
     colour[:, 0] += np.float32(0.02) * macro
-    paint = _paint(along, across, label, index, shape, z * spacing, view.centre, street)[:, None]
+    paint = _paint(lines, label, z * spacing, view.centre, street)[:, None]
     colour += paint * (light.paint.astype(np.float32) * tone[:, None] - colour)
     lit = light.ambient + light.direct * light.sun[2]
     return colour * (light.tint * lit).astype(np.float32), label
 
 
-def _paint(
-    along: Array, across: Array, label: Array, index: Array, shape: tuple[int, ...], minor: Array, centre: Array,
-    street: Street,
-) -> Array:  # fmt: skip
-    """Coverage by road paint and kerb stones; filter widths are finite differences over the sample grid."""
+def _across(
+    view: View, directions: Array, z: Array, pieces: list[Array], shape: tuple[int, ...], street: Street
+) -> Array:
+    """(4, samples): metres along and across the street of ground samples, and by how much both change per sample."""
+    result = np.full((4, z.size), np.nan, np.float32)
+    for part in pieces:
+        x = np.float32(view.centre[0]) + z[part] * directions[0, part]
+        y = np.float32(view.centre[1]) + z[part] * directions[1, part]
+        result[0, part], result[1, part] = street.coordinates(x, y)
+    grid = result.reshape(4, *shape)
+    # fmax ignores the NaN of neighbours that are not ground
+    np.abs(grid[:2, 1:] - grid[:2, :-1], out=grid[2:, 1:])
+    grid[2:, :, 1:] = np.fmax(grid[2:, :, 1:], np.abs(grid[:2, :, 1:] - grid[:2, :, :-1]))
+    return result
+
+
+def _paint(lines: Array, label: Array, minor: Array, centre: Array, street: Street) -> Array:
+    """Coverage by road paint and kerb stones, filtered as wide as a sample is on the ground."""
     plan = street.plan
-    dense = np.full((2, shape[0] * shape[1]), np.nan, np.float32)
-    dense[0, index], dense[1, index] = along, across
-    dense = dense.reshape(2, *shape)
-    change = np.abs(np.diff(dense, axis=1, append=np.nan))
-    change = np.nan_to_num(change, nan=0.0) + np.nan_to_num(np.abs(np.diff(dense, axis=2, append=np.nan)), nan=0.0)
-    wide_along, wide_across = np.clip(change.reshape(2, -1)[:, index], minor, 20.0)
+    along, across = lines[:2]
+    wide_along, wide_across = np.clip(np.fmax(lines[2:], 0), minor, 20.0)
     lanes = 0.0 if plan.road < 3.0 else 1.0
     dashes = repeated_band(along, 6.0, 0.5, wide_along)
-    lines = lanes * band(across, 0.16, wide_across) * dashes
+    painted = lanes * band(across, 0.16, wide_across) * dashes
     side = np.abs(across)
-    lines = np.maximum(lines, lanes * band(side - (plan.road - plan.parking - 0.25), 0.13, wide_across))
+    painted = np.maximum(painted, lanes * band(side - (plan.road - plan.parking - 0.25), 0.13, wide_across))
     for x, y, _, half, s in street.crossings:
         if np.hypot(x - centre[0], y - centre[1]) > 100:
             continue  # finer than any footprint there
         near = band(along - (s - half - 3.5), 3.0, wide_along)
         if lanes and near.any():
-            lines = np.maximum(lines, near * repeated_band(across, 1.0, 0.5, wide_across) * (side < plan.road - 0.4))
-    lines = lines * (label == ROAD)
+            painted = np.maximum(
+                painted, near * repeated_band(across, 1.0, 0.5, wide_across) * (side < plan.road - 0.4)
+            )
+    painted = painted * (label == ROAD)
     kerb = np.float32(0.7) * band(side - (plan.road + 0.12), 0.24, wide_across) * (label == SIDEWALK)
-    return np.maximum(lines, kerb)
+    return np.maximum(painted, kerb)
 
 
 def _solids(
