@@ -38,8 +38,10 @@ def write_toytown(
 
     streets: number of streets of each split (default 24 "train", 6 "val"); splits take consecutive street numbers, so
     they share no street. frames: per street. progress(done, total) is called as frames are written. workers: processes
-    (default: one per core; as they are spawned, a script needs its `if __name__ == "__main__":`). A style folder holds image/ and right/ (JPEG), depth/ (16-bit PNG, metres * 256, 0 = none),
-    label/ (train ids), moving/ (255 = moving), poses/ (12 numbers a line), intrinsics.json and toytown.json.
+    (default: one per core; as they are spawned, a script needs its `if __name__ == "__main__":`).
+
+    A style folder holds image/ and right/ (JPEG), depth/ (16-bit PNG, metres * 256, 0 = none), label/ (train ids),
+    moving/ (255 = moving), poses/ (12 numbers a line), intrinsics.json and toytown.json.
 
     The work is done beside its final place and renamed at the end; after an interruption the same call goes on where it
     stopped. If the same town is there already, nothing is done.
