@@ -1,0 +1,84 @@
+"""Scan: can this video teach depth, and what would make it teach better?"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from vergence.data.layouts.resolve import resolve_input
+from vergence.data.manifest import Manifest
+from vergence.data.scan.adapt import adapted
+from vergence.data.scan.judge import judge
+from vergence.data.scan.measure import measure_sequence
+from vergence.data.scan.report import Finding, ScanReport, SequenceReport
+from vergence.errors import InputError
+
+__all__ = ["Finding", "ScanReport", "SequenceReport", "adapted", "scan"]
+
+
+def scan(
+    inputs: Manifest | Path | str | Sequence[Path | str],
+    max_pairs: int = 100,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> ScanReport:
+    """Look at frames and their motion, sequence by sequence, and say what to do. Nothing is written or changed, except
+    that a video file is decoded once.
+
+    Args:
+        inputs: a manifest, or whatever :func:`vergence.data.layouts.resolve_input` takes, or several of these.
+        max_pairs: about how many pairs of neighbouring frames to measure in each sequence (some 30 ms each); longer
+            sequences are measured in chunks that are spread evenly.
+        progress: called with (sequences done, all sequences, name of the next one).
+
+    Raises:
+        InputError: nothing to scan; ``max_pairs`` below 10.
+    """
+    if max_pairs < 10:
+        raise InputError(f"scan: max_pairs is {max_pairs}; measure at least 10 pairs of frames.")
+    manifest = inputs if isinstance(inputs, Manifest) else resolve_input(inputs, split=False)
+    groups = _groups(manifest)
+    if not groups:
+        raise InputError(f"{manifest.name} has no frames to scan; give a manifest, folder or video with frames.")
+    reports = []
+    for done, ((sequence, camera), indices) in enumerate(groups.items()):
+        several = sum(name == sequence for name, _ in groups) > 1
+        name = f"{sequence} ({camera})" if several else sequence
+        if progress is not None:
+            progress(done, len(groups), name)
+        reports.append(judge(name, measure_sequence(manifest, indices, max_pairs)))
+    return ScanReport(tuple(reports), tuple(_together(manifest, reports)))
+
+
+def _groups(manifest: Manifest) -> dict[tuple[str, str], list[int]]:
+    """Indices of each sequence and camera, in order of time."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for index, row in enumerate(manifest):
+        groups.setdefault((row.sequence, row.camera), []).append(index)
+    for indices in groups.values():
+        indices.sort(key=lambda index: manifest[index].position)
+    return groups
+
+
+def _together(manifest: Manifest, reports: Sequence[SequenceReport]) -> Iterator[Finding]:
+    unknown = sum(not row.intrinsics_known for row in manifest)
+    if unknown:
+        yield Finding(
+            "cameras",
+            "advice",
+            f"the intrinsics of {unknown} of {len(manifest)} frames are unknown; put an intrinsics.json beside them, "
+            "give the field of view (60 degrees is assumed), or have them learned.",
+        )
+    grey = [report.name for report in reports if not report.colour]
+    if 0 < len(grey) < len(reports):
+        yield Finding(
+            "mixed",
+            "note",
+            f"{len(grey)} of {len(reports)} sequences are grey and the others in colour; train on all of them only if "
+            "the model shall meet both.",
+        )
+    steps = {report.step for report in reports if report.verdict != "poor"}
+    if len(steps) > 1:
+        yield Finding(
+            "mixed",
+            "advice",
+            f"sequences want different frame steps ({', '.join(map(str, sorted(steps)))}); write an adapted manifest, "
+            "in which offsets -1 and 1 suit all.",
+        )

@@ -1,0 +1,332 @@
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from rich.console import Console
+
+from vergence.data.layouts import resolve_input
+from vergence.data.scan import adapted, scan
+from vergence.data.scan.judge import suitable_step
+from vergence.data.scan.measure import chosen_frames
+from vergence.data.scan.motion import Motion, measure_motion, rotation_residual
+from vergence.errors import InputError
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+WIDTH, HEIGHT = 192, 96
+
+
+def texture(width=WIDTH + 200, height=HEIGHT + 40, seed=0) -> Image.Image:
+    """Smooth random colours with detail of several sizes."""
+    generator = np.random.default_rng(seed)
+    total = np.zeros((height, width, 3))
+    for cell in (4, 8, 24):
+        small = generator.uniform(0, 255, (height // cell + 2, width // cell + 2, 3)).astype(np.uint8)
+        total += np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC), float) / 3
+    return Image.fromarray(np.clip(total, 0, 255).astype(np.uint8))
+
+
+def view(picture: Image.Image, x: float, y: float = 0.0, zoom: float = 1.0) -> Image.Image:
+    """The part of a picture that a camera at (x, y) sees."""
+    data = (zoom, 0, x, 0, zoom, y)
+    return picture.transform((WIDTH, HEIGHT), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
+
+
+def film(folder: Path, frames, quality: int = 95) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, frame in enumerate(frames):
+        frame.save(folder / f"{number:06d}.jpg", quality=quality)
+    return folder
+
+
+def travelling(count=40, speed=2.0):
+    """Two layers at different depths pass by: the lower half moves twice as fast."""
+    far, near = texture(seed=1), texture(seed=2)
+    for k in range(count):
+        frame = view(far, speed * k * 0.5)
+        frame.paste(view(near, speed * k * 1.5).crop((0, 0, WIDTH, HEIGHT // 2)), (0, HEIGHT // 2))
+        yield frame
+
+
+def only(report):
+    assert len(report.sequences) == 1
+    return report.sequences[0]
+
+
+def grey(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("L"), np.float32)
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.3, -0.2), (3.5, 1.25), (-18.0, 6.0)])
+def test_known_shift_is_measured_to_a_tenth_of_a_pixel(shift):
+    picture = texture()
+    motion = measure_motion(grey(view(picture, 60, 15)), grey(view(picture, 60 + shift[0], 15 + shift[1])))
+    assert len(motion.points) > 0.7 * motion.tried > 10
+    np.testing.assert_allclose(np.median(motion.vectors, axis=0), [-shift[0], -shift[1]], atol=0.1)
+
+
+def test_brightness_does_not_disturb_the_motion():
+    picture = texture()
+    second = np.clip(grey(view(picture, 63, 15)) * 1.25 + 10, 0, 255).astype(np.float32)
+    motion = measure_motion(grey(view(picture, 60, 15)) * 0.7, second * 0.7)
+    np.testing.assert_allclose(np.median(motion.vectors, axis=0), [-3, 0], atol=0.15)
+
+
+def test_unrelated_and_flat_frames_have_no_motion():
+    unrelated = measure_motion(grey(view(texture(seed=5), 0)), grey(view(texture(seed=6), 0)))
+    assert len(unrelated.points) < 0.1 * unrelated.tried
+    flat = np.full((HEIGHT, WIDTH), 90, np.float32)
+    assert measure_motion(flat, flat).tried == 0
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(ValueError, match="one size"):
+        measure_motion(np.zeros((64, 64), np.float32), np.zeros((64, 80), np.float32))
+    with pytest.raises(ValueError, match="at least 64"):
+        measure_motion(np.zeros((32, 64), np.float32), np.zeros((32, 64), np.float32))
+
+
+def test_rotation_is_explained_and_travel_is_not():
+    focal, centre = (200.0, 190.0), (150.0, 50.0)
+    points = np.stack(np.meshgrid(np.arange(10, 300, 20), np.arange(5, 100, 15)), -1).reshape(-1, 2).astype(float)
+    rays = np.concatenate([(points - centre) / focal, np.ones((len(points), 1))], 1)
+    angle = np.array([0.004, -0.02, 0.006])
+    turned = rays + np.cross(-angle, rays)
+    vectors = turned[:, :2] / turned[:, 2:] * focal + centre - points
+    assert np.abs(vectors).max() > 3
+    assert rotation_residual(Motion(points, vectors, len(points)), focal, centre).max() < 0.1
+    depth = np.linspace(3, 40, len(points))[:, None]
+    moved = rays * depth - [0.5, 0, 0.0]
+    vectors = moved[:, :2] / moved[:, 2:] * focal + centre - points
+    residual = rotation_residual(Motion(points, vectors, len(points)), focal, centre)
+    assert np.median(residual) > 0.2 * np.median(np.abs(vectors[:, 0]))
+
+
+def test_travelling_camera_is_good(tmp_path):
+    report = scan(film(tmp_path / "drive", travelling()))
+    found = only(report)
+    assert (found.verdict, found.step, found.frames, found.pairs) == ("good", 1, 40, 39)
+    assert found.motion == pytest.approx(2 / WIDTH, rel=0.6)
+    assert found.colour
+    assert report.usable
+
+
+def test_static_camera_is_poor(tmp_path):
+    picture, generator = texture(), np.random.default_rng(0)
+
+    def noisy():
+        pixels = np.asarray(view(picture, 20), float)
+        return Image.fromarray(np.clip(pixels + generator.normal(0, 3, pixels.shape), 0, 255).astype(np.uint8))
+
+    report = scan(film(tmp_path / "stand", [noisy() for _ in range(30)]))
+    found = only(report)
+    assert found.verdict == "poor"
+    assert found.has("static")
+    assert found.static_share == 1
+    assert not found.has("duplicates")
+    assert not report.usable
+    assert "None of the 1 sequence" in report.summary()
+    with pytest.raises(InputError, match="None of the 1"):
+        adapted(resolve_input(tmp_path / "stand"), report)
+
+
+def test_stop_in_the_middle_is_located(tmp_path):
+    frames = list(travelling(30))
+    frames = frames[:15] + [frames[15]] * 12 + frames[16:]
+    found = only(scan(film(tmp_path / "stop", frames)))
+    assert found.verdict == "usable"
+    assert found.standing == ((15, 26),)
+    static = next(finding for finding in found.findings if finding.kind == "static")
+    assert "from 000015 to 000026" in static.text
+
+
+def test_slow_camera_wants_a_larger_step(tmp_path):
+    found = only(scan(film(tmp_path / "slow", travelling(30, speed=0.5))))
+    assert found.has("slow")
+    assert 2 <= found.step <= 5
+    assert f"[-{found.step}, {found.step}]" in found.findings[0].text + found.findings[-1].text
+
+
+def test_turning_camera_shows_no_depth(tmp_path):
+    found = only(scan(film(tmp_path / "turn", [view(texture(), 4.0 * k, 10) for k in range(35)])))
+    assert found.has("rotation")
+    assert found.verdict == "poor"
+
+
+def test_too_fast_and_cuts(tmp_path):
+    fast = only(scan(film(tmp_path / "fast", [view(texture(seed=k), 0) for k in range(12)])))
+    assert fast.has("fast")
+    assert fast.verdict == "poor"
+    frames = list(travelling(15)) + [frame.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for frame in travelling(15)]
+    cut = only(scan(film(tmp_path / "cut", frames)))
+    assert cut.has("cuts")
+    assert not cut.has("fast")
+    assert "before 000015.jpg" in next(finding.text for finding in cut.findings if finding.kind == "cuts")
+
+
+def test_exposure_jump_is_found_and_scenery_is_not(tmp_path):
+    frames = list(travelling(30))
+    assert not only(scan(film(tmp_path / "steady", frames))).has("exposure")
+    frames = [frame if k < 20 else frame.point(lambda value: value * 0.7) for k, frame in enumerate(frames)]
+    jump = next(f for f in only(scan(film(tmp_path / "jump", frames))).findings if f.kind == "exposure")
+    assert "1 pair(s)" in jump.text
+    assert "before 000020.jpg" in jump.text
+    assert "-3" in jump.text or "-2" in jump.text
+
+
+def test_duplicates_and_the_real_rate(tmp_path):
+    frames = [frame for k, frame in enumerate(travelling(30)) for _ in range(2 if k % 3 == 2 else 1)]
+    folder = film(tmp_path / "repeats" / "images", frames).parent
+    camera = {"width": WIDTH, "height": HEIGHT, "fx": 150, "fy": 150, "cx": 96, "cy": 48, "fps": 40}
+    (folder / "intrinsics.json").write_text(json.dumps(camera))
+    found = next(f for f in only(scan(folder)).findings if f.kind == "duplicates")
+    assert "26% of the frames repeat" in found.text
+    assert "29.7 frames/s" in found.text
+
+
+def test_blurred_frames_and_blurred_film(tmp_path):
+    frames = list(travelling(20))
+    frames[7] = frames[7].filter(ImageFilter.GaussianBlur(3))
+    found = next(f for f in only(scan(film(tmp_path / "one", frames))).findings if f.kind == "blur")
+    assert "1 frame(s) are far more blurred" in found.text
+    assert "000007.jpg" in found.text
+    soft = [frame.resize((48, 24)).resize((640, 320), Image.Resampling.BICUBIC) for frame in travelling(12)]
+    assert "blurred or enlarged" in next(
+        f.text for f in only(scan(film(tmp_path / "all", soft))).findings if f.kind == "blur"
+    )
+
+
+def test_letterbox_is_measured(tmp_path):
+    def boxed(frame):
+        canvas = Image.new("RGB", (WIDTH, HEIGHT + 32), (3, 3, 3))
+        canvas.paste(frame, (0, 16))
+        return canvas
+
+    found = only(scan(film(tmp_path / "box", map(boxed, travelling(12)))))
+    text = next(finding.text for finding in found.findings if finding.kind == "borders")
+    assert "16 px top, 16 px bottom" in text
+    assert found.verdict == "poor"
+
+
+def test_grey_film_and_mixed_collection(tmp_path):
+    film(tmp_path / "grey", (frame.convert("L") for frame in travelling(35)))
+    film(tmp_path / "colour", travelling(35))
+    report = scan(tmp_path)
+    assert [(one.name, one.colour) for one in report.sequences] == [("colour", True), ("grey", False)]
+    assert report.sequences[1].has("grey")
+    assert any(finding.kind == "mixed" for finding in report.findings)
+
+
+def test_sizes_gaps_and_unreadable_frames(tmp_path):
+    frames = list(travelling(20))
+    film(tmp_path / "sizes", [frame.resize((96, 64)) if k > 15 else frame for k, frame in enumerate(frames)])
+    assert only(scan(tmp_path / "sizes")).has("sizes")
+    folder = film(tmp_path / "broken", frames)
+    data = (folder / "000004.jpg").read_bytes()
+    (folder / "000004.jpg").write_bytes(data[: len(data) // 3])
+    found = next(f for f in only(scan(folder)).findings if f.kind == "unreadable")
+    assert "000004.jpg" in found.text
+    (folder / "000004.jpg").unlink()
+    assert "1 place(s)" in next(f.text for f in only(scan(folder)).findings if f.kind == "gaps")
+
+
+def test_frames_far_apart_are_not_a_video(tmp_path):
+    folder = film(tmp_path / "stills", travelling(12))
+    manifest = resolve_input(folder, split=False)
+    rows = [type(row)(row.image, row.sequence, row.position * 30) for row in manifest]
+    found = only(scan(type(manifest)(rows, manifest.root)))
+    assert "30 apart" in next(f.text for f in found.findings if f.kind == "gaps")
+
+
+def test_few_frames(tmp_path):
+    assert only(scan(film(tmp_path / "two", travelling(2)))).has("short")
+    with pytest.raises(InputError, match="max_pairs"):
+        scan(tmp_path / "two", max_pairs=1)
+
+
+def test_tiny_frames_are_reported_without_motion(tmp_path):
+    found = only(scan(film(tmp_path / "tiny", (frame.resize((1, 1)) for frame in travelling(5)))))
+    assert (found.motion, found.static_share, found.pairs, found.step) == (None, None, 4, 1)
+
+
+def test_long_sequences_are_sampled_in_chunks():
+    chosen = chosen_frames(10_000, 100)
+    assert chosen[0] == 0
+    assert chosen[-1] == 9_999
+    assert 100 <= len(chosen) <= 120
+    assert sum(b - a == 1 for a, b in itertools.pairwise(chosen)) == 100
+    assert chosen_frames(101, 100) == list(range(101))
+
+
+def test_step_follows_the_motion():
+    assert suitable_step(np.full(50, 0.01), 100) == 1
+    assert suitable_step(np.full(50, 0.0026), 100) == 3
+    assert suitable_step(np.full(50, 0.0009), 100) == 9
+    assert suitable_step(np.full(50, 0.0009), 9) == 4
+    assert suitable_step(np.full(50, 0.0001), 100) == 1, "a standing camera has no suitable step"
+
+
+def test_adapted_manifest_follows_the_advice(tmp_path):
+    film(tmp_path / "good", travelling(40))
+    film(tmp_path / "slow", travelling(40, speed=0.5))
+    film(tmp_path / "stand", [view(texture(), 20)] * 35)
+    manifest = resolve_input(tmp_path)
+    report = scan(manifest)
+    better = adapted(manifest, report)
+    step = next(one.step for one in report.sequences if one.name == "slow")
+    assert step > 1
+    assert len(better) == 80
+    names = {row.sequence for row in better}
+    assert names == {"good", *(f"slow/{part}of{step}" for part in range(1, step + 1))}
+    first = next(k for k in range(len(better)) if better[k].sequence == f"slow/1of{step}")
+    assert better[better.neighbour(first, 1)].image == f"slow/{step:06d}.jpg"
+
+
+def test_report_as_table_and_as_values(tmp_path):
+    calls = []
+    report = scan(film(tmp_path / "drive", travelling(12)), progress=lambda *args: calls.append(args))
+    assert calls == [(0, 1, "drive")]
+    values = json.loads(json.dumps(report.to_dict()))
+    assert values["sequences"][0]["verdict"] == only(report).verdict
+    assert {"kind", "level", "text"} == set(values["sequences"][0]["findings"][0])
+    console = Console(record=True, width=160, file=open("/dev/null", "w"))  # noqa: SIM115
+    report.print(console)
+    text = console.export_text()
+    console.file.close()
+    assert "drive" in text
+    assert "192x96" in text
+    assert report.summary() in text
+
+
+@pytest.fixture(scope="module")
+def driving():
+    if not SHARED.is_dir():
+        pytest.skip(f"the real data are not at {SHARED}")
+    report = scan(SHARED / "driving_video", max_pairs=40)
+    return {one.name: one for one in report.sequences}
+
+
+def test_real_clips_agree_with_what_is_known_of_them(driving):
+    expected = {"karlsruhe_0019": 7, "kitti_avenue": 6, "kitti_boulevard": 4, "kitti_queue": 1, "kitti_odo_straight": 9}
+    for name, pixels in expected.items():
+        assert driving[name].motion * 640 == pytest.approx(pixels, rel=0.6, abs=0.8), name
+    assert driving["kitti_queue"].has("slow")
+    assert driving["kitti_stereo_043"].static_share == 1, "it waits at a red light"
+    assert {name for name, one in driving.items() if not one.colour} == {
+        "karlsruhe_0019",
+        "kitti_avenue",
+        "kitti_odo_straight",
+    }
+    assert [name for name, one in driving.items() if one.verdict == "poor"] == ["kitti_stereo_043"]
+
+
+def test_real_stop_in_camvid():
+    if not SHARED.is_dir():
+        pytest.skip(f"the real data are not at {SHARED}")
+    manifest = resolve_input(SHARED / "camvid")
+    part = manifest.select(predicate=lambda row: row.sequence == "Seq05VD" and 1740 <= row.position <= 3030)
+    found = only(scan(part))
+    assert found.standing == ((1920, 2850),)
+    assert found.has("gaps")
