@@ -15,26 +15,42 @@ class ConvBlock(nn.Module):
         self.dropout = nn.Dropout2d(dropout) if dropout > 0 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(F.elu(self.norm(self.conv(x))))
+        return self.dropout(F.elu(self.norm(self.conv(x)), inplace=True))
+
+
+def normed_conv(inputs: int, outputs: int, kernel: int = 1, rate: int = 1, bias: bool = False) -> nn.Sequential:
+    """Convolution that keeps the size, batch norm, ReLU."""
+    padding = rate * (kernel // 2)
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=rate, bias=bias)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling (DeepLabv3): 1x1, three dilated 3x3 and a global branch, projected (Three Ways 2.1)."""
+    """Atrous spatial pyramid pooling (Chen et al., DeepLabv3; as in Three Ways, section 2.1).
+
+    A 1 x 1 branch, a dilated 3 x 3 branch for each rate and a global one, joined and projected. The global branch has
+    batch norm on 1 x 1 maps: training needs a batch of at least two.
+    """
 
     def __init__(
-        self, inputs: int, outputs: int = 256, rates: tuple[int, ...] = (6, 12, 18), dropout: float = 0.5
+        self,
+        inputs: int,
+        outputs: int = 256,
+        rates: tuple[int, ...] = (6, 12, 18),
+        dropout: float = 0.5,
+        pooling: bool = True,
     ) -> None:
         super().__init__()
-
-        def branch(kernel: int, rate: int, channels: int) -> nn.Sequential:
-            padding = rate if kernel == 3 else 0
-            conv = nn.Conv2d(channels, outputs, kernel, padding=padding, dilation=rate, bias=False)
-            return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
-
-        self.branches = nn.ModuleList([branch(1, 1, inputs), *(branch(3, rate, inputs) for rate in rates)])
-        self.pooled = branch(1, 1, inputs)
-        self.project = nn.Sequential(branch(1, 1, outputs * (len(rates) + 2)), nn.Dropout(dropout))
+        self.branches = nn.ModuleList(
+            [normed_conv(inputs, outputs), *(normed_conv(inputs, outputs, 3, rate) for rate in rates)]
+        )
+        self.pooled = normed_conv(inputs, outputs) if pooling else None
+        joined = outputs * (len(rates) + 1 + pooling)
+        self.project = nn.Sequential(*normed_conv(joined, outputs), nn.Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = self.pooled(F.adaptive_avg_pool2d(x, 1)).expand(-1, -1, *x.shape[-2:])
-        return self.project(torch.cat([*(branch(x) for branch in self.branches), pooled], dim=1))
+        """(B, inputs, H, W) to (B, outputs, H, W)."""
+        parts = [branch(x) for branch in self.branches]
+        if self.pooled is not None:
+            parts.append(self.pooled(F.adaptive_avg_pool2d(x, 1)).expand(-1, -1, *x.shape[-2:]))
+        return self.project(torch.cat(parts, dim=1))

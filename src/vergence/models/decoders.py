@@ -1,7 +1,8 @@
 """Depth decoders: U-Nets from encoder features to sigmoid disparities at several scales.
 
-Both are lists of indexed blocks, coarse to fine: ``first[i]``, upsampling, skip, ``second[i]``; a caller can run any
-prefix of them (shared trunks, exchange between tasks).
+A decoder is a row of ten blocks, coarse to fine: block 2j is the first convolution of level 4 - j, block 2j + 1
+upsamples, joins the encoder's feature and convolves again; its output is ``up_i`` of level i. :meth:`DepthDecoder.walk`
+runs any stretch of that row, so that tasks can share a trunk or exchange features on the way.
 """
 
 import math
@@ -11,13 +12,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vergence.models.blocks import ASPP, ConvBlock
+from vergence.errors import InputError
+from vergence.models.blocks import ASPP, ConvBlock, normed_conv
 
-LEVELS = 5  # level i works at 1 / 2^(i+1) before and 1 / 2^i after upsampling
+LEVELS = 5
+BLOCKS = 2 * LEVELS
 
 
 class DepthDecoder(nn.Module):
-    """What both decoders share: skips by stride, disparity heads, the walk from coarse to fine."""
+    """What the decoders share: skips by stride, the walk from coarse to fine, disparity heads.
+
+    Level i works at stride min(2^i, deepest stride), so that a dilated encoder is not upsampled before its own size is
+    left; missing skips (no stride-2 feature in ConvNeXt and ViTs) are left out.
+
+    Args:
+        channels, strides: of the encoder's features, finest first.
+        scales: where disparities are wanted, among 0 to 3; levels below the finest are not built. Empty: no heads, all
+            levels.
+        widths: channels of levels 0 to 4.
+        out_channels: of every head.
+        use_skips: join encoder features at all.
+        initial_disparity: sigmoid output before training, about (the heads' bias is its logit); None: near 0.5.
+        bottleneck: first block of the deepest level in place of the plain one.
+        batchnorm, dropout: in the blocks; ``dropout`` drops channels.
+        project_skips: channels that skips are reduced to by a 1 x 1 convolution, 0: as they are.
+
+    Raises:
+        InputError: for widths, scales or initial disparity that make no decoder.
+    """
 
     def __init__(
         self,
@@ -25,65 +47,121 @@ class DepthDecoder(nn.Module):
         strides: Sequence[int],
         scales: Sequence[int],
         widths: Sequence[int],
-        out_channels: int,
-        use_skips: bool,
-        initial_disparity: float | None,
-        batchnorm: bool,
-        dropout: float,
+        out_channels: int = 1,
+        use_skips: bool = True,
+        initial_disparity: float | None = None,
+        bottleneck: nn.Module | None = None,
+        batchnorm: bool = False,
+        dropout: float = 0.0,
+        project_skips: int = 0,
     ) -> None:
         super().__init__()
-        if len(widths) != LEVELS:
-            raise ValueError(f"decoder widths {tuple(widths)} have {len(widths)} entries, expected {LEVELS}, fine to coarse")
-        if any(scale not in range(4) for scale in scales):
-            raise ValueError(f"scales {tuple(scales)} are not among 0, 1, 2, 3")
-        self.scales, self.widths = tuple(scales), tuple(widths)
-        # The feature that joins at level i has stride 2^i; a repeated stride (dilation) belongs to the deepest only.
-        self.skips = {
-            level: strides.index(2**level) for level in range(1, LEVELS) if use_skips and 2**level in strides[:-1]
-        }
-        self.first, self.second = nn.ModuleDict(), nn.ModuleDict()
+        if len(widths) != LEVELS or min(widths) < 1:
+            raise InputError(f"decoder_widths={tuple(widths)} must be {LEVELS} positive numbers, fine to coarse.")
+        if any(scale not in range(LEVELS - 1) for scale in scales):
+            raise InputError(f"scales={tuple(scales)} must be among 0, 1, 2, 3.")
+        self.scales, self.widths, self.strides = tuple(scales), tuple(widths), tuple(strides)
+        self.finest = min(scales, default=0)
+        levels = range(LEVELS - 1, self.finest - 1, -1)
+        self.skips = self._match_skips() if use_skips else {}
+        self.first, self.second, self.project = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         width = channels[-1]
-        for level in reversed(range(LEVELS)):
-            self.first[str(level)] = self.make_first(level, width)
-            skip = channels[self.skips[level]] if level in self.skips else 0
-            self.second[str(level)] = ConvBlock(widths[level] + skip, widths[level], batchnorm, dropout)
+        for level in levels:
+            if bottleneck is not None and level == LEVELS - 1:
+                self.first[str(level)] = bottleneck
+            else:
+                self.first[str(level)] = ConvBlock(width, widths[level], batchnorm, dropout)
+            joined = channels[self.skips[level]] if level in self.skips else 0
+            if project_skips and joined:
+                self.project[str(level)] = normed_conv(joined, project_skips, bias=True)
+                joined = project_skips
+            self.second[str(level)] = ConvBlock(widths[level] + joined, widths[level], batchnorm, dropout)
             width = widths[level]
-        self.heads = nn.ModuleDict({str(s): nn.Conv2d(widths[s], out_channels, 3, padding=1, padding_mode="reflect") for s in scales})
+        self.heads = nn.ModuleDict(
+            {str(s): nn.Conv2d(widths[s], out_channels, 3, padding=1, padding_mode="reflect") for s in scales}
+        )
         if initial_disparity is not None:
-            for head in self.heads.values():
-                nn.init.constant_(head.bias, math.log(initial_disparity / (1 - initial_disparity)))
+            self._start_at(initial_disparity)
 
-    def make_first(self, level: int, inputs: int) -> nn.Module:
-        return ConvBlock(inputs, self.widths[level])
+    def _match_skips(self) -> dict[int, int]:
+        """Level -> index of the encoder feature that joins there: the first unused one of the level's stride."""
+        skips: dict[int, int] = {}
+        for level in range(max(self.finest, 1), LEVELS):
+            wanted = self.stride(level)
+            free = [i for i, s in enumerate(self.strides[:-1]) if s == wanted and i not in skips.values()]
+            if free:
+                skips[level] = free[0]
+        return skips
 
-    def level(self, level: int, x: Tensor, features: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-        """One level: ``up_level`` from the level below it. ``size`` is that of the image."""
-        x = self.first[str(level)](x)
-        target = (-(-size[0] // 2**level), -(-size[1] // 2**level))
+    def _start_at(self, disparity: float) -> None:
+        if not 0 < disparity < 1:
+            raise InputError(f"initial_disparity={disparity} must lie between 0 and 1 (both excluded).")
+        for head in self.heads.values():
+            assert isinstance(head, nn.Conv2d)
+            assert head.bias is not None
+            nn.init.constant_(head.bias, math.log(disparity / (1 - disparity)))
+
+    def stride(self, level: int) -> int:
+        """Of ``up_level`` relative to the image."""
+        return min(2**level, self.strides[-1])
+
+    def walk(
+        self,
+        x: Tensor,
+        features: Sequence[Tensor],
+        size: tuple[int, int],
+        start: int = 0,
+        stop: int = BLOCKS,
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """Run blocks ``start`` to ``stop`` - 1 (0 is the deepest) on x, the output of the block before.
+
+        Args:
+            x: the deepest feature for ``start`` = 0, else the output of block ``start`` - 1.
+            features: all encoder features, for the skips.
+            size: (H, W) of the image.
+
+        Returns:
+            The last block's output, and ``up_i`` (B, widths[i], H / 2^i, W / 2^i) of the levels finished on the way.
+        """
+        ups: dict[int, Tensor] = {}
+        for block in range(start, min(stop, 2 * (LEVELS - self.finest))):
+            level = LEVELS - 1 - block // 2
+            if block % 2 == 0:
+                x = self.first[str(level)](x)
+            else:
+                x = ups[level] = self.second[str(level)](self._join(x, features, level, size))
+        return x, ups
+
+    def _join(self, x: Tensor, features: Sequence[Tensor], level: int, size: tuple[int, int]) -> Tensor:
+        stride = self.stride(level)
+        target = (-(-size[0] // stride), -(-size[1] // stride))
         if x.shape[-2:] != target:
             x = F.interpolate(x, size=target, mode="nearest")
-        if level in self.skips:
-            skip = features[self.skips[level]]
-            if skip.shape[-2:] != target:
-                skip = F.interpolate(skip, size=target, mode="bilinear", align_corners=False)
-            x = torch.cat((x, skip), dim=1)
-        return self.second[str(level)](x)
+        if level not in self.skips:
+            return x
+        skip = features[self.skips[level]]
+        if skip.shape[-2:] != target:  # encoders that round odd sizes down
+            skip = F.interpolate(skip, size=target, mode="bilinear", align_corners=False)
+        if str(level) in self.project:
+            skip = self.project[str(level)](skip)
+        return torch.cat((x, skip), dim=1)
 
-    def intermediate(self, features: Sequence[Tensor], size: tuple[int, int]) -> dict[int, Tensor]:
-        """All ``up_i``: level -> (B, widths[i], H / 2^i, W / 2^i)."""
-        x, outputs = features[-1], {}
-        for level in reversed(range(LEVELS)):
-            x = outputs[level] = self.level(level, x, features, size)
-        return outputs
+    def disparities(self, ups: dict[int, Tensor]) -> dict[int, Tensor]:
+        """Sigmoid disparities of those scales whose ``up_i`` is given."""
+        return {s: torch.sigmoid(self.heads[str(s)](ups[s])) for s in self.scales if s in ups}
 
-    def forward(self, features: Sequence[Tensor], size: tuple[int, int] | torch.Size) -> dict[int, Tensor]:
-        """Sigmoid disparities by scale, (B, out_channels, H / 2^s, W / 2^s), for an image of ``size`` (H, W)."""
-        levels = self.intermediate(features, (size[0], size[1]))
-        return {scale: torch.sigmoid(self.heads[str(scale)](levels[scale])) for scale in self.scales}
+    def forward(self, features: Sequence[Tensor], size: Sequence[int] | None = None) -> dict[int, Tensor]:
+        """Sigmoid disparities by scale, (B, out_channels, H / 2^s, W / 2^s), for an image of ``size`` (H, W).
+
+        Sizes round up. Without ``size`` the finest feature times its stride is taken.
+        """
+        if size is None:
+            size = [length * self.strides[0] for length in features[0].shape[-2:]]
+        return self.disparities(self.walk(features[-1], features, (size[0], size[1]))[1])
 
 
 class MonodepthDecoder(DepthDecoder):
-    """Monodepth2's decoder (ICCV 2019, supplementary table 5): every level doubles the size."""
+    """Monodepth2's decoder (Godard et al., ICCV 2019; semhint 1.2)."""
 
     def __init__(
         self,
@@ -95,14 +173,14 @@ class MonodepthDecoder(DepthDecoder):
         use_skips: bool = True,
         initial_disparity: float | None = None,
     ) -> None:
-        super().__init__(channels, strides, scales, widths, out_channels, use_skips, initial_disparity, False, 0.0)
+        super().__init__(channels, strides, scales, widths, out_channels, use_skips, initial_disparity)
 
 
 class ThreeWaysDepthDecoder(DepthDecoder):
-    """The Three Ways decoder (section 2.1): ASPP at the deepest level, upsampling only where the skip is finer.
+    """The Three Ways decoder (section 2.1): ASPP in place of the deepest level's first block.
 
-    The forms of the depth stages ("dec5", "dec6") have no batch norm and no dropout in the blocks; the selection
-    student ("dec9") has batch norm.
+    The forms of the depth stages ("dec5", "dec6") are the defaults; the selection student ("dec9", section 5.2) has
+    ``widths=(64, 64, 128, 128, 256)`` and ``batchnorm=True``.
     """
 
     def __init__(
@@ -115,15 +193,22 @@ class ThreeWaysDepthDecoder(DepthDecoder):
         use_skips: bool = True,
         initial_disparity: float | None = None,
         rates: tuple[int, ...] = (6, 12, 18),
+        pooling: bool = True,
         aspp_dropout: float = 0.5,
         batchnorm: bool = False,
         dropout: float = 0.0,
+        project_skips: int = 0,
     ) -> None:
-        self._aspp = (rates, aspp_dropout, batchnorm, dropout)
-        super().__init__(channels, strides, scales, widths, out_channels, use_skips, initial_disparity, batchnorm, dropout)
-
-    def make_first(self, level: int, inputs: int) -> nn.Module:
-        rates, aspp_dropout, batchnorm, dropout = self._aspp
-        if level == LEVELS - 1:
-            return ASPP(inputs, self.widths[level], rates, aspp_dropout)
-        return ConvBlock(inputs, self.widths[level], batchnorm, dropout)
+        super().__init__(
+            channels,
+            strides,
+            scales,
+            widths,
+            out_channels,
+            use_skips,
+            initial_disparity,
+            ASPP(channels[-1], widths[-1], rates, aspp_dropout, pooling),
+            batchnorm,
+            dropout,
+            project_skips,
+        )

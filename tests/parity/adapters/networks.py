@@ -1,0 +1,178 @@
+"""Networks of the official programs, with their weights by formula, through ours."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from tests.parity.formula import formula_state
+from tests.parity.registry import Case, operation
+from torch import Tensor
+
+from vergence.geometry.pose import transform_from_parameters
+from vergence.models.decoders import MonodepthDecoder, ThreeWaysDepthDecoder
+from vergence.models.depth_network import DepthNetwork
+from vergence.models.encoders import build_encoder
+from vergence.models.pose import PoseCNN, PoseHead, PoseNetwork
+from vergence.models.pretrained import (
+    encoder_name,
+    load_mapped,
+    load_official_monodepth2,
+    load_official_pose,
+    load_official_pose_cnn,
+    load_official_three_ways_depth,
+    pose_head_name,
+)
+
+
+def sample(tensor: Tensor) -> np.ndarray:
+    """Every ceil(size / 256)-th value of the flattened tensor."""
+    flat = tensor.detach().reshape(-1)
+    return flat[:: -(-flat.numel() // 256)].numpy()
+
+
+def state_of(case: Case, params: dict, prefix: str) -> dict[str, Tensor]:
+    return formula_state(case.keys[prefix], params["salt"] + prefix, params.get("gain", 1.0))
+
+
+def with_gradient(out: dict[str, Tensor], image: Tensor, loss: Tensor) -> dict[str, np.ndarray]:
+    (gradient,) = torch.autograd.grad(loss, image)
+    arrays = {name: value.detach().numpy() for name, value in out.items()}
+    arrays["grad_input_norm"] = gradient.norm().numpy()
+    arrays["grad_input_direction"] = sample(gradient / gradient.square().mean().sqrt())
+    return arrays
+
+
+def depth_net(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
+    encoder = build_encoder(f"resnet{params['layers']}", "none", normalization="monodepth2")
+    decoder = MonodepthDecoder(
+        encoder.channels,
+        encoder.strides,
+        params.get("scales", (0, 1, 2, 3)),
+        out_channels=params.get("out_channels", 1),
+        use_skips=params.get("use_skips", True),
+    )
+    network = DepthNetwork(encoder, decoder).eval()
+    load_official_monodepth2(network, state_of(case, params, "encoder/"), state_of(case, params, "depth/"))
+    image = torch.from_numpy(inputs["image"]).requires_grad_()
+    features = network.encoder(image)
+    out = {f"disp_{scale}": value for scale, value in network.decoder(features, image.shape[-2:]).items()}
+    loss = torch.stack([value.square().mean() for value in out.values()]).sum()
+    arrays = with_gradient(out, image, loss)
+    for index, feature in enumerate(features):
+        arrays[f"feature_sample_{index}"] = sample(feature)
+        arrays[f"feature_shape_{index}"] = np.array(feature.shape)
+    return arrays
+
+
+@operation("monodepth2.depth_net_resnet18")
+def depth_net_resnet18(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
+    return depth_net(inputs, params, case)
+
+
+@operation("monodepth2.depth_net_resnet50")
+def depth_net_resnet50(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
+    return depth_net(inputs, params, case)
+
+
+@operation("monodepth2.pose_net")
+def pose_net(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
+    image, frames = torch.from_numpy(inputs["image"]).requires_grad_(), params["frames"]
+    pair = image.unflatten(1, (frames, 3))
+    if params["type"] == "posecnn":
+        small = PoseCNN(frames)
+        load_official_pose_cnn(small, state_of(case, params, "pose/"))
+        axis_angle, translation, _ = small.eval()(pair)
+        motions = torch.cat((axis_angle, translation), dim=1)[:, None]
+    elif params["type"] == "shared":  # the depth encoder sees each frame, the head joins them
+        encoder = build_encoder(f"resnet{params['layers']}", "none", normalization="monodepth2").eval()
+        head = PoseHead(encoder.channels[-1], motions=frames - 1, views=frames)
+        load_mapped(encoder, state_of(case, params, "pose_encoder/"), encoder_name, "encoder")
+        load_mapped(head, state_of(case, params, "pose/"), pose_head_name, "pose")
+        motions = head([encoder(pair[:, frame])[-1] for frame in range(frames)])
+    else:
+        network = PoseNetwork(f"resnet{params['layers']}", "none", frames, normalization="monodepth2").eval()
+        load_official_pose(network, state_of(case, params, "pose_encoder/"), state_of(case, params, "pose/"))
+        axis_angle, translation, features = network(pair)
+        motions = network.head(features)
+        assert torch.equal(motions[:, 0], torch.cat((axis_angle, translation), dim=1))
+    out = {"axisangle": motions[..., None, :3], "translation": motions[..., None, 3:]}
+    loss = torch.stack([(100 * value).square().mean() for value in out.values()]).sum()
+    return with_gradient(out, image, loss)
+
+
+@operation("monodepth2.predict_poses")
+def predict_poses(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
+    network = PoseNetwork(f"resnet{params['layers']}", "none", normalization="monodepth2").eval()
+    shapes = [
+        (name.replace("backbone.", "encoder."), value.shape) for name, value in network.encoder.state_dict().items()
+    ]
+    order = ("squeeze", "first", "second", "last")
+    head = [(name.split("."), value.shape) for name, value in network.head.state_dict().items()]
+    names = [(f"net.{order.index(layer)}.{kind}", shape) for (layer, kind), shape in head]
+    parts = {"pose_encoder/": shapes, "pose/": names}  # the fixture has no keys of its own
+    states = [formula_state(keys, params["salt"] + part, params["gain"]) for part, keys in parts.items()]
+    load_official_pose(network, *states)
+    images = {name: torch.from_numpy(value) for name, value in inputs.items()}
+    out = {}
+    for frame in params["frame_ids"][1:]:
+        name = f"m{-frame}" if frame < 0 else f"p{frame}"
+        target, source = images["color_0"], images[f"color_{name}"]
+        pair = torch.stack((source, target) if frame < 0 else (target, source), dim=1)
+        with torch.no_grad():
+            axis_angle, translation, _ = network(pair)
+            transform = transform_from_parameters(axis_angle, translation, invert=frame < 0)
+        out[f"cam_T_cam_{name}"] = transform.numpy()
+    return out
+
+
+@operation("monodepth2.imagenet_init_multi_image")
+def imagenet_init_multi_image(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
+    """Torchvision's state dict, from a file, into an encoder for stacked frames.
+
+    Ours drops the classifier, which the official encoder copies along unused: its two entries are added back here.
+    """
+    name = f"resnet{params['layers']}"
+    encoder = build_encoder(name, "none")
+    keys = [[key.removeprefix("backbone."), list(value.shape)] for key, value in encoder.state_dict().items()]
+    classifier = [["fc.weight", [1000, encoder.channels[-1]]], ["fc.bias", [1000]]]
+    state = formula_state(keys + classifier, params["salt"] + "imagenet/", params["gain"])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "imagenet.pth"
+        torch.save(state, path)
+        loaded = build_encoder(name, str(path), frames=params["frames"])
+    weights = loaded.state_dict()
+    flat = state["fc.weight"].reshape(-1)
+    return {
+        "conv1_weight": weights["backbone.conv1.weight"].numpy(),
+        "fc_sample": flat[:: -(-flat.numel() // 32)].numpy(),
+        "n_entries": np.int64(len(weights) + len(classifier)),
+    }
+
+
+THREE_WAYS_FORMS = {
+    "dec6": {},
+    "dec9": {"widths": (64, 64, 128, 128, 256), "batchnorm": True},
+    "proj": {"widths": (16, 32, 64, 64, 96), "rates": (3, 6), "pooling": False, "project_skips": 16},
+}
+
+
+@operation("three_ways.depth_net")
+def three_ways_depth_net(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
+    stride = 16 if params["dilated"] else None
+    encoder = build_encoder(params["backbone"], "none", output_stride=stride, normalization="monodepth2")
+    shape = (encoder.channels, encoder.strides)
+    form = THREE_WAYS_FORMS.get(params["dec"])
+    decoder = MonodepthDecoder(*shape) if form is None else ThreeWaysDepthDecoder(*shape, **form)
+    network = DepthNetwork(encoder, decoder).eval()
+    load_official_three_ways_depth(network, formula_state(case.keys, params["salt"], params["gain"]))
+    image = torch.from_numpy(inputs["image"]).requires_grad_()
+    size = (image.shape[-2], image.shape[-1])
+    features = network.encoder(image)
+    _, ups = decoder.walk(features[-1], features, size)
+    out = {f"disp_{scale}": value for scale, value in decoder.disparities(ups).items()}
+    loss = torch.stack([value.square().mean() for value in out.values()]).sum()
+    arrays = with_gradient(out, image, loss)
+    for name, value in {"bottleneck": features[-1], **{f"upconv_{level}": up for level, up in ups.items()}}.items():
+        arrays[f"sample_{name}"], arrays[f"shape_{name}"] = sample(value), np.array(value.shape)
+    return arrays
