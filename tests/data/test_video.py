@@ -2,6 +2,7 @@ import json
 import math
 import os
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -161,6 +162,25 @@ def test_missing_video_and_bad_options(tmp_path):
             VideoOptions(**options)
 
 
+def test_frame_size_that_changes_is_refused(tmp_path, monkeypatch):
+    frames = [(Image.new("RGB", size), 10.0) for size in ((64, 32), (64, 32), (32, 64))]
+    monkeypatch.setattr("vergence.data.video.read_video", lambda path, options: iter(frames))
+    with pytest.raises(InputError, match="from 64x32 to 32x64 at frame 2"):
+        decode_video(write_video(tmp_path / "a.mp4"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_full_disk_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    path = write_video(tmp_path / "a.mp4")
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(InputError, match="No space left on device"):
+        decode_video(path, tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+
+
 def test_folder_in_use_is_refused(tmp_path):
     path = write_video(tmp_path / "a.mp4")
     (tmp_path / "out").mkdir()
@@ -169,11 +189,12 @@ def test_folder_in_use_is_refused(tmp_path):
         decode_video(path, tmp_path / "out")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_read_only_folder(tmp_path, monkeypatch):
-    path = write_video(tmp_path / "films" / "a.mp4") if (tmp_path / "films").mkdir() is None else None
+def test_read_only_folder_falls_back_to_the_cache(tmp_path, monkeypatch):
+    (tmp_path / "films").mkdir()
+    path = write_video(tmp_path / "films" / "a.mp4")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "films").chmod(0o500)
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != tmp_path / "films" and allowed(place, mode))
     assert decode_video(path).folder.is_relative_to(tmp_path / "cache")
 
 

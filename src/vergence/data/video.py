@@ -155,6 +155,11 @@ def _decode_whole(path: Path, folder: Path, record: dict[str, Any], options: Vid
 def _write_frames(path: Path, folder: Path, options: VideoOptions) -> DecodedVideo:
     count, size, rate = 0, (0, 0), math.nan
     for image, fps in read_video(path, options):
+        if count and image.size != size:
+            raise InputError(
+                f"{path} changes its frame size from {size[0]}x{size[1]} to {image.width}x{image.height} at frame "
+                f"{count}; cut the video there."
+            )
         rate, size = fps, image.size
         image.save(folder / f"{count:06d}.{options.image_format}", **_SAVE[options.image_format])
         count += 1

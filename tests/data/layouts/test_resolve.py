@@ -126,6 +126,8 @@ def test_toytown_is_rendered_and_split(tmp_path):
     assert manifest.splits() == {"train": 3, "val": 3}
     assert manifest[0].intrinsics_known
     assert recognise(manifest.root) == "manifest"
+    assert recognise(tmp_path / "town") == "manifests"
+    assert resolve_input(tmp_path / "town").splits() == {"train": 3, "val": 3}
 
 
 def test_real_collection_and_folder(shared):

@@ -48,6 +48,8 @@ def resolve_input(source: Path | str | Sequence[Path | str], split: bool = True)
 def _read(kind: str, path: Path, split: bool) -> Manifest:
     if kind == "manifest":
         return Manifest.read(path if path.is_file() else next(path / n for n in _MANIFESTS if (path / n).is_file()))
+    if kind == "manifests":
+        return merge([Manifest.read(found) for found in _inner_manifests(path)])
     if kind == "image":
         width, height = image_size(path)
         return Manifest([FrameRow(path.name, path.stem, 0, width=width, height=height)], path.parent, str(path))
@@ -59,13 +61,18 @@ def _read(kind: str, path: Path, split: bool) -> Manifest:
 
 
 def recognise(path: Path) -> str:
-    """ "manifest", "image" or the name of a layout, by suffix or by the marks in a folder; InputError if unknown."""
+    """What a path is, by its suffix or by the marks in the folder.
+
+    "manifest", "manifests" (in the sub-folders), "image" or the name of a layout; InputError where it is none of these.
+    """
     if path.is_file():
         return _recognise_file(path)
     if not path.is_dir():
         raise InputError(f"{path} does not exist; give a manifest, a folder of frames, a video or an image.")
     if any((path / name).is_file() for name in _MANIFESTS):
         return "manifest"
+    if _inner_manifests(path) and not list_files(path):
+        return "manifests"
     folders = list_folders(path)
     for name, marks in _MARKS.items():
         if any(all((path / part).exists() for part in group) for group in marks):
@@ -80,6 +87,12 @@ def recognise(path: Path) -> str:
         if list_files(path, VIDEO_SUFFIXES):
             return "video"
     return "folder"
+
+
+def _inner_manifests(path: Path) -> list[Path]:
+    """Manifests of the sub-folders, one each; so lie toy towns of several styles."""
+    found = [[path / folder / name for name in _MANIFESTS] for folder in list_folders(path)]
+    return [next(one for one in names if one.is_file()) for names in found if any(one.is_file() for one in names)]
 
 
 _MARKS: dict[str, Sequence[tuple[str, ...]]] = {

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
@@ -99,9 +100,15 @@ class ScanReport:
 
     def table(self) -> Table:
         """One row for each sequence."""
-        table = Table(title="Can this video teach depth?", caption="motion, parallax: % of the width between frames")
-        for name in ("sequence", "frames", "size", "fps", "motion", "parallax", "standing", "step", "verdict"):
-            table.add_column(name, justify="left" if name in ("sequence", "verdict") else "right")
+        table = Table(
+            title="Can this video teach depth?",
+            caption="motion, parallax: % of the width between frames; still: share of the time",
+            box=box.SIMPLE_HEAD,
+        )
+        table.add_column("sequence", overflow="fold")
+        for name in ("frames", "size", "fps", "motion", "parallax", "still", "step"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("verdict", no_wrap=True)
         for one in self.sequences:
             table.add_row(
                 one.name,
