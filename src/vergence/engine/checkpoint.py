@@ -1,208 +1,261 @@
-"""Run folders: checkpoints that are whole or absent, and runs read back from them.
-
-    RUN/recipe.yaml                           the resolved configuration
-    RUN/metrics.jsonl                         one line a logged step, evaluation or event
-    RUN/checkpoints/LATEST                    name of the newest complete checkpoint
-    RUN/checkpoints/step-00001000/            model.safetensors, config.json, README.md: the model, to keep or share
-                                              state.safetensors, state.json: what resuming needs besides
-"""
+"""Checkpoints: weights, settings and resume state as safetensors and JSON, whole or absent; nothing is unpickled."""
 
 import contextlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from vergence import __version__
+import vergence
 from vergence.data.atomic import write_text
-from vergence.engine.config import RunConfig, build_config
-from vergence.engine.packing import pack, plain_state, same_shapes, unpack
+from vergence.engine.config import RunConfig, config_from_dict
 from vergence.errors import InputError
 from vergence.methods import METHODS, Method
 
-NOT_MODEL = ("reference.",)  # frozen helpers of training: kept in the resume state only
+FORMAT = 1
+_STEP = re.compile(r"step-(\d{8,})")
+_PARTIAL = ".partial-"
 
 
 @dataclass
 class LoadedRun:
-    """A stored run: its weights in evaluation mode and the configuration they belong to."""
+    """A trained method ready for use."""
 
     path: Path
+    """The run folder."""
     config: RunConfig
     method: Method
+    """In evaluation mode, weights loaded, on its device."""
     step: int
 
 
-def create_run(path: Path, config: RunConfig) -> Path:
-    """Make a run folder and write its recipe; InputError where it exists with content or cannot be written."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        resume = f"go on with 'vergence train --resume {path}', or " if (path / "recipe.yaml").is_file() else ""
-        raise InputError(f"{path} exists and is not empty; {resume}give another --out.")
-    write_text(path / "recipe.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
-    return path
-
-
-def read_run_config(path: Path) -> RunConfig:
-    """The configuration of a run folder; InputError where it is none."""
-    recipe = path / "recipe.yaml"
-    if not recipe.is_file():
-        raise InputError(f"{path} is not a run folder (no recipe.yaml); give the --out of a 'vergence train'.")
-    try:
-        raw = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-        return build_config(str(raw.get("recipe", recipe)), raw)
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError) as error:
-        raise InputError(f"{recipe} is not readable YAML; restore it from the checkpoint's config.json.") from error
-
-
-def latest_checkpoint(path: Path) -> Path | None:
-    """The newest complete checkpoint of a run folder, or None."""
-    folder = path / "checkpoints"
-    with contextlib.suppress(OSError):
-        named = folder / (folder / "LATEST").read_text(encoding="utf-8").strip()
-        if (named / "model.safetensors").is_file():
-            return named
-    complete = sorted(step for step in folder.glob("step-*") if (step / "state.json").is_file())
-    return complete[-1] if complete else None
-
-
-def save_checkpoint(
-    path: Path, config: RunConfig, method: Method, weights: dict[str, Tensor] | None, state: dict[str, Any], keep: int
-) -> Path:
-    """Write a checkpoint of ``state["step"]`` and make it the latest; older ones beyond ``keep`` go.
-
-    Args:
-        weights: averaged weights to store as the model instead of the method's own.
-        state: whatever resuming needs, of tensors and plain values.
+def build_method(config: RunConfig, purpose: str = "training") -> Method:
+    """The run's method. Purpose "loading" skips initial weights and what only training needs, "resuming" the former.
 
     Raises:
-        InputError: the folder cannot be written; the checkpoints there before are untouched.
+        InputError: what the method raises for impossible settings.
     """
-    folder = path / "checkpoints"
-    name = f"step-{state['step']:08d}"
-    own = plain_state(method)
-    model = own if weights is None else {key: value.cpu().contiguous() for key, value in weights.items()}
-    extra = {key: value for key, value in own.items() if weights is not None or key.startswith(NOT_MODEL)}
-    tensors: dict[str, Tensor] = {}
-    packed = pack({**state, "weights": extra}, tensors)
-    temporary = folder / f".writing-{name}"
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        save_file({k: v for k, v in model.items() if not k.startswith(NOT_MODEL)}, temporary / "model.safetensors")
-        save_file(tensors, temporary / "state.safetensors")
-        (temporary / "state.json").write_text(json.dumps(packed), encoding="utf-8")
-        (temporary / "config.json").write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
-        (temporary / "README.md").write_text(model_card(config, method, state["step"]), encoding="utf-8")
-        for file in temporary.iterdir():
-            _sync(file)
-        shutil.rmtree(folder / name, ignore_errors=True)
-        os.replace(temporary, folder / name)
-        write_text(folder / "LATEST", name + "\n")
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise InputError(
-            f"{folder} cannot be written ({error.strerror or error}); the checkpoints already there are untouched: "
-            "free some space and resume."
-        ) from error
-    for old in sorted(folder.glob("step-*"))[:-keep] if keep > 0 else []:
-        if old.name != name:
-            shutil.rmtree(old, ignore_errors=True)
-    return folder / name
+    section = config.section
+    if purpose != "training":
+        section = section.for_loading(keep_reference=purpose == "resuming")
+    return METHODS[config.method][1](section, config.frames.options, config.train.seed)
 
 
-def _sync(file: Path) -> None:
-    with file.open("rb") as handle:
-        os.fsync(handle.fileno())
+def load_run(path: Path | str, device: str = "cpu") -> LoadedRun:
+    """Load a run folder, or one of its checkpoint folders, for use.
+
+    Raises:
+        InputError: no run, no checkpoint yet, files that are corrupt or do not belong together, no such device.
+    """
+    from vergence.engine.runtime import resolve_device
+
+    device = resolve_device(device)
+    folder = find_checkpoint(path)
+    config, step = read_settings(folder)
+    method = build_method(config, "loading")
+    load_weights(method, read_tensors(folder / "model.safetensors"), folder / "model.safetensors")
+    run = folder.parent.parent if folder.parent.name == "checkpoints" else folder
+    return LoadedRun(run, config, method.to(device).eval(), step)
 
 
-def clean_leftovers(path: Path) -> None:
-    """Remove what a killed write left behind."""
-    for leftover in (path / "checkpoints").glob(".writing-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _reading(checkpoint: Path) -> Iterator[None]:
-    """Anything that goes wrong inside means that the checkpoint is unusable."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # parser errors of any kind
-        raise InputError(
-            f"checkpoint {checkpoint} is corrupt ({type(error).__name__}: {str(error).splitlines()[0][:80]}); "
-            "remove it to fall back to the one before, or train again."
-        ) from error
-
-
-def _checkpoint_of(path: Path) -> Path:
+def find_checkpoint(path: Path | str) -> Path:
+    """The newest checkpoint folder of a run (or ``path`` itself, if it is one); InputError where there is none."""
+    path = Path(path)
     if (path / "model.safetensors").is_file():
         return path
-    checkpoint = latest_checkpoint(path)
-    if checkpoint is None:
-        if not path.is_dir():
-            raise InputError(f"{path} does not exist; give the --out folder of a 'vergence train'.")
-        raise InputError(f"{path} has no complete checkpoint yet; train for longer, or give another run.")
-    return checkpoint
+    if not (path / "checkpoints").is_dir() and not (path / "recipe.yaml").is_file():
+        what = "is no run folder" if path.exists() else "does not exist"
+        raise InputError(f"{path} {what}; give the folder that vergence train wrote with --out.")
+    found = latest_checkpoint(path)
+    if found is None:
+        raise InputError(f"{path} has no checkpoint yet; train it further with vergence train --resume {path}.")
+    return found
 
 
-def load_run(path: Path | str, device: str | torch.device = "cpu") -> LoadedRun:
-    """A stored run (its folder, or one checkpoint's) for evaluation and prediction. Nothing is unpickled.
+def latest_checkpoint(run: Path) -> Path | None:
+    """The checkpoint that LATEST names, else the newest whole one."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        name = (run / "checkpoints" / "LATEST").read_text(encoding="utf-8").strip()
+        if _STEP.fullmatch(name) and (run / "checkpoints" / name / "model.safetensors").is_file():
+            return run / "checkpoints" / name
+    found = _checkpoints(run)
+    return found[-1] if found else None
+
+
+def _checkpoints(run: Path) -> list[Path]:
+    """Whole checkpoints, oldest first: a folder gets its name when everything in it is on disk."""
+    folder = run / "checkpoints"
+    names = [entry.name for entry in folder.iterdir() if _STEP.fullmatch(entry.name)] if folder.is_dir() else []
+    return [folder / name for name in sorted(names, key=lambda name: int(name[5:]))]
+
+
+def read_settings(folder: Path) -> tuple[RunConfig, int]:
+    """Settings and step of a checkpoint folder."""
+    path = folder / "config.json"
+    stored = read_json(path)
+    if not isinstance(stored.get("config"), dict) or not isinstance(stored.get("step"), int):
+        raise InputError(f"{path} is no config of a checkpoint of Vergence; restore it or use another checkpoint.")
+    if stored.get("format") != FORMAT:
+        raise InputError(f"{path} has format {stored.get('format')!r}, this version reads {FORMAT}; update Vergence.")
+    return config_from_dict(stored["config"], origin=str(path)), int(stored["step"])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; InputError where there is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or "no JSON"
+        raise InputError(f"{path} cannot be read ({reason}); the checkpoint is damaged, use another one.") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds a {type(value).__name__}, expected an object; use another checkpoint.")
+    return value
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file; InputError where it is missing or damaged."""
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be read as safetensors ({error}); use another checkpoint.") from error
+
+
+@torch.no_grad()
+def load_weights(method: nn.Module, state: Mapping[str, Tensor], origin: Path | str) -> None:
+    """Copy weights into a method. Stored parts that the method does not have at all (a part only training needs) are
+    passed over; anything else that does not match is an InputError.
+    """
+    own = method.state_dict()
+    parts = {name.split(".")[0] for name in own}
+    missing = [name for name in own if name not in state]
+    unexpected = [name for name in state if name not in own and name.split(".")[0] in parts]
+    odd = missing or unexpected
+    if odd:
+        verb = "lacks" if missing else "has no place in the network for"
+        raise InputError(
+            f"{origin} is of another network: it {verb if missing else 'holds'} {len(odd)} tensors"
+            f"{'' if missing else ' without a place'}, first {odd[0]!r}; use the checkpoint of this network."
+        )
+    for name, tensor in own.items():
+        if tensor.shape != state[name].shape or tensor.is_floating_point() != state[name].is_floating_point():
+            raise InputError(
+                f"{origin} is of another network: {name!r} has shape {tuple(state[name].shape)}, expected "
+                f"{tuple(tensor.shape)}; use the checkpoint of this network."
+            )
+        tensor.copy_(state[name])
+
+
+def write_checkpoint(
+    run: Path,
+    step: int,
+    config: RunConfig,
+    weights: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
+    values: Mapping[str, Any],
+    keep: int = 2,
+) -> Path:
+    """Write ``checkpoints/step-N``: beside its place, flushed to disk, then renamed; then LATEST; then drop old ones.
+
+    Args:
+        weights: what evaluation and prediction use.
+        tensors, values: what resuming needs besides.
 
     Raises:
-        InputError: no run there, no checkpoint yet, corrupt files, or weights of another network.
+        InputError: the folder cannot be written; earlier checkpoints stay.
     """
-    path = Path(path)
-    checkpoint = _checkpoint_of(path)
-    with _reading(checkpoint):
-        raw = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-        config = build_config(str(raw.get("recipe", checkpoint)), raw)
-        weights = load_file(checkpoint / "model.safetensors")
-    build = METHODS[config.method][1]
-    method: Method = build(config.settings.for_loading(), config.frames.options, config.train.seed)
-    load_weights(method, weights, checkpoint)
-    return LoadedRun(path, config, method.to(device).eval(), int(checkpoint.name.rpartition("-")[2] or 0))
-
-
-def load_weights(method: Method, weights: dict[str, Tensor], checkpoint: Path) -> None:
-    """Strictly; InputError where the weights belong to another network."""
-    different = same_shapes(method.state_dict(), weights)
-    if different is not None:
+    parent = run / "checkpoints"
+    final = parent / f"step-{step:08d}"
+    partial = parent / f"{_PARTIAL}{final.name}"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_file(_storable(weights), partial / "model.safetensors", {"format": "pt"})
+        save_file(_storable(tensors), partial / "state.safetensors", {"format": "pt"})
+        settings = {"format": FORMAT, "vergence": vergence.__version__, "step": step, "config": config.to_dict()}
+        (partial / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        (partial / "state.json").write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
+        (partial / "README.md").write_text(_model_card(config, step), encoding="utf-8")
+        for path in [*partial.iterdir(), partial]:
+            _flush(path)
+        if final.exists():  # left by a run that was killed before LATEST named it
+            os.replace(final, outdated := parent / f"{_PARTIAL}old-{final.name}")
+            shutil.rmtree(outdated, ignore_errors=True)
+        os.replace(partial, final)
+        write_text(parent / "LATEST", final.name + "\n")
+        _flush(parent)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"checkpoint {checkpoint} belongs to another network ({different} does not fit); "
-            "use the recipe it was trained with."
+            f"{final} cannot be written ({reason}); free some space, then vergence train --resume {run} goes on."
+        ) from error
+    for old in [folder for folder in _checkpoints(run) if folder != final][: -(keep - 1) or None]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def clean_leftovers(run: Path) -> None:
+    """Remove what a killed write left."""
+    for path in (run / "checkpoints").glob(f"{_PARTIAL}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def check_space(run: Path, tensors: Mapping[str, Tensor], copies: float) -> None:
+    """InputError where ``copies`` times the tensors would not fit on the disk of ``run``."""
+    needed = copies * sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    free = shutil.disk_usage(run).free
+    if needed > free:
+        raise InputError(
+            f"{run} needs about {needed / 1e9:.1f} GB for checkpoints and {free / 1e9:.1f} GB are free; "
+            "free some space or give another --out."
         )
-    method.load_state_dict(weights)
 
 
-def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights and resume state of a run's latest checkpoint; InputError where there is none or it is corrupt."""
-    checkpoint = _checkpoint_of(path)
-    with _reading(checkpoint):
-        tensors = load_file(checkpoint / "state.safetensors")
-        state = unpack(json.loads((checkpoint / "state.json").read_text(encoding="utf-8")), tensors)
-        model = load_file(checkpoint / "model.safetensors")
-    return {**model, **state.pop("weights")}, {**state, "averaged": model}
+def _storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous CPU tensors that share no memory."""
+    seen: set[int] = set()
+    stored = {}
+    for name, tensor in tensors.items():
+        copy = tensor.detach().to("cpu").contiguous()
+        if copy.data_ptr() in seen:
+            copy = copy.clone()
+        seen.add(copy.data_ptr())
+        stored[name] = copy
+    return stored
 
 
-def model_card(config: RunConfig, method: Method, step: int) -> str:
-    """What someone who gets the folder needs to know."""
+def _flush(path: Path) -> None:
+    """Make a file's or folder's content survive a power cut, where the system can."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if path.is_file() or os.name == "posix":
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _model_card(config: RunConfig, step: int) -> str:
     options = config.frames.options
-    scale = f"metric, {method.metres_per_unit:g} m a unit" if method.scale == "metric" else "unscaled (one free factor)"
-    sources = ", ".join(str(offset) for offset in options.offsets)
-    return (
-        f"# {config.recipe}, step {step}\n\n"
-        f"Method `{config.method}`, trained by vergence {__version__} on {options.width}x{options.height} frames "
-        f"with sources {sources}.\n\n"
-        f"- Depth scale: {scale}\n- Data: see `frames.source` in config.json; its licence binds these weights too\n"
-        "- Use: `vergence predict RUN INPUT --out DIR`\n- Files: model.safetensors (weights), config.json (settings), "
-        "state.* (only for resuming)\n"
-    )
+    return f"""---
+library_name: vergence
+tags: [depth-estimation, self-supervised]
+---
+# {config.recipe or config.method}, step {step}
+
+Trained with Vergence {vergence.__version__}, method `{config.method}`, recipe `{config.recipe}`, on frames of
+{options.width}x{options.height} with sources {list(options.offsets)}, seed {config.train.seed}. All settings stand in
+`config.json`.
+
+Use: `vergence predict RUN INPUT --out DIR`, or in Python
+`vergence.engine.checkpoint.load_run(RUN).method.predict(images)` with images (B, 3, H, W) in [0, 1]; `model.safetensors` holds the weights, `state.safetensors` and `state.json` only
+what resuming needs.
+"""

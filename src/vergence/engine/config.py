@@ -232,7 +232,9 @@ def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:
             return path.resolve()
     if text.endswith((".yaml", ".yml")):
         raise InputError(f"{places[0]} does not exist; give the path of a recipe, or the name of one: {_names()}.")
-    raise InputError(f"recipe {text!r} is unknown{nearest(text, recipe_names())}; use one of {_names()}, or a YAML file.")
+    raise InputError(
+        f"recipe {text!r} is unknown{nearest(text, recipe_names())}; use one of {_names()}, or a YAML file."
+    )
 
 
 def _names() -> str:

@@ -1,46 +1,118 @@
-"""Optimisers and learning-rate schedules, stepped once an optimiser step."""
+"""Optimisers, learning rates as a pure function of the step, and the running mean of weights."""
 
 import math
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
+from vergence.data.table import nearest
 from vergence.engine.config import OptimConfig
 from vergence.errors import InputError
 
 
 def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimizer:
-    """The optimiser over a method's parameter groups; InputError for learning rates of groups that do not exist."""
+    """Optimiser over a method's parameter groups, whose base rates are kept as ``base_lr``.
+
+    Raises:
+        InputError: ``group_lr`` names a group that the method lacks.
+    """
     names = [group["name"] for group in groups]
-    unknown = sorted(set(config.group_lr) - set(names))
-    if unknown:
-        raise InputError(f"optim.group_lr: no parameter group is called {unknown[0]!r}; this run has {', '.join(names)}.")
-    for group in groups:
-        group["lr"] = config.group_lr.get(group["name"], config.lr)
+    for name in config.group_lr:
+        if name not in names:
+            raise InputError(
+                f"optim.group_lr names {name!r}, no parameter group of this method{nearest(name, names)}; "
+                f"the groups are {', '.join(names)}."
+            )
+    rates = {name: config.group_lr.get(name) or config.lr for name in names}
+    listed = [{**group, "lr": rates[group["name"]], "base_lr": rates[group["name"]]} for group in groups]
     if config.name == "sgd":
-        return torch.optim.SGD(groups, config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+        return torch.optim.SGD(listed, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(groups, config.lr, weight_decay=config.weight_decay)
+    return kind(listed, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
 
 
-def learning_rate_factor(config: OptimConfig, step: int, steps: int) -> float:
-    """What multiplies the learning rate at the update number ``step`` (from 0) of ``steps``."""
-    warm = min(1.0, (step + 1) / config.warmup) if config.warmup > 0 else 1.0
+def lr_factor(config: OptimConfig, steps: int, step: int) -> float:
+    """Factor on the base rate for the update number ``step`` (from 0) of ``steps``."""
+    factor = 1.0
     if config.schedule == "poly":
-        return warm * max(1e-6, (1 - step / steps) ** config.power)
-    if config.schedule == "cosine":
-        return warm * max(1e-3, 0.5 * (1 + math.cos(math.pi * min(step / steps, 1))))
-    if config.schedule == "multi_step":
-        return warm * config.gamma ** sum(step >= milestone for milestone in config.milestones)
-    if config.schedule == "step":
-        if not config.milestones:
-            raise InputError("optim.schedule is 'step' without a period; give it as optim.milestones [PERIOD].")
-        return float(warm * config.gamma ** (step // config.milestones[0]))
-    return warm
+        factor = (1 - step / steps) ** config.power
+    elif config.schedule == "cosine":
+        factor = 0.5 * (1 + math.cos(math.pi * step / steps))
+    elif config.schedule == "step":
+        factor = config.gamma ** (step // config.step_size)
+    elif config.schedule == "multi_step":
+        factor = config.gamma ** sum(step >= milestone for milestone in config.milestones)
+    if step < config.warmup:
+        factor *= (step + 1) / config.warmup
+    return float(factor)
 
 
-def build_schedule(config: OptimConfig, optimizer: Optimizer, steps: int) -> LambdaLR:
-    """The schedule as a PyTorch scheduler over optimiser steps."""
-    return LambdaLR(optimizer, lambda step: learning_rate_factor(config, step, steps))
+def set_learning_rates(optimizer: Optimizer, config: OptimConfig, steps: int, step: int) -> None:
+    """Rates of all groups for update number ``step``."""
+    factor = lr_factor(config, steps, step)
+    for group in optimizer.param_groups:
+        group["lr"] = group["base_lr"] * factor
+
+
+class WeightAverage:
+    """Exponential running mean of a method's parameters; buffers are taken as they are.
+
+    ``mean = decay * mean + (1 - decay) * weights`` after each step, where the decay starts at 0.1 and grows as
+    (1 + n) / (10 + n) until it reaches ``decay``, so that the random start is forgotten.
+    """
+
+    def __init__(self, method: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.parameters = {name: value for name, value in method.named_parameters() if value.requires_grad}
+        self.mean = {name: value.detach().clone() for name, value in self.parameters.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after update number ``step`` (from 0)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.mean.values()), [p.detach() for p in self.parameters.values()], 1 - decay)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the method's weights and the mean; a second call undoes it."""
+        for name, parameter in self.parameters.items():
+            kept = parameter.detach().clone()
+            parameter.copy_(self.mean[name])
+            self.mean[name].copy_(kept)
+
+
+def optimizer_state(optimizer: Optimizer, method: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and plain values of an optimiser's state, as "parameter name/what"."""
+    tensors: dict[str, Tensor] = {}
+    values: dict[str, Any] = {}
+    for name, parameter in method.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            (tensors if isinstance(value, Tensor) else values)[f"{name}/{key}"] = value
+    return tensors, values
+
+
+@torch.no_grad()
+def restore_optimizer(
+    optimizer: Optimizer, method: nn.Module, tensors: dict[str, Tensor], values: dict[str, Any]
+) -> None:
+    """Put back what :func:`optimizer_state` gave, in the memory layout of each parameter.
+
+    Raises:
+        InputError: the state is of another optimiser or network.
+    """
+    parameters = dict(method.named_parameters())
+    for full, value in [*tensors.items(), *values.items()]:
+        name, _, key = full.rpartition("/")
+        parameter = parameters.get(name)
+        fits = (
+            not isinstance(value, Tensor)
+            or value.ndim == 0
+            or (parameter is not None and value.shape == parameter.shape)
+        )
+        if parameter is None or not fits:
+            raise InputError(f"the stored optimiser state of {name!r} does not fit this network; start a new run.")
+        if isinstance(value, Tensor) and value.ndim:
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        optimizer.state[parameter][key] = value

@@ -1,108 +1,155 @@
-"""The machine a run is on: device, processes, signals, seeds, sources."""
+"""Devices, processes, randomness and signals: what the loop needs to know of the machine."""
 
 import logging
 import os
 import random
 import signal
-from pathlib import Path
-from types import FrameType
+import threading
+from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from PIL import Image
+from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import DistributedDataParallelKwargs, gather_object
 
-from vergence.data.cache import FrameCache, default_cache_folder
-from vergence.data.dataset import FrameDataset
-from vergence.data.frame_options import FrameOptions
-from vergence.data.layouts import resolve_input
-from vergence.data.manifest import Manifest
-from vergence.engine.config import FramesConfig, RunConfig
+from vergence.engine.config import TrainConfig
 from vergence.errors import InputError
 
-log = logging.getLogger("vergence")
+_log = logging.getLogger("vergence")
 
 
-def build_accelerator(config: RunConfig) -> Accelerator:
-    """The accelerator of a run; InputError where the device asked for is not there."""
-    device = config.train.device
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device in available and not available[device]:
-        raise InputError(f"train.device is {device}, but PyTorch sees no such device here; use --train.device cpu or auto.")
-    if device not in ("auto", "cpu", *available):
-        raise InputError(f"train.device {device!r} is unknown; use auto, cpu, cuda or mps.")
-    if config.train.precision == "fp16" and (device == "cpu" or not any(available.values())):
-        raise InputError("train.precision fp16 needs a GPU; use --train.precision bf16 or no on a CPU.")
-    return Accelerator(mixed_precision=config.train.precision, cpu=device == "cpu")
+class Interrupted(Exception):
+    """Training was stopped by a signal, after a checkpoint. ``exit_code`` is 128 plus the signal's number."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
-def seed_step(seed: int, step: int, rank: int = 0) -> None:
-    """Set all random states from seed, step and process: a resumed run needs no stored ones to repeat them."""
-    mixed = (seed * 1_000_003 + step) * 1009 + rank
-    torch.manual_seed(mixed % 2**63)
-    np.random.seed(mixed % 2**32)
-    random.seed(mixed)
+def resolve_device(name: str = "auto") -> str:
+    """ "cpu" or "cuda[:n]" for "auto", "cpu", "cuda", "cuda:n"; InputError for what is not there."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return name
+    kind, _, index = name.partition(":")
+    if kind != "cuda" or (index and not index.isdigit()):
+        raise InputError(f"device {name!r} is unknown; use auto, cpu, cuda or cuda:N.")
+    if not torch.cuda.is_available():
+        raise InputError(f"device {name!r} is asked for and this machine has no usable GPU; use --device cpu or auto.")
+    if index and int(index) >= torch.cuda.device_count():
+        raise InputError(f"device {name!r} is asked for and there are {torch.cuda.device_count()} GPUs, from cuda:0.")
+    return name
 
 
-def worker_count(asked: int | None) -> int:
-    """Loading processes: as asked, else the cores to spare beside the training process, at most 8."""
-    if asked is not None:
-        return asked
+def start_accelerator(settings: TrainConfig) -> Accelerator:
+    """Accelerate on the device and processes of this run; InputError where the machine lacks what is asked for."""
+    device = resolve_device(settings.device)
+    if settings.precision == "fp16" and device == "cpu":
+        raise InputError("train.precision fp16 needs a GPU; use bf16 or no on a CPU.")
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)
+        os.environ.setdefault("ACCELERATE_TORCH_DEVICE", device)
+    if not PartialState._shared_state.get("distributed_type"):
+        AcceleratorState._reset_state(True)
+    ddp = DistributedDataParallelKwargs(find_unused_parameters=settings.find_unused_parameters)
+    return Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=settings.precision,
+        gradient_accumulation_steps=settings.accumulate,
+        step_scheduler_with_optimizer=False,
+        kwargs_handlers=[ddp],
+    )
+
+
+def finish(accelerator: Accelerator) -> None:
+    """End process groups and forget Accelerate's global state, so that another run may follow in this process."""
+    accelerator.end_training()
+    os.environ.pop("ACCELERATE_TORCH_DEVICE", None)
+    AcceleratorState._reset_state(True)
+
+
+def count_workers(workers: int | str, on_gpu: bool, processes: int = 1) -> int:
+    """Loading processes: as asked, or ("auto") one beside a CPU's own work, up to eight for each GPU."""
+    if workers != "auto":
+        return int(workers)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores - 1))
+    if not on_gpu:
+        return 1 if cores // processes > 1 else 0
+    return max(1, min(8, cores // processes - 1))
 
 
-def resolve_size(options: FrameOptions, manifest: Manifest) -> None:
-    """Turn height 0 into the one that keeps the first frame's aspect, in multiples of 32."""
-    if options.height > 0 or len(manifest) == 0:
+def seed_everything(seed: int) -> None:
+    """Python, NumPy and PyTorch."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries draw from the global generator
+    torch.manual_seed(seed)
+
+
+def random_state(accelerator: Accelerator) -> list[dict[str, Any]]:
+    """State of all random generators of each process, as plain values; gathered, so every process must call it."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    version, words, following = random.getstate()
+    state: dict[str, Any] = {
+        "python": [version, list(words), following],
+        "numpy": [str(kind), np.asarray(keys).tolist(), int(position), int(has_gauss), float(gauss)],
+        "torch": torch.get_rng_state().numpy().tobytes().hex(),
+    }
+    if accelerator.device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(accelerator.device).numpy().tobytes().hex()
+    return list(gather_object([state]))
+
+
+def restore_random_state(states: list[dict[str, Any]], accelerator: Accelerator) -> None:
+    """Set this process's generators; a run resumed on more processes keeps the fresh state of the new ones."""
+    if accelerator.process_index >= len(states):
+        _log.warning("this run was stopped on %d processes: randomness of the others starts anew", len(states))
         return
-    width, height = manifest[0].width, manifest[0].height
-    if not (width and height):
-        with Image.open(manifest.path(0)) as image:
-            width, height = image.size
-    options.height = max(32, round(options.width * height / width / 32) * 32)
-    log.info("frames are %dx%d: trained at %dx%d", width, height, options.width, options.height)
+    state = states[accelerator.process_index]
+    version, words, following = state["python"]
+    random.setstate((version, tuple(words), following))
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+    torch.set_rng_state(_bytes(state["torch"]))
+    if accelerator.device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(_bytes(state["cuda"]), accelerator.device)
 
 
-def training_frames(frames: FramesConfig) -> Manifest:
-    """The rows to train on; InputError where no source is named."""
-    if not frames.source:
-        raise InputError("no training data are named; give a manifest, a folder of frames or a video with --data.")
-    manifest = resolve_input(Path(frames.source))
-    if any(row.split == frames.train_split for row in manifest):
-        manifest = manifest.select(split=frames.train_split)
-    resolve_size(frames.options, manifest)
-    return manifest
+def _bytes(text: str) -> torch.Tensor:
+    return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8).clone()
 
 
-def training_dataset(config: RunConfig, manifest: Manifest) -> FrameDataset:
-    """Samples of the rows, cached on disk where the configuration says so."""
-    options = config.frames.options
-    cache = FrameCache(default_cache_folder(), options.height, options.width) if config.frames.cache else None
-    return FrameDataset(manifest, options, train=True, seed=config.train.seed, cache=cache)
-
-
-class Stopper:
-    """SIGINT and SIGTERM ask for a stop at the end of the step; the second one stops at once."""
+class StopSignal:
+    """While entered, the first SIGINT or SIGTERM only sets ``number``; the second has its usual effect."""
 
     def __init__(self) -> None:
-        self.signal: int | None = None
+        self.number: int | None = None
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> "Stopper":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self._before[number] = signal.signal(number, self._asked)
-            except ValueError:  # not the main thread: the caller handles signals
-                break
+    def __enter__(self) -> "StopSignal":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.number = number
+        _log.warning("%s: finishing this step and writing a checkpoint; once more aborts", signal.Signals(number).name)
+        self._restore()
+
+    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _asked(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            raise KeyboardInterrupt
-        self.signal = number
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._restore()
+
+    def agreed(self, accelerator: Accelerator, ask: bool) -> int | None:
+        """The signal that came, if any. Of several processes, all must call this together and learn it on ``ask``."""
+        if accelerator.num_processes == 1:
+            return self.number
+        if not ask:
+            return None
+        return next((number for number in gather_object([self.number]) if number is not None), None)
