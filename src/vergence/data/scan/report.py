@@ -104,8 +104,9 @@ class ScanReport:
             title="Can this video teach depth?",
             caption="motion, parallax: % of the width between frames; still: share of the time",
             box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
         )
-        table.add_column("sequence", overflow="fold")
+        table.add_column("sequence", overflow="fold", min_width=16)
         for name in ("frames", "size", "fps", "motion", "parallax", "still", "step"):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("verdict", no_wrap=True)
