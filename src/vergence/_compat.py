@@ -2,14 +2,22 @@
 
 The registry's torchvision is built for CUDA. Beside a CPU-only torch its compiled operators do not load, and
 ``import torchvision`` (and so timm) fails with "operator torchvision::nms does not exist". Declaring the schemas of
-the two operators that torchvision registers fake kernels for is enough; we use neither of them.
+the two operators that torchvision registers fake kernels for is enough; we use neither of them. It is done when
+torchvision is first looked for, so that importing vergence does not import torch.
 """
 
+from __future__ import annotations
+
+import importlib.abc
 import importlib.machinery
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -18,8 +26,28 @@ _SCHEMAS = {
 _declared: list[torch.library.Library] = []  # a Library withdraws its schemas when it is garbage-collected
 
 
-def _operators_load() -> bool:
+class _RepairFirst(importlib.abc.MetaPathFinder):
+    """Finds nothing; repairs before another finder finds torchvision."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname == "torchvision":
+            sys.meta_path.remove(self)
+            make_torchvision_importable()
+        return None
+
+
+def repair_on_import() -> None:
+    """Have :func:`make_torchvision_importable` called when torchvision is first imported; idempotent."""
+    if "torchvision" not in sys.modules and not any(isinstance(finder, _RepairFirst) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _RepairFirst())
+
+
+def operators_load() -> bool:
     """Whether torchvision's compiled operators load, tried without importing torchvision itself."""
+    import torch
+
     spec = importlib.machinery.PathFinder.find_spec("torchvision", sys.path)
     if spec is None or spec.origin is None:
         return True  # nothing to repair
@@ -33,8 +61,10 @@ def _operators_load() -> bool:
 
 def make_torchvision_importable() -> None:
     """Declare ``torchvision::nms`` and ``qnms`` where torchvision's own library cannot; idempotent."""
-    if "torchvision" in sys.modules or _declared or _operators_load():
+    if "torchvision" in sys.modules or _declared or operators_load():
         return
+    import torch
+
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name, schema in _SCHEMAS.items():
         if not hasattr(torch.ops.torchvision, name):
