@@ -1,12 +1,14 @@
-"""The depth network: an encoder and a decoder, as one value of settings."""
+"""The depth network: an encoder and a decoder, as one value of settings; and the pose network beside it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from vergence.errors import InputError
 from vergence.models.decoders import DepthDecoder, MonodepthDecoder, ThreeWaysDepthDecoder
-from vergence.models.encoders import Encoder, build_encoder
+from vergence.models.encoders import Encoder, Normalization, build_encoder
+from vergence.models.pose import PoseCNN, PoseNetwork
 
 
 @dataclass
@@ -24,9 +26,18 @@ class DepthNetworkConfig:
     """Channels of the decoder's five levels, fine to coarse; the paper's where not given."""
     output_stride: int | None = None
     """8 or 16: dilation instead of late strides."""
-    normalization: Literal["default", "monodepth2"] = "default"
+    normalization: Normalization = "default"
+    """The encoder's own mean and standard deviation, or Monodepth2's 0.45 and 0.225."""
     initial_disparity: float | None = None
     """Sigmoid output before training, everywhere; None for the random one near 0.5."""
+    aspp_rates: tuple[int, ...] = (6, 12, 18)
+    """Dilations of the three_ways decoder's spatial pyramid."""
+    aspp_dropout: float = 0.5
+    """Dropout after that pyramid."""
+    decoder_batchnorm: bool = False
+    """Batch norm in the three_ways decoder's blocks (its selection student has it)."""
+    decoder_dropout: float = 0.0
+    """Channel dropout in the three_ways decoder's blocks."""
 
 
 @dataclass
@@ -34,7 +45,9 @@ class PoseConfig:
     """The pose network."""
 
     encoder: str = "resnet18"
+    """A timm name or alias, or posecnn: seven plain convolutions, a sixth of the work, no weights to start from."""
     weights: str = "imagenet"
+    """As of the depth network; not looked at for posecnn."""
 
 
 class DepthNetwork(nn.Module):
@@ -45,15 +58,39 @@ class DepthNetwork(nn.Module):
         self.encoder, self.decoder = encoder, decoder
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
+        """Scale s -> (B, 1, H / 2^s, W / 2^s) in (0, 1), 1 is near; sizes round up."""
         return self.decoder(self.encoder(images), images.shape[-2:])
 
 
 def build_depth_network(config: DepthNetworkConfig) -> DepthNetwork:
-    """Build from settings; InputError where encoder or weights cannot be had."""
+    """Build from settings.
+
+    Raises:
+        InputError: where the encoder or its weights cannot be had or the decoder's settings make no decoder.
+    """
+    if config.decoder not in ("monodepth2", "three_ways"):
+        raise InputError(f"decoder={config.decoder!r} is unknown; use monodepth2 or three_ways.")
     encoder = build_encoder(config.encoder, config.weights, 1, config.output_stride, config.normalization)
-    kind = {"monodepth2": MonodepthDecoder, "three_ways": ThreeWaysDepthDecoder}[config.decoder]
-    widths = {} if config.decoder_widths is None else {"widths": config.decoder_widths}
-    decoder = kind(
-        encoder.channels, encoder.strides, config.scales, initial_disparity=config.initial_disparity, **widths
-    )
-    return DepthNetwork(encoder, decoder)
+    settings: dict[str, Any] = {"scales": config.scales, "initial_disparity": config.initial_disparity}
+    if config.decoder_widths is not None:
+        settings["widths"] = config.decoder_widths
+    if config.decoder == "monodepth2":
+        return DepthNetwork(encoder, MonodepthDecoder(encoder.channels, encoder.strides, **settings))
+    settings |= {
+        "rates": tuple(config.aspp_rates),
+        "aspp_dropout": config.aspp_dropout,
+        "batchnorm": config.decoder_batchnorm,
+        "dropout": config.decoder_dropout,
+    }
+    return DepthNetwork(encoder, ThreeWaysDepthDecoder(encoder.channels, encoder.strides, **settings))
+
+
+def build_pose_network(config: PoseConfig, normalization: Normalization = "default") -> PoseNetwork | PoseCNN:
+    """Build the pose network for pairs of frames.
+
+    Raises:
+        InputError: where the encoder or its weights cannot be had.
+    """
+    if config.encoder == "posecnn":
+        return PoseCNN()
+    return PoseNetwork(config.encoder, config.weights, normalization=normalization)

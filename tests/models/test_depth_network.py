@@ -1,0 +1,114 @@
+"""The depth network as a whole: settings, memory formats, scripts around it, freezing."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+from vergence.errors import InputError
+from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
+from vergence.models.freeze import freeze, freeze_batchnorm
+
+
+def build(**settings) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build_depth_network(DepthNetworkConfig(**{"weights": "none", "encoder": "efficientnet_lite0", **settings}))
+
+
+@pytest.mark.parametrize(
+    "encoder", ["resnet18", "efficientnet_lite0", "convnext_atto", "dinov2_vits14", "dinov3_vits16"]
+)
+@pytest.mark.parametrize("decoder", ["monodepth2", "three_ways"])
+def test_any_encoder_with_any_decoder(encoder: str, decoder: str) -> None:
+    network = build(encoder=encoder, decoder=decoder, decoder_widths=(4, 8, 8, 8, 16))
+    out = network(torch.rand(2, 3, 64, 96))
+    assert {s: tuple(d.shape) for s, d in out.items()} == {s: (2, 1, 64 >> s, 96 >> s) for s in range(4)}
+    torch.stack([d.mean() for d in out.values()]).sum().backward()
+    assert [key for key, p in network.named_parameters() if p.grad is None] == []  # DDP needs no special flag
+
+
+def test_papers_resnet18_network() -> None:
+    network = build(encoder="resnet18")
+    assert sum(p.numel() for p in network.decoder.parameters()) == 3_150_560 + 145 + 289 + 577 + 1153
+    assert sum(p.numel() for p in network.encoder.parameters()) == 11_176_512
+
+
+def test_decoder_settings_reach_the_decoder() -> None:
+    network = build(
+        decoder="three_ways", output_stride=16, aspp_rates=(2, 4), decoder_batchnorm=True, decoder_dropout=0.2
+    )
+    assert [branch[0].dilation[0] for branch in network.decoder.first["4"].branches] == [1, 2, 4]
+    assert isinstance(network.decoder.second["0"].norm, torch.nn.BatchNorm2d)
+    assert network.decoder.second["0"].dropout.p == 0.2
+    assert network.encoder.strides[-1] == 16
+
+
+def test_unknown_decoder() -> None:
+    with pytest.raises(InputError, match="decoder='unet' is unknown"):
+        build(decoder="unet")
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "dinov3_vits16"])
+def test_channels_last_gives_the_same_numbers(encoder: str) -> None:
+    network = build(encoder=encoder).eval()
+    image = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        plain = network(image)[0]
+        last = network.to(memory_format=torch.channels_last)(image.contiguous(memory_format=torch.channels_last))[0]
+    assert torch.allclose(plain, last, atol=1e-5)
+
+
+def test_double_precision_agrees() -> None:
+    network = build(encoder="resnet18", normalization="monodepth2").eval()
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        single = network(image)[0]
+        assert torch.allclose(single.double(), network.double()(image.double())[0], atol=1e-5)
+
+
+def test_exported_program_equals_eager() -> None:
+    network = build(decoder_widths=(4, 8, 8, 8, 16)).eval()
+    image = torch.rand(1, 3, 64, 96)
+    program = torch.export.export(network, (image,))
+    with torch.no_grad():
+        assert torch.allclose(program.module()(image)[0], network(image)[0], atol=1e-5)
+
+
+def test_batch_size_does_not_change_an_image_in_evaluation() -> None:
+    network = build().eval()
+    images = torch.rand(3, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(network(images)[0][1:2], network(images[1:2])[0], atol=1e-5)
+
+
+def test_freeze() -> None:
+    network = build()
+    assert freeze(network.encoder) is network.encoder
+    assert not any(p.requires_grad for p in network.encoder.parameters())
+    assert all(p.requires_grad for p in network.decoder.parameters())
+    assert not network.encoder.training
+    freeze(network.train().encoder, training_mode=True)
+    assert network.encoder.training  # the official Three Ways meaning: statistics still drift
+
+
+@pytest.mark.parametrize("copied", [lambda m: m, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_frozen_batchnorm_stays_still_in_training(copied) -> None:
+    network = copied(freeze_batchnorm(build(encoder="resnet18")))
+    before = {key: value.clone() for key, value in network.state_dict().items() if "running" in key}
+    network.train()
+    assert network.training
+    assert network.encoder.training
+    network(torch.rand(2, 3, 64, 64))
+    after = network.state_dict()
+    assert before
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
+    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert not any(p.requires_grad for norm in norms for p in norm.parameters())
+    assert not any(norm.training for norm in norms)
+
+
+def test_frozen_batchnorm_of_a_copy_is_its_own() -> None:
+    original = freeze_batchnorm(build(encoder="resnet18"))
+    twin = copy.deepcopy(original)
+    assert twin.encoder.backbone.bn1.train() is twin.encoder.backbone.bn1
