@@ -178,8 +178,9 @@ def write_checkpoint(
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        save_file(_storable(weights), partial / "model.safetensors", {"format": "pt"})
-        save_file(_storable(tensors), partial / "state.safetensors", {"format": "pt"})
+        for name, content in (("model", weights), ("state", tensors)):
+            save_file(_storable(content), partial / f"{name}.safetensors", {"format": "pt"})
+            (partial / f"{name}.safetensors").chmod(0o666 & ~_umask())  # safetensors writes for the owner only
         settings = {"format": FORMAT, "vergence": vergence.__version__, "step": step, "config": config.to_dict()}
         (partial / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         (partial / "state.json").write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
@@ -233,6 +234,12 @@ def _storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return stored
 
 
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def _flush(path: Path) -> None:
     """Make a file's or folder's content survive a power cut, where the system can."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -256,6 +263,6 @@ Trained with Vergence {vergence.__version__}, method `{config.method}`, recipe `
 `config.json`.
 
 Use: `vergence predict RUN INPUT --out DIR`, or in Python
-`vergence.engine.checkpoint.load_run(RUN).method.predict(images)` with images (B, 3, H, W) in [0, 1]; `model.safetensors` holds the weights, `state.safetensors` and `state.json` only
-what resuming needs.
+`vergence.engine.checkpoint.load_run(RUN).method.predict(images)` with images (B, 3, H, W) in [0, 1].
+`model.safetensors` holds the weights; `state.safetensors` and `state.json` only what resuming needs.
 """

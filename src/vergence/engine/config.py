@@ -1,7 +1,7 @@
 """A run as one value: typed settings, read from a YAML recipe and overridden from the command line."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -161,13 +161,16 @@ def config_class(method: str) -> type[RunConfig]:
     return dataclasses.make_dataclass("RunConfig", section, bases=(RunConfig,))
 
 
-def load_config(recipe: str | Path, overrides: Sequence[str] = (), data: str | Path | None = None) -> RunConfig:
+def load_config(
+    recipe: str | Path, overrides: Mapping[str, Any] | Sequence[str] = (), data: str | Path | None = None
+) -> RunConfig:
     """Read a recipe and apply overrides.
 
     Args:
         recipe: name of a shipped recipe or path of a YAML file; it may say ``extends: NAME_OR_PATH``.
-        overrides: command-line words such as ``["--train.steps", "100", "--depth.network.encoder=resnet50"]``.
-        data: overrides ``frames.source``.
+        overrides: ``{"train.steps": 100}`` (or nested), or command-line words such as ``["--train.steps", "100",
+            "--depth.network.encoder=resnet50"]``.
+        data: overrides ``frames.source``; a relative path starts from the current folder.
 
     Raises:
         InputError: unknown recipe, section, key or value, with the nearest known one; values of the wrong type.
@@ -175,8 +178,14 @@ def load_config(recipe: str | Path, overrides: Sequence[str] = (), data: str | P
     values = read_recipe(recipe)
     if data is not None:
         values = _merged(values, {"frames": {"source": str(data)}})
-    values.setdefault("recipe", str(recipe))
-    return config_from_dict(values, overrides, str(recipe))
+    values.setdefault("recipe", Path(recipe).stem)
+    if isinstance(overrides, Mapping):
+        values, overrides = _merged(values, _nested(overrides)), ()
+    config = config_from_dict(values, overrides, str(recipe))
+    for name in ("source", "val"):  # a run is resumed and evaluated from other folders
+        if path := getattr(config.frames, name):
+            setattr(config.frames, name, str(Path(path).expanduser().absolute()))
+    return config
 
 
 def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), origin: str = "the recipe") -> RunConfig:
@@ -248,6 +257,17 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merged(merged[key], value) if both else value
     return merged
+
+
+def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections from full names."""
+    nested: dict[str, Any] = {}
+    for key, value in overrides.items():
+        value = _nested(value) if isinstance(value, Mapping) else value
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        nested = _merged(nested, value)
+    return nested
 
 
 def _build(kind: type, values: dict[str, Any]) -> Any:

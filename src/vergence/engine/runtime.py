@@ -20,14 +20,6 @@ from vergence.errors import InputError
 _log = logging.getLogger("vergence")
 
 
-class Interrupted(Exception):
-    """Training was stopped by a signal, after a checkpoint. ``exit_code`` is 128 plus the signal's number."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-
 def resolve_device(name: str = "auto") -> str:
     """ "cpu" or "cuda[:n]" for "auto", "cpu", "cuda", "cuda:n"; InputError for what is not there."""
     if name == "auto":

@@ -17,11 +17,11 @@ from vergence.data.loading import prepare_batch
 from vergence.engine.checkpoint import LoadedRun, latest_checkpoint
 from vergence.engine.config import RunConfig
 from vergence.engine.optim import set_learning_rates
-from vergence.engine.runtime import Interrupted, StopSignal, finish, seed_everything, start_accelerator
+from vergence.engine.runtime import StopSignal, finish, seed_everything, start_accelerator
 from vergence.engine.sources import build_loaders, evaluation_manifest
 from vergence.engine.state import TrainingState, check_folder, open_folder
 from vergence.engine.tracking import Pace, ProgressLine, RunLog, check_trackers
-from vergence.errors import InputError
+from vergence.errors import InputError, Interrupted
 
 _log = logging.getLogger("vergence")
 

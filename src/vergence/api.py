@@ -1,0 +1,294 @@
+"""The verbs as Python functions: the same names and arguments as the commands.
+
+Everything heavy is imported inside the functions, so that the command line answers at once.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vergence.data.manifest import Manifest
+    from vergence.data.scan import ScanReport
+    from vergence.engine.doctor import Check
+
+_log = logging.getLogger("vergence")
+
+Overrides = Mapping[str, Any] | Sequence[str]
+"""Settings by full name, ``{"train.steps": 100}``, or as on the command line, ``["--train.steps", "100"]``."""
+
+
+def train(recipe: str | Path, out: str | Path, data: str | Path | None = None, overrides: Overrides = ()) -> Path:
+    """Train a recipe into a new run folder.
+
+    Args:
+        recipe: name of a recipe, or path of a YAML file.
+        out: the run folder, which must not exist yet.
+        data: manifest, folder or video; the same as the setting ``frames.source``.
+        overrides: settings that differ from the recipe's.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        InputError: something given cannot be used.
+        Interrupted: SIGINT or SIGTERM came; a checkpoint is written.
+    """
+    from vergence.engine.config import load_config
+    from vergence.engine.state import check_folder
+    from vergence.engine.train import train as run_training
+
+    check_folder(Path(out), resume=False)
+    return run_training(load_config(recipe, overrides, data), out)
+
+
+def resume(run: str | Path, overrides: Overrides = ()) -> Path:
+    """Go on with a run that was stopped or killed, from its newest checkpoint to the same numbers.
+
+    Args:
+        run: the run folder.
+        overrides: settings to change, such as ``{"train.steps": 20000}`` to train longer.
+    """
+    from vergence.engine.config import load_config
+    from vergence.engine.state import check_folder
+    from vergence.engine.train import train as run_training
+
+    check_folder(Path(run), resume=True)
+    return run_training(load_config(Path(run) / "recipe.yaml", overrides), run, resume=True)
+
+
+def evaluate(
+    run: str | Path,
+    data: str | Path | None = None,
+    protocol: str | None = None,
+    split: str | None = None,
+    flip: bool | None = None,
+    scale: str | float | None = None,
+    json: str | Path | None = None,
+    baselines: bool = True,
+    per_image: bool = False,
+    limit: int | None = None,
+    device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Score a run on measured depth and poses, beside the best answer that ignores the picture, and no training.
+
+    Args:
+        run: run folder.
+        data: manifest, folder or video; default the run's.
+        protocol: eigen, improved or plain; default the run's.
+        split: rows of the manifest; default the run's evaluation split where the manifest has it.
+        flip: average with the prediction of the mirrored picture; default the run's.
+        scale: median, none, or a factor on the network's unit; default the protocol's.
+        json: file of the result; default RUN/evaluation/PROTOCOL.json.
+        baselines: also score the input-free answer and the untrained network.
+        per_image: also write a CSV with one row an image beside the JSON file.
+        limit: at most so many images, evenly spaced.
+        device: auto, cpu or cuda.
+    """
+    from vergence.engine.checkpoint import load_run
+    from vergence.engine.evaluate import evaluate as run_evaluation
+
+    loaded = load_run(run, device)
+    settings = loaded.config.evaluate
+    return run_evaluation(
+        loaded,
+        data,
+        protocol if protocol is not None else settings.protocol,
+        split,
+        flip=settings.flip if flip is None else flip,
+        scale=scale,
+        json=json,
+        baselines=baselines,
+        per_image=per_image,
+        limit=limit,
+        progress=progress,
+    )
+
+
+def predict(
+    run: str | Path,
+    input: str | Path,
+    out: str | Path,
+    depth: bool = True,
+    array: bool = False,
+    colour: bool = True,
+    cloud: bool = False,
+    video: bool | None = None,
+    side_by_side: bool = True,
+    scale: str | float | None = None,
+    camera_height: float | None = None,
+    flip: bool = False,
+    split: str | None = None,
+    limit: int | None = None,
+    batch_size: int = 4,
+    field_of_view: float | None = None,
+    colour_map: str = "magma",
+    overwrite: bool = False,
+    device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Predict depth of an image, a folder or a video, at the input's own resolution.
+
+    Args:
+        run: run folder.
+        input: image, folder, video or manifest.
+        out: folder of the files.
+        depth: write 16-bit PNG files; predictions.json says what a value means.
+        array: write float32 .npy files.
+        colour: write inverse depth in colours.
+        cloud: write coloured point clouds (PLY).
+        video: write colour.mp4; default for videos.
+        side_by_side: the input above the colours in the video.
+        scale: metric, truth, or a factor on the network's unit; default metres where the run knows them.
+        camera_height: metres above level ground: one factor for all frames.
+        flip: average with the prediction of the mirrored picture.
+        split: rows of a manifest.
+        limit: at most so many frames.
+        batch_size: frames predicted at once.
+        field_of_view: horizontal degrees, for point clouds of cameras without intrinsics.
+        colour_map: of matplotlib.
+        overwrite: write again what exists.
+        device: auto, cpu or cuda.
+    """
+    from vergence.engine.checkpoint import load_run
+    from vergence.engine.predict import predict as run_prediction
+
+    return run_prediction(
+        load_run(run, device),
+        input,
+        out,
+        depth=depth,
+        array=array,
+        colour=colour,
+        cloud=cloud,
+        video=video,
+        side_by_side=side_by_side,
+        scale=scale,
+        camera_height=camera_height,
+        flip=flip,
+        split=split,
+        limit=limit,
+        batch_size=batch_size,
+        field_of_view=field_of_view,
+        colour_map=colour_map,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def report(run: str | Path, out: str | Path | None = None, data: str | Path | None = None, images: int = 4) -> Path:
+    """Write one self-contained HTML page about a run, at any time of its life.
+
+    Args:
+        run: run folder.
+        out: the page; default RUN/report.html.
+        data: manifest, folder or video to take pictures from; default the run's evaluation data.
+        images: how many frames to show.
+    """
+    from vergence.report.page import write_report
+
+    return write_report(run, out, data, images)
+
+
+def scan(
+    inputs: str | Path | Sequence[str | Path],
+    max_pairs: int = 100,
+    out: str | Path | None = None,
+    json: str | Path | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> "ScanReport":
+    """Say whether video can teach depth, and what would make it teach better.
+
+    Args:
+        inputs: manifests, folders or videos.
+        max_pairs: about how many pairs of neighbouring frames to measure in each sequence.
+        out: a manifest to write that follows the advice: standing frames and unfit sequences left out, neighbours as
+            far apart as suits each sequence.
+        json: file for everything that was found.
+    """
+    import json as json_format
+
+    from vergence.data.atomic import write_text
+    from vergence.data.layouts import resolve_input
+    from vergence.data.scan import adapted
+    from vergence.data.scan import scan as run_scan
+
+    found = run_scan(resolve_input(inputs, split=False), max_pairs, progress)
+    if json is not None:
+        write_text(json, json_format.dumps(found.to_dict(), indent=2) + "\n")
+    if out is not None:
+        adapted(resolve_input(inputs), found).write(out)
+    return found
+
+
+def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, Any] | None = None) -> "Manifest":
+    """Write the manifest of a data set.
+
+    Args:
+        layout: kitti_raw, kitti_odometry, kitti2015, cityscapes, camvid, folder, video, toytown, ...
+        root: folder (or file) of the data.
+        out: the manifest, .parquet or .csv.
+        options: of the layout.
+    """
+    from vergence.data.layouts import index_layout
+
+    return index_layout(layout, root, out, **dict(options or {}))
+
+
+def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monodepth2") -> Path:
+    """Make a run folder of published weights.
+
+    Args:
+        weights: the official files (encoder.pth, depth.pth, pose_encoder.pth, pose.pth), or a folder that holds them.
+        out: the run folder, which must not exist yet.
+        family: whose weights: monodepth2.
+    """
+    from vergence.engine.convert import convert as run_conversion
+
+    return run_conversion([Path(path) for path in weights], Path(out), family)
+
+
+def doctor(out: str | Path | None = None) -> "list[Check]":
+    """Check this machine: versions, devices, weights, disk, threads, and three steps of training.
+
+    Args:
+        out: a folder whose disk is to be checked; default the current one.
+    """
+    from vergence.engine.doctor import examine
+
+    return examine(Path(out) if out is not None else Path())
+
+
+def demo(
+    out: str | Path = "demo", recipe: str = "depth-toytown-demo", overrides: Overrides = (), limit: int | None = None
+) -> Path:
+    """Render a small town, train depth in it, score it on streets never seen, and write a report.
+
+    A call that was interrupted goes on where it stopped.
+
+    Args:
+        out: folder of everything.
+        recipe: what to train.
+        overrides: settings that differ from the recipe's.
+        limit: at most so many images in the evaluation.
+
+    Returns:
+        The page.
+    """
+    from vergence.data.toytown import write_toytown
+
+    out = Path(out)
+    run = out / "run"
+    _log.info("1/4 rendering toy town in %s", out / "town")
+    manifest = write_toytown(out / "town")
+    _log.info("2/4 training %s in %s", recipe, run)
+    if (run / "recipe.yaml").is_file():
+        resume(run)
+    else:
+        train(recipe, run, manifest, overrides)
+    _log.info("3/4 evaluating on streets that were not trained on")
+    evaluate(run, limit=limit)
+    _log.info("4/4 writing the report")
+    return report(run)
