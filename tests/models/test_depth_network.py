@@ -112,3 +112,12 @@ def test_frozen_batchnorm_of_a_copy_is_its_own() -> None:
     original = freeze_batchnorm(build(encoder="resnet18"))
     twin = copy.deepcopy(original)
     assert twin.encoder.backbone.bn1.train() is twin.encoder.backbone.bn1
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "dinov2_vits14"])
+def test_traces_into_one_graph(encoder: str) -> None:
+    network = build(encoder=encoder, decoder_widths=(4, 8, 8, 8, 16)).eval()
+    image = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        traced = torch.compile(network, backend="eager", fullgraph=True)(image)[0]  # breaks would be errors
+        assert torch.allclose(traced, network(image)[0], atol=1e-5)

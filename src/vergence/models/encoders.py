@@ -137,12 +137,7 @@ def build_encoder(
         package = offline_file(model.split(".")[0])
         source = WeightSource("package", package) if package else WeightSource("none")
         backbone = _backbone(model, source, frames, output_stride)
-    log.log(
-        logging.WARNING if weights == "auto" and source.kind == "none" else logging.INFO,
-        "encoder %s: %s",
-        model,
-        source,
-    )
+    log.info("encoder %s: %s", model, source)
     mean, std = MONODEPTH2_MEAN, MONODEPTH2_STD
     if normalization == "default":
         entry: Any = timm.get_pretrained_cfg(model)

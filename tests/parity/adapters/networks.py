@@ -12,7 +12,7 @@ from torch import Tensor
 from vergence.geometry.pose import transform_from_parameters
 from vergence.models.decoders import MonodepthDecoder, ThreeWaysDepthDecoder
 from vergence.models.depth_network import DepthNetwork
-from vergence.models.encoders import build_encoder
+from vergence.models.encoders import Encoder, build_encoder
 from vergence.models.pose import PoseCNN, PoseHead, PoseNetwork
 from vergence.models.pretrained import (
     encoder_name,
@@ -33,6 +33,28 @@ def sample(tensor: Tensor) -> np.ndarray:
 
 def state_of(case: Case, params: dict, prefix: str) -> dict[str, Tensor]:
     return formula_state(case.keys[prefix], params["salt"] + prefix, params.get("gain", 1.0))
+
+
+Keys = list[tuple[str, tuple[int, ...]]]  # official names and shapes, for fixtures without a keys.json
+
+
+def encoder_keys(encoder: Encoder) -> Keys:
+    """Without the classifier, which is not used."""
+    state = encoder.state_dict().items()
+    return [(name.replace("backbone.", "encoder."), tuple(value.shape)) for name, value in state]
+
+
+def decoder_keys(decoder: MonodepthDecoder) -> Keys:
+    levels = [layer[str(level)].conv for level in (4, 3, 2, 1, 0) for layer in (decoder.first, decoder.second)]
+    names = [f"decoder.{index}.conv.conv" for index in range(10)] + [f"decoder.{10 + s}.conv" for s in decoder.scales]
+    layers = [*levels, *(decoder.heads[str(scale)] for scale in decoder.scales)]
+    pairs = zip(names, layers, strict=True)
+    return [(f"{name}.{kind}", tuple(value.shape)) for name, layer in pairs for kind, value in layer.named_parameters()]
+
+
+def pose_keys(head: PoseHead) -> Keys:
+    layers = enumerate((head.squeeze, head.first, head.second, head.last))
+    return [(f"net.{i}.{kind}", tuple(value.shape)) for i, layer in layers for kind, value in layer.named_parameters()]
 
 
 def with_gradient(out: dict[str, Tensor], image: Tensor, loss: Tensor) -> dict[str, np.ndarray]:
@@ -104,14 +126,8 @@ def pose_net(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
 @operation("monodepth2.predict_poses")
 def predict_poses(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
     network = PoseNetwork(f"resnet{params['layers']}", "none", normalization="monodepth2").eval()
-    shapes = [
-        (name.replace("backbone.", "encoder."), value.shape) for name, value in network.encoder.state_dict().items()
-    ]
-    order = ("squeeze", "first", "second", "last")
-    head = [(name.split("."), value.shape) for name, value in network.head.state_dict().items()]
-    names = [(f"net.{order.index(layer)}.{kind}", shape) for (layer, kind), shape in head]
-    parts = {"pose_encoder/": shapes, "pose/": names}  # the fixture has no keys of its own
-    states = [formula_state(keys, params["salt"] + part, params["gain"]) for part, keys in parts.items()]
+    keys = {"pose_encoder/": encoder_keys(network.encoder), "pose/": pose_keys(network.head)}
+    states = [formula_state(keys[part], params["salt"] + part, params["gain"]) for part in keys]
     load_official_pose(network, *states)
     images = {name: torch.from_numpy(value) for name, value in inputs.items()}
     out = {}
