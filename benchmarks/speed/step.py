@@ -28,7 +28,9 @@ def random_batch(batch: int, height: int, width: int, device: str) -> dict[str, 
     """One target and two sources of noise that is smooth enough to be warped."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(batch * 3, 3, height // 8, width // 8, generator=generator)
-    frames = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear").view(batch, 3, 3, height, width)
+    frames = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear").view(
+        batch, 3, 3, height, width
+    )
     intrinsics = torch.tensor([[0.58 * width, 0, 0.5 * width], [0, 1.92 * height, 0.5 * height], [0, 0, 1.0]])
     frames = frames.contiguous().to(device)
     return {
@@ -124,8 +126,10 @@ def main() -> None:
                 times[name].append(seconds)
     base = statistics.median(times["bare, channels_last"])
     rows = []
-    print(f"{options.encoder} {options.height}x{options.width} batch {options.batch} on {options.device}, "
-          f"{torch.get_num_threads()} threads, torch {torch.__version__}, {options.rounds} rounds")
+    print(
+        f"{options.encoder} {options.height}x{options.width} batch {options.batch} on {options.device}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}, {options.rounds} rounds"
+    )
     print(f"{'variant':34} {'s/step':>8} {'images/s':>9} {'ratio':>7}")
     for name, values in times.items():
         median = statistics.median(values)
@@ -136,10 +140,16 @@ def main() -> None:
         peak = torch.cuda.max_memory_allocated() / 2**30
     print(f"peak memory {peak:.2f} GiB; ratios are to the bare networks, channels_last")
     if options.out:
-        stamp = {"encoder": options.encoder, "size": f"{options.height}x{options.width}", "batch": options.batch,
-                 "device": torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or "cpu",
-                 "threads": torch.get_num_threads(), "torch": torch.__version__, "vergence": __version__,
-                 "peak_gib": round(peak, 2)}
+        stamp = {
+            "encoder": options.encoder,
+            "size": f"{options.height}x{options.width}",
+            "batch": options.batch,
+            "device": torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or "cpu",
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "vergence": __version__,
+            "peak_gib": round(peak, 2),
+        }
         new = not options.out.exists()
         with options.out.open("a", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=[*stamp, *rows[0]])

@@ -12,17 +12,23 @@ from tests.parity.registry import Case, operation
 from vergence.data.dataset import FrameOptions
 from vergence.geometry.camera import disparity_to_depth
 from vergence.geometry.pose import transform_from_parameters
+from vergence.losses.photometric import automasked_loss
 from vergence.losses.self_supervised import (
     ViewLossOptions,
     kept_pixels,
     prepare_views,
     synthesize,
 )
-from vergence.losses.photometric import automasked_loss
 from vergence.losses.smoothness import edge_aware_smoothness
 from vergence.methods.depth import DepthConfig, DepthMethod
 from vergence.models.depth_network import DepthNetworkConfig, PoseConfig
-from vergence.models.pretrained import load_official_monodepth2, load_official_pose
+from vergence.models.pretrained import (
+    encoder_name,
+    load_official_monodepth2,
+    load_official_pose,
+    monodepth_decoder_name,
+    pose_head_name,
+)
 
 SUFFIX = {-1: "m1", 1: "p1", "s": "s"}
 
@@ -74,9 +80,7 @@ def photometric_losses(inputs: dict, params: dict, case: Case) -> dict:
         views = prepare_views(target, stack, intrinsics, repeated, transforms, options)
         weights = penalty = None
         if params.get("predictive_mask"):
-            weights = F.interpolate(
-                data[f"mask_{scale}"], size=target.shape[-2:], mode="bilinear", align_corners=False
-            )
+            weights = F.interpolate(data[f"mask_{scale}"], size=target.shape[-2:], mode="bilinear", align_corners=False)
             penalty = 0.2 * F.binary_cross_entropy(weights, torch.ones_like(weights))
         seen = synthesize(disparities[scale], views, options, weights)
         loss = automasked_loss(seen.error, views.identity_error, options.normalise)
@@ -94,8 +98,29 @@ def photometric_losses(inputs: dict, params: dict, case: Case) -> dict:
     return {name: value.detach().numpy() for name, value in out.items()}
 
 
+def official_states(method: DepthMethod, params: dict) -> dict[str, dict[str, Tensor]]:
+    """Official state dicts by formula; the case lists no keys, so official names are those that map onto ours."""
+    blocks = [f"decoder.{i}.conv{'.conv' if i < 10 else ''}.{kind}" for i in range(14) for kind in ("weight", "bias")]
+    motions = [f"net.{i}.{kind}" for i in range(4) for kind in ("weight", "bias")]
+    parts = {
+        "encoder": (method.network.encoder, None, encoder_name),
+        "depth": (method.network.decoder, blocks, monodepth_decoder_name(method.network.decoder)),
+        "pose_encoder": (method.pose.encoder, None, encoder_name),
+        "pose": (method.pose.head, motions, pose_head_name),
+    }
+    states = {}
+    for part, (module, names, rename) in parts.items():
+        own = module.state_dict()
+        official = names or [f"encoder.{name.removeprefix('backbone.')}" for name in own]
+        keys = [(name, own[rename(name)].shape) for name in official]
+        states[part] = formula_state(keys, params["salt"] + f"{part}/", params.get("gain", 1.0))
+    return states
+
+
 def _norm(module: torch.nn.Module) -> float:
-    squares = [parameter.grad.double().square().sum() for parameter in module.parameters() if parameter.grad is not None]
+    squares = [
+        parameter.grad.double().square().sum() for parameter in module.parameters() if parameter.grad is not None
+    ]
     return float(torch.stack(squares).sum().sqrt())
 
 
@@ -109,10 +134,7 @@ def training_steps(inputs: dict, params: dict, case: Case) -> dict:
         tie_break=0.0,
     )
     method = DepthMethod(config, FrameOptions(height=64, width=96, offsets=tuple(frame_ids[1:])))
-    states = {
-        part: formula_state(case.keys[f"{part}/"], params["salt"] + f"{part}/", params.get("gain", 1.0))
-        for part in ("encoder", "depth", "pose_encoder", "pose")
-    }
+    states = official_states(method, params)
     load_official_monodepth2(method.network, states["encoder"], states["depth"])
     load_official_pose(method.pose, states["pose_encoder"], states["pose"])
     method.train()
@@ -128,7 +150,10 @@ def training_steps(inputs: dict, params: dict, case: Case) -> dict:
     }
     optimizer = torch.optim.Adam(method.parameters(), lr=params["lr"])
     parts = SimpleNamespace(
-        encoder=method.network.encoder, depth=method.network.decoder, pose_encoder=method.pose.encoder, pose=method.pose.head
+        encoder=method.network.encoder,
+        depth=method.network.decoder,
+        pose_encoder=method.pose.encoder,
+        pose=method.pose.head,
     )
     out: dict[str, np.ndarray] = {}
     for step in range(params["steps"]):

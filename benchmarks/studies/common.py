@@ -1,0 +1,89 @@
+"""What studies share: train a variant (or go on with it), score it, keep rows that say all a number depends on."""
+
+import csv
+import platform
+import statistics
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vergence import __version__
+from vergence.engine.config import load_config
+from vergence.engine.evaluate import evaluate
+from vergence.engine.train import train
+
+METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
+
+
+def commit() -> str:
+    """The checked-out commit, marked where files differ from it."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def device_name() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.processor() or platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+def trained(recipe: str, overrides: Sequence[str], data: Path, run: Path) -> Path:
+    """Train into ``run``, or go on where an earlier call stopped; a finished run is returned as it is."""
+    config = load_config(recipe, overrides, data)
+    return train(config, run, resume=(run / "recipe.yaml").is_file())
+
+
+def score(
+    run: Path, data: Path, protocols: Iterable[str], identity: dict[str, Any], **options: Any
+) -> list[dict[str, Any]]:
+    """One row a protocol and predictor (trained, input_free, untrained)."""
+    rows = []
+    for protocol in protocols:
+        result = evaluate(run, data, protocol, **options)
+        stamp = {
+            "protocol": result["protocol"],
+            "size": result["size"],
+            "images": result["images"],
+            "data": result["data"],
+            "step": result["step"],
+            "device": device_name(),
+            "vergence": __version__,
+            "commit": commit(),
+        }
+        for row in result["rows"]:
+            numbers = {name: round(float(row[name]), 5) for name in METRICS}
+            rows.append({**identity, "predictor": row["name"], **numbers, **stamp})
+    return rows
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> None:
+    """Add rows to a CSV file; earlier rows with the same values of ``keys`` are replaced."""
+    old: list[dict[str, Any]] = []
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            old = list(csv.DictReader(file))
+    fresh = {tuple(str(row[key]) for key in keys) for row in rows}
+    kept = [row for row in old if tuple(row[key] for key in keys) not in fresh]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows([*kept, *rows])
+
+
+def summary(rows: Sequence[dict[str, Any]], by: Sequence[str], metric: str = "abs_rel") -> str:
+    """Mean and standard deviation over seeds, a line a group."""
+    groups: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(str(row[key]) for key in by)].append(float(row[metric]))
+    lines = []
+    for group, values in groups.items():
+        spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+        lines.append(f"{'  '.join(group):50} {metric} {statistics.mean(values):.4f}{spread}  (n={len(values)})")
+    return "\n".join(lines)

@@ -1,0 +1,217 @@
+"""Depth metrics under named protocols: per image, then the mean over images, never pooled over pixels.
+
+Sources: Eigen et al. (NIPS 2014), Garg et al. (ECCV 2016, the crop), Godard et al. (ICCV 2019, flip post-processing).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import Metric
+
+DEPTH_METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
+GARG_CROP = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
+"""Rows from, to, columns from, to, as shares of the size; truncated to pixels."""
+
+
+def depth_errors(ground_truth: Tensor, prediction: Tensor) -> Tensor:
+    """The seven metrics (7,), in the order of DEPTH_METRICS, of two vectors (N,) of positive depths.
+
+    abs_rel = mean |g - p| / g, sq_rel = mean (g - p)^2 / g, rmse, rmse_log (natural), a_j = share of
+    max(g / p, p / g) < 1.25^j (strict). Not a number where N is 0.
+    """
+    if ground_truth.shape != prediction.shape or ground_truth.ndim != 1:
+        raise ValueError(
+            f"ground truth and prediction have shapes {tuple(ground_truth.shape)} and {tuple(prediction.shape)}, "
+            "expected two vectors of one length"
+        )
+    ratio = torch.maximum(ground_truth / prediction, prediction / ground_truth)
+    difference = ground_truth - prediction
+    squared = difference.square()
+    errors = [
+        (difference.abs() / ground_truth).mean(),
+        (squared / ground_truth).mean(),
+        squared.mean().sqrt(),
+        (ground_truth.log() - prediction.log()).square().mean().sqrt(),
+    ]
+    shares = [(ratio < 1.25**power).to(ratio.dtype).mean() for power in (1, 2, 3)]
+    return torch.stack(errors + shares)
+
+
+@dataclass(frozen=True)
+class DepthProtocol:
+    """Which pixels count, and how the prediction's scale is found."""
+
+    name: str
+    min_depth: float = 1e-3
+    """Predictions are clipped to this range, metres."""
+    max_depth: float = 80.0
+    cap_ground_truth: bool = False
+    """Leave out truth outside the range (else only truth of 0 is left out)."""
+    crop: Literal["garg"] | None = None
+    scale: Literal["median", "none"] | float = "median"
+    """median(truth) / median(prediction) per image, none, or a factor."""
+
+    def describe(self) -> str:
+        """One line: everything a number depends on."""
+        capped = (
+            f"ground truth {self.min_depth:g}-{self.max_depth:g} m" if self.cap_ground_truth else "all ground truth"
+        )
+        scale = {"median": "median scaling per image", "none": "no scaling"}.get(
+            str(self.scale), f"scaled by {self.scale}"
+        )
+        crop = "Garg crop" if self.crop else "no crop"
+        return f"{self.name}: {capped}, {crop}, prediction clipped to {self.min_depth:g}-{self.max_depth:g} m, {scale}"
+
+    def mask(self, ground_truth: Tensor) -> Tensor:
+        """Bool (H, W): pixels that count."""
+        if self.cap_ground_truth:
+            mask = (ground_truth > self.min_depth) & (ground_truth < self.max_depth)
+        else:
+            mask = ground_truth > 0
+        if self.crop == "garg":
+            height, width = ground_truth.shape
+            rows = slice(int(GARG_CROP[0] * height), int(GARG_CROP[1] * height))
+            columns = slice(int(GARG_CROP[2] * width), int(GARG_CROP[3] * width))
+            inside = torch.zeros_like(mask)
+            inside[rows, columns] = True
+            mask = mask & inside
+        return mask
+
+
+PROTOCOLS: dict[str, DepthProtocol] = {
+    "eigen": DepthProtocol("eigen", cap_ground_truth=True, crop="garg"),
+    "improved": DepthProtocol("improved"),
+    "plain": DepthProtocol("plain", cap_ground_truth=True),
+}
+
+
+class DepthScore(NamedTuple):
+    """One image: errors (7,), the scaling ratio (1 without median scaling) and the number of pixels that counted."""
+
+    errors: Tensor
+    ratio: Tensor
+    pixels: Tensor
+
+
+def median(values: Tensor) -> Tensor:
+    """The median of a vector, the mean of the middle two for an even number (torch's own takes the lower)."""
+    ordered = values.sort().values
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def resize_inverse_depth(inverse_depth: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Inverse depth (h, w) at another size: bilinear, half-pixel centres, no antialiasing (as OpenCV)."""
+    if inverse_depth.shape == tuple(size):
+        return inverse_depth
+    resized = F.interpolate(inverse_depth[None, None], size=tuple(size), mode="bilinear", align_corners=False)
+    return resized[0, 0]
+
+
+def score_inverse_depth(inverse_depth: Tensor, ground_truth: Tensor, protocol: DepthProtocol) -> DepthScore:
+    """Score one prediction: resize the *inverse* depth to the truth's size, invert, mask, scale, clip, compare.
+
+    Args:
+        inverse_depth: (h, w), in 1 / metres or unscaled.
+        ground_truth: (H, W) metres, 0 = none.
+
+    Returns:
+        NaN errors with 0 pixels where no truth counts.
+    """
+    if inverse_depth.ndim != 2 or ground_truth.ndim != 2:
+        raise ValueError(
+            f"inverse depth and truth have shapes {tuple(inverse_depth.shape)} and {tuple(ground_truth.shape)}, "
+            "expected (h, w) and (H, W)"
+        )
+    ground_truth = ground_truth.double()
+    mask = protocol.mask(ground_truth)
+    prediction = 1 / resize_inverse_depth(inverse_depth, ground_truth.shape)[mask].double()
+    truth = ground_truth[mask]
+    ratio = truth.new_ones(())
+    if len(truth) == 0:
+        return DepthScore(truth.new_full((7,), torch.nan), ratio * torch.nan, torch.tensor(0))
+    if protocol.scale == "median":
+        ratio = median(truth) / median(prediction)
+        prediction = prediction * ratio
+    elif protocol.scale != "none":
+        prediction = prediction * float(protocol.scale)
+    errors = depth_errors(truth, prediction.clamp(protocol.min_depth, protocol.max_depth))
+    return DepthScore(errors, ratio, torch.tensor(len(truth)))
+
+
+class DepthMetric(Metric):
+    """Streaming scores of many images, reduced over processes: the mean over images of per-image metrics."""
+
+    errors: Tensor
+    images: Tensor
+    pixels: Tensor
+    ratios: Any
+
+    def __init__(self, protocol: DepthProtocol, **options: Any) -> None:
+        super().__init__(**options)
+        self.protocol = protocol
+        self.add_state("errors", torch.zeros(7, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("pixels", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("ratios", [], dist_reduce_fx="cat")
+
+    def update(self, inverse_depth: Tensor, ground_truth: Tensor | Sequence[Tensor]) -> None:
+        """inverse_depth (B, 1, h, w); ground_truth (B, 1, H, W), or B maps (H, W) of their own sizes. Images without
+        any truth do not count."""
+        if inverse_depth.ndim != 4 or inverse_depth.shape[1] != 1 or len(inverse_depth) != len(ground_truth):
+            raise ValueError(
+                f"inverse depth has shape {tuple(inverse_depth.shape)} for {len(ground_truth)} truths, expected (B, 1, h, w)"
+            )
+        for prediction, truth in zip(inverse_depth, ground_truth, strict=True):
+            score = score_inverse_depth(prediction[0], truth.reshape(truth.shape[-2:]), self.protocol)
+            if score.pixels > 0:
+                self.errors += score.errors.to(self.errors)
+                self.images += 1
+                self.pixels += score.pixels.to(self.pixels)
+                self.ratios.append(score.ratio.reshape(1).to(self.errors))
+
+    def compute(self) -> dict[str, float]:
+        """The seven metrics, ``scale_median`` and ``scale_std`` (of ratio / median), ``images`` and ``pixels``."""
+        count = int(self.images)
+        means = (self.errors / max(count, 1)).tolist() if count else [float("nan")] * 7
+        ratios = self.ratios if isinstance(self.ratios, Tensor) else torch.cat([*self.ratios, self.errors.new_zeros(0)])
+        middle = median(ratios) if count else torch.tensor(torch.nan)
+        spread = (ratios / middle).std(correction=0) if count else middle
+        named = dict(zip(DEPTH_METRICS, means, strict=True))
+        extra = {"scale_median": float(middle), "scale_std": float(spread), "images": count, "pixels": int(self.pixels)}
+        return {**named, **extra}
+
+
+def flip_postprocess(plain: Tensor, flipped_back: Tensor) -> Tensor:
+    """Blend the disparity of an image and of its mirror image, mirrored back, both (B, 1, h, w) (Godard et al. 2017).
+
+    The mean, but for the left 5 % (up to 10 % by a ramp), where only the mirrored one counts, and the right, where only
+    the plain one does: each prediction is poor where its picture shows what the other view does not.
+    """
+    if plain.shape != flipped_back.shape:
+        raise ValueError(f"disparities have shapes {tuple(plain.shape)} and {tuple(flipped_back.shape)}, expected one")
+    x = torch.linspace(0, 1, plain.shape[-1], dtype=plain.dtype, device=plain.device)
+    left = 1 - (20 * (x - 0.05)).clamp(0, 1)
+    right = left.flip(0)
+    return right * plain + left * flipped_back + (1 - left - right) * (plain + flipped_back) / 2
+
+
+def training_depth_errors(depth: Tensor, ground_truth: Tensor) -> Tensor:
+    """Monodepth2's monitoring during training (7,): one median over the batch, depth (not disparity) resized.
+
+    depth (B, 1, h, w) and ground truth (B, 1, 375, 1242), 0 = none. Not a protocol: numbers of different batch sizes
+    cannot be compared.
+    """
+    size = ground_truth.shape[-2:]
+    resized = F.interpolate(depth, size=size, mode="bilinear", align_corners=False).clamp(1e-3, 80)
+    mask = ground_truth > 0
+    crop = torch.zeros_like(mask)
+    crop[:, :, int(GARG_CROP[0] * size[0]) : int(GARG_CROP[1] * size[0]), 44:1197] = True
+    mask &= crop
+    truth, prediction = ground_truth[mask], resized[mask]
+    prediction = prediction * (cast(Tensor, truth.median()) / prediction.median())
+    return depth_errors(truth, prediction.clamp(1e-3, 80))

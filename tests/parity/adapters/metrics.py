@@ -1,0 +1,76 @@
+"""Metrics and protocols of the official programs."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from tests.parity.registry import Case, operation
+from vergence.metrics.depth import (
+    PROTOCOLS,
+    DepthMetric,
+    depth_errors,
+    flip_postprocess,
+    median,
+    score_inverse_depth,
+    training_depth_errors,
+)
+from vergence.metrics.odometry import ate_sfmlearner, chain_poses
+
+
+@operation("monodepth2.depth_errors")
+def errors(inputs: dict, params: dict, case: Case) -> dict:
+    truth, prediction = torch.from_numpy(inputs["gt"]), torch.from_numpy(inputs["pred"])
+    got = depth_errors(truth, prediction).numpy()
+    return {"errors_torch": got, "errors_numpy": got.astype(np.float64)}
+
+
+@operation("monodepth2.eval_protocol")
+def eval_protocol(inputs: dict, params: dict, case: Case) -> dict:
+    protocol = PROTOCOLS["eigen" if params["eval_split"] == "eigen" else "improved"]
+    if params["stereo"]:
+        protocol = dataclasses.replace(protocol, scale=params["scale"])
+    predictions = torch.from_numpy(inputs["pred_disp"])
+    truths = [torch.from_numpy(inputs[f"gt_{index}"]) for index in range(len(predictions))]
+    scores = [score_inverse_depth(p, t, protocol) for p, t in zip(predictions, truths, strict=True)]
+    metric = DepthMetric(protocol)
+    metric.update(predictions[:, None], truths)
+    means = list(metric.compute().values())[:7]
+    ratios = torch.stack([score.ratio for score in scores])
+    return {
+        "errors": torch.stack([score.errors for score in scores]).numpy(),
+        "n_pixels": np.array([int(score.pixels) for score in scores]),
+        "mean_errors": np.array(means),
+        "ratios": ratios.numpy(),
+        "ratio_median": median(ratios).numpy(),
+    }
+
+
+@operation("monodepth2.post_process_disparity")
+def post_process(inputs: dict, params: dict, case: Case) -> dict:
+    plain, mirrored = (torch.from_numpy(inputs[name])[:, None].double() for name in ("l_disp", "r_disp"))
+    return {"disp": flip_postprocess(plain, mirrored)[:, 0].numpy()}
+
+
+@operation("monodepth2.training_depth_metrics")
+def training_metrics(inputs: dict, params: dict, case: Case) -> dict:
+    return {
+        "errors": training_depth_errors(
+            torch.from_numpy(inputs["depth_pred"]), torch.from_numpy(inputs["depth_gt"])
+        ).numpy()
+    }
+
+
+@operation("monodepth2.odometry_ate")
+def odometry_ate(inputs: dict, params: dict, case: Case) -> dict:
+    rows = inputs["gt_poses"]
+    poses = np.tile(np.eye(4), (len(rows), 1, 1))
+    poses[:, :3] = rows
+    truth = np.linalg.inv(np.linalg.inv(poses[:-1]) @ poses[1:])
+    prediction = inputs["pred_poses"].astype(np.float64)
+    ates = ate_sfmlearner(truth, prediction)
+    return {
+        "ates": ates,
+        "mean_std": np.array([ates.mean(), ates.std()]),
+        "xyz_first_snippet": chain_poses(prediction[:4])[:, :3, 3],
+    }

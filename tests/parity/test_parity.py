@@ -1,0 +1,85 @@
+"""Every operation of a parity folder through our functions, at the folder's own tolerance.
+
+The folder is named by VERGENCE_PARITY, by default ``../shared/parity`` beside the repository. Nothing about its cases
+is known here: inputs, outputs, parameters and tolerances come from each operation's meta.json.
+"""
+
+import importlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.parity.formula import formula
+from tests.parity.registry import ADAPTERS, Case
+
+ROOT = Path(os.environ.get("VERGENCE_PARITY") or Path(__file__).parents[2] / ".." / "shared" / "parity").resolve()
+BUILT = {"monodepth2"}
+"""Families whose every operation must have an adapter; others run where they have one."""
+
+for module in sorted((Path(__file__).parent / "adapters").glob("*.py")):
+    importlib.import_module(f"tests.parity.adapters.{module.stem}")
+
+
+def cases() -> list:
+    found = []
+    for meta_file in sorted(ROOT.glob("*/meta.json")):
+        meta = json.loads(meta_file.read_text(encoding="utf-8"))
+        name = f"{meta['family']}.{meta['operation']}"
+        for file in sorted(meta_file.parent.glob("case*.npz")):
+            found.append(
+                pytest.param(meta_file.parent, meta, int(file.stem.removeprefix("case")), id=f"{name}-{file.stem}")
+            )
+    return found
+
+
+CASES = cases()
+
+
+@pytest.mark.skipif(not CASES, reason=f"no parity data at {ROOT}: name a folder of them in VERGENCE_PARITY")
+def test_parity_folder_is_read() -> None:
+    assert CASES
+
+
+def test_formula_check_values() -> None:
+    expected = [[0.0865885, -0.292073, -0.477966], [1.1193694, -0.0276445, -0.2734263]]
+    np.testing.assert_allclose(formula("a.weight", (2, 3), "t:"), expected, rtol=1e-5)
+    np.testing.assert_allclose(formula("bn.running_var", (3,), "t:"), [1.0260597, 1.1899033, 1.1136426], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("folder", "meta", "index"), CASES)
+def test_operation(folder: Path, meta: dict, index: int) -> None:
+    name = f"{meta['family']}.{meta['operation']}"
+    if name not in ADAPTERS:
+        if meta["family"] in BUILT:
+            pytest.fail(f"{name} has no adapter in tests/parity/adapters")
+        pytest.skip(f"{name}: this paper's method is not built yet")
+    with np.load(folder / f"case{index}.npz") as stored:
+        arrays = {key: stored[key] for key in stored.files}
+    inputs = {key[3:]: value for key, value in arrays.items() if key.startswith("in_")}
+    expected = {key[4:]: value for key, value in arrays.items() if key.startswith("out_")}
+    params = next(entry for entry in meta["params"] if entry["case"] == index)
+    keys_file = folder / "keys.json"
+    keys = json.loads(keys_file.read_text(encoding="utf-8"))["per_case"][index] if keys_file.is_file() else None
+    got = ADAPTERS[name](inputs, params, Case(meta, keys, index))
+    missing = set(expected) - set(got)
+    assert not missing, f"{name}: outputs {sorted(missing)} were not computed"
+    for output, value in expected.items():
+        compare(f"{name} case {index} {output}", np.asarray(got[output]), value, meta, output)
+
+
+def compare(what: str, got: np.ndarray, expected: np.ndarray, meta: dict, output: str) -> None:
+    tolerance = (meta.get("tolerance_per_output") or {}).get(output, meta["tolerance"])
+    assert got.shape == expected.shape, f"{what}: shape {got.shape}, expected {expected.shape}"
+    if expected.dtype.kind in "US":
+        assert (got == expected).all(), what
+        return
+    nan_allowed = output in (meta.get("nan_expected_in") or [])
+    got64, expected64 = got.astype(np.float64), expected.astype(np.float64)
+    close = np.abs(got64 - expected64) <= tolerance["atol"] + tolerance["rtol"] * np.abs(expected64)
+    if nan_allowed:
+        close |= np.isnan(got64) & np.isnan(expected64)
+    worst = float(np.nanmax(np.abs(got64 - expected64))) if got.size else 0.0
+    assert close.all(), f"{what}: {(~close).sum()} of {close.size} differ, by at most {worst:g} ({tolerance})"
