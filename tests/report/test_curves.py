@@ -2,7 +2,8 @@ import json
 import math
 import re
 
-from vergence.report.curves import Curve, charts, curves, draw, read_records, smoothed
+from vergence.report.curves import Curve, charts, curves, draw, smoothed
+from vergence.report.run_folder import read_records
 
 
 def lines(path, *records):

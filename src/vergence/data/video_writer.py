@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ def write_video(path: Path | str, pictures: Iterable[NDArray[np.uint8]], fps: fl
     with writing(path) as temporary:
         try:
             with av.open(str(temporary), "w") as container:
-                stream = container.add_stream(codec, rate=rate)
+                stream: Any = container.add_stream(codec, rate=rate)
                 for picture in pictures:
                     height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
                     if size is None:

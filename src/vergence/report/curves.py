@@ -1,17 +1,16 @@
 """Curves of a run's ``metrics.jsonl`` as inline SVG that takes the page's colours."""
 
 import io
-import json
 import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-Record = Mapping[str, Any]
+from vergence.report.run_folder import Record
+
 _INK = "#010203"  # stands for the page's text colour while matplotlib draws
 _COLOURS = ("#4c8dd6", "#f08a24", "#3fa860", "#e0525c", "#9a6fd0", "#a8743f", "#d864a8", "#7d8894")
 _PACE = ("images_per_second", "learning_rate", "lr", "data_wait", "memory", "seconds", "eta", "elapsed", "epoch")
@@ -30,29 +29,6 @@ class Chart(NamedTuple):
 
     title: str
     svg: str
-
-
-def read_records(path: Path | str) -> list[dict[str, Any]]:
-    """Lines of ``metrics.jsonl``; a half-written or broken line is left out. Empty where there is no file.
-
-    A run that was resumed from an earlier step repeats steps: the later line of one step and kind counts.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    records: dict[Any, dict[str, Any]] = {}
-    for number, line in enumerate(lines):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            event = record.get("kind") == "event" or "step" not in record
-            key = ("event", number) if event else (record.get("kind"), record["step"])
-            records.pop(key, None)  # a repeated step moves to its later place
-            records[key] = record
-    return list(records.values())
 
 
 def curves(records: Iterable[Record], kind: str) -> dict[str, Curve]:
@@ -108,7 +84,7 @@ def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool =
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    style: dict[str, Any] = {
+    style: Any = {
         "svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif", "font.size": 12,
         "text.color": _INK, "axes.edgecolor": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
         "grid.color": _INK, "legend.labelcolor": _INK,

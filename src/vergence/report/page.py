@@ -1,6 +1,5 @@
 """The report of a run: one HTML page with everything in it, no network needed, at any time of the run's life."""
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,19 @@ from typing import Any, NamedTuple
 import vergence
 from vergence.data.atomic import write_text
 from vergence.errors import InputError
-from vergence.report.curves import Record, charts, read_records
+from vergence.report.curves import charts
+from vergence.report.run_folder import (
+    Record,
+    last_step,
+    logged_warnings,
+    read_evaluations,
+    read_recipe,
+    read_records,
+    recipe_warnings,
+    setting,
+    source_name,
+)
+from vergence.report.samples import Samples, collect_samples
 
 _COLUMNS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 _HIGHER_IS_BETTER = ("a1", "a2", "a3")
@@ -53,8 +64,6 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
     Raises:
         InputError: the folder is no run, or the page cannot be written.
     """
-    from vergence.report.samples import collect_samples
-
     folder = Path(getattr(run, "path", run))
     if not folder.is_dir() or not any((folder / name).exists() for name in ("recipe.yaml", "metrics.jsonl")):
         raise InputError(f"{folder} is no run folder (it has neither recipe.yaml nor metrics.jsonl); give one made by "
@@ -64,7 +73,7 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
     return write_text(Path(out) if out is not None else folder / "report.html", page)
 
 
-def render(folder: Path, samples: "Any") -> str:
+def render(folder: Path, samples: Samples) -> str:
     """The page as text; ``samples`` is what :func:`vergence.report.samples.collect_samples` gives."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -79,8 +88,8 @@ def render(folder: Path, samples: "Any") -> str:
         title=f"{config.get('recipe') or config.get('method') or 'A run'} · {folder.resolve().name}",
         subtitle=_progress(config, records, folder),
         badges=_badges(config, records, folder, samples),
-        warnings=[*logged_warnings(records), *samples.warnings],
-        facts=facts(config, records, folder, evaluations),
+        warnings=[*recipe_warnings(config), *logged_warnings(records), *samples.warnings],
+        facts=facts(config, records, samples.digest),
         evaluations=[table for evaluation in evaluations for table in tables(evaluation)],
         no_evaluation="Not evaluated yet: no file in the run's evaluation folder. Run “vergence evaluate” on data with "
         "measured depth.",
@@ -94,94 +103,58 @@ def render(folder: Path, samples: "Any") -> str:
     )
 
 
-def read_recipe(folder: Path) -> dict[str, Any]:
-    """The resolved recipe as plain values; empty where it is absent or broken."""
-    import yaml
-
-    try:
-        value = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def read_evaluations(folder: Path) -> list[dict[str, Any]]:
-    """Evaluations of the run, newest weights first; broken files are left out."""
-    found = []
-    for path in sorted((folder / "evaluation").glob("*.json")):
-        try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(value, dict) and isinstance(value.get("rows"), list):
-            found.append(value)
-    return sorted(found, key=lambda value: -(value.get("step") or 0))
-
-
-def last_step(folder: Path, records: Sequence[Record]) -> int:
-    """The largest step that was logged or saved."""
-    steps = [int(record["step"]) for record in records if isinstance(record.get("step"), int | float)]
-    for path in (folder / "checkpoints").glob("step-*"):
-        digits = path.name.removeprefix("step-")
-        steps += [int(digits)] if digits.isdigit() else []
-    return max(steps, default=0)
-
-
 def _progress(config: Mapping[str, Any], records: Sequence[Record], folder: Path) -> str:
-    step, steps = last_step(folder, records), _get(config, "train", "steps")
+    step, steps = last_step(folder, records), setting(config, "train", "steps")
     if not steps:
         return f"{step} steps"
     done = "finished" if step >= steps else "unfinished"
     return f"{done}: {step} of {steps} steps"
 
 
-def _badges(config: Mapping[str, Any], records: Sequence[Record], folder: Path, samples: "Any") -> list[Text]:
+def _badges(config: Mapping[str, Any], records: Sequence[Record], folder: Path, samples: Samples) -> list[Text]:
     text = _progress(config, records, folder)
     return [
         Text(text, "good" if text.startswith("finished") else "warn"),
         Text(samples.scale, "good" if samples.scale.startswith("depth in metres") else "warn"),
-        *([Text(f"offsets {_get(config, 'frames', 'options', 'offsets')}")] if config.get("frames") else []),
     ]
 
 
-def _get(config: Mapping[str, Any], *keys: str) -> Any:
-    value: Any = config
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def facts(
-    config: Mapping[str, Any], records: Sequence[Record], folder: Path, evaluations: Sequence[Mapping[str, Any]]
-) -> list[tuple[str, str]]:
+def facts(config: Mapping[str, Any], records: Sequence[Record], digest: str = "") -> list[tuple[str, str]]:
     """What was run, as name and value; only what is known."""
     start: dict[str, Any] = {}
     for record in records:
         if record.get("kind") == "event":
             start.update({key: value for key, value in record.items() if isinstance(value, str | int | float)})
     method = config.get("method") or ""
-    net, pose = _get(config, str(method), "network") or {}, _get(config, str(method), "pose") or {}
-    options = _get(config, "frames", "options") or {}
+    net, pose = (setting(config, str(method), part) or {} for part in ("network", "pose"))
+    options = setting(config, "frames", "options") or {}
+    precision = setting(config, "train", "precision")
     size = f"{options['width']} x {options['height']}" if options.get("width") else None
-    data = start.get("data_digest") or start.get("data") or next((e["data"] for e in evaluations if "data" in e), None)
     listed = {
         "Recipe": config.get("recipe"),
         "Method": method,
-        "Training data": _get(config, "frames", "source"),
-        "Data digest": data,
+        "Training data": setting(config, "frames", "source"),
+        "Training data digest": start.get("data_digest") or start.get("data") or digest,
         "Frames seen at": size,
-        "Neighbours": options.get("offsets"),
+        "Learns from": _sources(options.get("offsets")),
         "Depth network": _joined(net.get("encoder"), net.get("decoder"), _named("weights", net.get("weights"))),
         "Pose network": _joined(pose.get("encoder"), _named("weights", pose.get("weights"))),
-        "Batch size": _get(config, "frames", "batch_size"),
-        "Steps": _get(config, "train", "steps"),
-        "Optimiser": _joined(*(_get(config, "optim", key) for key in ("name", "lr", "schedule"))),
-        "Precision": _get(config, "train", "precision"),
-        "Seed": _get(config, "train", "seed"),
-        "Device": start.get("device") or _get(config, "train", "device"),
+        "Batch size": setting(config, "frames", "batch_size"),
+        "Steps": setting(config, "train", "steps"),
+        "Optimiser": _joined(*(setting(config, "optim", key) for key in ("name", "lr", "schedule"))),
+        "Precision": {"no": "fp32", False: "fp32"}.get(precision, precision),
+        "Seed": setting(config, "train", "seed"),
+        "Device": start.get("device") or setting(config, "train", "device"),
         "Vergence": start.get("version") or start.get("vergence"),
     }  # fmt: skip
     return [(name, _plain(value)) for name, value in listed.items() if value not in (None, "", [])]
+
+
+def _sources(offsets: Any) -> str:
+    """Offsets in words."""
+    if not isinstance(offsets, list | tuple):
+        return ""
+    return ", ".join(source_name(offset) for offset in offsets)
 
 
 def _joined(*parts: Any) -> str:
@@ -194,17 +167,6 @@ def _named(name: str, value: Any) -> str:
 
 def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def logged_warnings(records: Sequence[Record]) -> list[str]:
-    """Messages of warning events in the log, each once."""
-    found: dict[str, None] = {}
-    for record in records:
-        level = str(record.get("level") or record.get("event") or "").lower()
-        text = record.get("message") or record.get("warning")
-        if record.get("kind") == "event" and text and (level.startswith(("warn", "error")) or "warning" in record):
-            found[str(text)] = None
-    return list(found)
 
 
 def tables(evaluation: Mapping[str, Any]) -> list[Table]:
@@ -230,7 +192,7 @@ def _depth_table(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]
             winner = column in best and row.get(column) == best[column]
             cells.append(Text(number(row.get(column)), "best" if winner else ""))
         median, spread = row.get("scale_median"), row.get("scale_std")
-        cells.append(Text(f"{number(median)} ± {number(spread)}" if _is_number(median) else "–"))
+        cells.append(Text(f"{number(median)} ± {spread:.0%}" if _is_number(median) and _is_number(spread) else "–"))
         cells += [Text(str(row.get("images", ""))), Text(str(row.get("note") or ""), "wide")]
         body.append(Row(str(row.get("name", "")), cells))
     stamp = str(evaluation.get("stamp") or f"{evaluation.get('protocol', '')} · data {evaluation.get('data', '')}")
@@ -254,8 +216,9 @@ def verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     parts = []
     for name, error in errors.items():
         if trained is not None and error:
-            change = 1 - trained / error
-            parts.append(f"{abs(change):.0%} {'below' if change >= 0 else 'ABOVE'} {name} ({number(error)})")
+            change = round(100 * (1 - trained / error))
+            words = f"{abs(change)} % {'below' if change > 0 else 'ABOVE'}" if change else "as good as"
+            parts.append(f"{words} {name} ({number(error)})")
     if not parts:
         return ""
     return f"abs_rel of the trained model is {number(trained)}: {', '.join(parts)}."

@@ -1,5 +1,6 @@
 """Frames for the report: what the network sees, says and misses on a few pictures of the evaluation data."""
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +15,11 @@ from vergence.data.dataset import FrameDataset
 from vergence.data.depth_files import ColourRange, colour_range
 from vergence.data.loading import collate, prepare_batch
 from vergence.data.manifest import Manifest
-from vergence.engine.baselines import MeanInverseDepth, input_free_of_run, untrained_method
+from vergence.engine.baselines import MeanInverseDepth, input_free_of_run, training_frames, untrained_method
 from vergence.engine.checkpoint import LoadedRun, load_run
-from vergence.engine.evaluate import choose_protocol, in_units, open_data, predict_inverse_depth
+from vergence.engine.evaluate import in_units, open_data, predict_inverse_depth
 from vergence.engine.inputs import ground_truth, has_truth, on_device, working_image
+from vergence.engine.scores import choose_protocol
 from vergence.errors import InputError
 from vergence.metrics.depth import DepthProtocol, score_inverse_depth
 from vergence.report.pictures import (
@@ -32,9 +34,9 @@ from vergence.report.pictures import (
     photograph,
     removed_picture,
 )
+from vergence.report.run_folder import read_recipe, scale_status, setting, source_name
 
 _STRIPS = 3
-_UNSCALED = "depth unscaled: right up to one unknown factor"
 
 
 @dataclass
@@ -43,10 +45,12 @@ class Samples:
 
     panels: list[Panel] = field(default_factory=list)
     strip: list[Panel] = field(default_factory=list)
-    scale: str = _UNSCALED
+    scale: str = ""
     note: str = ""
     strip_note: str = ""
     missing: str = ""
+    digest: str = ""
+    """Of the frames that were trained on."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -59,25 +63,17 @@ class Seen(NamedTuple):
     """Inverse depth by predictor, in the unit the protocol scores."""
     truth: NDArray[np.float32] | None
     diagnosis: dict[str, Tensor] | None
+    """Maps (1, 1, h, w) and ``warped`` (1, 3, h, w) of one source."""
     without_diagnosis: str
-
-
-def scale_status(offsets: Any, metres_per_unit: float | None = None) -> str:
-    """What the numbers of a depth map mean, in words."""
-    if "s" not in (offsets or ()):
-        return _UNSCALED
-    unit = f" ({metres_per_unit:g} m a unit)" if metres_per_unit else ""
-    return f"depth in metres, from the stereo baseline{unit}"
+    source: str
+    """Which frame was warped."""
 
 
 @torch.no_grad()
 def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
     """Run the network on a few evenly spaced frames; whatever is not at hand is said in ``missing``, not raised."""
-    from vergence.report.page import read_recipe
-
     path = Path(getattr(run, "path", run))
-    options = read_recipe(path).get("frames", {}) or {}
-    samples = Samples(scale=scale_status((options.get("options") or {}).get("offsets")))
+    samples = Samples(scale=scale_status(setting(read_recipe(path), "frames", "options", "offsets")))
     try:
         loaded: LoadedRun = run if isinstance(run, LoadedRun) else load_run(path)
         method = loaded.method
@@ -86,6 +82,7 @@ def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
     except (InputError, OSError, RuntimeError) as error:
         samples.missing = f"No pictures: the weights cannot be loaded. {error}"
         return samples
+    _look_at_training_data(samples, loaded)
     if images < 1:
         return samples
     training = method.training
@@ -97,6 +94,20 @@ def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
     finally:
         method.train(training)
     return samples
+
+
+def _look_at_training_data(samples: Samples, run: LoadedRun) -> None:
+    """Digest of the training frames, and a warning where their cameras are guesses; nothing if they are not at hand."""
+    with contextlib.suppress(InputError, OSError):
+        frames = training_frames(run)
+        samples.digest = f"{frames.digest()} ({len(frames)} frames)"
+        unknown = sum(not row.intrinsics_known for row in frames)
+        if unknown:
+            guess = run.config.frames.options.field_of_view
+            samples.warnings.append(
+                f"{unknown} of {len(frames)} training frames have no intrinsics: a field of view of {guess:g} degrees "
+                "was assumed (or the camera was learned). A wrong guess distorts depth."
+            )
 
 
 def _collect(samples: Samples, run: LoadedRun, manifest: Manifest, images: int) -> None:
@@ -125,7 +136,7 @@ def choose_frames(manifest: Manifest, offsets: tuple[int | str, ...], most: int)
     """Evenly spaced rows, inner ones first choice: with truth and neighbours, else with truth, else with neighbours."""
     rows = range(len(manifest))
     truth = [index for index in rows if has_truth(manifest, index)]
-    moving = {index for index in rows if all(manifest.has_source(index, offset) for offset in offsets)}
+    moving = {index for index in rows if any(manifest.has_source(index, offset) for offset in offsets)}
     pools = [[index for index in truth if index in moving], truth, sorted(moving), list(rows)]
     pool = next(pool for pool in pools if pool)
     if len(pool) <= most:
@@ -161,16 +172,19 @@ def look(
         predictions[name] = in_units(inverse_depth, method, protocol)
     if mean is not None:
         predictions["input_free"] = mean.mean(truth if left_out else None)
-    diagnosis, reason = None, "no neighbouring frame in these data"
+    diagnosis, reason, source = None, "no neighbouring frame in these data", "neighbour"
     if dataset is not None and index in dataset.rows:
         try:
             batch = prepare_batch(collate([dataset[dataset.rows.index(index)]]), device)
             diagnosis = {key: value.float().cpu() for key, value in run.method.diagnose(batch).items()}
+            which = int(batch["available"][0, 1:].float().argmax())  # the first source that exists
+            diagnosis["warped"] = diagnosis["warped"][:, which]
+            source = source_name(run.config.frames.options.offsets[which])
         except NotImplementedError:
             reason = "this method shows no masks"
     row = manifest[index]
     name = f"{row.sequence} · {row.position}" if row.sequence else Path(row.image).name
-    return Seen(name, image.permute(1, 2, 0).numpy(), predictions, truth, diagnosis, reason)
+    return Seen(name, image.permute(1, 2, 0).numpy(), predictions, truth, diagnosis, reason, source)
 
 
 def scaled(
@@ -226,16 +240,16 @@ def panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Pa
 def _diagnosis(seen: Seen, size: tuple[int, int]) -> list[Picture]:
     if seen.diagnosis is None or "kept" not in seen.diagnosis or "warped" not in seen.diagnosis:
         return [
-            absent(title, seen.without_diagnosis, size) for title in ("left out by auto-masking", "neighbour warped")
+            absent(title, seen.without_diagnosis, size) for title in ("left out by auto-masking", "warped neighbour")
         ]
     kept = seen.diagnosis["kept"][0, 0].numpy() > 0.5
-    warped = _to_uint8(seen.diagnosis["warped"][0, 0])
+    warped = _to_uint8(seen.diagnosis["warped"][0])
     target = seen.image
     if target.shape[:2] != kept.shape:  # training saw a cut-out of this picture
         target = warped
     return [
         removed_picture("left out by auto-masking", target, kept),
-        photograph("neighbour warped onto the input", warped, "should look like the input"),
+        photograph(f"{seen.source} warped by the prediction", warped, "should look like the input"),
     ]
 
 

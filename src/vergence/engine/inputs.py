@@ -1,0 +1,92 @@
+"""Pictures at the size a network wants, and the measured depth beside them, one image at a time."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from vergence.data.frame_options import FrameOptions
+from vergence.data.images import frame_depth, open_image
+from vergence.data.manifest import Manifest
+from vergence.data.transforms import resize_lanczos
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_MULTIPLE = 32
+
+
+def network_size(options: FrameOptions, width: int, height: int) -> tuple[int, int]:
+    """Height and width at which a network sees a whole picture of this size.
+
+    With ``fit="stretch"`` the working size. With ``fit="crop"`` training saw the scene at the scale that covers the
+    working size: the picture keeps its aspect at that scale, rounded to multiples of 32, and nothing is cut off.
+    """
+    if options.fit == "stretch":
+        return options.height, options.width
+    scale = max(options.height / height, options.width / width)
+    rows, columns = (max(2 * _MULTIPLE, round(side * scale / _MULTIPLE) * _MULTIPLE) for side in (height, width))
+    return rows, columns
+
+
+def to_network(image: Image.Image, options: FrameOptions) -> Tensor:
+    """A whole picture as a network sees it: (3, h, w) uint8, resized by the same filter as in training."""
+    height, width = network_size(options, image.width, image.height)
+    return torch.from_numpy(np.array(resize_lanczos(image, height, width))).permute(2, 0, 1)
+
+
+def working_image(manifest: Manifest, index: int, options: FrameOptions) -> Tensor:
+    """The image of a row at network size, (3, h, w) uint8; InputError where it cannot be read."""
+    return to_network(open_image(manifest.path(index)), options)
+
+
+def on_device(images: Sequence[Tensor], device: torch.device) -> Tensor:
+    """A batch (B, 3, h, w) float in [0, 1] of uint8 images of one size."""
+    batch = torch.stack(list(images)).to(device).float().div_(255)
+    return batch.contiguous(memory_format=torch.channels_last)
+
+
+def has_truth(manifest: Manifest, index: int) -> bool:
+    """Whether a row has measured depth."""
+    row = manifest[index]
+    return bool(row.depth or row.disparity)
+
+
+def ground_truth(manifest: Manifest, index: int) -> NDArray[np.float32]:
+    """Measured depth (H, W) metres at its own size, 0 = none; ValueError where the row has none."""
+    depth = frame_depth(manifest, index)
+    if depth is None:
+        raise ValueError(f"row {index} has no measured depth")
+    return depth
+
+
+def evenly_spaced(items: Sequence[Item], most: int | None) -> list[Item]:
+    """At most ``most`` of the items, evenly spaced, the first and the last among them."""
+    if most is None or len(items) <= most:
+        return list(items)
+    return [items[int(place)] for place in np.linspace(0, len(items) - 1, most).round()]
+
+
+def prefetched(
+    load: Callable[[Item], Result], items: Iterable[Item], threads: int = 2, ahead: int = 8
+) -> Iterator[tuple[Item, Result]]:
+    """Pairs (item, load(item)) in order, loaded by threads at most ``ahead`` items early."""
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="load") as pool:
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(load, item)))
+                if len(waiting) > ahead:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()

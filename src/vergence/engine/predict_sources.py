@@ -1,0 +1,170 @@
+"""What a prediction looks at: an image, a folder, a manifest, or a video that is read as a stream."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vergence.data.frame_row import FrameRow
+from vergence.data.images import frame_depth, open_image
+from vergence.data.layouts import resolve_input
+from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files
+from vergence.data.layouts.intrinsics import read_intrinsics
+from vergence.data.manifest import Manifest
+from vergence.data.video import VideoOptions, read_video
+from vergence.engine.inputs import evenly_spaced, prefetched
+from vergence.errors import InputError
+from vergence.geometry.camera import Camera
+
+NormalisedCamera = tuple[float, float, float, float]
+_DEFAULT_FPS = 10.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture to predict: where its results go (a relative path without suffix), and its camera if known."""
+
+    name: str
+    image: Image.Image
+    camera: NormalisedCamera | None = None
+    truth: NDArray[np.float32] | None = None
+    """(H, W) metres, 0 = none; only where it was asked for."""
+
+    def camera_or_guess(self, field_of_view: float) -> NormalisedCamera:
+        """Normalised intrinsics, guessed from a horizontal field of view in degrees where they are unknown."""
+        if self.camera is not None:
+            return self.camera
+        return Camera.from_field_of_view(field_of_view, self.image.width, self.image.height).normalized()
+
+
+class ManifestSource:
+    """Frames of a manifest."""
+
+    is_video = False
+
+    def __init__(self, manifest: Manifest, limit: int | None = None) -> None:
+        self.manifest = manifest
+        self.indices = evenly_spaced(range(len(manifest)), limit)
+        self.names = _names([manifest[index] for index in self.indices])
+        self.intrinsics_known = all(manifest[index].intrinsics_known for index in self.indices)
+        rates = [manifest[index].fps for index in self.indices]
+        self.fps = next((rate for rate in rates if rate > 0), _DEFAULT_FPS)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame]:
+        """The frames in order, without those of the given names; InputError where one cannot be read."""
+        wanted = [place for place, name in enumerate(self.names) if name not in skip]
+        for _, frame in prefetched(self._load, wanted, ahead=4):
+            yield frame
+
+    def sample(self, most: int, truth: bool = False) -> Iterator[Frame]:
+        """At most ``most`` frames, evenly spaced; with ``truth`` only those with measured depth, and it beside them."""
+        places = [
+            k for k, i in enumerate(self.indices) if not truth or self.manifest[i].depth or self.manifest[i].disparity
+        ]
+        for place in evenly_spaced(places, most):
+            yield self._load(place, truth)
+
+    def _load(self, place: int, truth: bool = False) -> Frame:
+        index = self.indices[place]
+        row = self.manifest[index]
+        camera = (row.fx, row.fy, row.cx, row.cy) if row.intrinsics_known else None
+        depth = frame_depth(self.manifest, index) if truth else None
+        return Frame(self.names[place], open_image(self.manifest.path(index)), camera, depth)
+
+
+class VideoSource:
+    """Frames of a video file, decoded as they are needed, at the video's own size."""
+
+    is_video = True
+
+    def __init__(self, path: Path, limit: int | None = None) -> None:
+        self.path, self.limit = path, limit
+        beside = path.with_suffix(".json")
+        camera = read_intrinsics(beside) if beside.is_file() else None
+        self.camera = (camera.fx, camera.fy, camera.cx, camera.cy) if camera is not None and camera.known else None
+        self.intrinsics_known = self.camera is not None
+        self.expected, self.fps = _probe(path)
+
+    def __len__(self) -> int:
+        return self.expected if self.limit is None else min(self.limit, self.expected)
+
+    def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame]:
+        """The frames in order; those to be skipped are decoded and dropped."""
+        for number, (image, _) in enumerate(read_video(self.path, VideoOptions(width=0))):
+            if self.limit is not None and number >= self.limit:
+                return
+            name = f"{number:06d}"
+            if name not in skip:
+                yield Frame(name, image, self.camera)
+
+    def sample(self, most: int, truth: bool = False) -> Iterator[Frame]:
+        """At most ``most`` frames, evenly spaced; none with ``truth``, a video file has no measured depth."""
+        if truth:
+            return
+        stride = max(1, math.ceil(len(self) / most))
+        for number, (image, _) in enumerate(read_video(self.path, VideoOptions(width=0, stride=stride))):
+            if number >= most or (self.limit is not None and number * stride >= self.limit):
+                return
+            yield Frame(f"{number * stride:06d}", image, self.camera)
+
+
+Source = ManifestSource | VideoSource
+
+
+def open_source(source: Manifest | Path | str, split: str | None = None, limit: int | None = None) -> Source:
+    """What the user gave, as frames; InputError where it is nothing that can be read."""
+    if isinstance(source, Manifest):
+        manifest = source
+    else:
+        path = Path(source)
+        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+            return VideoSource(path, limit)
+        images = list_files(path)
+        manifest = resolve_input(path / images[0] if len(images) == 1 else path, split=False)
+    if split is not None:
+        manifest = manifest.select(split=split)
+    if len(manifest) == 0:
+        raise InputError(f"{manifest.name} has no frames to predict; give another split or input.")
+    return ManifestSource(manifest, limit)
+
+
+def _names(rows: list[FrameRow]) -> list[str]:
+    """A relative path for each row's results: that of its image if it lies below the root, else its place in time."""
+    paths = [PurePosixPath(row.image.replace("\\", "/")) for row in rows]
+    names = [str(path.with_suffix("")) for path in paths]
+    if len(set(names)) == len(names) and not any(path.is_absolute() or ".." in path.parts for path in paths):
+        return names
+    names = [f"{_safe(row.sequence)}/{_safe(row.camera)}/{row.position:06d}".replace("//", "/") for row in rows]
+    return [name.lstrip("/") for name in names]
+
+
+def _safe(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", text).strip(".")
+
+
+def _probe(path: Path) -> tuple[int, float]:
+    """About how many frames a video has (at least 1), and its rate."""
+    import av
+
+    if not path.is_file() or path.stat().st_size == 0:
+        raise InputError(f"{path} does not exist or is empty; give a video file.")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(f"{path} holds no video stream; give a video file.")
+            stream = container.streams.video[0]
+            rate = float(stream.average_rate or stream.guessed_rate or 0) or _DEFAULT_FPS
+            seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+            if not seconds and container.duration:
+                seconds = container.duration / av.time_base
+            return max(1, stream.frames or round(seconds * rate)), rate
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(f"{path} cannot be read as a video ({error}); it may be damaged, copy it again.") from error

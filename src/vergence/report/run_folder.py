@@ -1,0 +1,111 @@
+"""What a run folder says about the run, read without loading it: log, recipe, evaluations, and some of it in words."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Record = Mapping[str, Any]
+_UNSCALED = "depth unscaled: right up to one unknown factor"
+
+
+def read_records(path: Path | str) -> list[dict[str, Any]]:
+    """Lines of ``metrics.jsonl``; a half-written or broken line is left out. Empty where there is no file.
+
+    A run that was resumed from an earlier step repeats steps: the later line of one step and kind counts.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    records: dict[Any, dict[str, Any]] = {}
+    for number, line in enumerate(lines):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            event = record.get("kind") == "event" or "step" not in record
+            key = ("event", number) if event else (record.get("kind"), record["step"])
+            records.pop(key, None)  # a repeated step moves to its later place
+            records[key] = record
+    return list(records.values())
+
+
+def read_recipe(folder: Path) -> dict[str, Any]:
+    """The resolved recipe as plain values; empty where it is absent or broken."""
+    import yaml
+
+    try:
+        value = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def read_evaluations(folder: Path) -> list[dict[str, Any]]:
+    """Evaluations of the run, newest weights first; broken files are left out."""
+    found = []
+    for path in sorted((folder / "evaluation").glob("*.json")):
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(value, dict) and isinstance(value.get("rows"), list):
+            found.append(value)
+    return sorted(found, key=lambda value: -(value.get("step") or 0))
+
+
+def last_step(folder: Path, records: Sequence[Record]) -> int:
+    """The largest step that was logged or saved."""
+    steps = [int(record["step"]) for record in records if isinstance(record.get("step"), int | float)]
+    for path in (folder / "checkpoints").glob("step-*"):
+        digits = path.name.removeprefix("step-")
+        steps += [int(digits)] if digits.isdigit() else []
+    return max(steps, default=0)
+
+
+def recipe_warnings(config: Mapping[str, Any]) -> list[str]:
+    """What the recipe says that a reader of the numbers should know."""
+    section = config.get(str(config.get("method"))) or {}
+    found = []
+    for part, name in (("network", "depth"), ("pose", "pose")):
+        if setting(section, part, "weights") == "none" and not section.get("initialize_from"):
+            found.append(
+                f"The {name} network started from random weights (weights: none): pretrained ones teach faster."
+            )
+    if setting(config, "frames", "options", "legacy_intrinsics"):
+        found.append("legacy_intrinsics is on: cameras are wrong in the way the official Three Ways program has them.")
+    return found
+
+
+def logged_warnings(records: Sequence[Record]) -> list[str]:
+    """Messages of warning events in the log, each once."""
+    found: dict[str, None] = {}
+    for record in records:
+        level = str(record.get("level") or record.get("event") or "").lower()
+        text = record.get("message") or record.get("warning")
+        if record.get("kind") == "event" and text and (level.startswith(("warn", "error")) or "warning" in record):
+            found[str(text)] = None
+    return list(found)
+
+
+def setting(config: Mapping[str, Any], *keys: str) -> Any:
+    """A nested value of a recipe, or None."""
+    value: Any = config
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def source_name(offset: int | str) -> str:
+    """An entry of ``FrameOptions.offsets`` in words."""
+    return "the stereo partner" if offset == "s" else f"frame {offset:+d}"
+
+
+def scale_status(offsets: Any, metres_per_unit: float | None = None) -> str:
+    """What the numbers of a depth map mean, in words."""
+    if "s" not in (offsets or ()):
+        return _UNSCALED
+    unit = f" ({metres_per_unit:g} m a unit)" if metres_per_unit else ""
+    return f"depth in metres, from the stereo baseline{unit}"

@@ -1,0 +1,214 @@
+import html
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from vergence.data.frame_options import FrameOptions
+from vergence.data.frame_row import FrameRow
+from vergence.data.manifest import Manifest
+from vergence.engine.checkpoint import LoadedRun, build_method
+from vergence.engine.config import load_config
+from vergence.engine.evaluate import evaluate
+from vergence.errors import InputError
+from vergence.report.page import number, tables, verdict, write_report
+from vergence.report.run_folder import logged_warnings, recipe_warnings
+from vergence.report.samples import choose_frames, relative_error
+
+HEIGHT, WIDTH = 64, 128
+OVERRIDES = ["--depth.network.encoder=resnet18", "--depth.network.weights=none", "--depth.pose.weights=none"]
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A run (untrained, called step 40 of 100) and a manifest of two short sequences with truth."""
+    random = np.random.default_rng(0)
+    rows = []
+    for split in ("train", "val"):
+        for k in range(3):
+            name = f"{split}{k}"
+            Image.fromarray(random.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)).save(tmp_path / f"{name}.png")
+            np.save(tmp_path / f"{name}.npy", random.uniform(2, 30, (HEIGHT, WIDTH)).astype(np.float32))
+            rows.append(
+                FrameRow(
+                    f"{name}.png", f"{split}-street", k, split, fx=1.0, fy=2.0, cx=0.5, cy=0.5, depth=f"{name}.npy"
+                )
+            )
+    manifest = Manifest(rows, tmp_path)
+    manifest.write(tmp_path / "manifest.csv")
+    config = load_config("depth-kitti-tiny", OVERRIDES)
+    config.frames.source, config.frames.val = str(tmp_path / "manifest.csv"), None
+    config.frames.options = FrameOptions(height=HEIGHT, width=WIDTH, offsets=(-1, 1))
+    config.train.steps = 100
+    config.evaluate.limit = None
+    torch.manual_seed(1)
+    run = LoadedRun(tmp_path / "run", config, build_method(config, "loading").eval(), 40)
+    run.path.mkdir()
+    (run.path / "recipe.yaml").write_text(yaml.safe_dump(config.to_dict()))
+    records = [
+        {"step": 0, "kind": "event", "event": "started", "vergence": "0.1.0", "device": "cpu"},
+        *({"step": step, "kind": "train", "loss": 1 / step, "_kept": 0.6} for step in (10, 20, 30, 40)),
+        {"step": 40, "kind": "event", "warning": "not evaluated: <no data>"},
+    ]
+    (run.path / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return run
+
+
+def assert_self_contained(page):
+    assert "http" not in page
+    assert "<script" not in page
+    assert "<link" not in page
+    for address in re.findall(r'(?:src|href)="([^"]*)"', page):
+        assert address.startswith(("data:image/", "#"))
+    for address in re.findall(r"url\(([^)]*)\)", page):
+        assert address.startswith("#")
+
+
+def test_the_whole_page(world):
+    result = evaluate(world)
+    path = write_report(world, images=2)
+    assert path == world.path / "report.html"
+    page = path.read_text()
+    assert_self_contained(page)
+    assert "unfinished: 40 of 100 steps" in page
+    assert "depth unscaled" in page
+    assert "not evaluated: &lt;no data&gt;" in page
+    assert "started from random weights" in page
+    for row in result["rows"]:
+        for name in ("abs_rel", "rmse", "a1"):
+            assert f"{row[name]:.3f}" in page
+    assert {row["name"] for row in result["rows"]} == {"trained", "input_free", "untrained"}
+    assert result["stamp"] in html.unescape(page)
+    assert page.count("<figure>") == 2 * 6 + 2 * 5
+    assert page.count("<svg") == 2
+    assert 'class="absent"' not in page
+    assert "mean inverse depth of 3 training images" in page
+    assert "left out of the loss" in page
+    assert page.count("· abs_rel ") == 2 * 1 + 2 * 3  # beside each error map and each map of the strip
+
+
+def test_without_evaluation_weights_or_data(world):
+    bare = write_report(world.path).read_text()  # no checkpoint: the run has just begun
+    assert_self_contained(bare)
+    assert "Not evaluated yet" in bare
+    assert "the weights cannot be loaded" in bare
+    assert "no checkpoint" in bare
+    world.config.frames.source = "/nowhere/manifest.csv"
+    page = write_report(world, world.path / "other.html").read_text()
+    assert "the data cannot be read" in page
+    assert "/nowhere/manifest.csv" in page
+    assert page.count("<figure>") == 0
+
+
+def test_data_without_truth_and_neighbours_show_what_is_missing(world, tmp_path):
+    rows = [FrameRow(f"val{k}.png", "s", 10 * k) for k in range(3)]
+    page = write_report(world, data=Manifest(rows, tmp_path), images=1).read_text()
+    assert page.count("no measured depth") == 2
+    assert page.count("no neighbouring frame") == 2
+    assert "unscaled depth (colour is linear in inverse depth)" in page
+    assert page.count("<figure>") == 6
+
+
+def test_a_recipe_only_run_and_a_broken_one(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("recipe: mine\nmethod: depth\n")
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation" / "plain.json").write_text("{")
+    page = write_report(tmp_path).read_text()
+    assert "mine" in page
+    assert "No numbers were logged yet" in page
+    (tmp_path / "recipe.yaml").write_text("a: [")
+    assert "Vergence report" in write_report(tmp_path).read_text()
+
+
+def test_metric_runs_say_so(world):
+    world.method.scale, world.method.metres_per_unit = "metric", 5.4
+    assert "depth in metres, from the stereo baseline (5.4 m a unit)" in write_report(world, images=0).read_text()
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no run folder"):
+        write_report(tmp_path)
+    with pytest.raises(InputError, match="no run folder"):
+        write_report(tmp_path / "nowhere")
+
+
+def test_unwritable_page(world):
+    (world.path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_report(world, world.path / "file" / "report.html", images=0)
+
+
+def test_tables_mark_the_best_and_show_odometry():
+    rows = [
+        {"name": "trained", "abs_rel": 0.1, "a1": 0.9, "scale_median": 30.0, "scale_std": 0.12, "images": 5},
+        {"name": "input_free", "abs_rel": 0.2, "a1": 0.95, "images": 5, "note": "a note"},
+    ]
+    odometry = {"stamp": "5 frames", "sequences": [{"sequence": "09", "ate_sfmlearner": 0.0125, "t_err": 12.5}]}
+    depth, poses = tables({"rows": rows, "stamp": "plain, 5 images", "odometry": odometry})
+    trained, other = depth.rows
+    assert [cell.text for cell in trained.cells[:2]] == ["trained", "0.100"]
+    assert trained.cells[1].kind == "best"
+    assert other.cells[5].kind == "best"
+    assert "30.000 ± 12%" in [cell.text for cell in trained.cells]
+    assert [cell.text for cell in trained.cells[2:5]] == ["–"] * 3
+    assert depth.stamp == "Protocol: plain, 5 images"
+    assert [cell.text for cell in poses.rows[0].cells[:4]] == ["09", "0.013", "–", "12.500"]
+    assert "5 frames" in poses.stamp
+
+
+def test_verdict_is_honest():
+    rows = [
+        {"name": "trained", "abs_rel": 0.3},
+        {"name": "input_free", "abs_rel": 0.2},
+        {"name": "untrained", "abs_rel": 0.6},
+    ]
+    assert (
+        verdict(rows)
+        == "abs_rel of the trained model is 0.300: 50 % ABOVE input_free (0.200), 50 % below untrained (0.600)."
+    )
+    assert verdict(rows[:1]) == ""
+    assert "as good as" in verdict([rows[0], {"name": "untrained", "abs_rel": 0.3}])
+
+
+def test_numbers():
+    assert [number(value) for value in (0.12345, 123.456, 7, None, float("nan"), True)] == [
+        "0.123",
+        "123.5",
+        "7",
+        "–",
+        "–",
+        "–",
+    ]
+
+
+def test_warnings_are_found_once():
+    records = [
+        {"kind": "event", "level": "warning", "message": "a"},
+        {"kind": "event", "level": "warning", "message": "a"},
+        {"kind": "event", "level": "info", "message": "b"},
+        {"kind": "event", "warning": "c"},
+        {"kind": "train", "loss": 1.0},
+    ]
+    assert logged_warnings(records) == ["a", "c"]
+    assert recipe_warnings({"method": "depth", "depth": {"network": {"weights": "imagenet"}}}) == []
+
+
+def test_relative_error_by_hand():
+    truth = np.array([[2.0, 0.0], [4.0, 5.0]], np.float32)
+    error = relative_error(np.full((2, 2), 0.25), truth)
+    np.testing.assert_allclose(error, [[1.0, np.nan], [0.0, 0.2]])
+
+
+def test_frames_for_pictures_have_truth_and_neighbours_where_possible():
+    rows = [FrameRow(f"{k}.png", "s", k, depth="d.npy" if k in (0, 3, 4, 9) else "") for k in range(10)]
+    assert choose_frames(Manifest(rows, "/"), (-1, 1), 5) == [0, 3, 4, 9]
+    assert choose_frames(Manifest(rows, "/"), (-1, 1), 1) == [4]
+    assert choose_frames(Manifest(rows, "/"), ("s",), 5) == [0, 3, 4, 9]
+    bare = [FrameRow(f"{k}.png", "s", k) for k in range(4)]
+    assert choose_frames(Manifest(bare, "/"), (-1, 1), 2) == [1, 3]
+    assert choose_frames(Manifest([*bare, FrameRow("9.png", "t", 9, depth="d.npy")], "/"), (-1, 1), 4) == [4]
+    assert choose_frames(Manifest([*rows, FrameRow("9.png", "t", 9, depth="d.npy")], "/"), (-1, 1), 9) == [0, 3, 4, 9]
