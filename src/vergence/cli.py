@@ -181,7 +181,8 @@ def _train(words: list[str]) -> int:
         if own:
             raise InputError(f"--resume goes on with the recipe of the run; leave out {' '.join(own)}.")
         run = api.resume(resumed, settings)
-    print(f"{run}")
+    if _first_process():
+        print(run)
     return 0
 
 
@@ -199,7 +200,9 @@ def _take(words: list[str], flag: str) -> tuple[str | None, list[str]]:
 
 def _resume(words: list[str]) -> int:
     own, settings = _settings(words, ("--run", "--help", "-h"))
-    print(api.resume(_parse("resume RUN", api.resume, own).run, settings))
+    run = api.resume(_parse("resume RUN [--key value ...]", api.resume, own).run, settings)
+    if _first_process():
+        print(run)
     return 0
 
 
@@ -277,7 +280,7 @@ def _doctor(words: list[str]) -> int:
     for check in checks:
         mark, colour = {"ok": ("ok", "green"), "note": ("note", "yellow")}.get(check.status, ("BROKEN", "red"))
         console.print(f"[{colour}]{mark:>6}[/]  {check.name}: ", end="")
-        console.print(check.text, markup=False, highlight=False)
+        console.print(check.text, markup=False, highlight=False, soft_wrap=True)
     return 1 if any(check.status == "broken" for check in checks) else 0
 
 
@@ -307,20 +310,34 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 
 
 class _Stderr(logging.StreamHandler[Any]):
-    """Writes to what sys.stderr is at that moment: a progress bar replaces it to print above itself."""
+    """Writes each message once, to what sys.stderr is at that moment: a progress bar replaces it meanwhile."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message not in self._said:
+            self._said.add(message)
+            super().emit(record)
 
     @property
     def stream(self) -> Any:
         return sys.stderr
 
 
+def _first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextlib.contextmanager
 def _messages() -> Iterator[None]:
-    """Lines of the package's log on stderr."""
+    """Lines of the package's log on stderr, of the first process only."""
     log = logging.getLogger("vergence")
+    if not _first_process():
+        yield
+        return
     handler, level = _Stderr(), log.level
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(handler)

@@ -28,6 +28,7 @@ class FramesConfig:
     """Another source for evaluation; default the same."""
     train_split: str = "train"
     val_split: str = "val"
+    """What ``evaluate.split`` is unless it is given."""
     options: FrameOptions = field(default_factory=FrameOptions)
     batch_size: int = 12
     """Samples of one forward pass over all processes together; each takes an equal share."""
@@ -124,7 +125,8 @@ class EvaluateConfig:
 
     protocol: str = "plain"
     flip: bool = False
-    split: str = "val"
+    split: str | None = None
+    """Default ``frames.val_split``."""
     limit: int | None = None
     """At most so many images, evenly spaced."""
 
@@ -199,6 +201,8 @@ def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), orig
     if namespace["frames"]["options"]["height"] == 0:
         namespace["frames"]["options"]["height"] = _height_of(namespace["frames"])
     config: RunConfig = _build(kind, namespace)
+    if config.evaluate.split is None:
+        config.evaluate.split = config.frames.val_split
     _require(config.frames.batch_size > 0, f"frames.batch_size is {config.frames.batch_size}; give 1 or more.")
     workers = config.frames.workers
     _require(workers == "auto" or int(workers) >= 0, f"frames.workers is {workers}; give 0 or more, or auto.")

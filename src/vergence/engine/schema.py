@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import difflib
 import re
 import types
 import typing
@@ -11,7 +12,6 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser
 
-from vergence.data.table import nearest
 from vergence.errors import InputError
 
 
@@ -44,15 +44,14 @@ def check_keys(values: dict[str, Any], kind: type, origin: str, prefix: str = ""
 
 
 def unknown_key(key: str, root: type | None, known: list[str], prefix: str, origin: str) -> InputError:
-    """What to say about a key that is no setting; looks for its last part in other sections too."""
-    hint = nearest(key[len(prefix) :], known)
-    if not hint and root is not None:
-        last = key.rsplit(".", 1)[-1]
-        elsewhere = [full for full, _ in leaves(root) if full.rsplit(".", 1)[-1] == last]
-        hint = f"; did you mean {elsewhere[0]!r}?" if elsewhere else ""
+    """What to say about a key that is no setting; at the top level, its last part is sought in all sections."""
+    near = difflib.get_close_matches(key[len(prefix) :], known, n=1, cutoff=0.5)
+    found = [prefix + near[0]] if near else []
+    if not found and root is not None:
+        found = [full for full, _ in leaves(root) if full.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
     where = f"{prefix[:-1]} has" if prefix else "there are"
-    listing = "" if hint else f"; {where} {', '.join(known)}"
-    return InputError(f"key {key!r} in {origin} is unknown{hint}{listing}{'' if hint else '.'}")
+    hint = f"did you mean {found[0]!r}?" if found else f"{where} {', '.join(known)}."
+    return InputError(f"key {key!r} in {origin} is unknown; {hint}")
 
 
 def parse(kind: type, values: dict[str, Any], overrides: Sequence[str], origin: str) -> dict[str, Any]:
@@ -86,8 +85,11 @@ def override_pairs(words: Sequence[str], kind: type) -> Iterator[tuple[str, str]
         _check_path(key, kind)
         if not equals:
             if not rest or (rest[0].startswith("--") and rest[0] != "--"):
-                raise InputError(f"--{key} has no value; write --{key} VALUE{_expected(key, kind)}.")
-            text = rest.pop(0)
+                if _type_of(key, kind) is not bool:
+                    raise InputError(f"--{key} has no value{_expected(key, kind)}.")
+                text = "true"
+            else:
+                text = rest.pop(0)
         yield key, text
 
 
@@ -121,10 +123,13 @@ def _wrong_value(
 
 
 def _expected(key: str, kind: type) -> str:
-    for full, hint in leaves(kind):
-        if full == key or key.startswith(f"{full}."):
-            return f"; expected {describe(hint)}"
-    return ""
+    hint = _type_of(key, kind)
+    return "" if hint is None else f"; expected {describe(hint)}"
+
+
+def _type_of(key: str, kind: type) -> Any:
+    """Type of a setting by full name; of a dictionary's key, the dictionary's."""
+    return next((hint for full, hint in leaves(kind) if full == key or key.startswith(f"{full}.")), None)
 
 
 def describe(hint: Any) -> str:

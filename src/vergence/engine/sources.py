@@ -18,26 +18,26 @@ from vergence.methods import METHODS
 _log = logging.getLogger("vergence")
 
 
-def training_manifest(config: RunConfig) -> Manifest:
-    """The training split of the source; all of it where the data have no splits.
+def manifests(config: RunConfig) -> tuple[Manifest, Manifest | None]:
+    """Frames to train on, and those with measured depth to evaluate on meanwhile: None (said in the log) without any.
+
+    The split of the settings is taken; all frames where the data have no splits.
 
     Raises:
         InputError: no source given, nothing there, no such split.
     """
-    if not config.frames.source:
+    frames = config.frames
+    if not frames.source:
         raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
-    return _split(resolve_input(Path(config.frames.source)), config.frames.train_split)
-
-
-def evaluation_manifest(config: RunConfig) -> Manifest | None:
-    """Frames with measured depth for evaluation during training, or None (said in the log) where there are none."""
+    source = resolve_input(Path(frames.source))
+    training = _split(source, frames.train_split)
     if config.train.evaluate_every == 0:
-        return None
-    manifest = _split(resolve_input(Path(config.frames.val or config.frames.source)), config.evaluate.split)
-    if not any(row.depth or row.disparity for row in manifest):
-        _log.warning("%s has no measured depth: no evaluation during training", manifest.name)
-        return None
-    return manifest
+        return training, None
+    evaluation = _split(source if frames.val is None else resolve_input(Path(frames.val)), config.evaluate.split)
+    if not any(row.depth or row.disparity for row in evaluation):
+        _log.warning("%s has no measured depth: no evaluation during training", evaluation.name)
+        return training, None
+    return training, evaluation
 
 
 def _split(manifest: Manifest, split: str) -> Manifest:
@@ -49,7 +49,9 @@ def _split(manifest: Manifest, split: str) -> Manifest:
     return chosen
 
 
-def build_loaders(config: RunConfig, checkpoint: Path | None, accelerator: Any) -> dict[str, FrameLoader]:
+def build_loaders(
+    config: RunConfig, manifest: Manifest, checkpoint: Path | None, accelerator: Any
+) -> dict[str, FrameLoader]:
     """One endless loader a role of the method, each with its own order; this process's equal share of every batch."""
     frames, seed, world = config.frames, config.train.seed, accelerator.num_processes
     if frames.batch_size % world:
@@ -59,7 +61,7 @@ def build_loaders(config: RunConfig, checkpoint: Path | None, accelerator: Any) 
         )
     start = 0 if checkpoint is None else read_settings(checkpoint)[1] * config.train.accumulate
     cache = FrameCache(default_cache_folder(), frames.options.height, frames.options.width) if frames.cache else None
-    dataset = FrameDataset(training_manifest(config), frames.options, train=True, seed=seed, cache=cache)
+    dataset = FrameDataset(manifest, frames.options, train=True, seed=seed, cache=cache)
     workers = count_workers(frames.workers, accelerator.device.type == "cuda", world)
     share, rank = frames.batch_size // world, accelerator.process_index
     return {

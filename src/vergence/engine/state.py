@@ -1,6 +1,7 @@
 """The state of training: networks, optimiser, mean weights, sums being logged, randomness; saved and restored."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,9 @@ def check_folder(run: Path, resume: bool) -> None:
         raise InputError(f"{run} is no run that can be resumed; start one with vergence train RECIPE --out {run}.")
     if not resume and run.exists() and any(run.iterdir()):
         raise InputError(f"{run} exists and is not empty; go on with --resume {run}, or give another --out.")
+    existing = next(place for place in (run, *run.absolute().parents) if place.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise InputError(f"{run} cannot be written; give a folder that can be as --out.")
 
 
 def open_folder(run: Path, config: RunConfig, state: TrainingState, main: bool) -> RunLog:

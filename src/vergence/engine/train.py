@@ -18,7 +18,7 @@ from vergence.engine.checkpoint import LoadedRun, latest_checkpoint
 from vergence.engine.config import RunConfig
 from vergence.engine.optim import set_learning_rates
 from vergence.engine.runtime import StopSignal, finish, seed_everything, start_accelerator
-from vergence.engine.sources import build_loaders, evaluation_manifest
+from vergence.engine.sources import build_loaders, manifests
 from vergence.engine.state import TrainingState, check_folder, open_folder
 from vergence.engine.tracking import Pace, ProgressLine, RunLog, check_trackers
 from vergence.errors import InputError, Interrupted
@@ -58,8 +58,8 @@ class Loop:
         self.config, self.folder, self.accelerator = config, folder, accelerator
         self.log: RunLog | None = None
         self.pace = Pace()
-        self.evaluation = evaluation_manifest(config) if accelerator.is_main_process else None
-        self.loaders = build_loaders(config, checkpoint, accelerator)
+        training, self.evaluation = manifests(config)
+        self.loaders = build_loaders(config, training, checkpoint, accelerator)
         self.batches = self._batches()
         self.batches = itertools.chain([next(self.batches)], self.batches)  # a broken first frame shows now
         self.state = TrainingState(config, accelerator, checkpoint)
@@ -160,7 +160,7 @@ class Loop:
         from vergence.engine.evaluate import evaluate_run
 
         text = ""
-        if self.evaluation is not None:
+        if self.evaluation is not None and self.accelerator.is_main_process:
             assert self.log is not None
             settings, state = self.config.evaluate, self.state
             with state.stored_weights():
