@@ -48,7 +48,7 @@ class Views(NamedTuple):
     sources: Tensor  # (B, S, 3, H, W)
     rays: Tensor  # (B, S, 3, H, W)
     offset: Tensor  # (B, S, 3, 1, 1)
-    statistics: tuple[Tensor, ...] | None  # box means of the target, shared by every comparison with it
+    statistics: tuple[Tensor, Tensor] | None  # box means of the target, shared by every comparison with it
     identity_error: Tensor | None  # (B, 1, H, W); None without auto-masking
     available: Tensor | None  # (B, S) bool
 
@@ -62,13 +62,17 @@ class Synthesis(NamedTuple):
 
 
 def reduce_sources(errors: Tensor, available: Tensor | None, reduction: str) -> Tensor:
-    """Errors (B, S, H, W) of all sources to one map (B, 1, H, W); unavailable sources never count."""
+    """Errors (B, S, H, W) of all sources to one map (B, 1, H, W); unavailable sources never count.
+
+    Infinite where a sample has no source at all, which keeps its pixels out of every mean.
+    """
     if reduction == "min":
         return minimum_error(errors, available)
     if available is None:
         return errors.mean(dim=1, keepdim=True)
     weight = available[:, :, None, None].to(errors.dtype)
-    return (errors * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True).clamp(min=1)
+    mean = (errors * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True).clamp(min=1)
+    return mean.masked_fill(~available.any(dim=1)[:, None, None, None], torch.inf)
 
 
 def prepare_views(
@@ -154,11 +158,12 @@ def self_supervised_loss(
 
 def shrink(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     """Area-average an image (B, C, H, W) to a smaller size."""
-    return image if image.shape[-2:] == tuple(size) else F.adaptive_avg_pool2d(image, tuple(size))
+    height, width = size
+    return image if image.shape[-2:] == (height, width) else F.adaptive_avg_pool2d(image, (height, width))
 
 
 def kept_pixels(synthesis: Synthesis, views: Views) -> Tensor:
-    """(B, 1, H, W) bool: pixels that teach depth, i.e. are not auto-masked."""
+    """(B, 1, H, W) bool: pixels that teach depth, i.e. have a source and are not auto-masked."""
     if views.identity_error is None:
-        return torch.ones_like(synthesis.error, dtype=torch.bool)
+        return synthesis.error.isfinite()
     return automask(synthesis.error, views.identity_error)

@@ -4,14 +4,17 @@ The target frame's depth is judged by how well it explains the target from its n
 through a pose network, the stereo partner through the known baseline.
 """
 
+import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vergence.data.batch import Batch
 from vergence.data.dataset import FrameOptions
+from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
 from vergence.geometry.pose import transform_from_parameters
 from vergence.losses.depth import feature_distance
@@ -25,10 +28,15 @@ from vergence.losses.self_supervised import (
     synthesize,
 )
 from vergence.methods.base import Method, trainable
-from vergence.models.depth_network import DepthNetwork, DepthNetworkConfig, PoseConfig, build_depth_network
-from vergence.models.encoders import build_encoder
+from vergence.models.depth_network import (
+    DepthNetwork,
+    DepthNetworkConfig,
+    PoseConfig,
+    build_depth_network,
+    build_pose_network,
+)
 from vergence.models.freeze import freeze, freeze_batchnorm
-from vergence.models.pose import IntrinsicsHead, PoseNetwork
+from vergence.models.pose import IntrinsicsHead, PoseCNN, PoseNetwork
 from vergence.models.pretrained import load_parts
 
 
@@ -44,7 +52,9 @@ class DepthConfig:
     tie_break: float = 1e-5
     """Standard deviation of the noise that breaks ties between identity errors."""
     feature_distance: float = 0.0
-    """Weight of the distance to the initial encoder's bottleneck features (Three Ways phase B: 0.01)."""
+    """Weight of the distance to the initial encoder's bottleneck features (Three Ways phase B: 0.01).
+
+    Initial means with ``network.weights``, or, where these are none, with what ``initialize_from`` brings."""
     freeze_encoder: bool = False
     """Keep the encoder at its initial weights (Three Ways phase A)."""
     freeze_batchnorm: bool = False
@@ -77,6 +87,9 @@ class DepthMethod(Method):
         config: settings.
         options: how frames are made; ``offsets`` says which sources there are.
         seed: of the tie-breaking noise.
+
+    Raises:
+        InputError: no source frames, no disparity scale, or a network that cannot be built.
     """
 
     roles = ("unlabelled",)
@@ -84,18 +97,20 @@ class DepthMethod(Method):
     def __init__(self, config: DepthConfig, options: FrameOptions, seed: int = 0) -> None:
         super().__init__()
         self.config, self.offsets, self.seed = config, tuple(options.offsets), seed
+        if not self.offsets:
+            raise InputError("depth is learned from source frames and offsets is empty; give e.g. [-1, 1] or ['s'].")
+        if not config.network.scales:
+            raise InputError("network.scales is empty; give at least [0].")
         self.network: DepthNetwork = build_depth_network(config.network)
-        needs_pose = any(offset != "s" for offset in self.offsets)
-        self.pose = PoseNetwork(config.pose.encoder, config.pose.weights, normalization=config.network.normalization) if needs_pose else None
+        self.pose: PoseNetwork | PoseCNN | None = None
+        if any(offset != "s" for offset in self.offsets):
+            self.pose = build_pose_network(config.pose, config.network.normalization)
         self.intrinsics_head = None
         if config.learn_intrinsics != "off" and self.pose is not None:
             self.intrinsics_head = IntrinsicsHead(self.pose.feature_channels)
         self.reference: nn.Module | None = None
-        if config.feature_distance > 0:
-            net = config.network
-            self.reference = freeze(
-                build_encoder(net.encoder, net.weights, 1, net.output_stride, net.normalization)
-            )
+        if config.feature_distance > 0:  # a copy: the same weights, wherever they came from
+            self.reference = freeze(copy.deepcopy(self.network.encoder))
         if config.freeze_encoder:
             freeze(self.network.encoder, training_mode=True)
         if config.freeze_batchnorm:
@@ -109,6 +124,8 @@ class DepthMethod(Method):
         """Take over weights from ``initialize_from``; InputError if the parts do not fit."""
         if self.config.initialize_from is not None:
             load_parts(self, self.config.initialize_from, self.config.initialize_parts)
+            if self.reference is not None and self.config.network.weights == "none":
+                self.reference.load_state_dict(self.network.encoder.state_dict())
 
     def train(self, mode: bool = True) -> "DepthMethod":
         """Training mode for all but the frozen reference encoder."""
@@ -118,8 +135,12 @@ class DepthMethod(Method):
         return self
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        groups = {"encoder": self.network.encoder, "decoder": self.network.decoder, "pose": self.pose}
-        groups["intrinsics"] = self.intrinsics_head
+        groups: dict[str, nn.Module | None] = {
+            "encoder": self.network.encoder,
+            "decoder": self.network.decoder,
+            "pose": self.pose,
+            "intrinsics": self.intrinsics_head,
+        }
         listed = [{"name": name, "params": trainable(module)} for name, module in groups.items() if module is not None]
         return [group for group in listed if group["params"]]
 
@@ -128,8 +149,8 @@ class DepthMethod(Method):
         target_seen = batch["jittered"][:, 0]
         features = self.network.encoder(target_seen)
         disparities = self.network.decoder(features, target_seen.shape[-2:])
+        views = self.views(batch, step)
         with torch.autocast(target_seen.device.type, enabled=False):
-            views = self.views(batch, step)
             photometric, smoothness, finest = self_supervised_loss(
                 {scale: disparity.float() for scale, disparity in disparities.items()}, views, self.config.loss
             )
@@ -149,7 +170,7 @@ class DepthMethod(Method):
         return losses
 
     def views(self, batch: Batch, step: int, noise: bool = True) -> Views:
-        """Targets, sources and everything the scales share, in full precision."""
+        """Targets, sources and everything the scales share, in full precision but for the pose network."""
         transforms, learned = self.source_transforms(batch)
         frames, intrinsics = batch["frames"], batch["intrinsics"]
         if learned is not None:
@@ -159,16 +180,17 @@ class DepthMethod(Method):
         if noise and self.config.loss.automask and self.config.tie_break > 0:
             shape = (1, len(self.offsets), *frames.shape[-2:])
             tie_break = tie_break_noise(shape, self.seed, step, frames.device, frames.dtype, self.config.tie_break)
-        return prepare_views(
-            frames[:, 0],
-            frames[:, 1:],
-            intrinsics[:, 0],
-            intrinsics[:, 1:],
-            transforms,
-            self.config.loss,
-            batch["available"][:, 1:],
-            tie_break,
-        )
+        with torch.autocast(frames.device.type, enabled=False):
+            return prepare_views(
+                frames[:, 0],
+                frames[:, 1:],
+                intrinsics[:, 0],
+                intrinsics[:, 1:],
+                transforms,
+                self.config.loss,
+                batch["available"][:, 1:],
+                tie_break,
+            )
 
     def source_transforms(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Target-to-source transforms (B, S, 4, 4) in training units, and learned intrinsics (B, 3, 3) or None."""
@@ -198,9 +220,17 @@ class DepthMethod(Method):
                 camera = self.intrinsics_head(features.float(), target.shape[-2], target.shape[-1])
         return transform, camera
 
+    def _disparity(self, images: Tensor) -> Tensor:
+        """The finest disparity (B, 1, H, W), at the size of the images whatever its scale."""
+        disparities = self.network(images)
+        finest = disparities[min(disparities)].float()
+        if finest.shape[-2:] == images.shape[-2:]:
+            return finest
+        return F.interpolate(finest, size=images.shape[-2:], mode="bilinear", align_corners=False)
+
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``disparity`` and ``inverse_depth`` (B, 1, H, W), the latter in 1 / training unit."""
-        disparity = self.network(images)[0].float()
+        disparity = self._disparity(images)
         inverse_depth, _ = disparity_to_depth(disparity, self.config.loss.min_depth, self.config.loss.max_depth)
         return {"disparity": disparity, "inverse_depth": inverse_depth}
 
@@ -208,7 +238,7 @@ class DepthMethod(Method):
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:
         """``inverse_depth``, ``error``, ``identity_error``, ``kept`` (B, 1, H, W) and ``warped`` (B, S, 3, H, W)."""
         views = self.views(batch, 0, noise=False)
-        disparity = self.network(batch["frames"][:, 0])[0].float()
+        disparity = self._disparity(batch["frames"][:, 0])
         seen = synthesize(disparity, views, self.config.loss)
         identity = views.identity_error if views.identity_error is not None else torch.zeros_like(seen.error)
         return {
