@@ -2,7 +2,7 @@ import json
 import math
 import re
 
-from vergence.report.curves import Curve, charts, curves, draw, smoothed
+from vergence.report.curves import Curve, by_magnitude, charts, curves, draw, smoothed
 from vergence.report.run_folder import read_records
 
 
@@ -81,3 +81,14 @@ def test_smoothing_by_hand():
     assert smoothed([1.0, 2.0, 6.0]) == [1.5, 3.0, 4.0]
     assert smoothed([1.0, math.nan, 3.0]) == [1.0, 2.0, 3.0]
     assert math.isnan(smoothed([math.nan])[0])
+
+
+def test_lines_of_other_magnitudes_get_a_chart_of_their_own():
+    lines = {name: Curve([0, 1], [value, value]) for name, value in {"a": 1e-4, "b": 0.5, "c": 1.0, "d": 0.06}.items()}
+    groups = by_magnitude("Losses", lines)
+    assert [(title, list(group)) for title, group in groups] == [
+        ("Losses", ["c", "b", "d"]),
+        ("Losses: smaller", ["a"]),
+    ]
+    assert by_magnitude("Losses", {}) == []
+    assert len(by_magnitude("x", {"zero": Curve([0], [0.0]), "nan": Curve([0], [math.nan])})) == 1

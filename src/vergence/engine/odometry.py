@@ -97,7 +97,7 @@ def evaluate_odometry(run: LoadedRun, manifest: Manifest) -> dict[str, Any] | No
         "stamp": " · ".join(
             [
                 "ate_sfmlearner in metres over 5-frame snippets, each scaled by least squares",
-                f"t_err (%) and r_err (degrees / 100 m) over segments of {shortest:.3g}-{longest:.3g} m after one scale",
+                f"t_err (%) and r_err (degrees / 100 m) over segments of {shortest:.3g}-{longest:.3g} m, one scale",
                 "ate_aligned in metres after a similarity",
                 *([] if step == 1 else [f"frames {step} apart"]),
                 f"data {manifest.digest()}",

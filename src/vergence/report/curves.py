@@ -54,14 +54,27 @@ def charts(records: Iterable[Record]) -> list[Chart]:
     errors = {key: curve for key, curve in evaluation.items() if key in _ERRORS}
     accuracies = {key: curve for key, curve in evaluation.items() if key in _ACCURACIES}
     planned = [
-        ("Losses", losses, "weighted loss", True),
-        ("Watched, not trained on", watched, "", True),
-        ("Evaluation during training: errors (lower is better)", errors, "", False),
-        ("Evaluation during training: share of pixels within 1.25ʲ (higher is better)", accuracies, "", False),
+        *((title, lines, "weighted loss", True) for title, lines in by_magnitude("Losses", losses)),
+        *((title, lines, "", True) for title, lines in by_magnitude("Watched, not trained on", watched)),
+        ("Evaluation: errors (lower is better)", errors, "", False),
+        ("Evaluation: pixels within 1.25ʲ (higher is better)", accuracies, "", False),
         ("Learning rate", rate, "", False),
         ("Pace", speed, "images / s", False),
     ]
     return [Chart(title, draw(title, lines, label, smooth)) for title, lines, label, smooth in planned if lines]
+
+
+def by_magnitude(title: str, lines: Mapping[str, Curve], factor: float = 20.0) -> list[tuple[str, dict[str, Curve]]]:
+    """Lines in charts of their own wherever one axis would flatten the smaller ones, the largest first."""
+    middles = {name: float(np.nanmedian(np.abs([*curve.values, 0.0]))) for name, curve in lines.items()}
+    groups: list[dict[str, Curve]] = []
+    top = 0.0
+    for name in sorted(lines, key=lambda name: -middles[name]):
+        if not groups or middles[name] * factor < top:
+            groups.append({})
+            top = middles[name]
+        groups[-1][name] = lines[name]
+    return [(title if place == 0 else f"{title}: smaller", group) for place, group in enumerate(groups)]
 
 
 def _is_pace(key: str) -> bool:
@@ -99,8 +112,6 @@ def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool =
                       marker="o" if len(curve.values) < 12 else None, ms=4, label=name if plain else None)  # fmt: skip
             if not plain:
                 axes.plot(curve.steps, smoothed(curve.values), color=colour, lw=2, label=name)
-        if _spans_decades(lines):
-            axes.set_yscale("log")
         axes.set_xlabel("step")
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -110,13 +121,6 @@ def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool =
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(buffer.getvalue(), title)
-
-
-def _spans_decades(lines: Mapping[str, Curve]) -> bool:
-    """Whether a linear axis would flatten some of the lines."""
-    middles = [float(np.median(curve.values)) for curve in lines.values()]
-    smallest = min((min(curve.values) for curve in lines.values()), default=0.0)
-    return len(middles) > 1 and smallest > 0 and max(middles) > 20 * min(middles)
 
 
 def _inline(svg: str, title: str) -> str:

@@ -100,7 +100,7 @@ def setting(config: Mapping[str, Any], *keys: str) -> Any:
 
 def source_name(offset: int | str) -> str:
     """An entry of ``FrameOptions.offsets`` in words."""
-    return "the stereo partner" if offset == "s" else f"frame {offset:+d}"
+    return "the stereo partner" if offset == "s" else f"frame {offset:+d}".replace("-", "−")
 
 
 def scale_status(offsets: Any, metres_per_unit: float | None = None) -> str:

@@ -249,7 +249,7 @@ def _diagnosis(seen: Seen, size: tuple[int, int]) -> list[Picture]:
         target = warped
     return [
         removed_picture("left out by auto-masking", target, kept),
-        photograph(f"{seen.source} warped by the prediction", warped, "should look like the input"),
+        photograph(f"{seen.source}, warped", warped, "should match the input"),
     ]
 
 
