@@ -68,7 +68,7 @@ def test_groups_have_their_own_rates_and_zero_means_the_base() -> None:
 
 
 def test_unknown_group() -> None:
-    with pytest.raises(InputError, match="decoder.*groups are a, b"):
+    with pytest.raises(InputError, match=r"decoder.*groups are a, b"):
         build_optimizer(OptimConfig(group_lr={"decoder": 1.0}), groups(network()))
 
 

@@ -24,7 +24,7 @@ from vergence.engine.checkpoint import (
 )
 from vergence.engine.config import RunConfig
 from vergence.engine.optim import WeightAverage, build_optimizer, optimizer_state, restore_optimizer
-from vergence.engine.runtime import random_state, restore_random_state
+from vergence.engine.runtime import random_state, restore_random_state, seed_everything
 from vergence.engine.tracking import RunLog, Window, drop_rows_after
 from vergence.errors import InputError
 
@@ -46,9 +46,12 @@ class TrainingState:
         settings = config.train
         self.step = 0
         self.window = Window()
+        seed_everything(settings.seed)
         self.method = build_method(config, "training" if checkpoint is None else "resuming")
         if checkpoint is None:
             self.method.initialize()
+        if accelerator.process_index > 0:  # the same weights, other noise
+            seed_everything(settings.seed + accelerator.process_index)
         self.method.train()
         if settings.channels_last:
             self.method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

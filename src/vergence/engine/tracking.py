@@ -127,9 +127,12 @@ class Pace:
         """Start a new measurement."""
         self._start, self._paused, self._waited, self._images = time.perf_counter(), 0.0, 0.0, 0
 
-    def add(self, seconds: float, images: int) -> None:
-        """Count a batch and how long it took to arrive."""
+    def waited(self, seconds: float) -> None:
+        """Count time in which there was nothing to compute on."""
         self._waited += seconds
+
+    def count(self, images: int) -> None:
+        """Count images that were trained on."""
         self._images += images
 
     @contextlib.contextmanager

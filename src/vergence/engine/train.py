@@ -17,7 +17,7 @@ from vergence.data.loading import prepare_batch
 from vergence.engine.checkpoint import LoadedRun, latest_checkpoint
 from vergence.engine.config import RunConfig
 from vergence.engine.optim import set_learning_rates
-from vergence.engine.runtime import StopSignal, finish, seed_everything, start_accelerator
+from vergence.engine.runtime import StopSignal, finish, start_accelerator
 from vergence.engine.sources import build_loaders, manifests
 from vergence.engine.state import TrainingState, check_folder, open_folder
 from vergence.engine.tracking import Pace, ProgressLine, RunLog, check_trackers
@@ -40,7 +40,6 @@ def train(config: RunConfig, run: Path | str, resume: bool = False) -> Path:
     try:
         if accelerator.is_main_process:
             check_folder(run, resume)
-        seed_everything(config.train.seed)
         with contextlib.closing(Loop(config, run, accelerator, latest_checkpoint(run) if resume else None)) as loop:
             loop.run()
         return run
@@ -102,8 +101,7 @@ class Loop:
         while True:
             start = time.perf_counter()
             loaded = {role: next(iterator) for role, iterator in iterators.items()}
-            images = sum(len(batch["index"]) for batch in loaded.values()) * self.accelerator.num_processes
-            self.pace.add(time.perf_counter() - start, images)
+            self.pace.waited(time.perf_counter() - start)
             yield {role: prepare_batch(batch, self.accelerator.device) for role, batch in loaded.items()}
 
     def _step(self) -> None:
@@ -121,6 +119,7 @@ class Loop:
                 state.optimizer.step()
                 state.optimizer.zero_grad()
             state.window.add({"loss": loss, **losses})
+            self.pace.count(self.config.frames.batch_size * len(batches))
         state.method.after_step(state.step)
         if state.average is not None:
             state.average.update(state.step)
