@@ -160,6 +160,7 @@ def test_scales(tmp_path):
     given = predict(made_run(tmp_path, RedMethod(5.4)), frames, tmp_path / "b", scale=2.5)
     assert (given["factor"], given["unit"]) == (2.5, "metres")
     assert "given" in given["scale"]
+    assert predict(made_run(tmp_path, RedMethod(5.4)), frames, tmp_path / "b", scale="2.5") == given
     with pytest.raises(InputError, match="unscaled"):
         predict(made_run(tmp_path), frames, tmp_path / "c", scale="metric")
     with pytest.raises(InputError, match="no frame shows measured depth"):

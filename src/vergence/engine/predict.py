@@ -1,5 +1,6 @@
 """Depth of images, folders and videos as files: 16-bit PNG, arrays, colours, a colour video, point clouds."""
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -110,6 +111,7 @@ def predict(
         InputError: unreadable input, impossible scale, ``out`` holds other predictions or cannot be written.
     """
     _check_colour_map(colour_map)
+    scale = _number(scale)
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
     source, out = open_source(input, split, limit), Path(out)
     guess = field_of_view if field_of_view is not None else loaded.config.frames.options.field_of_view
@@ -137,6 +139,13 @@ def _check_colour_map(name: str) -> None:
 
     if name not in colormaps:
         raise InputError(f"colour map {name!r} is unknown{nearest(name, list(colormaps))}; use one of matplotlib's.")
+
+
+def _number(scale: float | str | None) -> float | str | None:
+    """A factor given as a word, as on a command line, is the same factor."""
+    with contextlib.suppress(TypeError, ValueError):
+        return float(scale)  # type: ignore[arg-type]
+    return scale
 
 
 def _made_by(
@@ -218,13 +227,9 @@ def _factor(
             if frame.truth is not None
         )
         return one_factor(ratios, "measured depth")
-    try:
-        factor = float(scale)
-    except ValueError:
-        factor = math.nan
-    if not (math.isfinite(factor) and factor > 0):
+    if isinstance(scale, str) or not (math.isfinite(scale) and scale > 0):
         raise InputError(f"scale {scale!r} is unknown; give a positive factor, 'metric' or 'truth'.")
-    return factor, f"factor {factor:g} given by the user"
+    return scale, f"factor {scale:g} given by the user"
 
 
 def _inverse_depths(run: LoadedRun, frames: list[Frame], flip: bool) -> list[Tensor]:
