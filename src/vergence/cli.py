@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import difflib
 import inspect
+import itertools
 import logging
 import os
 import re
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"{place}{error.strerror or error}.", 2)
     except KeyboardInterrupt:
         return _fail("interrupted.", 130)
+    except SystemExit as stop:  # the parser has printed a help text
+        return int(stop.code or 0)
     except Interrupted as stop:
         return _fail(str(stop), stop.exit_code)
 
@@ -69,13 +72,13 @@ def _overview() -> str:
 
 
 def _parse(usage: str, function: Callable[..., Any], words: list[str], several: str = "") -> Namespace:
-    """Arguments of a verb. What the usage shows in capitals without "--" is positional; ``several`` may repeat."""
+    """Arguments of a verb. What the usage shows before its first option is positional; ``several`` may repeat."""
     verb, *shown = usage.split()
     parser = ArgumentParser(
         prog=f"vergence {verb}", description=_summary(function), exit_on_error=False, allow_abbrev=False
     )
     parser.usage = f"vergence {usage}"
-    positional = [word.rstrip(".").lower() for word in shown if word.strip(".").isupper()]
+    positional = [word.rstrip(".").lower() for word in itertools.takewhile(lambda word: word[0] not in "-[", shown)]
     help_texts = _argument_texts(function)
     for name, parameter in inspect.signature(function).parameters.items():
         if name in ("progress", "overrides", "options"):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,12 +17,14 @@ import torch
 from tests.engine.tiny_method import write_frames, write_recipe
 from vergence import api
 from vergence.engine.checkpoint import load_run, read_tensors
+from vergence.engine.config import load_config
+from vergence.engine.sources import build_loaders, manifests
 from vergence.engine.tracking import drop_rows_after
 from vergence.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 PACE = ("time", "images_per_second", "data_wait", "seconds")
-STEPS = 300
+STEPS = 140
 HARD = {
     "train.steps": STEPS,
     "train.log_every": 5,
@@ -73,7 +76,7 @@ def start(straight: Path, run: Path) -> "subprocess.Popen[str]":
 
 
 def test_killed_and_resumed(straight: Path, tmp_path: Path) -> None:
-    run, moment = tmp_path / "run", random.SystemRandom().randrange(10, STEPS - 60)
+    run, moment = tmp_path / "run", random.SystemRandom().randrange(10, STEPS - 50)
     process = start(straight, run)
     while process.poll() is None and last_step(run) < moment:
         time.sleep(0.002)
@@ -82,9 +85,9 @@ def test_killed_and_resumed(straight: Path, tmp_path: Path) -> None:
     assert process.returncode == -signal.SIGKILL, f"finished before it could be killed at step {moment}"
     stopped_at = last_step(run)
     assert stopped_at >= moment
-    (run / "checkpoints" / ".partial-step-00000299").mkdir()  # as if killed while writing
+    (run / "checkpoints" / ".partial-step-00000139").mkdir()  # as if killed while writing
     with (run / "metrics.jsonl").open("a") as file:
-        file.write('{"step": 299, "kind": "tr')
+        file.write('{"step": 139, "kind": "tr')
     api.resume(run)
     assert_same(run, straight)
     assert not list((run / "checkpoints").glob(".partial*"))
@@ -100,7 +103,7 @@ def test_terminated_and_resumed(straight: Path, tmp_path: Path) -> None:
     assert process.returncode == 143
     assert errors.splitlines()[-1].startswith("vergence: stopped at step ")
     assert "Traceback" not in errors
-    assert load_run(run).step % 7 != 0 or load_run(run).step >= 15
+    assert 15 <= load_run(run).step < STEPS
     api.resume(run)
     assert_same(run, straight)
 
@@ -160,18 +163,14 @@ def test_two_processes_give_the_losses_of_one(straight: Path, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(str(tmp_path / "two")) == 1
     for ours, theirs in zip(numbers(tmp_path / "two"), numbers(alone), strict=True):
+        assert ours.pop("kind") == theirs.pop("kind")
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-7)
     ours, theirs = (load_run(tmp_path / name).method.state_dict() for name in ("two", "one"))
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-4, atol=1e-6)
 
 
-def test_a_batch_that_cannot_be_shared(straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from types import SimpleNamespace
-
-    from vergence.engine.config import load_config
-    from vergence.engine.sources import build_loaders, manifests
-
+def test_a_batch_that_cannot_be_shared(straight: Path) -> None:
     config = load_config(straight.parent / "tiny.yaml", (), straight.parent / "manifest.csv")
     world = SimpleNamespace(num_processes=3, process_index=0, device=torch.device("cpu"))
     with pytest.raises(InputError, match="multiple of 3"):

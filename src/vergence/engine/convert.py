@@ -15,6 +15,7 @@ from vergence.engine.config import RunConfig, config_from_dict
 from vergence.engine.state import check_folder
 from vergence.errors import InputError
 from vergence.methods.depth import DepthMethod
+from vergence.models.pose import PoseNetwork
 from vergence.models.pretrained import load_official_monodepth2, load_official_pose
 from vergence.models.weights import read_state_dict
 
@@ -46,7 +47,7 @@ def convert(weights: Sequence[Path], out: Path, family: str = "monodepth2") -> P
     method = build_method(config, "loading")
     assert isinstance(method, DepthMethod)
     load_official_monodepth2(method.network, states["encoder"], states["depth"])
-    if method.pose is not None:
+    if isinstance(method.pose, PoseNetwork):
         load_official_pose(method.pose, states["pose_encoder"], states["pose"])
     write_text(out / "recipe.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
     write_checkpoint(out, 0, config, method.state_dict(), {}, {})
@@ -76,6 +77,10 @@ def _settings(states: Mapping[str, State], plain: Mapping[str, Any]) -> RunConfi
     offsets: list[int | str] = [-1, 1] if "pose" in states else []
     if plain.get("use_stereo"):
         offsets.append("s")
+    if not offsets:
+        raise InputError(
+            "a model of video has pose_encoder.pth and pose.pth; give them beside encoder.pth and depth.pth."
+        )
     sections = {
         "recipe": "monodepth2",
         "method": "depth",

@@ -40,7 +40,7 @@ def manifests(config: RunConfig) -> tuple[Manifest, Manifest | None]:
     return training, evaluation
 
 
-def _split(manifest: Manifest, split: str) -> Manifest:
+def _split(manifest: Manifest, split: str | None) -> Manifest:
     if set(manifest.splits()) == {""}:
         return manifest
     chosen = manifest.select(split=split)
