@@ -62,17 +62,13 @@ class Synthesis(NamedTuple):
 
 
 def reduce_sources(errors: Tensor, available: Tensor | None, reduction: str) -> Tensor:
-    """Errors (B, S, H, W) of all sources to one map (B, 1, H, W); unavailable sources never count.
-
-    Infinite where a sample has no source at all, which keeps its pixels out of every mean.
-    """
+    """Errors (B, S, H, W) of all sources to one map (B, 1, H, W); unavailable sources never count."""
     if reduction == "min":
         return minimum_error(errors, available)
     if available is None:
         return errors.mean(dim=1, keepdim=True)
     weight = available[:, :, None, None].to(errors.dtype)
-    mean = (errors * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True).clamp(min=1)
-    return mean.masked_fill(~available.any(dim=1)[:, None, None, None], torch.inf)
+    return (errors * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 def prepare_views(
@@ -164,6 +160,9 @@ def shrink(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
 
 def kept_pixels(synthesis: Synthesis, views: Views) -> Tensor:
     """(B, 1, H, W) bool: pixels that teach depth, i.e. have a source and are not auto-masked."""
-    if views.identity_error is None:
-        return synthesis.error.isfinite()
-    return automask(synthesis.error, views.identity_error)
+    kept = torch.ones_like(synthesis.error, dtype=torch.bool)
+    if views.identity_error is not None:
+        kept = automask(synthesis.error, views.identity_error)
+    if views.available is not None:
+        kept = kept & views.available.any(dim=1)[:, None, None, None]
+    return kept

@@ -166,7 +166,8 @@ class DepthMethod(Method):
         if self.reference is not None:
             with torch.no_grad():
                 reference = self.reference(target_seen)[-1]
-            losses["feature_distance"] = self.config.feature_distance * feature_distance(features[-1], reference)
+            distance = feature_distance(features[-1].float(), reference.float())
+            losses["feature_distance"] = self.config.feature_distance * distance
         return losses
 
     def views(self, batch: Batch, step: int, noise: bool = True) -> Views:
