@@ -102,7 +102,7 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["index", "folder", "nothing", "--out", "m.csv"], "nothing"),
         (["index", "folder", ".", "--out", "m.csv", "--splt", "true"], "did you mean --split?"),
         (["convert", "nothing", "--from", "monodepth3", "--out", "new"], "did you mean 'monodepth2'?"),
-        (["convert", "nothing", "--out", "new"], "nothing lacks encoder.pth"),
+        (["convert", "nothing", "--out", "new"], "nothing does not exist"),
     ],
 )
 def test_mistakes(

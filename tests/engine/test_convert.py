@@ -88,15 +88,19 @@ def test_what_cannot_be_converted(files: Path, tmp_path: Path) -> None:
         convert([tmp_path], out)
     with pytest.raises(InputError, match="belong together"):
         convert([files / "encoder.pth", files / "depth.pth", files / "pose.pth"], out)
+    (tmp_path / "adam.pth").touch()
     with pytest.raises(InputError, match=r"adam\.pth is not one"):
-        convert([files, files / "adam.pth"], out)
+        convert([files, tmp_path / "adam.pth"], out)
+    with pytest.raises(InputError, match="does not exist"):
+        convert([tmp_path / "nothing"], out)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "depth.pth").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(InputError, match=r"depth\.pth"):
         convert([files / "encoder.pth", tmp_path / "bad" / "depth.pth"], out)
     torch.save({"encoder.conv1.weight": torch.ones(1)}, tmp_path / "bad" / "encoder.pth")
+    parts = ("depth", "pose_encoder", "pose")
     with pytest.raises(InputError, match="ResNet"):
-        convert([tmp_path / "bad" / "encoder.pth", files / "depth.pth"], out)
+        convert([tmp_path / "bad" / "encoder.pth", *(files / f"{part}.pth" for part in parts)], out)
     assert not out.exists()
     out.mkdir()
     (out / "something").touch()

@@ -56,6 +56,9 @@ def convert(weights: Sequence[Path], out: Path, family: str = "monodepth2") -> P
 
 def _find(weights: Sequence[Path]) -> dict[str, Path]:
     """Files by part, told by their names."""
+    for one in weights:
+        if not one.exists():
+            raise InputError(f"{one} does not exist; give the files of a Monodepth2 model, or their folder.")
     listed = [path for one in weights for path in (sorted(one.glob("*.pth")) if one.is_dir() else [one])]
     files: dict[str, Path] = {}
     for path in listed:
