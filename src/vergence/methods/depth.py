@@ -89,7 +89,7 @@ class DepthMethod(Method):
         seed: of the tie-breaking noise.
 
     Raises:
-        InputError: no source frames, no disparity scale, or a network that cannot be built.
+        InputError: no source frames, no disparity scale, frames too small, or a network that cannot be built.
     """
 
     roles = ("unlabelled",)
@@ -102,6 +102,7 @@ class DepthMethod(Method):
         if not config.network.scales:
             raise InputError("network.scales is empty; give at least [0].")
         self.network: DepthNetwork = build_depth_network(config.network)
+        self._check_size(options)
         self.pose: PoseNetwork | PoseCNN | None = None
         if any(offset != "s" for offset in self.offsets):
             self.pose = build_pose_network(config.pose, config.network.normalization)
@@ -119,6 +120,16 @@ class DepthMethod(Method):
                 freeze_batchnorm(self.pose)
         self.metres_per_unit = config.metres_per_unit
         self.scale = "metric" if "s" in self.offsets else "unscaled"
+
+    def _check_size(self, options: FrameOptions) -> None:
+        """The decoder pads by reflection, which takes two rows and columns at the deepest level."""
+        height, width = options.random_crop or (options.height, options.width)
+        deepest = self.network.encoder.strides[-1]
+        if min(height, width) <= deepest:
+            raise InputError(
+                f"frames of {width}x{height} are too small for {self.config.network.encoder}; "
+                f"use more than {deepest} rows and columns, and multiples of {deepest} where possible."
+            )
 
     def initialize(self) -> None:
         """Take over weights from ``initialize_from``; InputError if the parts do not fit."""
