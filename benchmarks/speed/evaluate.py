@@ -1,0 +1,141 @@
+"""Speed of evaluation: what the depth metrics cost beside the predictions that they judge.
+
+    python benchmarks/speed/evaluate.py                   # 192 x 640, batch 4, ResNet-18, truth of 375 x 1242
+    python benchmarks/speed/evaluate.py --height 96 --width 192 --truth 96 192 --encoder efficientnet_lite0
+
+Predicting and scoring are timed in turn, round after round, in one process, and compared as ratios of medians: absolute
+times on a shared machine mean little. Truth is as sparse as a LiDAR's (one pixel in twenty) or has every pixel. Growth
+is the cost of an image among four times as many, to that of one among few: 1 where nothing piles up. Appends one CSV
+row to ``--out``.
+"""
+
+import argparse
+import csv
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from vergence import __version__
+from vergence.data.dataset import FrameOptions
+from vergence.engine.evaluate import predict_inverse_depth
+from vergence.methods.depth import DepthConfig, DepthMethod
+from vergence.metrics.depth import PROTOCOLS, DepthMetric, DepthProtocol, score_inverse_depth
+from vergence.models.depth_network import DepthNetworkConfig
+
+LIDAR_SHARE = 0.05
+
+
+def build(options: argparse.Namespace) -> DepthMethod:
+    torch.manual_seed(0)
+    config = DepthConfig(network=DepthNetworkConfig(encoder=options.encoder, weights="none"))
+    frames = FrameOptions(height=options.height, width=options.width, offsets=("s",))  # needs no pose network
+    return DepthMethod(config, frames).to(options.device).eval().to(memory_format=torch.channels_last)
+
+
+def score(inverse_depth: torch.Tensor, truth: torch.Tensor, protocol: DepthProtocol) -> None:
+    """What evaluation does with a batch of predictions: image by image, numbers read back at once."""
+    for prediction, measured in zip(inverse_depth, truth, strict=True):
+        score_inverse_depth(prediction[0], measured[0], protocol).errors.tolist()
+
+
+def stream(inverse_depth: torch.Tensor, truth: torch.Tensor, batches: int) -> None:
+    """The metric that runs during training, over a whole split."""
+    metric = DepthMetric(PROTOCOLS["eigen"]).to(inverse_depth.device)
+    for _ in range(batches):
+        metric.update(inverse_depth, truth)
+    metric.compute()
+
+
+def timed(call: Callable[[], object], device: str) -> float:
+    if device == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    call()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def variants(options: argparse.Namespace) -> dict[str, tuple[int, Callable[[], object]]]:
+    """Name -> number of images, and what to time."""
+    method = build(options)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(options.batch, 3, options.height, options.width, generator=generator).to(options.device)
+    dense = 1 + 70 * torch.rand(options.batch, 1, *options.truth, generator=generator)
+    measured = torch.rand(dense.shape, generator=generator) < LIDAR_SHARE
+    dense, sparse = dense.to(options.device), (dense * measured).to(options.device)
+    found = predict_inverse_depth(method, images)
+    few, many, n = options.streamed, 4 * options.streamed, options.batch
+    return {
+        "predict": (n, lambda: predict_inverse_depth(method, images)),
+        "predict, flipped too": (n, lambda: predict_inverse_depth(method, images, flip=True)),
+        "score sparse, eigen": (n, lambda: score(found, sparse, PROTOCOLS["eigen"])),
+        "score sparse, improved": (n, lambda: score(found, sparse, PROTOCOLS["improved"])),
+        "score dense, plain": (n, lambda: score(found, dense, PROTOCOLS["plain"])),
+        "stream few": (few * n, lambda: stream(found, sparse, few)),
+        "stream many": (many * n, lambda: stream(found, sparse, many)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--height", type=int, default=192)
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--truth", type=int, nargs=2, default=(375, 1242), metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--streamed", type=int, default=5, help="batches of the shorter stream")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, help="CSV file to append to")
+    options = parser.parse_args()
+    with torch.inference_mode():
+        table = variants(options)
+        times: dict[str, list[float]] = {name: [] for name in table}
+        for turn in range(options.rounds + 1):  # the first round warms up
+            for name, (images, call) in table.items():
+                seconds = timed(call, options.device) / images
+                if turn:
+                    times[name].append(seconds)
+    median = {name: statistics.median(values) for name, values in times.items()}
+    size, truth = f"{options.height}x{options.width}", f"{options.truth[0]}x{options.truth[1]}"
+    print(
+        f"{options.encoder} {size} batch {options.batch}, truth {truth}, on {options.device}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}, {options.rounds} rounds"
+    )
+    print(f"{'variant':24} {'ms/image':>9} {'ratio':>7}")
+    for name, seconds in median.items():
+        print(f"{name:24} {1e3 * seconds:9.2f} {seconds / median['predict']:7.3f}")
+    growth = median["stream many"] / median["stream few"]
+    print(f"ratios are to predict; growth with four times the images {growth:.2f}")
+    if options.out:
+        row = {
+            "encoder": options.encoder,
+            "size": size,
+            "truth": truth,
+            "batch": options.batch,
+            "device": torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or "cpu",
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "vergence": __version__,
+            "predict_ms": round(1e3 * median["predict"], 3),
+            "flip_ratio": round(median["predict, flipped too"] / median["predict"], 3),
+            "eigen_ratio": round(median["score sparse, eigen"] / median["predict"], 4),
+            "improved_ratio": round(median["score sparse, improved"] / median["predict"], 4),
+            "dense_ratio": round(median["score dense, plain"] / median["predict"], 4),
+            "growth": round(growth, 3),
+        }
+        new = not options.out.exists()
+        with options.out.open("a", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+if __name__ == "__main__":
+    main()
