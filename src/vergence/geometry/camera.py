@@ -1,6 +1,6 @@
 """Pinhole cameras: intrinsics that follow their image, back-projection, projection, and depth from disparity.
 
-OpenCV axes (x right, y down, z forward), pixel centres at integers. Depth is z, in metres or unscaled: nothing here cares.
+OpenCV axes (x right, y down, z forward), pixel centres at integers. Depth is z, in any unit: nothing here cares.
 """
 
 import math
@@ -176,9 +176,7 @@ def project(points: Tensor, K: Tensor, T: Tensor | None = None) -> tuple[Tensor,
     return homogeneous[:, :2] / (homogeneous[:, 2:] + EPSILON), depth
 
 
-def disparity_to_depth(
-    disparity: Tensor, min_depth: float = 0.1, max_depth: float = 100.0
-) -> tuple[Tensor, Tensor]:
+def disparity_to_depth(disparity: Tensor, min_depth: float = 0.1, max_depth: float = 100.0) -> tuple[Tensor, Tensor]:
     """Inverse depth 1/max + (1/min - 1/max) disparity, and depth, from a sigmoid output (spec section 1.3).
 
     Args:

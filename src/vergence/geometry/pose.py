@@ -7,7 +7,7 @@ from torch import Tensor
 def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
     """Rotation matrices (..., 3, 3) of rotation vectors (..., 3), radians.
 
-    Rodrigues' formula R = I + a [v]x + b [v]x^2 with a = sin t / t and b = (1 - cos t) / t^2 as series near zero, so the
+    Rodrigues' formula R = I + a [v]x + b [v]x^2 with a = sin t / t and b = (1 - cos t) / t^2, as series near zero: the
     zero vector gives the identity with its true, finite gradient.
     """
     _check_vector("axis_angle_to_matrix", axis_angle)

@@ -4,8 +4,8 @@ Source: Godard et al., "Digging into Self-Supervised Monocular Depth Estimation"
 
 The error is evaluated at every pixel for every source and scale, so it is what a training step spends its time on
 outside the networks. :func:`photometric_error` therefore has its own gradient: box sums are separable, statistics of
-the target are shared, and nothing but three coefficient maps is kept for the backward pass. ``ssim_distance`` is the
-plain formula, and the tests hold the two together.
+the target are shared, a sample is worked on while it is in the cache, and nothing but three coefficient maps is kept
+for the backward pass. ``ssim_distance`` is the plain formula, and the tests hold the two together.
 """
 
 from typing import Any, Literal, cast
@@ -13,42 +13,13 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
+from vergence.geometry.blocks import cache_blocks
+from vergence.losses.box import box_sum, box_sum_adjoint
+
 C1 = 0.01**2
 C2 = 0.03**2
 Statistics = tuple[Tensor, Tensor]
-"""Box mean and box variance of the target, (B, C, H, W) each."""
-
-
-def _sum3(x: Tensor, dim: int) -> Tensor:
-    """Sums of three neighbours along a dimension, reflected at the ends."""
-    n = x.shape[dim]
-    out = torch.empty_like(x)
-    middle = out.narrow(dim, 1, n - 2)
-    torch.add(x.narrow(dim, 0, n - 2), x.narrow(dim, 1, n - 2), out=middle)
-    middle += x.narrow(dim, 2, n - 2)
-    torch.add(x.narrow(dim, 0, 1), x.narrow(dim, 1, 1), alpha=2, out=out.narrow(dim, 0, 1))
-    torch.add(x.narrow(dim, n - 1, 1), x.narrow(dim, n - 2, 1), alpha=2, out=out.narrow(dim, n - 1, 1))
-    return out
-
-
-def _sum3_adjoint(g: Tensor, dim: int) -> Tensor:
-    """The transpose of :func:`_sum3`: what its backward pass adds up."""
-    n = g.shape[dim]
-    out = g.clone()
-    out.narrow(dim, 1, n - 1).add_(g.narrow(dim, 0, n - 1))
-    out.narrow(dim, 0, n - 1).add_(g.narrow(dim, 1, n - 1))
-    out.narrow(dim, 1, 1).add_(g.narrow(dim, 0, 1))
-    out.narrow(dim, n - 2, 1).add_(g.narrow(dim, n - 1, 1))
-    return out
-
-
-def _box(x: Tensor) -> Tensor:
-    """3 x 3 means over the last two dimensions, reflection at the border; no gradient."""
-    return _sum3(_sum3(x, -1), -2).mul_(1 / 9)
-
-
-def _box_adjoint(g: Tensor) -> Tensor:
-    return _sum3_adjoint(_sum3_adjoint(g, -2), -1).mul_(1 / 9)
+"""Of the target: sums over 3 x 3 windows, and 81 times the variance in them; (B, C, H, W) each."""
 
 
 def _mean3x3(x: Tensor) -> Tensor:
@@ -76,51 +47,74 @@ def ssim_distance(x: Tensor, y: Tensor) -> Tensor:
 
 @torch.no_grad()
 def target_statistics(target: Tensor) -> Statistics:
-    """Box mean and variance of the target (B, C, H, W): shared by all comparisons with it."""
-    mean = _box(target)
-    return mean, _box(target * target).addcmul_(mean, mean, value=-1)
+    """Window sums and variances of the target (B, C, H, W): shared by all comparisons with it."""
+    target = _full_precision(target)
+    total, square, scratch = (torch.empty_like(target, memory_format=torch.contiguous_format) for _ in range(3))
+    box_sum(target, scratch, total)
+    box_sum(target * target, scratch, square)
+    return total, square.mul_(9).sub_(total * total)
 
 
 class _PhotometricError(torch.autograd.Function):
-    """Weighted SSIM and L1, channel mean, with its gradient to the prediction (B, S, C, H, W)."""
+    """Weighted SSIM and L1, channel mean, with its gradient to the prediction (B, S, C, H, W).
+
+    With window sums X of x, Q of x^2, P of x y, and Y and V = 81 var(y) of the target,
+    SSIM = a1 a2 / (b1 b2) / 4 with a1 = 2 X Y + 81 C1, a2 = 2 (9 P - X Y) + 81 C2, b1 = X^2 + Y^2 + 81 C1,
+    b2 = 9 Q - X^2 + V + 81 C2; below, half of a1 and a2. Both sides of each ratio are summed in one order: equal images
+    give exactly 1. |SSIM| > 1 happens by rounding only, at its extremum, so its gradient is not masked.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor, mean: Tensor, variance: Tensor, weight: float) -> Tensor:
-        y, mean, variance = y[:, None], mean[:, None], variance[:, None]
-        mu, square, product = _box(x), _box(x * x), _box(x * y)
-        cross = mu * mean
-        mu_squared = mu * mu
-        a1 = 2 * cross + C1
-        a2 = product.sub_(cross).mul_(2).add_(C2)
-        b1 = mean.square().add(C1) + mu_squared
-        b2 = square.sub_(mu_squared).add_(variance + C2)
-        inverse = (b1 * b2).reciprocal_()
-        ssim = a1 * a2 * inverse
+    def forward(ctx: Any, x: Tensor, y: Tensor, y_sum: Tensor, y_variance: Tensor, weight: float) -> Tensor:
         channels = x.shape[2]
-        error = ssim.clamp(-1, 1).mean(dim=2).mul_(-0.5 * weight).add_(0.5 * weight)
-        difference = x - y
-        error.add_(difference.abs().mean(dim=2), alpha=1 - weight)
-        if ctx.needs_input_grad[0]:
-            # d error / d SSIM is -weight / (2 C), zero where SSIM is clamped.
-            scale = (-0.5 * weight / channels) * ((ssim >= -1) & (ssim <= 1)).to(x.dtype)
-            ssim.mul_(scale)
-            by_square = -(ssim / b2)  # with respect to box(x^2)
-            by_product = a1.mul(inverse).mul_(2).mul_(scale)  # box(x y)
-            by_mean = (a2 - a1).mul_(mean).mul_(2).mul_(inverse).mul_(scale)  # box(x)
-            by_mean.addcmul_(ssim, mu / b1, value=-2).addcmul_(by_square, mu, value=-2)
-            ctx.save_for_backward(x, y, by_mean, by_square, by_product, difference.sign_())
-            ctx.l1 = (1 - weight) / channels
-        return cast(Tensor, error)
+        error = x.new_empty(x.shape[0], x.shape[1], *x.shape[3:])
+        keep = ctx.needs_input_grad[0]
+        by_sum, by_square, by_product = (torch.empty_like(x) if keep else x for _ in range(3))
+        for block in cache_blocks(x):
+            xs, ys, y_total = x[block], y[block, None], y_sum[block, None]
+            scratch, work, p, q, total = (torch.empty_like(xs) for _ in range(5))
+            box_sum(xs, scratch, total)
+            box_sum(torch.mul(xs, xs, out=work), scratch, q)
+            box_sum(torch.mul(xs, ys, out=work), scratch, p)
+            cross = torch.mul(total, y_total, out=scratch)
+            a1 = torch.add(cross, 40.5 * C1, out=work)
+            a2 = p.mul_(9).sub_(cross).add_(40.5 * C2)
+            squared = torch.mul(total, total, out=scratch)
+            b2 = q.mul_(9).sub_(squared).add_(y_variance[block, None]).add_(81 * C2)
+            b1 = squared.add_(y_total * y_total).add_(81 * C1)
+            denominator = b1 * b2
+            ssim = torch.mul(a1, a2).div_(denominator).mul_(4).clamp_(-1, 1)
+            similarity = ssim.sum(dim=2)
+            if keep:
+                torch.div(a1, denominator, out=by_product[block])
+                torch.sub(a2, a1, out=by_sum[block]).div_(denominator).mul_(y_total).mul_(2)
+                torch.div(ssim, b2, out=by_square[block])
+                by_sum[block].addcmul_(ssim.div_(b1).sub_(by_square[block]), total, value=-1)
+            distance = similarity.neg_().add_(channels).mul_(0.5 * weight / channels)
+            difference = torch.sub(xs, ys, out=work).abs_().sum(dim=2)
+            torch.add(distance, difference, alpha=(1 - weight) / channels, out=error[block])
+        if keep:
+            ctx.save_for_backward(x, y, by_sum, by_square, by_product)
+            ctx.weight = weight
+        return error
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:  # type: ignore[override]
-        x, y, by_mean, by_square, by_product, sign = ctx.saved_tensors
-        g = gradient[:, :, None]
-        total = _box_adjoint(by_square * g).mul_(x).mul_(2)
-        total.addcmul_(_box_adjoint(by_product * g), y)
-        total.add_(_box_adjoint(by_mean * g))
-        return total.addcmul_(sign, g, value=ctx.l1), None, None, None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
+        x, y, by_sum, by_square, by_product = ctx.saved_tensors
+        channels = x.shape[2]
+        result = torch.empty_like(x)
+        for block in cache_blocks(x):
+            xs, ys, out = x[block], y[block, None], result[block]
+            scratch, work, part = (torch.empty_like(xs) for _ in range(3))
+            g = gradient[block, :, None]
+            by_ssim = g * (-0.5 * ctx.weight / channels)
+            box_sum_adjoint(torch.mul(by_square[block], by_ssim, out=work), scratch, out).mul_(xs).mul_(-18)
+            box_sum_adjoint(torch.mul(by_product[block], by_ssim, out=work), scratch, part).mul_(ys)
+            out.add_(part, alpha=36)
+            out.add_(box_sum_adjoint(torch.mul(by_sum[block], by_ssim, out=work), scratch, part), alpha=2)
+            out.addcmul_(torch.sub(xs, ys, out=work).sign_(), g, value=(1 - ctx.weight) / channels)
+        return result, None, None, None, None
 
 
 def photometric_error(
@@ -129,12 +123,13 @@ def photometric_error(
     """``ssim_weight`` * mean_c DSSIM + (1 - ``ssim_weight``) * mean_c |prediction - target| (equation 3).
 
     Args:
-        prediction: (B, S, C, H, W) warped sources, or (B, C, H, W); gradients flow to it and not to the target.
+        prediction: (B, S, C, H, W) warped sources, or (B, C, H, W); gradients flow to it (once) and not to the target.
         target: (B, C, H, W) in [0, 1].
         statistics: :func:`target_statistics` of the target, to share it between calls.
 
     Returns:
-        (B, S, H, W); S = 1 for a 4-D prediction.
+        (B, S, H, W), S = 1 for a 4-D prediction; exactly 0 where both are equal in the whole window. In the dtype of
+        the prediction; computed in float32 at least.
 
     Raises:
         ValueError: if shapes do not match, or the images are smaller than 2 x 2.
@@ -147,22 +142,41 @@ def photometric_error(
             "expected (B, S, C, H, W) and (B, C, H, W)"
         )
     if ssim_weight == 0:
-        return (prediction - target[:, None]).abs().mean(dim=2)
+        return (prediction - target.detach()[:, None]).abs().mean(dim=2)
     if min(target.shape[-2:]) < 2:
-        raise ValueError(f"images of {tuple(target.shape[-2:])} are too small for a 3 x 3 window, expected 2 x 2 or more")
-    mean, variance = target_statistics(target) if statistics is None else statistics
-    return cast(Tensor, _PhotometricError.apply(prediction, target.detach(), mean, variance, ssim_weight))
+        raise ValueError(
+            f"images of {tuple(target.shape[-2:])} are too small for a 3 x 3 window, expected 2 x 2 or more"
+        )
+    total, variance = target_statistics(target) if statistics is None else statistics
+    x, y = _full_precision(prediction), _full_precision(target.detach())
+    return cast(Tensor, _PhotometricError.apply(x, y, total, variance, ssim_weight)).to(prediction.dtype)
+
+
+def _full_precision(x: Tensor) -> Tensor:
+    """Variances are differences of nearly equal numbers: never in less than float32."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def minimum_error(errors: Tensor, available: Tensor | None = None) -> Tensor:
-    """Per-pixel minimum (B, 1, H, W) over sources (B, S, H, W); those not ``available`` (B, S) never win (equation 4)."""
+    """Per-pixel minimum (B, 1, H, W) over sources (B, S, H, W); those not ``available`` (B, S) never win (equation 4).
+
+    Infinite where a sample has none available, which :func:`automasked_loss` leaves out.
+    """
+    if errors.ndim != 4 or (available is not None and available.shape != errors.shape[:2]):
+        shape = None if available is None else tuple(available.shape)
+        raise ValueError(
+            f"errors have shape {tuple(errors.shape)} and available {shape}, expected (B, S, H, W) and (B, S)"
+        )
     if available is not None:
-        errors = errors.masked_fill(~available[:, :, None, None], torch.inf)
+        absent = torch.where(available, 0.0, torch.inf).to(errors.dtype)
+        errors = errors + absent[:, :, None, None]  # three times faster than filling through a mask
     return errors.amin(dim=1, keepdim=True) if errors.shape[1] > 1 else errors
 
 
 def automask(error: Tensor, identity_error: Tensor) -> Tensor:
     """Bool (B, 1, H, W): pixels that the warped sources explain better than the un-warped ones (equation 5)."""
+    if error.shape != identity_error.shape:
+        raise ValueError(f"errors have shapes {tuple(error.shape)} and {tuple(identity_error.shape)}, expected one")
     return error < identity_error
 
 
@@ -175,21 +189,22 @@ def tie_break_noise(
     return torch.randn(shape, generator=generator, device=device, dtype=dtype).mul_(scale)
 
 
-def automasked_loss(
-    error: Tensor, identity_error: Tensor | None, normalise: Literal["all", "kept"] = "all"
-) -> Tensor:
+def automasked_loss(error: Tensor, identity_error: Tensor | None, normalise: Literal["all", "kept"] = "all") -> Tensor:
     """Scalar loss of errors (B, 1, H, W), masked by the identity errors where given.
 
     "all": mean over all pixels of min(error, identity error); masked pixels are constants (as published).
     "kept": mean over the kept pixels; 0 where none is kept. Pixels with no available source (infinite) do not count.
     """
+    if normalise not in ("all", "kept"):
+        raise ValueError(f'normalise is {normalise!r}, expected "all" or "kept"')
     finite = error.isfinite()
     if identity_error is None:
         kept = finite
         value = error
     else:
-        kept = automask(error, identity_error) & finite
-        value = torch.minimum(error, identity_error) if normalise == "all" else error
+        better = automask(error, identity_error)
+        kept = better & finite
+        value = torch.where(better, error, identity_error) if normalise == "all" else error  # at a tie: a constant
     counted = finite if normalise == "all" else kept
     total = value.masked_fill(~counted, 0).sum()
     return total / counted.sum().clamp(min=1)

@@ -41,6 +41,16 @@ def depth_errors(ground_truth: Tensor, prediction: Tensor) -> Tensor:
     return torch.stack(errors + shares)
 
 
+def garg_crop(like: Tensor) -> Tensor:
+    """Bool of the shape of ``like`` (..., H, W): inside the crop of Garg et al."""
+    height, width = like.shape[-2:]
+    rows = slice(int(GARG_CROP[0] * height), int(GARG_CROP[1] * height))
+    columns = slice(int(GARG_CROP[2] * width), int(GARG_CROP[3] * width))
+    inside = torch.zeros_like(like, dtype=torch.bool)
+    inside[..., rows, columns] = True
+    return inside
+
+
 @dataclass(frozen=True)
 class DepthProtocol:
     """Which pixels count, and how the prediction's scale is found."""
@@ -72,14 +82,7 @@ class DepthProtocol:
             mask = (ground_truth > self.min_depth) & (ground_truth < self.max_depth)
         else:
             mask = ground_truth > 0
-        if self.crop == "garg":
-            height, width = ground_truth.shape
-            rows = slice(int(GARG_CROP[0] * height), int(GARG_CROP[1] * height))
-            columns = slice(int(GARG_CROP[2] * width), int(GARG_CROP[3] * width))
-            inside = torch.zeros_like(mask)
-            inside[rows, columns] = True
-            mask = mask & inside
-        return mask
+        return mask & garg_crop(mask) if self.crop == "garg" else mask
 
 
 PROTOCOLS: dict[str, DepthProtocol] = {
@@ -98,7 +101,9 @@ class DepthScore(NamedTuple):
 
 
 def median(values: Tensor) -> Tensor:
-    """The median of a vector, the mean of the middle two for an even number (torch's own takes the lower)."""
+    """The median of a vector, the mean of the middle two for an even number (torch's own takes the lower); NaN of none."""
+    if len(values) == 0:
+        return values.new_full((), torch.nan)
     ordered = values.sort().values
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
@@ -153,6 +158,7 @@ class DepthMetric(Metric):
 
     def __init__(self, protocol: DepthProtocol, **options: Any) -> None:
         super().__init__(**options)
+        self.set_dtype(torch.float64)  # also of what a process without images sends to the others
         self.protocol = protocol
         self.add_state("errors", torch.zeros(7, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
@@ -164,7 +170,8 @@ class DepthMetric(Metric):
         any truth do not count."""
         if inverse_depth.ndim != 4 or inverse_depth.shape[1] != 1 or len(inverse_depth) != len(ground_truth):
             raise ValueError(
-                f"inverse depth has shape {tuple(inverse_depth.shape)} for {len(ground_truth)} truths, expected (B, 1, h, w)"
+                f"inverse depth has shape {tuple(inverse_depth.shape)} for {len(ground_truth)} truths, "
+                "expected (B, 1, h, w) and B truths"
             )
         for prediction, truth in zip(inverse_depth, ground_truth, strict=True):
             score = score_inverse_depth(prediction[0], truth.reshape(truth.shape[-2:]), self.protocol)
@@ -203,15 +210,17 @@ def flip_postprocess(plain: Tensor, flipped_back: Tensor) -> Tensor:
 def training_depth_errors(depth: Tensor, ground_truth: Tensor) -> Tensor:
     """Monodepth2's monitoring during training (7,): one median over the batch, depth (not disparity) resized.
 
-    depth (B, 1, h, w) and ground truth (B, 1, 375, 1242), 0 = none. Not a protocol: numbers of different batch sizes
-    cannot be compared.
+    depth (B, 1, h, w) and ground truth (B, 1, H, W), 0 = none (published: 375 x 1242). The median is the lower one, the
+    truth is not capped. Not a protocol: numbers of different batch sizes cannot be compared.
     """
+    if depth.ndim != 4 or ground_truth.ndim != 4 or depth.shape[:2] != ground_truth.shape[:2] or depth.shape[1] != 1:
+        raise ValueError(
+            f"depth and truth have shapes {tuple(depth.shape)} and {tuple(ground_truth.shape)}, "
+            "expected (B, 1, h, w) and (B, 1, H, W)"
+        )
     size = ground_truth.shape[-2:]
     resized = F.interpolate(depth, size=size, mode="bilinear", align_corners=False).clamp(1e-3, 80)
-    mask = ground_truth > 0
-    crop = torch.zeros_like(mask)
-    crop[:, :, int(GARG_CROP[0] * size[0]) : int(GARG_CROP[1] * size[0]), 44:1197] = True
-    mask &= crop
+    mask = (ground_truth > 0) & garg_crop(ground_truth)
     truth, prediction = ground_truth[mask], resized[mask]
     prediction = prediction * (cast(Tensor, truth.median()) / prediction.median())
     return depth_errors(truth, prediction.clamp(1e-3, 80))

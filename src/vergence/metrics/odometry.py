@@ -52,7 +52,7 @@ def align_similarity(points: Array, reference: Array) -> tuple[float, Array, Arr
 
 
 def trajectory_errors(ground_truth: Array, prediction: Array) -> dict[str, float]:
-    """Whole-track errors of camera-to-world poses (N, 4, 4), N >= 3, after one scale (and for the ATE a rotation and shift).
+    """Whole-track errors of camera-to-world poses (N, 4, 4), N >= 3, after one scale (for the ATE a rigid move, too).
 
     ``t_err`` in percent and ``r_err`` in degrees per 100 m, averaged over segments of 100 to 800 m as in the KITTI
     odometry benchmark; of a track shorter than 100 m, over segments of a quarter, a half and three quarters of it
