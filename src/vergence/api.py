@@ -262,7 +262,11 @@ def doctor(out: str | Path | None = None) -> "list[Check]":
 
 
 def demo(
-    out: str | Path = "demo", recipe: str = "depth-toytown-demo", overrides: Overrides = (), limit: int | None = None
+    out: str | Path = "demo",
+    recipe: str = "depth-toytown-demo",
+    overrides: Overrides = (),
+    limit: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Render a small town, train depth in it, score it on streets never seen, and write a report.
 
@@ -282,13 +286,13 @@ def demo(
     out = Path(out)
     run = out / "run"
     _log.info("1/4 rendering toy town in %s", out / "town")
-    manifest = write_toytown(out / "town")
+    manifest = write_toytown(out / "town", progress=progress)
     _log.info("2/4 training %s in %s", recipe, run)
     if (run / "recipe.yaml").is_file():
         resume(run)
     else:
         train(recipe, run, manifest, overrides)
     _log.info("3/4 evaluating on streets that were not trained on")
-    evaluate(run, limit=limit)
+    evaluate(run, limit=limit, progress=progress)
     _log.info("4/4 writing the report")
     return report(run)

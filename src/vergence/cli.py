@@ -290,7 +290,8 @@ def _doctor(words: list[str]) -> int:
 def _demo(words: list[str]) -> int:
     own, settings = _settings(words, ("--out", "--recipe", "--limit", "--help", "-h"))
     arguments = _parse("demo [--out DIR] [--recipe NAME] [--limit N] [--key value ...]", api.demo, own)
-    page = api.demo(arguments.out, arguments.recipe, settings, arguments.limit)
+    with _bar("working") as progress:
+        page = api.demo(arguments.out, arguments.recipe, settings, arguments.limit, progress)
     print(f"Open {page.resolve()} in a browser.")
     return 0
 
@@ -354,11 +355,33 @@ def _messages() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _bar(text: str) -> Iterator[Callable[[int, int], None]]:
-    """A function (done, total) that moves a bar on a terminal and does nothing elsewhere."""
+    """A function (done, total): a bar on a terminal while there is work, a line every quarter elsewhere."""
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(text, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    bars: list[Progress] = []
+    quarters = [0]
+
+    def stop() -> None:
+        while bars:
+            bars.pop().stop()
+        quarters[0] = 0
+
+    def show(done: int, total: int) -> None:
+        if console.is_terminal:
+            if not bars:
+                bars.append(Progress(console=console, transient=True))
+                bars[0].add_task(text, total=total)
+                bars[0].start()
+            bars[0].update(bars[0].task_ids[0], completed=done, total=total)
+        elif 4 * done // max(total, 1) > quarters[0]:
+            quarters[0] = 4 * done // max(total, 1)
+            print(f"{text}: {done} of {total}", file=sys.stderr, flush=True)
+        if done >= total:
+            stop()
+
+    try:
+        yield show
+    finally:
+        stop()

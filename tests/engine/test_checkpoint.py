@@ -47,7 +47,9 @@ def test_contents(run: Path) -> None:
         "model.safetensors", "config.json", "README.md", "state.safetensors", "state.json",
     }  # fmt: skip
     assert (run / "checkpoints" / "LATEST").read_text() == "step-00000008\n"
-    assert "step 8" in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert "step 8" in card
+    assert "unscaled" in card
     assert names(run) == {"LATEST", "step-00000004", "step-00000008"}
 
 
@@ -159,13 +161,6 @@ def test_weights_of_another_network(run: Path, drop: str) -> None:
     module.save_file(tensors, folder / "model.safetensors")
     with pytest.raises(InputError, match="another network"):
         load_run(run)
-
-
-def test_parts_that_only_training_needs_are_passed_over(run: Path) -> None:
-    folder = find_checkpoint(run)
-    tensors = {**module.read_tensors(folder / "model.safetensors"), "reference.weight": torch.ones(1)}
-    module.save_file(tensors, folder / "model.safetensors")
-    assert load_run(run).step == 8
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:

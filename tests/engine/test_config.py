@@ -110,6 +110,7 @@ def test_overrides_as_a_mapping(tmp_path: Path) -> None:
         (["--frames.cache", "perhaps"], "true or false"),
         (["--frames.options.offsets", "[0]"], "offsets"),
         (["--method", "tinny"], "method"),
+        (["--evaluate.protocol", "eigne"], "did you mean 'eigen'"),
         (["train.steps", "3"], "--section.key"),
     ],
 )

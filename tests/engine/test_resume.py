@@ -128,6 +128,20 @@ def test_a_finished_run_stays_as_it_is_and_can_go_further(straight: Path, tmp_pa
     assert numbers(run)[-1]["step"] == 14
 
 
+def test_helpers_of_training_are_kept_out_of_the_model_and_come_back(straight: Path, tmp_path: Path) -> None:
+    folder = straight.parent
+    words = {"tiny.reference": True, "train.steps": 8}
+    run = api.train(folder / "tiny.yaml", tmp_path / "run", folder / "manifest.csv", words)
+    model = read_tensors(run / "checkpoints/step-00000008/model.safetensors")
+    state = read_tensors(run / "checkpoints/step-00000008/state.safetensors")
+    assert not any(name.startswith("reference") for name in model)
+    assert "method/reference.weight" in state
+    assert load_run(run).step == 8
+    api.resume(run, {"train.steps": 12})
+    later = read_tensors(run / "checkpoints/step-00000012/state.safetensors")
+    assert torch.equal(later["method/reference.weight"], state["method/reference.weight"])
+
+
 def test_resuming_with_another_optimiser_or_network(straight: Path, tmp_path: Path) -> None:
     folder = straight.parent
     run = api.train(folder / "tiny.yaml", tmp_path / "run", folder / "manifest.csv")

@@ -128,6 +128,14 @@ def test_no_measured_depth_means_no_evaluation(recipe: Path, tmp_path: Path, cap
     assert "no evaluation during training" in caplog.text
 
 
+def test_a_broken_file_in_the_evaluation_does_not_end_the_training(recipe: Path, tmp_path: Path) -> None:
+    manifest = write_frames(tmp_path, depth=True)
+    (tmp_path / "8.npy").write_bytes(b"broken")
+    run = api.train(recipe, tmp_path / "run", manifest, {"train.evaluate_every": 12})
+    assert load_run(run).step == 12
+    assert "8.npy" in rows(run, "event")[1]["reason"]
+
+
 def test_nothing_waits_for_the_device_between_loggings(
     recipe: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

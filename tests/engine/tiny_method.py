@@ -30,10 +30,10 @@ class TinyConfig:
     width: int = 4
     dropout: float = 0.1
     explode_at: int | None = None
-    weights: str = "random"
+    reference: bool = False
 
     def for_loading(self, keep_reference: bool = False) -> "TinyConfig":
-        return replace(self, weights="none")
+        return replace(self, reference=self.reference and keep_reference)
 
 
 class TinyMethod(Method):
@@ -47,6 +47,7 @@ class TinyMethod(Method):
         self.encoder = nn.Conv2d(3, config.width, 3, padding=1)
         self.head = nn.Conv2d(config.width, 3, 3, padding=1)
         self.dropout = nn.Dropout(config.dropout)
+        self.reference = nn.Conv2d(3, 2, 1).requires_grad_(False) if config.reference else None
         self.register_buffer("steps_seen", torch.zeros((), dtype=torch.int64))
 
     def parameter_groups(self) -> list[dict[str, Any]]:

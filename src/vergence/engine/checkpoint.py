@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -21,7 +22,11 @@ from vergence.engine.config import RunConfig, config_from_dict
 from vergence.errors import InputError
 from vergence.methods import METHODS, Method
 
+_log = logging.getLogger("vergence")
+
 FORMAT = 1
+TRAINING_ONLY = "reference."
+"""Weights of a method below this name are a frozen helper of training: they go with the resume state."""
 _STEP = re.compile(r"step-(\d{8,})")
 _PARTIAL = ".partial-"
 
@@ -44,10 +49,14 @@ def build_method(config: RunConfig, purpose: str = "training") -> Method:
     Raises:
         InputError: what the method raises for impossible settings.
     """
-    section = config.section
+    section, level = config.section, _log.level
     if purpose != "training":
         section = section.for_loading(keep_reference=purpose == "resuming")
-    return METHODS[config.method][1](section, config.frames.options, config.train.seed)
+        _log.setLevel(logging.WARNING)  # that networks start from random weights is not news here
+    try:
+        return METHODS[config.method][1](section, config.frames.options, config.train.seed)
+    finally:
+        _log.setLevel(level)
 
 
 def load_run(path: Path | str, device: str = "cpu") -> LoadedRun:
@@ -131,19 +140,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def load_weights(method: nn.Module, state: Mapping[str, Tensor], origin: Path | str) -> None:
-    """Copy weights into a method. Stored parts that the method does not have at all (a part only training needs) are
-    passed over; anything else that does not match is an InputError.
-    """
+    """Copy weights into a method, strictly: InputError where a name or a shape differs."""
     own = method.state_dict()
-    parts = {name.split(".")[0] for name in own}
     missing = [name for name in own if name not in state]
-    unexpected = [name for name in state if name not in own and name.split(".")[0] in parts]
-    odd = missing or unexpected
+    odd = missing or [name for name in state if name not in own]
     if odd:
-        verb = "lacks" if missing else "has no place in the network for"
+        verb, place = ("lacks", "") if missing else ("holds", " without a place")
         raise InputError(
-            f"{origin} is of another network: it {verb if missing else 'holds'} {len(odd)} tensors"
-            f"{'' if missing else ' without a place'}, first {odd[0]!r}; use the checkpoint of this network."
+            f"{origin} is of another network: it {verb} {len(odd)} tensors{place}, first {odd[0]!r}; "
+            "use the checkpoint of this network."
         )
     for name, tensor in own.items():
         if tensor.shape != state[name].shape or tensor.is_floating_point() != state[name].is_floating_point():
@@ -162,12 +167,14 @@ def write_checkpoint(
     tensors: Mapping[str, Tensor],
     values: Mapping[str, Any],
     keep: int = 2,
+    scale: str = "unscaled",
 ) -> Path:
     """Write ``checkpoints/step-N``: beside its place, flushed to disk, then renamed; then LATEST; then drop old ones.
 
     Args:
         weights: what evaluation and prediction use.
         tensors, values: what resuming needs besides.
+        scale: what a unit of depth is, for the model card.
 
     Raises:
         InputError: the folder cannot be written; earlier checkpoints stay.
@@ -184,7 +191,7 @@ def write_checkpoint(
         settings = {"format": FORMAT, "vergence": vergence.__version__, "step": step, "config": config.to_dict()}
         (partial / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         (partial / "state.json").write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
-        (partial / "README.md").write_text(_model_card(config, step), encoding="utf-8")
+        (partial / "README.md").write_text(_model_card(config, step, scale), encoding="utf-8")
         for path in [*partial.iterdir(), partial]:
             _flush(path)
         if final.exists():  # left by a run that was killed before LATEST named it
@@ -250,7 +257,7 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _model_card(config: RunConfig, step: int) -> str:
+def _model_card(config: RunConfig, step: int, scale: str) -> str:
     options = config.frames.options
     return f"""---
 library_name: vergence
@@ -260,7 +267,7 @@ tags: [depth-estimation, self-supervised]
 
 Trained with Vergence {vergence.__version__}, method `{config.method}`, recipe `{config.recipe}`, on frames of
 {options.width}x{options.height} with sources {list(options.offsets)}, seed {config.train.seed}. All settings stand in
-`config.json`.
+`config.json`. Depth is {scale}. The licence of the training data (`frames.source` there) binds these weights too.
 
 Use: `vergence predict RUN INPUT --out DIR`, or in Python
 `vergence.engine.checkpoint.load_run(RUN).method.predict(images)` with images (B, 3, H, W) in [0, 1].

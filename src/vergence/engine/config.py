@@ -14,6 +14,7 @@ from vergence.data.table import nearest
 from vergence.engine.schema import check_keys, key_types, parse
 from vergence.errors import InputError
 from vergence.methods import METHODS
+from vergence.metrics.depth import PROTOCOLS
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -204,6 +205,12 @@ def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), orig
     if config.evaluate.split is None:
         config.evaluate.split = config.frames.val_split
     _require(config.frames.batch_size > 0, f"frames.batch_size is {config.frames.batch_size}; give 1 or more.")
+    protocol = config.evaluate.protocol
+    known = ", ".join(PROTOCOLS)
+    _require(
+        protocol in PROTOCOLS,
+        f"evaluate.protocol {protocol!r} is unknown{nearest(protocol, list(PROTOCOLS))}; use one of {known}.",
+    )
     workers = config.frames.workers
     _require(workers == "auto" or int(workers) >= 0, f"frames.workers is {workers}; give 0 or more, or auto.")
     return config

@@ -12,7 +12,7 @@ from vergence.data.atomic import write_text
 from vergence.data.table import nearest
 from vergence.engine.checkpoint import build_method, write_checkpoint
 from vergence.engine.config import RunConfig, config_from_dict
-from vergence.engine.state import check_folder
+from vergence.engine.state import check_folder, describe_scale
 from vergence.errors import InputError
 from vergence.methods.depth import DepthMethod
 from vergence.models.pose import PoseNetwork
@@ -50,7 +50,7 @@ def convert(weights: Sequence[Path], out: Path, family: str = "monodepth2") -> P
     if isinstance(method.pose, PoseNetwork):
         load_official_pose(method.pose, states["pose_encoder"], states["pose"])
     write_text(out / "recipe.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
-    write_checkpoint(out, 0, config, method.state_dict(), {}, {})
+    write_checkpoint(out, 0, config, method.state_dict(), {}, {}, scale=describe_scale(method))
     return out
 
 

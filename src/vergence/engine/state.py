@@ -13,6 +13,7 @@ from torch import Tensor
 import vergence
 from vergence.data.atomic import write_text
 from vergence.engine.checkpoint import (
+    TRAINING_ONLY,
     build_method,
     check_space,
     clean_leftovers,
@@ -27,6 +28,7 @@ from vergence.engine.optim import WeightAverage, build_optimizer, optimizer_stat
 from vergence.engine.runtime import random_state, restore_random_state, seed_everything
 from vergence.engine.tracking import RunLog, Window, drop_rows_after
 from vergence.errors import InputError
+from vergence.methods import Method
 
 
 class TrainingState:
@@ -87,7 +89,10 @@ class TrainingState:
             }
             with self.stored_weights():
                 weights = self.method.state_dict()
-                write_checkpoint(run, self.step, self.config, weights, tensors, plain, self.config.train.keep)
+                for name in [name for name in weights if name.startswith(TRAINING_ONLY)]:
+                    tensors[f"method/{name}"] = weights.pop(name)
+                scale = describe_scale(self.method)
+                write_checkpoint(run, self.step, self.config, weights, tensors, plain, self.config.train.keep, scale)
         self.accelerator.wait_for_everyone()
 
     @contextlib.contextmanager
@@ -117,7 +122,8 @@ class TrainingState:
             )
         path = folder / "state.safetensors"
         tensors, values = read_tensors(path), read_json(folder / "state.json")
-        load_weights(self.method, read_tensors(folder / "model.safetensors"), folder / "model.safetensors")
+        weights = read_tensors(folder / "model.safetensors") | _below(tensors, "method/")
+        load_weights(self.method, weights, folder / "model.safetensors")
         try:
             self._restore_average(tensors)
             restore_optimizer(self.optimizer, self.method, _below(tensors, "optimizer/"), values["optimizer"])
@@ -150,6 +156,11 @@ class TrainingState:
                 f"the weights of {run} are no longer finite at step {self.step}, no checkpoint is written; lower "
                 "--optim.lr or set --optim.clip, and train again from the last one."
             )
+
+
+def describe_scale(method: Method) -> str:
+    """What a unit of a method's depth is, in words."""
+    return f"metric, {method.metres_per_unit:g} m a unit" if method.scale == "metric" else "unscaled (one free factor)"
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -226,7 +226,9 @@ class ProgressLine:
             print(f"step {done}/{self.steps}  {numbers}  ETA {_clock(left)}", file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
-        """A line above the bar."""
+        """A line above the bar; nothing for an empty text."""
+        if not text:
+            return
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False)
         elif self.active:

@@ -16,6 +16,7 @@ from vergence.data.batch import Batch
 from vergence.data.loading import prepare_batch
 from vergence.engine.checkpoint import LoadedRun, latest_checkpoint
 from vergence.engine.config import RunConfig
+from vergence.engine.evaluate import evaluate_run
 from vergence.engine.optim import set_learning_rates
 from vergence.engine.runtime import StopSignal, finish, start_accelerator
 from vergence.engine.sources import build_loaders, manifests
@@ -156,21 +157,22 @@ class Loop:
 
     def _evaluate(self) -> str:
         """Score the weights that would be stored, on the main process; returns a line for people."""
-        from vergence.engine.evaluate import evaluate_run
-
         text = ""
         if self.evaluation is not None and self.accelerator.is_main_process:
             assert self.log is not None
             settings, state = self.config.evaluate, self.state
-            with state.stored_weights():
-                run = LoadedRun(self.folder, self.config, state.method, state.step)
-                result = evaluate_run(
-                    run, self.evaluation, settings.protocol, settings.flip,
-                    baselines=False, odometry=False, limit=settings.limit,
-                )  # fmt: skip
-            numbers = {key: value for key, value in result["rows"][0].items() if isinstance(value, int | float)}
-            self.log.write(state.step, "evaluate", {"protocol": result["protocol"], **numbers})
-            text = f"step {state.step}: " + "  ".join(f"{key} {numbers[key]:.4f}" for key in ("abs_rel", "rmse", "a1"))
+            options: dict[str, Any] = {"baselines": False, "odometry": False, "limit": settings.limit}
+            try:
+                with state.stored_weights():
+                    run = LoadedRun(self.folder, self.config, state.method, state.step)
+                    result = evaluate_run(run, self.evaluation, settings.protocol, settings.flip, **options)
+            except InputError as error:  # a broken file there is no reason to lose the training
+                _log.warning("not evaluated at step %d: %s", state.step, error)
+                self.log.write(state.step, "event", {"event": "not evaluated", "reason": str(error)})
+            else:
+                row = {key: value for key, value in result["rows"][0].items() if isinstance(value, int | float)}
+                self.log.write(state.step, "evaluate", {"protocol": result["protocol"], **row})
+                text = f"step {state.step}: " + "  ".join(f"{key} {row[key]:.4f}" for key in ("abs_rel", "rmse", "a1"))
         self.accelerator.wait_for_everyone()
         return text
 
