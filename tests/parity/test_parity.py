@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,19 +24,22 @@ for module in sorted((Path(__file__).parent / "adapters").glob("*.py")):
     importlib.import_module(f"tests.parity.adapters.{module.stem}")
 
 
-def cases() -> list:
+def cases(root: Path) -> list:
+    """One parameter set (folder, meta, index) for every case of every operation, also for those without a file."""
     found = []
-    for meta_file in sorted(ROOT.glob("*/meta.json")):
+    for meta_file in sorted(root.glob("*/meta.json")):
         meta = json.loads(meta_file.read_text(encoding="utf-8"))
-        name = f"{meta['family']}.{meta['operation']}"
-        for file in sorted(meta_file.parent.glob("case*.npz")):
-            found.append(
-                pytest.param(meta_file.parent, meta, int(file.stem.removeprefix("case")), id=f"{name}-{file.stem}")
-            )
+        files = {int(file.stem.removeprefix("case")) for file in meta_file.parent.glob("case*.npz")}
+        for index in sorted(files | set(range(meta.get("cases", 0)))):
+            found.append(pytest.param(meta_file.parent, meta, index, id=f"{name_of(meta)}-case{index}"))
     return found
 
 
-CASES = cases()
+def name_of(meta: dict[str, Any]) -> str:
+    return f"{meta['family']}.{meta['operation']}"
+
+
+CASES = cases(ROOT)
 
 
 @pytest.mark.skipif(not CASES, reason=f"no parity data at {ROOT}: name a folder of them in VERGENCE_PARITY")
@@ -50,17 +54,23 @@ def test_formula_check_values() -> None:
 
 
 @pytest.mark.parametrize(("folder", "meta", "index"), CASES)
-def test_operation(folder: Path, meta: dict, index: int) -> None:
-    name = f"{meta['family']}.{meta['operation']}"
+def test_operation(folder: Path, meta: dict[str, Any], index: int) -> None:
+    run_case(folder, meta, index)
+
+
+def run_case(folder: Path, meta: dict[str, Any], index: int) -> None:
+    """Compute one case and compare all its outputs; skip or fail where there is no adapter."""
+    name = name_of(meta)
     if name not in ADAPTERS:
         if meta["family"] in BUILT:
             pytest.fail(f"{name} has no adapter in tests/parity/adapters")
         pytest.skip(f"{name}: this paper's method is not built yet")
     with np.load(folder / f"case{index}.npz") as stored:
         arrays = {key: stored[key] for key in stored.files}
-    inputs = {key[3:]: value for key, value in arrays.items() if key.startswith("in_")}
-    expected = {key[4:]: value for key, value in arrays.items() if key.startswith("out_")}
-    params = next(entry for entry in meta["params"] if entry["case"] == index)
+    inputs = {key.removeprefix("in_"): value for key, value in arrays.items() if key.startswith("in_")}
+    expected = {key.removeprefix("out_"): value for key, value in arrays.items() if key.startswith("out_")}
+    assert expected, f"{name} case {index} expects no output"
+    params = next((entry for entry in meta.get("params") or [] if entry.get("case") == index), {})
     keys_file = folder / "keys.json"
     keys = json.loads(keys_file.read_text(encoding="utf-8"))["per_case"][index] if keys_file.is_file() else None
     got = ADAPTERS[name](inputs, params, Case(meta, keys, index))
@@ -70,16 +80,19 @@ def test_operation(folder: Path, meta: dict, index: int) -> None:
         compare(f"{name} case {index} {output}", np.asarray(got[output]), value, meta, output)
 
 
-def compare(what: str, got: np.ndarray, expected: np.ndarray, meta: dict, output: str) -> None:
+def compare(what: str, got: np.ndarray, expected: np.ndarray, meta: dict[str, Any], output: str) -> None:
+    """|got - expected| <= atol + rtol |expected| everywhere; NaN equals NaN where the folder expects it."""
     tolerance = (meta.get("tolerance_per_output") or {}).get(output, meta["tolerance"])
     assert got.shape == expected.shape, f"{what}: shape {got.shape}, expected {expected.shape}"
-    if expected.dtype.kind in "US":
+    if expected.dtype.kind not in "biuf":
         assert (got == expected).all(), what
         return
-    nan_allowed = output in (meta.get("nan_expected_in") or [])
     got64, expected64 = got.astype(np.float64), expected.astype(np.float64)
-    close = np.abs(got64 - expected64) <= tolerance["atol"] + tolerance["rtol"] * np.abs(expected64)
-    if nan_allowed:
+    with np.errstate(invalid="ignore"):
+        difference = np.where(got64 == expected64, 0, np.abs(got64 - expected64))  # also of equal infinities
+        close = difference <= tolerance["atol"] + tolerance["rtol"] * np.abs(expected64)
+    close &= np.isfinite(expected64) | (difference == 0)
+    if output in (meta.get("nan_expected_in") or []):
         close |= np.isnan(got64) & np.isnan(expected64)
-    worst = float(np.nanmax(np.abs(got64 - expected64))) if got.size else 0.0
-    assert close.all(), f"{what}: {(~close).sum()} of {close.size} differ, by at most {worst:g} ({tolerance})"
+    worst = difference[~close].max(initial=0)
+    assert close.all(), f"{what}: {(~close).sum()} of {close.size} differ, by up to {worst:g} (allowed: {tolerance})"

@@ -63,7 +63,7 @@ def project_lidar(
 
 
 def _legacy(row: NDArray[np.int64], column: NDArray[np.int64], value: Array, height: int, width: int) -> Array:
-    """The last point written wins a pixel; colliding keys then get their minimum at the first hit; negatives become 0."""
+    """The last point written wins a pixel; colliding keys then get their minimum at the first hit; none is negative."""
     result = np.zeros((height, width))
     result[row, column] = value
     keys = row * (width - 1) + column - 1

@@ -101,7 +101,7 @@ class DepthScore(NamedTuple):
 
 
 def median(values: Tensor) -> Tensor:
-    """The median of a vector, the mean of the middle two for an even number (torch's own takes the lower); NaN of none."""
+    """The median of a vector, NaN if empty; of an even number the mean of the middle two (torch takes the lower)."""
     if len(values) == 0:
         return values.new_full((), torch.nan)
     ordered = values.sort().values

@@ -28,7 +28,10 @@ def transformation(inputs: dict, params: dict, case: Case) -> dict:
     axis_angle, translation = data["axisangle"][:, 0], data["translation"][:, 0]
     rotation = torch.eye(4).repeat(len(axis_angle), 1, 1)
     rotation[:, :3, :3] = axis_angle_to_matrix(axis_angle)
-    return {"T": transform_from_parameters(axis_angle, translation, params["invert"]).numpy(), "R": rotation.numpy()}
+    return {
+        "T": transform_from_parameters(axis_angle, translation, params.get("invert", False)).numpy(),
+        "R": rotation.numpy(),
+    }
 
 
 @operation("monodepth2.view_synthesis")
@@ -41,7 +44,7 @@ def view_synthesis(inputs: dict, params: dict, case: Case) -> dict:
     homogeneous = torch.cat((points, torch.ones_like(points[:, :1])), dim=1)
     rays, offset = projection_rays(intrinsics, intrinsics[:, None], data["T"][:, None], height, width)
     grid, _ = sampling_grid(depth, rays, offset)
-    warped = warp(data["source"][:, None], grid, align_corners=params["align_corners"])[:, 0]
+    warped = warp(data["source"][:, None], grid, align_corners=params.get("align_corners", True))[:, 0]
     (gradient,) = torch.autograd.grad(warped.square().mean(), depth)
     out = {"cam_points": homogeneous, "sample_grid": grid[:, 0], "warped": warped, "grad_depth": gradient}
     return {name: value.detach().numpy() for name, value in out.items()}
@@ -51,6 +54,6 @@ def view_synthesis(inputs: dict, params: dict, case: Case) -> dict:
 def velodyne(inputs: dict, params: dict, case: Case) -> dict:
     width, height = inputs["S_rect_02"].astype(int)
     matrices = (inputs[name] for name in ("P_rect", "R_rect_00", "R", "T"))
-    kind = "forward" if params["vel_depth"] else "camera"
+    kind = "forward" if params.get("vel_depth", True) else "camera"
     depth = project_lidar(inputs["points"], *matrices, (height, width), depth=kind, legacy_duplicates=True)
     return {"depth": depth}

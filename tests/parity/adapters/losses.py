@@ -18,7 +18,7 @@ def ssim(inputs: dict, params: dict, case: Case) -> dict:
 @operation("monodepth2.reprojection_loss")
 def reprojection(inputs: dict, params: dict, case: Case) -> dict:
     prediction, target = torch.from_numpy(inputs["pred"]).requires_grad_(), torch.from_numpy(inputs["target"])
-    error = photometric_error(prediction, target, ssim_weight=0.0 if params["no_ssim"] else 0.85)
+    error = photometric_error(prediction, target, ssim_weight=0.0 if params.get("no_ssim") else 0.85)
     (gradient,) = torch.autograd.grad(error.mean(), prediction)
     return {"loss": error.detach().numpy(), "grad_pred": gradient.numpy()}
 
@@ -26,6 +26,8 @@ def reprojection(inputs: dict, params: dict, case: Case) -> dict:
 @operation("monodepth2.smooth_loss")
 def smoothness(inputs: dict, params: dict, case: Case) -> dict:
     disparity = torch.from_numpy(inputs["disp"]).requires_grad_()
-    loss = edge_aware_smoothness(disparity, torch.from_numpy(inputs["img"]), normalise=params["mean_normalise"])
+    loss = edge_aware_smoothness(
+        disparity, torch.from_numpy(inputs["img"]), normalise=params.get("mean_normalise", False)
+    )
     (gradient,) = torch.autograd.grad(loss, disparity)
     return {"loss": loss.detach().numpy(), "grad_disp": gradient.numpy()}

@@ -17,6 +17,8 @@ from vergence.metrics.depth import (
 )
 from vergence.metrics.odometry import ate_sfmlearner, chain_poses
 
+STEREO_SCALE = 5.4  # of the official program; a case's own "scale" says how its predictions were made
+
 
 @operation("monodepth2.depth_errors")
 def errors(inputs: dict, params: dict, case: Case) -> dict:
@@ -28,8 +30,8 @@ def errors(inputs: dict, params: dict, case: Case) -> dict:
 @operation("monodepth2.eval_protocol")
 def eval_protocol(inputs: dict, params: dict, case: Case) -> dict:
     protocol = PROTOCOLS["eigen" if params["eval_split"] == "eigen" else "improved"]
-    if params["stereo"]:
-        protocol = dataclasses.replace(protocol, scale=params["scale"])
+    if params.get("stereo"):
+        protocol = dataclasses.replace(protocol, scale=STEREO_SCALE)
     predictions = torch.from_numpy(inputs["pred_disp"])
     truths = [torch.from_numpy(inputs[f"gt_{index}"]) for index in range(len(predictions))]
     scores = [score_inverse_depth(p, t, protocol) for p, t in zip(predictions, truths, strict=True)]
