@@ -1,0 +1,179 @@
+"""The house: a file imports from lower floors or its own room, never upwards, never in a circle."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "vergence"
+FLOORS = [
+    {"geometry"},
+    {"losses", "mixing", "metrics"},
+    {"models", "data"},
+    {"methods", "selection"},
+    {"engine", "report"},
+    {"top"},
+]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+ANYWHERE = {"errors", "_compat", "__init__"}
+TOP = {"cli", "api", "__main__"}  # single files, together one room
+SIDEWAYS = {("report", "engine")}
+"""The one door between rooms of a floor: pages show what the engine computes. Never the other way."""
+LATE = {("data.layouts.resolve", "data.layouts.__init__")}
+"""Imports inside a function that would close a circle: recognising an input goes through the table of layouts."""
+TENSORS_ONLY = ("geometry", "losses", "mixing", "metrics")
+FILE_LIBRARIES = {"pathlib", "os", "io", "shutil", "PIL", "pyarrow", "av", "safetensors", "json", "csv"}
+
+
+def module_name(file: Path, source: Path) -> str:
+    """Dotted name below the package; a package's own module ends in ``__init__``."""
+    return ".".join(file.relative_to(source).with_suffix("").parts)
+
+
+def modules(source: Path) -> dict[str, ast.Module]:
+    return {module_name(file, source): ast.parse(file.read_text(encoding="utf-8")) for file in source.rglob("*.py")}
+
+
+def imported(tree: ast.Module, name: str) -> Iterator[str]:
+    """Absolute dotted names of everything a module imports, wherever in it, relative imports resolved."""
+    package = ["vergence", *name.split(".")[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def resolve(target: str, known: set[str]) -> str | None:
+    """The module of ours that a dotted name comes from, None if it is not ours."""
+    parts = target.split(".")
+    if parts[0] != "vergence":
+        return None
+    for end in range(len(parts), 0, -1):
+        inner = ".".join(parts[1:end])
+        for candidate in (inner, f"{inner}.__init__" if inner else "__init__"):
+            if candidate in known:
+                return candidate
+    return None
+
+
+def graph(source: Path) -> dict[str, set[str]]:
+    trees = modules(source)
+    known = set(trees)
+    edges: dict[str, set[str]] = {}
+    for name, tree in trees.items():
+        targets = {resolve(target, known) for target in imported(tree, name)}
+        edges[name] = {target for target in targets if target is not None and target != name}
+    return edges
+
+
+def room(module: str) -> str:
+    name = module.split(".")[0]
+    return "top" if name in TOP else name
+
+
+def upward(edges: dict[str, set[str]]) -> list[str]:
+    """Imports that do not point to a lower floor or the own room, and rooms that are on no floor."""
+    wrong = []
+    for name, targets in sorted(edges.items()):
+        if room(name) not in FLOOR and room(name) not in ANYWHERE:
+            wrong.append(f"{name} is in no room of the house")
+            continue
+        for target in sorted(targets):
+            if room(target) in ANYWHERE or room(target) == room(name) or (room(name), room(target)) in SIDEWAYS:
+                continue
+            if FLOOR.get(room(target), 99) >= FLOOR.get(room(name), -1):
+                wrong.append(f"{name} imports {target}")
+    return wrong
+
+
+def circle(edges: dict[str, set[str]]) -> list[str] | None:
+    """A circle of imports, or None."""
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> list[str] | None:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return None
+        for target in sorted(edges[name]):
+            found = visit(target, [*path, name])
+            if found:
+                return found
+        done.add(name)
+        return None
+
+    for name in sorted(edges):
+        found = visit(name, [])
+        if found:
+            return found
+    return None
+
+
+def test_imports_point_downwards() -> None:
+    assert upward(graph(SOURCE)) == []
+
+
+def test_no_circles() -> None:
+    edges = graph(SOURCE)
+    for name, target in LATE:
+        edges[name].remove(target)  # fails once it is gone: then take it from the list
+    assert circle(edges) is None
+
+
+@pytest.mark.parametrize("name", TENSORS_ONLY)
+def test_floors_0_and_1_know_no_files(name: str) -> None:
+    for module, tree in modules(SOURCE).items():
+        if room(module) == name:
+            assert {target.split(".")[0] for target in imported(tree, module)} & FILE_LIBRARIES == set(), module
+
+
+def test_only_the_engine_knows_processes() -> None:
+    for module, tree in modules(SOURCE).items():
+        if FLOOR.get(room(module), 9) <= 3:
+            libraries = {
+                target for target in imported(tree, module) if target.startswith(("accelerate", "torch.distr"))
+            }
+            assert libraries == set(), module
+
+
+def build(tmp_path: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_check_finds_upward_imports(tmp_path: Path) -> None:
+    files = {
+        "__init__.py": "",
+        "geometry/__init__.py": "",
+        "geometry/camera.py": "import torch\nfrom vergence.errors import InputError\nfrom . import pose\n",
+        "geometry/pose.py": "def late():\n    from ..models.pose import PoseNetwork\n",
+        "losses/__init__.py": "from vergence.geometry import camera\n",
+        "metrics/depth.py": "import vergence.losses\n",
+        "models/pose.py": "from vergence import losses\n",
+        "cellar/x.py": "",
+        "errors.py": "",
+    }
+    assert upward(graph(build(tmp_path, files))) == [
+        "cellar.x is in no room of the house",
+        "geometry.pose imports models.pose",
+        "metrics.depth imports losses.__init__",
+    ]
+
+
+def test_the_check_finds_circles(tmp_path: Path) -> None:
+    files = {
+        "data/a.py": "from vergence.data import b\n",
+        "data/b.py": "import vergence.data.c as c\n",
+        "data/c.py": "from .a import x\n",
+        "data/d.py": "from vergence.data.a import x\n",
+    }
+    assert circle(graph(build(tmp_path, files))) == ["data.a", "data.b", "data.c", "data.a"]
+    (tmp_path / "data/c.py").write_text("", encoding="utf-8")
+    assert circle(graph(tmp_path)) is None
