@@ -75,6 +75,7 @@ def start(straight: Path, run: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(straight: Path, tmp_path: Path) -> None:
     run, moment = tmp_path / "run", random.SystemRandom().randrange(10, STEPS - 50)
     process = start(straight, run)
@@ -93,6 +94,7 @@ def test_killed_and_resumed(straight: Path, tmp_path: Path) -> None:
     assert not list((run / "checkpoints").glob(".partial*"))
 
 
+@pytest.mark.slow
 def test_terminated_and_resumed(straight: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(straight, run)
@@ -160,6 +162,7 @@ def test_rows_beyond_the_checkpoint_are_dropped(tmp_path: Path) -> None:
     drop_rows_after(tmp_path / "absent", 2)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_losses_of_one(straight: Path, tmp_path: Path) -> None:
     """The same recipe, the same global batch: torchrun with two gloo processes on the CPU."""
     folder = straight.parent
