@@ -498,7 +498,7 @@ class TestUse:
         }
         assert all(not value.requires_grad for value in maps.values())
         assert ((maps["error"] >= -1e-6) & (maps["error"] <= 1)).all()
-        assert ((maps["warped"] >= 0) & (maps["warped"] <= 1)).all()
+        assert ((maps["warped"] >= 0) & (maps["warped"] <= 1 + 1e-6)).all()  # rounding of the weights
         assert maps["kept"].dtype == torch.bool
         if automask:
             assert torch.equal(maps["kept"], maps["error"] < maps["identity_error"])
