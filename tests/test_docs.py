@@ -1,0 +1,201 @@
+"""The pages say what the program does: links, commands, recipes, settings, options, columns are checked against it."""
+
+import contextlib
+import functools
+import inspect
+import itertools
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vergence import api, cli
+from vergence.data.frame_row import COLUMNS
+from vergence.data.layouts import LAYOUTS
+from vergence.engine.config import RunConfig, config_class, read_recipe, recipe_names
+from vergence.engine.schema import leaves, override_pairs, parse
+from vergence.metrics.depth import PROTOCOLS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SETTINGS = dict(leaves(config_class("depth")))
+VERB_PAGES = sorted(set(cli.COMMANDS) - {"resume"})
+SECTIONS = {key.rsplit(".", depth)[0] for key in SETTINGS for depth in range(1, key.count(".") + 1)}
+SHIPPED = set(recipe_names())
+FILES = {"depth.pth", "train.txt"}
+"""Names of files that look like settings."""
+UNNAMED = {"progress", "overrides", "options", "run", "input", "inputs", "layout", "root", "weights"}
+"""Parameters of verbs that are no options of a command: positional, or of Python only."""
+
+
+class Parsed(Exception):
+    """A command line was understood; its verb would run now."""
+
+
+def blocks(text: str) -> Iterator[str]:
+    """Contents of fenced blocks."""
+    yield from re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def prose(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Words of every ``vergence`` command in fenced blocks, also those started by torchrun."""
+    for block in blocks(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            command = re.match(r"\s*(?:\$ )?(?:torchrun .*?-m )?vergence (.*)", line)
+            if command:
+                yield shlex.split(command[1], comments=True)
+
+
+COMMANDS = [
+    pytest.param(words, id=f"{page.stem}: {' '.join(words)[:60]}")
+    for page in PAGES
+    for words in commands(page.read_text(encoding="utf-8"))
+]
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as repository hosts make them."""
+    titles = re.findall(r"^#+ (.*)$", prose(page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links(page: Path) -> None:
+    text = prose(page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        place = (page.parent / name).resolve() if name else page
+        assert place.is_file(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(place), f"{page.name} links to {target}"
+
+
+def test_pages_that_must_exist() -> None:
+    pages = [*VERB_PAGES, "data", "recipes", "run-folder", "architecture", "geometry", "troubleshooting", "results"]
+    for name in pages:
+        assert (ROOT / "docs" / f"{name}.md").is_file(), f"docs/{name}.md is missing"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in pages:
+        assert f"docs/{name}.md" in readme, f"README.md does not lead to docs/{name}.md"
+    assert (ROOT / "docs/images/toytown.png").is_file(), "docs/images/toytown.png is missing"
+
+
+def stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Takes the arguments of a verb, checks the settings of a recipe among them, and runs nothing."""
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> None:
+        given = inspect.signature(function).bind(*args, **kwargs).arguments
+        recipe, overrides = given.get("recipe"), given.get("overrides", [])
+        if isinstance(recipe, str) and not recipe.endswith(".yaml"):
+            assert recipe in SHIPPED, f"there is no recipe {recipe}"
+            parse(config_class("depth"), read_recipe(recipe), overrides, recipe)
+        else:
+            list(override_pairs(overrides, config_class("depth")))
+        if given.get("protocol") is not None:
+            assert given["protocol"] in PROTOCOLS
+        if "layout" in given:
+            assert given["layout"] in LAYOUTS
+        raise Parsed
+
+    return called
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_commands_parse(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in cli.COMMANDS:
+        monkeypatch.setattr(api, verb, stand_in(getattr(api, verb)))
+    with contextlib.suppress(Parsed):
+        assert cli.main(words) == 0, capsys.readouterr().err
+    given = {word[2:].partition("=")[0] for word in words if word.startswith("--")}
+    assert given <= options_of(words) | set(SETTINGS) | {key for key in given if key.startswith("optim.group_lr.")}
+
+
+def options_of(words: list[str]) -> set[str]:
+    """Options that a command line may have besides settings."""
+    verb = words[0] if words else ""
+    if verb not in cli.COMMANDS:
+        return {"help", "version"}
+    known = {"help", "resume", *inspect.signature(getattr(api, verb)).parameters}
+    known = {"from" if name == "family" else name for name in known}
+    return known | (set(inspect.signature(LAYOUTS[words[1]]).parameters) if verb == "index" and words[1:] else set())
+
+
+def test_there_are_commands_to_check() -> None:
+    assert {words.values[0][0] for words in COMMANDS} == set(VERB_PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_inline_commands_and_settings(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for verb in re.findall(r"`vergence (\w+)", prose(text)):
+        assert verb in cli.COMMANDS or verb == "VERB", f"{page.name} speaks of vergence {verb}"
+    named = re.findall(r"`((?:frames|optim|train|evaluate|depth)\.[a-z_0-9.]+)`", text)
+    named += re.findall(r"--((?:frames|optim|train|evaluate|depth)\.[\w.]+)", text)
+    for key in named:
+        if key in FILES:
+            continue
+        key = re.sub(r"^optim\.group_lr\.\w+$", "optim.group_lr", key).rstrip(".")
+        assert key in SETTINGS or key in SECTIONS, f"{page.name} names the setting {key}"
+    for name in re.findall(r"`(depth-[a-z0-9-]+)`", prose(text)):
+        assert name in SHIPPED, f"{page.name} names the recipe {name}"
+
+
+@pytest.mark.parametrize("verb", VERB_PAGES)
+def test_every_option_has_its_line(verb: str) -> None:
+    text = (ROOT / "docs" / f"{verb}.md").read_text(encoding="utf-8")
+    function = getattr(api, verb)
+    for name in inspect.signature(function).parameters:
+        if name not in UNNAMED and not (verb == "train" and name == "recipe"):
+            assert f"--{'from' if name == 'family' else name}" in text, f"docs/{verb}.md does not name --{name}"
+
+
+def test_recipes_load_and_are_described() -> None:
+    text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
+    for name in recipe_names():
+        values = parse(config_class("depth"), read_recipe(name), [], name)
+        assert values["train"]["steps"] > 0
+        assert f"`{name}`" in text, f"docs/recipes.md does not describe {name}"
+
+
+def defaults(config: RunConfig, key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = getattr(value, part)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def test_settings_and_their_defaults() -> None:
+    text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.]+)` \| `([^|]*)` \| (.*) \|$", text, re.MULTILINE)
+    named = [key for key, _, _ in rows]
+    assert sorted(named) == sorted(SETTINGS)
+    config = config_class("depth")()
+    for key, default, meaning in rows:
+        assert json.loads(default) == defaults(config, key), f"docs/recipes.md: the default of {key}"
+        assert meaning.strip(), f"docs/recipes.md: {key} has no meaning"
+
+
+def test_columns_and_layouts() -> None:
+    text = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+    for column in COLUMNS:
+        assert f"`{column}`" in text, f"docs/data.md does not name the column {column}"
+    lines = {name: line for line in text.splitlines() for name in LAYOUTS if line.startswith(f"| `{name}` |")}
+    assert set(lines) == set(LAYOUTS)
+    for name, layout in LAYOUTS.items():
+        for option in itertools.islice(inspect.signature(layout).parameters, 1, None):
+            assert f"`{option}`" in lines[name], f"docs/data.md: {name} has the option {option}"
+
+
+def test_protocols() -> None:
+    text = (ROOT / "docs/evaluate.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in text for name in PROTOCOLS)
