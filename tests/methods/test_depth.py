@@ -504,6 +504,8 @@ class TestUse:
             assert torch.equal(maps["kept"], maps["error"] < maps["identity_error"])
         else:
             assert maps["kept"].all()
+        noisy = replaced(method, tie_break=1.0).diagnose(batch)["identity_error"]
+        assert torch.equal(noisy, maps["identity_error"])  # pictures show no noise
         torch.testing.assert_close(maps["inverse_depth"], method.predict(batch["frames"][:, 0])["inverse_depth"])
         assert changed(method, before) == set()
 
