@@ -12,4 +12,5 @@ def feature_distance(features: Tensor, reference: Tensor) -> Tensor:
     """
     if features.shape != reference.shape:
         raise ValueError(f"features have shape {tuple(features.shape)}, reference {tuple(reference.shape)}")
-    return torch.linalg.vector_norm(features.float() - reference.detach().float())
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    return torch.linalg.vector_norm(features.to(dtype) - reference.detach().to(dtype))

@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 KITTI_LENGTHS = (100, 200, 300, 400, 500, 600, 700, 800)
 """Metres, of the segments that t_err and r_err are averaged over."""
+KITTI_STEP = 10
+"""Frames between the starts of segments."""
 SHORT_TRACK_SHARES = (0.25, 0.5, 0.75)
 """Segment lengths as shares of the track, where it is shorter than KITTI's shortest segment."""
 
@@ -54,10 +56,11 @@ def align_similarity(points: Array, reference: Array) -> tuple[float, Array, Arr
 def trajectory_errors(ground_truth: Array, prediction: Array) -> dict[str, float]:
     """Whole-track errors of camera-to-world poses (N, 4, 4), N >= 3, after one scale (for the ATE a rigid move, too).
 
-    ``t_err`` in percent and ``r_err`` in degrees per 100 m, averaged over segments of 100 to 800 m as in the KITTI
-    odometry benchmark; of a track shorter than 100 m, over segments of a quarter, a half and three quarters of it
-    (``shortest_segment`` and ``longest_segment`` say which, metres). ``ate_aligned``: root mean square distance after
-    a 7-degree-of-freedom alignment, metres. ``scale``: the factor on the prediction.
+    ``t_err`` in percent and ``r_err`` in degrees per 100 m, averaged over segments of 100 to 800 m from every tenth
+    frame on, as in the KITTI odometry benchmark; of a track shorter than 100 m, over segments of a quarter, a half and
+    three quarters of it from every frame on (``shortest_segment`` and ``longest_segment`` say which, metres).
+    ``ate_aligned``: root mean square distance after a 7-degree-of-freedom alignment, metres. ``scale``: the factor on
+    the prediction. ``t_err`` and ``r_err`` are NaN of a track that does not move.
     """
     _check("ground_truth", ground_truth)
     _check("prediction", prediction, len(ground_truth))
@@ -70,8 +73,9 @@ def trajectory_errors(ground_truth: Array, prediction: Array) -> dict[str, float
     scaled[:, :3, 3] *= scale
     travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(positions, axis=0), axis=1))])
     lengths = [float(length) for length in KITTI_LENGTHS if length <= travelled[-1]]
+    step = KITTI_STEP if lengths else 1
     lengths = lengths or [float(share * travelled[-1]) for share in SHORT_TRACK_SHARES]
-    errors = _segment_errors(ground_truth, scaled, travelled, lengths)
+    errors = _segment_errors(ground_truth, scaled, travelled, lengths, step)
     return {
         "t_err": 100 * float(np.mean([t for t, _ in errors])) if errors else float("nan"),
         "r_err": 100 * float(np.mean([r for _, r in errors])) if errors else float("nan"),
@@ -83,11 +87,11 @@ def trajectory_errors(ground_truth: Array, prediction: Array) -> dict[str, float
 
 
 def _segment_errors(
-    ground_truth: Array, prediction: Array, travelled: Array, lengths: list[float]
+    ground_truth: Array, prediction: Array, travelled: Array, lengths: list[float], step: int
 ) -> list[tuple[float, float]]:
     """Translation (metres) and rotation (degrees) errors a metre, of all segments of all lengths."""
     errors = []
-    for first in range(len(ground_truth)):
+    for first in range(0, len(ground_truth), step):
         for length in lengths:
             last = int(np.searchsorted(travelled, travelled[first] + length))
             if length <= 0 or last >= len(ground_truth):

@@ -1,0 +1,332 @@
+"""Depth metrics and protocols: golden facts, NumPy twins, processes, bad input."""
+
+import dataclasses
+import math
+import threading
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from vergence.metrics.depth import (
+    DEPTH_METRICS,
+    PROTOCOLS,
+    DepthMetric,
+    DepthProtocol,
+    depth_errors,
+    flip_postprocess,
+    garg_crop,
+    median,
+    resize_inverse_depth,
+    score_inverse_depth,
+    training_depth_errors,
+)
+
+TRUTH, PREDICTION = torch.tensor([2.0, 4, 10, 20]).double(), torch.tensor([2.0, 5, 8, 40]).double()
+UNSCALED = dataclasses.replace(PROTOCOLS["plain"], scale="none")
+
+
+def naive_errors(g: np.ndarray, p: np.ndarray) -> list[float]:
+    ratios = [max(a / b, b / a) for a, b in zip(g, p, strict=True)]
+    return [
+        float(np.mean([abs(a - b) / a for a, b in zip(g, p, strict=True)])),
+        float(np.mean([(a - b) ** 2 / a for a, b in zip(g, p, strict=True)])),
+        math.sqrt(np.mean([(a - b) ** 2 for a, b in zip(g, p, strict=True)])),
+        math.sqrt(np.mean([(math.log(a) - math.log(b)) ** 2 for a, b in zip(g, p, strict=True)])),
+        *(sum(ratio < 1.25**power for ratio in ratios) / len(ratios) for power in (1, 2, 3)),
+    ]
+
+
+def scene(count: int, seed: int = 0) -> tuple[Tensor, list[Tensor]]:
+    """Inverse depths (B, 1, 12, 20) and sparse truths, each of its own size, some beyond 80 m, some absent."""
+    generator = np.random.default_rng(seed)
+    inverse = torch.from_numpy(generator.uniform(0.02, 0.5, (count, 1, 12, 20)))
+    truths = []
+    for index in range(count):
+        truth = generator.uniform(0.5, 100, (30 + index, 50 - index))
+        truth[generator.random(truth.shape) < 0.6] = 0
+        truths.append(torch.from_numpy(truth))
+    return inverse, truths
+
+
+def naive_score(inverse: np.ndarray, truth: np.ndarray, crop: bool, cap: bool, scale: float | None) -> list[float]:
+    """Spec section 1.7 in NumPy, bilinear resizing written out; ratio last."""
+    height, width = truth.shape
+    rows = np.clip((np.arange(height) + 0.5) * inverse.shape[0] / height - 0.5, 0, inverse.shape[0] - 1)
+    columns = np.clip((np.arange(width) + 0.5) * inverse.shape[1] / width - 0.5, 0, inverse.shape[1] - 1)
+    tall = np.stack([np.interp(rows, np.arange(inverse.shape[0]), column) for column in inverse.T], axis=1)
+    full = np.stack([np.interp(columns, np.arange(inverse.shape[1]), row) for row in tall])
+    mask = (truth > 1e-3) & (truth < 80) if cap else truth > 0
+    if crop:
+        outside = np.ones_like(mask)
+        top, bottom = int(0.40810811 * height), int(0.99189189 * height)
+        outside[top:bottom, int(0.03594771 * width) : int(0.96405229 * width)] = False
+        mask &= ~outside
+    g, p = truth[mask], 1 / full[mask]
+    ratio = float(np.median(g) / np.median(p)) if scale is None else 1.0
+    return [*naive_errors(g, np.clip(p * (ratio if scale is None else scale), 1e-3, 80)), ratio, float(mask.sum())]
+
+
+class TestErrors:
+    def test_golden(self) -> None:
+        """Golden fact 25; ratios of exactly 1.25 do not count."""
+        expected = [0.3625, 5.1625, 10.062306, 0.380801, 0.25, 0.75, 0.75]
+        assert depth_errors(TRUTH, PREDICTION).tolist() == pytest.approx(expected, abs=1e-6)
+
+    def test_against_naive_twin(self) -> None:
+        generator = np.random.default_rng(0)
+        g, p = generator.uniform(1, 80, 333), generator.uniform(1, 80, 333)
+        got = depth_errors(torch.from_numpy(g), torch.from_numpy(p)).tolist()
+        assert got == pytest.approx(naive_errors(g, p), rel=1e-12)
+
+    def test_perfect(self) -> None:
+        assert depth_errors(TRUTH, TRUTH).tolist() == [0, 0, 0, 0, 1, 1, 1]
+        assert len(DEPTH_METRICS) == 7
+
+    def test_nothing_is_not_a_number(self) -> None:
+        assert depth_errors(torch.ones(0), torch.ones(0)).isnan().all()
+
+    def test_shapes(self) -> None:
+        with pytest.raises(ValueError, match=r"\(4,\) and \(3,\)"):
+            depth_errors(TRUTH, PREDICTION[:3])
+        with pytest.raises(ValueError, match=r"\(2, 2\)"):
+            depth_errors(TRUTH.view(2, 2), PREDICTION.view(2, 2))
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 4, 101, 102])
+    def test_median_is_numpys(self, count: int) -> None:
+        values = np.random.default_rng(count).normal(size=count)
+        assert median(torch.from_numpy(values)).item() == pytest.approx(float(np.median(values)), rel=1e-15)
+
+    def test_median_of_nothing(self) -> None:
+        assert median(torch.ones(0)).isnan()
+
+
+class TestProtocol:
+    @pytest.mark.parametrize(
+        ("size", "rows", "columns"),
+        [  # golden fact 27
+            ((375, 1242), (153, 371), (44, 1197)),
+            ((370, 1226), (151, 366), (44, 1181)),
+            ((374, 1238), (152, 370), (44, 1193)),
+            ((376, 1241), (153, 372), (44, 1196)),
+            ((370, 1224), (151, 366), (43, 1180)),
+        ],
+    )
+    def test_garg_crop(self, size: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        expected = torch.zeros(size, dtype=torch.bool)
+        expected[slice(*rows), slice(*columns)] = True
+        assert torch.equal(garg_crop(torch.ones(size)), expected)
+        assert torch.equal(PROTOCOLS["eigen"].mask(torch.full(size, 5.0)), expected)
+
+    def test_masks(self) -> None:
+        truth = torch.tensor([[0.0, 1e-3, 0.01, 79.9, 80.0, 200.0]])
+        assert PROTOCOLS["plain"].mask(truth).tolist() == [[False, False, True, True, False, False]]
+        assert PROTOCOLS["improved"].mask(truth).tolist() == [[False, True, True, True, True, True]]
+
+    def test_description_names_all_that_matters(self) -> None:
+        lines = {protocol.describe() for protocol in PROTOCOLS.values()}
+        assert len(lines) == len(PROTOCOLS)
+        base = PROTOCOLS["eigen"]
+        changes = [{"scale": 5.4}, {"scale": "none"}, {"crop": None}, {"cap_ground_truth": False}, {"max_depth": 50.0}]
+        changed = {dataclasses.replace(base, **change).describe() for change in changes}  # type: ignore[arg-type]
+        assert len(changed | {base.describe()}) == len(changes) + 1
+        assert all("\n" not in line for line in lines | changed)
+        assert "5.4" in dataclasses.replace(base, scale=5.4).describe()
+
+
+class TestScore:
+    @pytest.mark.parametrize("name", ["eigen", "improved", "plain"])
+    @pytest.mark.parametrize("scale", [None, 5.4])
+    def test_against_naive_twin(self, name: str, scale: float | None) -> None:
+        protocol = PROTOCOLS[name] if scale is None else dataclasses.replace(PROTOCOLS[name], scale=scale)
+        inverse, truths = scene(3)
+        for prediction, truth in zip(inverse, truths, strict=True):
+            got = score_inverse_depth(prediction[0], truth, protocol)
+            expected = naive_score(prediction[0].numpy(), truth.numpy(), name == "eigen", name != "improved", scale)
+            assert [*got.errors.tolist(), float(got.ratio), float(got.pixels)] == pytest.approx(expected, rel=1e-9)
+
+    def test_golden_median_ratio(self) -> None:
+        """Golden fact 25."""
+        got = score_inverse_depth(1 / PREDICTION[None], TRUTH[None], PROTOCOLS["plain"])
+        assert got.ratio.item() == pytest.approx(1.0769231)
+        expected = [0.428846, 6.827515, 11.580181, 0.419745, 0.5]
+        assert got.errors[:5].tolist() == pytest.approx(expected, abs=1e-6)
+
+    @pytest.mark.parametrize("factor", [0.01, 1.0, 30.0])
+    def test_median_scaling_forgives_any_factor(self, factor: float) -> None:
+        """Golden fact 26."""
+        truth = scene(1)[1][0].clamp(max=79)
+        inverse = 1 / (factor * truth.clamp(min=0.5))
+        got = score_inverse_depth(inverse, truth, PROTOCOLS["plain"])
+        assert got.errors[:4].tolist() == pytest.approx([0] * 4, abs=1e-9)
+        assert got.ratio.item() == pytest.approx(1 / factor)
+        unscaled = score_inverse_depth(inverse, truth, UNSCALED)
+        assert (unscaled.errors[0] < 1e-9) == (factor == 1.0)
+        assert unscaled.ratio.item() == 1
+
+    def test_prediction_is_clipped(self) -> None:
+        truth = torch.full((2, 2), 40.0)
+        far = score_inverse_depth(torch.full((2, 2), 1e-6), truth, UNSCALED)
+        assert far.errors[0].item() == pytest.approx(1.0)  # 80 m, not 1000 km
+        none = score_inverse_depth(torch.zeros(2, 2), truth, UNSCALED)
+        assert none.errors[0].item() == pytest.approx(1.0)
+
+    def test_inverse_depth_is_resized_not_depth(self) -> None:
+        inverse = torch.tensor([[0.1, 0.5]])
+        assert resize_inverse_depth(inverse, (1, 4))[0].tolist() == pytest.approx([0.1, 0.2, 0.4, 0.5])
+        assert resize_inverse_depth(inverse, (1, 2)) is inverse
+
+    def test_no_truth(self) -> None:
+        score = score_inverse_depth(torch.ones(3, 4), torch.zeros(3, 4), PROTOCOLS["plain"])
+        assert score.errors.isnan().all()
+        assert int(score.pixels) == 0
+
+    def test_shapes(self) -> None:
+        with pytest.raises(ValueError, match=r"\(1, 3, 4\) and \(3, 4\)"):
+            score_inverse_depth(torch.ones(1, 3, 4), torch.ones(3, 4), UNSCALED)
+
+
+def expected_summary(inverse: Tensor, truths: list[Tensor], protocol: DepthProtocol) -> dict[str, float]:
+    scores = [score_inverse_depth(p[0], t, protocol) for p, t in zip(inverse, truths, strict=True)]
+    errors, ratios = np.stack([s.errors.numpy() for s in scores]), np.array([s.ratio.item() for s in scores])
+    summary = dict(zip(DEPTH_METRICS, errors.mean(axis=0).tolist(), strict=True))
+    middle = float(np.median(ratios))
+    summary |= {"scale_median": middle, "scale_std": float(np.std(ratios / middle))}
+    return summary | {"images": len(scores), "pixels": sum(int(s.pixels) for s in scores)}
+
+
+class Meeting:
+    """Stands in for a group of processes: each runs in a thread, and every gather waits for all of them."""
+
+    def __init__(self, world: int) -> None:
+        self.barrier, self.sent = threading.Barrier(world, timeout=20), [torch.zeros(0)] * world
+
+    def gather_of(self, rank: int) -> Callable[..., list[Tensor]]:
+        def gather(value: Tensor, group: object = None) -> list[Tensor]:
+            self.sent[rank] = value
+            self.barrier.wait()
+            received = list(self.sent)
+            self.barrier.wait()
+            assert len({item.dtype for item in received}) == 1  # real processes would read each other's bytes
+            return received
+
+        return gather
+
+
+class TestMetric:
+    @pytest.mark.parametrize("name", list(PROTOCOLS))
+    def test_mean_over_images_each_at_its_own_size(self, name: str) -> None:
+        inverse, truths = scene(4)
+        metric = DepthMetric(PROTOCOLS[name])
+        metric.update(inverse[:3], truths[:3])
+        metric.update(inverse[3:], truths[3:])
+        assert metric.compute() == pytest.approx(expected_summary(inverse, truths, PROTOCOLS[name]), rel=1e-12)
+
+    def test_batched_truth(self) -> None:
+        inverse, truths = scene(1)
+        together, apart = DepthMetric(PROTOCOLS["plain"]), DepthMetric(PROTOCOLS["plain"])
+        together.update(inverse.repeat(2, 1, 1, 1), truths[0].repeat(2, 1, 1, 1))
+        apart.update(inverse.repeat(2, 1, 1, 1), [truths[0], truths[0]])
+        assert together.compute() == apart.compute()
+
+    def test_images_without_truth_do_not_count(self) -> None:
+        inverse, truths = scene(3)
+        truths[1] = torch.zeros_like(truths[1])
+        metric = DepthMetric(PROTOCOLS["plain"])
+        metric.update(inverse, truths)
+        kept = [0, 2]
+        expected = expected_summary(inverse[kept], [truths[index] for index in kept], PROTOCOLS["plain"])
+        assert metric.compute() == pytest.approx(expected, rel=1e-12)
+
+    def test_nothing_and_reset(self) -> None:
+        metric = DepthMetric(PROTOCOLS["plain"])
+        metric.update(torch.ones(1, 1, 3, 4), torch.zeros(1, 1, 3, 4))
+        empty = metric.compute()
+        assert empty["images"] == empty["pixels"] == 0
+        assert all(math.isnan(empty[name]) for name in (*DEPTH_METRICS, "scale_median", "scale_std"))
+        inverse, truths = scene(2)
+        metric.update(inverse, truths)
+        metric.reset()
+        metric.update(inverse[:1], truths[:1])
+        assert metric.compute()["images"] == 1
+
+    def test_reduces_over_processes(self) -> None:
+        """Three processes, one of them without any image, all report what one process does."""
+        inverse, truths = scene(4)
+        parts, meeting = ([0, 1, 2], [3], []), Meeting(3)
+
+        def process(rank: int) -> dict[str, float]:
+            metric = DepthMetric(
+                PROTOCOLS["plain"], dist_sync_fn=meeting.gather_of(rank), distributed_available_fn=lambda: True
+            )
+            if parts[rank]:
+                metric.update(inverse[parts[rank]], [truths[index] for index in parts[rank]])
+            return metric.compute()
+
+        expected = expected_summary(inverse, truths, PROTOCOLS["plain"])
+        with warnings.catch_warnings(), ThreadPoolExecutor(3) as threads:
+            warnings.simplefilter("ignore", UserWarning)  # compute before update, of the third
+            for result in threads.map(process, range(3)):
+                assert result == pytest.approx(expected, rel=1e-12)
+
+    def test_shapes(self) -> None:
+        metric = DepthMetric(PROTOCOLS["plain"])
+        with pytest.raises(ValueError, match=r"\(2, 1, 3, 4\) for 3 truths"):
+            metric.update(torch.ones(2, 1, 3, 4), torch.ones(3, 1, 3, 4))
+        with pytest.raises(ValueError, match=r"\(2, 2, 3, 4\)"):
+            metric.update(torch.ones(2, 2, 3, 4), torch.ones(2, 1, 3, 4))
+
+
+class TestFlip:
+    def test_ends_and_middle(self) -> None:
+        """Golden fact 28."""
+        plain, mirrored = torch.full((2, 1, 3, 101), 2.0), torch.full((2, 1, 3, 101), 4.0)
+        blended = flip_postprocess(plain, mirrored)
+        assert blended.shape == plain.shape
+        assert (blended[..., :6] == 4).all()
+        assert (blended[..., -6:] == 2).all()
+        assert torch.allclose(blended[..., 10:91], torch.tensor(3.0))
+        assert (blended.diff() <= 1e-6).all()
+
+    def test_weights_sum_to_one(self) -> None:
+        ones = torch.ones(1, 1, 2, 640)
+        assert torch.allclose(flip_postprocess(ones, ones), ones)
+
+    def test_identity_for_a_symmetric_prediction(self) -> None:
+        disparity = torch.rand(1, 1, 4, 33, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        assert torch.allclose(flip_postprocess(disparity, disparity), disparity)
+
+    def test_against_the_formula(self) -> None:
+        generator = np.random.default_rng(0)
+        left, right = generator.random((2, 5, 60)), generator.random((2, 5, 60))
+        x = np.linspace(0, 1, 60)
+        weight = 1 - np.clip(20 * (x - 0.05), 0, 1)
+        expected = weight[::-1] * left + weight * right + (1 - weight - weight[::-1]) * 0.5 * (left + right)
+        got = flip_postprocess(torch.from_numpy(left)[:, None], torch.from_numpy(right)[:, None])
+        assert np.allclose(got[:, 0].numpy(), expected)
+
+    def test_shapes(self) -> None:
+        with pytest.raises(ValueError, match=r"\(1, 1, 2, 3\) and \(1, 1, 2, 4\)"):
+            flip_postprocess(torch.ones(1, 1, 2, 3), torch.ones(1, 1, 2, 4))
+
+
+class TestTrainingMonitor:
+    def test_one_lower_median_over_the_batch(self) -> None:
+        """Not the evaluation: the two images share one ratio, and the lower of the two middle values is taken."""
+        depth = torch.stack([torch.full((1, 37, 124), 1.0), torch.full((1, 37, 124), 2.0)])
+        truth = torch.stack([torch.full((1, 37, 124), 3.0), torch.full((1, 37, 124), 8.0)])
+        got = training_depth_errors(depth, truth)
+        assert got.tolist()[:2] == pytest.approx([(0 + 2 / 8) / 2, (0 + 4 / 8) / 2])  # ratio 3 / 1
+
+    def test_crop_and_missing_truth(self) -> None:
+        truth = torch.zeros(1, 1, 375, 1242)
+        truth[..., 200, 100], truth[..., 10, 10], truth[..., 200, 1230] = 5.0, 50.0, 50.0
+        assert training_depth_errors(torch.ones(1, 1, 24, 80), truth)[0].item() == 0
+
+    def test_shapes(self) -> None:
+        with pytest.raises(ValueError, match=r"\(1, 24, 80\)"):
+            training_depth_errors(torch.ones(1, 24, 80), torch.ones(1, 1, 375, 1242))
