@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, default=Path(__file__).parent / "results" / "depth_real.csv")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1800)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     video, truth = options.out / "video.parquet", options.out / "truth.parquet"

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, default=Path(__file__).parent / "results" / "depth_toytown.csv")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=2400)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     town = write_toytown(options.out / "town", TownOptions(seed=1), {"train": 48, "val": 8}, frames=40)

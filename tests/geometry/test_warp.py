@@ -197,3 +197,10 @@ class TestShapes:
             warp(torch.ones(2, 3, 4, 5), torch.ones(2, 1, 4, 5, 2))
         with pytest.raises(ValueError, match=r"\(2, 2, 4, 5, 2\)"):
             warp(torch.ones(2, 1, 3, 4, 5), torch.ones(2, 2, 4, 5, 2))
+
+
+def test_positions_that_are_not_numbers_give_no_numbers() -> None:
+    """A diverged network must reach the check of the loss: PyTorch's CPU kernel would crash in the backward pass."""
+    source, grid = torch.rand(1, 2, 3, 8, 8), torch.zeros(1, 2, 8, 8, 2)
+    grid[0, 1, 3, 3, 0] = torch.nan
+    assert warp(source, grid).isnan().all()

@@ -120,7 +120,7 @@ def warp(source: Tensor, grid: Tensor, align_corners: bool = True) -> Tensor:
             whose default had changed.
 
     Returns:
-        (B, S, C, H', W').
+        (B, S, C, H', W'); all NaN on a CPU if any position is.
     """
     if source.dim() != 5 or grid.dim() != 5 or grid.shape[-1] != 2 or source.shape[:2] != grid.shape[:2]:
         raise ValueError(
@@ -128,6 +128,9 @@ def warp(source: Tensor, grid: Tensor, align_corners: bool = True) -> Tensor:
             f"{tuple(source.shape)} and {tuple(grid.shape)}"
         )
     images, positions = source.flatten(0, 1).to(grid.dtype), grid.flatten(0, 1)
+    if grid.device.type == "cpu" and not torch.compiler.is_compiling() and positions.detach().isnan().any():
+        # PyTorch's CPU kernel reads outside its memory there. What has diverged shall say so, not crash.
+        return source.new_full((*source.shape[:3], *grid.shape[2:4]), torch.nan)
     sampled = F.grid_sample(images, positions, mode="bilinear", padding_mode="border", align_corners=align_corners)
     return sampled.unflatten(0, source.shape[:2]).to(source.dtype)
 

@@ -104,9 +104,8 @@ def median(values: Tensor) -> Tensor:
     """The median of a vector, NaN if empty; of an even number the mean of the middle two (torch takes the lower)."""
     if len(values) == 0:
         return values.new_full((), torch.nan)
-    ordered = values.sort().values
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+    lower = values.kthvalue((len(values) + 1) // 2).values  # several times faster than sorting
+    return lower if len(values) % 2 else (lower + values.kthvalue(len(values) // 2 + 1).values) / 2
 
 
 def resize_inverse_depth(inverse_depth: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:

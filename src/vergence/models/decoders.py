@@ -147,8 +147,13 @@ class DepthDecoder(nn.Module):
         return torch.cat((x, skip), dim=1)
 
     def disparities(self, ups: dict[int, Tensor]) -> dict[int, Tensor]:
-        """Sigmoid disparities of those scales whose ``up_i`` is given."""
-        return {s: torch.sigmoid(self.heads[str(s)](ups[s])) for s in self.scales if s in ups}
+        """Sigmoid disparities of those scales whose ``up_i`` is given, in full precision also under autocast.
+
+        bfloat16 keeps three digits: a disparity rounded by it would be off by up to a pixel of warping.
+        """
+        with torch.autocast(next(iter(ups.values())).device.type, enabled=False):
+            heads = {s: self.heads[str(s)] for s in self.scales if s in ups}
+            return {s: torch.sigmoid(head(ups[s].to(head.weight.dtype))) for s, head in heads.items()}
 
     def forward(self, features: Sequence[Tensor], size: Sequence[int] | None = None) -> dict[int, Tensor]:
         """Sigmoid disparities by scale, (B, out_channels, H / 2^s, W / 2^s), for an image of ``size`` (H, W).
