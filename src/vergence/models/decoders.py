@@ -153,7 +153,7 @@ class DepthDecoder(nn.Module):
         """
         with torch.autocast(next(iter(ups.values())).device.type, enabled=False):
             heads = {s: self.heads[str(s)] for s in self.scales if s in ups}
-            return {s: torch.sigmoid(head(ups[s].to(head.weight.dtype))) for s, head in heads.items()}
+            return {s: torch.sigmoid(head(ups[s].to(next(head.parameters()).dtype))) for s, head in heads.items()}
 
     def forward(self, features: Sequence[Tensor], size: Sequence[int] | None = None) -> dict[int, Tensor]:
         """Sigmoid disparities by scale, (B, out_channels, H / 2^s, W / 2^s), for an image of ``size`` (H, W).

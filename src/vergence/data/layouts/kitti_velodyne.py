@@ -1,6 +1,7 @@
 """Velodyne sweeps of KITTI raw as sparse depth files, written once."""
 
 from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 
@@ -38,6 +39,6 @@ def write_velodyne_depth(sweep: Path, day: Path, camera: int, size: tuple[int, i
         matrix(scanner_values, "R", (3, 3), scanner),
         matrix(scanner_values, "T", (3,), scanner),
         size[::-1],
-        depth=form,
+        depth=cast(Literal["forward", "camera"], form),
     )
     return write_sparse_depth(out, depth)
