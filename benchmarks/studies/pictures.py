@@ -1,0 +1,85 @@
+"""A sheet of pictures for docs/results.md: input, predicted inverse depth, true inverse depth, relative error.
+
+python -m benchmarks.studies.pictures RUN DATA --split val --out docs/images/NAME.png
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+
+from vergence.data.layouts import resolve_input
+from vergence.engine.checkpoint import load_run
+from vergence.engine.inputs import evenly_spaced, ground_truth, has_truth, on_device, working_image
+from vergence.metrics.depth import PROTOCOLS, median, resize_inverse_depth
+
+WORST = 0.5  # relative error at the end of the colour scale
+GAP = 4
+
+
+def coloured(values: NDArray[np.float64], largest: float, measured: NDArray[np.bool_], name: str) -> NDArray[np.uint8]:
+    picture = colormaps[name](np.clip(values / largest, 0, 1))[..., :3]
+    return (255 * np.where(measured[..., None], picture, 0.25)).astype(np.uint8)
+
+
+def widened(measured: NDArray[np.bool_], values: NDArray[np.float64], reach: int) -> tuple:
+    """Sparse measurements drawn a few pixels wide, or nobody sees them: the largest value of a window."""
+    window = {"kernel_size": 2 * reach + 1, "stride": 1, "padding": reach}
+    known, largest = (
+        torch.nn.functional.max_pool2d(torch.from_numpy(np.where(measured, array, 0)).double()[None], **window)[
+            0
+        ].numpy()
+        for array in (measured.astype(np.float64), values)
+    )
+    return known > 0, largest
+
+
+def row(run, manifest, index: int, width: int) -> NDArray[np.uint8]:
+    image = working_image(manifest, index, run.config.frames.options)
+    with torch.no_grad():
+        predicted = run.method.predict(on_device([image], torch.device("cpu")))["inverse_depth"][0, 0]
+    truth = torch.from_numpy(ground_truth(manifest, index)).double()
+    mask = PROTOCOLS["plain"].mask(truth)
+    full = resize_inverse_depth(predicted, truth.shape).double()
+    full = full / (median(truth[mask]) / median(1 / full[mask]))
+    error = ((1 / full - truth).abs() / truth.clamp(min=1e-3)).numpy()
+    measured, inverse = mask.numpy(), np.where(mask, 1 / truth.clamp(min=1e-3), 0).astype(np.float64)
+    largest = float(np.percentile(inverse[measured], 97))
+    reach = 0 if truth.shape == image.shape[1:] else 3
+    wide, inverse = widened(measured, inverse, reach)
+    _, error = widened(measured, error, reach)
+    everywhere = np.ones_like(measured)
+    panels = [
+        image.permute(1, 2, 0).numpy(),
+        coloured(full.numpy(), largest, everywhere, "magma"),
+        coloured(inverse, largest, wide, "magma"),
+        coloured(error, WORST, wide, "turbo"),
+    ]
+    height = round(width * truth.shape[0] / truth.shape[1])
+    resized = [np.asarray(Image.fromarray(panel).resize((width, height))) for panel in panels]
+    return np.concatenate([np.pad(panel, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for panel in resized], 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--rows", type=int, default=5)
+    parser.add_argument("--width", type=int, default=288)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    run = load_run(options.run)
+    manifest = resolve_input(options.data).select(split=options.split)
+    frames = evenly_spaced([index for index in range(len(manifest)) if has_truth(manifest, index)], options.rows)
+    sheet = np.concatenate([row(run, manifest, index, options.width) for index in frames])
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet[:-GAP, :-GAP]).save(options.out, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
