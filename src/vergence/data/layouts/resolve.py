@@ -16,6 +16,7 @@ from vergence.data.layouts.files import (
     list_files,
     list_folders,
 )
+from vergence.data.layouts.registry import LAYOUTS
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
@@ -53,8 +54,6 @@ def _read(kind: str, path: Path, split: bool) -> Manifest:
     if kind == "image":
         width, height = image_size(path)
         return Manifest([FrameRow(path.name, path.stem, 0, width=width, height=height)], path.parent, str(path))
-    from vergence.data.layouts import LAYOUTS
-
     layout = LAYOUTS[kind]
     has_switch = layout.__annotations__.get("split") is bool
     return layout(path, split=split) if has_switch else layout(path)

@@ -1,0 +1,28 @@
+"""The layouts by name."""
+
+from collections.abc import Callable, Mapping
+
+from vergence.data.layouts.camvid import camvid
+from vergence.data.layouts.cityscapes import cityscapes
+from vergence.data.layouts.clips import driving_video, folder, folder_intrinsics, stereo_folders
+from vergence.data.layouts.kitti2015 import kitti2015
+from vergence.data.layouts.kitti_odometry import kitti_odometry
+from vergence.data.layouts.kitti_raw import kitti_raw
+from vergence.data.layouts.toytown import toytown
+from vergence.data.layouts.videos import video
+from vergence.data.manifest import Manifest
+
+LAYOUTS: Mapping[str, Callable[..., Manifest]] = {
+    "camvid": camvid,
+    "cityscapes": cityscapes,
+    "driving_video": driving_video,
+    "folder": folder,
+    "folder_intrinsics": folder_intrinsics,
+    "kitti2015": kitti2015,
+    "kitti_odometry": kitti_odometry,
+    "kitti_raw": kitti_raw,
+    "stereo_folders": stereo_folders,
+    "toytown": toytown,
+    "video": video,
+}
+"""Layout name -> function(root, **options) -> Manifest."""
