@@ -198,3 +198,10 @@ def test_doctor_exit_code(
 def test_python_m_vergence() -> None:
     done = subprocess.run([sys.executable, "-m", "vergence", "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"vergence {vergence.__version__}\n")
+
+
+def test_layout_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["index", "toytown", str(tmp_path / "town"), "--out", str(tmp_path / "town.csv"), "--styl", "dusk"]
+    assert main(words) == 2
+    assert "--styl" in capsys.readouterr().err
+    assert not (tmp_path / "town").exists()

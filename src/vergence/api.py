@@ -282,6 +282,7 @@ def demo(
         The page.
     """
     from vergence.data.toytown import write_toytown
+    from vergence.report.page import verdict
 
     out = Path(out)
     run = out / "run"
@@ -293,6 +294,8 @@ def demo(
     else:
         train(recipe, run, manifest, overrides)
     _log.info("3/4 evaluating on streets that were not trained on")
-    evaluate(run, limit=limit, progress=progress)
+    result = evaluate(run, limit=limit, progress=progress)
     _log.info("4/4 writing the report")
-    return report(run)
+    page = report(run)
+    _log.info("%s", verdict(result["rows"]))
+    return page

@@ -215,13 +215,14 @@ def _evaluate(words: list[str]) -> int:
         result = api.evaluate(**arguments.as_dict(), progress=progress)
     from rich.console import Console
 
+    from vergence.engine.odometry import odometry_table
     from vergence.engine.scores import table
 
     console = Console(width=None if sys.stdout.isatty() else 140)
     if result["rows"]:
         console.print(table(result))
     if "odometry" in result:
-        console.print_json(data={"odometry": result["odometry"]})
+        console.print(odometry_table(result["odometry"]))
     return 0
 
 
@@ -229,7 +230,8 @@ def _predict(words: list[str]) -> int:
     arguments = _parse("predict RUN INPUT --out DIR [...]", api.predict, words)
     with _bar("predicting") as progress:
         record = api.predict(**arguments.as_dict(), progress=progress)
-    print(f"{record['frames']} frames in {arguments.out}, depth {record['unit']} ({record['scale']})")
+    origin = "" if record["scale"] == record["unit"] else f" ({record['scale']})"
+    print(f"{record['frames']} frames in {arguments.out}, depth {record['unit']}{origin}")
     return 0
 
 
@@ -258,7 +260,7 @@ def _layout_options(layout: str, words: list[str]) -> dict[str, Any]:
     """Typed options of a layout."""
     from vergence.data.layouts import find_layout
 
-    parser = ArgumentParser(exit_on_error=False, add_help=False)
+    parser = ArgumentParser(exit_on_error=False, add_help=False, allow_abbrev=False)
     names = list(inspect.signature(find_layout(layout)).parameters)[1:]
     parser.add_function_arguments(find_layout(layout), skip={"root"})
     parser.usage = f"vergence index {layout} ROOT --out MANIFEST " + " ".join(f"[--{name} ...]" for name in names)

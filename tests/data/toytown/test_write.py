@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vergence.data.layouts.intrinsics import read_intrinsics
 from vergence.data.manifest import Manifest
 from vergence.data.toytown import TownOptions, camera, render_street, write, write_toytown
 from vergence.errors import InputError
@@ -29,7 +30,7 @@ def test_files_hold_what_was_rendered(town: Path) -> None:
     assert (row.sequence, row.position, row.split, row.fps) == ("street001", 1, "train", 10.0)
     assert (row.fx, row.fy, row.cx, row.cy) == pytest.approx(camera(SMALL))
     assert row.baseline == 0.5
-    assert row.label_space == "cityscapes"
+    assert row.label_space == "cityscapes19"
     np.testing.assert_allclose(row.pose_matrix(), frame.pose)
     depth = np.asarray(Image.open(manifest.path(4, "depth"))) / 256
     np.testing.assert_allclose(depth, frame.depth, atol=1 / 256)
@@ -39,7 +40,7 @@ def test_files_hold_what_was_rendered(town: Path) -> None:
     for column, image in (("image", frame.image), ("stereo", frame.right)):
         stored = np.asarray(Image.open(manifest.path(4, column))).astype(int)
         assert np.abs(stored - image).mean() < 4
-    assert json.loads((town.parent / "intrinsics.json").read_text())["fx"] == pytest.approx(row.fx)
+    assert json.loads((town.parent / "intrinsics.json").read_text())["fx"] == pytest.approx(row.fx * SMALL.width)
 
 
 def test_nothing_is_left_beside_it(town: Path) -> None:
@@ -116,3 +117,13 @@ def test_unwritable_place_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write_toytown(tmp_path / "file" / "below", SMALL, {"train": 1}, frames=1, workers=1)
+
+
+def test_its_intrinsics_are_those_that_layouts_read(tmp_path: Path) -> None:
+    manifest = Manifest.read(write_toytown(tmp_path, TownOptions(width=32, height=16), {"train": 1}, frames=2))
+    camera = read_intrinsics(tmp_path / "clear" / "intrinsics.json")
+    row = manifest[0]
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == pytest.approx((row.fx, row.fy, row.cx, row.cy))
+    assert camera.baseline == pytest.approx(row.baseline)
+    (tmp_path / "manifest.parquet").write_bytes(b"a manifest beside the styles does not make the town a stranger's")
+    assert write_toytown(tmp_path, TownOptions(width=32, height=16), {"train": 1}, frames=2).is_file()

@@ -1,6 +1,7 @@
 """One or several video files as a manifest."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 from vergence.data.frame_row import FrameRow
@@ -50,10 +51,19 @@ def video(
     return finish(rows, root, root.name, split)
 
 
+def _speaks_of_a_camera(path: Path) -> bool:
+    """Whether a JSON file beside a video means its camera: any other (a scan's findings, say) has no focal length."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError:
+        return True  # a broken file is for read_intrinsics to complain about
+    return isinstance(values, dict) and bool({"fx", "fy"} & values.keys())
+
+
 def _video_rows(path: Path, out: Path | str | None, options: VideoOptions) -> list[FrameRow]:
     decoded = decode_video(path, out, options)
     beside = path.with_suffix(".json")
-    camera = read_intrinsics(beside) if beside.is_file() else UNKNOWN
+    camera = read_intrinsics(beside) if _speaks_of_a_camera(beside) else UNKNOWN
     camera.check_aspect(decoded.width, decoded.height, path)
     folder = decoded.folder.absolute()
     first = camera.onto(FrameRow("", path.stem, 0, camera=path.stem, width=decoded.width, height=decoded.height))

@@ -92,9 +92,9 @@ def _finished(root: Path, final: Path, stamp: dict) -> bool:
     """True if the same town is there; InputError if something else is."""
     if root.exists() and not root.is_dir():
         raise InputError(f"{root} is a file, expected a folder for the toy town; give another path.")
-    strangers = (
-        [e.name for e in root.iterdir() if e.name.lstrip(".").split(".")[0] not in STYLES] if root.exists() else []
-    )
+    known = {*STYLES, "manifest"}  # a manifest of the town may lie beside its styles
+    entries = root.iterdir() if root.exists() else []
+    strangers = [entry.name for entry in entries if entry.name.lstrip(".").split(".")[0] not in known]
     if strangers:
         raise InputError(f"{root} holds {strangers[0]!r} and is no toy town; give an empty or a new folder.")
     if not final.exists() or not any(final.iterdir()):
@@ -159,8 +159,9 @@ def _street_frames(folder: Path, options: TownOptions, number: int, frames: int)
 def _finish(folder: Path, options: TownOptions, streets: Mapping[str, int], frames: int) -> None:
     """Intrinsics and manifest."""
     fx, fy, cx, cy = camera(options)
-    text = {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "normalized": True, "width": options.width,
-            "height": options.height, "baseline": options.baseline, "fps": options.fps}  # fmt: skip
+    width, height = options.width, options.height
+    text = {"width": width, "height": height, "fx": fx * width, "fy": fy * height, "cx": cx * width,
+            "cy": cy * height, "fps": options.fps, "baseline_m": options.baseline}  # fmt: skip
     write_text(folder / "intrinsics.json", json.dumps(text, indent=1))
     splits = [split for split, count in streets.items() for _ in range(count)]
     rows = []
@@ -183,7 +184,7 @@ def _finish(folder: Path, options: TownOptions, streets: Mapping[str, int], fram
                     stereo=f"right/{stem}.jpg" if options.stereo else "",
                     baseline=options.baseline if options.stereo else float("nan"),
                     label=f"label/{stem}.png",
-                    label_space="cityscapes",
+                    label_space="cityscapes19",
                     depth=f"depth/{stem}.png",
                     pose=pose,
                     fps=options.fps,
