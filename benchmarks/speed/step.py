@@ -101,8 +101,9 @@ def variants(options: argparse.Namespace) -> dict[str, tuple[DepthMethod, Callab
         "full, channels_last, bf16": (last, low_precision),
     }
     if options.compile:
-        compiled = torch.compile(last)
-        table["full, channels_last, compiled"] = (last, lambda: full_step(compiled, batch, None))
+        compiled = build(options, True)
+        compiled.compile()
+        table["full, channels_last, compiled"] = (compiled, lambda: full_step(compiled, batch, None))
     return table
 
 

@@ -145,6 +145,12 @@ class DepthMethod(Method):
             self.reference.eval()
         return self
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the networks, in place; the losses have gradients written by hand, which stay as they are."""
+        for network in (self.network.encoder, self.network.decoder, self.pose):
+            if network is not None:
+                network.compile(*args, **kwargs)
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         groups: dict[str, nn.Module | None] = {
             "encoder": self.network.encoder,
