@@ -1,6 +1,7 @@
 """The command line: its grammar, its speed, and one sentence for each mistake."""
 
 import functools
+import inspect
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import vergence
 from tests.engine.tiny_method import write_frames, write_recipe
 from vergence import api
 from vergence.cli import COMMANDS, main
+from vergence.data.layouts import find_layout
 from vergence.errors import InputError, Interrupted
 
 ROOT = Path(__file__).parents[1]
@@ -78,27 +80,31 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["tran"], "did you mean train?"),
         (["xyzzy"], "there are demo, scan"),
-        (["train"], "needs recipe"),
-        (["train", "depth-kitti"], "needs out"),
+        (["train"], "needs RECIPE and --out;"),
+        (["train", "depth-kitti"], "needs --out;"),
         (["train", "depth-kitty", "--out", "new"], "did you mean 'depth-kitti'?"),
         (["train", "depth-kitti", "--out", "new", "--train.stps", "3"], "did you mean 'train.steps'?"),
         (["train", "depth-kitti", "--out", "new", "--steps", "3"], "did you mean 'train.steps'?"),
         (["train", "depth-kitti", "--out", "new", "--train.steps", "few"], "an integer"),
+        (["train", "depth-kitti", "--out", "new", "--frames.options.offsets", "-1", "1"], "such as '[-1, 1]'"),
+        (["demo", "--train.trackers", "wandb", "tensorboard"], "'tensorboard' is one word too many"),
         (["train", "depth-kitti", "--out", "new"], "--data"),
         (["train", "depth-kitti", "--out", "new", "--data", "nowhere"], "nowhere"),
         (["train", "--resume", "nothing"], "nothing"),
         (["train", "--resume"], "has no value"),
         (["train", "depth-kitti", "--resume", "nothing"], "leave out depth-kitti"),
-        (["evaluate"], "needs run"),
+        (["evaluate"], "needs RUN;"),
         (["evaluate", "nothing"], "nothing does not exist"),
         (["evaluate", "nothing", "--protocl", "eigen"], "did you mean --protocol?"),
         (["evaluate", "nothing", "--limit", "few"], "--limit cannot be 'few'"),
         (["predict", "nothing", "image.png", "--out", "new"], "nothing does not exist"),
-        (["predict", "nothing", "image.png"], "needs out"),
+        (["predict", "nothing", "image.png"], "needs --out;"),
         (["report", "nothing"], "nothing"),
         (["scan", "nothing"], "nothing"),
-        (["scan"], "needs inputs"),
+        (["scan"], "needs INPUTS;"),
         (["index", "floder", ".", "--out", "m.csv"], "did you mean 'folder'?"),
+        (["index", "floder", "--help"], "did you mean 'folder'?"),
+        (["index", "folder"], "needs ROOT and --out;"),
         (["index", "folder", "nothing", "--out", "m.csv"], "nothing"),
         (["index", "folder", ".", "--out", "m.csv", "--splt", "true"], "did you mean --split?"),
         (["convert", "nothing", "--from", "monodepth3", "--out", "new"], "did you mean 'monodepth2'?"),
@@ -150,6 +156,40 @@ def test_index_takes_the_options_of_the_layout(
     assert main(words) == 0
     assert "frames  10" in capsys.readouterr().out
     assert len((tmp_path / "m.csv").read_text().splitlines()) == 11
+
+
+@pytest.mark.parametrize("words", [["toytown", "--help"], ["toytown", "town", "-h"]])
+def test_help_of_a_layout_lists_its_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["index", *words]) == 0
+    text = capsys.readouterr().out
+    for name in ("out", *list(inspect.signature(find_layout("toytown")).parameters)[1:]):
+        assert f"  --{name} " in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_with_other_settings_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in (
+        (["--recipe", "tiny", "--train.seed", "77"], "train.seed 0, not 77"),
+        (["--recipe", "tiny", "--train.seed=77"], "train.seed 0, not 77"),
+        ([], "with tiny, not depth-toytown-demo"),
+    ):
+        assert said in sentence(capsys, "demo", "--out", run.parent, *words)
+    assert not (run.parent / "town").exists()
+
+
+def test_scan_reads_its_input_once(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    main(["scan", str(folder / "manifest.csv"), "--out", str(tmp_path / "fit.csv")])
+    assert sum("recognised as manifest" in message for message in caplog.messages) == 1
+
+
+def test_a_town_is_indexed_again_beside_its_manifest(tmp_path: Path) -> None:
+    words = ["--frames", "2", "--train", "1", "--val", "0", "--width", "32", "--height", "16"]
+    for _ in range(2):
+        assert main(["index", "toytown", str(tmp_path), "--out", str(tmp_path / "manifest.csv"), *words]) == 0
+    assert len((tmp_path / "manifest.csv").read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize(

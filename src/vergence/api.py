@@ -4,7 +4,7 @@ Everything heavy is imported inside the functions, so that the command line answ
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,11 +215,12 @@ def scan(
     from vergence.data.scan import adapted
     from vergence.data.scan import scan as run_scan
 
-    found = run_scan(resolve_input(inputs, split=False), max_pairs, progress)
+    manifest = resolve_input(inputs, split=out is not None)
+    found = run_scan(manifest, max_pairs, progress)
     if json is not None:
         write_text(json, json_format.dumps(found.to_dict(), indent=2) + "\n")
     if out is not None:
-        adapted(resolve_input(inputs), found).write(out)
+        adapted(manifest, found).write(out)
     return found
 
 
@@ -270,7 +271,7 @@ def demo(
 ) -> Path:
     """Render a small town, train depth in it, score it on streets never seen, and write a report.
 
-    A call that was interrupted goes on where it stopped.
+    A call that was interrupted goes on where it stopped; a run that is there with other settings is refused.
 
     Args:
         out: folder of everything.
@@ -286,6 +287,7 @@ def demo(
 
     out = Path(out)
     run = out / "run"
+    _check_same_demo(run, recipe, overrides)
     _log.info("1/4 rendering toy town in %s", out / "town")
     manifest = write_toytown(out / "town", progress=progress)
     _log.info("2/4 training %s in %s", recipe, run)
@@ -299,3 +301,30 @@ def demo(
     page = report(run)
     _log.info("%s", verdict(result["rows"]))
     return page
+
+
+def _check_same_demo(run: Path, recipe: str, overrides: Overrides) -> None:
+    """InputError where a run is there already and was made with other settings than those asked for."""
+    from vergence.engine.config import load_config
+    from vergence.errors import InputError
+
+    if not (run / "recipe.yaml").is_file():
+        return
+    stored = load_config(run / "recipe.yaml")
+    if stored.recipe != Path(recipe).stem:
+        raise InputError(f"{run} was trained with {stored.recipe}, not {recipe}; give another --out, or remove it.")
+    asked = load_config(run / "recipe.yaml", overrides)
+    before, now = (dict(_leaves(config.to_dict())) for config in (stored, asked))
+    for key in (key for key in now if now[key] != before.get(key)):
+        raise InputError(
+            f"{run} was trained with {key} {before.get(key)}, not {now[key]}; give another --out, or remove it."
+        )
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by full name."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

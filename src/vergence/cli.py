@@ -132,14 +132,17 @@ def _sentence(verb: str, parser: ArgumentParser, error: argparse.ArgumentError) 
     unknown = re.search(r"unrecognized arguments: (\S+)", text)
     if unknown:
         flag = unknown.group(1).partition("=")[0]
+        if not flag.startswith("--"):
+            return f"{verb}: {flag!r} is one word too many; write a list as one word in quotes, such as '[-1, 1]'."
         options = [word for action in parser._actions for word in action.option_strings]
         near = difflib.get_close_matches(flag, options, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"see vergence {verb} --help."
         return f"{verb} has no option {flag}; {hint}"
     missing = re.search(r'(?:Key "(\w+)" is required|arguments are required: (.*))', text)
     if missing:
-        names = missing.group(1) or missing.group(2)
-        return f"{verb} needs {names}; usage: {parser.usage}"
+        names = (missing.group(1) or missing.group(2)).split(", ")
+        flags = {action.dest: word for action in parser._actions for word in action.option_strings[:1]}
+        return f"{verb} needs {' and '.join(flags.get(name, name.upper()) for name in names)}; usage: {parser.usage}"
     value = re.search(r'key "([\w.]+)".*?(?:Got value|Given value): (.*)', text)
     if value:
         return f"{verb} --{value.group(1)} cannot be {value.group(2)!r}; see vergence {verb} --help."
@@ -249,6 +252,8 @@ def _scan(words: list[str]) -> int:
 
 
 def _index(words: list[str]) -> int:
+    if {"--help", "-h"} & set(words) and not words[0].startswith("-"):
+        return _layout_help(words[0])
     own, extra = _settings(words, ("--out", "--help", "-h"))
     arguments = _parse("index LAYOUT ROOT --out MANIFEST [--option value ...]", api.index, own)
     manifest = api.index(arguments.layout, arguments.root, arguments.out, _layout_options(arguments.layout, extra))
@@ -258,17 +263,30 @@ def _index(words: list[str]) -> int:
 
 def _layout_options(layout: str, words: list[str]) -> dict[str, Any]:
     """Typed options of a layout."""
+    parser = _layout_parser(layout)
+    try:
+        given = parser.parse_args(_with_values(parser, words)).as_dict()
+    except argparse.ArgumentError as error:
+        raise InputError(_sentence(f"index {layout}", parser, error)) from None
+    return {name: value for name, value in given.items() if any(w.partition("=")[0] == f"--{name}" for w in words)}
+
+
+def _layout_parser(layout: str) -> ArgumentParser:
     from vergence.data.layouts import find_layout
 
     parser = ArgumentParser(exit_on_error=False, add_help=False, allow_abbrev=False)
     names = list(inspect.signature(find_layout(layout)).parameters)[1:]
     parser.add_function_arguments(find_layout(layout), skip={"root"})
     parser.usage = f"vergence index {layout} ROOT --out MANIFEST " + " ".join(f"[--{name} ...]" for name in names)
-    try:
-        given = parser.parse_args(_with_values(parser, words)).as_dict()
-    except argparse.ArgumentError as error:
-        raise InputError(_sentence(f"index {layout}", parser, error)) from None
-    return {name: value for name, value in given.items() if any(w.partition("=")[0] == f"--{name}" for w in words)}
+    return parser
+
+
+def _layout_help(layout: str) -> int:
+    """The options of a layout, with those of every layout."""
+    parser = _layout_parser(layout)
+    texts = _argument_texts(api.index)
+    print(f"{parser.format_help()}\n  ROOT                  {texts['root']}\n  --out MANIFEST        {texts['out']}")
+    return 0
 
 
 def _convert(words: list[str]) -> int:

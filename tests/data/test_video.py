@@ -214,6 +214,18 @@ def test_intrinsics_beside_the_video(tmp_path):
     assert video(tmp_path / "drive.mp4")[0].fx == 0.75
 
 
+def test_other_json_beside_the_video_is_no_camera(tmp_path, caplog):
+    write_video(tmp_path / "drive.mp4")
+    for findings in ({"summary": "fit", "sequences": []}, []):
+        (tmp_path / "drive.json").write_text(json.dumps(findings))
+        with caplog.at_level("INFO", "vergence"):
+            assert not video(tmp_path / "drive.mp4")[0].intrinsics_known
+        assert "not taken for the camera" in caplog.text
+    (tmp_path / "drive.json").write_text(json.dumps({"cx": 320.0}))
+    with pytest.raises(InputError, match="lacks width"):
+        video(tmp_path / "drive.mp4")
+
+
 def test_folder_of_videos(tmp_path):
     write_video(tmp_path / "a.mp4")
     write_video(tmp_path / "b.mp4", frames=5)

@@ -24,8 +24,15 @@ def toytown(
     Args:
         root: folder of the files; made if missing.
         frames: of each street.
-        train, val: number of streets of each split.
-        seed, style, width, height, fps, baseline, stereo: see :class:`vergence.data.toytown.TownOptions`.
+        train: number of streets to train on.
+        val: number of streets held back.
+        seed: another seed is another town.
+        style: "clear" or "dusk" (fog, other light and colours over the same geometry).
+        width: of the images in pixels.
+        height: of the images in pixels.
+        fps: frames per second.
+        baseline: metres to the right-hand camera.
+        stereo: render the right-hand camera too.
     """
     options = TownOptions(seed, style, width, height, fps, baseline, stereo)
     return Manifest.read(write_toytown(Path(root), options, {"train": train, "val": val}, frames))

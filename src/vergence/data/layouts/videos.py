@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 from pathlib import Path
 
 from vergence.data.frame_row import FrameRow
@@ -11,6 +12,8 @@ from vergence.data.layouts.intrinsics import UNKNOWN, read_intrinsics
 from vergence.data.manifest import Manifest
 from vergence.data.video import VideoOptions, decode_video
 from vergence.errors import InputError
+
+_log = logging.getLogger("vergence")
 
 
 def video(
@@ -32,7 +35,11 @@ def video(
         split: give the frames a split.
         frames: folder for the decoded frames, with a sub-folder for each video if there are several; default: beside
             each video.
-        width, stride, fps, image_format, allow_truncated: see :class:`vergence.data.video.VideoOptions`.
+        width: pixels of the stored frames, never more than the video has; 0 = as in the video.
+        stride: keep every n-th frame.
+        fps: instead of stride, the nearest rate that a whole stride gives.
+        image_format: "jpg" or "png".
+        allow_truncated: use what can be read of a damaged file.
 
     Raises:
         InputError: as :func:`vergence.data.video.decode_video`; no video in the folder; bad intrinsics.
@@ -57,7 +64,11 @@ def _speaks_of_a_camera(path: Path) -> bool:
         values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError:
         return True  # a broken file is for read_intrinsics to complain about
-    return isinstance(values, dict) and bool({"fx", "fy"} & values.keys())
+    if isinstance(values, dict) and {"fx", "fy", "cx", "cy"} & values.keys():
+        return True
+    if path.is_file():
+        _log.info("%s holds none of fx, fy, cx, cy: it is not taken for the camera of the video", path)
+    return False
 
 
 def _video_rows(path: Path, out: Path | str | None, options: VideoOptions) -> list[FrameRow]:
