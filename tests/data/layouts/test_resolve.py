@@ -86,6 +86,16 @@ def test_several_inputs_become_one_manifest(tmp_path, put, put_intrinsics):
     assert all(manifest.path(k).is_file() for k in range(11))
 
 
+def test_joined_manifests_are_called_by_their_folders(tmp_path, put):
+    for name in ("city", "motorway"):
+        put(tmp_path / name / "drive", FRAMES)
+        folder(tmp_path / name).write(tmp_path / name / "manifest.csv")
+    expected = {"city/drive", "motorway/drive"}
+    assert {row.sequence for row in resolve_input(tmp_path)} == expected
+    files = [tmp_path / name / "manifest.csv" for name in ("city", "motorway")]
+    assert {row.sequence for row in resolve_input(files)} == expected
+
+
 def test_the_same_input_twice_is_kept_apart(tmp_path, put):
     put(tmp_path / "one", FRAMES)
     assert len(resolve_input([tmp_path / "one", tmp_path / "one"])) == 8

@@ -140,7 +140,7 @@ def merge(manifests: Sequence[Manifest]) -> Manifest:
     if len(manifests) == 1:
         return manifests[0]
     root = Path(os.path.commonpath([manifest.root for manifest in manifests]))
-    names = _unique(Path(manifest.name).name or "input" for manifest in manifests)
+    names = _unique(_short_name(manifest) for manifest in manifests)
     owners: dict[str, set[int]] = {}
     for number, manifest in enumerate(manifests):
         for row in manifest.rows:
@@ -153,6 +153,12 @@ def merge(manifests: Sequence[Manifest]) -> Manifest:
             camera = f"{name}/{row.camera}"
             rows.append(dataclasses.replace(row, sequence=sequence, camera=camera, **paths))  # type: ignore[arg-type]
     return Manifest(rows, root, " + ".join(names))
+
+
+def _short_name(manifest: Manifest) -> str:
+    """Of a file called manifest.parquet, the folder that it lies in says more."""
+    path = Path(manifest.name)
+    return (path.absolute().parent if path.name in _MANIFESTS else path).name or "input"
 
 
 def _unique(names: Iterable[str]) -> list[str]:
