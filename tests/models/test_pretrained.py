@@ -124,6 +124,10 @@ def test_parts_of_a_run(tmp_path) -> None:
     assert torch.equal(holder.network.decoder.heads["0"].weight, source.network.decoder.heads["0"].weight)
     assert torch.equal(holder.pose.last.weight, source.pose.last.weight)
     assert torch.equal(holder.network.encoder.backbone.conv_stem.weight, encoder_before)
+    load_parts(holder, folder, ("encoder",))
+    assert torch.equal(
+        holder.network.encoder.backbone.conv_stem.weight, source.network.encoder.backbone.conv_stem.weight
+    )
     with pytest.raises(InputError, match="'head' is unknown; use encoder, decoder, pose"):
         load_parts(holder, tmp_path, ("head",))
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")

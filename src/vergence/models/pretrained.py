@@ -168,7 +168,7 @@ PREFIXES = {"encoder": ("network.encoder.",), "decoder": ("network.decoder.",), 
 
 
 def load_parts(method: nn.Module, source: str | Path, parts: tuple[str, ...]) -> None:
-    """Copy some parts (encoder, decoder, pose) of a stored run or weights file into a depth method.
+    """Copy some parts (encoder, decoder, pose) of a run folder, checkpoint folder or weights file into a depth method.
 
     Raises:
         InputError: for an unknown part, or a tensor that is missing or of another shape.
@@ -176,7 +176,8 @@ def load_parts(method: nn.Module, source: str | Path, parts: tuple[str, ...]) ->
     path = Path(source)
     if path.is_dir():
         latest = path / "checkpoints" / "LATEST"
-        path = path / "checkpoints" / latest.read_text().strip() / "model.safetensors" if latest.is_file() else path
+        folder = path / "checkpoints" / latest.read_text().strip() if latest.is_file() else path
+        path = folder / "model.safetensors" if (folder / "model.safetensors").is_file() else path
     state, own = read_state_dict(path), method.state_dict()
     for part in parts:
         if part not in PREFIXES:
