@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from tests.parity.registry import Case, operation
 
+from tests.parity.registry import Case, operation
 from vergence.data.dataset import FrameDataset, FrameOptions
 from vergence.data.manifest import FrameRow, Manifest
 from vergence.data.transforms import resize_lanczos

@@ -5,10 +5,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from tests.parity.formula import formula_state
-from tests.parity.registry import Case, operation
 from torch import Tensor
 
+from tests.parity.formula import formula_state
+from tests.parity.registry import Case, operation
 from vergence.geometry.pose import transform_from_parameters
 from vergence.models.decoders import MonodepthDecoder, ThreeWaysDepthDecoder
 from vergence.models.depth_network import DepthNetwork
