@@ -29,5 +29,9 @@ class Batch(TypedDict):
     """(B,) bool: whether the sample was mirrored."""
     label: NotRequired[Tensor]
     """(B, H, W) int64 train ids, ``IGNORED_LABEL`` where there is none."""
+    labelled: NotRequired[Tensor]
+    """(B,) bool, beside ``label``: whether the row has a label at all."""
+    estimate: NotRequired[Tensor]
+    """(B, 1, H, W) float32 in [0, 1], near is large: estimated inverse depth, min-max normalised over the image."""
     depth: NotRequired[Tensor]
     """(B, 1, H, W) float32 metres, 0 where there is none."""

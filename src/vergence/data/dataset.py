@@ -28,7 +28,8 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
 
     A sample holds ``frames`` (F, 3, H, W) uint8, ``jitter`` (8,) (the colour draw; it is applied after loading, on the
     device), ``intrinsics`` (F, 3, 3), ``stereo_transform`` (4, 4), ``available`` (F,), ``intrinsics_known``, ``index``,
-    ``flipped`` and, where asked for, ``label`` (H, W) int64 and ``depth`` (1, H, W) float32.
+    ``flipped`` and, where asked for, ``label`` (H, W) int64 with ``labelled``, ``depth`` and ``estimate`` (1, H, W)
+    float32.
 
     Args:
         manifest: frames; a selection's other rows serve as sources.
@@ -72,6 +73,7 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
             stereo_transform=reader.stereo_transform(row),
             label=reader.label(row, placement) if self.options.load_label else None,
             depth=reader.depth(row, placement) if self.options.load_depth else None,
+            estimate=reader.estimate(row, placement) if self.options.load_estimate else None,
         )
         rng = np.random.default_rng([self.seed, epoch, row])
         flip, jitter = rng.uniform(size=2)
@@ -96,8 +98,11 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
         }
         if view.label is not None:
             sample["label"] = view.label.long()
+            sample["labelled"] = torch.tensor(bool(self.manifest[row].label))
         if view.depth is not None:
             sample["depth"] = view.depth.contiguous()
+        if view.estimate is not None:
+            sample["estimate"] = view.estimate.contiguous()
         return sample
 
     def _usable_rows(self) -> list[int]:

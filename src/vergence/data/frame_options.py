@@ -33,8 +33,12 @@ class FrameOptions:
     """Horizontal, degrees: the guess for frames without intrinsics."""
     require: Literal["any", "all"] = "any"
     """Use samples that have any of their sources, or only those that have all."""
+    label_space: str = ""
+    """Space that labels are mapped to: a name, ``NAME:class#rrggbb,...`` or a file. "" in a recipe: the data's own."""
     load_label: bool = False
     load_depth: bool = False
+    load_estimate: bool = False
+    """Estimated inverse depth (column ``estimate``)."""
     legacy_intrinsics: bool = False
     """Repeat the official Three Ways program's intrinsics (section 2.5), wrong but behind its published weights."""
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.cache import FrameCache
+from vergence.data.estimate_files import read_estimate
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
 from vergence.data.images import frame_depth, open_image, read_label
@@ -110,6 +111,15 @@ class FrameReader:
         if depth is None:
             return torch.zeros(1, placement.height, placement.width)
         return torch.from_numpy(placement.depth(depth))[None]
+
+    def estimate(self, row: int, placement: Placement) -> Tensor:
+        """Estimated inverse depth (1, H, W), normalised over the stored map; InputError where the row has none."""
+        if not self.manifest[row].estimate:
+            raise InputError(
+                f"{self.manifest.path(row)} has no estimated depth (column estimate); name a depth port, such as a "
+                "depth run, in the settings of the method."
+            )
+        return torch.from_numpy(placement.estimate(read_estimate(self.manifest.path(row, "estimate"))))[None]
 
     def intrinsics(self, row: int, paths: list[Path | None], placement: Placement) -> Tensor:
         """(F, 3, 3) at working size; a missing frame, or one of unknown camera, has the target's."""

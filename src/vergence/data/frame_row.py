@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 
-PATH_COLUMNS = ("image", "stereo", "label", "depth", "disparity")
+PATH_COLUMNS = ("image", "stereo", "label", "depth", "disparity", "estimate")
 REQUIRED_COLUMNS = ("image", "sequence", "position")
 
 
@@ -45,6 +45,8 @@ class FrameRow:
     """16-bit PNG (value / 256 metres, 0 none), ``.npy`` metres (0 none) or ``.npz`` sparse metres."""
     disparity: str = ""
     """16-bit PNG (value / 256 pixels at its own size, 0 none); depth = fx * baseline / disparity."""
+    estimate: str = ""
+    """8- or 16-bit PNG of estimated inverse depth, not measured: near is large, the scale is free (any per image)."""
     pose: str = ""
     """12 numbers between spaces: row-major 3 x 4 camera-to-world transform, metres."""
     fps: float = math.nan

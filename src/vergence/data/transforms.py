@@ -65,6 +65,17 @@ class Placement:
         image = Image.fromarray(label).crop(self._corners())
         return np.array(image.resize((self.width, self.height), Image.Resampling.NEAREST))
 
+    def estimate(self, estimate: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cut and resize a dense map (h, w), perhaps of another size than the frame's, bilinearly."""
+        h, w = estimate.shape
+        scale_x, scale_y = w / self.stored_width, h / self.stored_height
+        left, top, right, bottom = self._corners()
+        box = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
+        if (w, h) == (self.width, self.height) and box == (0, 0, w, h):
+            return estimate
+        image = Image.fromarray(estimate).resize((self.width, self.height), Image.Resampling.BILINEAR, box=box)
+        return np.asarray(image)
+
     def depth(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cut and resize depth (h, w), 0 = none, which may have been measured at another size than the frame's."""
         h, w = depth.shape
@@ -134,6 +145,8 @@ class View:
     """(H, W)."""
     depth: Tensor | None = None
     """(1, H, W)."""
+    estimate: Tensor | None = None
+    """(1, H, W)."""
 
 
 def flip_view(view: View) -> View:
@@ -148,6 +161,7 @@ def flip_view(view: View) -> View:
         stereo_transform=mirror[:, None] * view.stereo_transform * mirror[None],
         label=None if view.label is None else view.label.flip(-1),
         depth=None if view.depth is None else view.depth.flip(-1),
+        estimate=None if view.estimate is None else view.estimate.flip(-1),
     )
 
 
@@ -160,6 +174,7 @@ def crop_view(view: View, top: int, left: int, height: int, width: int) -> View:
         intrinsics=crop_intrinsics(view.intrinsics, left, top),
         label=None if view.label is None else view.label[..., rows, columns],
         depth=None if view.depth is None else view.depth[..., rows, columns],
+        estimate=None if view.estimate is None else view.estimate[..., rows, columns],
     )
 
 
