@@ -1,5 +1,7 @@
 """Convolution blocks that the papers' decoders are made of."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -29,7 +31,7 @@ class ASPP(nn.Module):
     """Atrous spatial pyramid pooling (Chen et al., DeepLabv3; as in Three Ways, section 2.1).
 
     A 1 x 1 branch, a dilated 3 x 3 branch for each rate and a global one, joined and projected. The global branch has
-    batch norm on 1 x 1 maps: training needs a batch of at least two.
+    batch norm on 1 x 1 maps; in training on a batch of one it takes the running statistics and leaves them alone.
     """
 
     def __init__(
@@ -52,5 +54,16 @@ class ASPP(nn.Module):
         """(B, inputs, H, W) to (B, outputs, H, W)."""
         parts = [branch(x) for branch in self.branches]
         if self.pooled is not None:
-            parts.append(self.pooled(F.adaptive_avg_pool2d(x, 1)).expand(-1, -1, *x.shape[-2:]))
+            parts.append(self._pool(self.pooled, x).expand(-1, -1, *x.shape[-2:]))
         return self.project(torch.cat(parts, dim=1))
+
+    @staticmethod
+    def _pool(pooled: nn.Sequential, x: Tensor) -> Tensor:
+        conv, norm, activation = pooled
+        assert isinstance(norm, nn.BatchNorm2d)
+        x = conv(F.adaptive_avg_pool2d(x, 1))
+        if norm.training and len(x) == 1:  # one value a channel has no variance
+            x = F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        else:
+            x = norm(x)
+        return cast(Tensor, activation(x))

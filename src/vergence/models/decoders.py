@@ -36,6 +36,7 @@ class DepthDecoder(nn.Module):
         bottleneck: first block of the deepest level in place of the plain one.
         batchnorm, dropout: in the blocks; ``dropout`` drops channels.
         project_skips: channels that skips are reduced to by a 1 x 1 convolution, 0: as they are.
+        finest: the last level that is built; by default the finest of ``scales``.
 
     Raises:
         InputError: for widths, scales or initial disparity that make no decoder.
@@ -54,6 +55,7 @@ class DepthDecoder(nn.Module):
         batchnorm: bool = False,
         dropout: float = 0.0,
         project_skips: int = 0,
+        finest: int | None = None,
     ) -> None:
         super().__init__()
         if len(widths) != LEVELS or min(widths) < 1:
@@ -61,7 +63,7 @@ class DepthDecoder(nn.Module):
         if any(scale not in range(LEVELS - 1) for scale in scales):
             raise InputError(f"scales={tuple(scales)} must be among 0, 1, 2, 3.")
         self.scales, self.widths, self.strides = tuple(scales), tuple(widths), tuple(strides)
-        self.finest = min(scales, default=0)
+        self.finest = min(scales, default=0) if finest is None else finest
         levels = range(LEVELS - 1, self.finest - 1, -1)
         self.skips = self._match_skips() if use_skips else {}
         self.first, self.second, self.project = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
@@ -177,8 +179,9 @@ class MonodepthDecoder(DepthDecoder):
         out_channels: int = 1,
         use_skips: bool = True,
         initial_disparity: float | None = None,
+        finest: int | None = None,
     ) -> None:
-        super().__init__(channels, strides, scales, widths, out_channels, use_skips, initial_disparity)
+        super().__init__(channels, strides, scales, widths, out_channels, use_skips, initial_disparity, finest=finest)
 
 
 class ThreeWaysDepthDecoder(DepthDecoder):
@@ -203,6 +206,7 @@ class ThreeWaysDepthDecoder(DepthDecoder):
         batchnorm: bool = False,
         dropout: float = 0.0,
         project_skips: int = 0,
+        finest: int | None = None,
     ) -> None:
         super().__init__(
             channels,
@@ -216,4 +220,5 @@ class ThreeWaysDepthDecoder(DepthDecoder):
             batchnorm,
             dropout,
             project_skips,
+            finest,
         )

@@ -1,5 +1,6 @@
 """The depth network: an encoder and a decoder, as one value of settings; and the pose network beside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,18 +72,31 @@ def build_depth_network(config: DepthNetworkConfig) -> DepthNetwork:
     if config.decoder not in ("monodepth2", "three_ways"):
         raise InputError(f"decoder={config.decoder!r} is unknown; use monodepth2 or three_ways.")
     encoder = build_encoder(config.encoder, config.weights, 1, config.output_stride, config.normalization)
-    settings: dict[str, Any] = {"scales": config.scales, "initial_disparity": config.initial_disparity}
+    return DepthNetwork(encoder, build_depth_decoder(config, encoder, config.scales))
+
+
+def build_depth_decoder(
+    config: DepthNetworkConfig, encoder: Encoder, scales: Sequence[int], finest: int | None = None
+) -> DepthDecoder:
+    """The settings' decoder on an encoder's features, with heads at ``scales`` and levels down to ``finest``.
+
+    Raises:
+        InputError: where the settings make no decoder.
+    """
+    settings: dict[str, Any] = {"scales": scales, "finest": finest}
+    if scales:
+        settings["initial_disparity"] = config.initial_disparity
     if config.decoder_widths is not None:
         settings["widths"] = config.decoder_widths
     if config.decoder == "monodepth2":
-        return DepthNetwork(encoder, MonodepthDecoder(encoder.channels, encoder.strides, **settings))
+        return MonodepthDecoder(encoder.channels, encoder.strides, **settings)
     settings |= {
         "rates": tuple(config.aspp_rates),
         "aspp_dropout": config.aspp_dropout,
         "batchnorm": config.decoder_batchnorm,
         "dropout": config.decoder_dropout,
     }
-    return DepthNetwork(encoder, ThreeWaysDepthDecoder(encoder.channels, encoder.strides, **settings))
+    return ThreeWaysDepthDecoder(encoder.channels, encoder.strides, **settings)
 
 
 def build_pose_network(config: PoseConfig, normalization: Normalization = "default") -> PoseNetwork | PoseCNN:
