@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from vergence.errors import InputError
 from vergence.models.decoders import BLOCKS, LEVELS, DepthDecoder
+from vergence.models.deeplab import DeepLabDecoder
 from vergence.models.depth_network import DepthNetwork
 from vergence.models.pose import PoseCNN, PoseNetwork
+from vergence.models.segmentation_network import MultiTaskNetwork
 from vergence.models.weights import read_state_dict
 
 State = dict[str, Tensor]
@@ -34,34 +36,8 @@ def monodepth_decoder_name(decoder: DepthDecoder) -> Rename:
         if match := re.fullmatch(r"decoder\.(\d+)\.conv\.conv\.(weight|bias)", official):
             return f"{block_name(int(match[1]))}.conv.{match[2]}"
         if match := re.fullmatch(r"decoder\.(\d+)\.conv\.(weight|bias)", official):
-            return f"heads.{_scale(decoder, int(match[1]) - BLOCKS)}.{match[2]}"
+            return f"heads.{head_scale(decoder, int(match[1]) - BLOCKS)}.{match[2]}"
         raise KeyError(official)
-
-    return rename
-
-
-def three_ways_decoder_name(decoder: DepthDecoder) -> Rename:
-    """The decoder list in file order: a level has three entries (the second projects its skip), the last only two."""
-    entries = 3 * LEVELS - 1
-
-    def rename(official: str) -> str:
-        match = re.fullmatch(r"decoder\.(\d+)\.(.+)", official)
-        if match is None:
-            raise KeyError(official)
-        index, rest = int(match[1]), match[2]
-        if index >= entries:
-            return f"heads.{_scale(decoder, index - entries)}.{rest.removeprefix('conv.')}"
-        level, place = LEVELS - 1 - index // 3, index % 3
-        if level == 0 and place == 1:  # no skip at level 0
-            place = 2
-        if place == 1:
-            return f"project.{level}.{rest}"
-        rest = re.sub(r"^block\.0\.conv\.", "conv.", rest)
-        rest = re.sub(r"^block\.1\.", "norm.", rest)
-        last = len(decoder.first[str(level)].branches) if rest.startswith("convs.") else 0  # type: ignore[arg-type]
-        rest = re.sub(rf"^convs\.{last}\.(\d)\.", lambda found: f"pooled.{int(found[1]) - 1}.", rest)
-        rest = re.sub(r"^convs\.", "branches.", rest)
-        return f"{block_name(2 * (LEVELS - 1 - level) + (place == 2))}.{rest}"
 
     return rename
 
@@ -89,7 +65,7 @@ def block_name(block: int) -> str:
     return f"{('first', 'second')[block % 2]}.{LEVELS - 1 - block // 2}"
 
 
-def _scale(decoder: DepthDecoder, head: int) -> int:
+def head_scale(decoder: DepthDecoder, head: int) -> int:
     if head not in range(len(decoder.scales)):
         raise KeyError(head)
     return decoder.scales[head]
@@ -148,22 +124,6 @@ def load_official_pose_cnn(pose: PoseCNN, state: Mapping[str, Tensor]) -> None:
     load_mapped(pose, state, pose_cnn_name, "Monodepth2 PoseCNN")
 
 
-def load_official_three_ways_depth(network: DepthNetwork, state: Mapping[str, Tensor]) -> None:
-    """Depth encoder and decoder of an official Three Ways state dict (``models.encoder.``, ``models.depth.``).
-
-    Entries of its other parts (pose, segmentation) are left to others.
-
-    Raises:
-        InputError: unless every tensor of the two parts has its place.
-    """
-    parts = {
-        part: {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        for part, prefix in (("encoder", "models.encoder."), ("decoder", "models.depth."))
-    }
-    load_mapped(network.encoder, parts["encoder"], encoder_name, "Three Ways encoder")
-    load_mapped(network.decoder, parts["decoder"], three_ways_decoder_name(network.decoder), "Three Ways depth decoder")
-
-
 PREFIXES = {"encoder": ("network.encoder.",), "decoder": ("network.decoder.",), "pose": ("pose.", "intrinsics_head.")}
 
 
@@ -173,19 +133,71 @@ def load_parts(method: nn.Module, source: str | Path, parts: tuple[str, ...]) ->
     Raises:
         InputError: for an unknown part, or a tensor that is missing or of another shape.
     """
+    path, state = _read_weights(source)
+    own = method.state_dict()
+    for part in _known(parts):
+        for name in (name for name in own if name.startswith(PREFIXES[part])):
+            own[name] = _fitting(path, state, name, own[name])
+    method.load_state_dict(own)
+
+
+def load_transfer(
+    network: MultiTaskNetwork,
+    pose: nn.Module | None,
+    source: str | Path,
+    parts: tuple[str, ...] = ("encoder", "decoder", "pose"),
+) -> None:
+    """Start a multi-task network from a run folder, checkpoint folder or weights file (Three Ways, 3.1 and 3.2).
+
+    From a depth run the encoder, both decoders from its one (segmentation without the disparity heads; a deeplabv3plus
+    decoder keeps its own start), and the pose network. From a segmentation run every decoder from its like; head, side
+    output and exchange too where both have them in the same shape, so that a head for other classes starts anew.
+
+    Raises:
+        InputError: for an unknown part, or a tensor that is missing or of another shape.
+    """
+    path, state = _read_weights(source)
+    from_depth = any(name.startswith("network.decoder.") for name in state)
+    own = network.state_dict()
+    for name, value in own.items():
+        module, rest = name.split(".", 1)
+        theirs = f"network.{name}"
+        if ("encoder" if module == "encoder" else "decoder") not in _known(parts):
+            continue
+        if module in ("head", "side", "exchange"):
+            if theirs in state and state[theirs].shape == value.shape:
+                own[name] = state[theirs]
+            continue
+        if module != "encoder" and from_depth:
+            if module == "segmentation" and isinstance(network.segmentation, DeepLabDecoder):
+                continue
+            theirs = f"network.decoder.{rest}"
+        own[name] = _fitting(path, state, theirs, value)
+    motion = {} if pose is None or "pose" not in parts else pose.state_dict()
+    motion = {name: _fitting(path, state, f"pose.{name}", value) for name, value in motion.items()}
+    network.load_state_dict(own)
+    if pose is not None and motion:
+        pose.load_state_dict(motion)
+
+
+def _read_weights(source: str | Path) -> tuple[Path, State]:
+    """The weights file of a run, of a checkpoint, or itself."""
     path = Path(source)
     if path.is_dir():
         latest = path / "checkpoints" / "LATEST"
         folder = path / "checkpoints" / latest.read_text().strip() if latest.is_file() else path
         path = folder / "model.safetensors" if (folder / "model.safetensors").is_file() else path
-    state, own = read_state_dict(path), method.state_dict()
+    return path, read_state_dict(path)
+
+
+def _known(parts: tuple[str, ...]) -> tuple[str, ...]:
     for part in parts:
         if part not in PREFIXES:
             raise InputError(f"initialize_parts: {part!r} is unknown; use {', '.join(PREFIXES)}.")
-        for name in (name for name in own if name.startswith(PREFIXES[part])):
-            if name not in state or state[name].shape != own[name].shape:
-                raise InputError(
-                    f"{path} has no tensor {name} of shape {tuple(own[name].shape)}; use a run of that network."
-                )
-            own[name] = state[name]
-    method.load_state_dict(own)
+    return parts
+
+
+def _fitting(path: Path, state: State, name: str, own: Tensor) -> Tensor:
+    if name not in state or state[name].shape != own.shape:
+        raise InputError(f"{path} has no tensor {name} of shape {tuple(own.shape)}; use a run of that network.")
+    return state[name]

@@ -111,13 +111,14 @@ class MultiTaskNetwork(nn.Module):
     ) -> Prediction:
         """Predict from encoder features of images of ``size`` (H, W); nothing is computed that was not asked for.
 
+        ``side`` asks for side logits where the network has them.
+
         Raises:
-            ValueError: for depth or side logits of a network that has none.
+            ValueError: for depth of a network that has none.
         """
         if depth and self.depth is None:
             raise ValueError("this network has no depth decoder")
-        if side and self.side is None:
-            raise ValueError("this network has no side output")
+        side = side and self.side is not None
         prediction: Prediction = {"features": list(features)}
         ups, disparity_ups = self._walk(features, (size[0], size[1]), segmentation, depth, side)
         if side:

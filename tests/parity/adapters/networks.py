@@ -13,6 +13,7 @@ from vergence.geometry.pose import transform_from_parameters
 from vergence.models.decoders import MonodepthDecoder, ThreeWaysDepthDecoder
 from vergence.models.depth_network import DepthNetwork
 from vergence.models.encoders import Encoder, build_encoder
+from vergence.models.official_three_ways import load_official_three_ways
 from vergence.models.pose import PoseCNN, PoseHead, PoseNetwork
 from vergence.models.pretrained import (
     encoder_name,
@@ -20,7 +21,6 @@ from vergence.models.pretrained import (
     load_official_monodepth2,
     load_official_pose,
     load_official_pose_cnn,
-    load_official_three_ways_depth,
     pose_head_name,
 )
 
@@ -181,7 +181,7 @@ def three_ways_depth_net(inputs: dict, params: dict, case: Case) -> dict[str, np
     form = THREE_WAYS_FORMS.get(params["dec"])
     decoder = MonodepthDecoder(*shape) if form is None else ThreeWaysDepthDecoder(*shape, **form)
     network = DepthNetwork(encoder, decoder).eval()
-    load_official_three_ways_depth(network, formula_state(case.keys, params["salt"], params["gain"]))
+    load_official_three_ways(network, formula_state(case.keys, params["salt"], params["gain"]))
     image = torch.from_numpy(inputs["image"]).requires_grad_()
     size = (image.shape[-2], image.shape[-1])
     features = network.encoder(image)
