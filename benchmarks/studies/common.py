@@ -62,12 +62,26 @@ def score(
     return rows
 
 
+def labelled_rows(run: Path, data: Path, **options: Any) -> list[dict[str, Any]]:
+    """One row for the trained network of a segmentation run: mIoU and what it depends on."""
+    result = evaluate(run, data, baselines=False, **options)["segmentation"]
+    (row,) = [row for row in result["rows"] if row["name"] == "trained"]
+    numbers = {name: round(float(row[name]), 5) for name in ("miou", "pixel_accuracy")}
+    return [{**numbers, "protocol": result["stamp"], "device": device_name(), "vergence": __version__,
+             "commit": commit()}]  # fmt: skip
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV file, none where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def write_rows(path: Path, rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> None:
     """Add rows to a CSV file; earlier rows with the same values of ``keys`` are replaced."""
-    old: list[dict[str, Any]] = []
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            old = list(csv.DictReader(file))
+    old = read_rows(path)
     fresh = {tuple(str(row[key]) for key in keys) for row in rows}
     kept = [row for row in old if tuple(row[key] for key in keys) not in fresh]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,4 +100,24 @@ def summary(rows: Sequence[dict[str, Any]], by: Sequence[str], metric: str = "ab
     for group, values in groups.items():
         spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
         lines.append(f"{'  '.join(group):50} {metric} {statistics.mean(values):.4f}{spread}  (n={len(values)})")
+    return "\n".join(lines)
+
+
+def paired_summary(rows: Sequence[dict[str, Any]], by: Sequence[str], metric: str) -> str:
+    """Mean and deviation over seeds, and the paired difference to the first variant of each group, a line a variant."""
+    values: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        values[tuple(str(row[key]) for key in by)][str(row["seed"])] = float(row[metric])
+    first: dict[tuple[str, ...], dict[str, float]] = {}
+    lines = []
+    for group, seeds in values.items():
+        reference = first.setdefault(group[:-1], seeds)
+        differences = [value - reference[seed] for seed, value in seeds.items() if seed in reference]
+        mean = statistics.mean(seeds.values())
+        spread = f" ± {statistics.stdev(seeds.values()):.4f}" if len(seeds) > 1 else ""
+        paired = ""
+        if seeds is not reference and differences:
+            paired = f"  {statistics.mean(differences):+.4f}"
+            paired += f" ± {statistics.stdev(differences):.4f}" if len(differences) > 1 else ""
+        lines.append(f"{'  '.join(group):50} {metric} {mean:.4f}{spread}{paired}  (n={len(seeds)})")
     return "\n".join(lines)

@@ -18,13 +18,13 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.methods import METHODS
-from vergence.methods.base import Method
+from vergence.methods.base import Method, MethodConfig
 
 HEIGHT, WIDTH = 32, 64
 
 
 @dataclass
-class TinyConfig:
+class TinyConfig(MethodConfig):
     """Settings of the tiny method."""
 
     width: int = 4
@@ -38,8 +38,6 @@ class TinyConfig:
 
 class TinyMethod(Method):
     """Two convolutions that should turn the target into its neighbour; dropout draws from the global generator."""
-
-    roles = ("unlabelled",)
 
     def __init__(self, config: TinyConfig, options: FrameOptions, seed: int = 0) -> None:
         super().__init__()

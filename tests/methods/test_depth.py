@@ -19,7 +19,7 @@ from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
 from vergence.geometry.pose import transform_from_parameters
 from vergence.losses.self_supervised import ViewLossOptions
-from vergence.methods import depth as depth_module
+from vergence.methods import view_synthesis
 from vergence.methods.depth import DepthConfig, DepthMethod
 from vergence.models.depth_network import DepthNetworkConfig, PoseConfig
 from vergence.models.pose import PoseCNN
@@ -292,13 +292,13 @@ class TestIntrinsics:
     def used(self, monkeypatch: pytest.MonkeyPatch, choice: str) -> tuple[Tensor, Tensor, DepthMethod]:
         """Intrinsics of target and sources that the losses were given; sample 1's are not known."""
         given: list[tuple[Tensor, Tensor]] = []
-        prepare = depth_module.prepare_views
+        prepare = view_synthesis.prepare_views
 
         def spy(target: Tensor, sources: Tensor, intrinsics: Tensor, source_intrinsics: Tensor, *rest: Any) -> Any:
             given.append((intrinsics, source_intrinsics))
             return prepare(target, sources, intrinsics, source_intrinsics, *rest)
 
-        monkeypatch.setattr(depth_module, "prepare_views", spy)
+        monkeypatch.setattr(view_synthesis, "prepare_views", spy)
         method, batch = build(learn_intrinsics=choice), make_batch()
         batch["intrinsics_known"][1] = False
         total(losses_of(method, batch)).backward()

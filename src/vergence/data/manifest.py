@@ -90,6 +90,10 @@ class Manifest:
             name = f"{name} (split {split!r} of {', '.join(repr(key) for key in self.splits()) or 'none'})"
         return Manifest([*chosen, *rest], self.root, name, len(chosen))
 
+    def changed(self, change: Callable[[FrameRow], FrameRow]) -> "Manifest":
+        """The same manifest with every row, sample or neighbour, passed through ``change``."""
+        return Manifest([change(row) for row in self.rows], self.root, self.name, len(self))
+
     def splits(self) -> dict[str, int]:
         """Number of samples of each split, in order of appearance."""
         return dict(Counter(row.split for row in self))
@@ -123,6 +127,7 @@ class Manifest:
             "both neighbours": _share(self.has_source(i, -1) and self.has_source(i, 1) for i in range(len(rows))),
             "stereo partner": _share(bool(row.stereo) for row in rows),
             "labels": _share(bool(row.label) for row in rows),
+            "label spaces": ", ".join(sorted({row.label_space for row in rows if row.label})) or "none",
             "depth": _share(bool(row.depth or row.disparity) for row in rows),
             "poses": _share(bool(row.pose) for row in rows),
         }

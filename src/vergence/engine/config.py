@@ -20,6 +20,18 @@ RECIPES = Path(__file__).parent.parent / "recipes"
 
 
 @dataclass
+class LabelledConfig:
+    """Which labelled frames are used as such; what is left out keeps its label closed to training."""
+
+    count: int | None = None
+    """How many; null for all."""
+    seed: int | None = None
+    """Of the random choice; default ``train.seed``."""
+    file: str | None = None
+    """Take the first ``count`` frames of this list: what ``vergence select`` writes, or names in a text file."""
+
+
+@dataclass
 class FramesConfig:
     """Where frames come from and how they become batches."""
 
@@ -30,6 +42,11 @@ class FramesConfig:
     train_split: str = "train"
     val_split: str = "val"
     """What ``evaluate.split`` is unless it is given."""
+    labelled: LabelledConfig = field(default_factory=LabelledConfig)
+    unlabelled: Literal["all", "rest"] = "all"
+    """Frames of the role "unlabelled": the whole split (labelled ones among them), or those that have no label."""
+    unlabelled_split: str | None = None
+    """Another split for that role, such as that of whole sequences; default ``train_split``."""
     options: FrameOptions = field(default_factory=FrameOptions)
     batch_size: int = 12
     """Samples of one forward pass over all processes together; each takes an equal share."""
@@ -130,6 +147,18 @@ class EvaluateConfig:
     """Default ``frames.val_split``."""
     limit: int | None = None
     """At most so many images, evenly spaced."""
+    resolution: str = "working"
+    """Where labels are compared: at the "working" size (as the paper), at each label's "native" size, or at "WxH"."""
+    window: tuple[int, int] | None = None
+    """Height and width of a window that slides over frames larger than it; null for the whole frame at once."""
+    overlap: float = 0.5
+    """Share of the window that neighbouring windows have in common."""
+
+    def __post_init__(self) -> None:
+        if self.window is not None:
+            self.window = (int(self.window[0]), int(self.window[1]))
+            _require(min(self.window) > 0, f"evaluate.window is {self.window}; give a positive height and width.")
+        _require(0 <= self.overlap < 1, f"evaluate.overlap is {self.overlap}; give 0 or more, less than 1.")
 
 
 @dataclass
@@ -185,9 +214,9 @@ def load_config(
     if isinstance(overrides, Mapping):
         values, overrides = _merged(values, _nested(overrides)), ()
     config = config_from_dict(values, overrides, str(recipe))
-    for name in ("source", "val"):  # a run is resumed and evaluated from other folders
-        if path := getattr(config.frames, name):
-            setattr(config.frames, name, str(Path(path).expanduser().absolute()))
+    for holder, name in ((config.frames, "source"), (config.frames, "val"), (config.frames.labelled, "file")):
+        if path := getattr(holder, name):  # a run is resumed and evaluated from other folders
+            setattr(holder, name, str(Path(path).expanduser().absolute()))
     return config
 
 
@@ -199,9 +228,12 @@ def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), orig
     namespace = parse(kind, values, overrides, origin)
     if namespace["method"] != method:
         raise InputError("the method is part of the recipe; choose another recipe instead of --method.")
-    if namespace["frames"]["options"]["height"] == 0:
-        namespace["frames"]["options"]["height"] = _height_of(namespace["frames"])
+    options = namespace["frames"]["options"]
+    if options["height"] == 0:
+        options["height"] = _height_of(namespace["frames"])
     config: RunConfig = _build(kind, namespace)
+    if "segmentation" in METHODS[config.method][1].tasks:
+        config.frames.options.label_space = _label_space(config.frames)
     if config.evaluate.split is None:
         config.evaluate.split = config.frames.val_split
     _require(config.frames.batch_size > 0, f"frames.batch_size is {config.frames.batch_size}; give 1 or more.")
@@ -307,6 +339,24 @@ def _height_of(frames: dict[str, Any]) -> int:
         image = open_image(manifest.path(0))
         aspects = [image.height / image.width]
     return max(32, round(frames["options"]["width"] * aspects[len(aspects) // 2] / 32) * 32)
+
+
+def _label_space(frames: FramesConfig) -> str:
+    """The label space in a form that needs no file: the setting, or that of the source's labels."""
+    from vergence.data.labels import label_space
+    from vergence.data.layouts import resolve_input
+
+    if frames.options.label_space:
+        return label_space(frames.options.label_space).text()
+    if not frames.source:
+        return ""
+    spaces = {row.label_space for row in resolve_input(Path(frames.source)) if row.label}
+    if len(spaces) > 1:
+        raise InputError(
+            f"{frames.source} has labels of {len(spaces)} spaces ({', '.join(sorted(spaces))}); say which one is to be "
+            "learned in frames.options.label_space."
+        )
+    return label_space(spaces.pop()).text() if spaces else ""
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """From a run's settings to its data: manifests of splits, one loader a role, the frames to evaluate on."""
 
 import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from vergence.data.dataset import FrameDataset
 from vergence.data.layouts import resolve_input
 from vergence.data.loading import FrameLoader, build_loader
 from vergence.data.manifest import Manifest
+from vergence.data.subsets import Subset, labelled_subset
 from vergence.engine.checkpoint import read_settings
 from vergence.engine.config import RunConfig
+from vergence.engine.estimates import with_estimates
 from vergence.engine.runtime import count_workers
 from vergence.errors import InputError
 from vergence.methods import METHODS
@@ -18,26 +21,80 @@ from vergence.methods import METHODS
 _log = logging.getLogger("vergence")
 
 
-def manifests(config: RunConfig) -> tuple[Manifest, Manifest | None]:
-    """Frames to train on, and those with measured depth to evaluate on meanwhile: None (said in the log) without any.
+@dataclass(frozen=True)
+class Sources:
+    """The manifests of a run."""
 
-    The split of the settings is taken; all frames where the data have no splits.
+    roles: dict[str, Manifest]
+    """What each role of the method draws from."""
+    evaluation: Manifest | None
+    """Frames with truth to evaluate on meanwhile."""
+    labelled: Subset | None
+    """Which frames are the labelled ones, for methods that have that role."""
+
+
+def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
+    """Manifests of the roles, and what to evaluate on (None, said in the log, where there is no truth).
+
+    The split of the settings is taken; all frames where the data have no splits. Labels of frames that are not among
+    the labelled ones are closed: no role can read them.
 
     Raises:
-        InputError: no source given, nothing there, no such split.
+        InputError: no source given, nothing there, no such split, no labelled frames.
     """
     frames = config.frames
     if not frames.source:
         raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
     source = resolve_input(Path(frames.source))
     training = _split(source, frames.train_split)
+    roles = dict.fromkeys(config.section.roles, training)
+    subset = None
+    if "labelled" in roles:
+        wanted = frames.labelled
+        seed = config.train.seed if wanted.seed is None else wanted.seed
+        subset = labelled_subset(training, wanted.count, seed, wanted.file)
+        _log.info("labelled: %s", subset.describe)
+        chosen = {training.path(row) for row in subset.rows}
+        roles["labelled"] = training.select(predicate=lambda row: training.root / row.image in chosen)
+        if "unlabelled" in roles:
+            roles["unlabelled"] = _unlabelled(config, source, training, chosen)
+    if port := config.section.depth_port:
+        size = (frames.options.height, frames.options.width)
+        roles = {
+            role: with_estimates(manifest, port, size, device)
+            if config.section.frame_options(role, frames.options).load_estimate
+            else manifest
+            for role, manifest in roles.items()
+        }
+    return Sources(roles, _evaluation(config, source), subset)
+
+
+def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen: set[Path]) -> Manifest:
+    """The unlabelled frames: labels outside the subset are taken out of the manifest."""
+    frames = config.frames
+    manifest = training if frames.unlabelled_split is None else _split(source, frames.unlabelled_split)
+    if frames.unlabelled == "rest":
+        manifest = manifest.select(predicate=lambda row: manifest.root / row.image not in chosen)
+        if len(manifest) == 0:
+            raise InputError(
+                f"{training.name} has no frames beside the labelled ones; set frames.unlabelled to all, or fewer "
+                "labelled frames in frames.labelled.count."
+            )
+    return manifest.changed(lambda row: row if manifest.root / row.image in chosen else replace(row, label=""))
+
+
+def _evaluation(config: RunConfig, source: Manifest) -> Manifest | None:
     if config.train.evaluate_every == 0:
-        return training, None
-    evaluation = _split(source if frames.val is None else resolve_input(Path(frames.val)), config.evaluate.split)
-    if not any(row.depth or row.disparity for row in evaluation):
-        _log.warning("%s has no measured depth: no evaluation during training", evaluation.name)
-        return training, None
-    return training, evaluation
+        return None
+    val = source if config.frames.val is None else resolve_input(Path(config.frames.val))
+    evaluation = _split(val, config.evaluate.split)
+    tasks = METHODS[config.method][1].tasks
+    depth = "depth" in tasks and any(row.depth or row.disparity for row in evaluation)
+    if not depth and not ("segmentation" in tasks and any(row.label for row in evaluation)):
+        missing = "labels" if "segmentation" in tasks else "measured depth"
+        _log.warning("%s has no %s: no evaluation during training", evaluation.name, missing)
+        return None
+    return evaluation
 
 
 def _split(manifest: Manifest, split: str | None) -> Manifest:
@@ -50,7 +107,7 @@ def _split(manifest: Manifest, split: str | None) -> Manifest:
 
 
 def build_loaders(
-    config: RunConfig, manifest: Manifest, checkpoint: Path | None, accelerator: Any
+    config: RunConfig, roles: dict[str, Manifest], checkpoint: Path | None, accelerator: Any
 ) -> dict[str, FrameLoader]:
     """One endless loader a role of the method, each with its own order; this process's equal share of every batch."""
     frames, seed, world = config.frames, config.train.seed, accelerator.num_processes
@@ -61,10 +118,11 @@ def build_loaders(
         )
     start = 0 if checkpoint is None else read_settings(checkpoint)[1] * config.train.accumulate
     cache = FrameCache(default_cache_folder(), frames.options.height, frames.options.width) if frames.cache else None
-    dataset = FrameDataset(manifest, frames.options, train=True, seed=seed, cache=cache)
     workers = count_workers(frames.workers, accelerator.device.type == "cuda", world)
     share, rank = frames.batch_size // world, accelerator.process_index
-    return {
-        role: build_loader(dataset, share, workers, seed + number, rank, world, start)
-        for number, role in enumerate(METHODS[config.method][1].roles)
-    }
+    loaders = {}
+    for number, (role, manifest) in enumerate(roles.items()):
+        options = config.section.frame_options(role, frames.options)
+        dataset = FrameDataset(manifest, options, train=True, seed=seed + number, cache=cache)
+        loaders[role] = build_loader(dataset, share, workers, seed + number, rank, world, start)
+    return loaders

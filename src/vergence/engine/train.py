@@ -19,7 +19,7 @@ from vergence.engine.config import RunConfig
 from vergence.engine.evaluate import evaluate_run
 from vergence.engine.optim import set_learning_rates
 from vergence.engine.runtime import StopSignal, finish, start_accelerator
-from vergence.engine.sources import build_loaders, manifests
+from vergence.engine.sources import build_loaders, open_sources
 from vergence.engine.state import TrainingState, check_folder, open_folder
 from vergence.engine.tracking import Pace, ProgressLine, RunLog, check_trackers
 from vergence.errors import InputError, Interrupted
@@ -58,8 +58,8 @@ class Loop:
         self.config, self.folder, self.accelerator = config, folder, accelerator
         self.log: RunLog | None = None
         self.pace = Pace()
-        training, self.evaluation = manifests(config)
-        self.loaders = build_loaders(config, training, checkpoint, accelerator)
+        self.sources = open_sources(config, accelerator.device.type)
+        self.loaders = build_loaders(config, self.sources.roles, checkpoint, accelerator)
         self.batches = self._batches()
         self.batches = itertools.chain([next(self.batches)], self.batches)  # a broken first frame shows now
         self.state = TrainingState(config, accelerator, checkpoint)
@@ -71,6 +71,9 @@ class Loop:
             _log.warning("%s is finished at step %d; give --train.steps to go further", self.folder, state.step)
             return
         self.log = open_folder(self.folder, self.config, state, main)
+        if self.sources.labelled is not None:
+            subset = self.sources.labelled
+            self.log.write(state.step, "event", {"event": "labelled", "digest": subset.digest, "is": subset.describe})
         with StopSignal() as stop, ProgressLine(settings.steps, state.step, main) as progress:
             self.pace.reset()
             while state.step < settings.steps:
@@ -158,21 +161,20 @@ class Loop:
     def _evaluate(self) -> str:
         """Score the weights that would be stored, on the main process; returns a line for people."""
         text = ""
-        if self.evaluation is not None and self.accelerator.is_main_process:
+        if self.sources.evaluation is not None and self.accelerator.is_main_process:
             assert self.log is not None
             settings, state = self.config.evaluate, self.state
             options: dict[str, Any] = {"baselines": False, "odometry": False, "limit": settings.limit}
             try:
                 with state.stored_weights():
                     run = LoadedRun(self.folder, self.config, state.method, state.step)
-                    result = evaluate_run(run, self.evaluation, settings.protocol, settings.flip, **options)
+                    result = evaluate_run(run, self.sources.evaluation, settings.protocol, settings.flip, **options)
             except InputError as error:  # a broken file there is no reason to lose the training
                 _log.warning("not evaluated at step %d: %s", state.step, error)
                 self.log.write(state.step, "event", {"event": "not evaluated", "reason": str(error)})
             else:
-                row = {key: value for key, value in result["rows"][0].items() if isinstance(value, int | float)}
-                self.log.write(state.step, "evaluate", {"protocol": result["protocol"], **row})
-                text = f"step {state.step}: " + "  ".join(f"{key} {row[key]:.4f}" for key in ("abs_rel", "rmse", "a1"))
+                row, text = _evaluation_row(result, state.step)
+                self.log.write(state.step, "evaluate", row)
         self.accelerator.wait_for_everyone()
         return text
 
@@ -182,3 +184,20 @@ class Loop:
             loader.close()
         if self.log is not None:
             self.log.close()
+
+
+def _evaluation_row(result: dict[str, Any], step: int) -> tuple[dict[str, Any], str]:
+    """What is logged of an evaluation, and a line for people."""
+    row: dict[str, Any] = {}
+    shown: list[str] = []
+    if result["rows"]:
+        row |= {"protocol": result["protocol"], **_numbers(result["rows"][0])}
+        shown += ["abs_rel", "rmse", "a1"]
+    if "segmentation" in result:
+        row |= {"segmentation": result["segmentation"]["protocol"], **_numbers(result["segmentation"]["rows"][0])}
+        shown += ["miou", "pixel_accuracy"]
+    return row, f"step {step}: " + "  ".join(f"{key} {row[key]:.4f}" for key in shown if key in row)
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, int | float]:
+    return {key: value for key, value in row.items() if isinstance(value, int | float)}

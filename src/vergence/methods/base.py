@@ -1,10 +1,37 @@
 """What the engine asks of a method: one ``nn.Module`` that owns the networks and turns batches into losses."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor, nn
 
 from vergence.data.batch import Batch
+from vergence.data.frame_options import FrameOptions
+from vergence.data.labels import LabelSpace
+
+
+class MethodConfig:
+    """What the engine asks of a method's settings (a dataclass)."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Names of the batches that the method's ``forward`` needs."""
+        return ("unlabelled",)
+
+    @property
+    def depth_port(self) -> str:
+        """Where the ``estimate`` of frames comes from (see :mod:`vergence.engine.estimates`); "" where none is used."""
+        return ""
+
+    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
+        """How frames of a role are loaded, from the run's own options."""
+        return options
+
+    def for_loading(self, keep_reference: bool = False) -> Self:
+        """The same networks without initial weights: what a stored run is rebuilt from before its weights are read.
+
+        ``keep_reference`` keeps what only training needs (named ``reference.*``), which resuming must have.
+        """
+        raise NotImplementedError
 
 
 class Method(nn.Module):
@@ -13,8 +40,10 @@ class Method(nn.Module):
     A method runs, and is tested, without an engine: build it, call it on batches, sum the losses, step an optimiser.
     """
 
-    roles: ClassVar[tuple[str, ...]] = ("unlabelled",)
-    """Names of the batches that :meth:`forward` needs."""
+    tasks: ClassVar[tuple[str, ...]] = ("depth",)
+    """What :meth:`predict` gives, of "depth" and "segmentation"."""
+    label_space: LabelSpace | None = None
+    """The classes of ``logits``."""
     scale: Literal["metric", "unscaled"] = "unscaled"
     """Whether ``metres_per_unit`` is meaningful (a known baseline was seen in training) or depth has a free factor."""
     metres_per_unit: float = 1.0
@@ -35,7 +64,11 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
-        """Predict from images (B, 3, H, W) in [0, 1]; maps at the size of the input, (B, 1, H, W)."""
+        """Predict from images (B, 3, H, W) in [0, 1]; maps at the size of the input.
+
+        ``disparity`` and ``inverse_depth`` (B, 1, H, W) where depth is among the tasks, ``logits`` (B, K, H, W) where
+        segmentation is.
+        """
         raise NotImplementedError
 
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:

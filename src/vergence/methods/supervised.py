@@ -1,0 +1,127 @@
+"""Segmentation from labels: the baseline of every comparison, and the labelled half of the other methods."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from vergence.data.batch import Batch
+from vergence.data.frame_options import FrameOptions
+from vergence.data.labels import label_space
+from vergence.errors import InputError
+from vergence.losses.segmentation import cross_entropy
+from vergence.methods.base import Method, MethodConfig, trainable
+from vergence.models.freeze import freeze_batchnorm
+from vergence.models.pretrained import load_transfer
+from vergence.models.segmentation_network import (
+    MultiTaskNetwork,
+    Prediction,
+    SegmentationNetworkConfig,
+    build_segmentation_network,
+)
+
+
+@dataclass
+class SupervisedConfig(MethodConfig):
+    """Settings of segmentation from labels."""
+
+    network: SegmentationNetworkConfig = field(default_factory=SegmentationNetworkConfig)
+    freeze_batchnorm: bool = False
+    """Keep the encoder's batch norm statistics and affine parameters fixed."""
+    initialize_from: str | None = None
+    """A run folder or weights file to start from, after the network's own weights; a depth run is SDE transfer."""
+    initialize_parts: tuple[str, ...] = ("encoder", "decoder")
+    """Which parts are taken from there; both decoders of a multi-task network start from a depth decoder."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return ("labelled",)
+
+    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
+        """Labels and, without depth to learn, no source frames."""
+        return replace(options, load_label=True, offsets=())
+
+    def for_loading(self, keep_reference: bool = False) -> Self:
+        return replace(self, network=replace(self.network, weights="none"), initialize_from=None)
+
+
+class SupervisedMethod(Method):
+    """A segmentation network trained on labelled frames.
+
+    Args:
+        config: settings.
+        options: how frames are made; ``label_space`` says which classes there are.
+        seed: not used; the engine seeds all generators.
+
+    Raises:
+        InputError: no label space, or a network that cannot be built.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
+
+    def __init__(self, config: SupervisedConfig, options: FrameOptions, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.build_segmentation(config, options)
+
+    def build_segmentation(self, config: SupervisedConfig, options: FrameOptions, depth: bool = False) -> None:
+        """The network, with as many classes as the label space has."""
+        if not options.label_space:
+            raise InputError(
+                "there is no label space: the frames have no labels; name a manifest with a column label, or set "
+                "frames.options.label_space."
+            )
+        self.label_space = label_space(options.label_space)
+        self.network: MultiTaskNetwork = build_segmentation_network(config.network, len(self.label_space), depth)
+        if config.freeze_batchnorm:
+            freeze_batchnorm(self.network.encoder)
+
+    def initialize(self) -> None:
+        """Take over weights from ``initialize_from``; InputError if the parts do not fit."""
+        if self.config.initialize_from is not None:
+            pose = cast(nn.Module | None, getattr(self, "pose", None))
+            load_transfer(self.network, pose, self.config.initialize_from, self.config.initialize_parts)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the network, in place."""
+        self.network.encoder.compile(*args, **kwargs)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        groups: list[dict[str, Any]] = []
+        for name, modules in self.network.parts().items():
+            groups.append({"name": name, "params": [value for module in modules for value in trainable(module)]})
+        return [group for group in groups if group["params"]]
+
+    def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
+        batch = batches["labelled"]
+        side = self.network.side is not None
+        return segmentation_losses(self.network(batch["jittered"][:, 0], side=side), batch["label"])
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        """``logits`` (B, K, H, W) at the size of the images."""
+        return {"logits": to_size(self.network(images)["logits"].float(), images)}
+
+    @torch.no_grad()
+    def diagnose(self, batch: Batch) -> dict[str, Tensor]:
+        """``probabilities`` (B, K, H, W)."""
+        return {"probabilities": self.predict(batch["frames"][:, 0])["logits"].softmax(1)}
+
+
+def to_size(maps: Tensor, images: Tensor) -> Tensor:
+    """Logits (B, K, h, w) at the size of images (B, 3, H, W), as the losses resize them."""
+    if maps.shape[-2:] == images.shape[-2:]:
+        return maps
+    return nn.functional.interpolate(maps, size=images.shape[-2:], mode="bilinear", align_corners=True)
+
+
+def segmentation_losses(prediction: Prediction, label: Tensor) -> dict[str, Tensor]:
+    """Cross-entropy of the final logits, averaged with that of the side output where there is one (three_ways 3.2).
+
+    ``_labelled`` is the share of pixels that have a label.
+    """
+    with torch.autocast(label.device.type, enabled=False):
+        loss = cross_entropy(prediction["logits"].float(), label)
+        if "side_logits" in prediction:
+            loss = (loss + cross_entropy(prediction["side_logits"].float(), label)) / 2
+        return {"segmentation": loss, "_labelled": (label != 255).float().mean()}

@@ -1,0 +1,285 @@
+"""Three Ways to improve semantic segmentation with self-supervised depth (Hoyer et al., CVPR 2021; section numbers here).
+
+Depth teaches segmentation by transfer (3.1), by learning both at once (3.2), and by deciding in mixed images which
+surface hides which (DepthMix, 4.4), with pseudo-labels of a mean teacher on unlabelled frames (4.1 to 4.7).
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from vergence.data.batch import Batch
+from vergence.data.frame_options import FrameOptions
+from vergence.errors import InputError
+from vergence.geometry.camera import disparity_to_depth
+from vergence.losses.depth import berhu
+from vergence.methods.base import trainable
+from vergence.methods.consistency import (
+    DEPTH_MIXES,
+    ConsistencyConfig,
+    Mixed,
+    clean_loss,
+    consistency_loss,
+    mixed_view,
+    with_truth,
+)
+from vergence.methods.supervised import SupervisedConfig, SupervisedMethod, segmentation_losses, to_size
+from vergence.methods.teacher import MeanTeacher
+from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig
+from vergence.mixing.augment import draw_strong
+from vergence.models.freeze import freeze, freeze_batchnorm
+
+
+@dataclass
+class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
+    """Settings of Three Ways; every experiment of section 4.8 is a line of them."""
+
+    multi_task: bool = False
+    """Learn depth by view synthesis beside segmentation; needs neighbour frames (``frames.options.offsets``)."""
+    depth_weight: float = 1.0
+    """Of the view synthesis losses, on labelled and unlabelled frames alike."""
+    pseudo_depth: float = 0.0
+    """Weight of berHu to the depth port's estimate on labelled frames (section 11); needs ``multi_task``."""
+    freeze_encoder: bool = False
+    teacher: bool = True
+    """Learn from unlabelled frames; without it labelled frames are all that is used."""
+    teacher_decay: float = 0.99
+    teacher_buffers: bool = False
+    """Average the teacher's batch norm statistics too; it then runs in evaluation mode."""
+    evaluate: Literal["student", "teacher"] = "student"
+    """Which of the two predicts."""
+    consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
+    mix_labels: bool = True
+    """Unlabelled batches also hold labelled frames, with ground truth for pseudo-label."""
+    depth: str = ""
+    """Depth for mixing: "online" (the student's own, with ``multi_task``), or a depth port: a depth run, a folder of
+    depth files, "truth", "hf:MODEL" or "onnx:FILE"."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return ("labelled", "unlabelled") if self.teacher else ("labelled",)
+
+    @property
+    def _mixes_depth(self) -> bool:
+        return self.teacher and self.consistency.mix in DEPTH_MIXES
+
+    @property
+    def depth_port(self) -> str:
+        used = self.pseudo_depth > 0 or self._mixes_depth
+        return self.depth if used and self.depth != "online" else ""
+
+    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
+        """Labelled frames bring labels, neighbours only where depth is learned, estimates where they are used."""
+        online = self.multi_task and (role == "labelled" or self.depth == "online")
+        estimate = self.pseudo_depth > 0 if role == "labelled" else self._mixes_depth and self.depth != "online"
+        return replace(
+            options,
+            load_label=role == "labelled" or self.mix_labels,
+            load_estimate=estimate,
+            offsets=options.offsets if online else (),
+        )
+
+    def for_loading(self, keep_reference: bool = False) -> Self:
+        return replace(
+            super().for_loading(keep_reference),
+            pose=replace(self.pose, weights="none"),
+            teacher=self.teacher and (keep_reference or self.evaluate == "teacher"),
+        )
+
+    def check(self) -> None:
+        """InputError for settings that contradict each other."""
+        if self._mixes_depth and not self.depth:
+            raise InputError(
+                f"consistency.mix {self.consistency.mix} compares depths and there is no depth port; set "
+                "three_ways.depth to a depth run, a folder of depth files, or online (with multi_task)."
+            )
+        if self.depth == "online" and self._mixes_depth and not self.multi_task:
+            raise InputError("three_ways.depth is online, and depth is not learned; set three_ways.multi_task to true.")
+        if self.pseudo_depth > 0 and (not self.multi_task or self.depth in ("", "online")):
+            raise InputError("three_ways.pseudo_depth needs multi_task and a depth port other than online.")
+        if self.evaluate == "teacher" and not self.teacher:
+            raise InputError("three_ways.evaluate is teacher and there is none; set three_ways.teacher to true.")
+        if self.network.exchange != "none" and not self.multi_task:
+            raise InputError(
+                f"network.exchange {self.network.exchange} joins two tasks; set three_ways.multi_task to true."
+            )
+
+
+class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
+    """A student (with depth, if it learns both tasks) and its mean teacher.
+
+    Args:
+        config: settings.
+        options: how frames are made; ``label_space`` says which classes there are.
+        seed: of the tie-breaking noise of view synthesis.
+
+    Raises:
+        InputError: settings that contradict each other, no label space, or networks that cannot be built.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
+
+    def __init__(self, config: ThreeWaysConfig, options: FrameOptions, seed: int = 0) -> None:
+        nn.Module.__init__(self)
+        config.check()
+        self.config: ThreeWaysConfig = config
+        self.pose = self.intrinsics_head = None
+        self.build_segmentation(config, options, depth=config.multi_task)
+        self.check_size(options, self.network.encoder.strides[-1], config.network.encoder)
+        if config.multi_task:
+            self.tasks = ("segmentation", "depth")  # type: ignore[misc]
+            self.build_views(config, options, config.network.normalization, seed)
+            if config.freeze_batchnorm and self.pose is not None:
+                freeze_batchnorm(self.pose)
+        if config.freeze_encoder:
+            freeze(self.network.encoder, training_mode=True)
+        self.teacher = self.reference = None
+        if config.teacher:
+            teacher = MeanTeacher(
+                self.network, config.teacher_decay, config.teacher_buffers, train_mode=not config.teacher_buffers
+            )
+            if config.evaluate == "teacher":
+                self.teacher = teacher
+            else:  # of use in training only: it is stored with what resuming needs
+                self.reference = teacher
+
+    @property
+    def mean_teacher(self) -> MeanTeacher:
+        """The teacher, under whichever name it is stored."""
+        teacher = self.teacher or self.reference
+        assert isinstance(teacher, MeanTeacher)
+        return teacher
+
+    def initialize(self) -> None:
+        """Weights from ``initialize_from``; the teacher starts as a copy of the student."""
+        super().initialize()
+        if self.config.teacher:
+            self.mean_teacher.restart(self.network)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        groups = super().parameter_groups()
+        for name, module in (("pose", self.pose), ("intrinsics", self.intrinsics_head)):
+            if module is not None and (params := trainable(module)):
+                groups.append({"name": name, "params": params})
+        return groups
+
+    def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
+        losses = self.labelled_losses(batches["labelled"], step)
+        if self.config.teacher:
+            losses |= self.unlabelled_losses(batches["unlabelled"], step)
+        return losses
+
+    def labelled_losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Cross-entropy, and with ``multi_task`` view synthesis and perhaps distillation from the depth port (3.2)."""
+        config = self.config
+        side = self.network.side is not None
+        prediction = self.network(batch["jittered"][:, 0], depth=config.multi_task, side=side)
+        losses = segmentation_losses(prediction, batch["label"])
+        if config.multi_task:
+            losses |= self._depth_losses(prediction["disparities"], batch, step)
+        if config.pseudo_depth > 0:
+            finest = prediction["disparities"][min(prediction["disparities"])].float()
+            losses["pseudo_depth"] = config.pseudo_depth * berhu(
+                to_size(finest, batch["estimate"]), batch["estimate"], own_car_mask(batch["estimate"])
+            )
+        return losses
+
+    def _depth_losses(self, disparities: dict[int, Tensor], batch: Batch, step: int) -> dict[str, Tensor]:
+        seen = self.view_losses(disparities, batch, step)
+        weight = self.config.depth_weight
+        return {key: value if key.startswith("_") else weight * value for key, value in seen.items()}
+
+    def unlabelled_losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Steps 2 to 5 of section 4.3: pseudo-labels, depth, mixing, consistency."""
+        config, images = self.config, batch["frames"][:, 0]
+        probabilities = self.pseudo_probabilities(batch)
+        losses: dict[str, Tensor] = {}
+        depth = batch.get("estimate")
+        if config.multi_task and config.depth == "online":
+            prediction = self.network(batch["jittered"][:, 0], segmentation=False, depth=True)
+            seen = self._depth_losses(prediction["disparities"], batch, step + 1)
+            losses |= {f"unlabelled_{key}": value for key, value in seen.items() if not key.startswith("_")}
+            depth = normalised_disparity(prediction["disparities"], images)
+        if config.consistency.clean > 0:
+            losses["clean"] = clean_loss(
+                config.consistency, lambda seen: to_size(self.network(seen)["logits"], seen), images, probabilities
+            )
+        mixed = self.mixed(images, probabilities, depth)
+        logits = self.network(mixed.images)["logits"]
+        losses["consistency"] = consistency_loss(config.consistency, logits, mixed.label, mixed.share)
+        losses["_confident"] = mixed.share
+        losses["_own"] = mixed.mask.mean()
+        return losses
+
+    @torch.no_grad()
+    def pseudo_probabilities(self, batch: Batch) -> Tensor:
+        """Teacher probabilities (B, K, H, W) of the clean frames, ground truth in their place where it is known."""
+        images = batch["frames"][:, 0]
+        logits = to_size(self.mean_teacher.network(images)["logits"].float(), images)
+        probabilities = logits.softmax(dim=1)
+        if self.config.mix_labels and "label" in batch:
+            probabilities = with_truth(probabilities, batch["label"], batch["labelled"])
+        return probabilities
+
+    def mixed(self, images: Tensor, probabilities: Tensor, depth: Tensor | None) -> Mixed:
+        """Images and pseudo-labels mixed and changed, with fresh random draws."""
+        settings = self.config.consistency
+        draw = draw_strong(
+            len(images),
+            jitter_probability=settings.jitter,
+            strength=settings.strength,
+            blur_probability=settings.blur,
+        )
+        return mixed_view(settings, images, probabilities, depth, draw)
+
+    def after_step(self, step: int) -> None:
+        if self.config.teacher:
+            self.mean_teacher.update(self.network, step)
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        """``logits`` (B, K, H, W), and with ``multi_task`` ``disparity`` and ``inverse_depth`` (B, 1, H, W)."""
+        network = self.teacher.network if self.teacher is not None else self.network
+        prediction = network(images, depth=self.config.multi_task)
+        found = {"logits": to_size(prediction["logits"].float(), images)}
+        if self.config.multi_task:
+            disparity = finest_disparity(prediction["disparities"], images)
+            inverse_depth, _ = disparity_to_depth(disparity, self.config.loss.min_depth, self.config.loss.max_depth)
+            found |= {"disparity": disparity, "inverse_depth": inverse_depth}
+        return found
+
+    @torch.no_grad()
+    def diagnose(self, batch: Batch) -> dict[str, Tensor]:
+        """One mixed batch: ``mixed`` (B, 3, H, W), ``mask``, ``depth`` (B, 1, H, W), ``pseudo_label``, ``confidence``."""
+        if not self.config.teacher:
+            return super().diagnose(batch)
+        images = batch["frames"][:, 0]
+        depth = batch.get("estimate")
+        if self.config.multi_task and self.config.depth == "online":
+            depth = normalised_disparity(self.network(images, segmentation=False, depth=True)["disparities"], images)
+        mixed = self.mixed(images, self.pseudo_probabilities(batch), depth)
+        maps = {"mixed": mixed.images, "mask": mixed.mask, "pseudo_label": mixed.label, "confidence": mixed.confidence}
+        return maps if depth is None else {**maps, "depth": depth}
+
+
+def finest_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:
+    """The finest disparity (B, 1, H, W) at the size of the images."""
+    finest = disparities[min(disparities)].float()
+    if finest.shape[-2:] == images.shape[-2:]:
+        return finest
+    return nn.functional.interpolate(finest, size=images.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def normalised_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:
+    """The finest disparity, detached, min-max normalised for each crop (4.3, step 3)."""
+    disparity = finest_disparity(disparities, images).detach()
+    low, high = disparity.amin((1, 2, 3), keepdim=True), disparity.amax((1, 2, 3), keepdim=True)
+    return (disparity - low) / (high - low).clamp(min=1e-12)
+
+
+def own_car_mask(maps: Tensor, share: float = 0.9) -> Tensor:
+    """Ones (B, 1, H, W) but for the lowest rows, where a driving camera sees its own car (5.2)."""
+    mask = torch.ones_like(maps)
+    mask[..., int(share * maps.shape[-2]) :, :] = 0
+    return mask

@@ -1,0 +1,143 @@
+"""Depth judged by view synthesis: how well it explains a frame from its neighbours (Monodepth2; three_ways 2.2, 2.3).
+
+Earlier and later frames are joined by a pose network, the stereo partner by the known baseline.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from vergence.data.batch import Batch
+from vergence.data.frame_options import FrameOptions
+from vergence.errors import InputError
+from vergence.geometry.pose import transform_from_parameters
+from vergence.losses.photometric import tie_break_noise
+from vergence.losses.self_supervised import (
+    ViewLossOptions,
+    Views,
+    kept_pixels,
+    prepare_views,
+    self_supervised_loss,
+)
+from vergence.methods.base import Method
+from vergence.models.depth_network import PoseConfig, build_pose_network
+from vergence.models.encoders import Normalization
+from vergence.models.pose import IntrinsicsHead, PoseCNN, PoseNetwork
+
+
+@dataclass
+class ViewSynthesisConfig:
+    """Settings of learning depth by view synthesis."""
+
+    pose: PoseConfig = field(default_factory=PoseConfig)
+    loss: ViewLossOptions = field(default_factory=ViewLossOptions)
+    metres_per_unit: float = 5.4
+    """Metres in one training unit, used with a stereo baseline (5.4 makes KITTI's 0.54 m the published 0.1)."""
+    tie_break: float = 1e-5
+    """Standard deviation of the noise that breaks ties between identity errors."""
+    learn_intrinsics: Literal["off", "unknown", "all"] = "off"
+    """Predict the camera: never, where the manifest has none, or for every frame."""
+
+
+class ViewSynthesis(Method):
+    """A method that learns depth by view synthesis: its pose network and the losses of disparities."""
+
+    view_config: ViewSynthesisConfig
+    offsets: tuple[int | str, ...]
+    pose: PoseNetwork | PoseCNN | None
+    intrinsics_head: IntrinsicsHead | None
+
+    def build_views(
+        self, config: ViewSynthesisConfig, options: FrameOptions, normalization: Normalization, seed: int
+    ) -> None:
+        """Pose network (if a source is another moment) and intrinsics head; InputError without source frames."""
+        self.view_config, self.offsets, self.seed = config, tuple(options.offsets), seed
+        if not self.offsets:
+            raise InputError("depth is learned from source frames and offsets is empty; give e.g. [-1, 1] or ['s'].")
+        self.pose = self.intrinsics_head = None
+        if any(offset != "s" for offset in self.offsets):
+            self.pose = build_pose_network(config.pose, normalization)
+            if config.learn_intrinsics != "off":
+                self.intrinsics_head = IntrinsicsHead(self.pose.feature_channels)
+        self.metres_per_unit = config.metres_per_unit
+        self.scale = "metric" if "s" in self.offsets else "unscaled"
+
+    def check_size(self, options: FrameOptions, stride: int, encoder: str) -> None:
+        """Decoders pad by reflection, which takes two rows and columns at the deepest level (of this stride)."""
+        height, width = options.random_crop or (options.height, options.width)
+        if min(height, width) <= stride:
+            raise InputError(
+                f"frames of {width}x{height} are too small for {encoder}; "
+                f"use more than {stride} rows and columns, and multiples of {stride} where possible."
+            )
+
+    def view_losses(self, disparities: dict[int, Tensor], batch: Batch, step: int) -> dict[str, Tensor]:
+        """``photometric`` and ``smoothness`` of disparities by scale, and values to log."""
+        views = self.views(batch, step)
+        with torch.autocast(batch["frames"].device.type, enabled=False):
+            photometric, smoothness, finest = self_supervised_loss(
+                {scale: disparity.float() for scale, disparity in disparities.items()}, views, self.view_config.loss
+            )
+            scales = len(photometric)
+            losses = {
+                "photometric": torch.stack(list(photometric.values())).sum() / scales,
+                "smoothness": torch.stack(list(smoothness.values())).sum() / scales,
+                "_kept": kept_pixels(finest, views).float().mean().detach(),
+                "_inverse_depth": finest.inverse_depth.detach().mean(),
+            }
+            for scale in photometric:
+                losses[f"_scale_{scale}"] = (photometric[scale] + smoothness[scale]).detach()
+        return losses
+
+    def views(self, batch: Batch, step: int, noise: bool = True) -> Views:
+        """Targets, sources and everything the scales share, in full precision but for the pose network."""
+        transforms, learned = self.source_transforms(batch)
+        frames, intrinsics = batch["frames"], batch["intrinsics"]
+        if learned is not None:
+            use = batch["intrinsics_known"].logical_not() | (self.view_config.learn_intrinsics == "all")
+            intrinsics = torch.where(use[:, None, None, None], learned[:, None], intrinsics)
+        tie_break = None
+        if noise and self.view_config.loss.automask and self.view_config.tie_break > 0:
+            shape = (1, len(self.offsets), *frames.shape[-2:])
+            tie_break = tie_break_noise(shape, self.seed, step, frames.device, frames.dtype, self.view_config.tie_break)
+        with torch.autocast(frames.device.type, enabled=False):
+            return prepare_views(
+                frames[:, 0],
+                frames[:, 1:],
+                intrinsics[:, 0],
+                intrinsics[:, 1:],
+                transforms,
+                self.view_config.loss,
+                batch["available"][:, 1:],
+                tie_break,
+            )
+
+    def source_transforms(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Target-to-source transforms (B, S, 4, 4) in training units, and learned intrinsics (B, 3, 3) or None."""
+        images = batch["jittered"]
+        transforms: list[Tensor] = []
+        cameras: list[Tensor] = []
+        for index, offset in enumerate(self.offsets, start=1):
+            if offset == "s":
+                transform = batch["stereo_transform"].clone()
+                transform[:, :3, 3] /= self.view_config.metres_per_unit
+            else:
+                transform, camera = self._moved_camera(images[:, 0], images[:, index], cast(int, offset))
+                cameras += [] if camera is None else [camera]
+            transforms.append(transform)
+        learned = torch.stack(cameras).mean(dim=0) if cameras else None
+        return torch.stack(transforms, dim=1), learned
+
+    def _moved_camera(self, target: Tensor, source: Tensor, offset: int) -> tuple[Tensor, Tensor | None]:
+        """Pose of one temporal source: the pair is seen in temporal order, a past frame's transform is inverted."""
+        assert self.pose is not None
+        pair = torch.stack((source, target) if offset < 0 else (target, source), dim=1)
+        axis_angle, translation, features = self.pose(pair)
+        with torch.autocast(pair.device.type, enabled=False):
+            transform = transform_from_parameters(axis_angle.float(), translation.float(), invert=offset < 0)
+            camera = None
+            if self.intrinsics_head is not None:
+                camera = self.intrinsics_head(features.float(), target.shape[-2], target.shape[-1])
+        return transform, camera
