@@ -15,6 +15,7 @@ from vergence.data.estimate_files import read_estimate
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
 from vergence.data.images import frame_depth, open_image, read_label
+from vergence.data.labels import label_mapping, label_space
 from vergence.data.manifest import Manifest
 from vergence.data.transforms import Placement
 from vergence.errors import InputError
@@ -99,11 +100,19 @@ class FrameReader:
         return Placement.fit(stored_size, (options.height, options.width), options.fit, options.crop_anchor)
 
     def label(self, row: int, placement: Placement) -> Tensor:
-        """Class ids (H, W) uint8; all ignored where the row has none."""
-        if not self.manifest[row].label:
+        """Class ids (H, W) uint8 of the options' label space; all ignored where the row has no label.
+
+        Without a label space in the options ids stay those of the file.
+        """
+        said = self.manifest[row]
+        if not said.label:
             return torch.full((placement.height, placement.width), IGNORED_LABEL, dtype=torch.uint8)
+        target = self.options.label_space
+        source = said.label_space or target
+        space = label_space(source) if source else None
         size = (placement.stored_height, placement.stored_width)
-        return torch.from_numpy(placement.label(read_label(self.manifest.path(row, "label"), size)))
+        ids = placement.label(read_label(self.manifest.path(row, "label"), size, space))
+        return torch.from_numpy(label_mapping(source, target)[ids] if target else ids)
 
     def depth(self, row: int, placement: Placement) -> Tensor:
         """Metres (1, H, W) float32, 0 = none."""

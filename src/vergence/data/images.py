@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from vergence.data.atomic import writing
+from vergence.data.batch import IGNORED_LABEL
 from vergence.data.depth_files import METRES_FACTOR
 from vergence.data.frame_row import FrameRow
+from vergence.data.label_space import LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
@@ -26,7 +28,7 @@ def open_image(path: Path | str) -> Image.Image:
     Raises:
         InputError: the file is missing, empty, truncated or no image.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         if image.mode.startswith("I;16"):
             return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
         if "transparency" in image.info:
@@ -39,28 +41,38 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
     return np.array(open_image(path))
 
 
-def read_label(path: Path | str, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Read class ids (H, W) uint8 from an image of one channel or a palette.
+def read_label(
+    path: Path | str, size: tuple[int, int] | None = None, space: LabelSpace | None = None
+) -> NDArray[np.uint8]:
+    """Read class ids (H, W) uint8, 255 = none, as the file has them: ids of ``space``, which is not mapped here.
 
     Args:
-        path: the label file.
+        path: an image of one channel or a palette, whose values are ids; with a space also one in its colours.
         size: (H, W) it must have, that of its image.
+        space: what the ids or colours mean; they are checked against it.
 
     Raises:
-        InputError: unreadable, more than one channel, or of another size.
+        InputError: unreadable, colours without a space, of another size, an id or a colour that the space lacks.
     """
-    with _opened(path) as image:
-        if image.mode not in ("L", "P", "1"):
+    with opened(path) as image:
+        if image.mode in ("RGB", "RGBA") and space is not None:
+            label = space.decode(np.asarray(image)[..., :3], path)
+        elif image.mode in ("L", "P", "1"):
+            label = np.array(image, dtype=np.uint8)
+        elif image.mode.startswith("I") and np.asarray(image).max() <= IGNORED_LABEL:
+            label = np.asarray(image).astype(np.uint8)
+        else:
             raise InputError(
-                f"label {path} has mode {image.mode}, expected one 8-bit channel of class ids; "
-                "convert its colours to ids."
+                f"label {path} has mode {image.mode}, expected one 8-bit channel of class ids; convert it to ids, or "
+                "name the label space of its colours in the column label_space."
             )
-        label = np.array(image, dtype=np.uint8)
     if size is not None and label.shape != size:
         raise InputError(
             f"label {path} is {label.shape[1]}x{label.shape[0]}, but its image is {size[1]}x{size[0]}; "
             "give label and image of one size."
         )
+    if space is not None:
+        space.check_ids(label, path)
     return label
 
 
@@ -128,7 +140,7 @@ def frame_depth(manifest: Manifest, index: int) -> NDArray[np.float32] | None:
 
 
 @contextlib.contextmanager
-def _opened(path: Path | str) -> Iterator[Image.Image]:
+def opened(path: Path | str) -> Iterator[Image.Image]:
     """A decoded image; every way in which PIL fails becomes one sentence."""
     path = Path(path)
     try:
@@ -159,7 +171,7 @@ def _opened(path: Path | str) -> Iterator[Image.Image]:
 
 
 def _read_16_bit(path: Path) -> NDArray[np.float64]:
-    with _opened(path) as image:
+    with opened(path) as image:
         if not image.mode.startswith("I"):
             raise InputError(f"{path} has mode {image.mode}, expected a 16-bit PNG; give depth or disparity times 256.")
         return np.asarray(image).astype(np.float64)

@@ -1,69 +1,138 @@
-"""Label spaces: the classes that label files speak of, with their colours."""
+"""Label spaces by name, by text or from a file, and mappings between them."""
 
-from dataclasses import dataclass
+import functools
+import re
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vergence.data import label_tables as tables
 from vergence.data.batch import IGNORED_LABEL
+from vergence.data.label_files import read_label_space
+from vergence.data.label_space import (
+    CAMVID_11,
+    CITYSCAPES_19,
+    CITYSCAPES_IDS,
+    COMMA10K,
+    LABEL_SPACES,
+    MAPILLARY,
+    LabelSpace,
+)
+from vergence.data.label_tables import Colour
 from vergence.data.table import nearest
 from vergence.errors import InputError
 
+__all__ = [
+    "CAMVID_11",
+    "CITYSCAPES_19",
+    "CITYSCAPES_IDS",
+    "COMMA10K",
+    "LABEL_SPACES",
+    "MAPILLARY",
+    "LabelSpace",
+    "label_mapping",
+    "label_space",
+    "meaning",
+]
 
-@dataclass(frozen=True)
-class LabelSpace:
-    """Named classes; the id of a class is its place in ``classes``, ``IGNORED_LABEL`` is no class."""
-
-    name: str
-    classes: tuple[str, ...]
-    colours: tuple[tuple[int, int, int], ...]
-
-    def __post_init__(self) -> None:
-        if len(self.classes) != len(self.colours) or len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"label space {self.name!r} needs distinct class names and a colour for each")
-
-    def __len__(self) -> int:
-        return len(self.classes)
-
-    def colourize(self, label: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Colours (..., 3) uint8 of ids (...); what is no class is black."""
-        table = np.zeros((256, 3), dtype=np.uint8)
-        table[: len(self)] = self.colours
-        return table[np.where((label >= 0) & (label < len(self)), label, IGNORED_LABEL)]
-
-
-_CITYSCAPES = {
-    "road": (128, 64, 128),
-    "sidewalk": (244, 35, 232),
-    "building": (70, 70, 70),
-    "wall": (102, 102, 156),
-    "fence": (190, 153, 153),
-    "pole": (153, 153, 153),
-    "traffic light": (250, 170, 30),
-    "traffic sign": (220, 220, 0),
-    "vegetation": (107, 142, 35),
-    "terrain": (152, 251, 152),
-    "sky": (70, 130, 180),
-    "person": (220, 20, 60),
-    "rider": (255, 0, 0),
-    "car": (0, 0, 142),
-    "truck": (0, 0, 70),
-    "bus": (0, 60, 100),
-    "train": (0, 80, 100),
-    "motorcycle": (0, 0, 230),
-    "bicycle": (119, 11, 32),
+ALIASES = {
+    "cityscapes": "cityscapes19",
+    "toytown": "cityscapes19",
+    "kitti": "cityscapes_ids",
+    "camvid": "camvid11",
+    "mapillary": "mapillary_v1.2",
 }
 
-CITYSCAPES_19 = LabelSpace("cityscapes19", tuple(_CITYSCAPES), tuple(_CITYSCAPES.values()))
-"""The 19 evaluated classes of Cityscapes by train id."""
 
-LABEL_SPACES = {space.name: space for space in (CITYSCAPES_19,)}
+def label_space(text: str) -> LabelSpace:
+    """The label space of a text: a known name, ``NAME:class#rrggbb,class#rrggbb,...``, or a .json or .yaml file.
+
+    The second form is what :meth:`LabelSpace.text` gives; ``;ID`` after it names ids that mean "no class".
+
+    Raises:
+        InputError: unknown name (with the nearest known one), a malformed text or file.
+    """
+    name = ALIASES.get(text, text)
+    if name in LABEL_SPACES:
+        return LABEL_SPACES[name]
+    if text.endswith((".json", ".yaml", ".yml")):
+        return read_label_space(Path(text))
+    if ":" in text and "#" in text:
+        return _parse(text)
+    raise InputError(
+        f"label space {text!r} is unknown{nearest(text, list(LABEL_SPACES))}; known: {', '.join(LABEL_SPACES)}; or "
+        "name a .json or .yaml file of classes and colours."
+    )
 
 
-def label_space(name: str) -> LabelSpace:
-    """The label space of this name; InputError with the nearest name where there is none."""
-    if name not in LABEL_SPACES:
+@functools.lru_cache(maxsize=64)
+def _parse(text: str) -> LabelSpace:
+    name, _, rest = text.partition(":")
+    listed, *void = rest.split(";")
+    try:
+        pairs = [
+            (entry.rpartition("#")[0].strip(), _hexadecimal(entry.rpartition("#")[2])) for entry in listed.split(",")
+        ]
+        space = LabelSpace(name, tuple(p[0] for p in pairs), tuple(p[1] for p in pairs), tuple(map(int, void)))
+    except ValueError as error:
         raise InputError(
-            f"label space {name!r} is unknown{nearest(name, list(LABEL_SPACES))}; known: {', '.join(LABEL_SPACES)}."
+            f"label space {text[:60]!r} is malformed ({error}); write NAME:road#804080,sky#4682b4."
+        ) from error
+    return space
+
+
+def _hexadecimal(text: str) -> Colour:
+    if not re.fullmatch(r"[0-9a-fA-F]{6}", text):
+        raise ValueError(f"{text!r} is no colour rrggbb")
+    return (int(text[:2], 16), int(text[2:4], 16), int(text[4:], 16))
+
+
+@functools.lru_cache(maxsize=64)
+def label_mapping(source: str, target: str) -> NDArray[np.uint8]:
+    """Table (256,) uint8: id in files of space ``source`` -> id of space ``target``, 255 where there is none.
+
+    Classes are matched by name (case and punctuation do not count), then by synonyms, then by what a class of the
+    target takes in (:data:`vergence.data.label_tables.COVERS`): with CamVid as target a truck is a car.
+
+    Raises:
+        InputError: an unknown space, or the two share no class.
+    """
+    given, wanted = label_space(source), label_space(target)
+    table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
+    places = {key: number for key, number in _meanings(wanted).items() if number not in wanted.void}
+    same = given.classes == wanted.classes
+    for number, name in enumerate(given.classes):
+        if number not in given.void:
+            found = places.get(_words(name), places.get(meaning(name), IGNORED_LABEL))
+            table[number] = number if same and number not in wanted.void else found
+    if (table == IGNORED_LABEL).all():
+        raise InputError(
+            f"label spaces {given.name!r} and {wanted.name!r} share no class ({', '.join(given.classes[:4])}, ... and "
+            f"{', '.join(wanted.classes[:4])}, ...); choose another frames.options.label_space or rename the classes."
         )
-    return LABEL_SPACES[name]
+    table.flags.writeable = False
+    return table
+
+
+def _meanings(space: LabelSpace) -> dict[str, int]:
+    """Name or meaning -> id, for the classes of a space and for what they take in."""
+    numbered = list(enumerate(space.classes))
+    own = {meaning(name): number for number, name in reversed(numbered)}
+    own.update({_words(name): number for number, name in numbered})
+    known = space.name if LABEL_SPACES.get(space.name) == space else ""
+    covers = tables.COVERS.get({"camvid_segnet": "camvid11"}.get(known, known), {})
+    taken = {
+        meaning(part): own[meaning(name)] for name, parts in covers.items() if meaning(name) in own for part in parts
+    }
+    return {**taken, **own}
+
+
+def meaning(name: str) -> str:
+    """What a class name means: :func:`_words` of it, synonyms as one."""
+    return tables.SYNONYMS.get(_words(name), _words(name))
+
+
+def _words(name: str) -> str:
+    """Lower case, words without punctuation."""
+    return " ".join(re.findall(r"[^\W_]+", name.lower()))

@@ -1,0 +1,94 @@
+"""Label spaces of one's own, from a .json or .yaml file of classes and colours."""
+
+import colorsys
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vergence.data.label_space import LABEL_SPACES, LabelSpace
+from vergence.data.label_tables import Colour
+from vergence.errors import InputError
+
+FILE_NAMES = ("classes.json", "classes.yaml", "classes.yml")
+
+
+def read_label_space(path: Path) -> LabelSpace:
+    """The label space of a file; a known one where names and colours are the same.
+
+    ``{"classes": [...]}`` in order of id. Each class is a name, or an object with ``name`` and, each optional, ``id``,
+    ``color`` ([r, g, b] or "#rrggbb") and ``ignore`` (true: no class). ``{"classes": {name: colour, ...}}`` works
+    too, and the ``config.json`` of Mapillary (``labels`` with ``readable``, ``color``, ``evaluate``). Optional keys:
+    ``name``; ``ignore_index``, an id that means "no class". Ids without a class in between are void. Colours that are
+    not given are made up.
+
+    Raises:
+        InputError: no such file, no JSON or YAML, no classes, doubled names or ids, impossible colours.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+        values = json.loads(content) if path.suffix == ".json" else yaml.safe_load(content)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; name a file of classes, or a known label space.") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} cannot be read as {path.suffix[1:].upper()} ({reason}); correct it.") from error
+    try:
+        return _known(_build(values, path.parent.name if path.stem == "classes" else path.stem))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is no list of classes ({error}); write "
+            '{"classes": [{"name": "road", "color": [128, 64, 128]}, ...]} in order of id.'
+        ) from error
+
+
+def _build(values: Any, default_name: str) -> LabelSpace:
+    if not isinstance(values, dict):
+        values = {"classes": values}
+    entries = values.get("classes", values.get("labels"))
+    if isinstance(entries, dict):
+        entries = [{"name": name, "color": colour} for name, colour in entries.items()]
+    if not isinstance(entries, list) or not entries:
+        raise ValueError("it has no key 'classes'")
+    numbered: dict[int, dict[str, Any]] = {}
+    for place, entry in enumerate(entries):
+        one = {"name": entry} if isinstance(entry, str) else dict(entry)
+        number = int(one.get("id", place))
+        if number in numbered or not 0 <= number <= 255:
+            raise ValueError(f"id {number} is there twice or not between 0 and 255")
+        numbered[number] = one
+    ignored = values.get("ignore_index", [])
+    void = {int(number) for number in (ignored if isinstance(ignored, list) else [ignored])}
+    void |= {n for n, one in numbered.items() if one.get("ignore") is True or one.get("evaluate") is False}
+    void |= set(range(max(set(numbered) - void, default=0))) - set(numbered)
+    last = max(set(numbered) - void, default=-1)
+    classes, colours = [], []
+    for number in range(last + 1):
+        one = numbered.get(number, {"name": f"id {number}", "color": (0, 0, 0)})
+        classes.append(str(one.get("readable", one.get("name", ""))).strip())
+        colours.append(_colour(one.get("color", one.get("colour")), number))
+    name = str(values.get("name", default_name)).replace(":", " ").strip() or "labels"
+    return LabelSpace(name, tuple(classes), tuple(colours), tuple(sorted(void - {255})))
+
+
+def _colour(value: Any, number: int) -> Colour:
+    if value is None:  # hues that lie far apart for neighbours, never black
+        red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.75, 0.6 + 0.35 * (number % 2))
+        return (round(red * 255), round(green * 255), round(blue * 255))
+    if isinstance(value, str):
+        text = value.removeprefix("#")
+        if len(text) != 6:
+            raise ValueError(f"colour {value!r} is not of the form #rrggbb")
+        return (int(text[:2], 16), int(text[2:4], 16), int(text[4:], 16))
+    parts = [int(part) for part in value]
+    if len(parts) not in (3, 4):
+        raise ValueError(f"colour {value!r} does not have three parts")
+    return (parts[0], parts[1], parts[2])
+
+
+def _known(space: LabelSpace) -> LabelSpace:
+    for known in LABEL_SPACES.values():
+        if (known.classes, known.colours, known.void) == (space.classes, space.colours, space.void):
+            return known
+    return space
