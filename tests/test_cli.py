@@ -14,7 +14,7 @@ import pytest
 import vergence
 from tests.engine.tiny_method import write_frames, write_recipe
 from vergence import api
-from vergence.cli import COMMANDS, main
+from vergence.cli import COMMANDS, functions, main
 from vergence.data.layouts import find_layout
 from vergence.errors import InputError, Interrupted
 
@@ -64,8 +64,11 @@ def test_every_verb_is_a_function_with_help(capsys: pytest.CaptureFixture[str]) 
     assert main(["--help"]) == 0
     overview = capsys.readouterr().out
     for verb in COMMANDS:
-        assert callable(getattr(api, verb))
-        assert f"  {verb} " in overview
+        for words, function in functions(verb).items():
+            assert callable(function)
+            assert f"  {words} " in overview
+            assert main([*words.split(), "--help"]) == 0
+            assert f"vergence {words}" in capsys.readouterr().out
         assert main([verb, "--help"]) == 0
         assert f"vergence {verb}" in capsys.readouterr().out
 
@@ -109,6 +112,13 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["index", "folder", ".", "--out", "m.csv", "--splt", "true"], "did you mean --split?"),
         (["convert", "nothing", "--from", "monodepth3", "--out", "new"], "did you mean 'monodepth2'?"),
         (["convert", "nothing", "--out", "new"], "nothing does not exist"),
+        (["labels", "exprt"], "did you mean export?"),
+        (["labels", "xyz"], "there are export and import"),
+        (["labels", "export", "m.csv", "--out", "new"], "needs --to;"),
+        (["labels", "export", "m.csv", "--to", "png", "--out", "new"], "m.csv"),
+        (["labels", "export", "m.csv", "--to", "png", "--out", "new", "--rn", "x"], "did you mean --run?"),
+        (["labels", "import", "nothing"], "needs --data and --out;"),
+        (["labels", "import", "nothing", "--data", "m.csv", "--out", "n.csv"], "m.csv"),
     ],
 )
 def test_mistakes(

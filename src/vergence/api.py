@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vergence.data.annotation import ImportedLabels
     from vergence.data.manifest import Manifest
     from vergence.data.scan import ScanReport
     from vergence.engine.doctor import Check
@@ -236,6 +237,63 @@ def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, 
     from vergence.data.layouts import index_layout
 
     return index_layout(layout, root, out, **dict(options or {}))
+
+
+def labels_export(
+    manifest: str | Path,
+    to: str,
+    out: str | Path,
+    run: str | Path | None = None,
+    label_space: str | None = None,
+    device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, int]:
+    """Write frames for an annotation tool: images, the labels there are, predictions of a run where there are none.
+
+    Args:
+        manifest: manifest, folder or video whose frames are to be annotated.
+        to: cvat, label_studio, coco or png.
+        out: folder to write, or an archive that ends in .zip; must not exist yet.
+        run: run folder of a segmentation model that labels the frames without label in advance.
+        label_space: classes to annotate; default those of the labels, or else those of the run.
+        device: auto, cpu or cuda.
+
+    Returns:
+        The number of "frames", of those with "labels" and of those with "predictions".
+    """
+    from vergence.data.annotation import export_labels
+    from vergence.data.layouts import resolve_input
+    from vergence.engine.prelabel import Prelabeller
+
+    predictor = Prelabeller(run, device) if run is not None else None
+    frames = resolve_input(manifest, split=False)
+    space = predictor.space if predictor is not None else None
+    return export_labels(frames, to, out, label_space, predictor, space, progress)
+
+
+def labels_import(
+    source: str | Path,
+    data: str | Path,
+    out: str | Path,
+    format: str | None = None,
+    label_space: str | None = None,
+    complete: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> "ImportedLabels":
+    """Check masks that come back from an annotation tool and write a manifest that names them.
+
+    Args:
+        source: folder, .zip or .json that the tool exported.
+        data: manifest (or folder) of the frames that were annotated.
+        out: the new manifest, .parquet or .csv; the labels lie beside it.
+        format: cvat, label_studio, coco or png; default what the files look like.
+        label_space: whose classes the labels speak of; default that of the manifest's labels, or else the tool's own.
+        complete: frames without annotation are an error.
+    """
+    from vergence.data.annotation import import_labels
+    from vergence.data.layouts import resolve_input
+
+    return import_labels(source, resolve_input(data, split=False), out, format, label_space, complete, progress)
 
 
 def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monodepth2") -> Path:

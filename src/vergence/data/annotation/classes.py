@@ -1,0 +1,107 @@
+"""The classes that an annotator is told of: those of a label space, and one for what is ignored."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vergence.data.batch import IGNORED_LABEL
+from vergence.data.labels import LabelSpace
+
+IGNORE_NAMES = ("ignore", "ignored", "void", "unlabeled", "unlabelled", "unknown")
+"""Names that annotators give to what has no class; the first that is no class of the space is exported."""
+BACKGROUND = "background"
+"""Where an annotator painted nothing: the class of this name where the space has it, else ignored."""
+
+Colour = tuple[int, int, int]
+IGNORE_COLOUR = (224, 224, 192)  # of the border in Pascal VOC
+_BLACK = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class AnnotationClasses:
+    """What files of an annotator may hold: classes of a space with distinct colours, none black; and ``ignore``.
+
+    Id ``IGNORED_LABEL`` is painted with the class ``ignore``, so that it is not mistaken for what nobody looked at.
+    """
+
+    space: LabelSpace
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...]
+    ignore: str
+    ignore_colour: Colour
+
+    @classmethod
+    def of(cls, space: LabelSpace) -> "AnnotationClasses":
+        ignore = next(name for name in (*IGNORE_NAMES, *_numbered()) if name not in space.classes)
+        colours = distinct_colours(space.colours, (_BLACK, IGNORE_COLOUR))
+        return cls(space, space.classes, colours, ignore, IGNORE_COLOUR)
+
+    def painted(self) -> Iterator[tuple[int, str, Colour]]:
+        """Id, name and colour of everything that may be painted, ``ignore`` last."""
+        yield from zip(range(len(self.names)), self.names, self.colours, strict=True)
+        yield IGNORED_LABEL, self.ignore, self.ignore_colour
+
+    def palette(self) -> list[int]:
+        """768 numbers: red, green and blue of the ids 0..255."""
+        table = np.zeros((256, 3), dtype=np.uint8)
+        for index, _, colour in self.painted():
+            table[index] = colour
+        return [int(value) for value in table.reshape(-1)]
+
+
+def _numbered() -> Iterator[str]:
+    yield from (f"ignore{number}" for number in range(2, 300))
+
+
+def distinct_colours(colours: Iterable[Colour], taken: Sequence[Colour] = ()) -> tuple[Colour, ...]:
+    """The colours, where one occurs twice or is taken replaced by the next free one of Pascal VOC's."""
+    wanted = list(colours)
+    used, given = set(taken), list[Colour]()
+    free = (colour for colour in map(voc_colour, range(1, 256 * 8)) if colour not in wanted and colour not in taken)
+    for colour in wanted:
+        given.append(next(free) if colour in used else colour)
+        used.add(colour)
+    return tuple(given)
+
+
+def voc_colour(index: int) -> Colour:
+    """Colour of an index in Pascal VOC: its bits, spread over the channels, highest first."""
+    channels = [0, 0, 0]
+    for bit in range(8):
+        for channel in range(3):
+            channels[channel] |= (index >> (3 * bit + channel) & 1) << (7 - bit)
+    return channels[0], channels[1], channels[2]
+
+
+def hexadecimal(colour: Sequence[int]) -> str:
+    """``#rrggbb``."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def parse_colour(text: str) -> Colour | None:
+    """Of ``#rrggbb``; None where it is none."""
+    found = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text.strip())
+    return tuple(int(part, 16) for part in found.groups()) if found else None  # type: ignore[return-value]
+
+
+def ids_of_colours(
+    picture: NDArray[np.uint8], colours: Sequence[Colour], ids: Sequence[int]
+) -> tuple[NDArray[np.uint8], list[tuple[Colour, int]]]:
+    """Ids (H, W) uint8 of a picture (H, W, 3) uint8 whose colours stand for ``ids``.
+
+    Returns:
+        The ids, and the colours that stand for nothing with their numbers of pixels, most frequent first.
+    """
+    codes = picture.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
+    present, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    known = {(red << 16) + (green << 8) + blue: value for (red, green, blue), value in zip(colours, ids, strict=True)}
+    table = np.array([known.get(int(code), IGNORED_LABEL) for code in present], dtype=np.uint8)
+    strangers = [
+        ((int(code) >> 16, int(code) >> 8 & 255, int(code) & 255), int(count))
+        for code, count in zip(present, counts, strict=True)
+        if int(code) not in known
+    ]
+    return table[places].reshape(codes.shape), sorted(strangers, key=lambda pair: -pair[1])

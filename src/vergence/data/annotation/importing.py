@@ -1,0 +1,210 @@
+"""Masks that come back from an annotator, checked as a whole and entered into a manifest."""
+
+import dataclasses
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vergence.data.annotation.classes import BACKGROUND, IGNORE_NAMES, AnnotationClasses, distinct_colours, voc_colour
+from vergence.data.annotation.exporting import Progress, common_space
+from vergence.data.annotation.formats import Annotations, Problems, image_size, unpacked
+from vergence.data.annotation.names import FrameNames, frame_name
+from vergence.data.annotation.png import write_palette_png
+from vergence.data.annotation.registry import detect, reader
+from vergence.data.batch import IGNORED_LABEL
+from vergence.data.labels import LABEL_SPACES, LabelSpace, label_space
+from vergence.data.manifest import FrameRow, Manifest
+from vergence.data.table import nearest
+from vergence.errors import InputError
+
+
+@dataclass(frozen=True)
+class ImportedLabels:
+    """What an import did."""
+
+    manifest: Path
+    format: str
+    space: LabelSpace
+    frames: int
+    """Rows of the manifest."""
+    imported: int
+    """Rows that got a label."""
+    empty: int
+    """Those of them in which no pixel has a class."""
+    missing: int
+    """Rows without annotation; they stay as they were."""
+
+    def __str__(self) -> str:
+        empty = f", {self.empty} of them without any class" if self.empty else ""
+        missing = f"; {self.missing} frames have no annotation and stay as they were" if self.missing else ""
+        return (
+            f"{self.imported} of {self.frames} frames labelled from {self.format}{empty}{missing}; "
+            f"{len(self.space)} classes of {self.space.name}, in {self.manifest}"
+        )
+
+
+def import_labels(
+    source: Path | str,
+    manifest: Manifest,
+    out: Path | str,
+    format: str | None = None,
+    space: LabelSpace | str | None = None,
+    complete: bool = False,
+    progress: Progress | None = None,
+) -> ImportedLabels:
+    """Check the masks of an annotator, write them as PNG files of class ids, and write the manifest that names them.
+
+    Files are matched to rows by name (see :class:`vergence.data.annotation.names.FrameNames`). The labels lie in
+    ``STEM_labels/`` beside the new manifest; ``label`` and ``label_space`` are set in the rows that have one, other
+    rows stay as they are. Nothing is written before everything has been checked.
+
+    Args:
+        source: folder, ``.zip`` or ``.json`` of the annotator.
+        manifest: its samples are labelled.
+        out: the new manifest, .parquet or .csv.
+        format: "png", "cvat", "coco" or "label_studio"; default what the files look like.
+        space: whose classes the labels speak of; default that of the manifest's labels, or else the annotator's.
+        complete: frames without annotation are an error.
+        progress: called with (files done, all).
+
+    Raises:
+        InputError: one that lists every problem: names of no frame, several masks of a frame, other sizes, unknown
+            classes, colours, palettes and ids, damaged files.
+    """
+    source, out = Path(source), Path(out).absolute()
+    if out.suffix not in (".parquet", ".csv"):
+        raise InputError(f"{out} must end in .parquet or .csv to be written as a manifest.")
+    folder = out.parent / f"{out.stem}_labels"
+    staging = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    with unpacked(source) as place:
+        name = format or detect(place)
+        problems = Problems(source)
+        chosen = label_space(space) if isinstance(space, str) else space or common_space(manifest)
+        found = reader(name)(place, problems, chosen)
+        chosen = chosen or _own_space(found, source)
+        rows = _matched(found, manifest, problems)
+        if not rows and not problems.found:
+            problems.add("it has no masks")
+        if complete:
+            for index in sorted(set(range(len(manifest))) - rows.keys()):
+                problems.add(f"{manifest[index].image} has no annotation")
+        try:
+            empty = _convert(found, rows, manifest, chosen, staging, problems, progress)
+            problems.check()
+            _move(staging, folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    root = manifest.root
+    labelled: list[FrameRow] = []
+    for index, row in enumerate(manifest):
+        if index in rows:
+            label = Path(os.path.relpath(folder / f"{frame_name(row)}.png", root)).as_posix()
+            row = dataclasses.replace(row, label=label, label_space=chosen.text())
+        labelled.append(row)
+    Manifest(labelled, root, manifest.name).write(out)
+    return ImportedLabels(out, name, chosen, len(manifest), len(rows), empty, len(manifest) - len(rows))
+
+
+def _own_space(found: Annotations, source: Path) -> LabelSpace:
+    """The space that the annotations themselves speak of: by its text, a known one with their classes, or a new one."""
+    if found.space:
+        return label_space(found.space)
+    ignored = {name for name in found.classes if name in IGNORE_NAMES}
+    names = tuple(name for name in found.classes if name not in ignored)
+    for space in LABEL_SPACES.values():
+        if set(names) == set(space.classes):
+            return space
+    if not names:
+        raise InputError(f"{source} names no classes; say with --label_space which there are.")
+    given = found.colours or [voc_colour(index + 1) for index in range(len(found.classes))]
+    colours = [colour for name, colour in zip(found.classes, given, strict=True) if name not in ignored]
+    word = "".join(letter if letter.isalnum() or letter in "_-" else "-" for letter in source.stem)
+    try:
+        return LabelSpace(word.strip("-") or "annotated", names, distinct_colours(colours))
+    except ValueError as error:
+        raise InputError(
+            f"the classes of {source} are no label space ({error}); name one with --label_space."
+        ) from error
+
+
+def _matched(found: Annotations, manifest: Manifest, problems: Problems) -> dict[int, str]:
+    """Row -> name of its mask; problems where names fit no row, or several fit one."""
+    names, rows = FrameNames(list(manifest)), dict[int, str]()
+    for name in found.masks:
+        try:
+            index = names.find(name)
+        except LookupError as error:
+            problems.add(f"{name} {error.args[0]}{nearest(Path(name).name, list(names.exact))}")
+            continue
+        if index in rows:
+            problems.add(f"{rows[index]} and {name} are both masks of {manifest[index].image}; keep one")
+        rows.setdefault(index, name)
+    return rows
+
+
+def _convert(
+    found: Annotations,
+    rows: dict[int, str],
+    manifest: Manifest,
+    space: LabelSpace,
+    staging: Path,
+    problems: Problems,
+    progress: Progress | None,
+) -> int:
+    """Write every good mask below ``staging``; returns how many have no class anywhere."""
+    table, strangers = class_table(found.classes, space)
+    palette, empty = AnnotationClasses.of(space).palette(), 0
+    seen: dict[str, int] = {}
+    for done, (index, name) in enumerate(sorted(rows.items()), start=1):
+        with problems.collect():
+            mask = found.masks[name](_size(manifest, index))
+            for place in np.unique(mask):
+                if int(place) in strangers:
+                    seen[strangers[int(place)]] = seen.get(strangers[int(place)], 0) + 1
+            label = table[mask]
+            empty += bool((label == IGNORED_LABEL).all())
+            if not problems.found:
+                write_palette_png(staging / f"{frame_name(manifest[index])}.png", label, palette)
+        if progress is not None:
+            progress(done, len(rows))
+    for stranger, count in seen.items():
+        problems.add(
+            f"the class {stranger!r} ({count} masks) is not in {space.name}{nearest(stranger, space.classes)}; "
+            "rename it in the annotator, or give the label space that has it with --label_space"
+        )
+    return empty
+
+
+def class_table(names: list[str], space: LabelSpace) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Ids of the space (256,) uint8 for places in ``names``, and the places whose names mean nothing there."""
+    table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
+    if BACKGROUND in space.classes:
+        table[IGNORED_LABEL] = space.classes.index(BACKGROUND)
+    strangers = {}
+    for place, name in enumerate(names):
+        if name in space.classes:
+            table[place] = space.classes.index(name)
+        elif name == BACKGROUND or name in IGNORE_NAMES or name == AnnotationClasses.of(space).ignore:
+            table[place] = IGNORED_LABEL
+        else:
+            strangers[place] = name
+    return table, strangers
+
+
+def _size(manifest: Manifest, index: int) -> tuple[int, int]:
+    row = manifest[index]
+    return (row.height, row.width) if row.width else image_size(manifest.path(index))
+
+
+def _move(staging: Path, folder: Path) -> None:
+    """Move each file to its place in one step."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(staging.iterdir()):
+            os.replace(path, folder / path.name)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror or error}); give another --out.") from error

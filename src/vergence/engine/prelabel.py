@@ -1,0 +1,42 @@
+"""Class ids that a trained method predicts for pictures, as a first guess for people who draw labels."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from vergence.data.images import open_image
+from vergence.data.labels import LabelSpace
+from vergence.engine.checkpoint import load_run
+from vergence.engine.inputs import on_device, to_network
+from vergence.errors import InputError
+
+
+class Prelabeller:
+    """Labels image files with a segmentation run.
+
+    Raises:
+        InputError: no run, or one that predicts no classes.
+    """
+
+    def __init__(self, run: Path | str, device: str = "auto") -> None:
+        self._run = load_run(run, device)
+        space = self._run.method.label_space
+        if "segmentation" not in self._run.method.tasks or space is None:
+            raise InputError(f"{run} predicts no classes; give the run of a segmentation model.")
+        self.space: LabelSpace = space
+        """What the ids mean."""
+
+    @torch.no_grad()
+    def __call__(self, path: Path | str) -> NDArray[np.uint8]:
+        """Ids (H, W) uint8 at the image's own size; InputError where it cannot be read."""
+        image = open_image(path)
+        method = self._run.method
+        device = next(method.parameters()).device
+        batch = on_device([to_network(image, self._run.config.frames.options)], device)
+        logits = method.predict(batch)["logits"].float()
+        # not aligned at the corners: a pixel of the network covers as much of the picture everywhere
+        logits = F.interpolate(logits, (image.height, image.width), mode="bilinear", align_corners=False)
+        return logits.argmax(1)[0].to(torch.uint8).cpu().numpy()

@@ -1,0 +1,153 @@
+"""Labels survive the way to an annotator and back pixel for pixel."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from tests.data.annotation.annotated import SPACE, bare, read_labels, round_trip, world
+from vergence.data.annotation import export_labels, import_labels
+from vergence.data.annotation.registry import detect
+from vergence.data.labels import CITYSCAPES_19, CITYSCAPES_IDS, LabelSpace, label_space
+from vergence.data.manifest import Manifest
+from vergence.errors import InputError
+
+FORMATS = ["png"]
+LABELS = npst.arrays(
+    np.uint8, st.tuples(st.integers(1, 13), st.integers(1, 13)), elements=st.sampled_from([0, 1, 2, 255])
+)
+
+
+def assert_same(found: list[np.ndarray | None], expected: list[np.ndarray | None]) -> None:
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_array_equal(one, other)
+
+
+def special() -> list[np.ndarray | None]:
+    """A hole in a hole, one pixel, nothing but ignored, one class alone, odd sizes, one row, one column, no label."""
+    hole = np.zeros((11, 17), dtype=np.uint8)
+    hole[2:9, 3:14] = 255
+    hole[4:7, 5:12] = 1
+    hole[5, 8] = 2
+    pixel = np.full((7, 9), 255, dtype=np.uint8)
+    pixel[6, 8] = 2
+    ignored = np.full((3, 5), 255, dtype=np.uint8)
+    checkers = (np.indices((9, 9)).sum(0) % 3).astype(np.uint8)
+    row, column = np.array([[0, 0, 255, 2, 2]], dtype=np.uint8), np.array([[1], [1], [0]], dtype=np.uint8)
+    return [hole, pixel, None, ignored, np.ones((1, 1), dtype=np.uint8), checkers, row, column]
+
+
+@pytest.mark.parametrize("archive", ["out", "out.zip"])
+@pytest.mark.parametrize("to", FORMATS)
+def test_special_masks(tmp_path: Path, to: str, archive: str) -> None:
+    assert_same(round_trip(tmp_path, special(), to, archive), special())
+
+
+@pytest.mark.parametrize("to", FORMATS)
+@settings(max_examples=25, deadline=None)
+@given(labels=st.lists(LABELS, min_size=1, max_size=3))
+def test_any_masks(to: str, labels: list[np.ndarray]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        assert_same(round_trip(Path(folder), labels, to), labels)
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_formats_are_recognised_and_named(tmp_path: Path, to: str) -> None:
+    manifest = world(tmp_path, special())
+    counts = export_labels(manifest, to, tmp_path / "out")
+    assert counts == {"frames": 8, "labels": 7, "predictions": 0}
+    assert detect(tmp_path / "out") == to
+    done = import_labels(tmp_path / "out", bare(manifest), tmp_path / "m.parquet")
+    assert (done.format, done.frames, done.imported, done.empty, done.missing) == (to, 8, 7, 1, 1)
+    assert done.space.classes == SPACE.classes
+    assert "7 of 8 frames labelled" in str(done)
+    assert "1 of them without any class" in str(done)
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_a_class_called_background_is_not_what_is_ignored(tmp_path: Path, to: str) -> None:
+    space = LabelSpace("two", ("background", "ignore"), ((0, 0, 0), (255, 255, 255)))
+    label = np.array([[0, 0, 1], [255, 1, 0]], dtype=np.uint8)
+    manifest = world(tmp_path, [label], space)
+    export_labels(manifest, to, tmp_path / "out")
+    import_labels(tmp_path / "out", manifest, tmp_path / "m.csv")
+    assert_same(read_labels(tmp_path / "m.csv"), [label])
+
+
+@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("space", [CITYSCAPES_19, CITYSCAPES_IDS], ids=lambda space: space.name)
+def test_known_spaces_keep_their_name(tmp_path: Path, to: str, space: LabelSpace) -> None:
+    label = np.arange(len(space) + 1, dtype=np.uint8)[None]
+    label[0, -1] = 255
+    manifest = world(tmp_path, [label], space)
+    export_labels(manifest, to, tmp_path / "out")
+    import_labels(tmp_path / "out", bare(manifest), tmp_path / "m.csv")
+    assert_same(read_labels(tmp_path / "m.csv"), [label])
+    assert Manifest.read(tmp_path / "m.csv")[0].label_space == space.name
+
+
+def test_other_rows_and_columns_stay(tmp_path: Path) -> None:
+    labels = [np.full((4, 4), value, dtype=np.uint8) for value in (0, 1, 2)]
+    manifest = world(tmp_path, labels)
+    part = Manifest(manifest.rows[1:2], manifest.root)
+    export_labels(part, "png", tmp_path / "out")
+    done = import_labels(tmp_path / "out", manifest, tmp_path / "new" / "m.csv")
+    assert (done.imported, done.missing) == (1, 2)
+    found = Manifest.read(tmp_path / "new" / "m.csv")
+    assert_same(read_labels(tmp_path / "new" / "m.csv"), labels)
+    assert [Path(row.label).parent.name for row in found] == ["truth", "m_labels", "truth"]
+    assert [(row.sequence, row.position) for row in found] == [("a", 0), ("b", 0), ("a", 1)]
+
+
+def test_predictions_fill_what_has_no_label(tmp_path: Path) -> None:
+    drawn = np.full((4, 4), 2, dtype=np.uint8)
+    manifest = world(tmp_path, [drawn, None])
+    guess = np.arange(35, dtype=np.uint8).reshape(5, 7) % 2
+    counts = export_labels(
+        manifest, "png", tmp_path / "out", predictor=lambda path: guess, predictor_space=label_space(SPACE.text())
+    )
+    assert counts == {"frames": 2, "labels": 1, "predictions": 1}
+    import_labels(tmp_path / "out", manifest, tmp_path / "m.csv")
+    assert_same(read_labels(tmp_path / "m.csv"), [drawn, guess])
+
+
+def test_labels_of_another_space_are_mapped(tmp_path: Path) -> None:
+    label = np.array([[7, 8, 26, 255]], dtype=np.uint8)  # raw ids of road, sidewalk and car
+    manifest = world(tmp_path, [label], CITYSCAPES_IDS)
+    export_labels(manifest, "png", tmp_path / "out", "cityscapes19")
+    import_labels(tmp_path / "out", bare(manifest), tmp_path / "m.csv")
+    assert_same(read_labels(tmp_path / "m.csv"), [np.array([[0, 1, 13, 255]], dtype=np.uint8)])
+
+
+def test_export_asks_for_what_it_cannot_know(tmp_path: Path) -> None:
+    manifest = world(tmp_path, [None])
+    with pytest.raises(InputError, match="give --label_space or --run"):
+        export_labels(manifest, "png", tmp_path / "out")
+    with pytest.raises(InputError, match=r"no format 'cvta' of labels .did you mean 'cvat'"):
+        export_labels(manifest, "cvta", tmp_path / "out", SPACE)
+    with pytest.raises(InputError, match="no frames to annotate"):
+        export_labels(Manifest([], tmp_path), "png", tmp_path / "out", SPACE)
+    mixed = [*world(tmp_path / "x", [np.zeros((2, 2), np.uint8)]), *world(tmp_path / "y", [None])]
+    other = world(tmp_path / "z", [None, np.zeros((2, 2), np.uint8)], CITYSCAPES_19)
+    with pytest.raises(InputError, match="labels of several spaces"):
+        export_labels(Manifest([mixed[0], other[1]], tmp_path), "png", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_export_writes_all_or_nothing(tmp_path: Path) -> None:
+    manifest = world(tmp_path, [np.zeros((3, 3), dtype=np.uint8), np.full((3, 3), 9, dtype=np.uint8)])
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"b0\.png has the id 9"):
+        export_labels(manifest, "png", tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "something").touch()
+    with pytest.raises(InputError, match="out exists already"):
+        export_labels(manifest, "png", tmp_path / "out")
