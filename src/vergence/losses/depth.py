@@ -1,4 +1,4 @@
-"""Losses on depth features."""
+"""Losses on depth features and on depth itself (Three Ways)."""
 
 import torch
 from torch import Tensor
@@ -14,3 +14,32 @@ def feature_distance(features: Tensor, reference: Tensor) -> Tensor:
         raise ValueError(f"features have shape {tuple(features.shape)}, reference {tuple(reference.shape)}")
     dtype = torch.promote_types(features.dtype, torch.float32)
     return torch.linalg.vector_norm(features.to(dtype) - reference.detach().to(dtype))
+
+
+def berhu(prediction: Tensor, target: Tensor, mask: Tensor | None = None, apply_log: bool = False) -> Tensor:
+    """Reverse Huber loss (scalar) between disparities of any scale (Three Ways, section 5.2).
+
+    With a = |target - prediction| * mask and c = 0.2 max(a) over the whole batch (a constant to the gradient), the mean
+    over ALL elements, masked ones as zeros, of a where a <= c and (a^2 + c^2) / 2c elsewhere. Where all are equal the
+    loss and its gradient are 0.
+
+    Args:
+        prediction: usually (B, 1, H, W).
+        target: the same shape; gets no gradient.
+        mask: 0/1 or weights of the same shape, or broadcastable to it.
+        apply_log: compare log(1 + x), for values above -1.
+    """
+    if prediction.shape != target.shape:
+        raise ValueError(f"prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}")
+    dtype = torch.promote_types(prediction.dtype, torch.float32)
+    prediction, target = prediction.to(dtype), target.detach().to(dtype)
+    if apply_log:
+        prediction, target = torch.log1p(prediction), torch.log1p(target)
+    difference = (target - prediction).abs()
+    if mask is not None:
+        if mask.ndim > prediction.ndim or torch.broadcast_shapes(mask.shape, prediction.shape) != prediction.shape:
+            raise ValueError(f"mask has shape {tuple(mask.shape)}, expected {tuple(prediction.shape)}")
+        difference = difference * mask.to(dtype)
+    limit = 0.2 * difference.detach().max()
+    divisor = torch.where(limit > 0, limit, torch.ones_like(limit))
+    return torch.where(difference <= limit, difference, (difference * (difference / divisor) + limit) / 2).mean()
