@@ -66,6 +66,9 @@ def evaluate(
     split: str | None = None,
     flip: bool | None = None,
     scale: str | float | None = None,
+    resolution: str | None = None,
+    window: str | None = None,
+    overlap: float | None = None,
     json: str | Path | None = None,
     baselines: bool = True,
     per_image: bool = False,
@@ -73,17 +76,20 @@ def evaluate(
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Score a run on measured depth and poses, beside the best answer that ignores the picture, and no training.
+    """Score a run on labels, measured depth and poses, beside answers that ignore the picture, and no training.
 
     Args:
         run: run folder.
         data: manifest, folder or video; default the run's.
-        protocol: eigen, improved or plain; default the run's.
+        protocol: of depth: eigen, improved or plain; default the run's.
         split: rows of the manifest; default the run's evaluation split where the manifest has it.
         flip: average with the prediction of the mirrored picture; default the run's.
-        scale: median, none, or a factor on the network's unit; default the protocol's.
-        json: file of the result; default RUN/evaluation/PROTOCOL.json.
-        baselines: also score the input-free answer and the untrained network.
+        scale: of depth: median, none, or a factor on the network's unit; default the protocol's.
+        resolution: where classes are compared: working (the network's size), native (the labels' own) or WIDTHxHEIGHT.
+        window: WIDTHxHEIGHT of a box that slides over the network's input, none for whole pictures; default the run's.
+        overlap: share of its side by which neighbouring windows overlap; default the run's.
+        json: file of the result; default RUN/evaluation/NAME.json, by protocol and resolution.
+        baselines: also score the input-free answers and the untrained network.
         per_image: also write a CSV with one row an image beside the JSON file.
         limit: at most so many images, evenly spaced.
         device: auto, cpu or cuda.
@@ -91,15 +97,16 @@ def evaluate(
     from vergence.engine.checkpoint import load_run
     from vergence.engine.evaluate import evaluate as run_evaluation
 
-    loaded = load_run(run, device)
-    settings = loaded.config.evaluate
     return run_evaluation(
-        loaded,
+        load_run(run, device),
         data,
-        protocol if protocol is not None else settings.protocol,
+        protocol,
         split,
-        flip=settings.flip if flip is None else flip,
+        flip=flip,
         scale=scale,
+        resolution=resolution,
+        window=window,
+        overlap=overlap,
         json=json,
         baselines=baselines,
         per_image=per_image,

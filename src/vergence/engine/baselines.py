@@ -1,5 +1,6 @@
-"""What a depth model must beat: an answer that never looks at the picture, and the network before its first step."""
+"""What a model must beat: answers that never look at the picture, and the network before its first step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.frame_options import FrameOptions
+from vergence.data.labels import LabelSpace
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
+from vergence.data.subsets import labelled_subset
 from vergence.engine.checkpoint import LoadedRun, build_method
-from vergence.engine.inputs import evenly_spaced, ground_truth, has_truth, prefetched
+from vergence.engine.inputs import evenly_spaced, ground_truth, ground_truth_label, has_truth, prefetched
 from vergence.errors import InputError
 from vergence.methods import Method
 
@@ -134,3 +137,85 @@ def untrained_method(run: LoadedRun) -> tuple[Method, str]:
             method = build_method(config, "loading")
             note = "random weights: those the run started from are not at hand"
     return method.to(next(run.method.parameters()).device).eval(), note
+
+
+_GRID = (64, 128)
+"""Cells in which the most frequent class is counted: few labels say little about single pixels."""
+
+
+@dataclass
+class MostFrequentClass:
+    """The most frequent class at each position over labels, gathered one label at a time (on a grid of 64 x 128)."""
+
+    classes: int
+    images: int = 0
+    counts: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = torch.zeros(*_GRID, self.classes, dtype=torch.float64)
+
+    def add(self, label: NDArray[np.uint8]) -> None:
+        """Add one label: class ids (H, W) of any size, what is no class does not count."""
+        self.counts += self._count(label)
+        self.images += 1
+
+    def answer(self, size: tuple[int, ...], without: NDArray[np.uint8] | None = None) -> Tensor:
+        """Class ids (H, W) int64; cells without any label take the class of their row, then of the whole picture.
+
+        Args:
+            without: leave this label, which was added, out.
+        """
+        counts = self.counts if without is None else self.counts - self._count(without)
+        row = counts.sum(dim=1, keepdim=True)
+        everywhere = row.sum(dim=0, keepdim=True)
+        share = [part / part.sum(dim=2, keepdim=True).clamp(min=1) for part in (row, everywhere)]
+        best = (counts + 1e-3 * share[0] + 1e-6 * share[1]).argmax(dim=2)
+        rows, columns = self._cells(size[0], size[1])
+        return best[rows[:, None], columns]
+
+    def _count(self, label: NDArray[np.uint8]) -> Tensor:
+        ids = torch.from_numpy(label).long()
+        rows, columns = self._cells(label.shape[0], label.shape[1])
+        known = ids < self.classes
+        cells = (rows[:, None] * _GRID[1] + columns) * self.classes + ids
+        return torch.bincount(cells[known], minlength=self.counts.numel()).reshape(self.counts.shape).double()
+
+    @staticmethod
+    def _cells(height: int, width: int) -> tuple[Tensor, Tensor]:
+        """The cell of each row and of each column."""
+        return torch.arange(height) * _GRID[0] // height, torch.arange(width) * _GRID[1] // width
+
+
+def class_prior_of_run(
+    run: LoadedRun, rows: list[int], read: Callable[[int], NDArray[np.uint8]], space: LabelSpace
+) -> tuple[MostFrequentClass | None, str]:
+    """The most frequent class per position of the labels a run was trained with, else of those evaluated; its origin.
+
+    The origin starts with "leave-one-out" where the caller must leave the scored label out.
+
+    Args:
+        rows: what is scored.
+        read: reads the label of such a row.
+    """
+    prior = MostFrequentClass(len(space))
+    try:
+        training, labelled = labelled_training_rows(run)
+        for _, label in prefetched(lambda index: ground_truth_label(training, index, space), labelled):
+            prior.add(label)
+        if prior.images:
+            return prior, f"most frequent class at each position of {prior.images} training labels"
+        reason = "the training data have no labels"
+    except (InputError, OSError):
+        prior, reason = MostFrequentClass(len(space)), "the training data are not at hand"
+    if len(rows) < 2:
+        return None, reason
+    for _, label in prefetched(read, rows):
+        prior.add(label)
+    return prior, f"leave-one-out most frequent class of the {prior.images} evaluated labels: {reason}"
+
+
+def labelled_training_rows(run: LoadedRun) -> tuple[Manifest, list[int]]:
+    """The frames a run was trained on, and which of them it was given the labels of."""
+    training, wanted = training_frames(run), run.config.frames.labelled
+    seed = run.config.train.seed if wanted.seed is None else wanted.seed
+    return training, labelled_subset(training, wanted.count, seed, wanted.file).rows

@@ -1,24 +1,23 @@
-"""Score a run on measured depth and known poses, beside what it must beat; every number with its protocol."""
+"""Score a run on labels, measured depth and known poses, beside what it must beat; numbers with their protocol."""
 
-import dataclasses
 import json as json_format
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.atomic import write_text
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
-from vergence.engine.baselines import MeanInverseDepth, input_free_of_run, untrained_method
+from vergence.engine.baselines import untrained_method
 from vergence.engine.checkpoint import LoadedRun, load_run
+from vergence.engine.evaluate_depth import DepthEvaluation
+from vergence.engine.evaluate_segmentation import SegmentationEvaluation
 from vergence.engine.inputs import (
     evenly_spaced,
-    ground_truth,
+    has_label,
     has_truth,
     network_size,
     on_device,
@@ -26,13 +25,16 @@ from vergence.engine.inputs import (
     working_image,
 )
 from vergence.engine.odometry import evaluate_odometry
-from vergence.engine.scores import Scores, choose_protocol, csv_text, finite, image_rows
+from vergence.engine.predict_maps import Window, parse_window, predict_maps
+from vergence.engine.scores import choose_protocol, csv_text, finite
 from vergence.errors import InputError
 from vergence.methods import Method
-from vergence.metrics.depth import DepthProtocol, flip_postprocess
+from vergence.metrics.depth import DepthProtocol
 
 Progress = Callable[[int, int], None]
 """Called with images done and images in all."""
+_BATCH_PIXELS = 2**22
+"""Pixels of a batch at most: large pictures go one or two at a time."""
 
 
 def open_data(run: LoadedRun, data: Manifest | Path | str | None, split: str | None) -> Manifest:
@@ -64,6 +66,9 @@ def evaluate(
     *,
     flip: bool | None = None,
     scale: str | float | None = None,
+    resolution: str | None = None,
+    window: str | None = None,
+    overlap: float | None = None,
     json: Path | str | None = None,
     baselines: bool = True,
     per_image: bool = False,
@@ -73,37 +78,51 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate a run folder (or a loaded run) and write the result to its ``evaluation`` folder.
 
+    Depth is scored where the method predicts it and the data have measured depth, segmentation where the method
+    predicts it and the data have labels.
+
     Args:
-        data: manifest, folder or video with measured depth (``depth`` or ``disparity``) or poses; default the run's.
-        protocol: "eigen", "improved" or "plain"; default the run's ``evaluate.protocol``.
+        data: manifest, folder or video with labels, measured depth (``depth`` or ``disparity``) or poses; default the
+            run's.
+        protocol: of depth, "eigen", "improved" or "plain"; default the run's ``evaluate.protocol``.
         split: rows of the manifest; default the run's ``evaluate.split`` where the manifest has it, else all rows.
         flip: average with the prediction of the mirrored picture; default the run's ``evaluate.flip``.
-        scale: instead of the protocol's: "median", "none", or a factor on the network's unit.
-        json: another place for the result; default ``RUN/evaluation/<protocol>.json``.
-        baselines: also score the input-free answer and the untrained network.
-        per_image: also write a CSV with one row an image and predictor beside the JSON file.
+        scale: of depth, instead of the protocol's: "median", "none", or a factor on the network's unit.
+        resolution: where classes are compared: "working" (prediction and labels at the network's input size),
+            "native" (the labels' own size) or ``WIDTHxHEIGHT``; default the run's ``evaluate.resolution``.
+        window: ``WIDTHxHEIGHT`` of a box that slides over the network's input, "none" for the whole picture at once;
+            default the run's ``evaluate.window``.
+        overlap: share of its side by which neighbouring windows overlap; default the run's ``evaluate.overlap``.
+        json: another place for the result; default ``RUN/evaluation/<name>.json`` with the protocol or the resolution.
+        baselines: also score the input-free answers and the untrained network.
+        per_image: also write CSV with one row an image and predictor beside the JSON file.
         limit: at most so many images, evenly spaced.
 
     Raises:
-        InputError: neither measured depth nor poses, unknown protocol, unreadable files, unwritable folder.
+        InputError: nothing to score on, unknown protocol or resolution, unreadable files, unwritable folder.
     """
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
     settings = loaded.config.evaluate
-    chosen = choose_protocol(settings.protocol if protocol is None else protocol, scale)
-    flip = settings.flip if flip is None else flip
-    manifest = open_data(loaded, data, split)
-    rows: list[dict[str, Any]] = []
-    result = evaluate_run(
-        loaded, manifest, chosen, flip, baselines=baselines, limit=limit, progress=progress, collect=rows
+    result, tables = _evaluate(
+        loaded,
+        open_data(loaded, data, split),
+        choose_protocol(settings.protocol if protocol is None else protocol, scale),
+        settings.flip if flip is None else flip,
+        settings.resolution if resolution is None else resolution,
+        _window(loaded, window, overlap),
+        baselines=baselines,
+        limit=limit,
+        progress=progress,
     )
-    path = Path(json) if json is not None else loaded.path / "evaluation" / f"{chosen.name}.json"
+    path = Path(json) if json is not None else loaded.path / "evaluation" / f"{result['name']}.json"
     write_text(path, json_format.dumps(finite(result), indent=2) + "\n")
     if per_image:
-        write_text(path.with_suffix(".csv"), csv_text(rows))
+        for place, (task, rows) in enumerate(tables.items()):
+            suffix = ".csv" if place == 0 else f"-{task}.csv"
+            write_text(path.with_name(path.stem + suffix), csv_text(rows))
     return result
 
 
-@torch.no_grad()
 def evaluate_run(
     run: LoadedRun,
     manifest: Manifest,
@@ -115,149 +134,171 @@ def evaluate_run(
     limit: int | None = None,
     batch_size: int = 8,
     progress: Progress | None = None,
-    collect: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Score a loaded run; writes nothing and leaves the random state and the training mode as they were.
 
-    Args:
-        collect: gets one row for each image and predictor, for a CSV.
+    Resolution and window of segmentation are those of the run's settings.
 
     Returns:
         ``protocol`` (one line), ``stamp`` (all that a number depends on), ``data`` (digest), ``images``, ``rows``
-        (one a predictor), and ``odometry`` where the manifest has poses and the method a pose network.
+        (depth, one a predictor; empty where no depth was scored), ``segmentation`` (see
+        :meth:`~vergence.engine.evaluate_segmentation.SegmentationEvaluation.result`) where classes were scored, and
+        ``odometry`` where the manifest has poses and the method a pose network.
     """
-    protocol = choose_protocol(protocol)
-    indices = [index for index in range(len(manifest)) if has_truth(manifest, index)]
+    options: dict[str, Any] = {"limit": limit, "batch_size": batch_size, "progress": progress}
+    protocol, resolution = choose_protocol(protocol), run.config.evaluate.resolution
+    return _evaluate(run, manifest, protocol, flip, resolution, _window(run), baselines, odometry, **options)[0]
+
+
+def _window(run: LoadedRun, size: str | None = None, overlap: float | None = None) -> Window | None:
+    """The window asked for, else that of the run's settings."""
+    settings = run.config.evaluate
+    overlap = settings.overlap if overlap is None else overlap
+    if size is not None:
+        return parse_window(size, overlap)
+    return None if settings.window is None else Window(*settings.window, overlap)
+
+
+@torch.no_grad()
+def _evaluate(
+    run: LoadedRun,
+    manifest: Manifest,
+    protocol: DepthProtocol,
+    flip: bool,
+    resolution: str,
+    window: Window | None,
+    baselines: bool = True,
+    odometry: bool = True,
+    limit: int | None = None,
+    batch_size: int = 8,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """The result, and rows of each image by task."""
+    tasks = run.method.tasks
+    depth = [i for i in range(len(manifest)) if has_truth(manifest, i)] if "depth" in tasks else []
+    labels = [i for i in range(len(manifest)) if has_label(manifest, i)] if "segmentation" in tasks else []
     poses = odometry and any(row.pose for row in manifest) and getattr(run.method, "pose", None) is not None
-    if not indices and not poses:
-        raise InputError(
-            f"{manifest.name} has no measured depth (columns depth, disparity) for any of its {len(manifest)} frames; "
-            "evaluate on a manifest that has."
-        )
+    if not depth and not labels and not poses:
+        raise _nothing_to_score(manifest, tasks)
     training = run.method.training
     run.method.eval()
     try:
-        predictors = [Scores("trained", _status(run.method))]
-        methods = {"trained": run.method}
-        mean: MeanInverseDepth | None = None
-        if baselines and indices:
-            untrained, note = untrained_method(run)
-            methods["untrained"] = untrained
-            mean, origin = input_free_of_run(run, manifest, indices)
-            if mean is not None:
-                predictors.append(Scores("input_free", origin))
-            predictors.append(Scores("untrained", note))
-        chosen = evenly_spaced(indices, limit)
-        left_out = mean is not None and predictors[1].note.startswith("leave-one-out")
-        for done, (index, truth, maps) in enumerate(_predictions(methods, run, manifest, chosen, flip, batch_size)):
-            for scores in predictors:
-                if scores.name == "input_free":
-                    assert mean is not None
-                    inverse_depth, own = mean.mean(truth if left_out else None), _in_metres(protocol)
-                else:
-                    inverse_depth, own = in_units(maps[scores.name], methods[scores.name], protocol), protocol
-                scores.add(manifest[index].image, inverse_depth, truth, own)
+        methods, note = {"trained": run.method}, ""
+        if baselines and (depth or labels):
+            methods["untrained"], note = untrained_method(run)
+        parts: list[DepthEvaluation | SegmentationEvaluation] = []
+        if depth:
+            parts.append(DepthEvaluation(run, manifest, depth, protocol, methods, note))
+        if labels:
+            parts.append(SegmentationEvaluation(run, manifest, labels, resolution, methods, note))
+        chosen = {part.task: evenly_spaced(part.rows, limit) for part in parts}
+        rows = sorted(set().union(*chosen.values()))
+        seen = _predictions(run, manifest, rows, parts, chosen, methods, flip, window, batch_size)
+        for done, (index, truths, maps) in enumerate(seen):
+            for part in parts:
+                if part.task in truths:
+                    part.add(index, truths[part.task], maps)
             if progress is not None:
-                progress(done + 1, len(chosen))
-        if indices and not predictors[0].errors:
-            raise InputError(
-                f"{manifest.name} has no measured pixel that counts ({protocol.describe()}); choose another protocol."
-            )
-        result = _result(run, manifest, protocol, flip, predictors)
-        if collect is not None:
-            collect.extend(image_rows(predictors))
+                progress(done + 1, len(rows))
+        result = _result(run, manifest, protocol, flip, window, parts)
         motion = evaluate_odometry(run, manifest) if poses else None
         if motion is not None:
             result["odometry"] = motion
-        elif not indices:
+        elif not parts:
             raise InputError(f"{manifest.name} has no three frames in a row with poses; evaluate on longer sequences.")
-        return result
+        return result, {part.task: part.image_rows() for part in parts}
     finally:
         run.method.train(training)
 
 
+def _nothing_to_score(manifest: Manifest, tasks: tuple[str, ...]) -> InputError:
+    names = {"segmentation": "labels (column label)", "depth": "measured depth (columns depth, disparity)"}
+    missing = [names[task] for task in names if task in tasks]
+    return InputError(
+        f"{manifest.name} has no {' and no '.join(missing)} for any of its {len(manifest)} frames; "
+        "evaluate on a manifest that has."
+    )
+
+
+Seen = tuple[int, dict[str, Any], dict[str, dict[str, Tensor]]]
+"""A row, what it is scored against by task, and by method its maps without the batch dimension."""
+
+
 def _predictions(
-    methods: dict[str, Method], run: LoadedRun, manifest: Manifest, indices: list[int], flip: bool, batch_size: int
-) -> Iterator[tuple[int, NDArray[np.float32], dict[str, Tensor]]]:
-    """Row, truth (H, W) and inverse depth (h, w) of each method; pictures of one size share a batch."""
+    run: LoadedRun,
+    manifest: Manifest,
+    rows: list[int],
+    parts: list[DepthEvaluation | SegmentationEvaluation],
+    chosen: dict[str, list[int]],
+    methods: dict[str, Method],
+    flip: bool,
+    window: Window | None,
+    batch_size: int,
+) -> Iterator[Seen]:
+    """All rows in order; pictures of one size share a batch, and each goes through a network once."""
     options = run.config.frames.options
     device = next(run.method.parameters()).device
+    wanted = {task: set(indices) for task, indices in chosen.items()}
 
-    def load(index: int) -> tuple[Tensor, NDArray[np.float32]]:
-        return working_image(manifest, index, options), ground_truth(manifest, index)
+    def load(index: int) -> tuple[Tensor, dict[str, Any]]:
+        image = working_image(manifest, index, options)
+        return image, {part.task: part.truth(index) for part in parts if index in wanted[part.task]}
 
-    waiting: list[tuple[int, Tensor, NDArray[np.float32]]] = []
+    waiting: list[tuple[int, Tensor, dict[str, Any]]] = []
 
-    def flush() -> Iterator[tuple[int, NDArray[np.float32], dict[str, Tensor]]]:
+    def flush() -> Iterator[Seen]:
         images = on_device([image for _, image, _ in waiting], device)
-        maps = {name: predict_inverse_depth(method, images, flip).cpu() for name, method in methods.items()}
-        for place, (index, _, truth) in enumerate(waiting):
-            yield index, truth, {name: found[place, 0] for name, found in maps.items()}
+        maps = {name: predict_maps(method, images, flip, window) for name, method in methods.items()}
+        for place, (index, _, truths) in enumerate(waiting):
+            own = {name: {key: value[place] for key, value in found.items()} for name, found in maps.items()}
+            yield index, truths, own
         waiting.clear()
 
-    for index, (image, truth) in prefetched(load, indices, ahead=2 * batch_size):
-        if waiting and (len(waiting) == batch_size or waiting[0][1].shape != image.shape):
+    for index, (image, truths) in prefetched(load, rows, ahead=2 * batch_size):
+        most = max(1, min(batch_size, _BATCH_PIXELS // (image.shape[-2] * image.shape[-1])))
+        if waiting and (len(waiting) >= most or waiting[0][1].shape != image.shape):
             yield from flush()
-        waiting.append((index, image, truth))
+        waiting.append((index, image, truths))
     if waiting:
         yield from flush()
 
 
-def predict_inverse_depth(method: Method, images: Tensor, flip: bool = False) -> Tensor:
-    """Inverse depth (B, 1, H, W) in 1 / training unit; ``flip`` blends in the prediction of the mirrored images."""
-    plain = method.predict(images)["inverse_depth"]
-    if not flip:
-        return plain
-    mirrored = method.predict(images.flip(-1))["inverse_depth"].flip(-1)
-    return flip_postprocess(plain, mirrored)
-
-
-def in_units(inverse_depth: Tensor, method: Method, protocol: DepthProtocol) -> Tensor:
-    """In metres where the method knows them, unless a factor on the network's unit was asked for."""
-    if method.scale == "metric" and isinstance(protocol.scale, str):
-        return inverse_depth / method.metres_per_unit
-    return inverse_depth
-
-
-def _in_metres(protocol: DepthProtocol) -> DepthProtocol:
-    """The protocol for a predictor that is in metres already: factors meant for a network's unit do not apply."""
-    return protocol if isinstance(protocol.scale, str) else dataclasses.replace(protocol, scale="none")
-
-
-def _status(method: Method) -> str:
-    return "metric" if method.scale == "metric" else "unscaled"
-
-
 def _result(
-    run: LoadedRun, manifest: Manifest, protocol: DepthProtocol, flip: bool, predictors: list[Scores]
+    run: LoadedRun,
+    manifest: Manifest,
+    protocol: DepthProtocol,
+    flip: bool,
+    window: Window | None,
+    parts: list[DepthEvaluation | SegmentationEvaluation],
 ) -> dict[str, Any]:
-    rows = [scores.summary() for scores in predictors if scores.errors]
-    images = rows[0]["images"] if rows else 0
-    first = manifest[0]
-    height, width = network_size(run.config.frames.options, first.width or 1, first.height or 1)
-    size = f"{width}x{height}"
-    stamp = " · ".join(
-        [
-            protocol.describe(),
-            f"network input {size}" + ("" if run.config.frames.options.fit == "stretch" else " (aspect kept)"),
-            f"flip {'on' if flip else 'off'}",
-            f"{images} images",
-            f"data {manifest.digest()}",
-            f"step {run.step}",
-            f"depth {_status(run.method)}",
-        ]
-    )
-    return {
+    """What the parts found, each with a stamp: all that its numbers depend on."""
+    first, options = manifest[0], run.config.frames.options
+    height, width = network_size(options, first.width or 1, first.height or 1)
+    seen = f"network input {width}x{height}" + ("" if options.fit == "stretch" else " (aspect kept)")
+    flipped, data = f"flip {'on' if flip else 'off'}", f"data {manifest.digest()} · step {run.step}"
+    result: dict[str, Any] = {
         "name": protocol.name,
         "protocol": protocol.describe(),
-        "stamp": stamp,
+        "stamp": f"{seen} · {data}",
         "data": manifest.digest(),
-        "images": images,
-        "size": size,
-        "scale": protocol.scale,
-        "scale_status": _status(run.method),
-        "metres_per_unit": run.method.metres_per_unit if run.method.scale == "metric" else None,
+        "images": 0,
+        "size": f"{width}x{height}",
         "flip": flip,
         "step": run.step,
-        "rows": rows,
+        "rows": [],
     }
+    names = []
+    for part in parts:
+        found = part.result()
+        names.append(found["name"])
+        stamp = [found["protocol"], seen, flipped, f"{found['images']} images", data]
+        if part.task == "depth":
+            result |= found | {"stamp": " · ".join([*stamp, f"depth {found['scale_status']}"])}
+            continue
+        stamp.insert(3, "whole pictures" if window is None else str(window))
+        found["stamp"] = " · ".join([*stamp, *found["training"]])
+        found |= {"flip": flip, "window": None if window is None else str(window)}
+        if len(parts) == 1:
+            result |= {key: found[key] for key in ("protocol", "stamp", "images")}
+        result["segmentation"] = found
+    return result | ({"name": "-".join(names)} if names else {})

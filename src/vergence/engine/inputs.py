@@ -12,9 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.images import frame_depth, open_image
+from vergence.data.images import frame_depth, open_image, read_label
+from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.manifest import Manifest
-from vergence.data.transforms import resize_lanczos
+from vergence.data.transforms import Placement, resize_lanczos
+from vergence.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,6 +65,35 @@ def ground_truth(manifest: Manifest, index: int) -> NDArray[np.float32]:
     if depth is None:
         raise ValueError(f"row {index} has no measured depth")
     return depth
+
+
+def has_label(manifest: Manifest, index: int) -> bool:
+    """Whether a row has a label."""
+    return bool(manifest[index].label)
+
+
+def ground_truth_label(manifest: Manifest, index: int, space: LabelSpace) -> NDArray[np.uint8]:
+    """Class ids (H, W) of a label space, at the label's own size; 255 = none.
+
+    InputError where the file is broken, holds what is not of its space, shares no class with this one, or has another
+    aspect than its image.
+    """
+    row = manifest[index]
+    path = manifest.path(index, "label")
+    source = label_space(row.label_space) if row.label_space else space
+    label = read_label(path, space=source)
+    height, width = label.shape
+    if row.width and abs(row.height * width - height * row.width) > max(row.width, row.height, width, height):
+        raise InputError(
+            f"label {path} is {width}x{height}, but its image is {row.width}x{row.height}; give a label of the image's "
+            "size, or of its aspect."
+        )
+    return label_mapping(source.text(), space.text())[label]
+
+
+def resize_label(label: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Class ids (h, w) at another size (height, width), by the nearest neighbour."""
+    return Placement.fit((label.shape[0], label.shape[1]), (height, width)).label(label)
 
 
 def evenly_spaced(items: Sequence[Item], most: int | None) -> list[Item]:

@@ -31,8 +31,8 @@ from vergence.data.pointcloud import depth_to_points, write_ply
 from vergence.data.table import nearest
 from vergence.data.video_writer import write_video
 from vergence.engine.checkpoint import LoadedRun, load_run
-from vergence.engine.evaluate import predict_inverse_depth
 from vergence.engine.inputs import on_device, prefetched, to_network
+from vergence.engine.predict_maps import predict_inverse_depth
 from vergence.engine.predict_sources import Frame, Source, open_source
 from vergence.engine.scaling import ground_height, known_metres_per_unit, one_factor, truth_ratio
 from vergence.errors import InputError

@@ -84,9 +84,9 @@ def image_rows(predictors: list[Scores]) -> list[dict[str, Any]]:
 
 
 def csv_text(rows: list[dict[str, Any]]) -> str:
-    """The rows of :func:`image_rows` as CSV."""
+    """Rows that share their keys as CSV; empty without any."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, ["name", "image", *DEPTH_METRICS, "ratio", "pixels"], lineterminator="\n")
+    writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()

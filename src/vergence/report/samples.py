@@ -17,8 +17,10 @@ from vergence.data.loading import collate, prepare_batch
 from vergence.data.manifest import Manifest
 from vergence.engine.baselines import MeanInverseDepth, input_free_of_run, training_frames, untrained_method
 from vergence.engine.checkpoint import LoadedRun, load_run
-from vergence.engine.evaluate import in_units, open_data, predict_inverse_depth
+from vergence.engine.evaluate import open_data
+from vergence.engine.evaluate_depth import in_units
 from vergence.engine.inputs import ground_truth, has_truth, on_device, working_image
+from vergence.engine.predict_maps import predict_inverse_depth
 from vergence.engine.scores import choose_protocol
 from vergence.errors import InputError
 from vergence.metrics.depth import DepthProtocol, score_inverse_depth

@@ -1,0 +1,201 @@
+"""Classes of a run against labels: IoU from one confusion matrix, beside an input-free answer and no training."""
+
+import contextlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vergence.data.labels import LabelSpace
+from vergence.data.manifest import Manifest
+from vergence.engine.baselines import MostFrequentClass, class_prior_of_run
+from vergence.engine.checkpoint import LoadedRun
+from vergence.engine.inputs import ground_truth_label, network_size, resize_label
+from vergence.engine.predict_maps import parse_size
+from vergence.errors import InputError
+from vergence.methods import Method
+from vergence.metrics.segmentation import ConfusionMatrix, scores
+
+SEGMENTATION_METRICS = ("miou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
+
+
+def resize_logits(logits: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Logits (K, h, w) at another size (H, W): bilinear, half-pixel centres."""
+    if logits.shape[-2:] == tuple(size):
+        return logits
+    return F.interpolate(logits[None], tuple(size), mode="bilinear", align_corners=False)[0]
+
+
+@dataclass
+class ClassScores:
+    """One predictor against all images: the confusion matrix, and what each image's numbers need. On the device."""
+
+    name: str
+    note: str
+    space: LabelSpace
+    confusion: Tensor | None = None
+    counts: list[Tensor] = field(default_factory=list)
+    """(3, K) of each image: pixels that agree, of the truth, of the prediction."""
+
+    def add(self, prediction: Tensor, label: Tensor) -> None:
+        """Compare class ids (H, W) with a label (H, W), 255 = none."""
+        metric = ConfusionMatrix(len(self.space)).to(label.device)
+        metric.update(prediction[None], label[None])
+        own = metric.compute()
+        self.confusion = own if self.confusion is None else self.confusion + own
+        self.counts.append(torch.stack((own.diagonal(), own.sum(dim=1), own.sum(dim=0))))
+
+    def summary(self) -> dict[str, Any]:
+        """Shares from 0 to 1 over all pixels of all images; classes that nobody saw are NaN and not in ``miou``."""
+        assert self.confusion is not None
+        found: dict[str, Any] = {**scores(self.confusion)}
+        classes = found["class_iou"].tolist()
+        return {
+            "name": self.name,
+            **{metric: found[metric] for metric in SEGMENTATION_METRICS},
+            "class_iou": dict(zip(self.space.classes, classes, strict=True)),
+            "note": self.note,
+        }
+
+    def image_rows(self, images: list[str]) -> list[dict[str, Any]]:
+        """Numbers of each image of its own; images without a labelled pixel are left out."""
+        rows = []
+        counts = torch.stack(self.counts).cpu().double() if self.counts else torch.zeros(0, 3, len(self.space))
+        for image, (agreed, truth, predicted) in zip(images, counts, strict=True):
+            if truth.sum() > 0:
+                iou = agreed / (truth + predicted - agreed)
+                numbers = {"miou": float(iou.nanmean()), "pixel_accuracy": float(agreed.sum() / truth.sum())}
+                own = dict(zip(self.space.classes, iou.tolist(), strict=True))
+                rows.append({"name": self.name, "image": image, **numbers, "pixels": int(truth.sum()), **own})
+        return rows
+
+
+class SegmentationEvaluation:
+    """Gathers confusion matrices; ``rows`` are those of the manifest that have labels.
+
+    Args:
+        resolution: "working": prediction and labels at the network's input size, the labels by nearest neighbour;
+            "native": logits resized bilinearly to each label's own size; "WIDTHxHEIGHT": both at that size.
+        methods: what is scored, by name; with "untrained" among them the input-free answer is scored too.
+    """
+
+    task = "segmentation"
+
+    def __init__(
+        self,
+        run: LoadedRun,
+        manifest: Manifest,
+        rows: list[int],
+        resolution: str,
+        methods: dict[str, Method],
+        untrained_note: str = "",
+    ) -> None:
+        self.run, self.manifest, self.rows, self.resolution = run, manifest, rows, resolution
+        self.size = None if resolution in ("working", "native") else _check_size(resolution)
+        space = run.method.label_space
+        if space is None:
+            raise InputError(f"{run.path} does not say which classes it predicts; train it again.")
+        self.space = space
+        self.images: list[str] = []
+        self.sizes: set[tuple[int, int]] = set()
+        self.predictors = [ClassScores("trained", "", space)]
+        self._prior: MostFrequentClass | None = None
+        self._left_out = False
+        if "untrained" in methods:
+            self._prior, origin = class_prior_of_run(run, rows, self.truth, space)
+            self._left_out = origin.startswith("leave-one-out")
+            if self._prior is not None:
+                self.predictors.append(ClassScores("input_free", origin, space))
+            self.predictors.append(ClassScores("untrained", untrained_note, space))
+
+    def truth(self, index: int) -> NDArray[np.uint8]:
+        """What a row is scored against: class ids (H, W) at the resolution that was asked for, 255 = none."""
+        label = ground_truth_label(self.manifest, index, self.space)
+        if self.resolution == "native":
+            return label
+        row = self.manifest[index]
+        width, height = (row.width, row.height) if row.width else (label.shape[1], label.shape[0])
+        return resize_label(label, *(self.size or network_size(self.run.config.frames.options, width, height)))
+
+    def add(self, index: int, truth: NDArray[np.uint8], maps: dict[str, dict[str, Tensor]]) -> None:
+        """Score one image; ``maps`` holds ``logits`` (K, h, w) of each method by name."""
+        self.images.append(self.manifest[index].image)
+        self.sizes.add((truth.shape[0], truth.shape[1]))
+        label = torch.from_numpy(truth).to(maps["trained"]["logits"].device).long()
+        for predictor in self.predictors:
+            if predictor.name == "input_free":
+                assert self._prior is not None
+                answer = self._prior.answer(truth.shape, truth if self._left_out else None).to(label.device)
+            else:
+                answer = resize_logits(maps[predictor.name]["logits"].float(), label.shape).argmax(dim=0)
+            predictor.add(answer, label)
+
+    def result(self) -> dict[str, Any]:
+        """Name, protocol, label space, what the run was trained with, and one row a predictor.
+
+        InputError where no pixel of any image has a label.
+        """
+        counted = [int(count[1].sum()) for count in self.predictors[0].counts]
+        if not any(counted):
+            raise InputError(
+                f"{self.manifest.name} has labels, but none of their pixels is of a class of {self.space.name}; "
+                "look at the labels, or evaluate on others."
+            )
+        seen = sum(bool(self._truth_of_class(k)) for k in range(len(self.space)))
+        labelled = labelled_subset_of(self.run.path)
+        return {
+            "name": f"segmentation-{self.resolution}",
+            "protocol": f"mIoU of {self.space.name} ({seen} of {len(self.space)} classes in the labels), prediction "
+            f"and labels at {self._where()}",
+            "label_space": self.space.text(),
+            "resolution": self.resolution,
+            "images": sum(pixels > 0 for pixels in counted),
+            "pixels": sum(counted),
+            "training": [] if labelled is None else [f"trained with {labelled['describe']} ({labelled['digest']})"],
+            "labelled": labelled,
+            "rows": [predictor.summary() for predictor in self.predictors],
+        }
+
+    def image_rows(self) -> list[dict[str, Any]]:
+        """One row for each predictor and image."""
+        return [row for predictor in self.predictors for row in predictor.image_rows(self.images)]
+
+    def _truth_of_class(self, k: int) -> int:
+        confusion = self.predictors[0].confusion
+        assert confusion is not None
+        return int(confusion[k].sum())
+
+    def _where(self) -> str:
+        sizes = sorted(self.sizes)
+        size = f"{sizes[0][1]}x{sizes[0][0]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
+        return {"working": f"network size {size}", "native": f"the labels' own size {size}"}.get(self.resolution, size)
+
+
+def labelled_subset_of(run: Path) -> dict[str, str] | None:
+    """Digest and description of the labelled frames a run was trained with, from its log; None if it does not say."""
+    found = None
+    with contextlib.suppress(OSError), (run / "metrics.jsonl").open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if '"labelled"' not in line:
+                continue
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                record = json.loads(line)
+                if record["event"] == "labelled":
+                    described = record.get("describe") or record.get("is") or "labels"
+                    found = {"digest": str(record["digest"]), "describe": str(described)}
+    return found
+
+
+def _check_size(resolution: str) -> tuple[int, int]:
+    try:
+        return parse_size(resolution, "resolution")
+    except InputError:
+        raise InputError(
+            f"resolution {resolution!r} is unknown; give working, native or WIDTHxHEIGHT, such as 1024x512."
+        ) from None
