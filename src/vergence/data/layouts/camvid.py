@@ -11,6 +11,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import image_size, list_files, require_folder, stem_number
 from vergence.data.layouts.intrinsics import UNKNOWN, Intrinsics, normalised, read_intrinsics
+from vergence.data.layouts.label_folders import space_of_folder
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
@@ -26,7 +27,7 @@ def camvid(root: Path | str, intrinsics: str = "auto") -> Manifest:
     """CamVid: ``images/SPLIT/`` and ``labels/SPLIT/``, or SegNet's ``train.txt`` (image and label path a line) with
     ``train/``, ``trainannot/`` and so on. Names are kept: ``0016E5_07959`` is frame 7959 of sequence 0016E5.
 
-    Label spaces: "camvid11" where there is a classes.json (11 classes, 255 = none), else "camvid_segnet" (11 = none).
+    Labels mean what ``classes.json`` says ("camvid11": 255 = none); without one they are "camvid_segnet" (11 = none).
     Frames of the film that are one or two apart are neighbours; the frames one second apart are not.
 
     Args:
@@ -41,7 +42,7 @@ def camvid(root: Path | str, intrinsics: str = "auto") -> Manifest:
     if intrinsics not in ("auto", "unknown"):
         raise InputError(f"camvid: intrinsics is {intrinsics!r}; use auto or unknown.")
     listed = any((root / f"{split}.txt").is_file() for split in SPLITS)
-    space = "camvid11" if (root / "classes.json").is_file() else "camvid_segnet"
+    space = space_of_folder(root) or "camvid_segnet"
     rows: list[FrameRow] = []
     for split in SPLITS:
         pairs = _listed_pairs(root, split) if listed else _folder_pairs(root, split)

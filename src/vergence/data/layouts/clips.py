@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vergence.data.frame_row import FrameRow, format_pose
 from vergence.data.layouts.files import image_size, list_files, list_folders, positions, require_folder
 from vergence.data.layouts.intrinsics import Intrinsics, find_intrinsics, read_cam_txt
+from vergence.data.layouts.label_folders import label_folder, split_by_folder, with_labels
 from vergence.data.layouts.splits import assign_splits
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
@@ -18,28 +19,43 @@ from vergence.errors import InputError
 _log = logging.getLogger("vergence")
 
 
-def folder(root: Path | str, split: bool = True) -> Manifest:
+def folder(root: Path | str, split: bool = True, label_space: str = "") -> Manifest:
     """A folder of images, or of sub-folders of images (each one a sequence), in natural order of their names.
 
-    Where ``root`` holds no images itself but has a folder ``images/``, only that one is read.
-    Intrinsics come from ``intrinsics.json`` or SC-Depth's ``cam.txt`` beside the images or in ``root``, else unknown.
+    Where ``root`` holds no images itself but has a folder ``images/``, only that one is read. Intrinsics come from
+    ``intrinsics.json`` or SC-Depth's ``cam.txt`` beside the images or in ``root``, else unknown. Labels come from
+    ``labels/`` or ``masks/`` in ``root``, under the paths of their images, and mean what ``classes.json`` there says.
+
+    Args:
+        root: the folder.
+        split: give the frames a split: that of sub-folders called train, val and test, else
+            :func:`vergence.data.layouts.splits.assign_splits`.
+        label_space: what the labels mean, where there is no ``classes.json``.
 
     Raises:
-        InputError: no folder, no images in it, a single frame, an unreadable image, bad intrinsics.
+        InputError: no folder, no images in it, a single frame, an unreadable image, bad intrinsics or classes, a label
+            without image.
     """
     root = require_folder(root)
     inner = not list_files(root) and (root / "images").is_dir()
-    return finish(_folder_rows(root, root / "images" if inner else root), root, root.name, split)
+    base = root / "images" if inner else root
+    return _finish_folder(_folder_rows(root, base), root, base, split, label_space)
 
 
-def folder_intrinsics(root: Path | str, split: bool = True) -> Manifest:
+def folder_intrinsics(root: Path | str, split: bool = True, label_space: str = "") -> Manifest:
     """``images/`` (frames, or sub-folders of frames) with ``intrinsics.json`` beside it.
 
     ``poses.txt`` (a line of 12 numbers for each frame, camera to world) and ``lidar_depth/`` (16-bit PNG, metres * 256,
-    names as the frames) are used where they exist.
+    names as the frames) are used where they exist. Splits and labels as in :func:`folder`.
     """
     root = require_folder(root)
-    return finish(_images_rows(root), root, root.name, split)
+    return _finish_folder(_images_rows(root), root, root / "images", split, label_space)
+
+
+def _finish_folder(rows: list[FrameRow], root: Path, base: Path, split: bool, label_space: str) -> Manifest:
+    rows = with_labels(rows, root, base, label_space)
+    told = split_by_folder(rows, base, root) if split else None
+    return finish(told or rows, root, root.name, split and told is None)
 
 
 def stereo_folders(root: Path | str, split: bool = True, right_as_target: bool = False) -> Manifest:
@@ -108,8 +124,11 @@ def _folder_rows(root: Path, base: Path) -> list[FrameRow]:
     """Rows of the images in ``base`` and all folders below it; paths are relative to ``root``."""
     rows: list[FrameRow] = []
     pending = [base]
+    labels = label_folder(root)
     while pending:
         here = pending.pop(0)
+        if here == labels:
+            continue
         names = list_files(here)
         if names:
             sequence = here.relative_to(base).as_posix() if here != base else root.name

@@ -16,6 +16,7 @@ from vergence.data.layouts.files import (
     list_files,
     list_folders,
 )
+from vergence.data.layouts.label_folders import space_of_folder
 from vergence.data.layouts.registry import LAYOUTS
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
@@ -74,7 +75,7 @@ def recognise(path: Path) -> str:
         return "manifests"
     folders = list_folders(path)
     for name, marks in _MARKS.items():
-        if any(all((path / part).exists() for part in group) for group in marks):
+        if any(all((path / part).exists() for part in group) for group in marks) and not _is_own(name, path):
             return name
     if any(re.fullmatch(r"\d{4}_\d\d_\d\d", name) and _has_drives(path / name) for name in folders):
         return "kitti_raw"
@@ -98,9 +99,17 @@ _MARKS: dict[str, Sequence[tuple[str, ...]]] = {
     "cityscapes": [("leftImg8bit_sequence",), ("leftImg8bit",)],
     "kitti_odometry": [("sequences/00",), ("sequences", "poses")],
     "kitti2015": [("image_left", "disparity"), ("training/image_2", "training/disp_occ_0"), ("image_2", "disp_occ_0")],
+    "kitti_semantics": [("training/image_2", "training/semantic")],
+    "mapillary": [("training/images", "training/labels"), ("training/images", "training/v1.2/labels")],
+    "comma10k": [("imgs", "masks")],
     "camvid": [("images/train", "labels/train", "classes.json"), ("train", "trainannot")],
 }
 """Layout -> groups of files or folders; a folder with all of one group has that layout."""
+
+
+def _is_own(layout: str, path: Path) -> bool:
+    """Whether a folder with the marks of CamVid has classes of its own."""
+    return layout == "camvid" and space_of_folder(path) not in (None, "camvid11", "camvid_segnet")
 
 
 def _has_drives(folder: Path) -> bool:

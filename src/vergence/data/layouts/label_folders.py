@@ -1,0 +1,101 @@
+"""Labels in a folder of their own beside the images, paired by name, with the classes that a file names."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from vergence.data.frame_row import FrameRow
+from vergence.data.label_files import FILE_NAMES, read_label_space
+from vergence.data.labels import label_space
+from vergence.data.layouts.files import list_files, list_folders
+from vergence.errors import InputError
+
+FOLDERS = ("labels", "masks")
+"""Names of label folders, best first."""
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+_log = logging.getLogger("vergence")
+
+
+def label_folder(root: Path) -> Path | None:
+    """The folder of labels in ``root``, or None."""
+    return next((root / name for name in FOLDERS if (root / name).is_dir()), None)
+
+
+def label_files(base: Path) -> dict[str, str]:
+    """Path below ``base`` without suffix -> path with suffix, for all images in it."""
+    found: dict[str, str] = {}
+    pending = [base]
+    while pending:
+        here = pending.pop(0)
+        place = here.relative_to(base)
+        for name in list_files(here):
+            path = (place / name).as_posix()
+            first = found.setdefault(path.rpartition(".")[0], path)
+            if first != path:
+                raise InputError(f"{base} has two labels for one image, {first} and {path}; keep one of them.")
+        pending += [here / name for name in list_folders(here)]
+    return found
+
+
+def pair_labels(rows: Sequence[FrameRow], images: Path, labels: Path, root: Path, space: str) -> list[FrameRow]:
+    """Rows with the labels that have their image's path below ``images``, whatever the suffix, in ``labels``.
+
+    Raises:
+        InputError: a label without an image, or two for one.
+    """
+    found = label_files(labels)
+    names = {(root / row.image).relative_to(images).as_posix().rpartition(".")[0]: row for row in rows}
+    lonely = sorted(set(found) - set(names))
+    if lonely:
+        raise InputError(
+            f"{labels} has {len(lonely)} label(s) without an image, the first is {found[lonely[0]]}; "
+            f"put the image into {images} or remove the label."
+        )
+    place = labels.relative_to(root).as_posix()
+    return [
+        dataclasses.replace(row, label=f"{place}/{found[name]}", label_space=space) if name in found else row
+        for name, row in names.items()
+    ]
+
+
+def with_labels(rows: Sequence[FrameRow], root: Path, images: Path, space: str = "") -> list[FrameRow]:
+    """Rows with the labels of :data:`FOLDERS` in ``root``; ``space`` is a label space, else ``classes.json`` says it.
+
+    Labels of unknown meaning are left out, with a warning.
+    """
+    labels = label_folder(root)
+    if labels is None or not label_files(labels):
+        return list(rows)
+    text = label_space(space).text() if space else space_of_folder(root, labels)
+    if text is None:
+        _log.warning("%s is not used: %s with the names of the classes is missing in %s", labels, FILE_NAMES[0], root)
+        return list(rows)
+    return pair_labels(rows, images, labels, root, text)
+
+
+def space_of_folder(*places: Path) -> str | None:
+    """The label space of the first classes.json or .yaml in these folders, as text; None without one."""
+    for path in (place / name for place in places for name in FILE_NAMES):
+        if path.is_file():
+            return read_label_space(path).text()
+    return None
+
+
+def split_by_folder(rows: Sequence[FrameRow], images: Path, root: Path) -> list[FrameRow] | None:
+    """Rows with the splits of folders called train, val, test below ``images``; None where others are there."""
+    splits = []
+    for row in rows:
+        parts = (root / row.image).relative_to(images).parts
+        splits.append(SPLITS.get(parts[0].lower()) if len(parts) > 1 else None)
+    if None in splits or len(set(splits)) < 2:
+        return None
+    return [dataclasses.replace(row, split=split or "") for row, split in zip(rows, splits, strict=True)]
