@@ -37,7 +37,7 @@ def lr_factor(config: OptimConfig, steps: int, step: int) -> float:
     """Factor on the base rate for the update number ``step`` (from 0) of ``steps``."""
     factor = 1.0
     if config.schedule == "poly":
-        factor = (1 - step / steps) ** config.power
+        factor = max(1e-6, max(0.0, 1 - step / steps) ** config.power)  # never quite 0, also past the last step
     elif config.schedule == "cosine":
         factor = 0.5 * (1 + math.cos(math.pi * step / steps))
     elif config.schedule == "step":
