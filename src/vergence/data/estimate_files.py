@@ -1,53 +1,66 @@
 """Estimated inverse depth as grey pictures: what DepthMix, selection and adaptation compare; the scale is free."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vergence.data.atomic import writing
+from vergence.data.images import opened
 from vergence.errors import InputError
 
 
-def write_estimate(path: Path, inverse_depth: NDArray[np.floating], bits: int = 16) -> None:
-    """Write inverse depth (H, W), near is large, min-max normalised, as a PNG of 8 or 16 bits, whole or not at all.
+def write_estimate(path: Path | str, inverse_depth: NDArray[np.floating], bits: int = 16) -> Path:
+    """Write inverse depth (H, W), near is large, min-max normalised, as a PNG, whole or not at all.
 
-    Values are truncated as the official Three Ways program does (section 6). A constant map is stored as zeros.
+    With 8 bits values are truncated as the official Three Ways program does (section 6), with 16 bits rounded.
 
     Raises:
-        InputError: values are not finite.
+        InputError: values that are not finite, or all equal.
+        ValueError: another shape, or other bits.
     """
+    if inverse_depth.ndim != 2 or inverse_depth.size == 0 or bits not in (8, 16):
+        raise ValueError(f"expected inverse depth (H, W) and 8 or 16 bits, got {inverse_depth.shape} and {bits}")
     if not np.isfinite(inverse_depth).all():
-        raise InputError(f"estimated depth for {path.name} is not finite; check the depth network or files it is from.")
-    top = (1 << bits) - 1
-    values = (minmax(inverse_depth) * top).astype(np.uint16 if bits == 16 else np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(suffix=".png", dir=path.parent)
-    os.close(handle)
-    Image.fromarray(values).save(partial, compress_level=1)
-    os.replace(partial, path)
+        raise InputError(
+            f"estimated depth for {path} has {np.count_nonzero(~np.isfinite(inverse_depth))} values that are not "
+            "finite; check the depth network, or the files it is from."
+        )
+    scaled = minmax(_varied(inverse_depth, path))
+    stored = (scaled * 255).astype(np.uint8) if bits == 8 else np.rint(scaled * 65535).astype(np.uint16)
+    with writing(path) as temporary:
+        Image.fromarray(stored).save(temporary, format="PNG", compress_level=1)
+    return Path(path)
 
 
-def read_estimate(path: Path) -> NDArray[np.float32]:
-    """Estimated inverse depth (H, W) in [0, 1]: the stored greys, min-max normalised; zeros where all are equal.
+def read_estimate(path: Path | str) -> NDArray[np.float32]:
+    """Estimated inverse depth (H, W) float32: the greys of an 8- or 16-bit picture, min-max normalised to [0, 1].
 
     Raises:
-        InputError: missing, unreadable, or not grey.
+        InputError: missing, unreadable, not grey, or all of one value.
     """
-    try:
-        with Image.open(path) as image:
-            values = np.asarray(image)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as estimated depth ({error}); make the estimates again.") from error
-    if values.ndim != 2:
-        raise InputError(f"{path} has shape {values.shape}, expected a grey picture of estimated inverse depth.")
-    return minmax(values).astype(np.float32)
+    with opened(path) as image:
+        if image.mode != "L" and not image.mode.startswith("I"):
+            raise InputError(
+                f"{path} has mode {image.mode}, expected a grey 8- or 16-bit picture of estimated inverse depth; "
+                "make the estimates again."
+            )
+        return minmax(_varied(np.asarray(image), path))
 
 
-def minmax(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Shift and scale to [0, 1]; zeros where all values are equal."""
-    numbers = values.astype(np.float64)
+def minmax(values: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Shift and scale values, not all equal, to [0, 1]."""
+    numbers = values.astype(np.float32)
     low, high = numbers.min(), numbers.max()
-    return (numbers - low) / (high - low) if high > low else np.zeros_like(numbers)
+    return np.asarray((numbers - low) / (high - low))
+
+
+def _varied(values: NDArray[np.generic], path: Path | str) -> NDArray[np.generic]:
+    first = np.float32(values.flat[0])
+    if (values.astype(np.float32) == first).all():
+        raise InputError(
+            f"estimated depth {path} is {first:g} everywhere; a depth network that has collapsed gives such maps: "
+            "choose another one, or take the frame out."
+        )
+    return values
