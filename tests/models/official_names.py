@@ -2,6 +2,7 @@
 
 import re
 
+import torch
 from torch import Tensor, nn
 
 from vergence.models.decoders import DepthDecoder
@@ -28,10 +29,14 @@ def three_ways_decoder(decoder: DepthDecoder, prefix: str) -> dict[str, Tensor]:
         rest = re.sub(r"^branches\.", "convs.", rest)
         rest = re.sub(r"^pooled\.(\d)", lambda match: f"convs.4.{int(match[1]) + 1}", rest)
         state[f"decoder.{index}.{rest}"] = value
+    if decoder.finest == 1:  # official decoders have level 0 also where nobody reads it
+        for index, inputs in ((12, decoder.widths[1]), (13, decoder.widths[0])):
+            state[f"decoder.{index}.block.0.conv.weight"] = torch.ones(decoder.widths[0], inputs, 3, 3)
+            state[f"decoder.{index}.block.0.conv.bias"] = torch.ones(decoder.widths[0])
     if not len(decoder.heads):
         for scale in range(4):
-            state[f"decoder.{ENTRIES + scale}.conv.weight"] = value.new_ones(1, decoder.widths[scale], 3, 3)
-            state[f"decoder.{ENTRIES + scale}.conv.bias"] = value.new_ones(1)
+            state[f"decoder.{ENTRIES + scale}.conv.weight"] = torch.ones(1, decoder.widths[scale], 3, 3)
+            state[f"decoder.{ENTRIES + scale}.conv.bias"] = torch.ones(1)
     return {f"{prefix}{name}": value for name, value in state.items()}
 
 

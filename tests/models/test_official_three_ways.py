@@ -37,16 +37,6 @@ def test_whole_networks(form: str) -> None:
     assert all(torch.equal(found[name], expected[name]) for name in found)
 
 
-def test_levels_nobody_reads_are_known() -> None:
-    full, _ = FORMS["student"]
-    theirs = build_segmentation_network(replace(full, head_levels=(0,)), 5, True)
-    state = three_ways_network(theirs)
-    state = {name.replace("seg9", "seg8"): value for name, value in state.items()}
-    ours = build_segmentation_network(full, 5, True)
-    load_official_three_ways(ours, state)
-    assert torch.equal(ours.segmentation.second["1"].conv.weight, theirs.segmentation.second["1"].conv.weight)
-
-
 def test_depth_model_with_pose_and_reference() -> None:
     config = DepthNetworkConfig(weights="none", decoder="three_ways", decoder_widths=(8,) * 5)
     theirs = build_segmentation_network(SMALL, 5, True)

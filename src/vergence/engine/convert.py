@@ -1,6 +1,6 @@
 """Official weights as a run folder, so that every verb takes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ from vergence.data.atomic import write_text
 from vergence.data.table import nearest
 from vergence.engine.checkpoint import build_method, write_checkpoint
 from vergence.engine.config import RunConfig, config_from_dict
+from vergence.engine.convert_three_ways import read_three_ways
+from vergence.engine.resnets import resnet_name
 from vergence.engine.state import check_folder, describe_scale
 from vergence.errors import InputError
+from vergence.methods import Method
 from vergence.methods.depth import DepthMethod
 from vergence.models.pose import PoseNetwork
 from vergence.models.pretrained import load_official_monodepth2, load_official_pose
@@ -21,37 +24,49 @@ from vergence.models.weights import read_state_dict
 
 State = dict[str, Tensor]
 
-FAMILIES = ("monodepth2",)
 _NEEDED = ("encoder", "depth")
 _FILES = (*_NEEDED, "pose_encoder", "pose")
-_LAYERS = {(False, 2): "resnet18", (False, 6): "resnet34", (True, 6): "resnet50", (True, 23): "resnet101"}
 
 
 def convert(weights: Sequence[Path], out: Path, family: str = "monodepth2") -> Path:
-    """Write a run folder, step 0, with the official Monodepth2 weights; returns it.
+    """Write a run folder, step 0, with official weights; returns it.
 
     Args:
-        weights: ``encoder.pth``, ``depth.pth`` and, for a model of video, ``pose_encoder.pth`` and ``pose.pth``, or
-            the folder that holds them.
+        weights: for monodepth2 ``encoder.pth``, ``depth.pth`` and, for a model of video, ``pose_encoder.pth`` and
+            ``pose.pth``, or the folder that holds them. For three_ways the state dict of a network (segmentation,
+            multi-task or depth), or the parts of a depth model as above.
+        family: monodepth2 or three_ways.
 
     Raises:
-        InputError: unknown family, missing or unreadable files, tensors that are not Monodepth2's, ``out`` exists.
+        InputError: unknown family, missing or unreadable files, tensors that are not that family's, ``out`` exists.
     """
     if family not in FAMILIES:
-        hint = nearest(family, FAMILIES)
+        hint = nearest(family, list(FAMILIES))
         raise InputError(f"family {family!r} is unknown{hint}; weights can be converted from {', '.join(FAMILIES)}.")
     check_folder(out, resume=False)
-    files = _find(weights)
-    states = {part: read_state_dict(path) for part, path in files.items()}
-    config = _settings(states, _plain_entries(files["encoder"]))
+    config, fill = FAMILIES[family](weights)
     method = build_method(config, "loading")
-    assert isinstance(method, DepthMethod)
-    load_official_monodepth2(method.network, states["encoder"], states["depth"])
-    if isinstance(method.pose, PoseNetwork):
-        load_official_pose(method.pose, states["pose_encoder"], states["pose"])
+    fill(method)
     write_text(out / "recipe.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
     write_checkpoint(out, 0, config, method.state_dict(), {}, {}, scale=describe_scale(method))
     return out
+
+
+def _read_monodepth2(weights: Sequence[Path]) -> tuple[RunConfig, Callable[[Method], None]]:
+    """Settings of the network in the files, and what fills a method of these settings."""
+    files = _find(weights)
+    states = {part: read_state_dict(path) for part, path in files.items()}
+
+    def fill(method: Method) -> None:
+        assert isinstance(method, DepthMethod)
+        load_official_monodepth2(method.network, states["encoder"], states["depth"])
+        if isinstance(method.pose, PoseNetwork):
+            load_official_pose(method.pose, states["pose_encoder"], states["pose"])
+
+    return _settings(states, _plain_entries(files["encoder"])), fill
+
+
+FAMILIES = {"monodepth2": _read_monodepth2, "three_ways": read_three_ways}
 
 
 def _find(weights: Sequence[Path]) -> dict[str, Path]:
@@ -84,32 +99,20 @@ def _settings(states: Mapping[str, State], plain: Mapping[str, Any]) -> RunConfi
         raise InputError(
             "a model of video has pose_encoder.pth and pose.pth; give them beside encoder.pth and depth.pth."
         )
+    encoder = resnet_name(states["encoder"], "encoder.pth")
+    pose = resnet_name(states["pose_encoder"], "pose_encoder.pth") if "pose" in states else encoder
+    options = {"height": plain.get("height", 192), "width": plain.get("width", 640)}
     sections = {
         "recipe": "monodepth2",
         "method": "depth",
-        "frames": {
-            "options": {
-                "height": plain.get("height", 192), "width": plain.get("width", 640), "offsets": offsets,
-                "require": "all",
-            }
-        },
+        "frames": {"options": {**options, "offsets": offsets, "require": "all"}},
         "depth": {
-            "network": {"encoder": _resnet(states["encoder"]), "normalization": "monodepth2", "weights": "none"},
-            "pose": {"encoder": _resnet(states.get("pose_encoder", states["encoder"])), "weights": "none"},
+            "network": {"encoder": encoder, "normalization": "monodepth2", "weights": "none"},
+            "pose": {"encoder": pose, "weights": "none"},
         },
         "evaluate": {"protocol": "eigen"},
-    }  # fmt: skip
+    }
     return config_from_dict(sections, origin="the official weights")
-
-
-def _resnet(state: Mapping[str, Tensor]) -> str:
-    """Which ResNet a state dict is of: kind of blocks, and their number in the third layer."""
-    bottleneck = any(".layer1.0.conv3." in f".{name}" for name in state)
-    blocks = {name.split("layer3.")[1].split(".")[0] for name in state if "layer3." in name}
-    name = _LAYERS.get((bottleneck, len(blocks)))
-    if name is None:
-        raise InputError("encoder.pth is of no ResNet-18, 34, 50 or 101; give the files of a Monodepth2 model.")
-    return name
 
 
 def _plain_entries(path: Path) -> dict[str, Any]:
