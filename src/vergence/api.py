@@ -123,11 +123,16 @@ def predict(
     array: bool = False,
     colour: bool = True,
     cloud: bool = False,
+    labels: bool = True,
+    overlay: bool = True,
+    confidence: bool = False,
     video: bool | None = None,
     side_by_side: bool = True,
     scale: str | float | None = None,
     camera_height: float | None = None,
     flip: bool = False,
+    window: str | None = None,
+    overlap: float | None = None,
     split: str | None = None,
     limit: int | None = None,
     batch_size: int = 4,
@@ -137,21 +142,26 @@ def predict(
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Predict depth of an image, a folder or a video, at the input's own resolution.
+    """Predict depth and classes of an image, a folder or a video, at the input's own resolution.
 
     Args:
         run: run folder.
         input: image, folder, video or manifest.
         out: folder of the files.
-        depth: write 16-bit PNG files; predictions.json says what a value means.
-        array: write float32 .npy files.
+        depth: write depth as 16-bit PNG files; predictions.json says what a value means.
+        array: write depth as float32 .npy files.
         colour: write inverse depth in colours.
         cloud: write coloured point clouds (PLY).
-        video: write colour.mp4; default for videos.
+        labels: write class ids as 8-bit PNG files with a palette.
+        overlay: write the pictures painted in the colours of the classes.
+        confidence: write the largest probability as 8-bit PNG files.
+        video: write colour.mp4 and overlay.mp4; default for videos.
         side_by_side: the input above the colours in the video.
         scale: metric, truth, or a factor on the network's unit; default metres where the run knows them.
         camera_height: metres above level ground: one factor for all frames.
         flip: average with the prediction of the mirrored picture.
+        window: WIDTHxHEIGHT of a box that slides over the network's input, for classes; default the run's.
+        overlap: share of its side by which neighbouring windows overlap.
         split: rows of a manifest.
         limit: at most so many frames.
         batch_size: frames predicted at once.
@@ -171,11 +181,16 @@ def predict(
         array=array,
         colour=colour,
         cloud=cloud,
+        labels=labels,
+        overlay=overlay,
+        confidence=confidence,
         video=video,
         side_by_side=side_by_side,
         scale=scale,
         camera_height=camera_height,
         flip=flip,
+        window=window,
+        overlap=overlap,
         split=split,
         limit=limit,
         batch_size=batch_size,

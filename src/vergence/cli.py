@@ -114,14 +114,11 @@ def _evaluate(words: list[str]) -> int:
         result = api.evaluate(**arguments.as_dict(), progress=progress)
     from rich.console import Console
 
-    from vergence.engine.odometry import odometry_table
-    from vergence.engine.scores import table
+    from vergence.engine.scores_table import tables
 
     console = Console(width=None if sys.stdout.isatty() else 140)
-    if result["rows"]:
-        console.print(table(result))
-    if "odometry" in result:
-        console.print(odometry_table(result["odometry"]))
+    for table in tables(result):
+        console.print(table)
     return 0
 
 
@@ -129,8 +126,9 @@ def _predict(words: list[str]) -> int:
     arguments = parse("predict RUN INPUT --out DIR [...]", api.predict, words)
     with bar("predicting") as progress:
         record = api.predict(**arguments.as_dict(), progress=progress)
-    origin = "" if record["scale"] == record["unit"] else f" ({record['scale']})"
-    print(f"{record['frames']} frames in {arguments.out}, depth {record['unit']}{origin}")
+    from vergence.engine.predict import summary
+
+    print(f"{arguments.out}: {summary(record)}")
     return 0
 
 

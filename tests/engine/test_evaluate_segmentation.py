@@ -16,7 +16,7 @@ from vergence.engine.baselines import MostFrequentClass
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.config import load_config
 from vergence.engine.evaluate import evaluate, evaluate_run
-from vergence.engine.predict_maps import Window, parse_size, parse_window, predict_maps
+from vergence.engine.predict_maps import Window, parse_size, predict_maps
 from vergence.engine.scores_table import tables
 from vergence.errors import InputError
 from vergence.methods import Method
@@ -244,7 +244,7 @@ def test_sizes(text, size):
 @pytest.mark.parametrize("text", ["wide", "0x4", "1x2x3", "-4", ""])
 def test_no_sizes(text):
     with pytest.raises(InputError, match="is no size; give WIDTHxHEIGHT"):
-        parse_window(text)
+        parse_size(text, "window")
 
 
 def test_depth_and_classes_in_one_pass(tmp_path):

@@ -25,7 +25,7 @@ from vergence.engine.inputs import (
     working_image,
 )
 from vergence.engine.odometry import evaluate_odometry
-from vergence.engine.predict_maps import Window, parse_window, predict_maps
+from vergence.engine.predict_maps import Window, predict_maps, window_of
 from vergence.engine.scores import choose_protocol, csv_text, finite
 from vergence.errors import InputError
 from vergence.methods import Method
@@ -109,7 +109,7 @@ def evaluate(
         choose_protocol(settings.protocol if protocol is None else protocol, scale),
         settings.flip if flip is None else flip,
         settings.resolution if resolution is None else resolution,
-        _window(loaded, window, overlap),
+        window_of(settings, window, overlap),
         baselines=baselines,
         limit=limit,
         progress=progress,
@@ -145,18 +145,20 @@ def evaluate_run(
         :meth:`~vergence.engine.evaluate_segmentation.SegmentationEvaluation.result`) where classes were scored, and
         ``odometry`` where the manifest has poses and the method a pose network.
     """
-    options: dict[str, Any] = {"limit": limit, "batch_size": batch_size, "progress": progress}
-    protocol, resolution = choose_protocol(protocol), run.config.evaluate.resolution
-    return _evaluate(run, manifest, protocol, flip, resolution, _window(run), baselines, odometry, **options)[0]
-
-
-def _window(run: LoadedRun, size: str | None = None, overlap: float | None = None) -> Window | None:
-    """The window asked for, else that of the run's settings."""
     settings = run.config.evaluate
-    overlap = settings.overlap if overlap is None else overlap
-    if size is not None:
-        return parse_window(size, overlap)
-    return None if settings.window is None else Window(*settings.window, overlap)
+    return _evaluate(
+        run,
+        manifest,
+        choose_protocol(protocol),
+        flip,
+        settings.resolution,
+        window_of(settings),
+        baselines,
+        odometry,
+        limit=limit,
+        batch_size=batch_size,
+        progress=progress,
+    )[0]
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vergence.engine.config import EvaluateConfig
 from vergence.errors import InputError
 from vergence.methods import Method
 from vergence.metrics.depth import flip_postprocess
@@ -49,9 +50,15 @@ def parse_size(text: str, what: str) -> tuple[int, int]:
     return numbers[-1], numbers[0]
 
 
-def parse_window(text: str | None, overlap: float = 0.5) -> Window | None:
-    """A window from ``WIDTHxHEIGHT``; None for None and "none". InputError where it is impossible."""
-    return None if text is None or text == "none" else Window(*parse_size(str(text), "window"), overlap)
+def window_of(settings: EvaluateConfig, size: str | None = None, overlap: float | None = None) -> Window | None:
+    """The window ``WIDTHxHEIGHT`` that was asked for ("none": no window), else that of a run's settings.
+
+    InputError where it is impossible.
+    """
+    overlap = settings.overlap if overlap is None else overlap
+    if size is not None:
+        return None if size == "none" else Window(*parse_size(str(size), "window"), overlap)
+    return None if settings.window is None else Window(*settings.window, overlap)
 
 
 def predict_maps(method: Method, images: Tensor, flip: bool = False, window: Window | None = None) -> dict[str, Tensor]:

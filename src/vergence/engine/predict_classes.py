@@ -1,0 +1,94 @@
+"""Predicted classes as files: ids as palette PNG, pictures with the classes painted over them, confidence."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from vergence.data.atomic import writing
+from vergence.data.depth_files import write_picture
+from vergence.data.labels import LabelSpace
+from vergence.engine.predict_sources import Frame
+
+_STRENGTH = 0.55
+"""Share of a class's colour in an overlay."""
+
+
+class Classes(NamedTuple):
+    """What is kept of one frame, at its own size."""
+
+    ids: NDArray[np.uint8]
+    """(H, W)."""
+    confidence: NDArray[np.uint8] | None
+    """(H, W), largest probability times 255."""
+
+
+@dataclass(frozen=True)
+class ClassFiles:
+    """Which files of classes are written for each frame."""
+
+    space: LabelSpace
+    labels: bool = True
+    overlay: bool = True
+    confidence: bool = False
+
+    told = frozenset({"classes"})
+    picture = "overlay"
+
+    def paths(self, out: Path, name: str) -> dict[str, Path]:
+        """The files of one frame."""
+        kinds = ("confidence", "labels", "overlay")
+        return {kind: out / kind / f"{name}.png" for kind in kinds if getattr(self, kind)}
+
+    def record(self) -> dict[str, Any]:
+        """What a reader of the files must know."""
+        classes = [
+            {"id": number, "name": name, "colour": list(colour)}
+            for number, (name, colour) in enumerate(zip(self.space.classes, self.space.colours, strict=True))
+        ]
+        found: dict[str, Any] = {"label_space": self.space.text(), "classes": classes}
+        if self.confidence:
+            found["confidence"] = "largest probability = value / 255"
+        return found
+
+    def prepare(self, frame: Frame, maps: dict[str, Tensor]) -> Classes:
+        """Logits (K, h, w) resized to the frame, bilinearly, on their device; then the best class of each pixel."""
+        size = (frame.image.height, frame.image.width)
+        logits = F.interpolate(maps["logits"][None].float(), size, mode="bilinear", align_corners=False)[0]
+        best, ids = logits.max(dim=0)
+        confidence = None
+        if self.confidence:
+            probability = (best - logits.logsumexp(dim=0)).exp()
+            confidence = (255 * probability).round().byte().cpu().numpy()
+        return Classes(ids.byte().cpu().numpy(), confidence)
+
+    def write(self, frame: Frame, found: Classes, out: Path, record: dict[str, Any]) -> None:
+        """All files of one frame."""
+        paths = self.paths(out, frame.name)
+        if "confidence" in paths and found.confidence is not None:
+            write_picture(paths["confidence"], found.confidence)
+        if "labels" in paths:
+            write_label_png(paths["labels"], found.ids, self.space)
+        if "overlay" in paths:  # last: where it exists, the others do too
+            write_picture(paths["overlay"], painted(np.asarray(frame.image), found.ids, self.space))
+
+
+def write_label_png(path: Path | str, ids: NDArray[np.uint8], space: LabelSpace) -> Path:
+    """Write class ids (H, W) as an 8-bit palette PNG: its values are the ids, viewers show the colours."""
+    image = Image.fromarray(ids, mode="L")
+    image.putpalette(space.colourize(np.arange(256)).tobytes())
+    with writing(path) as temporary:
+        image.save(temporary, format="PNG")
+    return Path(path)
+
+
+def painted(image: NDArray[np.uint8], ids: NDArray[np.integer], space: LabelSpace) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) with the colours of classes (H, W) over it; what is no class stays as it is."""
+    colours = space.colourize(ids).astype(np.float32)
+    share = np.where((ids >= 0) & (ids < len(space)), _STRENGTH, 0)[..., None].astype(np.float32)
+    return ((1 - share) * image + share * colours).round().astype(np.uint8)
