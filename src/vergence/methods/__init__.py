@@ -4,7 +4,13 @@ from typing import Any
 
 from vergence.methods.base import Method, MethodConfig
 from vergence.methods.depth import DepthConfig, DepthMethod
+from vergence.methods.supervised import SupervisedConfig, SupervisedMethod
+from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
 
-METHODS: dict[str, tuple[type[Any], type[Method]]] = {"depth": (DepthConfig, DepthMethod)}
+METHODS: dict[str, tuple[type[Any], type[Method]]] = {
+    "depth": (DepthConfig, DepthMethod),
+    "supervised": (SupervisedConfig, SupervisedMethod),
+    "three_ways": (ThreeWaysConfig, ThreeWaysMethod),
+}
 
 __all__ = ["METHODS", "DepthConfig", "DepthMethod", "Method", "MethodConfig"]

@@ -1,5 +1,6 @@
 """What the engine asks of a method: one ``nn.Module`` that owns the networks and turns batches into losses."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import LabelSpace
 
 
+@dataclass
 class MethodConfig:
     """What the engine asks of a method's settings (a dataclass)."""
 

@@ -69,7 +69,7 @@ def with_truth(probabilities: Tensor, label: Tensor, labelled: Tensor) -> Tensor
 
 
 def mix_mask(config: ConsistencyConfig, probabilities: Tensor, depth: Tensor | None) -> Tensor:
-    """The mask (B, 1, H, W) of the configured mode; ``depth`` is normalised disparity (B, 1, H, W) where it needs one."""
+    """The mask (B, 1, H, W) of the configured mode; ``depth`` is normalised disparity (B, 1, H, W)."""
     batch, _, height, width = probabilities.shape
     if config.mix == "none":
         return probabilities.new_ones(batch, 1, height, width)

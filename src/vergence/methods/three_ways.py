@@ -1,7 +1,8 @@
-"""Three Ways to improve semantic segmentation with self-supervised depth (Hoyer et al., CVPR 2021; section numbers here).
+"""Three Ways to improve semantic segmentation with self-supervised depth (Hoyer et al., CVPR 2021).
 
 Depth teaches segmentation by transfer (3.1), by learning both at once (3.2), and by deciding in mixed images which
-surface hides which (DepthMix, 4.4), with pseudo-labels of a mean teacher on unlabelled frames (4.1 to 4.7).
+surface hides which (DepthMix, 4.4), with pseudo-labels of a mean teacher on unlabelled frames (4.1 to 4.7); the
+numbers are sections of three_ways.md.
 """
 
 from dataclasses import dataclass, field, replace
@@ -251,7 +252,8 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
 
     @torch.no_grad()
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:
-        """One mixed batch: ``mixed`` (B, 3, H, W), ``mask``, ``depth`` (B, 1, H, W), ``pseudo_label``, ``confidence``."""
+        """One mixed batch: ``mixed`` (B, 3, H, W), ``mask``, ``depth`` (B, 1, H, W), ``pseudo_label``, ``confidence``
+        (B, H, W)."""
         if not self.config.teacher:
             return super().diagnose(batch)
         images = batch["frames"][:, 0]

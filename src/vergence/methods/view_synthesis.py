@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
