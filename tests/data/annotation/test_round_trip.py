@@ -16,7 +16,7 @@ from vergence.data.labels import CITYSCAPES_19, CITYSCAPES_IDS, LabelSpace, labe
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
-FORMATS = ["png"]
+FORMATS = ["png", "cvat", "coco", "label_studio"]
 LABELS = npst.arrays(
     np.uint8, st.tuples(st.integers(1, 13), st.integers(1, 13)), elements=st.sampled_from([0, 1, 2, 255])
 )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ BACKGROUND = "background"
 
 Colour = tuple[int, int, int]
 IGNORE_COLOUR = (224, 224, 192)  # of the border in Pascal VOC
-_BLACK = (0, 0, 0)
+BLACK = (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class AnnotationClasses:
     @classmethod
     def of(cls, space: LabelSpace) -> "AnnotationClasses":
         ignore = next(name for name in (*IGNORE_NAMES, *_numbered()) if name not in space.classes)
-        colours = distinct_colours(space.colours, (_BLACK, IGNORE_COLOUR))
+        colours = distinct_colours(space.colours, (BLACK, IGNORE_COLOUR))
         return cls(space, space.classes, colours, ignore, IGNORE_COLOUR)
 
     def painted(self) -> Iterator[tuple[int, str, Colour]]:
@@ -105,3 +106,10 @@ def ids_of_colours(
         if int(code) not in known
     ]
     return table[places].reshape(codes.shape), sorted(strangers, key=lambda pair: -pair[1])
+
+
+def unknown_colours(path: Path, strangers: list[tuple[Colour, int]]) -> str:
+    """A sentence about colours that are no class."""
+    (colour, count), others = strangers[0], len(strangers) - 1
+    more = f" and {others} other colours" if others else ""
+    return f"{path} has the colour {hexadecimal(colour)} ({count} pixels){more}, which is no class"

@@ -1,12 +1,14 @@
 """What every format of annotators has in common: what is written of a frame, what is read of one, what went wrong."""
 
 import contextlib
+import json
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +101,14 @@ def check_size(mask: NDArray[np.generic], size: tuple[int, int], what: str) -> N
             f"{what} is {mask.shape[1]}x{mask.shape[0]}, but its image is {size[1]}x{size[0]}; "
             "annotate the image at its own size."
         )
+
+
+def json_files(source: Path) -> Iterator[tuple[Path, Any]]:
+    """The readable JSON files of a set of annotations (or the one that it is) with their contents."""
+    places = [source] if source.is_file() else sorted([*source.glob("*.json"), *source.glob("annotations/*.json")])
+    for path in places:
+        with contextlib.suppress(OSError, ValueError):
+            yield path, json.loads(path.read_text(encoding="utf-8"))
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.annotation.classes import BACKGROUND, IGNORE_NAMES, AnnotationClasses, distinct_colours, voc_colour
+from vergence.data.annotation.classes import (
+    BACKGROUND,
+    BLACK,
+    IGNORE_NAMES,
+    AnnotationClasses,
+    distinct_colours,
+    voc_colour,
+)
 from vergence.data.annotation.exporting import Progress, common_space
 from vergence.data.annotation.formats import Annotations, Problems, image_size, unpacked
 from vergence.data.annotation.names import FrameNames, frame_name
@@ -113,15 +120,18 @@ def _own_space(found: Annotations, source: Path) -> LabelSpace:
     """The space that the annotations themselves speak of: by its text, a known one with their classes, or a new one."""
     if found.space:
         return label_space(found.space)
-    ignored = {name for name in found.classes if name in IGNORE_NAMES}
-    names = tuple(name for name in found.classes if name not in ignored)
     for space in LABEL_SPACES.values():
-        if set(names) == set(space.classes):
+        if set(found.classes) - {BACKGROUND, AnnotationClasses.of(space).ignore} == set(space.classes):
             return space
-    if not names:
-        raise InputError(f"{source} names no classes; say with --label_space which there are.")
     given = found.colours or [voc_colour(index + 1) for index in range(len(found.classes))]
-    colours = [colour for name, colour in zip(found.classes, given, strict=True) if name not in ignored]
+    pairs = [
+        (name, colour)
+        for name, colour in zip(found.classes, given, strict=True)
+        if name not in IGNORE_NAMES and (name, colour) != (BACKGROUND, BLACK)
+    ]
+    if not pairs:
+        raise InputError(f"{source} names no classes; say with --label_space which there are.")
+    names, colours = zip(*pairs, strict=True)
     word = "".join(letter if letter.isalnum() or letter in "_-" else "-" for letter in source.stem)
     try:
         return LabelSpace(word.strip("-") or "annotated", names, distinct_colours(colours))

@@ -17,6 +17,7 @@ from vergence.data.annotation.classes import (
     hexadecimal,
     ids_of_colours,
     parse_colour,
+    unknown_colours,
 )
 from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, Problems, check_size
 from vergence.data.atomic import write_text
@@ -132,10 +133,3 @@ def _check_palette(path: Path, palette: list[int], present: list[int], expected:
                 f"{path} has another palette than {CLASSES}: index {index} is {shown} instead of "
                 f"{hexadecimal(expected[index])}; keep the palette of the export, or save RGB colours"
             )
-
-
-def unknown_colours(path: Path, strangers: list[tuple[Colour, int]]) -> str:
-    """A sentence about colours that are no class."""
-    (colour, count), others = strangers[0], len(strangers) - 1
-    more = f" and {others} other colours" if others else ""
-    return f"{path} has the colour {hexadecimal(colour)} ({count} pixels){more}, which is no class"

@@ -1,13 +1,12 @@
 """The formats of annotators by name, and which of them a folder is in."""
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
-from vergence.data.annotation import png
+from vergence.data.annotation import coco, cvat, label_studio, png
 from vergence.data.annotation.classes import AnnotationClasses
-from vergence.data.annotation.formats import Annotations, ExportedFrame, Problems
+from vergence.data.annotation.formats import Annotations, ExportedFrame, Problems, json_files
 from vergence.data.labels import LabelSpace
 from vergence.data.table import nearest
 from vergence.errors import InputError
@@ -17,6 +16,9 @@ Format = Literal["cvat", "label_studio", "coco", "png"]
 Writer = Callable[[Iterable[ExportedFrame], AnnotationClasses, Path], None]
 Reader = Callable[[Path, Problems, LabelSpace | None], Annotations]
 _FORMATS: dict[str, tuple[Writer, Reader]] = {
+    "cvat": (cvat.write, cvat.read),
+    "label_studio": (label_studio.write, label_studio.read),
+    "coco": (coco.write, coco.read),
     "png": (png.write, png.read),
 }
 
@@ -41,30 +43,20 @@ def _find(name: str) -> tuple[Writer, Reader]:
 def detect(source: Path) -> str:
     """Name of the format that a folder, or a JSON file, is in; InputError where it is none of them."""
     if source.is_dir():
-        if (source / "SegmentationClass").is_dir():
+        if (source / cvat.MASKS).is_dir():
             return "cvat"
         if (source / png.CLASSES).is_file():
             return "png"
-        if any(source.glob("**/task-*-annotation-*.png")):
+        if any(source.glob(label_studio.PICTURES)):
             return "label_studio"
-    for path in [source] if source.is_file() else sorted([*source.glob("*.json"), *source.glob("annotations/*.json")]):
-        kind = _kind_of_json(path)
-        if kind:
-            return kind
+    for _, content in json_files(source):
+        if coco.is_coco(content):
+            return "coco"
+        if label_studio.is_tasks(content):
+            return "label_studio"
     if source.is_dir() and any(source.glob("labels/**/*.png")):
         raise InputError(f"{source} has labels/ but no {png.CLASSES}; put the {png.CLASSES} of the export there.")
     raise InputError(
         f"{source} is in no form that can be imported: it has neither SegmentationClass/ (CVAT, Segmentation mask "
         f"1.1), nor {png.CLASSES} (PNG), nor a JSON file of COCO or Label Studio; export it in one of these."
     )
-
-
-def _kind_of_json(path: Path) -> str:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    if isinstance(content, dict):
-        return "coco" if {"images", "annotations", "categories"} <= content.keys() else ""
-    tasks = isinstance(content, list) and bool(content) and all(isinstance(task, dict) for task in content)
-    return "label_studio" if tasks and ("data" in content[0] or "image" in content[0]) else ""

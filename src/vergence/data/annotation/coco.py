@@ -1,0 +1,189 @@
+"""COCO: one JSON file with images, categories and masks in run-length code."""
+
+import json
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vergence.data.annotation.classes import AnnotationClasses, Colour, hexadecimal, parse_colour, voc_colour
+from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, Problems, json_files
+from vergence.data.atomic import write_text
+from vergence.data.batch import IGNORED_LABEL
+from vergence.data.labels import LabelSpace
+from vergence.errors import InputError
+
+FILE = "annotations.json"
+
+
+def is_coco(content: Any) -> bool:
+    """Whether the content of a JSON file looks like COCO's."""
+    return isinstance(content, dict) and content.keys() >= {"images", "annotations", "categories"}
+
+
+def write(frames: Iterable[ExportedFrame], classes: AnnotationClasses, out: Path) -> None:
+    """Write images and ``annotations.json``: of each frame one annotation for each class in it."""
+    coder = _coder()
+    painted = list(classes.painted())
+    categories = [
+        {"id": number, "name": name, "supercategory": "", "color": hexadecimal(colour)}
+        for number, (_, name, colour) in enumerate(painted, start=1)
+    ]
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image_id, frame in enumerate(frames, start=1):
+        frame.copy_image(out / "images")
+        height, width = frame.size
+        images.append({"id": image_id, "file_name": frame.file, "width": width, "height": height})
+        for category, (index, _, _) in enumerate(painted, start=1):
+            mask = frame.label == index if frame.label is not None else None
+            if mask is None or not mask.any():
+                continue
+            code = coder.encode(np.asfortranarray(mask, dtype=np.uint8))
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": category,
+                    "segmentation": {"size": [height, width], "counts": code["counts"].decode("ascii")},
+                    "area": float(coder.area(code)),
+                    "bbox": [float(value) for value in coder.toBbox(code)],
+                    "iscrowd": 1,  # the mark of run-length code, by which annotators know it
+                }
+            )
+    content = {
+        "info": {"description": f"label space {classes.space.text()}"},
+        "licenses": [],
+        "images": images,
+        "annotations": annotations,
+        "categories": categories,
+    }
+    write_text(out / FILE, json.dumps(content) + "\n")
+
+
+def read(source: Path, problems: Problems, known: LabelSpace | None = None) -> Annotations:
+    """Read masks in run-length code, and polygons; of masks that overlap, the later one is on top."""
+    coder = _coder()
+    found = Annotations([], [])
+    for path, content in json_files(source):
+        if is_coco(content):
+            _read_file(path, content, found, problems, coder)
+    return found
+
+
+def _read_file(path: Path, content: dict[str, Any], found: Annotations, problems: Problems, coder: Any) -> None:
+    try:
+        places = {category["id"]: _place(category, found) for category in content["categories"]}
+        images = {image["id"]: str(image["file_name"]) for image in content["images"]}
+        sizes = {image["id"]: (int(image["height"]), int(image["width"])) for image in content["images"]}
+        groups: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        for annotation in content["annotations"]:
+            groups[annotation["image_id"]].append(annotation)
+            if annotation["image_id"] not in images or annotation["category_id"] not in places:
+                problems.add(f"{path}: annotation {annotation.get('id')} is of an image or category that is not listed")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is no COCO file of masks ({type(error).__name__}: {error}); images need id, file_name, width and "
+            "height, annotations image_id, category_id and segmentation."
+        ) from error
+    for image_id, file in images.items():
+        if not groups[image_id]:
+            continue
+        name = PurePosixPath(file).with_suffix("").as_posix()
+        if name in found.masks:
+            problems.add(f"{path} lists {file} twice, with annotations in both places; keep one")
+
+        def load(size: tuple[int, int], image_id: Any = image_id) -> Label:
+            what = f"{path}: {images[image_id]}"
+            if sizes[image_id] != size:
+                raise InputError(
+                    f"{what} was annotated at {sizes[image_id][1]}x{sizes[image_id][0]}, but the image is "
+                    f"{size[1]}x{size[0]}; annotate it at its own size."
+                )
+            label = np.full(size, IGNORED_LABEL, dtype=np.uint8)
+            for annotation in groups[image_id]:
+                place = places.get(annotation["category_id"])
+                if place is not None:
+                    label[_decode(annotation, size, what, coder)] = place
+            return label
+
+        found.masks[name] = load
+
+
+def _place(category: dict[str, Any], found: Annotations) -> int:
+    """The place of a category's name in the list of classes, where several files share it."""
+    name = str(category["name"])
+    if name not in found.classes:
+        found.classes.append(name)
+        colour: Colour = parse_colour(str(category.get("color", ""))) or voc_colour(len(found.classes))
+        assert found.colours is not None
+        found.colours.append(colour)
+    return found.classes.index(name)
+
+
+def _decode(annotation: dict[str, Any], size: tuple[int, int], what: str, coder: Any) -> NDArray[np.bool_]:
+    """A mask (H, W) bool; InputError where the code is broken or of another size."""
+    segmentation = annotation.get("segmentation")
+    name = f"{what}, annotation {annotation.get('id')}"
+    if not segmentation:
+        raise InputError(f"{name} has no segmentation; a box alone says nothing of pixels.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of pycocotools to NumPy 2, about copies of arrays
+            return _decoded(segmentation, size, name, coder)
+    except InputError:
+        raise
+    except Exception as error:  # the library raises whatever its C code stumbles over
+        raise InputError(f"{name} has a broken mask ({type(error).__name__}: {error}); export it again.") from error
+
+
+def _decoded(segmentation: Any, size: tuple[int, int], name: str, coder: Any) -> NDArray[np.bool_]:
+    """Of run-length code, compressed or not, or of polygons."""
+    if isinstance(segmentation, dict):
+        if tuple(segmentation["size"]) != size:
+            raise InputError(f"{name} has a mask of size {segmentation['size']} (height, width), expected {[*size]}.")
+        counts = segmentation["counts"]
+        # the library does not look: it would leave the rest of the mask to chance
+        if sum(counts if isinstance(counts, list) else _lengths(counts)) != size[0] * size[1]:
+            raise ValueError("the lengths do not add up to the size")
+        if isinstance(counts, list):
+            segmentation = coder.frPyObjects(segmentation, *size)
+    else:
+        segmentation = coder.merge(coder.frPyObjects(segmentation, *size))
+    return np.asarray(coder.decode(segmentation), dtype=bool)
+
+
+def _lengths(counts: str | bytes) -> list[int]:
+    """Lengths of runs in COCO's compressed text: 5 bits a letter, the sixth says that more follow, low bits first.
+
+    From the fourth on, a length is stored as the difference to the length two before.
+    """
+    lengths: list[int] = []
+    value = shift = 0
+    for letter in counts.encode("latin-1") if isinstance(counts, str) else counts:
+        code = letter - 48
+        if not 0 <= code < 64:
+            raise ValueError(f"the letter {chr(letter)!r} is no run-length code")
+        value |= (code & 31) << shift
+        shift += 5
+        if not code & 32:
+            value -= (code & 16 and 1) << shift
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value = shift = 0
+    if shift or any(length < 0 for length in lengths):
+        raise ValueError("the run-length code is cut off")
+    return lengths
+
+
+def _coder() -> Any:
+    try:
+        from pycocotools import mask
+    except ImportError:
+        raise InputError(
+            "COCO's run-length code needs the package pycocotools; install it with pip install 'vergence[coco]'."
+        ) from None
+    return mask
