@@ -37,6 +37,12 @@ def test_schedules_match_their_formulas(step: int) -> None:
     assert lr_factor(OptimConfig(schedule="cosine"), STEPS, step) == pytest.approx(expected)
 
 
+def test_poly_never_reaches_zero() -> None:
+    """Three Ways golden fact 12: 1, 0.535887, 1e-6 at the start, half way and at the end; and no less after it."""
+    factors = [lr_factor(OptimConfig(schedule="poly"), STEPS, step) for step in (0, 50, 100, 101)]
+    assert factors == pytest.approx([1, 0.535887, 1e-6, 1e-6], rel=1e-6)
+
+
 def test_steps_drop_exactly_where_they_should() -> None:
     step = OptimConfig(schedule="step", step_size=30, gamma=0.5)
     assert [lr_factor(step, STEPS, at) for at in (0, 29, 30, 59, 60, 90)] == [1, 1, 0.5, 0.5, 0.25, 0.125]

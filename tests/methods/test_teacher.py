@@ -117,7 +117,7 @@ def test_stored_and_restored() -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(ValueError, match="decay is 1.5"):
+    with pytest.raises(ValueError, match=r"decay is 1\.5"):
         MeanTeacher(student(), decay=1.5)
     with pytest.raises(ValueError, match="the student has 2 tensors, its teacher 6"):
         MeanTeacher(student()).update(nn.Linear(2, 2), 0)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from vergence.losses.tensors import broadcasts_to, full_precision
+
 
 def feature_distance(features: Tensor, reference: Tensor) -> Tensor:
     """One Euclidean norm over the whole tensor (Three Ways, equation 4; not a mean, so it grows with batch and size).
@@ -12,8 +14,7 @@ def feature_distance(features: Tensor, reference: Tensor) -> Tensor:
     """
     if features.shape != reference.shape:
         raise ValueError(f"features have shape {tuple(features.shape)}, reference {tuple(reference.shape)}")
-    dtype = torch.promote_types(features.dtype, torch.float32)
-    return torch.linalg.vector_norm(features.to(dtype) - reference.detach().to(dtype))
+    return torch.linalg.vector_norm(full_precision(features) - full_precision(reference.detach()))
 
 
 def berhu(prediction: Tensor, target: Tensor, mask: Tensor | None = None, apply_log: bool = False) -> Tensor:
@@ -31,15 +32,14 @@ def berhu(prediction: Tensor, target: Tensor, mask: Tensor | None = None, apply_
     """
     if prediction.shape != target.shape:
         raise ValueError(f"prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}")
-    dtype = torch.promote_types(prediction.dtype, torch.float32)
-    prediction, target = prediction.to(dtype), target.detach().to(dtype)
+    prediction, target = full_precision(prediction), full_precision(target.detach())
     if apply_log:
         prediction, target = torch.log1p(prediction), torch.log1p(target)
     difference = (target - prediction).abs()
     if mask is not None:
-        if mask.ndim > prediction.ndim or torch.broadcast_shapes(mask.shape, prediction.shape) != prediction.shape:
+        if not broadcasts_to(mask.shape, prediction.shape):
             raise ValueError(f"mask has shape {tuple(mask.shape)}, expected {tuple(prediction.shape)}")
-        difference = difference * mask.to(dtype)
+        difference = difference * mask.to(difference.dtype)
     limit = 0.2 * difference.detach().max()
     divisor = torch.where(limit > 0, limit, torch.ones_like(limit))
     return torch.where(difference <= limit, difference, (difference * (difference / divisor) + limit) / 2).mean()

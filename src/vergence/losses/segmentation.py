@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vergence.losses.tensors import broadcasts_to, full_precision
+
 IGNORED_LABEL = 255
 """Pixels with this label teach nothing."""
 
@@ -33,14 +35,15 @@ def cross_entropy(
     classes = logits.shape[1]
     if class_weight is not None and class_weight.shape != (classes,):
         raise ValueError(f"class_weight has shape {tuple(class_weight.shape)}, expected ({classes},)")
-    logits, target = _full_precision(logits), target.long()
+    logits, target = full_precision(logits), target.long()
     if logits.shape[-2:] != target.shape[-2:]:
         logits = F.interpolate(logits, size=target.shape[-2:], mode="bilinear", align_corners=True)
     weight = None if class_weight is None else class_weight.to(logits)
     # summed below: PyTorch's own reductions on a GPU depend on the order of threads
     loss = F.cross_entropy(logits, target, weight, ignore_index=IGNORED_LABEL, reduction="none")
     if pixel_weight is not None:
-        _check_pixel_weight(pixel_weight, target)
+        if not broadcasts_to(pixel_weight.shape, target.shape):
+            raise ValueError(f"pixel_weight has shape {tuple(pixel_weight.shape)}, expected {tuple(target.shape)}")
         return (loss * pixel_weight.to(loss)).mean()
     counted = (target != IGNORED_LABEL).to(loss)
     if weight is not None:
@@ -60,7 +63,7 @@ def pseudo_labels(probabilities: Tensor, threshold: float = 0.968) -> tuple[Tens
     if probabilities.ndim != 4:
         raise ValueError(f"probabilities have shape {tuple(probabilities.shape)}, expected (B, K, H, W)")
     confidence, label = probabilities.detach().max(dim=1)
-    confidence = _full_precision(confidence)  # 0.968 is no number of half precision
+    confidence = full_precision(confidence)  # 0.968 is no number of half precision
     share = (confidence >= threshold).to(confidence.dtype).mean()
     return label.masked_fill(confidence == 0, IGNORED_LABEL), confidence, share
 
@@ -69,20 +72,6 @@ def pixel_entropy(logits: Tensor) -> Tensor:
     """Entropy of the predicted distribution over log K, (B, H, W) in [0, 1]; logits (B, K, H, W), K at least 2."""
     if logits.ndim != 4 or logits.shape[1] < 2:
         raise ValueError(f"logits have shape {tuple(logits.shape)}, expected (B, K, H, W) with K of 2 or more")
-    probability = _full_precision(logits).softmax(dim=1)
+    probability = full_precision(logits).softmax(dim=1)
     # 1e-30: 0 log 0 = 0, also in the gradient
     return -(probability * torch.log2(probability + 1e-30)).sum(dim=1) / math.log2(logits.shape[1])
-
-
-def _check_pixel_weight(pixel_weight: Tensor, target: Tensor) -> None:
-    try:
-        shape = torch.broadcast_shapes(pixel_weight.shape, target.shape)
-    except RuntimeError:
-        shape = None
-    if shape != target.shape:
-        raise ValueError(f"pixel_weight has shape {tuple(pixel_weight.shape)}, expected {tuple(target.shape)}")
-
-
-def _full_precision(x: Tensor) -> Tensor:
-    """At least float32: sums over classes and pixels are poor in less."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

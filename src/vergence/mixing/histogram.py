@@ -16,8 +16,8 @@ def histogram_range(values: Tensor, dense: float = 1.5, share: float = 0.4) -> t
     if values.ndim != 2:
         raise ValueError(f"values have shape {tuple(values.shape)}, expected (B, N)")
     least, most = values.aminmax(dim=1, keepdim=True)
-    width = ((most - least) / _BINS).clamp(min=torch.finfo(values.dtype).tiny)
-    bins = ((values - least) / width).long().clamp(0, _BINS - 1)
+    width = (most - least) / _BINS  # 0 for a constant: one bin holds all, and both thresholds are that constant
+    bins = ((values - least) / width.clamp(min=torch.finfo(values.dtype).tiny)).long().clamp(0, _BINS - 1)
     counts = torch.zeros(len(values), _BINS, dtype=torch.long, device=values.device)
     counts.scatter_add_(1, bins, torch.ones_like(bins))
     shares = counts.to(values.dtype) / values.shape[1]
