@@ -89,6 +89,17 @@ def test_depth_model_whole_and_in_parts(pose, tmp_path: Path) -> None:
             assert torch.equal(run.method.pose.head.last.weight, pose.head.last.weight)
 
 
+def test_pose_network_may_be_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    network = network_of(
+        replace(SMALL, decoder="monodepth2", exchange="pad", exchange_level=3, side_output=False), True
+    )
+    torch.save(three_ways_network(network), tmp_path / "model.pth")
+    run = load_run(convert([tmp_path / "model.pth"], tmp_path / "run", "three_ways"))
+    assert "no pose network" in caplog.text
+    assert run.config.section.network.exchange_level == 2  # widths of levels 2 and 3 are equal: the published one
+    assert run.method.tasks == ("segmentation", "depth")
+
+
 def test_what_cannot_be_converted(pose, tmp_path: Path) -> None:
     network, out = network_of(replace(PYRAMID, exchange="pad"), True), tmp_path / "run"
     state = three_ways_network(network)
@@ -103,7 +114,6 @@ def test_what_cannot_be_converted(pose, tmp_path: Path) -> None:
         convert([tmp_path / "nothing"], out, "three_ways")
     with pytest.raises(InputError, match=r"holds no file \.pth, "):
         convert([tmp_path], out, "three_ways")
-    refused(state, r"depth decoder and no models\.pose")
     refused({"conv1.weight": torch.ones(1)}, r"model\.pth holds no tensors called models")
     state |= three_ways_pose(pose)
     refused({name: value for name, value in state.items() if "decoder" not in name}, "neither models.depth nor a seg")

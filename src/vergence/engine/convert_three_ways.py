@@ -1,6 +1,7 @@
 """Which network an official Three Ways state dict is of, told by its tensors."""
 
 import colorsys
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from vergence.models.pose import PoseNetwork
 from vergence.models.segmentation_network import MultiTaskNetwork
 from vergence.models.weights import read_state_dict
 
+_log = logging.getLogger("vergence")
 State = dict[str, Tensor]
 
 PARTS = ("encoder", "depth", "pose_encoder", "pose")
@@ -49,7 +51,8 @@ def read_three_ways(weights: Sequence[Path]) -> tuple[RunConfig, Callable[[Metho
     def fill(method: Method) -> None:
         network, pose = method.network, getattr(method, "pose", None)
         assert isinstance(network, DepthNetwork | MultiTaskNetwork)
-        load_official_three_ways(network, state, pose if isinstance(pose, PoseNetwork) else None)
+        given = isinstance(pose, PoseNetwork) and any(name.startswith("models.pose") for name in state)
+        load_official_three_ways(network, state, pose if given else None)
 
     return config, fill
 
@@ -70,12 +73,11 @@ def _files(weights: Sequence[Path]) -> list[Path]:
 def _settings(state: State) -> RunConfig:
     pad, segmentation = _part(state, _PAD), _part(state, _SEGMENTATION)
     depth = _part(state, _PAD + "depth_dec.") if pad else _part(state, _DEPTH)
-    pose = any(name.startswith("models.pose.") for name in state)
     decoder = _part(pad, "seg_dec.") or _part(segmentation, "unet_dec.") or depth
     if not decoder:
         raise InputError("the state dict has neither models.depth nor a segmentation decoder; give a whole network's.")
-    if depth and not pose:
-        raise InputError("the state dict has a depth decoder and no models.pose; give the pose network's file as well.")
+    if depth and not any(name.startswith("models.pose.") for name in state):
+        _log.warning("the files have no pose network: that of the run is untrained, all else is as published")
     network = _encoder(state) | _decoder(decoder)
     method = "three_ways" if pad or segmentation else "depth"
     options: dict[str, Any] = {**_SIZE, "offsets": [-1, 1] if depth else []}
