@@ -322,9 +322,10 @@ def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monod
     """Make a run folder of published weights.
 
     Args:
-        weights: the official files (encoder.pth, depth.pth, pose_encoder.pth, pose.pth), or a folder that holds them.
+        weights: the official files (encoder.pth, depth.pth, pose_encoder.pth, pose.pth; of three_ways also a whole
+            state dict), or a folder that holds them.
         out: the run folder, which must not exist yet.
-        family: whose weights: monodepth2.
+        family: whose weights: monodepth2 or three_ways.
     """
     from vergence.engine.convert import convert as run_conversion
 
