@@ -7,25 +7,31 @@ import itertools
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vergence import api, cli
+from vergence.arguments import OPTION_NAMES
 from vergence.data.frame_row import COLUMNS
 from vergence.data.layouts import LAYOUTS
 from vergence.engine.config import RunConfig, config_class, read_recipe, recipe_names
 from vergence.engine.schema import leaves, override_pairs, parse
+from vergence.methods import METHODS
 from vergence.metrics.depth import PROTOCOLS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SETTINGS = dict(leaves(config_class("depth")))
+SETTINGS = {key: hint for method in METHODS for key, hint in leaves(config_class(method))}
 VERB_PAGES = sorted(set(cli.COMMANDS) - {"resume"})
+FUNCTIONS = {verb: [f"{verb}_{word}" for word in cli.SUB_VERBS.get(verb, ())] or [verb] for verb in cli.COMMANDS}
+"""Names in ``vergence.api`` of what a verb does."""
 SECTIONS = {key.rsplit(".", depth)[0] for key in SETTINGS for depth in range(1, key.count(".") + 1)}
 SHIPPED = set(recipe_names())
+SECTION = "|".join(sorted({key.split(".")[0] for key in SETTINGS if "." in key}))
+"""First words of settings."""
 FILES = {"depth.pth", "train.txt"}
 """Names of files that look like settings."""
 UNNAMED = {"progress", "overrides", "options", "run", "input", "inputs", "layout", "root", "weights"}
@@ -98,9 +104,10 @@ def stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
         recipe, overrides = given.get("recipe"), given.get("overrides", [])
         if isinstance(recipe, str) and not recipe.endswith(".yaml"):
             assert recipe in SHIPPED, f"there is no recipe {recipe}"
-            parse(config_class("depth"), read_recipe(recipe), overrides, recipe)
+            values = read_recipe(recipe)
+            parse(config_class(values["method"]), values, overrides, recipe)
         else:
-            list(override_pairs(overrides, config_class("depth")))
+            list(override_pairs(overrides, some_class(overrides)))
         if given.get("protocol") is not None:
             assert given["protocol"] in PROTOCOLS
         if "layout" in given:
@@ -110,10 +117,15 @@ def stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+def some_class(words: Sequence[str]) -> type[RunConfig]:
+    """Settings of the method whose section the words of a command name; of depth where they name none."""
+    return config_class(next((name for name in METHODS for word in words if word.startswith(f"--{name}.")), "depth"))
+
+
 @pytest.mark.parametrize("words", COMMANDS)
 def test_commands_parse(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in cli.COMMANDS:
-        monkeypatch.setattr(api, verb, stand_in(getattr(api, verb)))
+    for name in itertools.chain.from_iterable(FUNCTIONS.values()):
+        monkeypatch.setattr(api, name, stand_in(getattr(api, name)))
     with contextlib.suppress(Parsed):
         assert cli.main(words) == 0, capsys.readouterr().err
     given = {word[2:].partition("=")[0] for word in words if word.startswith("--")}
@@ -125,8 +137,8 @@ def options_of(words: list[str]) -> set[str]:
     verb = words[0] if words else ""
     if verb not in cli.COMMANDS:
         return {"help", "version"}
-    known = {"help", "resume", *inspect.signature(getattr(api, verb)).parameters}
-    known = {"from" if name == "family" else name for name in known}
+    named = {name for function in FUNCTIONS[verb] for name in inspect.signature(getattr(api, function)).parameters}
+    known = {"help", "resume", *(OPTION_NAMES.get(name, name) for name in named)}
     return known | (set(inspect.signature(LAYOUTS[words[1]]).parameters) if verb == "index" and words[1:] else set())
 
 
@@ -139,30 +151,32 @@ def test_inline_commands_and_settings(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for verb in re.findall(r"`vergence (\w+)", prose(text)):
         assert verb in cli.COMMANDS or verb == "VERB", f"{page.name} speaks of vergence {verb}"
-    named = re.findall(r"`((?:frames|optim|train|evaluate|depth)\.[a-z_0-9.]+)`", text)
-    named += re.findall(r"--((?:frames|optim|train|evaluate|depth)\.[\w.]+)", text)
+    named = re.findall(rf"`((?:{SECTION})\.[a-z_0-9.]+)`", text)
+    named += re.findall(rf"--((?:{SECTION})\.[\w.]+)", text)
     for key in named:
         if key in FILES:
             continue
         key = re.sub(r"^optim\.group_lr\.\w+$", "optim.group_lr", key).rstrip(".")
         assert key in SETTINGS or key in SECTIONS, f"{page.name} names the setting {key}"
-    for name in re.findall(r"`(depth-[a-z0-9-]+)`", prose(text)):
+    for name in re.findall(rf"`((?:{'|'.join(METHODS)})-[a-z0-9-]+)`", prose(text)):
         assert name in SHIPPED, f"{page.name} names the recipe {name}"
 
 
 @pytest.mark.parametrize("verb", VERB_PAGES)
 def test_every_option_has_its_line(verb: str) -> None:
     text = (ROOT / "docs" / f"{verb}.md").read_text(encoding="utf-8")
-    function = getattr(api, verb)
-    for name in inspect.signature(function).parameters:
-        if name not in UNNAMED and not (verb == "train" and name == "recipe"):
-            assert f"--{'from' if name == 'family' else name}" in text, f"docs/{verb}.md does not name --{name}"
+    for function in FUNCTIONS[verb]:
+        for name in inspect.signature(getattr(api, function)).parameters:
+            if name not in UNNAMED and not (verb == "train" and name == "recipe"):
+                option = OPTION_NAMES.get(name, name)
+                assert f"--{option}" in text, f"docs/{verb}.md does not name --{option}"
 
 
 def test_recipes_load_and_are_described() -> None:
     text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
     for name in recipe_names():
-        values = parse(config_class("depth"), read_recipe(name), [], name)
+        recipe = read_recipe(name)
+        values = parse(config_class(recipe["method"]), recipe, [], name)
         assert values["train"]["steps"] > 0
         assert f"`{name}`" in text, f"docs/recipes.md does not describe {name}"
 
@@ -175,14 +189,27 @@ def defaults(config: RunConfig, key: str) -> Any:
 
 
 def test_settings_and_their_defaults() -> None:
+    """Every setting has a row, or, in a method's section, the same name and default as that of a method before it."""
     text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([\w.]+)` \| `([^|]*)` \| (.*) \|$", text, re.MULTILINE)
     named = [key for key, _, _ in rows]
-    assert sorted(named) == sorted(SETTINGS)
-    config = config_class("depth")()
-    for key, default, meaning in rows:
-        assert json.loads(default) == defaults(config, key), f"docs/recipes.md: the default of {key}"
-        assert meaning.strip(), f"docs/recipes.md: {key} has no meaning"
+    assert len(set(named)) == len(named)
+    assert set(named) <= set(SETTINGS)
+    said = {key: json.loads(default) for key, default, _ in rows}
+    in_methods: dict[str, Any] = {}
+    for method in METHODS:
+        config = config_class(method)()
+        for key, _ in leaves(type(config)):
+            section, _, name = key.partition(".")
+            default = config.method if key == "method" else defaults(config, key)
+            if key in said:
+                assert said[key] == ("depth" if key == "method" else default), f"docs/recipes.md: the default of {key}"
+            else:
+                assert section == method, f"docs/recipes.md does not name {key}"
+                assert in_methods.get(name, ...) == default, f"docs/recipes.md does not name {key}"
+            if section == method:
+                in_methods[name] = default
+    assert all(meaning.strip() for _, _, meaning in rows)
 
 
 def test_columns_and_layouts() -> None:

@@ -68,6 +68,15 @@ def test_stills(city):
     ]
 
 
+def test_only_labelled_frames_as_samples(city):
+    train = cityscapes(city, samples="labelled").select(split="train")
+    assert [row.position for row in train] == [4]
+    assert train.has_source(0, -1)
+    assert train.has_source(0, 1)
+    with pytest.raises(InputError, match="samples 'none' is unknown; use all, labelled"):
+        cityscapes(city, samples="none")
+
+
 def test_broken_cityscapes(city, tmp_path, put):
     path = city / "camera" / "train" / "aachen" / "aachen_000000_000004_camera.json"
     path.write_text(json.dumps({"intrinsic": {}}))

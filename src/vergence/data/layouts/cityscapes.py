@@ -39,6 +39,7 @@ def cityscapes(
     images: str = "auto",
     intrinsics: str = "camera",
     parts: tuple[str, ...] = ("train", "val"),
+    samples: str = "all",
 ) -> Manifest:
     """Cityscapes as unpacked: ``leftImg8bit_sequence/`` or ``leftImg8bit/``, and beside it, each where it exists,
     ``gtFine/``, ``camera/``, ``disparity(_sequence)/`` and ``rightImg8bit(_sequence)/``.
@@ -50,17 +51,22 @@ def cityscapes(
         root: the folder.
         images: "sequence", "stills" or "auto" (sequences where they exist).
         intrinsics: "camera" (the file of each snippet; the data set's means where it is missing) or "mean" for all.
-        parts: which of train, val, test; they become the splits. Sequence frames without a label are samples too.
+        parts: which of train, val, test; they become the splits.
+        samples: "all": sequence frames without a label are samples too; "labelled": they belong to no split and are
+            neighbours only, which makes the 2975 training samples of segmentation.
 
     Raises:
         InputError: no images, a file name of another form, a broken camera file, unknown option values.
     """
     root = require_folder(root)
-    if images not in ("auto", "sequence", "stills") or intrinsics not in ("camera", "mean"):
-        raise InputError(
-            f"cityscapes: images {images!r} or intrinsics {intrinsics!r} is unknown; use auto, sequence or stills, and "
-            "camera or mean."
-        )
+    choices = {
+        "images": (images, ("auto", "sequence", "stills")),
+        "intrinsics": (intrinsics, ("camera", "mean")),
+        "samples": (samples, ("all", "labelled")),
+    }
+    for name, (value, known) in choices.items():
+        if value not in known:
+            raise InputError(f"cityscapes: {name} {value!r} is unknown; use {', '.join(known)}.")
     has_sequences = (root / SEQUENCES).is_dir()
     folder = SEQUENCES if images == "sequence" or (images == "auto" and has_sequences) else IMAGES
     rows: list[FrameRow] = []
@@ -73,6 +79,8 @@ def cityscapes(
                 rows += _rows(root, folder, part, city, snippet, camera or _mean())
     if without:
         _log.info("%s: %d snippet(s) use the data set's mean intrinsics", root.name, without)
+    if samples == "labelled":
+        rows = [row if row.label else dataclasses.replace(row, split="") for row in rows]
     return finish(rows, root, root.name, split=False)
 
 
