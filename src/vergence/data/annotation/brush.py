@@ -11,7 +11,7 @@ _WORD = 8
 _SIZES = (3, 4, 8, 16)
 _LONGEST = 1 << _SIZES[-1]
 _CHANNELS = 4
-_OPAQUE = 128
+OPAQUE = 128
 
 
 def encode(mask: NDArray[np.bool_]) -> list[int]:
@@ -79,4 +79,4 @@ def decode(code: list[int], height: int, width: int) -> NDArray[np.bool_]:
     if filled != number:
         raise ValueError("the code goes on after its end")
     flat = np.repeat(np.frombuffer(bytes(values), dtype=np.uint8), lengths)
-    return flat.reshape(height, width, _CHANNELS)[..., 3] >= _OPAQUE
+    return flat.reshape(height, width, _CHANNELS)[..., 3] >= OPAQUE

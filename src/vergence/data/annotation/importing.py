@@ -1,5 +1,6 @@
 """Masks that come back from an annotator, checked as a whole and entered into a manifest."""
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -47,7 +48,7 @@ class ImportedLabels:
 
     def __str__(self) -> str:
         empty = f", {self.empty} of them without any class" if self.empty else ""
-        missing = f"; {self.missing} frames have no annotation and stay as they were" if self.missing else ""
+        missing = f"; without annotation and as before: {self.missing}" if self.missing else ""
         return (
             f"{self.imported} of {self.frames} frames labelled from {self.format}{empty}{missing}; "
             f"{len(self.space)} classes of {self.space.name}, in {self.manifest}"
@@ -87,6 +88,7 @@ def import_labels(
         raise InputError(f"{out} must end in .parquet or .csv to be written as a manifest.")
     folder = out.parent / f"{out.stem}_labels"
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    fresh = [parent for parent in out.parents if not parent.exists()]
     with unpacked(source) as place:
         name = format or detect(place)
         problems = Problems(source)
@@ -103,8 +105,10 @@ def import_labels(
             empty = _convert(found, rows, manifest, chosen, staging, problems, progress)
             problems.check()
             _move(staging, folder)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        except BaseException:
+            _tidy(staging, fresh)
+            raise
+        _tidy(staging, fresh=[])
     root = manifest.root
     labelled: list[FrameRow] = []
     for index, row in enumerate(manifest):
@@ -177,7 +181,7 @@ def _convert(
                     seen[strangers[int(place)]] = seen.get(strangers[int(place)], 0) + 1
             label = table[mask]
             empty += bool((label == IGNORED_LABEL).all())
-            if not problems.found:
+            if not problems.found and not seen:
                 write_palette_png(staging / f"{frame_name(manifest[index])}.png", label, palette)
         if progress is not None:
             progress(done, len(rows))
@@ -208,6 +212,14 @@ def class_table(names: list[str], space: LabelSpace) -> tuple[NDArray[np.uint8],
 def _size(manifest: Manifest, index: int) -> tuple[int, int]:
     row = manifest[index]
     return (row.height, row.width) if row.width else image_size(manifest.path(index))
+
+
+def _tidy(staging: Path, fresh: list[Path]) -> None:
+    """Remove what an import that failed has made: its files, and folders (innermost first) that were not there."""
+    shutil.rmtree(staging, ignore_errors=True)
+    for folder in fresh:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _move(staging: Path, folder: Path) -> None:
