@@ -32,8 +32,9 @@ docs: $(STAMP)
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q tests/test_docs.py
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/speed/step.py
-	$(BIN)/python benchmarks/speed/evaluate.py
+	$(BIN)/python -m benchmarks.speed.step
+	$(BIN)/python -m benchmarks.speed.evaluate
+	$(BIN)/python -m benchmarks.speed.three_ways_step
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -1,7 +1,7 @@
 """Speed of evaluation: what the depth metrics cost beside the predictions that they judge.
 
-    python benchmarks/speed/evaluate.py                   # 192 x 640, batch 4, ResNet-18, truth of 375 x 1242
-    python benchmarks/speed/evaluate.py --height 96 --width 192 --truth 96 192 --encoder efficientnet_lite0
+    python -m benchmarks.speed.evaluate                   # 192 x 640, batch 4, ResNet-18, truth of 375 x 1242
+    python -m benchmarks.speed.evaluate --height 96 --width 192 --truth 96 192 --encoder efficientnet_lite0
 
 Predicting and scoring are timed in turn, round after round, in one process, and compared as ratios of medians: absolute
 times on a shared machine mean little. Truth is as sparse as a LiDAR's (one pixel in twenty) or has every pixel. Growth
@@ -10,18 +10,14 @@ row to ``--out``.
 """
 
 import argparse
-import csv
-import platform
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from vergence import __version__
+from benchmarks.speed.common import append_rows, in_turn, stamp
 from vergence.data.dataset import FrameOptions
-from vergence.engine.evaluate import predict_inverse_depth
+from vergence.engine.predict_maps import predict_inverse_depth
 from vergence.methods.depth import DepthConfig, DepthMethod
 from vergence.metrics.depth import PROTOCOLS, DepthMetric, DepthProtocol, score_inverse_depth
 from vergence.models.depth_network import DepthNetworkConfig
@@ -48,16 +44,6 @@ def stream(inverse_depth: torch.Tensor, truth: torch.Tensor, batches: int) -> No
     for _ in range(batches):
         metric.update(inverse_depth, truth)
     metric.compute()
-
-
-def timed(call: Callable[[], object], device: str) -> float:
-    if device == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    call()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def variants(options: argparse.Namespace) -> dict[str, tuple[int, Callable[[], object]]]:
@@ -95,13 +81,8 @@ def main() -> None:
     options = parser.parse_args()
     with torch.inference_mode():
         table = variants(options)
-        times: dict[str, list[float]] = {name: [] for name in table}
-        for turn in range(options.rounds + 1):  # the first round warms up
-            for name, (images, call) in table.items():
-                seconds = timed(call, options.device) / images
-                if turn:
-                    times[name].append(seconds)
-    median = {name: statistics.median(values) for name, values in times.items()}
+        times = in_turn({name: call for name, (_, call) in table.items()}, options.rounds, options.device)
+    median = {name: seconds / table[name][0] for name, seconds in times.items()}
     size, truth = f"{options.height}x{options.width}", f"{options.truth[0]}x{options.truth[1]}"
     print(
         f"{options.encoder} {size} batch {options.batch}, truth {truth}, on {options.device}, "
@@ -118,10 +99,7 @@ def main() -> None:
             "size": size,
             "truth": truth,
             "batch": options.batch,
-            "device": torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or "cpu",
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "vergence": __version__,
+            **stamp(options.device),
             "predict_ms": round(1e3 * median["predict"], 3),
             "flip_ratio": round(median["predict, flipped too"] / median["predict"], 3),
             "eigen_ratio": round(median["score sparse, eigen"] / median["predict"], 4),
@@ -129,12 +107,7 @@ def main() -> None:
             "dense_ratio": round(median["score dense, plain"] / median["predict"], 4),
             "growth": round(growth, 3),
         }
-        new = not options.out.exists()
-        with options.out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        append_rows(options.out, [row])
 
 
 if __name__ == "__main__":

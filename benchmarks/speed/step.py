@@ -1,46 +1,23 @@
 """Speed of a depth training step: the whole step against the bare forward and backward of the same networks.
 
-    python benchmarks/speed/step.py                   # 192 x 640, batch 4, ResNet-18 (a few minutes on a CPU)
-    python benchmarks/speed/step.py --height 96 --width 192 --batch 8 --encoder efficientnet_lite0
+    python -m benchmarks.speed.step                   # 192 x 640, batch 4, ResNet-18 (a few minutes on a CPU)
+    python -m benchmarks.speed.step --height 96 --width 192 --batch 8 --encoder efficientnet_lite0
 
 Variants are timed in turn, round after round, in one process, and compared as ratios of medians: absolute times on a
 shared machine mean little. Writes one CSV row a variant to ``--out``.
 """
 
 import argparse
-import csv
-import platform
 import resource
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from vergence import __version__
+from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
 from vergence.data.dataset import FrameOptions
 from vergence.methods.depth import DepthConfig, DepthMethod
 from vergence.models.depth_network import DepthNetworkConfig, PoseConfig
-
-
-def random_batch(batch: int, height: int, width: int, device: str) -> dict[str, torch.Tensor]:
-    """One target and two sources of noise that is smooth enough to be warped."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(batch * 3, 3, height // 8, width // 8, generator=generator)
-    frames = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear").view(
-        batch, 3, 3, height, width
-    )
-    intrinsics = torch.tensor([[0.58 * width, 0, 0.5 * width], [0, 1.92 * height, 0.5 * height], [0, 0, 1.0]])
-    frames = frames.contiguous().to(device)
-    return {
-        "frames": frames,
-        "jittered": frames,
-        "intrinsics": intrinsics.expand(batch, 3, 3, 3).to(device),
-        "stereo_transform": torch.eye(4).expand(batch, 4, 4).to(device),
-        "available": torch.ones(batch, 3, dtype=torch.bool, device=device),
-        "intrinsics_known": torch.ones(batch, dtype=torch.bool, device=device),
-    }
 
 
 def build(options: argparse.Namespace, channels_last: bool) -> DepthMethod:
@@ -70,17 +47,6 @@ def full_step(method: DepthMethod, batch: dict[str, torch.Tensor], optimizer: to
     torch.stack([value for name, value in losses.items() if not name.startswith("_")]).sum().backward()
     if optimizer is not None:
         optimizer.step()
-
-
-def timed(call: Callable[[], None], method: DepthMethod, device: str) -> float:
-    method.zero_grad(set_to_none=True)
-    if device == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    call()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def variants(options: argparse.Namespace) -> dict[str, tuple[DepthMethod, Callable[[], None]]]:
@@ -119,21 +85,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="CSV file to append to")
     options = parser.parse_args()
     table = variants(options)
-    times: dict[str, list[float]] = {name: [] for name in table}
-    for turn in range(options.rounds + 1):  # the first round warms up
-        for name, (method, call) in table.items():
-            seconds = timed(call, method, options.device)
-            if turn:
-                times[name].append(seconds)
-    base = statistics.median(times["bare, channels_last"])
+    calls = {name: call for name, (_, call) in table.items()}
+    times = in_turn(
+        calls, options.rounds, options.device, lambda: [m.zero_grad(set_to_none=True) for m, _ in table.values()]
+    )
+    base = times["bare, channels_last"]
     rows = []
     print(
         f"{options.encoder} {options.height}x{options.width} batch {options.batch} on {options.device}, "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}, {options.rounds} rounds"
     )
     print(f"{'variant':34} {'s/step':>8} {'images/s':>9} {'ratio':>7}")
-    for name, values in times.items():
-        median = statistics.median(values)
+    for name, median in times.items():
         print(f"{name:34} {median:8.3f} {options.batch / median:9.2f} {median / base:7.2f}")
         rows.append({"variant": name, "seconds": round(median, 4), "ratio": round(median / base, 3)})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -141,22 +104,8 @@ def main() -> None:
         peak = torch.cuda.max_memory_allocated() / 2**30
     print(f"peak memory {peak:.2f} GiB; ratios are to the bare networks, channels_last")
     if options.out:
-        stamp = {
-            "encoder": options.encoder,
-            "size": f"{options.height}x{options.width}",
-            "batch": options.batch,
-            "device": torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or "cpu",
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "vergence": __version__,
-            "peak_gib": round(peak, 2),
-        }
-        new = not options.out.exists()
-        with options.out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=[*stamp, *rows[0]])
-            if new:
-                writer.writeheader()
-            writer.writerows([stamp | row for row in rows])
+        about = {"encoder": options.encoder, "size": f"{options.height}x{options.width}", "batch": options.batch}
+        append_rows(options.out, [about | stamp(options.device) | {"peak_gib": round(peak, 2)} | row for row in rows])
 
 
 if __name__ == "__main__":

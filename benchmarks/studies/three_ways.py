@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.studies.common import labelled_rows, paired_summary, read_rows, trained, write_rows
-from vergence.engine.select import select
 
 KEYS = ("data", "study", "variant", "seed", "labels", "steps")
 LABELS = {"toytown": (10, 30, 100, None), "camvid": (10, 30, 100, None)}
@@ -57,6 +56,8 @@ def variants(options: argparse.Namespace) -> Iterator[tuple[str, str, int | None
 
 def selected(options: argparse.Namespace, criterion: str, seed: int) -> Path:
     """The list of frames that a criterion chooses."""
+    from vergence.engine.select import select
+
     folder = options.out / "selection" / f"{criterion}-{seed}"
     if not (folder / "selection.json").is_file():
         select(options.depth, options.town, options.labels, folder, criterion=criterion, seed=seed, split="train")
@@ -69,7 +70,7 @@ def main() -> None:
     parser.add_argument("--town", type=Path, required=True, help="manifest or folder with labels")
     parser.add_argument("--depth", type=Path, required=True, help="depth run")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--csv", type=Path, default=Path(__file__).parent / "results" / "three_ways.csv")
+    parser.add_argument("--csv", type=Path, help="default results/three_ways_DATA.csv beside this file")
     parser.add_argument("--studies", nargs="+", default=None)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=300)
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=None, help="validation images, evenly spaced")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    options.csv = options.csv or Path(__file__).parent / "results" / f"three_ways_{options.data}.csv"
     recipe = "three_ways-toytown" if options.data == "toytown" else "three_ways-camvid-small"
     done = {tuple(row[key] for key in KEYS) for row in read_rows(options.csv)}
     for seed in options.seeds:

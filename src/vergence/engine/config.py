@@ -350,13 +350,14 @@ def _label_space(frames: FramesConfig) -> str:
         return label_space(frames.options.label_space).text()
     if not frames.source:
         return ""
-    spaces = {row.label_space for row in resolve_input(Path(frames.source)) if row.label}
+    named = {row.label_space for row in resolve_input(Path(frames.source)) if row.label}
+    spaces = {label_space(name).trained().text() for name in named}
     if len(spaces) > 1:
         raise InputError(
             f"{frames.source} has labels of {len(spaces)} spaces ({', '.join(sorted(spaces))}); say which one is to be "
             "learned in frames.options.label_space."
         )
-    return label_space(spaces.pop()).text() if spaces else ""
+    return spaces.pop() if spaces else ""
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,75 @@
+"""What speed benchmarks share: a batch, timing in turn, a table of ratios, CSV rows."""
+
+import csv
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vergence import __version__
+
+Calls = Mapping[str, Callable[[], object]]
+
+
+def random_batch(batch: int, height: int, width: int, device: str, frames: int = 3) -> dict[str, torch.Tensor]:
+    """A target and its sources of noise that is smooth enough to be warped."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(batch * frames, 3, height // 8, width // 8, generator=generator)
+    images = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
+    images = images.view(batch, frames, 3, height, width).contiguous().to(device)
+    intrinsics = torch.tensor([[0.58 * width, 0, 0.5 * width], [0, 1.92 * height, 0.5 * height], [0, 0, 1.0]])
+    return {
+        "frames": images,
+        "jittered": images,
+        "intrinsics": intrinsics.expand(batch, frames, 3, 3).to(device),
+        "stereo_transform": torch.eye(4).expand(batch, 4, 4).to(device),
+        "available": torch.ones(batch, frames, dtype=torch.bool, device=device),
+        "intrinsics_known": torch.ones(batch, dtype=torch.bool, device=device),
+    }
+
+
+def timed(call: Callable[[], object], device: str) -> float:
+    """Seconds of one call, finished on its device."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    call()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def in_turn(calls: Calls, rounds: int, device: str, before: Callable[[], object] = lambda: None) -> dict[str, float]:
+    """Median seconds of each call; all are timed in turn, round after round, after one that warms up."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name, call in calls.items():
+            before()
+            seconds = timed(call, device)
+            if turn:
+                times[name].append(seconds)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def stamp(device: str) -> dict[str, Any]:
+    """What a row says of where it was measured."""
+    return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or "cpu",
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "vergence": __version__,
+    }
+
+
+def append_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Add rows to a CSV file, with a header where it is new."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        if new:
+            writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,113 @@
+"""Speed of a Three Ways training step against the bare passes that it needs.
+
+    python -m benchmarks.speed.three_ways_step            # the form of experiment 212, ResNet-18
+    python -m benchmarks.speed.three_ways_step --encoder efficientnet_lite0 --height 96 --width 192 --batch 4
+
+Needed are: both tasks on labelled frames and the pose of two pairs, the teacher's segmentation without gradients, depth
+and poses of unlabelled frames, and segmentation of mixed frames. The bare step runs just these forward and backward
+passes of the same networks with a mean for a loss. Both are timed in turn; ratios are of medians.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
+from vergence.data.dataset import FrameOptions
+from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
+from vergence.models.depth_network import PoseConfig
+from vergence.models.segmentation_network import SegmentationNetworkConfig
+
+SPACE = "nineteen:" + ",".join(f"class{k}#0000{k:02x}" for k in range(19))
+PAIRS = ((1, 0), (0, 2))
+Batch = dict[str, torch.Tensor]
+
+
+def build(options: argparse.Namespace) -> ThreeWaysMethod:
+    torch.manual_seed(0)
+    network = SegmentationNetworkConfig(
+        encoder=options.encoder, weights="none", decoder="three_ways" if options.aspp else "monodepth2",
+        exchange="pad", output_stride=options.output_stride,
+    )  # fmt: skip
+    config = ThreeWaysConfig(
+        network=network, pose=PoseConfig(encoder="resnet18", weights="none"), multi_task=True, depth="online"
+    )
+    frames = FrameOptions(height=options.height, width=options.width, label_space=SPACE)
+    method = ThreeWaysMethod(config, frames).to(options.device).train()
+    return method.to(memory_format=torch.channels_last)
+
+
+def batches(options: argparse.Namespace) -> dict[str, Batch]:
+    found = {}
+    for role in ("labelled", "unlabelled"):
+        batch = random_batch(options.batch, options.height, options.width, options.device)
+        batch["label"] = torch.randint(19, (options.batch, options.height, options.width), device=options.device)
+        batch["labelled"] = torch.zeros(options.batch, dtype=torch.bool, device=options.device)
+        found[role] = batch
+    return found
+
+
+def bare_step(method: ThreeWaysMethod, data: dict[str, Batch]) -> None:
+    """The networks alone."""
+    network = method.network
+    labelled, unlabelled = data["labelled"]["jittered"], data["unlabelled"]["jittered"]
+    first = network(labelled[:, 0], depth=True, side=True)
+    outputs = [first["logits"].mean(), first["side_logits"].mean(), *(d.mean() for d in first["disparities"].values())]
+    with torch.no_grad():
+        method.mean_teacher.network(unlabelled[:, 0])
+    second = network(unlabelled[:, 0], segmentation=False, depth=True)
+    outputs += [d.mean() for d in second["disparities"].values()]
+    assert method.pose is not None
+    for images in (labelled, unlabelled):
+        for pair in PAIRS:
+            axis_angle, translation, _ = method.pose(images[:, list(pair)])
+            outputs += [axis_angle.mean(), translation.mean()]
+    outputs.append(network(unlabelled[:, 0])["logits"].mean())
+    torch.stack(outputs).sum().backward()
+
+
+def full_step(method: ThreeWaysMethod, data: dict[str, Batch], optimizer: torch.optim.Optimizer | None) -> None:
+    """What training does with batches that are already on the device."""
+    losses = method(data, 0)
+    torch.stack([value for name, value in losses.items() if not name.startswith("_")]).sum().backward()
+    if optimizer is not None:
+        optimizer.step()
+        method.after_step(0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--height", type=int, default=128)
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--aspp", action="store_true", help="the paper's decoder, with its spatial pyramid")
+    parser.add_argument("--output_stride", type=int, help="16 as in the paper")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, help="CSV file to append to")
+    options = parser.parse_args()
+    method, data = build(options), batches(options)
+    trained = [value for group in method.parameter_groups() for value in group["params"]]
+    sgd = torch.optim.SGD(trained, lr=1e-6, momentum=0.9, foreach=True)
+    calls = {
+        "bare passes": lambda: bare_step(method, data),
+        "full": lambda: full_step(method, data, None),
+        "full + SGD + teacher": lambda: full_step(method, data, sgd),
+    }
+    times = in_turn(calls, options.rounds, options.device, lambda: method.zero_grad(set_to_none=True))
+    about = {"encoder": options.encoder, "decoder": "three_ways" if options.aspp else "monodepth2",
+             "size": f"{options.height}x{options.width}", "batch": options.batch}  # fmt: skip
+    rows = []
+    for name, seconds in times.items():
+        ratio = seconds / times["bare passes"]
+        print(f"{name:24} {seconds:8.3f} s/step  ratio {ratio:5.2f}")
+        rows.append({**about, "variant": name, "seconds": round(seconds, 4), "ratio": round(ratio, 3),
+                     **stamp(options.device)})  # fmt: skip
+    if options.out:
+        append_rows(options.out, rows)
+
+
+if __name__ == "__main__":
+    main()
