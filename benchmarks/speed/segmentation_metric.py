@@ -1,7 +1,7 @@
 """Speed of counting classes: the confusion matrix of evaluation against a count in Python, pixel by pixel.
 
-    python benchmarks/speed/segmentation_metric.py                          # 1024 x 2048, 19 classes
-    python benchmarks/speed/segmentation_metric.py --height 360 --width 480 --classes 11
+    python -m benchmarks.speed.segmentation_metric                          # 1024 x 2048, 19 classes
+    python -m benchmarks.speed.segmentation_metric --height 360 --width 480 --classes 11
 
 All count pixels in turn, round after round, in one process, and are compared per pixel as ratios of medians; Python
 sees a crop (its cost grows with the pixels), once as arrays that it indexes pixel by pixel, once as lists, its fastest
@@ -11,10 +11,6 @@ CSV row to ``--out``.
 """
 
 import argparse
-import csv
-import platform
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vergence import __version__
-from vergence.engine.evaluate_segmentation import resize_logits
+from benchmarks.speed.common import append_rows, in_turn, stamp
+from vergence.engine.evaluate_segmentation import best_class
 from vergence.metrics.segmentation import ConfusionMatrix, scores
 
 IGNORED_LABEL = 255
@@ -58,16 +54,6 @@ def count(prediction: Tensor, label: Tensor, classes: int, images: int = 1) -> T
     return metric.compute()
 
 
-def timed(call: Callable[[], object], device: str) -> float:
-    if device == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    call()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--height", type=int, default=1024)
@@ -79,67 +65,49 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, help="CSV file to append to")
     options = parser.parse_args()
-    classes, device = options.classes, options.device
+    classes, device, size = options.classes, options.device, (options.height, options.width)
     generator = torch.Generator().manual_seed(0)
-    size = (options.height, options.width)
     label = torch.randint(0, classes, size, generator=generator, dtype=torch.uint8)
     label[torch.rand(size, generator=generator) < 0.1] = IGNORED_LABEL
     logits = torch.rand(classes, options.height // 2, options.width // 2, generator=generator)
-    prediction = resize_logits(logits, size).argmax(dim=0)
+    prediction = best_class(logits, size)
     crop = (prediction[: options.crop, : options.crop], label[: options.crop, : options.crop])
     arrays = (crop[0].numpy(), crop[1].numpy())
     assert count(*crop, classes).tolist() == count_arrays(*arrays, classes).tolist() == count_lists(*crop, classes)
     label, logits, prediction = label.to(device), logits.to(device), prediction.to(device)
     few, many, pixels = options.streamed, 4 * options.streamed, options.height * options.width
 
-    def evaluate() -> object:
-        return scores(count(resize_logits(logits, size).argmax(dim=0), label, classes))
-
     table: dict[str, tuple[int, Callable[[], object]]] = {
         "Python, arrays": (crop[0].numel(), lambda: count_arrays(*arrays, classes)),
         "Python, lists": (crop[0].numel(), lambda: count_lists(*crop, classes)),
         "count": (pixels, lambda: count(prediction, label, classes)),
-        "evaluate": (pixels, evaluate),
+        "evaluate": (pixels, lambda: scores(count(best_class(logits, size), label, classes))),
         "stream few": (few * pixels, lambda: count(prediction, label, classes, few)),
         "stream many": (many * pixels, lambda: count(prediction, label, classes, many)),
     }
-    times: dict[str, list[float]] = {name: [] for name in table}
-    for turn in range(options.rounds + 1):  # the first round warms up
-        for name, (counted, call) in table.items():
-            seconds = timed(call, device) / counted
-            if turn:
-                times[name].append(seconds)
-    median = {name: statistics.median(values) for name, values in times.items()}
+    seconds = in_turn({name: call for name, (_, call) in table.items()}, options.rounds, device)
+    cost = {name: seconds[name] / counted for name, (counted, _) in table.items()}
     print(
         f"{options.height}x{options.width}, {classes} classes, on {device}, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}, {options.rounds} rounds"
     )
     print(f"{'variant':16} {'ns/pixel':>9} {'ms/image':>9}   times as fast as Python with arrays, with lists")
-    for name, seconds in median.items():
-        arrays_ratio, lists_ratio = (median[f"Python, {kind}"] / seconds for kind in ("arrays", "lists"))
-        print(f"{name:16} {1e9 * seconds:9.2f} {1e3 * seconds * pixels:9.1f} {arrays_ratio:33.1f} {lists_ratio:11.1f}")
-    growth = median["stream many"] / median["stream few"]
+    for name, each in cost.items():
+        ratios = [cost[f"Python, {kind}"] / each for kind in ("arrays", "lists")]
+        print(f"{name:16} {1e9 * each:9.2f} {1e3 * each * pixels:9.1f} {ratios[0]:33.1f} {ratios[1]:11.1f}")
+    growth = cost["stream many"] / cost["stream few"]
     print(f"growth with four times the images {growth:.2f}")
     if options.out:
         row = {
             "size": f"{options.height}x{options.width}",
             "classes": classes,
-            "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or "cpu",
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "vergence": __version__,
-            "count_ratio": round(median["Python, arrays"] / median["count"], 1),
-            "count_ratio_lists": round(median["Python, lists"] / median["count"], 1),
-            "evaluate_ratio": round(median["Python, arrays"] / median["evaluate"], 1),
-            "count_ms": round(1e3 * median["count"] * pixels, 2),
+            "count_ratio": round(cost["Python, arrays"] / cost["count"], 1),
+            "count_ratio_lists": round(cost["Python, lists"] / cost["count"], 1),
+            "evaluate_ratio": round(cost["Python, arrays"] / cost["evaluate"], 1),
+            "count_ms": round(1e3 * cost["count"] * pixels, 2),
             "growth": round(growth, 3),
         }
-        new = not options.out.exists()
-        with options.out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        append_rows(options.out, [row | stamp(device)])
 
 
 if __name__ == "__main__":

