@@ -7,8 +7,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 IGNORED_LABEL = 255
-_PIECE = 2**15
-"""Pixels counted at once on a CPU: what is computed for them stays in its cache."""
+_PIECE = 2**14
+"""Pixels counted at once on a CPU: they stay in its cache, and are too few for threads that would only wait."""
 
 
 class SegmentationScores(TypedDict):
