@@ -34,7 +34,7 @@ SECTION = "|".join(sorted({key.split(".")[0] for key in SETTINGS if "." in key})
 """First words of settings."""
 FILES = {"depth.pth", "train.txt"}
 """Names of files that look like settings."""
-UNNAMED = {"progress", "overrides", "options", "run", "input", "inputs", "layout", "root", "weights"}
+UNNAMED = {"progress", "overrides", "options", "run", "input", "inputs", "layout", "root", "weights", "manifest", "source"}
 """Parameters of verbs that are no options of a command: positional, or of Python only."""
 
 

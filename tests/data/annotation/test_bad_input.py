@@ -13,7 +13,9 @@ from PIL import Image
 
 from tests.data.annotation.annotated import SPACE, bare, read_labels, world
 from vergence.data.annotation import coco, export_labels, import_labels
-from vergence.data.labels import CITYSCAPES_19
+from vergence.data.images import read_label
+from vergence.data.labels import CITYSCAPES_19, label_space
+from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
@@ -98,20 +100,34 @@ def test_colours_instead_of_ids(manifest: Manifest) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "cannot be read as classes"),
-        ("[]", "cannot be read as classes"),
-        ('{"classes": [{"id": 0, "name": "a", "colour": "blue"}]}', "colours such as #804080"),
-        ('{"classes": [{"id": 300, "name": "a", "colour": "#000000"}]}', "ids from 0 to 255"),
-        (
-            '{"classes": [{"id": 0, "name": "a", "colour": "#000000"}, {"id": 1, "name": "a", "colour": "#000001"}]}',
-            "the name 'a' twice",
-        ),
+        ("{", "cannot be read as JSON"),
+        ("[]", "is no list of classes"),
+        ('{"classes": [{"name": "a", "color": "blue"}]}', "colour 'blue' is not of the form #rrggbb"),
+        ('{"classes": [{"id": 300, "name": "a"}]}', "id 300"),
+        ('{"classes": ["a", "a"]}', "distinct class names"),
     ],
 )
 def test_broken_classes(manifest: Manifest, content: str, said: str) -> None:
     source = exported(manifest, "png")
     (source / "classes.json").write_text(content)
     assert said in complaint(manifest, source)
+
+
+def test_classes_that_people_wrote(manifest: Manifest) -> None:
+    """Names alone: ids are read, whatever the palette; colours cannot be."""
+    source = exported(manifest, "png")
+    (source / "classes.json").write_text('["grass", "path", "old shed"]')
+    import_labels(source, bare(manifest), manifest.root / "m.csv")
+    np.testing.assert_array_equal(read_labels(manifest.root / "m.csv")[0], LABEL)
+    Image.open(source / "labels" / "a__000.png").convert("RGB").save(source / "labels" / "a__000.png")
+    assert "gives no colour to each class" in complaint(manifest, source)
+
+
+def test_a_png_export_is_a_folder_to_train_from(manifest: Manifest) -> None:
+    found = resolve_input(exported(manifest, "png"))
+    assert [row.label != "" for row in found] == [True, True, True]
+    assert label_space(found[0].label_space).classes == SPACE.classes
+    np.testing.assert_array_equal(read_label(found.path(0, "label")), LABEL)
 
 
 def test_unknown_class(manifest: Manifest) -> None:

@@ -1,9 +1,13 @@
-"""Plain files: ``labels/NAME.png`` with class ids and a palette, ``images/``, and ``classes.json`` with the names."""
+"""Plain files: ``labels/NAME.png`` with class ids and a palette, ``images/``, and ``classes.json`` with the names.
 
+The same form that :mod:`vergence.data.layouts` knows as a folder of images and labels.
+"""
+
+import contextlib
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -23,7 +27,8 @@ from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, 
 from vergence.data.atomic import write_text
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.images import opened
-from vergence.data.labels import LabelSpace
+from vergence.data.label_files import read_label_space
+from vergence.data.labels import LabelSpace, label_space
 from vergence.errors import InputError
 
 CLASSES = "classes.json"
@@ -31,8 +36,14 @@ CLASSES = "classes.json"
 
 def write(frames: Iterable[ExportedFrame], classes: AnnotationClasses, out: Path) -> None:
     """Write images, labels of those frames that have one, and the classes."""
-    rows = [{"id": index, "name": name, "colour": hexadecimal(colour)} for index, name, colour in classes.painted()]
-    text = {"label_space": classes.space.text(), "ignore": rows.pop(), "classes": rows}
+    rows = [{"id": index, "name": name, "color": hexadecimal(colour)} for index, name, colour in classes.painted()]
+    text = {
+        "name": classes.space.name,
+        "label_space": classes.space.text(),
+        "ignore_index": IGNORED_LABEL,
+        "ignore": rows.pop(),
+        "classes": rows,
+    }
     write_text(out / CLASSES, json.dumps(text, indent=2) + "\n")
     for frame in frames:
         frame.copy_image(out / "images")
@@ -48,76 +59,83 @@ def write_palette_png(path: Path, label: Label, palette: list[int]) -> None:
     image.save(path)
 
 
+@dataclass(frozen=True)
+class _Classes:
+    """What values of the files mean."""
+
+    names: list[str]
+    """Of the classes in order of id, and of what is ignored."""
+    colours: list[Colour]
+    void: tuple[int, ...]
+    """Ids of what is ignored."""
+    coloured: bool
+    """Whether the colours are those of the file, and not made up."""
+    space: str
+
+
 def read(folder: Path, problems: Problems, known: LabelSpace | None = None) -> Annotations:
     """Read what :func:`write` wrote and people changed: ids with or without palette, or the colours of the classes."""
-    names, colours, ids, space = _read_classes(folder / CLASSES)
-    found = Annotations(names, colours, space)
+    classes = _read_classes(folder / CLASSES)
+    found = Annotations(classes.names, classes.colours, classes.space)
     for path in sorted(folder.glob("labels/**/*.png")):
         name = path.relative_to(folder / "labels").with_suffix("").as_posix()
 
         def load(size: tuple[int, int], path: Path = path) -> Label:
-            return _read_mask(path, size, colours, ids)
+            return _read_mask(path, size, classes)
 
         found.masks[name] = load
     return found
 
 
-def _read_classes(path: Path) -> tuple[list[str], list[Colour], list[int], str]:
-    """Names and colours, the ids of the files that stand for them, and the label space by text."""
-    try:
-        text: Any = json.loads(path.read_text(encoding="utf-8"))
-        rows = [*text["classes"], *([text["ignore"]] if text.get("ignore") else [])]
-        names = [str(row["name"]) for row in rows]
-        ids = [int(row["id"]) for row in rows]
-        colours = [parse_colour(str(row["colour"])) for row in rows]
-        space = str(text.get("label_space", ""))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; put the {CLASSES} of the export beside labels/.") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} cannot be read as classes ({type(error).__name__}: {error}); "
-            'expected {"classes": [{"id": 0, "name": "road", "colour": "#804080"}, ...]}.'
-        ) from error
-    listed: dict[str, list[Any]] = {"name": names, "id": ids, "colour": colours}
-    for kind, values in listed.items():
-        doubled = [value for value in values if values.count(value) > 1]
-        if doubled:
-            raise InputError(f"{path} has the {kind} {doubled[0]!r} twice; give each class its own.")
-    if None in colours or not all(0 <= value <= 255 for value in ids):
-        raise InputError(f"{path} needs colours such as #804080 and ids from 0 to 255; correct it.")
-    given = [colour for colour in colours if colour is not None]
-    if IGNORED_LABEL not in ids:
-        ids.append(IGNORED_LABEL)
-        names.append(next(name for name in IGNORE_NAMES if name not in names))
-        given += distinct_colours([IGNORE_COLOUR], given)
-    return names, given, ids, space
+def _read_classes(path: Path) -> _Classes:
+    """The classes of a file, ours or one that people wrote; InputError as of ``read_label_space``."""
+    space = read_label_space(path)
+    text = json.loads(path.read_text(encoding="utf-8"))
+    entries = (text.get("classes") or text.get("labels")) if isinstance(text, dict) else text
+    given = text.get("ignore") if isinstance(text, dict) else None
+    ignore = given if isinstance(given, dict) else {}
+    fallback = next(name for name in (*IGNORE_NAMES, "no class") if name not in space.classes)
+    colour = parse_colour(str(ignore.get("color"))) or distinct_colours([IGNORE_COLOUR], space.colours)[0]
+    own = space.text()
+    with contextlib.suppress(InputError, AttributeError):
+        stated = str(text.get("label_space", ""))
+        own = stated if label_space(stated).classes == space.classes else own
+    return _Classes(
+        [*space.classes, str(ignore.get("name", fallback))],
+        [*space.colours, colour],
+        (*space.void, IGNORED_LABEL),
+        isinstance(entries, dict) or all(isinstance(one, dict) and {"color", "colour"} & one.keys() for one in entries or []),
+        own,
+    )
 
 
-def _read_mask(path: Path, size: tuple[int, int], colours: list[Colour], ids: list[int]) -> Label:
+def _read_mask(path: Path, size: tuple[int, int], classes: _Classes) -> Label:
     """Places of the classes (H, W) uint8."""
-    places = list(range(len(ids)))
     with opened(path) as image:
-        mode = image.mode
-        if mode in ("L", "P", "1"):
-            stored = np.array(image, dtype=np.uint8)
-        else:
-            picture = np.array(image.convert("RGB"))
-        palette = image.getpalette() if mode == "P" else None
-    if mode in ("L", "P", "1"):
-        check_size(stored, size, str(path))
-        table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
-        table[ids] = places
-        present = [int(value) for value in np.unique(stored)]
-        unknown = [value for value in present if value not in ids and value != IGNORED_LABEL]
-        if unknown:
-            raise InputError(
-                f"{path} has the id {unknown[0]} ({np.sum(stored == unknown[0])} pixels), which is no class"
-            )
-        if palette is not None:
-            _check_palette(path, palette, present, dict(zip(ids, colours, strict=True)))
-        return table[stored]
-    check_size(picture, size, str(path))
-    mask, strangers = ids_of_colours(picture, colours, places)
+        palette = image.getpalette() if image.mode == "P" else None
+        ids = image.mode in ("L", "P", "1")
+        stored = np.array(image if ids else image.convert("RGB"), dtype=np.uint8)
+    check_size(stored, size, str(path))
+    if not ids:
+        return _from_colours(path, stored, classes)
+    last = len(classes.names) - 1
+    places = {**dict(zip(range(last), range(last), strict=True)), **dict.fromkeys(classes.void, last)}
+    present = [int(value) for value in np.unique(stored)]
+    for value in present:
+        if value not in places:
+            count = int((stored == value).sum())
+            raise InputError(f"{path} has the id {value} ({count} pixels), which is no class in {CLASSES}")
+    if palette is not None and classes.coloured:
+        _check_palette(path, palette, present, {value: classes.colours[place] for value, place in places.items()})
+    table = np.array([places.get(value, IGNORED_LABEL) for value in range(256)], dtype=np.uint8)
+    return table[stored]
+
+
+def _from_colours(path: Path, picture: Label, classes: _Classes) -> Label:
+    """Places (H, W) of colours (H, W, 3)."""
+    if not classes.coloured or len(set(classes.colours)) < len(classes.colours):
+        raise InputError(f"{path} holds colours, but {CLASSES} gives no colour to each class; save ids in one channel")
+    mask, strangers = ids_of_colours(picture, classes.colours, range(len(classes.colours)))
     if strangers:
         raise InputError(unknown_colours(path, strangers))
     return mask
