@@ -1,6 +1,7 @@
 """The depth port: estimated inverse depth for every frame, from whatever estimates it, once and for all.
 
-A port is a text: a depth run's folder, a folder of depth files, "truth" (measured depth), "hf:MODEL" or "onnx:FILE".
+A port is a text: a depth run's folder, a folder of depth files, "truth" (measured depth), "hf:MODEL", "onnx:FILE" or
+"onnx-depth:FILE" (see :mod:`vergence.engine.foreign_depth`).
 """
 
 import hashlib
@@ -44,7 +45,7 @@ def with_estimates(
 
     Args:
         port: see the module.
-        size: (H, W) at which models without a size of their own ("hf:", "onnx:") see the frames.
+        size: (H, W) at which models without a size of their own see the frames ("onnx:").
         progress: called with (done, total).
 
     Raises:
@@ -89,7 +90,7 @@ def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Est
     kind, _, name = port.partition(":")
     if port == "truth":
         return home / "truth", _truth
-    if kind in ("hf", "onnx"):
+    if kind in ("hf", "onnx", "onnx-depth") and name:
         from vergence.engine.foreign_depth import open_model
 
         identity, estimator = open_model(kind, name, size, device)
