@@ -39,6 +39,8 @@ class FramesConfig:
     """Manifest, folder or video to train on."""
     val: str | None = None
     """Another source for evaluation; default the same."""
+    source_domain: str | None = None
+    """Labelled data of another domain, such as simulated streets, for the role "source" of methods that adapt."""
     train_split: str = "train"
     val_split: str = "val"
     """What ``evaluate.split`` is unless it is given."""
@@ -214,7 +216,8 @@ def load_config(
     if isinstance(overrides, Mapping):
         values, overrides = _merged(values, _nested(overrides)), ()
     config = config_from_dict(values, overrides, str(recipe))
-    for holder, name in ((config.frames, "source"), (config.frames, "val"), (config.frames.labelled, "file")):
+    paths = [(config.frames, name) for name in ("source", "source_domain", "val")]
+    for holder, name in [*paths, (config.frames.labelled, "file")]:
         if path := getattr(holder, name):  # a run is resumed and evaluated from other folders
             setattr(holder, name, str(Path(path).expanduser().absolute()))
     return config

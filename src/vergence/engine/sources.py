@@ -58,14 +58,13 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
         roles["labelled"] = training.select(predicate=lambda row: training.root / row.image in chosen)
         if "unlabelled" in roles:
             roles["unlabelled"] = _unlabelled(config, source, training, chosen)
-    if port := config.section.depth_port:
-        size = (frames.options.height, frames.options.width)
-        roles = {
-            role: with_estimates(manifest, port, size, device)
-            if config.section.frame_options(role, frames.options).load_estimate
-            else manifest
-            for role, manifest in roles.items()
-        }
+    if "source" in roles:
+        roles["source"] = _source_domain(config)
+    size = (frames.options.height, frames.options.width)
+    for role, manifest in roles.items():
+        port = config.section.depth_port_of(role)
+        if port and config.section.frame_options(role, frames.options).load_estimate:
+            roles[role] = with_estimates(manifest, port, size, device)
     return Sources(roles, _evaluation(config, source), subset)
 
 
@@ -81,6 +80,21 @@ def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen:
                 "labelled frames in frames.labelled.count."
             )
     return manifest.changed(lambda row: row if manifest.root / row.image in chosen else replace(row, label=""))
+
+
+def _source_domain(config: RunConfig) -> Manifest:
+    """The labelled frames of the domain that is adapted from."""
+    frames = config.frames
+    if not frames.source_domain:
+        raise InputError(
+            f"method {config.method} learns from labels of another domain as well; name its manifest or folder in "
+            "frames.source_domain."
+        )
+    manifest = _split(resolve_input(Path(frames.source_domain)), frames.train_split)
+    labelled = manifest.select(predicate=lambda row: bool(row.label))
+    if len(labelled) == 0:
+        raise InputError(f"{manifest.name} has no labels, and frames.source_domain must; add the column label to it.")
+    return labelled
 
 
 def _evaluation(config: RunConfig, source: Manifest) -> Manifest | None:
@@ -124,5 +138,6 @@ def build_loaders(
     for number, (role, manifest) in enumerate(roles.items()):
         options = config.section.frame_options(role, frames.options)
         dataset = FrameDataset(manifest, options, train=True, seed=seed + number, cache=cache)
-        loaders[role] = build_loader(dataset, share, workers, seed + number, rank, world, start)
+        size = share * config.section.samples(role)
+        loaders[role] = build_loader(dataset, size, workers, seed + number, rank, world, start)
     return loaders

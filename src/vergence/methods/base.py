@@ -24,6 +24,14 @@ class MethodConfig:
         """Where the ``estimate`` of frames comes from (see :mod:`vergence.engine.estimates`); "" where none is used."""
         return ""
 
+    def depth_port_of(self, role: str) -> str:
+        """The same for the frames of one role, where roles differ."""
+        return self.depth_port
+
+    def samples(self, role: str) -> int:
+        """How many samples of a role come for each one of ``frames.batch_size``."""
+        return 1
+
     def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
         """How frames of a role are loaded, from the run's own options."""
         return options

@@ -192,17 +192,12 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         weight = self.config.depth_weight
         return {key: value if key.startswith("_") else weight * value for key, value in seen.items()}
 
-    def unlabelled_losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """Steps 2 to 5 of section 4.3: pseudo-labels, depth, mixing, consistency."""
+    def unlabelled_losses(self, batch: Batch, step: int, probabilities: Tensor | None = None) -> dict[str, Tensor]:
+        """Steps 2 to 5 of section 4.3: pseudo-labels (unless they are given), depth, mixing, consistency."""
         config, images = self.config, batch["frames"][:, 0]
-        probabilities = self.pseudo_probabilities(batch)
-        losses: dict[str, Tensor] = {}
-        depth = batch.get("estimate")
-        if config.multi_task and config.depth == "online":
-            prediction = self.network(batch["jittered"][:, 0], segmentation=False, depth=True)
-            seen = self._depth_losses(prediction["disparities"], batch, step + 1)
-            losses |= {f"unlabelled_{key}": value for key, value in seen.items() if not key.startswith("_")}
-            depth = normalised_disparity(prediction["disparities"], images)
+        if probabilities is None:
+            probabilities = self.pseudo_probabilities(batch)
+        losses, depth = self.unlabelled_depth(batch, step)
         if config.consistency.clean > 0:
             losses["clean"] = clean_loss(
                 config.consistency, lambda seen: to_size(self.network(seen)["logits"], seen), images, probabilities
@@ -213,6 +208,16 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         losses["_confident"] = mixed.share
         losses["_own"] = mixed.mask.mean()
         return losses
+
+    def unlabelled_depth(self, batch: Batch, step: int) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Depth to mix by (B, 1, H, W), if there is any; learned online, with the losses of view synthesis."""
+        if not (self.config.multi_task and self.config.depth == "online"):
+            return {}, batch.get("estimate")
+        images = batch["frames"][:, 0]
+        prediction = self.network(batch["jittered"][:, 0], segmentation=False, depth=True)
+        seen = self._depth_losses(prediction["disparities"], batch, step + 1)
+        losses = {f"unlabelled_{key}": value for key, value in seen.items() if not key.startswith("_")}
+        return losses, normalised_disparity(prediction["disparities"], images)
 
     @torch.no_grad()
     def pseudo_probabilities(self, batch: Batch) -> Tensor:
