@@ -162,6 +162,18 @@ def test_names_of_images_are_understood_where_they_are_unique(manifest: Manifest
     assert (done.imported, done.missing) == (2, 1)
 
 
+def test_masks_in_a_folder_called_images_survive_an_archive(manifest: Manifest) -> None:
+    """CVAT keeps the folders of the pictures that were uploaded."""
+    source = exported(manifest, "cvat")
+    inner = source / "SegmentationClass" / "images" / "b"
+    inner.mkdir(parents=True)
+    (source / "SegmentationClass" / "b__000.png").rename(inner / "000.png")
+    with zipfile.ZipFile(manifest.root / "x.zip", "w") as archive:
+        for path in source.rglob("*.*"):
+            archive.write(path, Path("job_7") / path.relative_to(source))
+    assert import_labels(manifest.root / "x.zip", manifest, manifest.root / "m.csv").imported == 3
+
+
 def test_frames_without_annotation(manifest: Manifest) -> None:
     source = exported(manifest, "png")
     (source / "labels" / "b__000.png").unlink()

@@ -20,7 +20,8 @@ from vergence.errors import InputError
 
 Label = NDArray[np.uint8]
 _SHOWN = 20
-_PICTURES = ("images/", "JPEGImages/")
+_FOLDERS = ("images", "JPEGImages", "annotations", "labels", "SegmentationClass", "SegmentationObject")
+"""Folders of all formats."""
 
 
 @dataclass(frozen=True)
@@ -139,19 +140,21 @@ def unpacked(source: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(source) as archive:
                 for member in archive.infolist():
-                    if not any(f"/{member.filename}".find(f"/{part}") >= 0 for part in _PICTURES):
+                    if not _is_picture(member.filename):
                         archive.extract(member, folder)
         except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
             raise InputError(f"{source} cannot be unpacked ({error}); export it again.") from error
         yield _inner(Path(folder))
 
 
+def _is_picture(member: str) -> bool:
+    """Whether a file of an archive is below the folder of images; masks may be in a folder of that name themselves."""
+    parts = member.split("/")[:-1]
+    return next((part in ("images", "JPEGImages") for part in parts[:2] if part in _FOLDERS), False)
+
+
 def _inner(folder: Path) -> Path:
     """Archives often hold one folder that holds everything."""
     entries = [entry for entry in folder.iterdir() if not entry.name.startswith(("__MACOSX", "."))]
-    return (
-        entries[0] if len(entries) == 1 and entries[0].is_dir() and entries[0].name not in _FORMAT_FOLDERS else folder
-    )
-
-
-_FORMAT_FOLDERS = ("annotations", "labels", "SegmentationClass")
+    alone = len(entries) == 1 and entries[0].is_dir() and entries[0].name not in _FOLDERS
+    return entries[0] if alone else folder

@@ -25,7 +25,7 @@ from vergence.data.annotation.png import write_palette_png
 from vergence.data.annotation.registry import detect, reader
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LABEL_SPACES, LabelSpace, label_space
-from vergence.data.manifest import FrameRow, Manifest
+from vergence.data.manifest import Manifest
 from vergence.data.table import nearest
 from vergence.errors import InputError
 
@@ -109,14 +109,13 @@ def import_labels(
             _tidy(staging, fresh)
             raise
         _tidy(staging, fresh=[])
-    root = manifest.root
-    labelled: list[FrameRow] = []
-    for index, row in enumerate(manifest):
-        if index in rows:
-            label = Path(os.path.relpath(folder / f"{frame_name(row)}.png", root)).as_posix()
-            row = dataclasses.replace(row, label=label, label_space=chosen.text())
-        labelled.append(row)
-    Manifest(labelled, root, manifest.name).write(out)
+    labelled = [
+        dataclasses.replace(row, label=str(folder / f"{frame_name(row)}.png"), label_space=chosen.text())
+        if index in rows
+        else row
+        for index, row in enumerate(manifest)
+    ]
+    Manifest(labelled, manifest.root, manifest.name).write(out)
     return ImportedLabels(out, name, chosen, len(manifest), len(rows), empty, len(manifest) - len(rows))
 
 

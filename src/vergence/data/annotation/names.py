@@ -40,6 +40,11 @@ def _number(stem: str) -> int | None:
     return int(max(reversed(groups), key=len)) if groups else None
 
 
+def _one_ends_the_other(path: str, other: str) -> bool:
+    path, other = (f"/{text.lstrip('./')}" for text in (path, other))
+    return path.endswith(other) or other.endswith(path)
+
+
 class FrameNames:
     """Finds the row that an annotator's file belongs to.
 
@@ -61,7 +66,7 @@ class FrameNames:
             return self.exact[path.name]
         found = self.others.get(path.name, [])
         if len(found) > 1:
-            found = [index for index in found if f"/{self._images[index]}".endswith(f"/{path.as_posix().lstrip('/')}")]
+            found = [index for index in found if _one_ends_the_other(self._images[index], path.as_posix())]
         if len(found) == 1:
             return found[0]
         if found or path.name in self.others:

@@ -92,6 +92,7 @@ def _read_classes(path: Path) -> _Classes:
     space = read_label_space(path)
     text = json.loads(path.read_text(encoding="utf-8"))
     entries = (text.get("classes") or text.get("labels")) if isinstance(text, dict) else text
+    listed = entries if isinstance(entries, list) else []
     given = text.get("ignore") if isinstance(text, dict) else None
     ignore = given if isinstance(given, dict) else {}
     fallback = next(name for name in (*IGNORE_NAMES, "no class") if name not in space.classes)
@@ -104,7 +105,8 @@ def _read_classes(path: Path) -> _Classes:
         [*space.classes, str(ignore.get("name", fallback))],
         [*space.colours, colour],
         (*space.void, IGNORED_LABEL),
-        isinstance(entries, dict) or all(isinstance(one, dict) and {"color", "colour"} & one.keys() for one in entries or []),
+        isinstance(entries, dict)
+        or all(isinstance(one, dict) and {"color", "colour"} & one.keys() for one in entries or []),
         own,
     )
 
