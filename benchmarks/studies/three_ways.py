@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.studies.common import labelled_rows, paired_summary, read_rows, trained, write_rows
 
 KEYS = ("data", "study", "variant", "seed", "labels", "steps")
-LABELS = {"toytown": (10, 30, 100, None), "camvid": (10, 30, 100, None)}
+LABELS = {"toytown": (10, 30, 100, None), "camvid": (20, 50, 100, None)}
 CRITERIA = ("random", "uniform", "ds", "us", "ds_us")
 
 

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from vergence.data.cache import FrameCache
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_reader import LEGACY_SIZE, FrameReader
+from vergence.data.images import open_image
 from vergence.data.manifest import Manifest
 from vergence.data.transforms import View, crop_view, draw_jitter, flip_view, legacy_flip_intrinsics, no_jitter
 from vergence.errors import InputError
@@ -104,6 +105,11 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
         if view.estimate is not None:
             sample["estimate"] = view.estimate.contiguous()
         return sample
+
+    def label(self, row: int) -> Tensor:
+        """The label (H, W) of a manifest's row, at working size, neither flipped nor cropped."""
+        image = open_image(self.manifest.path(row))
+        return self._reader.label(row, self._reader.placement((image.height, image.width)))
 
     def _usable_rows(self) -> list[int]:
         manifest, offsets = self.manifest, self.options.offsets

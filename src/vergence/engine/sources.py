@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vergence.data.batch import IGNORED_LABEL
 from vergence.data.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
 from vergence.data.layouts import resolve_input
@@ -14,11 +15,13 @@ from vergence.data.subsets import Subset, labelled_subset
 from vergence.engine.checkpoint import read_settings
 from vergence.engine.config import RunConfig
 from vergence.engine.estimates import with_estimates
+from vergence.engine.inputs import evenly_spaced
 from vergence.engine.runtime import count_workers
 from vergence.errors import InputError
 from vergence.methods import METHODS
 
 _log = logging.getLogger("vergence")
+_LABELS_SEEN = 32
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,22 @@ def build_loaders(
     for number, (role, manifest) in enumerate(roles.items()):
         options = config.section.frame_options(role, frames.options)
         dataset = FrameDataset(manifest, options, train=True, seed=seed + number, cache=cache)
+        if role in ("labelled", "source") and options.load_label:
+            _check_labels(dataset)
         size = share * config.section.samples(role)
         loaders[role] = build_loader(dataset, size, workers, seed + number, rank, world, start)
     return loaders
+
+
+def _check_labels(dataset: FrameDataset) -> None:
+    """InputError where no label that is looked at says anything; labels that alone are empty are said in the log."""
+    rows = evenly_spaced(dataset.rows, _LABELS_SEEN)
+    empty = [row for row in rows if bool((dataset.label(row) == IGNORED_LABEL).all())]
+    if len(empty) == len(rows):
+        raise InputError(
+            f"{dataset.manifest.name} has labels without a single class: all pixels of the {len(rows)} that were "
+            f"looked at are ignored, the first is {dataset.manifest.path(rows[0], 'label')}; check the label files "
+            "and their label space."
+        )
+    if empty:
+        _log.warning("%d of %d labels that were looked at are all ignored pixels", len(empty), len(rows))
