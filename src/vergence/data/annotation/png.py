@@ -14,7 +14,6 @@ from PIL import Image
 
 from vergence.data.annotation.classes import (
     IGNORE_COLOUR,
-    IGNORE_NAMES,
     AnnotationClasses,
     Colour,
     distinct_colours,
@@ -95,18 +94,16 @@ def _read_classes(path: Path) -> _Classes:
     listed = entries if isinstance(entries, list) else []
     given = text.get("ignore") if isinstance(text, dict) else None
     ignore = given if isinstance(given, dict) else {}
-    fallback = next(name for name in (*IGNORE_NAMES, "no class") if name not in space.classes)
     colour = parse_colour(str(ignore.get("color"))) or distinct_colours([IGNORE_COLOUR], space.colours)[0]
     own = space.text()
     with contextlib.suppress(InputError, AttributeError):
         stated = str(text.get("label_space", ""))
         own = stated if label_space(stated).classes == space.classes else own
     return _Classes(
-        [*space.classes, str(ignore.get("name", fallback))],
+        [*space.classes, AnnotationClasses.of(space).ignore],
         [*space.colours, colour],
         (*space.void, IGNORED_LABEL),
-        isinstance(entries, dict)
-        or all(isinstance(one, dict) and {"color", "colour"} & one.keys() for one in entries or []),
+        isinstance(entries, dict) or all(isinstance(one, dict) and one.keys() & {"color", "colour"} for one in listed),
         own,
     )
 
