@@ -1,4 +1,4 @@
-"""Losses on depth features and on depth itself (Three Ways)."""
+"""Losses on depth features and on depth itself (Three Ways, CorDA)."""
 
 import torch
 from torch import Tensor
@@ -40,6 +40,38 @@ def berhu(prediction: Tensor, target: Tensor, mask: Tensor | None = None, apply_
         if not broadcasts_to(mask.shape, prediction.shape):
             raise ValueError(f"mask has shape {tuple(mask.shape)}, expected {tuple(prediction.shape)}")
         difference = difference * mask.to(difference.dtype)
+    return _reverse_huber(difference).mean()
+
+
+def berhu_valid(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Reverse Huber loss (scalar) where depth is known (CorDA, section 3): as :func:`berhu`, but the mean is over
+    valid elements only; 0 where there are none.
+
+    Args:
+        prediction: usually (B, 1, H, W).
+        target: the same shape; gets no gradient, and is not looked at where it is not valid.
+        valid: bool of the same shape, or broadcastable to it.
+    """
+    if prediction.shape != target.shape:
+        raise ValueError(f"prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}")
+    if valid.dtype != torch.bool or not broadcasts_to(valid.shape, prediction.shape):
+        raise ValueError(
+            f"valid has shape {tuple(valid.shape)} of {valid.dtype}, expected {tuple(prediction.shape)} of torch.bool"
+        )
+    prediction, target = full_precision(prediction), full_precision(target.detach())
+    valid = valid.expand(prediction.shape)
+    # equal where nothing is known: no loss there, and a gradient of exactly 0 whatever the target holds
+    difference = (torch.where(valid, target, prediction.detach()) - prediction).abs()
+    return valid_mean(_reverse_huber(difference), valid)
+
+
+def valid_mean(errors: Tensor, valid: Tensor) -> Tensor:
+    """Mean (scalar) over valid elements (bool, the same shape), 0 where there are none; nothing waits for a count."""
+    return (errors * valid).sum() / valid.sum().clamp(min=1)
+
+
+def _reverse_huber(difference: Tensor) -> Tensor:
+    """a where a <= c = 0.2 max(a), a constant to the gradient, and (a^2 + c^2) / 2c elsewhere."""
     limit = 0.2 * difference.detach().max()
     divisor = torch.where(limit > 0, limit, torch.ones_like(limit))
-    return torch.where(difference <= limit, difference, (difference * (difference / divisor) + limit) / 2).mean()
+    return torch.where(difference <= limit, difference, (difference * (difference / divisor) + limit) / 2)

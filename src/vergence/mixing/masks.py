@@ -83,16 +83,18 @@ def depth_band_mask(disparity: Tensor, low: float, high: float, official: bool =
 
 def classmix_mask(
     labels: Tensor,
-    ignore: int = 255,
+    ignore: int | None = 255,
     chosen: Sequence[Tensor] | None = None,
     generator: torch.Generator | None = None,
+    round_up: bool = False,
 ) -> Tensor:
     """ClassMix (Olsson et al., WACV 2021): keep the pixels of half of the classes that an image shows, rounded down.
 
     Args:
         labels: (B, H, W) integers in 0..255, usually the teacher's most probable classes.
-        ignore: this label is no class and is never kept.
+        ignore: this label is no class and is never kept; None: every label is a class (CorDA as released).
         chosen: the classes to keep for each image; drawn if not given.
+        round_up: keep the larger half of an odd number (DACS and CorDA), so that a single class is kept.
 
     Returns:
         (B, 1, H, W) float32.
@@ -101,7 +103,7 @@ def classmix_mask(
         raise ValueError(f"labels have shape {tuple(labels.shape)}, expected (B, H, W)")
     flat = labels.long().flatten(1)
     if chosen is None:
-        keep = _half_of_classes(flat, ignore, generator)
+        keep = _half_of_classes(flat, ignore, round_up, generator)
     else:
         if len(chosen) != len(labels):
             raise ValueError(f"classes were chosen for {len(chosen)} images, expected {len(labels)}")
@@ -111,15 +113,16 @@ def classmix_mask(
     return keep.gather(1, flat).view(labels.shape)[:, None]
 
 
-def _half_of_classes(flat: Tensor, ignore: int, generator: torch.Generator | None) -> Tensor:
-    """Table (B, 256), 1 for floor(n / 2) of the n labels in each row of (B, N), all choices equally likely."""
+def _half_of_classes(flat: Tensor, ignore: int | None, round_up: bool, generator: torch.Generator | None) -> Tensor:
+    """Table (B, 256), 1 for half of the n labels in each row of (B, N), all choices equally likely."""
     batch = len(flat)
     present = torch.zeros(batch, _LABELS, dtype=torch.bool, device=flat.device).scatter_(1, flat, True)
-    present[:, ignore] = False
+    if ignore is not None:
+        present[:, ignore] = False
     # every class gets a place in a random order of all; those that are absent go behind
     place = _to(_random((batch, _LABELS), generator), flat).masked_fill(~present, 2.0)
     rank = place.argsort(dim=1).argsort(dim=1)
-    return (rank < present.sum(dim=1, keepdim=True) // 2).float()
+    return (rank < (present.sum(dim=1, keepdim=True) + int(round_up)) // 2).float()
 
 
 def cutmix_mask(
