@@ -39,6 +39,8 @@ def variants(options: argparse.Namespace) -> Iterator[tuple[str, str, int | None
         yield "mixing", "mean teacher" if mix == "none" else mix, few, [
             *mixed, *overrides(three_ways__consistency__mix=mix)
         ]  # fmt: skip
+    published = overrides(three_ways__consistency__mixed_statistics="true")
+    yield "mixing", "depthmix, mixed statistics", few, [*mixed, *published]
     yield "initialisation", "scratch", few, [*plain, *overrides(three_ways__network__weights="none")]
     yield "initialisation", "imagenet", few, plain
     yield "initialisation", "sde", few, [*sde, *plain]

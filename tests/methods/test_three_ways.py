@@ -254,3 +254,13 @@ def test_diagnose_shows_what_is_mixed() -> None:
     assert found["mixed"].shape == (2, 3, HEIGHT, WIDTH)
     assert found["mask"].shape == found["depth"].shape == (2, 1, HEIGHT, WIDTH)
     assert found["pseudo_label"].shape == found["confidence"].shape == (2, HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_mixed_frames_change_the_statistics_only_as_published(changes: bool) -> None:
+    method = build(depth="truth", consistency=ConsistencyConfig(mixed_statistics=changes))
+    before = [value.clone() for name, value in method.network.named_buffers() if "running_mean" in name]
+    method.unlabelled_losses(batch(), 0)
+    after = [value for name, value in method.network.named_buffers() if "running_mean" in name]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True)) is not changes
+    assert all(layer.momentum == 0.1 for layer in method.network.modules() if isinstance(layer, nn.BatchNorm2d))

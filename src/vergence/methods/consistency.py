@@ -38,6 +38,9 @@ class ConsistencyConfig:
     confidence_weight: bool = True
     """Weight the loss with the share of confident pixels."""
     weight: float = 1.0
+    mixed_statistics: bool = True
+    """Let mixed frames change the batch norm statistics that prediction uses, as the published program does. Short
+    trainings do better without: strongly changed colours are no part of the frames that one predicts for."""
     clean: float = 0.0
     """Weight of the same loss on the unmixed frames."""
     jitter: float = 0.8

@@ -30,13 +30,15 @@ from vergence.methods.supervised import SupervisedConfig, SupervisedMethod, segm
 from vergence.methods.teacher import MeanTeacher
 from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig
 from vergence.mixing.augment import draw_strong
-from vergence.models.freeze import freeze, freeze_batchnorm
+from vergence.models.freeze import freeze, freeze_batchnorm, statistics_kept
 
 
 @dataclass
 class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
     """Settings of Three Ways; every experiment of section 4.8 is a line of them."""
 
+    section: ClassVar[str] = "three_ways"
+    """Where these settings stand in a recipe, for messages."""
     multi_task: bool = False
     """Learn depth by view synthesis beside segmentation; needs neighbour frames (``frames.options.offsets``)."""
     depth_weight: float = 1.0
@@ -94,17 +96,21 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
         if self._mixes_depth and not self.depth:
             raise InputError(
                 f"consistency.mix {self.consistency.mix} compares depths and there is no depth port; set "
-                "three_ways.depth to a depth run, a folder of depth files, or online (with multi_task)."
+                f"{self.section}.depth to a depth run, a folder of depth files, or online (with multi_task)."
             )
         if self.depth == "online" and self._mixes_depth and not self.multi_task:
-            raise InputError("three_ways.depth is online, and depth is not learned; set three_ways.multi_task to true.")
+            raise InputError(
+                f"{self.section}.depth is online, and depth is not learned; set {self.section}.multi_task to true."
+            )
         if self.pseudo_depth > 0 and (not self.multi_task or self.depth in ("", "online")):
-            raise InputError("three_ways.pseudo_depth needs multi_task and a depth port other than online.")
+            raise InputError(f"{self.section}.pseudo_depth needs multi_task and a depth port other than online.")
         if self.evaluate == "teacher" and not self.teacher:
-            raise InputError("three_ways.evaluate is teacher and there is none; set three_ways.teacher to true.")
+            raise InputError(
+                f"{self.section}.evaluate is teacher and there is none; set {self.section}.teacher to true."
+            )
         if self.network.exchange != "none" and not self.multi_task:
             raise InputError(
-                f"network.exchange {self.network.exchange} joins two tasks; set three_ways.multi_task to true."
+                f"network.exchange {self.network.exchange} joins two tasks; set {self.section}.multi_task to true."
             )
 
 
@@ -203,7 +209,8 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
                 config.consistency, lambda seen: to_size(self.network(seen)["logits"], seen), images, probabilities
             )
         mixed = self.mixed(images, probabilities, depth)
-        logits = self.network(mixed.images)["logits"]
+        with statistics_kept(self.network, keep=not config.consistency.mixed_statistics):
+            logits = self.network(mixed.images)["logits"]
         losses["consistency"] = consistency_loss(config.consistency, logits, mixed.label, mixed.share)
         losses["_confident"] = mixed.share
         losses["_own"] = mixed.mask.mean()

@@ -1,5 +1,7 @@
 """Keeping parts of a network as they are."""
 
+import contextlib
+from collections.abc import Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -31,6 +33,23 @@ def freeze_batchnorm(module: Module) -> Module:
             layer.eval()
             layer.train = partial(_stay, layer)  # type: ignore[assignment, method-assign]
     return module
+
+
+@contextlib.contextmanager
+def statistics_kept(module: nn.Module, keep: bool = True) -> Iterator[None]:
+    """While entered, batch norm in training mode uses the batch's statistics and leaves the running ones as they are.
+
+    ``keep`` false changes nothing.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)] if keep else []
+    momenta = [layer.momentum for layer in layers]
+    try:
+        for layer in layers:
+            layer.momentum = 0.0
+        yield
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
 
 
 def _stay(layer: nn.Module, mode: bool = True) -> nn.Module:
