@@ -157,7 +157,7 @@ class SegmentationEvaluation:
             "resolution": self.resolution,
             "images": sum(pixels > 0 for pixels in counted),
             "pixels": sum(counted),
-            "training": [] if labelled is None else [f"trained with {labelled['describe']} ({labelled['digest']})"],
+            "training": [] if labelled is None else [f"trained with {labelled['describe']}"],
             "labelled": labelled,
             "rows": [predictor.summary() for predictor in self.predictors],
         }
@@ -187,8 +187,9 @@ def labelled_subset_of(run: Path) -> dict[str, str] | None:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 record = json.loads(line)
                 if record["event"] == "labelled":
-                    described = record.get("describe") or record.get("is") or "labels"
-                    found = {"digest": str(record["digest"]), "describe": str(described)}
+                    digest = str(record["digest"])
+                    said = str(record.get("describe") or record.get("is") or "labels")
+                    found = {"digest": digest, "describe": said if digest in said else f"{said} ({digest})"}
     return found
 
 

@@ -30,12 +30,14 @@ def tables(result: dict[str, Any]) -> list[Table]:
 def segmentation_table(part: dict[str, Any]) -> Table:
     """Numbers over all classes, in percent."""
     shown = _empty("Segmentation, percent", part["stamp"])
+    shown.expand = True
     shown.add_column("")
     names = {
         "miou": "mIoU", "pixel_accuracy": "pixel acc", "mean_accuracy": "mean acc", "frequency_weighted_iou": "fw IoU"
     }  # fmt: skip
     for name in names.values():
         shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("", ratio=1)  # as wide as the console, for the caption's sake
     for row in part["rows"]:
         numbers = [percent(row[name]) for name in names]
         shown.add_row(row["name"], *numbers, style="bold" if row["name"] == "trained" else "")

@@ -15,6 +15,7 @@ _INK = "#010203"  # stands for the page's text colour while matplotlib draws
 _COLOURS = ("#4c8dd6", "#f08a24", "#3fa860", "#e0525c", "#9a6fd0", "#a8743f", "#d864a8", "#7d8894")
 _PACE = ("images_per_second", "learning_rate", "lr", "data_wait", "memory", "seconds", "eta", "elapsed", "epoch")
 _ERRORS, _ACCURACIES = ("abs_rel", "rmse_log"), ("a1", "a2", "a3")  # those of one magnitude share an axis
+_CLASSES = ("miou", "mean_accuracy", "pixel_accuracy", "frequency_weighted_iou")
 
 
 class Curve(NamedTuple):
@@ -53,9 +54,11 @@ def charts(records: Iterable[Record]) -> list[Chart]:
     speed = {key: curve for key, curve in train.items() if key == "images_per_second"}
     errors = {key: curve for key, curve in evaluation.items() if key in _ERRORS}
     accuracies = {key: curve for key, curve in evaluation.items() if key in _ACCURACIES}
+    classes = {key: curve for key, curve in evaluation.items() if key in _CLASSES}
     planned = [
         *((title, lines, "weighted loss", True) for title, lines in by_magnitude("Losses", losses)),
         *((title, lines, "", True) for title, lines in by_magnitude("Watched, not trained on", watched)),
+        ("Evaluation: segmentation (higher is better)", classes, "", False),
         ("Evaluation: errors (lower is better)", errors, "", False),
         ("Evaluation: pixels within 1.25ʲ (higher is better)", accuracies, "", False),
         ("Learning rate", rate, "", False),

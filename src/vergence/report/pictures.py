@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.depth_files import ColourRange, colourize
+from vergence.data.labels import LabelSpace
 
 INVERSE_DEPTH_MAP = "magma"
 ERROR_MAP = "turbo"
@@ -69,6 +71,21 @@ def removed_picture(title: str, image: NDArray[np.uint8], kept: NDArray[np.bool_
     removed = ~kept[..., None]
     tinted = np.where(removed, 0.3 * grey + 0.7 * _REMOVED, grey * 0.85)
     return _picture(title, tinted.round().astype(np.uint8), f"{removed.mean():.0%} left out of the loss", "JPEG")
+
+
+def class_picture(title: str, label: NDArray[np.integer], space: LabelSpace, note: str = "") -> Picture:
+    """Class ids (H, W) in the colours of their classes; what is no class is black."""
+    step = max(1, math.ceil(label.shape[1] / _WIDEST))  # no mixing of colours: there is no class between two classes
+    return _picture(title, space.colourize(label[::step, ::step]), note, "PNG")
+
+
+def wrong_picture(title: str, image: NDArray[np.uint8], wrong: NDArray[np.bool_], known: NDArray[np.bool_]) -> Picture:
+    """The photograph in grey with wrong pixels in magenta and unlabelled ones dark; the share of right ones noted."""
+    grey = image.astype(np.float64).mean(axis=2, keepdims=True) * np.ones(3)
+    shown = np.where(known[..., None], grey * 0.85, grey * 0.3)
+    tinted = np.where((wrong & known)[..., None], 0.3 * grey + 0.7 * _REMOVED, shown)
+    note = f"{1 - wrong[known].mean():.1%} of labelled pixels right" if known.any() else "no labelled pixel"
+    return _picture(title, tinted.round().astype(np.uint8), note, "JPEG")
 
 
 def for_display(values: NDArray[np.floating], widest: int = _WIDEST) -> NDArray[np.float64]:

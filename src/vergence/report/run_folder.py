@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vergence.methods import METHODS
+
 Record = Mapping[str, Any]
 _UNSCALED = "depth unscaled: right up to one unknown factor"
 
@@ -69,7 +71,8 @@ def recipe_warnings(config: Mapping[str, Any]) -> list[str]:
     """What the recipe says that a reader of the numbers should know."""
     section = config.get(str(config.get("method"))) or {}
     found = []
-    for part, name in (("network", "depth"), ("pose", "pose")):
+    parts = (("network", "depth"), ("pose", "pose")) if predicts_depth(config) else (("network", "segmentation"),)
+    for part, name in parts:
         if setting(section, part, "weights") == "none" and not section.get("initialize_from"):
             found.append(
                 f"The {name} network started from random weights (weights: none): pretrained ones teach faster."
@@ -90,6 +93,15 @@ def logged_warnings(records: Sequence[Record]) -> list[str]:
     return list(found)
 
 
+def labelled_frames(records: Sequence[Record]) -> str:
+    """Which labels a run was trained with, in words and as a digest; "" where its log does not say."""
+    found = [record for record in records if record.get("event") == "labelled"]
+    if not found:
+        return ""
+    said, digest = str(found[-1].get("describe") or found[-1].get("is") or "labels"), str(found[-1].get("digest", ""))
+    return said if digest in said else f"{said} ({digest})"
+
+
 def setting(config: Mapping[str, Any], *keys: str) -> Any:
     """A nested value of a recipe, or None."""
     value: Any = config
@@ -101,6 +113,12 @@ def setting(config: Mapping[str, Any], *keys: str) -> Any:
 def source_name(offset: int | str) -> str:
     """An entry of ``FrameOptions.offsets`` in words."""
     return "the stereo partner" if offset == "s" else f"frame {offset:+d}".replace("-", "−")
+
+
+def predicts_depth(config: Mapping[str, Any]) -> bool:
+    """Whether the method of a recipe predicts depth; assumed where the recipe does not name a known one."""
+    method = str(config.get("method"))
+    return method not in METHODS or "depth" in METHODS[method][1].tasks or bool(setting(config, method, "multi_task"))
 
 
 def scale_status(offsets: Any, metres_per_unit: float | None = None) -> str:

@@ -36,7 +36,8 @@ from vergence.report.pictures import (
     photograph,
     removed_picture,
 )
-from vergence.report.run_folder import read_recipe, scale_status, setting, source_name
+from vergence.report.run_folder import predicts_depth, read_recipe, scale_status, setting, source_name
+from vergence.report.segmentation_samples import ClassSamples, collect_classes
 
 _STRIPS = 3
 
@@ -51,6 +52,8 @@ class Samples:
     note: str = ""
     strip_note: str = ""
     missing: str = ""
+    classes: ClassSamples | None = None
+    """Of a run that predicts classes."""
     digest: str = ""
     """Of the frames that were trained on."""
     warnings: list[str] = field(default_factory=list)
@@ -75,7 +78,9 @@ class Seen(NamedTuple):
 def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
     """Run the network on a few evenly spaced frames; whatever is not at hand is said in ``missing``, not raised."""
     path = Path(getattr(run, "path", run))
-    samples = Samples(scale=scale_status(setting(read_recipe(path), "frames", "options", "offsets")))
+    recipe = read_recipe(path)
+    depth = predicts_depth(recipe)
+    samples = Samples(scale=scale_status(setting(recipe, "frames", "options", "offsets")) if depth else "")
     try:
         loaded: LoadedRun = run if isinstance(run, LoadedRun) else load_run(path)
         method = loaded.method
@@ -85,12 +90,14 @@ def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
         samples.missing = f"No pictures: the weights cannot be loaded. {error}"
         return samples
     _look_at_training_data(samples, loaded)
-    if images < 1:
-        return samples
     training = method.training
+    method.eval()
     try:
-        manifest = open_data(loaded, data, None)
-        _collect(samples, loaded, manifest, images)
+        manifest = open_data(loaded, data, None) if images > 0 else None
+        if manifest is not None and "depth" in method.tasks:
+            _collect(samples, loaded, manifest, images)
+        if "segmentation" in method.tasks:
+            samples.classes = collect_classes(loaded, manifest, images)
     except (InputError, OSError) as error:
         samples.missing = f"No pictures: the data cannot be read. {error}"
     finally:
@@ -104,7 +111,7 @@ def _look_at_training_data(samples: Samples, run: LoadedRun) -> None:
         frames = training_frames(run)
         samples.digest = f"{frames.digest()} ({len(frames)} frames)"
         unknown = sum(not row.intrinsics_known for row in frames)
-        if unknown:
+        if unknown and "depth" in run.method.tasks:
             guess = run.config.frames.options.field_of_view
             samples.warnings.append(
                 f"{unknown} of {len(frames)} training frames have no intrinsics: a field of view of {guess:g} degrees "
@@ -113,7 +120,6 @@ def _look_at_training_data(samples: Samples, run: LoadedRun) -> None:
 
 
 def _collect(samples: Samples, run: LoadedRun, manifest: Manifest, images: int) -> None:
-    run.method.eval()
     protocol = choose_protocol(run.config.evaluate.protocol)
     methods = {"trained": run.method, "untrained": untrained_method(run)[0]}
     truths = [index for index in range(len(manifest)) if has_truth(manifest, index)]
@@ -178,9 +184,11 @@ def look(
     if dataset is not None and index in dataset.rows:
         try:
             batch = prepare_batch(collate([dataset[dataset.rows.index(index)]]), device)
-            diagnosis = {key: value.float().cpu() for key, value in run.method.diagnose(batch).items()}
+            found = {key: value.float().cpu() for key, value in run.method.diagnose(batch).items()}
+            if "warped" not in found:
+                raise NotImplementedError
             which = int(batch["available"][0, 1:].float().argmax())  # the first source that exists
-            diagnosis["warped"] = diagnosis["warped"][:, which]
+            diagnosis = {**found, "warped": found["warped"][:, which]}
             source = source_name(run.config.frames.options.offsets[which])
         except NotImplementedError:
             reason = "this method shows no masks"

@@ -1,0 +1,172 @@
+"""Evaluations of a run as tables of the report: numbers, a verdict in words, and what the numbers depend on."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from vergence.data.labels import label_space
+from vergence.errors import InputError
+from vergence.report.segmentation_samples import swatches
+
+_COLUMNS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
+_HIGHER_IS_BETTER = ("a1", "a2", "a3")
+
+
+_CLASS_COLUMNS = {
+    "miou": "mIoU %", "pixel_accuracy": "pixel accuracy %", "mean_accuracy": "mean accuracy %",
+    "frequency_weighted_iou": "frequency-weighted IoU %",
+}  # fmt: skip
+
+
+class Text(NamedTuple):
+    """A short text and the class of its look."""
+
+    text: str
+    kind: str = ""
+
+
+class Row(NamedTuple):
+    """One row of a table."""
+
+    kind: str
+    cells: list[Text]
+
+
+class Table(NamedTuple):
+    """One evaluation: a verdict in words, numbers, and the protocol they belong to."""
+
+    columns: Sequence[str]
+    rows: list[Row]
+    stamp: str
+    verdict: str = ""
+    bars: Sequence["ClassBar"] = ()
+
+
+class ClassBar(NamedTuple):
+    """IoU of one class in percent; the input-free answer's beside it. None: nobody saw the class."""
+
+    name: str
+    colour: str
+    trained: float | None
+    input_free: float | None
+
+
+def tables(evaluation: Mapping[str, Any]) -> list[Table]:
+    """The tables of an evaluation: segmentation, depth, odometry, each where it has one."""
+    rows = [row for row in evaluation["rows"] if isinstance(row, Mapping)]
+    classes = evaluation.get("segmentation")
+    found = [_segmentation_table(classes)] if isinstance(classes, Mapping) and classes.get("rows") else []
+    found += [_depth_table(evaluation, rows)] if rows else []
+    odometry = evaluation.get("odometry")
+    if isinstance(odometry, Mapping) and odometry.get("sequences"):
+        found.append(_odometry_table(odometry))
+    return found
+
+
+def _depth_table(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Table:
+    best = {}
+    for column in _COLUMNS:
+        values = [row[column] for row in rows if _is_number(row.get(column))]
+        if len(values) > 1:
+            best[column] = max(values) if column in _HIGHER_IS_BETTER else min(values)
+    body = []
+    for row in rows:
+        cells = [Text(str(row.get("name", "")))]
+        for column in _COLUMNS:
+            winner = column in best and row.get(column) == best[column]
+            cells.append(Text(number(row.get(column)), "best" if winner else ""))
+        median, spread = row.get("scale_median"), row.get("scale_std")
+        cells.append(Text(f"{number(median)} ± {spread:.0%}" if _is_number(median) and _is_number(spread) else "–"))
+        cells += [Text(str(row.get("images", ""))), Text(str(row.get("note") or ""), "wide")]
+        body.append(Row(str(row.get("name", "")), cells))
+    stamp = str(evaluation.get("stamp") or f"{evaluation.get('protocol', '')} · data {evaluation.get('data', '')}")
+    return Table(("", *_COLUMNS, "scale", "images", ""), body, f"Protocol: {stamp}", verdict(rows))
+
+
+def _segmentation_table(part: Mapping[str, Any]) -> Table:
+    body = []
+    for row in part["rows"]:
+        name = str(row.get("name", ""))
+        cells = [Text(name)]
+        for column in _CLASS_COLUMNS:
+            values = [other[column] for other in part["rows"] if _is_number(other.get(column))]
+            best = len(values) > 1 and row.get(column) == max(values)
+            cells.append(Text(percent(row.get(column)), "best" if best else ""))
+        body.append(Row(name, [*cells, Text(str(row.get("note") or ""), "wide")]))
+    columns = ("", *_CLASS_COLUMNS.values(), "")
+    return Table(columns, body, f"Protocol: {part.get('stamp', '')}", class_verdict(part["rows"]), _class_bars(part))
+
+
+def _class_bars(part: Mapping[str, Any]) -> list[ClassBar]:
+    """One bar for each class, in the colours of the label space."""
+    found = {str(row.get("name")): row.get("class_iou") or {} for row in part["rows"]}
+    trained, other = found.get("trained", {}), found.get("input_free", {})
+    try:
+        colours = {swatch.name: swatch.colour for swatch in swatches(label_space(str(part.get("label_space"))))}
+    except InputError:
+        colours = {}
+
+    def share(value: Any) -> float | None:
+        return 100 * value if _is_number(value) else None
+
+    return [
+        ClassBar(name, colours.get(name, "#888888"), share(value), share(other.get(name)))
+        for name, value in trained.items()
+    ]
+
+
+def class_verdict(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How the trained model stands against the others in mIoU, in one sentence."""
+    found = {str(row.get("name")): row["miou"] for row in rows if _is_number(row.get("miou"))}
+    trained = found.pop("trained", None)
+    if trained is None or not found:
+        return ""
+    parts = []
+    for name, miou in found.items():
+        change = round(100 * (trained - miou), 1)
+        words = f"{abs(change):.1f} points {'above' if change > 0 else 'BELOW'}" if change else "as good as"
+        parts.append(f"{words} {name} ({percent(miou)})")
+    return f"mIoU of the trained model is {percent(trained)} %: {', '.join(parts)}."
+
+
+def percent(value: Any) -> str:
+    """A share from 0 to 1 in percent with one decimal; "–" for what is absent."""
+    return f"{100 * value:.1f}" if _is_number(value) else "–"
+
+
+def _odometry_table(odometry: Mapping[str, Any]) -> Table:
+    columns = ("ate_sfmlearner", "ate_sfmlearner_std", "t_err", "r_err", "ate_aligned", "frames")
+    shown = ("sequence", "ate_sfmlearner", "± std", "t_err %", "r_err °/100 m", "ate aligned", "frames")
+    rows = [
+        Row("", [Text(str(row.get("sequence", ""))), *(Text(number(row.get(column))) for column in columns)])
+        for row in odometry["sequences"]
+    ]
+    return Table(shown, rows, f"Odometry: {odometry.get('stamp', '')}")
+
+
+def verdict(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How the trained model stands against the others in abs_rel, in one sentence."""
+    errors = {row.get("name"): row.get("abs_rel") for row in rows if _is_number(row.get("abs_rel"))}
+    trained = errors.pop("trained", None)
+    parts = []
+    for name, error in errors.items():
+        if trained is not None and error:
+            change = round(100 * (1 - trained / error))
+            words = f"{abs(change)} % {'below' if change > 0 else 'ABOVE'}" if change else "as good as"
+            parts.append(f"{words} {name} ({number(error)})")
+    if not parts:
+        return ""
+    return f"abs_rel of the trained model is {number(trained)}: {', '.join(parts)}."
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: Any) -> str:
+    """Three significant decimals of what tables show; "–" for what is absent."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not _is_number(value):
+        return "–"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"

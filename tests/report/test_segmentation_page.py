@@ -1,0 +1,142 @@
+import html
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vergence.data.frame_row import FrameRow
+from vergence.data.labels import label_space
+from vergence.data.manifest import Manifest
+from vergence.engine.checkpoint import load_run
+from vergence.engine.config import load_config
+from vergence.engine.evaluate import evaluate
+from vergence.engine.train import train
+from vergence.report.page import write_report
+from vergence.report.pictures import class_picture, wrong_picture
+from vergence.report.run_folder import labelled_frames, predicts_depth
+from vergence.report.segmentation_samples import swatches
+from vergence.report.tables import class_verdict, percent, tables
+
+HEIGHT, WIDTH = 64, 96
+SPACE = label_space("toy:sky#4682b4,road#804080,car#00008e")
+
+
+def write_world(folder):
+    """Four frames to train on, half of them labelled, and three to evaluate on: sky above road."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(7):
+        label = np.zeros((HEIGHT, WIDTH), np.uint8)
+        label[rng.integers(20, 40) :] = 1
+        label[:4] = 255
+        image = np.where(label[..., None] == 1, (90, 80, 90), (120, 160, 220)) + rng.integers(0, 20, (HEIGHT, WIDTH, 3))
+        Image.fromarray(image.astype(np.uint8)).save(folder / f"{number}.png")
+        Image.fromarray(label).save(folder / f"{number}_label.png")
+        named = {} if number in (1, 3) else {"label": f"{number}_label.png", "label_space": SPACE.text()}
+        split = "train" if number < 4 else "val"
+        rows.append(FrameRow(f"{number}.png", "s", number, split=split, width=WIDTH, height=HEIGHT, **named))
+    return Manifest(rows, folder).write(folder / "manifest.csv")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of one step that mixes classes, evaluated."""
+    folder = tmp_path_factory.mktemp("world")
+    overrides = {
+        "frames.options.height": HEIGHT, "frames.options.width": WIDTH, "frames.options.random_crop": [64, 64],
+        "frames.workers": 0, "frames.cache": False, "frames.labelled.count": 2, "train.steps": 1, "train.device": "cpu",
+        "train.evaluate_every": 0, "three_ways.network.weights": "none", "three_ways.depth": "",
+        "three_ways.consistency.mix": "classmix",
+    }  # fmt: skip
+    config = load_config("three_ways-toytown-tiny", overrides, write_world(folder))
+    train(config, folder / "run")
+    evaluate(folder / "run")
+    return folder / "run"
+
+
+def test_the_whole_page(run):
+    page = write_report(run, images=2).read_text()
+    text = html.unescape(page)
+    assert "http" not in page
+    assert all(address.startswith(("data:image/", "#")) for address in re.findall(r'(?:src|href)="([^"]*)"', page))
+    assert "mIoU of the trained model is" in page
+    assert "most frequent class at each position of 2 training labels" in page
+    assert page.count('class="classbar"') == 3
+    legend = re.search(r'<ul class="legend">(.*?)</ul>', page, re.DOTALL).group(1)
+    assert "road" in legend
+    assert "#804080" in legend
+    # two frames of four pictures, and three samples of six: there is no depth
+    assert page.count("<figure>") == 2 * 4 + 3 * 6
+    for title in ("labels", "prediction", "errors", "partner", "mask", "mixed, colours changed", "pseudo-label"):
+        assert f"<figcaption>{title}" in page
+    assert "What training mixes" in page
+    assert "of labelled pixels right" in page
+    assert "abs_rel" not in page
+    assert "depth unscaled" not in page
+    assert "2 of 4 frames" in text or "2 of 2" in text  # the labelled ones
+    assert "segmentation network started from random weights" in page
+    assert "Learns from</dt><dd>labels" in page
+
+
+def test_data_without_labels(run, tmp_path):
+    rows = [FrameRow(f"{k}.png", "s", k) for k in range(2)]
+    page = write_report(run, tmp_path / "page.html", Manifest(rows, run.parent), images=1).read_text()
+    assert page.count(">no label<") == 2
+    assert "<figcaption>prediction" in page
+
+
+def test_what_cannot_be_mixed_is_said(run, tmp_path):
+    loaded = load_run(run)
+    loaded.config.frames.source = "/nowhere/manifest.csv"
+    page = write_report(loaded, tmp_path / "page.html", run.parent / "manifest.csv", images=1).read_text()
+    assert "What training mixes cannot be shown: /nowhere/manifest.csv" in page
+    assert "<figcaption>prediction" in page
+
+
+def test_tables():
+    rows = [
+        {"name": "trained", "miou": 0.5, "pixel_accuracy": 0.75, "mean_accuracy": 0.6, "frequency_weighted_iou": 0.55,
+         "class_iou": {"sky": 0.5, "road": 0.5, "car": None}, "note": ""},
+        {"name": "input_free", "miou": 0.55, "pixel_accuracy": 0.5, "mean_accuracy": None,
+         "frequency_weighted_iou": 0.1, "class_iou": {"sky": 0.1, "road": None, "car": None}, "note": "a note"},
+    ]  # fmt: skip
+    part = {"rows": rows, "stamp": "mIoU of toy", "label_space": SPACE.text()}
+    (table,) = tables({"rows": [], "segmentation": part})
+    assert [cell.text for cell in table.rows[0].cells] == ["trained", "50.0", "75.0", "60.0", "55.0", ""]
+    assert table.rows[0].cells[2].kind == "best"
+    assert table.rows[1].cells[1].kind == "best"
+    assert table.rows[1].cells[3].text == "–"
+    assert table.verdict == "mIoU of the trained model is 50.0 %: 5.0 points BELOW input_free (55.0)."
+    assert [(bar.name, bar.colour, bar.trained, bar.input_free) for bar in table.bars] == [
+        ("sky", "#4682b4", 50.0, 10.0), ("road", "#804080", 50.0, None), ("car", "#00008e", None, None),
+    ]  # fmt: skip
+    unknown = tables({"rows": [], "segmentation": {**part, "label_space": "lost"}})[0]
+    assert unknown.bars[0].colour == "#888888"
+    assert class_verdict(rows[:1]) == ""
+    assert percent(float("nan")) == "–"
+
+
+def test_pictures_of_classes():
+    label = np.full((8, 700), 1, np.uint8)
+    picture = class_picture("labels", label, SPACE)
+    assert picture.width == 350  # whole pixels are left out, colours are never mixed
+    image = np.full((8, 8, 3), 100, np.uint8)
+    known = np.ones((8, 8), bool)
+    known[4:] = False
+    wrong = np.zeros((8, 8), bool)
+    wrong[0, :] = wrong[7, :] = True
+    assert wrong_picture("errors", image, wrong, known).note == "75.0% of labelled pixels right"
+    assert wrong_picture("errors", image, wrong, np.zeros((8, 8), bool)).note == "no labelled pixel"
+
+
+def test_small_readings():
+    assert [swatch.name for swatch in swatches(SPACE, {0, 2})] == ["sky", "car"]
+    events = [{"event": "labelled", "digest": "ab", "is": "3 frames (ab)"}]
+    assert labelled_frames(events) == "3 frames (ab)"
+    assert labelled_frames([{"event": "labelled", "digest": "ab", "describe": "3 frames"}]) == "3 frames (ab)"
+    assert labelled_frames([]) == ""
+    assert predicts_depth({"method": "three_ways", "three_ways": {"multi_task": True}})
+    assert not predicts_depth({"method": "three_ways"})
+    assert not predicts_depth({"method": "supervised", "supervised": {}})
+    assert predicts_depth({})
