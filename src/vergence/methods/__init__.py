@@ -4,11 +4,13 @@ from typing import Any
 
 from vergence.methods.base import Method, MethodConfig
 from vergence.methods.depth import DepthConfig, DepthMethod
+from vergence.methods.distill import DistillConfig, DistillMethod
 from vergence.methods.supervised import SupervisedConfig, SupervisedMethod
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
 
 METHODS: dict[str, tuple[type[Any], type[Method]]] = {
     "depth": (DepthConfig, DepthMethod),
+    "distill": (DistillConfig, DistillMethod),
     "supervised": (SupervisedConfig, SupervisedMethod),
     "three_ways": (ThreeWaysConfig, ThreeWaysMethod),
 }
