@@ -33,5 +33,7 @@ class Batch(TypedDict):
     """(B,) bool, beside ``label``: whether the row has a label at all."""
     estimate: NotRequired[Tensor]
     """(B, 1, H, W) float32 in [0, 1], near is large: estimated inverse depth, min-max normalised over the image."""
+    inverse_depth: NotRequired[Tensor]
+    """(B, 1, H, W) float32 >= 1, near is large, exactly 1.0 where there is none: depth supervision in CorDA's unit."""
     depth: NotRequired[Tensor]
     """(B, 1, H, W) float32 metres, 0 where there is none."""

@@ -29,8 +29,8 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
 
     A sample holds ``frames`` (F, 3, H, W) uint8, ``jitter`` (8,) (the colour draw; it is applied after loading, on the
     device), ``intrinsics`` (F, 3, 3), ``stereo_transform`` (4, 4), ``available`` (F,), ``intrinsics_known``, ``index``,
-    ``flipped`` and, where asked for, ``label`` (H, W) int64 with ``labelled``, ``depth`` and ``estimate`` (1, H, W)
-    float32.
+    ``flipped`` and, where asked for, ``label`` (H, W) int64 with ``labelled``, ``depth``, ``estimate`` and
+    ``inverse_depth`` (1, H, W) float32.
 
     Args:
         manifest: frames; a selection's other rows serve as sources.
@@ -75,6 +75,7 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
             label=reader.label(row, placement) if self.options.load_label else None,
             depth=reader.depth(row, placement) if self.options.load_depth else None,
             estimate=reader.estimate(row, placement) if self.options.load_estimate else None,
+            inverse_depth=reader.inverse_depth(row, placement) if self.options.load_inverse_depth else None,
         )
         rng = np.random.default_rng([self.seed, epoch, row])
         flip, jitter = rng.uniform(size=2)
@@ -104,6 +105,8 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
             sample["depth"] = view.depth.contiguous()
         if view.estimate is not None:
             sample["estimate"] = view.estimate.contiguous()
+        if view.inverse_depth is not None:
+            sample["inverse_depth"] = view.inverse_depth.contiguous()
         return sample
 
     def label(self, row: int) -> Tensor:

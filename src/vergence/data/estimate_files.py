@@ -22,13 +22,50 @@ def write_estimate(path: Path | str, inverse_depth: NDArray[np.floating], bits: 
     """
     if inverse_depth.ndim != 2 or inverse_depth.size == 0 or bits not in (8, 16):
         raise ValueError(f"expected inverse depth (H, W) and 8 or 16 bits, got {inverse_depth.shape} and {bits}")
-    if not np.isfinite(inverse_depth).all():
+    scaled = minmax(_varied(_finite(inverse_depth, path), path))
+    return _store(path, (scaled * 255).astype(np.uint8) if bits == 8 else np.rint(scaled * 65535).astype(np.uint16))
+
+
+def write_sigmoid(path: Path | str, disparity: NDArray[np.floating]) -> Path:
+    """Write the sigmoid output (H, W) of a depth network as a 16-bit PNG of round(65535 sigma), as CorDA's files are.
+
+    It is an estimate for :func:`read_estimate` too, which normalises when it reads.
+
+    Raises:
+        InputError: values that are not finite, or all equal once they are rounded.
+        ValueError: another shape, or values outside [0, 1].
+    """
+    if disparity.ndim != 2 or disparity.size == 0:
+        raise ValueError(f"expected disparity (H, W), got {disparity.shape}")
+    _finite(disparity, path)
+    if disparity.min() < 0 or disparity.max() > 1:
+        raise ValueError(f"expected sigmoid output between 0 and 1, got {disparity.min():g} to {disparity.max():g}")
+    stored = np.rint(disparity.astype(np.float64) * 65535).astype(np.uint16)
+    _varied(stored, path)
+    return _store(path, stored)
+
+
+def read_sigmoid(path: Path | str) -> NDArray[np.uint16]:
+    """The stored values (H, W) of a 16-bit estimate; InputError where it is missing, unreadable, or of 8 bits."""
+    with opened(path) as image:
+        if not image.mode.startswith("I"):
+            raise InputError(
+                f"{path} has mode {image.mode}, expected a grey 16-bit picture of a depth network's output; make the "
+                "estimates again with 16 bits."
+            )
+        return np.asarray(image).astype(np.uint16)
+
+
+def _finite(values: NDArray[np.floating], path: Path | str) -> NDArray[np.floating]:
+    if not np.isfinite(values).all():
         raise InputError(
-            f"estimated depth for {path} has {np.count_nonzero(~np.isfinite(inverse_depth))} values that are not "
+            f"estimated depth for {path} has {np.count_nonzero(~np.isfinite(values))} values that are not "
             "finite; check the depth network, or the files it is from."
         )
-    scaled = minmax(_varied(inverse_depth, path))
-    stored = (scaled * 255).astype(np.uint8) if bits == 8 else np.rint(scaled * 65535).astype(np.uint16)
+    return values
+
+
+def _store(path: Path | str, stored: NDArray[np.unsignedinteger]) -> Path:
     with writing(path) as temporary:
         Image.fromarray(stored).save(temporary, format="PNG", compress_level=1)
     return Path(path)

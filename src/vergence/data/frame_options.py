@@ -39,6 +39,10 @@ class FrameOptions:
     load_depth: bool = False
     load_estimate: bool = False
     """Estimated inverse depth (column ``estimate``)."""
+    load_inverse_depth: Literal["", "measured", "estimate"] = ""
+    """Depth supervision in CorDA's unit: of measured depth, of estimates of 16 bits, or none."""
+    resampling: Literal["lanczos", "bicubic", "bilinear"] = "lanczos"
+    """Filter that resizes images. CorDA was published with bicubic in synthetic, bilinear in real frames."""
     legacy_intrinsics: bool = False
     """Repeat the official Three Ways program's intrinsics (section 2.5), wrong but behind its published weights."""
 
@@ -59,10 +63,17 @@ class FrameOptions:
                 raise InputError(f"{name} {getattr(self, name)} is out of range; give 0 to {largest}.")
         if not 1 <= self.field_of_view < 180:
             raise InputError(f"field_of_view {self.field_of_view} must be degrees between 1 and 180.")
-        choices = {"fit": ("stretch", "crop"), "crop_anchor": ("top", "center", "bottom"), "require": ("any", "all")}
+        choices = {
+            "fit": ("stretch", "crop"),
+            "crop_anchor": ("top", "center", "bottom"),
+            "require": ("any", "all"),
+            "load_inverse_depth": ("", "measured", "estimate"),
+            "resampling": ("lanczos", "bicubic", "bilinear"),
+        }
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise InputError(f"{name} is {getattr(self, name)!r}; give one of {', '.join(known)}.")
+                shown = ", ".join(one or "nothing" for one in known)
+                raise InputError(f"{name} is {getattr(self, name)!r}; give one of {shown}.")
         if self.random_crop is not None:
             self.random_crop = (int(self.random_crop[0]), int(self.random_crop[1]))
             rows, columns = self.random_crop

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.cache import FrameCache
-from vergence.data.estimate_files import read_estimate
+from vergence.data.estimate_files import read_estimate, read_sigmoid
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
 from vergence.data.images import frame_depth, open_image, read_label
+from vergence.data.inverse_depth import INVALID, from_metres, from_sigmoid
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.manifest import Manifest
 from vergence.data.transforms import Placement
@@ -34,6 +35,8 @@ class FrameReader:
     def __init__(self, manifest: Manifest, options: FrameOptions, cache: FrameCache | None = None) -> None:
         self.manifest, self.options, self.cache = manifest, options, cache
         self._resizing = options.fit if options.fit == "stretch" else f"{options.fit}-{options.crop_anchor}"
+        if options.resampling != "lanczos":
+            self._resizing += f"-{options.resampling}"
 
     def paths(self, row: int) -> list[Path | None]:
         """The sample's image files."""
@@ -89,7 +92,7 @@ class FrameReader:
                 return stored_size
         image = open_image(path)
         stored_size = (image.height, image.width)
-        out[:] = self.placement(stored_size).image(image).transpose(2, 0, 1)
+        out[:] = self.placement(stored_size).image(image, self.options.resampling).transpose(2, 0, 1)
         if self.cache is not None and entry is not None:
             self.cache.store(entry, out, stored_size)
         return stored_size
@@ -123,12 +126,28 @@ class FrameReader:
 
     def estimate(self, row: int, placement: Placement) -> Tensor:
         """Estimated inverse depth (1, H, W), normalised over the stored map; InputError where the row has none."""
+        return torch.from_numpy(placement.estimate(read_estimate(self._estimate_file(row))))[None]
+
+    def inverse_depth(self, row: int, placement: Placement) -> Tensor:
+        """Depth supervision (1, H, W) in CorDA's unit, exactly 1.0 = none; resized as labels are.
+
+        All none where measured depth is asked for and the row has none; InputError where it lacks an estimate.
+        """
+        if self.options.load_inverse_depth == "estimate":
+            stored = read_sigmoid(self._estimate_file(row)).astype(np.float32)
+            return torch.from_numpy(from_sigmoid(placement.nearest(stored).astype(np.uint16)))[None]
+        depth = frame_depth(self.manifest, row)
+        if depth is None:
+            return torch.full((1, placement.height, placement.width), INVALID)
+        return torch.from_numpy(from_metres(placement.nearest(depth)))[None]
+
+    def _estimate_file(self, row: int) -> Path:
         if not self.manifest[row].estimate:
             raise InputError(
                 f"{self.manifest.path(row)} has no estimated depth (column estimate); name a depth port, such as a "
                 "depth run, in the settings of the method."
             )
-        return torch.from_numpy(placement.estimate(read_estimate(self.manifest.path(row, "estimate"))))[None]
+        return self.manifest.path(row, "estimate")
 
     def intrinsics(self, row: int, paths: list[Path | None], placement: Placement) -> Tensor:
         """(F, 3, 3) at working size; a missing frame, or one of unknown camera, has the target's."""

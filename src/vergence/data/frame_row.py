@@ -13,6 +13,8 @@ from vergence.geometry.camera import Camera
 
 PATH_COLUMNS = ("image", "stereo", "label", "depth", "disparity", "estimate")
 REQUIRED_COLUMNS = ("image", "sequence", "position")
+DEPTH_UNITS = {"": 0.0, "metres": 1.0, "centimetres": 0.01, "millimetres": 0.001}
+"""Metres of a stored 1 in files of measured depth; "" stands for what their suffix implies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class FrameRow:
     label: str = ""
     label_space: str = ""
     depth: str = ""
-    """16-bit PNG (value / 256 metres, 0 none), ``.npy`` metres (0 none) or ``.npz`` sparse metres."""
+    """16-bit PNG (value / 256 metres, 0 none), ``.npy`` metres (0 none), ``.npz`` sparse metres, or a MATLAB file with
+    ``depth_map`` in metres."""
     disparity: str = ""
     """16-bit PNG (value / 256 pixels at its own size, 0 none); depth = fx * baseline / disparity."""
     estimate: str = ""
@@ -50,6 +53,8 @@ class FrameRow:
     pose: str = ""
     """12 numbers between spaces: row-major 3 x 4 camera-to-world transform, metres."""
     fps: float = math.nan
+    depth_unit: str = ""
+    """What a stored 1 of ``depth`` is, where that is not what its suffix implies; see ``DEPTH_UNITS``."""
 
     @property
     def intrinsics_known(self) -> bool:
@@ -81,6 +86,11 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
             raise InputError(f"{name}: {given} has no image; name the image of each frame in the column 'image'.")
         if row.pose and not _is_pose(row.pose):
             raise InputError(f"{where}: pose must be 12 finite numbers (row-major 3x4, camera to world) or empty.")
+        if row.depth_unit not in DEPTH_UNITS:
+            raise InputError(
+                f"{where}: depth_unit is {row.depth_unit!r}; use {', '.join(filter(None, DEPTH_UNITS))}, or leave it "
+                "empty."
+            )
         if row.width < 0 or row.height < 0 or (row.width == 0) != (row.height == 0):
             raise InputError(
                 f"{where}: size {row.width}x{row.height} makes no sense; give both, or 0 and 0 where it is unknown."

@@ -15,11 +15,16 @@ from PIL import Image, UnidentifiedImageError
 
 from vergence.data.atomic import writing
 from vergence.data.batch import IGNORED_LABEL
+from vergence.data.deep_png import has_deep_channels, read_first_channel
 from vergence.data.depth_files import METRES_FACTOR
-from vergence.data.frame_row import FrameRow
+from vergence.data.frame_row import DEPTH_UNITS, FrameRow
 from vergence.data.label_space import LabelSpace
 from vergence.data.manifest import Manifest
+from vergence.data.matlab_files import read_matrix
 from vergence.errors import InputError
+
+MATLAB_VARIABLE = "depth_map"
+"""Name of depth in the MATLAB files of Cityscapes' refined stereo depth."""
 
 
 def open_image(path: Path | str) -> Image.Image:
@@ -47,7 +52,8 @@ def read_label(
     """Read class ids (H, W) uint8, 255 = none, as the file has them: ids of ``space``, which is not mapped here.
 
     Args:
-        path: an image of one channel or a palette, whose values are ids; with a space also one in its colours.
+        path: an image of one channel or a palette, whose values are ids; with a space also one in its colours. Of
+            several channels of 16 bits, the form of SYNTHIA, the first one holds the ids.
         size: (H, W) it must have, that of its image.
         space: what the ids or colours mean; they are checked against it.
 
@@ -55,7 +61,9 @@ def read_label(
         InputError: unreadable, colours without a space, of another size, an id or a colour that the space lacks.
     """
     with opened(path) as image:
-        if image.mode in ("RGB", "RGBA") and space is not None:
+        if image.mode in ("RGB", "RGBA", "LA") and has_deep_channels(path):
+            label = _narrow(read_first_channel(path), path)
+        elif image.mode in ("RGB", "RGBA") and space is not None:
             label = space.decode(np.asarray(image)[..., :3], path)
         elif image.mode in ("L", "P", "1"):
             label = np.array(image, dtype=np.uint8)
@@ -76,11 +84,24 @@ def read_label(
     return label
 
 
-def read_depth(path: Path | str) -> NDArray[np.float32]:
+def _narrow(ids: NDArray[np.uint16], path: Path | str) -> NDArray[np.uint8]:
+    if ids.max(initial=0) > IGNORED_LABEL:
+        raise InputError(
+            f"label {path} has the value {ids.max()} in its first channel of 16 bits, expected class ids up to 255; "
+            "name the file of classes, not of depth or of objects."
+        )
+    return ids.astype(np.uint8)
+
+
+def read_depth(path: Path | str, unit: str = "") -> NDArray[np.float32]:
     """Read measured depth (H, W) float32 in metres, 0 = none, at the file's own size.
 
-    A 16-bit PNG holds metres * 256; an ``.npy`` file metres; an ``.npz`` file the sparse form of
-    :func:`write_sparse_depth`. Negative and not finite values count as none.
+    A 16-bit PNG holds metres * 256 (of several channels the first counts); an ``.npy`` file metres; an ``.npz`` file
+    the sparse form of :func:`write_sparse_depth`; a MATLAB file ``depth_map`` in metres. Negative and not finite values
+    count as none.
+
+    Args:
+        unit: what a stored 1 is instead: "metres", "centimetres" or "millimetres".
 
     Raises:
         InputError: the file is missing, broken or holds something else.
@@ -94,8 +115,14 @@ def read_depth(path: Path | str) -> NDArray[np.float32]:
             )
     elif path.suffix == ".npz":
         depth = _sparse(path)
+    elif path.suffix == ".mat":
+        depth = read_matrix(path, MATLAB_VARIABLE)
+        if depth.ndim != 2:
+            raise InputError(f"depth {path} has shape {depth.shape}, expected (H, W); save one map a file.")
     else:
-        depth = _read_16_bit(path) / METRES_FACTOR
+        depth = _read_16_bit(path) / (1.0 if unit else METRES_FACTOR)
+    if DEPTH_UNITS[unit]:
+        depth = depth * DEPTH_UNITS[unit]
     return np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
 
 
@@ -133,7 +160,7 @@ def frame_depth(manifest: Manifest, index: int) -> NDArray[np.float32] | None:
     """Measured depth of a manifest's row at the file's own size, from ``depth`` or else ``disparity``, or None."""
     row = manifest[index]
     if row.depth:
-        return read_depth(manifest.path(index, "depth"))
+        return read_depth(manifest.path(index, "depth"), row.depth_unit)
     if row.disparity:
         return read_disparity_as_depth(manifest.path(index, "disparity"), row)
     return None
@@ -172,6 +199,8 @@ def opened(path: Path | str) -> Iterator[Image.Image]:
 
 def _read_16_bit(path: Path) -> NDArray[np.float64]:
     with opened(path) as image:
+        if image.mode in ("RGB", "RGBA", "LA") and has_deep_channels(path):
+            return read_first_channel(path).astype(np.float64)
         if not image.mode.startswith("I"):
             raise InputError(f"{path} has mode {image.mode}, expected a 16-bit PNG; give depth or disparity times 256.")
         return np.asarray(image).astype(np.float64)

@@ -139,6 +139,8 @@ class Manifest:
         for row in self:
             values = {name: getattr(row, name) for name in COLUMNS}
             values.update({name: Path(values[name]).name for name in PATH_COLUMNS})
+            if not row.depth_unit:  # a later column: data without it keep the digest they had
+                del values["depth_unit"]
             hasher.update(repr(list(values.values())).encode())
         return hasher.hexdigest()[:12]
 

@@ -56,9 +56,9 @@ class Placement:
         """The camera of the working frame from that of the stored frame."""
         return camera.cropped(self.left, self.top, self.box_width, self.box_height).resized(self.width, self.height)
 
-    def image(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Cut and resize with a Lanczos filter (antialiased): (H, W, C) uint8."""
-        return np.array(resize_lanczos(image.crop(self._corners()), self.height, self.width))
+    def image(self, image: Image.Image, resampling: str = "lanczos") -> NDArray[np.uint8]:
+        """Cut and resize, antialiased: (H, W, C) uint8."""
+        return np.array(resize_image(image.crop(self._corners()), self.height, self.width, resampling))
 
     def label(self, label: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Cut and resize class ids (H, W) with the nearest neighbour."""
@@ -67,14 +67,11 @@ class Placement:
 
     def estimate(self, estimate: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cut and resize a dense map (h, w), perhaps of another size than the frame's, bilinearly."""
-        h, w = estimate.shape
-        scale_x, scale_y = w / self.stored_width, h / self.stored_height
-        left, top, right, bottom = self._corners()
-        box = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
-        if (w, h) == (self.width, self.height) and box == (0, 0, w, h):
-            return estimate
-        image = Image.fromarray(estimate).resize((self.width, self.height), Image.Resampling.BILINEAR, box=box)
-        return np.asarray(image)
+        return self._resized(estimate, Image.Resampling.BILINEAR)
+
+    def nearest(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cut and resize a map (h, w), perhaps of another size than the frame's, as labels are: no new values."""
+        return self._resized(values, Image.Resampling.NEAREST)
 
     def depth(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cut and resize depth (h, w), 0 = none, which may have been measured at another size than the frame's."""
@@ -83,15 +80,29 @@ class Placement:
         columns = np.array([self.left, self.left + self.box_width]) * w / self.stored_width
         return resize_depth(depth, (self.height, self.width), (rows[0], rows[1]), (columns[0], columns[1]))
 
+    def _resized(self, values: NDArray[np.float32], how: Image.Resampling) -> NDArray[np.float32]:
+        h, w = values.shape
+        scale_x, scale_y = w / self.stored_width, h / self.stored_height
+        left, top, right, bottom = self._corners()
+        box = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
+        if (w, h) == (self.width, self.height) and box == (0, 0, w, h):
+            return values
+        return np.asarray(Image.fromarray(values).resize((self.width, self.height), how, box=box))
+
     def _corners(self) -> tuple[int, int, int, int]:
         return (self.left, self.top, self.left + self.box_width, self.top + self.box_height)
 
 
 def resize_lanczos(image: Image.Image, height: int, width: int) -> Image.Image:
     """Resize with PIL's antialiased Lanczos filter."""
+    return resize_image(image, height, width, "lanczos")
+
+
+def resize_image(image: Image.Image, height: int, width: int, resampling: str) -> Image.Image:
+    """Resize with one of PIL's antialiased filters: "lanczos", "bicubic" or "bilinear"."""
     if image.size == (width, height):
         return image
-    return image.resize((width, height), Image.Resampling.LANCZOS)
+    return image.resize((width, height), Image.Resampling[resampling.upper()])
 
 
 def resize_depth(
@@ -147,6 +158,8 @@ class View:
     """(1, H, W)."""
     estimate: Tensor | None = None
     """(1, H, W)."""
+    inverse_depth: Tensor | None = None
+    """(1, H, W)."""
 
 
 def flip_view(view: View) -> View:
@@ -162,6 +175,7 @@ def flip_view(view: View) -> View:
         label=None if view.label is None else view.label.flip(-1),
         depth=None if view.depth is None else view.depth.flip(-1),
         estimate=None if view.estimate is None else view.estimate.flip(-1),
+        inverse_depth=None if view.inverse_depth is None else view.inverse_depth.flip(-1),
     )
 
 
@@ -175,6 +189,7 @@ def crop_view(view: View, top: int, left: int, height: int, width: int) -> View:
         label=None if view.label is None else view.label[..., rows, columns],
         depth=None if view.depth is None else view.depth[..., rows, columns],
         estimate=None if view.estimate is None else view.estimate[..., rows, columns],
+        inverse_depth=None if view.inverse_depth is None else view.inverse_depth[..., rows, columns],
     )
 
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from vergence.data.cache import default_cache_folder
-from vergence.data.estimate_files import write_estimate
+from vergence.data.estimate_files import write_estimate, write_sigmoid
 from vergence.data.frame_row import FrameRow
 from vergence.data.images import frame_depth, open_image, read_depth
 from vergence.data.manifest import Manifest
@@ -29,6 +29,7 @@ _log = logging.getLogger("vergence")
 Progress = Callable[[int, int], None]
 Estimator = Callable[[Manifest, list[int]], Iterator[tuple[int, NDArray[np.floating]]]]
 """Rows of a manifest to (row, inverse depth (h, w)), near is large."""
+Write = Callable[[Path, NDArray[np.floating]], Path]
 _BATCH = 8
 _DEPTH_SUFFIXES = (".png", ".npy", ".npz")
 _ASPECT = 1.02
@@ -40,8 +41,9 @@ def with_estimates(
 ) -> Manifest:
     """The manifest with the column ``estimate`` filled for its samples.
 
-    Estimates are kept in the cache folder, one picture a frame, and made again only for a changed image or port; an
-    interrupted call goes on where it stopped.
+    Estimates are kept in the cache folder, one picture of 16 bits a frame, and made again only for a changed image or
+    port; an interrupted call goes on where it stopped. A depth run's pictures hold its sigmoid output, 65535 sigma, the
+    others' are min-max normalised.
 
     Args:
         port: see the module.
@@ -53,14 +55,14 @@ def with_estimates(
     """
     if all(row.estimate for row in manifest) and port == "manifest":
         return manifest
-    folder, estimator = _open_port(port, size, device)
+    folder, estimator, write = _open_port(port, size, device)
     files = [folder / f"{_entry(manifest.path(index))}.png" for index in range(len(manifest))]
     missing = [index for index, file in enumerate(files) if not file.is_file()]
     if missing:
         _log.info("estimating the depth of %d frames by %s", len(missing), port)
         for done, (index, inverse_depth) in enumerate(estimator(manifest, missing)):
             _check(inverse_depth, manifest.path(index), port)
-            write_estimate(files[index], inverse_depth)
+            write(files[index], inverse_depth)
             if progress is not None:
                 progress(done + 1, len(missing))
     names = {row.image: str(file) for row, file in zip(manifest, files, strict=True)}
@@ -84,28 +86,28 @@ def _digest(text: str) -> str:
     return hashlib.sha1(text.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
 
 
-def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Estimator]:
-    """Where a port's estimates are kept, and what makes them."""
+def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Estimator, Write]:
+    """Where a port's estimates are kept, what makes them, and what writes them."""
     home = default_cache_folder().parent / "estimates"
     kind, _, name = port.partition(":")
     if port == "truth":
-        return home / "truth", _truth
+        return home / "truth", _truth, write_estimate
     if kind in ("hf", "onnx", "onnx-depth") and name:
         from vergence.engine.foreign_depth import open_model
 
         identity, estimator = open_model(kind, name, size, device)
-        return home / _digest(identity), estimator
+        return home / _digest(identity), estimator, write_estimate
     path = Path(port).expanduser()
     if (path / "recipe.yaml").is_file() or (path / "model.safetensors").is_file():
         weights = find_checkpoint(path) / "model.safetensors"
         state = weights.stat()
-        identity = f"run|{weights.absolute()}|{state.st_size}|{state.st_mtime_ns}"
-        return home / _digest(identity), lambda manifest, rows: _by_run(path, manifest, rows, device)
+        identity = f"run, sigmoid|{weights.absolute()}|{state.st_size}|{state.st_mtime_ns}"
+        return home / _digest(identity), lambda manifest, rows: _by_run(path, manifest, rows, device), write_sigmoid
     if path.is_dir():
         files = _depth_files(path)
         latest = max(file.stat().st_mtime_ns for file in files.values())
         identity = f"files|{path.absolute()}|{len(files)}|{latest}"
-        return home / _digest(identity), lambda manifest, rows: _from_files(files, path, manifest, rows)
+        return home / _digest(identity), lambda manifest, rows: _from_files(files, path, manifest, rows), write_estimate
     raise InputError(
         f"{port!r} is no depth port: give a depth run, a folder of depth files, truth, hf:MODEL or onnx:FILE."
     )

@@ -15,7 +15,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.images import frame_depth, open_image, read_label
 from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.manifest import Manifest
-from vergence.data.transforms import Placement, resize_lanczos
+from vergence.data.transforms import Placement, resize_image
 from vergence.errors import InputError
 
 Item = TypeVar("Item")
@@ -39,7 +39,7 @@ def network_size(options: FrameOptions, width: int, height: int) -> tuple[int, i
 def to_network(image: Image.Image, options: FrameOptions) -> Tensor:
     """A whole picture as a network sees it: (3, h, w) uint8, resized by the same filter as in training."""
     height, width = network_size(options, image.width, image.height)
-    return torch.from_numpy(np.array(resize_lanczos(image, height, width))).permute(2, 0, 1)
+    return torch.from_numpy(np.array(resize_image(image, height, width, options.resampling))).permute(2, 0, 1)
 
 
 def working_image(manifest: Manifest, index: int, options: FrameOptions) -> Tensor:

@@ -1,0 +1,86 @@
+"""Depth supervision in CorDA's unit (corda.md section 1.2): g >= 1, larger is nearer, exactly 1.0 is "none".
+
+Measured depth becomes g = 655.36 / (metres + 0.01), so that 655.35 m, the farthest that 16 bits of centimetres hold,
+is exactly 1. Estimates have no metric scale: g = stored / 256 + 1 brings 16 bits of a network's sigmoid output into a
+like range, 1 to 257. The two are not comparable pixel by pixel unless their scales are aligned.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vergence.errors import InputError
+
+INVALID = 1.0
+FARTHEST = 655.35
+"""Metres; this far and farther there is no supervision."""
+NEAREST = 0.1
+"""Metres; nearer measurements are none."""
+_SCALE, _OFFSET = 655.36, 0.01
+_PLAUSIBLE = (0.5, 500.0)
+_USUAL = 15.0
+"""Metres: the median of depth in a street, to guess a unit by."""
+_UNITS = {"centimetres": 100.0, "millimetres": 1000.0}
+
+
+def from_metres(depth: NDArray[Any]) -> NDArray[np.float32]:
+    """g of measured depth in metres, any shape; nearer than 0.1, from 655.35 on and not finite (also 0) is none."""
+    metres = depth.astype(np.float64)
+    # the float32 next to 655.35 is a little smaller than it
+    valid = (metres >= NEAREST) & (metres.astype(np.float32) < np.float32(FARTHEST))
+    return np.where(valid, _SCALE / (np.where(valid, metres, FARTHEST) + _OFFSET), INVALID).astype(np.float32)
+
+
+def from_centimetres(stored: NDArray[np.unsignedinteger], guarded: bool = True) -> NDArray[np.float32]:
+    """g of 16-bit centimetres, as SYNTHIA stores depth; 65535 is none.
+
+    Args:
+        guarded: values below 10 cm are none. Without it they are very near, 0 being 65536, as in the official program.
+    """
+    metres = stored.astype(np.float32) / np.float32(100)
+    if guarded:
+        return from_metres(metres)
+    return (_SCALE / (metres.astype(np.float64) + _OFFSET)).astype(np.float32)
+
+
+def from_sigmoid(stored: NDArray[np.unsignedinteger]) -> NDArray[np.float32]:
+    """g of an estimate: 16 bits of a depth network's sigmoid disparity (65535 sigma); only a stored 0 is none.
+
+    ValueError for anything but 16-bit values.
+    """
+    if stored.dtype != np.uint16:
+        raise ValueError(f"expected uint16 values, got {stored.dtype}")
+    return stored.astype(np.float32) / np.float32(256) + np.float32(INVALID)
+
+
+def check_metres(maps: Sequence[NDArray[np.floating]], source: str) -> None:
+    """InputError where depth (H, W) in metres, 0 = none, of some frames cannot be the depth of streets.
+
+    The median of each map's measured pixels is taken, and the median of these: outside 0.5 to 500 m the unit is wrong.
+    So it is where all maps hold whole numbers of 100 and more in the median.
+
+    Args:
+        maps: of frames from all over the data.
+        source: what the message calls them.
+    """
+    measured = [depth[depth > 0] for depth in maps]
+    measured = [values for values in measured if values.size]
+    if not measured:
+        raise InputError(f"{source} has no measured pixel in {len(maps)} frames that were looked at; check its files.")
+    low, high = min(float(v.min()) for v in measured), max(float(v.max()) for v in measured)
+    if low == high:
+        raise InputError(f"{source} is {low:g} m everywhere; such depth teaches nothing: check its files.")
+    median = float(np.median([np.median(values) for values in measured]))
+    whole = median >= 100 and all((values % 1 == 0).all() for values in measured)
+    if _PLAUSIBLE[0] <= median <= _PLAUSIBLE[1] and not whole:
+        return
+    said = f"{source} has a median of {median:.3g} m in {len(measured)} frames that were looked at"
+    if median > _PLAUSIBLE[0]:
+        unit = min(_UNITS, key=lambda name: abs(np.log(median / _UNITS[name] / _USUAL)))
+        raise InputError(f"{said}, which looks like {unit}; set the column depth_unit to {unit}, or correct the files.")
+    raise InputError(
+        f"{said}, too near for streets (expected {_PLAUSIBLE[0]:g} to {_PLAUSIBLE[1]:g}); it may be inverse or "
+        "normalised depth: give metres, or name estimates in the column estimate."
+    )

@@ -1,0 +1,87 @@
+"""Numeric matrices from MATLAB files of version 5 to 7, without a library: what public data sets keep depth in.
+
+After MathWorks' "MAT-File Format": a header of 128 bytes, then elements of a tag (type and length) and data, which
+may each be compressed.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vergence.errors import InputError
+
+_NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_MATRIX, _COMPRESSED = 14, 15
+_HEADER = 128
+_COMPLEX = 0x08
+_NUMERIC_CLASSES = range(6, 16)
+
+
+def read_matrix(path: Path | str, variable: str) -> NDArray[Any]:
+    """A matrix of real numbers by its name; it may have any number of dimensions.
+
+    Raises:
+        InputError: missing, no such file format, damaged, or without that variable.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check the path and its permissions.") from error
+    if b"MATLAB 7.3" in content[:_HEADER]:
+        raise InputError(f"{path} is of MATLAB 7.3 (HDF5); save it with the option -v7, or as .npy in metres.")
+    if len(content) < _HEADER or content[126:128] not in (b"IM", b"MI"):
+        raise InputError(f"{path} is no MATLAB file of version 5 to 7; save it with the option -v7, or as .npy.")
+    order = "<" if content[126:128] == b"IM" else ">"
+    names = []
+    try:
+        for kind, data in _elements(content[_HEADER:], order):
+            if kind == _COMPRESSED:
+                kind, data = next(_elements(zlib.decompress(data), order))
+            if kind == _MATRIX:
+                name, matrix = _matrix(data, order, variable)
+                names.append(name)
+                if matrix is not None:
+                    return matrix
+    except (struct.error, zlib.error, ValueError, KeyError, StopIteration, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged or truncated ({error or 'an element is missing'}); copy it again."
+        ) from error
+    raise InputError(
+        f"{path} has no matrix {variable!r} of real numbers, but {', '.join(names) or 'nothing'}; save it under that "
+        "name."
+    )
+
+
+def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+    """Type and data of the elements one after the other."""
+    place = 0
+    while place + 8 <= len(data):
+        kind, length = struct.unpack_from(f"{order}II", data, place)
+        if kind >> 16:  # four bytes or less, in the tag itself
+            yield kind & 0xFFFF, data[place + 4 : place + 4 + (kind >> 16)]
+            place += 8
+            continue
+        if place + 8 + length > len(data):
+            raise ValueError("it ends within an element")
+        yield kind, data[place + 8 : place + 8 + length]
+        place += 8 + length + (0 if kind == _COMPRESSED else -length % 8)
+
+
+def _matrix(data: bytes, order: str, variable: str) -> tuple[str, NDArray[Any] | None]:
+    """Name and values of a matrix; None where it is another one, complex or not numeric."""
+    parts = _elements(data, order)
+    (flags,) = struct.unpack_from(f"{order}I", next(parts)[1])
+    shape = np.frombuffer(next(parts)[1], dtype=f"{order}i4")
+    name = next(parts)[1].decode("latin-1").rstrip("\0")
+    if name != variable or (flags & 0xFF) not in _NUMERIC_CLASSES or flags >> 8 & _COMPLEX:
+        return name, None
+    kind, values = next(parts)
+    return name, np.frombuffer(values, dtype=f"{order}{_NUMBERS[kind]}").reshape(tuple(shape), order="F")
