@@ -17,6 +17,7 @@ State = dict[str, Tensor]
 
 NAME = "deeplabv2_resnet101"
 CAFFE_MEAN = (122.67891434, 116.66876762, 104.00698793)  # of red, green and blue, in grey levels
+BLOCKS = (3, 4, 23, 3)
 DILATIONS = (6, 12, 18, 24)
 PREFIXES = ("", "Scale.", "module.", "network.encoder.backbone.")
 """What published files, and ours, write before the backbone's tensor names."""
@@ -40,21 +41,21 @@ class CaffeBottleneck(Bottleneck):
 
 
 class DeepLabResNet(ResNet):
-    """Blocks 3, 4, 23, 3 at output stride 8, max-pooling that rounds up; the deepest feature alone.
+    """At output stride 8, with max-pooling that rounds up; gives the deepest feature alone.
 
     Scale and shift of batch norm are frozen; its statistics are not: they follow the data in training.
     """
 
     def __init__(self) -> None:
         settings: dict[str, Any] = {"num_classes": 0, "output_stride": 8, "zero_init_last": False}
-        super().__init__(CaffeBottleneck, (3, 4, 23, 3), **settings)
-        self.maxpool = nn.MaxPool2d(3, 2, padding=1, ceil_mode=True)
+        super().__init__(CaffeBottleneck, BLOCKS, **settings)  # type: ignore[arg-type]  # timm means the class
+        self.maxpool = nn.MaxPool2d(3, 2, padding=1, ceil_mode=True)  # type: ignore[assignment]
         for layer in self.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.requires_grad_(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
-        """Normalised images (B, 3, H, W), blue first, to one feature (B, 2048, h, w), h about H / 8 + 1."""
+        """Normalised images (B, 3, H, W), blue first, to one feature (B, 2048, h, w) of stride 8."""
         return [self.forward_features(x)]
 
 
@@ -85,7 +86,10 @@ class AtrousHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, h, w)."""
-        return torch.stack([branch(x) for branch in self.branches[: self.used]]).sum(dim=0)
+        total: Tensor = self.branches[0](x)
+        for branch in self.branches[1 : self.used]:
+            total = total + branch(x)
+        return total
 
 
 def build_deeplab_encoder(weights: str = "none") -> DeepLabEncoder:

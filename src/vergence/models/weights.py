@@ -177,8 +177,8 @@ def timm_efficientnet_name(name: str, stages: tuple[int, ...] = LITE0_STAGES) ->
 def read_state_dict(path: str | Path) -> State:
     """Tensors of a .safetensors or PyTorch weights file; nothing in the file is ever executed.
 
-    A nested ``state_dict``, or the one nested dict of tensors, is unpacked; entries that are no tensors (height, width,
-    use_stereo of official Monodepth2 files) are dropped.
+    A nested ``state_dict`` or ``model``, or the one nested dict of tensors, is unpacked; entries that are no tensors
+    (height, width, use_stereo of official Monodepth2 files) are dropped.
 
     Raises:
         InputError: if the file is absent, corrupt, or holds more than plain weights.
@@ -198,9 +198,11 @@ def read_state_dict(path: str | Path) -> State:
             "and code stored in a file is never run: download it again or convert it to .safetensors."
         ) from error
     if isinstance(loaded, dict) and not any(isinstance(value, Tensor) for value in loaded.values()):
-        inner = [value for value in loaded.values() if isinstance(value, dict)]
-        nested = [value for value in inner if any(isinstance(entry, Tensor) for entry in value.values())]
-        loaded = loaded.get("state_dict", nested[0] if len(nested) == 1 else loaded)
+        inner = {name: value for name, value in loaded.items() if isinstance(value, dict)}
+        nested = {name: one for name, one in inner.items() if any(isinstance(value, Tensor) for value in one.values())}
+        named = [name for name in ("state_dict", "model") if name in nested]
+        chosen = named or (list(nested) if len(nested) == 1 else [])
+        loaded = nested[chosen[0]] if chosen else loaded
     if not isinstance(loaded, dict) or not any(isinstance(value, Tensor) for value in loaded.values()):
         raise InputError(f"{path} holds a {type(loaded).__name__} without tensors; expected a state dict, save one.")
     return {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
