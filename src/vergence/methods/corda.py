@@ -1,0 +1,269 @@
+"""CorDA (Wang et al., ICCV 2021): from a labelled source domain to an unlabelled target, guided by depth.
+
+Student and mean teacher learn from source labels, and from target frames under pieces of source frames (DACS), whose
+pseudo-labels the teacher makes. Beside classes the network learns depth, by one decoder for each domain; where the two
+disagree about a mixed frame, its pseudo-labels teach less. Section numbers are those of the specification.
+"""
+
+import copy
+from typing import Any, ClassVar, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vergence.data.batch import Batch
+from vergence.data.frame_options import FrameOptions
+from vergence.data.labels import LabelSpace, label_space
+from vergence.errors import InputError
+from vergence.losses.depth import valid_mean
+from vergence.losses.difficulty import INVALID, adaptation_difficulty, pixel_weights
+from vergence.losses.segmentation import pseudo_labels
+from vergence.methods.base import Method, trainable
+from vergence.methods.corda_config import CordaConfig
+from vergence.methods.domains import (
+    MixedDomains,
+    Outputs,
+    class_losses,
+    depth_losses,
+    domain_mask,
+    full_size,
+    median_nearness,
+)
+from vergence.methods.ssda import cross_weight
+from vergence.methods.supervised import to_size
+from vergence.methods.teacher import MeanTeacher
+from vergence.mixing.augment import draw_strong, strong_augment
+from vergence.mixing.mix import mix
+from vergence.models.corda_network import CordaNetwork, build_corda_network
+
+
+class CordaMethod(Method):
+    """A student with two depth decoders, and its mean teacher.
+
+    Args:
+        config: settings.
+        options: how frames are made; ``label_space`` says which classes there are.
+        seed: not used; the engine seeds all generators.
+
+    Raises:
+        InputError: settings that contradict each other, no label space, or a network that cannot be built.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
+    depth_scale: Tensor
+
+    def __init__(self, config: CordaConfig, options: FrameOptions, seed: int = 0) -> None:
+        super().__init__()
+        config.check()
+        self.config = config
+        if not options.label_space:
+            raise InputError(
+                "there is no label space: the frames have no labels; name a manifest with a column label, or set "
+                "frames.options.label_space."
+            )
+        if config.source_size is not None and options.random_crop is None:
+            raise InputError(
+                "corda.source_size makes source frames of another size than the target's, and mixing takes one; set "
+                "frames.options.random_crop to the size of a piece of both."
+            )
+        self.label_space: LabelSpace = label_space(options.label_space)
+        self.network: CordaNetwork = build_corda_network(config.network, len(self.label_space))
+        self.register_buffer("depth_scale", torch.zeros(()))  # logarithm
+        self.teacher: MeanTeacher | None = None
+        self.reference = nn.ModuleDict()  # of use in training only: stored with what resuming needs
+        if config.adapt:
+            teacher = MeanTeacher(
+                self.network, config.teacher_decay, config.teacher_buffers, train_mode=not config.teacher_buffers
+            )
+            if config.evaluate == "teacher":
+                self.teacher = teacher
+            else:
+                self.reference["teacher"] = teacher
+        self.near_classes: list[int] = []
+        if config.feature_distance.weight > 0:
+            self.near_classes = classes_named(self.label_space, config.feature_distance.classes)
+            self.reference["encoder"] = copy.deepcopy(self.network.encoder).requires_grad_(False)
+
+    @property
+    def mean_teacher(self) -> MeanTeacher:
+        """The teacher, under whichever name it is stored."""
+        teacher = self.teacher if self.teacher is not None else self.reference["teacher"]
+        assert isinstance(teacher, MeanTeacher)
+        return teacher
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the network's encoder, in place."""
+        self.network.encoder.compile(*args, **kwargs)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        groups: list[dict[str, Any]] = []
+        for name, modules in self.network.parts().items():
+            groups.append({"name": name, "params": [value for module in modules for value in trainable(module)]})
+        return [group for group in groups if group["params"]]
+
+    def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
+        source, target = batches["source"], batches.get("target")
+        if target is not None:
+            source = self.aligned(source, target, step)
+        losses = self.source_losses(source)
+        if target is not None:
+            losses |= self.mixed_losses(self.mixed(source, target, step))
+        if "labelled" in batches:
+            losses |= self.labelled_losses(batches["labelled"])
+        return losses
+
+    # --- losses (section 3)
+
+    def source_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy and depth of the source's decoder; perhaps distance of features from the starting weights."""
+        config, images = self.config, batch["jittered"][:, 0]
+        losses: dict[str, Tensor] = {}
+        if config.feature_distance.weight > 0:
+            feature = self.network.encode(images)
+            found = cast(Outputs, self.network.decode(feature))
+            losses["feature_distance"] = config.feature_distance.weight * self.distance(feature, batch)
+        else:
+            found = self.network(images)
+        losses |= class_losses("source", found, batch["label"])
+        if config.depth:
+            known = batch["inverse_depth"]
+            everywhere = torch.ones_like(known)
+            losses |= depth_losses("source", full_size(found, known), everywhere, known, config.source_depth_weight)
+        return losses
+
+    def labelled_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy on labelled target frames."""
+        losses = class_losses("labelled", self.network(batch["jittered"][:, 0]), batch["label"])
+        return {name: self.config.labelled_weight * value for name, value in losses.items()}
+
+    def mixed_losses(self, mixed: MixedDomains) -> dict[str, Tensor]:
+        """Weighted cross-entropy to mixed labels and, of both decoders, depth composed by the same mask."""
+        config = self.config
+        found = self.network(mixed.images)
+        losses: dict[str, Tensor] = {"_confident": mixed.share, "_from_source": mixed.mask.mean()}
+        weight = mixed.weight
+        if config.depth:
+            known = cast(Tensor, mixed.inverse_depth)
+            found = full_size(found, known)
+            losses |= depth_losses("mixed", found, mixed.mask, known, config.mixed_depth_weight)
+            if config.weighs_difficulty:
+                difficulty = adaptation_difficulty(found["source_depth"], found["depth"], known)
+                weight = pixel_weights(weight, difficulty, config.difficulty)
+                losses["_difficulty"] = difficulty.mean()
+        losses |= class_losses("mixed", found, mixed.label, config.consistency.weight * weight)
+        return losses
+
+    def distance(self, feature: Tensor, batch: Batch) -> Tensor:
+        """Mean Euclidean distance of the feature (B, C, h, w) from that of the starting weights, where chosen classes
+        are (DAFormer, 3.2)."""
+        with torch.no_grad():
+            before = self.network.join(self.reference["encoder"](batch["jittered"][:, 0]))
+        chosen = torch.zeros_like(batch["label"], dtype=torch.bool)
+        for index in self.near_classes:
+            chosen |= batch["label"] == index
+        share = F.adaptive_avg_pool2d(chosen[:, None].float(), before.shape[-2:])[:, 0]
+        apart = torch.linalg.vector_norm((feature - before).float(), dim=1)
+        return valid_mean(apart, share >= self.config.feature_distance.share)
+
+    # --- target frames (section 1.3)
+
+    @torch.no_grad()
+    def mixed(self, source: Batch, target: Batch, step: int) -> MixedDomains:
+        """Pseudo-labels, mixing and strong augmentation, with fresh random draws; source image i covers target i."""
+        settings = self.config.consistency
+        label, _, share = self.pseudo_labels(target, step)
+        mask = domain_mask(settings, source, target)
+        known = None
+        if self.config.depth:
+            known = mix(source["inverse_depth"], mask, target["inverse_depth"])
+        draw = draw_strong(
+            len(label), jitter_probability=settings.jitter, strength=settings.strength, blur_probability=settings.blur
+        )
+        images = strong_augment(mix(source["frames"][:, 0], mask, target["frames"][:, 0]), draw)
+        return MixedDomains(images, mask, mix(source["label"], mask, label), cross_weight(mask, share), share, known)
+
+    @torch.no_grad()
+    def pseudo_labels(self, target: Batch, step: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """The teacher's label and confidence (B, H, W), and the confident share of all pixels (scalar).
+
+        ``step`` None is after training.
+        """
+        config, images = self.config, target["frames"][:, 0]
+        found = self.mean_teacher.network(images)
+        early = config.pseudo_head == "switch" and step is not None and step < config.switch_step
+        head = "initial_logits" if config.pseudo_head == "initial" or early else "logits"
+        return pseudo_labels(to_size(found[head].float(), images).softmax(1), config.consistency.confidence)
+
+    @torch.no_grad()
+    def aligned(self, source: Batch, target: Batch, step: int | None = None) -> Batch:
+        """The source with its inverse depth in the target's scale, where that is asked for; ``step`` None looks only.
+
+        Medians run over about a hundred steps, and beyond 1: 1 is infinitely far in every unit.
+        """
+        if self.config.align_depth == "none" or "inverse_depth" not in source:
+            return source
+        if step is not None:
+            ratio = (median_nearness(target["inverse_depth"]) / median_nearness(source["inverse_depth"])).log()
+            change = torch.where(ratio.isfinite(), ratio - self.depth_scale, torch.zeros_like(ratio))
+            self.depth_scale += max(0.01, 1 / (step + 1)) * change
+        scaled = INVALID + (source["inverse_depth"] - INVALID) * self.depth_scale.exp()
+        return cast(Batch, {**source, "inverse_depth": scaled})
+
+    def after_step(self, step: int) -> None:
+        if self.config.adapt:  # the official first update, number 0, copies the student: one before the teacher's own
+            self.mean_teacher.update(self.network, step - 1)
+
+    # --- what is shown
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        """``logits`` (B, K, H, W) at the size of the images."""
+        network = self.teacher.network if self.teacher is not None else self.network
+        return {"logits": to_size(network(images)["logits"].float(), images)}
+
+    @torch.no_grad()
+    def diagnose(self, batch: Batch, source: Batch | None = None) -> dict[str, Tensor]:
+        """What the method makes of target frames.
+
+        ``probabilities`` (B, K, H, W); ``pseudo_label`` and ``confidence`` (B, H, W) of the teacher; ``depth``,
+        ``source_depth`` and ``difficulty`` (B, 1, H, W) where two decoders learn depth. With source frames, also one
+        mixed batch: ``mixed`` (B, 3, H, W), ``mask``, ``mixed_difficulty`` (B, 1, H, W), ``mixed_label`` and
+        ``mixed_weight`` (B, H, W).
+        """
+        config, images = self.config, batch["frames"][:, 0]
+        found = self.network(images)
+        maps = {"probabilities": to_size(found["logits"].float(), images).softmax(1)}
+        if config.depth:
+            maps |= self._difficulty(found, images, batch.get("inverse_depth"))
+        if not config.adapt:
+            return maps
+        maps["pseudo_label"], maps["confidence"], _ = self.pseudo_labels(batch)
+        if source is not None:
+            mixed = self.mixed(self.aligned(source, batch), batch, config.switch_step)
+            maps |= {"mixed": mixed.images, "mask": mixed.mask, "mixed_label": mixed.label}
+            seen = self._difficulty(self.network(mixed.images), images, mixed.inverse_depth) if config.depth else {}
+            weight = mixed.weight
+            if "difficulty" in seen:
+                maps["mixed_difficulty"] = seen["difficulty"]
+                weight = pixel_weights(weight, seen["difficulty"], config.difficulty)
+            maps["mixed_weight"] = weight
+        return maps
+
+    @staticmethod
+    def _difficulty(found: Outputs, images: Tensor, known: Tensor | None) -> dict[str, Tensor]:
+        names: list[str] = [name for name in ("depth", "source_depth") if name in found]
+        maps = {name: to_size(found[name].float(), images) for name in names}
+        if len(maps) == 2 and known is not None:
+            maps["difficulty"] = adaptation_difficulty(maps["source_depth"], maps["depth"], known)
+        return maps
+
+
+def classes_named(space: LabelSpace, names: tuple[str, ...]) -> list[int]:
+    """Ids of those of the names that the space has; InputError where it has none."""
+    found = [index for index, name in enumerate(space.classes) if name in names]
+    if not found:
+        raise InputError(
+            f"the label space has none of feature_distance.classes ({', '.join(names)}); name some of "
+            f"{', '.join(space.classes)}."
+        )
+    return found

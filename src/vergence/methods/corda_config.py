@@ -1,0 +1,179 @@
+"""Settings of CorDA and of the methods that it grew from; see :mod:`vergence.methods.corda`."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
+
+from vergence.data.frame_options import FrameOptions
+from vergence.errors import InputError
+from vergence.losses.difficulty import DifficultyMode
+from vergence.methods.base import MethodConfig
+from vergence.models.corda_network import CordaNetworkConfig
+
+DomainMixing = Literal["classmix", "cutmix", "depthmix", "none"]
+STORED_DEPTH = ("measured", "estimate")
+"""Depth supervision that the manifest itself has; anything else is a depth port."""
+FULL_VARIANTS = ("gta", "synthia")
+"""Of the network, with a depth decoder for each domain and initial heads."""
+
+
+@dataclass
+class CordaConsistencyConfig:
+    """Constants of learning from target frames under pieces of source frames (corda 1.3, steps 3 to 5)."""
+
+    mix: DomainMixing = "classmix"
+    """Which source pixels cover the target: half of the source label's classes, all but a box, or what is nearer than
+    the target (depthmix); "none" leaves the target as it is."""
+    mix_void: bool = False
+    """Of classmix: pixels without a label are a class like any other (as released)."""
+    margin: float = 0.03
+    """Of depthmix: part of inverse depth that one domain is ahead by, the source or the target by chance."""
+    confidence: float = 0.968
+    """Probability from which a pseudo-label counts as confident; the confident share weighs all target pixels."""
+    weight: float = 1.0
+    jitter: float = 0.8
+    """Probability of changing the mixed batch's colours, by ``strength``."""
+    strength: float = 0.25
+    blur: float = 0.5
+    """Probability of blurring the mixed batch."""
+
+
+@dataclass
+class FeatureDistanceConfig:
+    """Keeping source features of some classes near those of the starting weights (DAFormer, CVPR 2022)."""
+
+    weight: float = 0.0
+    """0 for none; DAFormer has 0.005."""
+    classes: tuple[str, ...] = (
+        "traffic light", "traffic sign", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+    )  # fmt: skip
+    """By name; those that the label space lacks are left out."""
+    share: float = 0.75
+    """Part of a feature's pixels that must be of one of these classes."""
+
+    def __post_init__(self) -> None:
+        self.classes = tuple(self.classes)
+
+
+@dataclass
+class CordaConfig(MethodConfig):
+    """Settings of CorDA; the defaults are the paper's method, with the released program's slips corrected.
+
+    Its steps are switches: ``adapt`` false learns from source labels alone; ``depth`` false adapts by mixing alone
+    (DACS, with the network variant "dacs"); the variant "multitask" adds depth as a simple auxiliary task, "gta" and
+    "synthia" the correlation of the tasks; ``difficulty`` lets depth say which pixels are hard to adapt to.
+    """
+
+    network: CordaNetworkConfig = field(default_factory=CordaNetworkConfig)
+    adapt: bool = True
+    depth: bool = True
+    difficulty: DifficultyMode = "per_image"
+    """How pixels are weighted by adaptation difficulty; "batch_mean" as released, "off" for not at all."""
+    source_depth: str = "measured"
+    """Depth supervision of source frames: "measured" (metres of the manifest), "estimate" (the manifest's column of
+    that name, 16-bit sigmoid disparity), or a depth port such as a depth run."""
+    target_depth: str = "measured"
+    """The same of target frames."""
+    align_depth: Literal["none", "median"] = "none"
+    """median: scale the source's inverse depth so that running medians of both domains agree; for unlike kinds."""
+    source_depth_weight: float = 0.01
+    mixed_depth_weight: float = 0.001
+    pseudo_head: Literal["final", "initial", "switch"] = "final"
+    """Head of the teacher that makes pseudo-labels; switch: the initial head before ``switch_step``."""
+    switch_step: int = 25001
+    teacher_decay: float = 0.999
+    teacher_buffers: bool = False
+    """The teacher follows batch norm statistics too, and works in evaluation mode; as published it does not."""
+    evaluate: Literal["student", "teacher"] = "student"
+    consistency: CordaConsistencyConfig = field(default_factory=CordaConsistencyConfig)
+    feature_distance: FeatureDistanceConfig = field(default_factory=FeatureDistanceConfig)
+    labelled: bool = False
+    """Learn from labelled target frames too (semi-supervised adaptation): those of ``frames.labelled``."""
+    labelled_weight: float = 1.0
+    source_size: tuple[int, int] | None = None
+    """Height and width of source frames before ``frames.options.random_crop``, where they are not the target's."""
+
+    source_resampling: Literal["", "lanczos", "bicubic", "bilinear"] = ""
+    """Filter that resizes source images; "" for that of the target's. As published: bicubic, and bilinear there."""
+
+    def __post_init__(self) -> None:
+        if self.source_size is not None:
+            self.source_size = (int(self.source_size[0]), int(self.source_size[1]))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        found = ("source", "target") if self.adapt else ("source",)
+        return (*found, "labelled") if self.labelled else found
+
+    @property
+    def weighs_difficulty(self) -> bool:
+        """Whether pixels are weighted by adaptation difficulty."""
+        return self.adapt and self.depth and self.difficulty != "off"
+
+    def depth_of(self, role: str) -> str:
+        """Where a role's depth supervision comes from, "" where none is used."""
+        mixes_depth = self.adapt and self.consistency.mix == "depthmix"
+        if role not in ("source", "target") or not (self.depth or mixes_depth):
+            return ""
+        return self.source_depth if role == "source" else self.target_depth
+
+    def depth_port_of(self, role: str) -> str:
+        kind = self.depth_of(role)
+        return "" if kind in STORED_DEPTH else kind
+
+    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
+        """Labels of all but the target's own frames, inverse depth of both domains, no neighbours."""
+        kind = self.depth_of(role)
+        height, width, resampling = options.height, options.width, options.resampling
+        if role == "source":
+            height, width = self.source_size or (height, width)
+            resampling = self.source_resampling or resampling
+        return replace(
+            options,
+            height=height,
+            width=width,
+            resampling=resampling,
+            load_label=role != "target",
+            load_inverse_depth="estimate" if kind and kind != "measured" else kind,
+            offsets=(),
+        )
+
+    def for_loading(self, keep_reference: bool = False) -> Self:
+        distance = self.feature_distance if keep_reference else replace(self.feature_distance, weight=0.0)
+        return replace(
+            self,
+            network=replace(self.network, weights="none"),
+            adapt=self.adapt and (keep_reference or self.evaluate == "teacher"),
+            evaluate=self.evaluate if self.adapt else "student",
+            feature_distance=distance,
+        )
+
+    def check(self) -> None:
+        """InputError for settings that contradict each other."""
+        variant = self.network.variant
+        if self.depth and variant == "dacs":
+            raise InputError("network.variant dacs has no depth; set corda.depth to false, or another variant.")
+        if self.weighs_difficulty and variant not in FULL_VARIANTS:
+            raise InputError(
+                f"corda.difficulty {self.difficulty} compares two depth decoders, and network.variant {variant} has "
+                "one; set corda.difficulty to off, or another variant."
+            )
+        if self.evaluate == "teacher" and not self.adapt:
+            raise InputError("corda.evaluate is teacher and there is none; set corda.adapt to true.")
+        if self.pseudo_head != "final" and variant not in FULL_VARIANTS:
+            raise InputError(
+                f"corda.pseudo_head {self.pseudo_head} takes an initial head, and network.variant {variant} has none; "
+                "set corda.pseudo_head to final."
+            )
+        for role in ("source", "target"):
+            if (self.depth or self.consistency.mix == "depthmix") and not getattr(self, f"{role}_depth"):
+                raise InputError(
+                    f"corda.{role}_depth is empty; set it to measured, estimate or a depth port, or corda.depth to "
+                    "false."
+                )
+        kinds = {kind if kind == "measured" else "estimate" for kind in (self.source_depth, self.target_depth)}
+        if self.adapt and self.consistency.mix == "depthmix" and len(kinds) > 1 and self.align_depth == "none":
+            raise InputError(
+                f"consistency.mix depthmix compares the depths of both domains, and corda.source_depth "
+                f"{self.source_depth} and corda.target_depth {self.target_depth} have different units; set "
+                "corda.align_depth to median."
+            )
