@@ -120,7 +120,8 @@ def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool =
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.grid(alpha=0.15)
         axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(loc="outside upper left", ncols=min(4, len(lines)), frameon=False, fontsize=11)
+        columns = min(4, len(lines), max(1, 72 // (max(map(len, lines)) + 9)))  # all of a row's names must fit
+        figure.legend(loc="outside upper left", ncols=columns, frameon=False, fontsize=11)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(buffer.getvalue(), title)

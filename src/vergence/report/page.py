@@ -75,6 +75,7 @@ def render(folder: Path, samples: Samples) -> str:
         panels=samples.panels,
         pictures_note=samples.note,
         no_pictures=samples.missing or "No pictures were asked for.",
+        masks=samples.masks,
         strip=samples.strip,
         strip_note=samples.strip_note,
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",

@@ -51,6 +51,8 @@ class Samples:
     scale: str = ""
     note: str = ""
     strip_note: str = ""
+    masks: bool = True
+    """Whether pictures show what auto-masking removed."""
     missing: str = ""
     classes: ClassSamples | None = None
     """Of a run that predicts classes."""
@@ -70,6 +72,7 @@ class Seen(NamedTuple):
     diagnosis: dict[str, Tensor] | None
     """Maps (1, 1, h, w) and ``warped`` (1, 3, h, w) of one source."""
     without_diagnosis: str
+    """Why there is none; "" where the method has none to show."""
     source: str
     """Which frame was warped."""
 
@@ -130,6 +133,7 @@ def _collect(samples: Samples, run: LoadedRun, manifest: Manifest, images: int) 
     for place, index in enumerate(chosen):
         seen = look(run, manifest, index, methods, mean, origin.startswith("leave-one-out"), dataset, protocol)
         samples.panels.append(panel(seen, run, protocol, stamp))
+        samples.masks = seen.diagnosis is not None or bool(seen.without_diagnosis)
         if seen.truth is not None and place < _STRIPS:
             samples.strip.append(strip_panel(seen, run, protocol, stamp))
     samples.note = (
@@ -191,7 +195,7 @@ def look(
             diagnosis = {**found, "warped": found["warped"][:, which]}
             source = source_name(run.config.frames.options.offsets[which])
         except NotImplementedError:
-            reason = "this method shows no masks"
+            reason = ""
     row = manifest[index]
     name = f"{row.sequence} · {row.position}" if row.sequence else Path(row.image).name
     return Seen(name, image.permute(1, 2, 0).numpy(), predictions, truth, diagnosis, reason, source)
@@ -248,6 +252,8 @@ def panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Pa
 
 
 def _diagnosis(seen: Seen, size: tuple[int, int]) -> list[Picture]:
+    if seen.diagnosis is None and not seen.without_diagnosis:
+        return []
     if seen.diagnosis is None or "kept" not in seen.diagnosis or "warped" not in seen.diagnosis:
         return [
             absent(title, seen.without_diagnosis, size) for title in ("left out by auto-masking", "warped neighbour")
