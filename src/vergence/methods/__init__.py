@@ -3,16 +3,23 @@
 from typing import Any
 
 from vergence.methods.base import Method, MethodConfig
+from vergence.methods.corda import CordaMethod
+from vergence.methods.corda_config import CordaConfig
 from vergence.methods.depth import DepthConfig, DepthMethod
 from vergence.methods.distill import DistillConfig, DistillMethod
+from vergence.methods.ssda import SSDAConfig, SSDAMethod
 from vergence.methods.supervised import SupervisedConfig, SupervisedMethod
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
+from vergence.methods.unimatch import UniMatchConfig, UniMatchMethod
 
 METHODS: dict[str, tuple[type[Any], type[Method]]] = {
     "depth": (DepthConfig, DepthMethod),
     "distill": (DistillConfig, DistillMethod),
     "supervised": (SupervisedConfig, SupervisedMethod),
     "three_ways": (ThreeWaysConfig, ThreeWaysMethod),
+    "ssda": (SSDAConfig, SSDAMethod),
+    "unimatch": (UniMatchConfig, UniMatchMethod),
+    "corda": (CordaConfig, CordaMethod),
 }
 
 __all__ = ["METHODS", "DepthConfig", "DepthMethod", "Method", "MethodConfig"]

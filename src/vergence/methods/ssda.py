@@ -1,0 +1,180 @@
+"""Three Ways with labels of a second domain (Hoyer et al., IJCV 2023; three_ways.md 7.1): semi-supervised adaptation.
+
+To learning on the target domain (:mod:`vergence.methods.three_ways`) come labelled frames of a source domain, and
+frames in which either domain's nearer surfaces hide the other's, chosen so that their geometries match.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor
+
+from vergence.data.batch import Batch
+from vergence.data.frame_options import FrameOptions
+from vergence.errors import InputError
+from vergence.losses.segmentation import cross_entropy, pseudo_labels
+from vergence.methods.consistency import Mixed
+from vergence.methods.supervised import segmentation_losses
+from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
+from vergence.mixing.augment import draw_strong, strong_augment
+from vergence.mixing.masks import depthmix_mask
+from vergence.mixing.mix import mix
+from vergence.models.freeze import statistics_kept
+
+
+@dataclass
+class SSDAConfig(ThreeWaysConfig):
+    """Settings of adaptation: those of Three Ways on the target domain, and what the source domain adds.
+
+    Depth to mix by is estimated beforehand in both domains, as published.
+    """
+
+    section: ClassVar[str] = "ssda"
+    source_depth: str = ""
+    """Depth port of source frames; "" for that of the target's."""
+    source_weight: float = 1.0
+    """Of the loss on source labels."""
+    cross_weight: float = 1.0
+    """Of the loss on frames mixed across domains; 0 for no such frames."""
+    cross_margin: float = 0.03
+    """Across domains this difference of depth is in favour of one of the two, drawn for each pair."""
+    candidates: int = 5
+    """Source frames among which each target frame has its geometry's best match; 1 for no choice."""
+    ignored_top: float = 0.15625
+    """Share of rows at the top that matching does not look at (80 of 512)."""
+    ignored_bottom: float = 0.1953125
+    """The same at the bottom (100 of 512)."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return (*super().roles, "source")
+
+    @property
+    def crosses(self) -> bool:
+        """Whether frames are mixed across domains."""
+        return self.teacher and self.cross_weight > 0
+
+    @property
+    def depth_port(self) -> str:
+        return self.depth if self.crosses else super().depth_port
+
+    def depth_port_of(self, role: str) -> str:
+        return self.source_depth or self.depth if role == "source" else self.depth_port
+
+    def samples(self, role: str) -> int:
+        return self.candidates if role == "source" and self.crosses else 1
+
+    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
+        """Source frames bring labels and, as the target's do, estimates where domains are mixed."""
+        if role == "source":
+            return replace(options, load_label=True, load_estimate=self.crosses, offsets=())
+        chosen = super().frame_options(role, options)
+        return replace(chosen, load_estimate=True) if self.crosses and role == "unlabelled" else chosen
+
+    def check(self) -> None:
+        super().check()
+        if self.crosses and self.depth in ("", "online"):
+            raise InputError(
+                "mixing across domains compares depths that are estimated beforehand; set ssda.depth to a depth run, a "
+                "folder of depth files or another depth port, or ssda.cross_weight to 0."
+            )
+        if self.candidates < 1:
+            raise InputError(f"ssda.candidates is {self.candidates}; give 1 or more.")
+        if min(self.ignored_top, self.ignored_bottom) < 0 or self.ignored_top + self.ignored_bottom >= 1:
+            raise InputError(
+                f"ssda.ignored_top {self.ignored_top} and ssda.ignored_bottom {self.ignored_bottom} leave no rows; "
+                "give shares of the rows, together less than 1."
+            )
+
+
+class SSDAMethod(ThreeWaysMethod):
+    """Student and mean teacher of Three Ways, with labels of two domains."""
+
+    config: SSDAConfig
+
+    def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
+        """Labels of the target, labels of the source, frames mixed across domains, frames mixed within the target."""
+        losses = self.labelled_losses(batches["labelled"], step)
+        source = batches["source"]
+        if self.config.crosses:
+            source = self.matched(source, batches["unlabelled"])
+        losses |= self.source_losses(source)
+        if self.config.teacher:
+            target = batches["unlabelled"]
+            probabilities = self.pseudo_probabilities(target)
+            if self.config.crosses:
+                losses |= self.cross_losses(source, target, probabilities)
+            losses |= self.unlabelled_losses(target, step, probabilities)
+        return losses
+
+    def source_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy on labelled source frames."""
+        prediction = self.network(batch["jittered"][:, 0], side=self.network.side is not None)
+        found = segmentation_losses(prediction, batch["label"])
+        return {"source": self.config.source_weight * found["segmentation"], "_source": found["_labelled"]}
+
+    def matched(self, source: Batch, target: Batch) -> Batch:
+        """The best of each target frame's own candidates (Matching Geometry Sampling)."""
+        rows = best_matches(source["estimate"], target["estimate"], self.config.ignored_top, self.config.ignored_bottom)
+        return cast(Batch, {name: cast(Tensor, value).index_select(0, rows) for name, value in source.items()})
+
+    def cross_losses(self, source: Batch, target: Batch, probabilities: Tensor) -> dict[str, Tensor]:
+        """The student on frames mixed across domains."""
+        mixed = self.crossed(source, target, probabilities)
+        weight = cross_weight(mixed.mask, mixed.share)
+        with statistics_kept(self.network, keep=not self.config.consistency.mixed_statistics):
+            logits = self.network(mixed.images)["logits"]
+        loss = cross_entropy(logits.float(), mixed.label, pixel_weight=weight)
+        return {"cross": self.config.cross_weight * loss, "_from_source": mixed.mask.mean()}
+
+    @torch.no_grad()
+    def crossed(self, source: Batch, target: Batch, probabilities: Tensor) -> Mixed:
+        """Source frames over target frames (Cross-Domain DepthMix); the share is that of confident target pixels."""
+        settings, count = self.config.consistency, len(source["frames"])
+        signs = 2 * torch.randint(2, (count,)) - 1
+        mask = cross_mask(source["estimate"], target["estimate"], self.config.cross_margin * signs)
+        label, confidence, share = pseudo_labels(probabilities, settings.confidence)
+        images = mix(source["frames"][:, 0], mask, target["frames"][:, 0])
+        draw = draw_strong(
+            count, jitter_probability=settings.jitter, strength=settings.strength, blur_probability=settings.blur
+        )
+        certain = torch.ones_like(confidence)
+        return Mixed(
+            strong_augment(images, draw), mask, mix(source["label"], mask, label), mix(certain, mask, confidence), share
+        )
+
+
+def cross_mask(source: Tensor, target: Tensor, margin: Tensor) -> Tensor:
+    """1 (B, 1, H, W) where the source pixel is kept: disparity of the source >= that of the target - margin (B,)."""
+    return depthmix_mask(source, 0.0, other=target - margin.to(target).view(-1, 1, 1, 1))
+
+
+def cross_weight(mask: Tensor, share: Tensor) -> Tensor:
+    """Weights (B, H, W) of pixels: 1 of source pixels, the target's confident share of target pixels."""
+    return (mask + (1 - mask) * share)[:, 0]
+
+
+def best_matches(source: Tensor, target: Tensor, ignored_top: float, ignored_bottom: float) -> Tensor:
+    """Matching Geometry Sampling: for each target the candidate whose geometry differs least from its own.
+
+    The difference is the mean of |log(1 + source) - log(1 + target)| without the shares of rows that are ignored.
+
+    Args:
+        source: disparity (B N, 1, H, W): the N candidates of the first target, then those of the second, ...
+        target: disparity (B, 1, H, W).
+
+    Returns:
+        Rows of ``source`` (B,).
+    """
+    if len(source) % len(target) or source.shape[1:] != target.shape[1:]:
+        raise ValueError(
+            f"disparities have shapes {tuple(source.shape)} and {tuple(target.shape)}, expected (B N, 1, H, W) and "
+            "(B, 1, H, W)"
+        )
+    height = target.shape[-2]
+    rows = slice(round(ignored_top * height), height - round(ignored_bottom * height))
+    count = len(source) // len(target)
+    candidates = source[..., rows, :].unflatten(0, (len(target), count))
+    difference = (candidates.log1p() - target[:, None, ..., rows, :].log1p()).abs().mean((2, 3, 4))
+    return difference.argmin(1) + count * torch.arange(len(target)).to(target.device, non_blocking=True)

@@ -1,0 +1,147 @@
+"""Weak-to-strong consistency in the manner of UniMatch (Yang et al., CVPR 2023) and UniMatch V2 (TPAMI 2025).
+
+A mean teacher labels the weakly changed frame; the student must say the same of two strongly changed views of it, whose
+encoder features lose complementary halves of their channels. The modern baseline beside Three Ways, with its switches
+for depth: DepthMix in place of CutMix, transfer from a depth run, view synthesis beside segmentation. Written from the
+papers; what differs is said in docs/recipes.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, cast
+
+import torch
+from torch import Tensor
+
+from vergence.data.batch import Batch
+from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy, pseudo_labels
+from vergence.methods.consistency import ConsistencyConfig, Mixed, Mixing, mix_mask
+from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
+from vergence.mixing.augment import ColorJitter, color_jitter, draw_strong, gaussian_blur
+from vergence.mixing.mix import mix
+from vergence.models.freeze import statistics_kept
+
+LUMINANCE = (0.299, 0.587, 0.114)
+
+
+@dataclass
+class WeakToStrongConfig(ConsistencyConfig):
+    """Constants of learning from unlabelled frames; the defaults are those of UniMatch V2 for Cityscapes."""
+
+    mix: Mixing = "cutmix"
+    mix_probability: float = 0.5
+    """Of mixing a view at all."""
+    confidence: float = 0.95
+    """Probability from which a pixel's pseudo-label teaches."""
+    confidence_weight: bool = True
+    """Learn from confident pixels alone; false: from all."""
+    strength: float = 0.5
+    """Largest change of brightness, contrast and saturation; of hue half of it."""
+    grey: float = 0.2
+    """Probability of taking a view's colours away."""
+    dropout: float = 0.5
+    """Probability that the two views of a frame lose complementary halves of the encoder's channels."""
+
+
+@dataclass
+class UniMatchConfig(ThreeWaysConfig):
+    """Settings of UniMatch: those of Three Ways, with other defaults for the teacher and for what views look like."""
+
+    section: ClassVar[str] = "unimatch"
+    teacher_decay: float = 0.996
+    teacher_buffers: bool = True
+    evaluate: Literal["student", "teacher"] = "teacher"
+    consistency: WeakToStrongConfig = field(default_factory=WeakToStrongConfig)
+    mix_labels: bool = False
+
+
+class UniMatchMethod(ThreeWaysMethod):
+    """A student, two strong views of every unlabelled frame, and the mean teacher that labels them."""
+
+    config: UniMatchConfig
+
+    def unlabelled_losses(self, batch: Batch, step: int, probabilities: Tensor | None = None) -> dict[str, Tensor]:
+        """Both views in one pass; the loss is the mean of theirs."""
+        settings, images = self.config.consistency, batch["frames"][:, 0]
+        if probabilities is None:
+            probabilities = self.pseudo_probabilities(batch)
+        losses, depth = self.unlabelled_depth(batch, step)
+        views = [self.mixed(images, probabilities, depth) for _ in range(2)]
+        with statistics_kept(self.network, keep=not settings.mixed_statistics):
+            features = self.network.encode(torch.cat([view.images for view in views]))
+            features = complementary_dropout(features, settings.dropout)
+            logits = self.network.decode(features, images.shape[-2:])["logits"].chunk(2)
+        parts = [confident_loss(own, view, settings) for own, view in zip(logits, views, strict=True)]
+        losses["consistency"] = settings.weight * torch.stack(parts).mean()
+        if settings.clean > 0:
+            label, confidence, share = pseudo_labels(probabilities, settings.confidence)
+            clean = Mixed(images, torch.ones_like(images[:, :1]), label, confidence, share)
+            losses["clean"] = settings.clean * confident_loss(self.network(images)["logits"], clean, settings)
+        losses["_confident"] = torch.stack([view.share for view in views]).mean()
+        losses["_own"] = torch.stack([view.mask.mean() for view in views]).mean()
+        return losses
+
+    @torch.no_grad()
+    def mixed(self, images: Tensor, probabilities: Tensor, depth: Tensor | None) -> Mixed:
+        """A strong view: colours changed for each image alone, then images and pseudo-labels mixed by one mask."""
+        settings = self.config.consistency
+        whether = chance(len(images), settings.mix_probability, images) * 1.0
+        mask = torch.maximum(mix_mask(settings, probabilities, depth), 1 - whether[:, None, None, None])
+        label, confidence, share = pseudo_labels(mix(probabilities, mask), settings.confidence)
+        return Mixed(mix(strong_colors(images, settings), mask), mask, label, confidence, share)
+
+
+def confident_loss(logits: Tensor, view: Mixed, config: WeakToStrongConfig) -> Tensor:
+    """Cross-entropy of the confident pixels over the number of ALL pixels that have a pseudo-label (0 if none has)."""
+    valid = view.label != IGNORED_LABEL
+    weight = (view.confidence >= config.confidence) & valid if config.confidence_weight else valid
+    share = valid.float().mean()  # the loss below is a mean over all pixels
+    loss = cross_entropy(logits.float(), view.label, pixel_weight=weight.float())
+    return loss / torch.where(share > 0, share, torch.ones_like(share))
+
+
+def complementary_dropout(
+    features: Sequence[Tensor], probability: float, generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """Take from the features of two views of B frames (2 B, C, h, w) complementary channels, and double the others.
+
+    Each channel of a frame is left to one of its views, drawn anew for every level. ``probability`` is that of a frame
+    to be changed at all.
+    """
+    if any(len(feature) % 2 for feature in features):
+        raise ValueError(f"expected features of two views, got {[len(feature) for feature in features]} images")
+    frames = len(features[0]) // 2
+    spared = torch.rand(frames, generator=generator) >= probability
+    dropped = []
+    for feature in features:
+        first = 2 * torch.randint(2, (frames, feature.shape[1]), generator=generator).to(feature.dtype)
+        kept = torch.stack([first, 2 - first]).masked_fill(spared[:, None], 1)  # (2, B, C)
+        dropped.append(feature * kept.flatten(0, 1).to(feature.device, non_blocking=True)[:, :, None, None])
+    return dropped
+
+
+def strong_colors(images: Tensor, config: WeakToStrongConfig) -> Tensor:
+    """Images (B, 3, H, W) with colours changed, taken away, or blurred; each image draws for itself."""
+    batch = len(images)
+    drawn = cast(ColorJitter, draw_strong(batch, jitter_probability=1.0, strength=config.strength).jitter)
+    jitter = ColorJitter(drawn.brightness, drawn.contrast, drawn.saturation, drawn.hue / 2, drawn.order)
+    changed = _where(chance(batch, config.jitter, images), color_jitter(images, jitter), images)
+    changed = _where(chance(batch, config.grey, images), grey(changed), changed)
+    low, high = 0.1, 2.0  # pixels, of the papers' blur; one sigma for the batch
+    sigma = low + (high - low) * torch.rand(()).item()
+    return _where(chance(batch, config.blur, images), gaussian_blur(changed, sigma), changed)
+
+
+def grey(images: Tensor) -> Tensor:
+    """Luminance (ITU-R BT.601) of images (B, 3, H, W) in all three channels."""
+    weights = torch.tensor(LUMINANCE, dtype=images.dtype).to(images.device, non_blocking=True)
+    return (images * weights[:, None, None]).sum(1, keepdim=True).expand_as(images)
+
+
+def chance(count: int, probability: float, like: Tensor) -> Tensor:
+    """``count`` booleans, true with this probability, drawn on the CPU, on the device of ``like``."""
+    return (torch.rand(count) < probability).to(like.device, non_blocking=True)
+
+
+def _where(chosen: Tensor, changed: Tensor, images: Tensor) -> Tensor:
+    return torch.where(chosen[:, None, None, None], changed, images)
