@@ -12,6 +12,7 @@ from vergence.data.atomic import write_text
 from vergence.data.table import nearest
 from vergence.engine.checkpoint import build_method, write_checkpoint
 from vergence.engine.config import RunConfig, config_from_dict
+from vergence.engine.convert_corda import read_corda
 from vergence.engine.convert_three_ways import read_three_ways
 from vergence.engine.resnets import resnet_name
 from vergence.engine.state import check_folder, describe_scale
@@ -34,8 +35,9 @@ def convert(weights: Sequence[Path], out: Path, family: str = "monodepth2") -> P
     Args:
         weights: for monodepth2 ``encoder.pth``, ``depth.pth`` and, for a model of video, ``pose_encoder.pth`` and
             ``pose.pth``, or the folder that holds them. For three_ways the state dict of a network (segmentation,
-            multi-task or depth), or the parts of a depth model as above.
-        family: monodepth2 or three_ways.
+            multi-task or depth), or the parts of a depth model as above. For corda the one state dict of a network of
+            CorDA or DACS.
+        family: monodepth2, three_ways or corda.
 
     Raises:
         InputError: unknown family, missing or unreadable files, tensors that are not that family's, ``out`` exists.
@@ -66,7 +68,7 @@ def _read_monodepth2(weights: Sequence[Path]) -> tuple[RunConfig, Callable[[Meth
     return _settings(states, _plain_entries(files["encoder"])), fill
 
 
-FAMILIES = {"monodepth2": _read_monodepth2, "three_ways": read_three_ways}
+FAMILIES = {"monodepth2": _read_monodepth2, "three_ways": read_three_ways, "corda": read_corda}
 
 
 def _find(weights: Sequence[Path]) -> dict[str, Path]:

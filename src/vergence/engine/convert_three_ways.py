@@ -85,7 +85,7 @@ def _settings(state: State) -> RunConfig:
     if method == "three_ways":
         network |= _pad(pad, network) if pad else _head(segmentation)
         last = _shape(pad, "seg_final_head.0.weight") if pad else _last_shape(segmentation)
-        options["label_space"] = _label_space(last[0])
+        options["label_space"] = official_label_space(last[0])
         section |= {"multi_task": bool(depth), "teacher": False}
     sections = {"recipe": "three_ways", "method": method, "frames": {"options": options}, method: section}
     return config_from_dict(sections, origin="the official weights")
@@ -146,7 +146,7 @@ def _last_shape(segmentation: State) -> tuple[int, ...]:
     return _shape(segmentation, "head.5.weight" if "head.5.weight" in segmentation else "head.2.weight")
 
 
-def _label_space(classes: int) -> str:
+def official_label_space(classes: int) -> str:
     """Cityscapes for 19 classes; others have no names in the file, so they are numbered."""
     if classes == len(CITYSCAPES_19):
         return CITYSCAPES_19.name
