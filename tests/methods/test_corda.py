@@ -338,6 +338,7 @@ def test_nothing_waits_for_the_device() -> None:
             {"source_depth": "estimate", "consistency": CordaConsistencyConfig(mix="depthmix")},
             "different units; set corda.align_depth to median",
         ),
+        ("synthia", {"rare_class_temperature": -1.0}, "rare_class_temperature is -1; give a positive number"),
         ("synthia", {"source_size": (720, 1280)}, "corda.source_size makes source frames of another size"),
     ],
 )
@@ -360,6 +361,7 @@ def test_frames_of_each_role() -> None:
     assert [one.load_inverse_depth for one in (source, target, labelled)] == ["estimate", "measured", ""]
     assert all(one.offsets == () for one in (source, target, labelled))
     assert [config.depth_port_of(role) for role in config.roles] == ["runs/depth", "", ""]
+    assert [settings(rare_class_temperature=0.01).rare_classes(role) for role in config.roles] == [0.01, 0, 0]
     dacs = settings("dacs", depth=False)
     assert [dacs.frame_options(role, options()).load_inverse_depth for role in dacs.roles] == ["", ""]
 

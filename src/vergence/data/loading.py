@@ -120,8 +120,11 @@ def build_loader(
     world: int = 1,
     start_step: int = 0,
     shuffle: bool = True,
+    sampler: EndlessSampler | None = None,
 ) -> FrameLoader:
     """An endless loader of this process's batches, for :func:`prepare_batch`; see :class:`EndlessSampler`.
+
+    ``sampler`` takes the place of the usual one, which the arguments from ``seed`` on describe.
 
     Workers stay alive, use one thread each, and number changes nothing but the speed. ``workers`` 0 loads in this
     process.
@@ -129,7 +132,7 @@ def build_loader(
     return FrameLoader(
         _Batches(dataset),
         batch_size=None,  # the sampler's lists are whole batches
-        sampler=EndlessSampler(len(dataset), batch_size, seed, shuffle, rank, world, start_step),
+        sampler=sampler or EndlessSampler(len(dataset), batch_size, seed, shuffle, rank, world, start_step),
         num_workers=workers,
         collate_fn=_same,
         worker_init_fn=_start_worker,

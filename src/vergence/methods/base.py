@@ -32,6 +32,10 @@ class MethodConfig:
         """How many samples of a role come for each one of ``frames.batch_size``."""
         return 1
 
+    def rare_classes(self, role: str) -> float:
+        """Temperature of rare-class sampling of a role's frames (:mod:`vergence.data.rare_classes`), 0 for none."""
+        return 0.0
+
     def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
         """How frames of a role are loaded, from the run's own options."""
         return options

@@ -86,6 +86,8 @@ class CordaConfig(MethodConfig):
     evaluate: Literal["student", "teacher"] = "student"
     consistency: CordaConsistencyConfig = field(default_factory=CordaConsistencyConfig)
     feature_distance: FeatureDistanceConfig = field(default_factory=FeatureDistanceConfig)
+    rare_class_temperature: float = 0.0
+    """Of drawing source frames for the rare classes that they show (DAFormer, which has 0.01); 0 draws all alike."""
     labelled: bool = False
     """Learn from labelled target frames too (semi-supervised adaptation): those of ``frames.labelled``."""
     labelled_weight: float = 1.0
@@ -119,6 +121,9 @@ class CordaConfig(MethodConfig):
     def depth_port_of(self, role: str) -> str:
         kind = self.depth_of(role)
         return "" if kind in STORED_DEPTH else kind
+
+    def rare_classes(self, role: str) -> float:
+        return self.rare_class_temperature if role == "source" else 0.0
 
     def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
         """Labels of all but the target's own frames, inverse depth of both domains, no neighbours."""
@@ -156,6 +161,11 @@ class CordaConfig(MethodConfig):
             raise InputError(
                 f"corda.difficulty {self.difficulty} compares two depth decoders, and network.variant {variant} has "
                 "one; set corda.difficulty to off, or another variant."
+            )
+        if self.rare_class_temperature < 0:
+            raise InputError(
+                f"corda.rare_class_temperature is {self.rare_class_temperature:g}; give a positive number such as "
+                "0.01, or 0 for no such sampling."
             )
         if self.evaluate == "teacher" and not self.adapt:
             raise InputError("corda.evaluate is teacher and there is none; set corda.adapt to true.")
