@@ -115,13 +115,25 @@ def _space(name: str, classes: dict[str, Colour], void: tuple[int, ...] = ()) ->
 CITYSCAPES_19 = _space("cityscapes19", tables.CITYSCAPES_19)
 """The 19 evaluated classes of Cityscapes by train id."""
 CITYSCAPES_IDS = _space("cityscapes_ids", tables.CITYSCAPES_IDS)
+GTA5 = _space("gta5", tables.GTA5)
+SYNTHIA = _space("synthia", tables.SYNTHIA, (0, 22))
+VIPER = _space("viper", tables.VIPER, (0, 1))
 CAMVID_11 = _space("camvid11", tables.CAMVID_11)
 CAMVID_SEGNET = _space("camvid_segnet", tables.CAMVID_11, (11,))
 COMMA10K = _space("comma10k", tables.COMMA10K)
 MAPILLARY = _space("mapillary_v1.2", tables.MAPILLARY, (65,))
 
 LABEL_SPACES = {
-    space.name: space for space in (CITYSCAPES_19, CITYSCAPES_IDS, CAMVID_11, CAMVID_SEGNET, COMMA10K, MAPILLARY)
+    space.name: space
+    for space in (
+        *(CITYSCAPES_19, CITYSCAPES_IDS, GTA5, SYNTHIA, VIPER),
+        *(CAMVID_11, CAMVID_SEGNET, COMMA10K, MAPILLARY),
+    )
 }
-TRAINED_AS = {"cityscapes_ids": "cityscapes19", "camvid_segnet": "camvid11"}
+TRAINED_AS = {
+    "cityscapes_ids": "cityscapes19",
+    "gta5": "cityscapes19",
+    "synthia": "cityscapes19",
+    "camvid_segnet": "camvid11",
+}
 """What networks learn from labels of a space."""

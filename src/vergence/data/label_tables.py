@@ -67,6 +67,72 @@ CITYSCAPES_IDS: dict[str, Colour] = {
 }
 """The 34 ids of labelIds files (0 to 33); KITTI semantics uses the same."""
 
+GTA5: dict[str, Colour] = {**CITYSCAPES_IDS, "license plate": CITYSCAPES_19["car"]}
+"""The ids and colours of Cityscapes; files hold 34 too, for what Cityscapes calls -1."""
+
+SYNTHIA: dict[str, Colour] = {
+    "void": (0, 0, 0),
+    "sky": CITYSCAPES_19["sky"],
+    "building": CITYSCAPES_19["building"],
+    "road": CITYSCAPES_19["road"],
+    "sidewalk": CITYSCAPES_19["sidewalk"],
+    "fence": (64, 64, 128),
+    "vegetation": CITYSCAPES_19["vegetation"],
+    "pole": CITYSCAPES_19["pole"],
+    "car": CITYSCAPES_19["car"],
+    "traffic sign": CITYSCAPES_19["traffic sign"],
+    "pedestrian": CITYSCAPES_19["person"],
+    "bicycle": CITYSCAPES_19["bicycle"],
+    "motorcycle": CITYSCAPES_19["motorcycle"],
+    "parking slot": (250, 170, 160),
+    "road work": (128, 64, 64),
+    "traffic light": CITYSCAPES_19["traffic light"],
+    "terrain": CITYSCAPES_19["terrain"],
+    "rider": CITYSCAPES_19["rider"],
+    "truck": CITYSCAPES_19["truck"],
+    "bus": CITYSCAPES_19["bus"],
+    "train": CITYSCAPES_19["train"],
+    "wall": CITYSCAPES_19["wall"],
+    "lane marking": (255, 255, 255),
+}
+"""The 23 ids of SYNTHIA-RAND-CITYSCAPES. Lane markings count as none (corda.md section 5.1); their white is ours."""
+
+VIPER: dict[str, Colour] = {
+    "unlabeled": (0, 0, 0),
+    "ambiguous": (111, 74, 0),
+    "sky": CITYSCAPES_19["sky"],
+    "road": CITYSCAPES_19["road"],
+    "sidewalk": CITYSCAPES_19["sidewalk"],
+    "rail track": (230, 150, 140),
+    "terrain": CITYSCAPES_19["terrain"],
+    "tree": (87, 182, 35),
+    "vegetation": (35, 142, 35),
+    "building": CITYSCAPES_19["building"],
+    "infrastructure": (153, 153, 153),
+    "fence": CITYSCAPES_19["fence"],
+    "billboard": (150, 20, 20),
+    "traffic light": CITYSCAPES_19["traffic light"],
+    "traffic sign": CITYSCAPES_19["traffic sign"],
+    "mobile barrier": (180, 180, 100),
+    "fire hydrant": (173, 153, 153),
+    "chair": (168, 153, 153),
+    "trash": (81, 0, 21),
+    "trash can": (81, 0, 81),
+    "person": CITYSCAPES_19["person"],
+    "animal": (255, 0, 0),
+    "bicycle": CITYSCAPES_19["bicycle"],
+    "motorcycle": CITYSCAPES_19["motorcycle"],
+    "car": CITYSCAPES_19["car"],
+    "van": (0, 80, 100),
+    "bus": CITYSCAPES_19["bus"],
+    "truck": CITYSCAPES_19["truck"],
+    "trailer": (0, 0, 90),
+    "train": (0, 80, 100),
+    "plane": (0, 100, 100),
+    "boat": (50, 0, 90),
+}
+"""The 32 ids of VIPER; vans and trains share a colour, and a picture in colours has vans."""
+
 CAMVID_11: dict[str, Colour] = {
     "sky": (128, 128, 128),
     "building": (128, 0, 0),

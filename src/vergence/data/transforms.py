@@ -62,8 +62,7 @@ class Placement:
 
     def label(self, label: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Cut and resize class ids (H, W) with the nearest neighbour."""
-        image = Image.fromarray(label).crop(self._corners())
-        return np.array(image.resize((self.width, self.height), Image.Resampling.NEAREST))
+        return np.array(self._nearest(Image.fromarray(label)))
 
     def estimate(self, estimate: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cut and resize a dense map (h, w), perhaps of another size than the frame's, bilinearly."""
@@ -71,6 +70,8 @@ class Placement:
 
     def nearest(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cut and resize a map (h, w), perhaps of another size than the frame's, as labels are: no new values."""
+        if values.shape == (self.stored_height, self.stored_width):  # a box rounds otherwise where there are ties
+            return np.array(self._nearest(Image.fromarray(values)))
         return self._resized(values, Image.Resampling.NEAREST)
 
     def depth(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -79,6 +80,9 @@ class Placement:
         rows = np.array([self.top, self.top + self.box_height]) * h / self.stored_height
         columns = np.array([self.left, self.left + self.box_width]) * w / self.stored_width
         return resize_depth(depth, (self.height, self.width), (rows[0], rows[1]), (columns[0], columns[1]))
+
+    def _nearest(self, image: Image.Image) -> Image.Image:
+        return image.crop(self._corners()).resize((self.width, self.height), Image.Resampling.NEAREST)
 
     def _resized(self, values: NDArray[np.float32], how: Image.Resampling) -> NDArray[np.float32]:
         h, w = values.shape

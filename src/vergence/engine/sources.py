@@ -8,9 +8,13 @@ from typing import Any
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
+from vergence.data.estimate_files import read_estimate
+from vergence.data.images import frame_depth
+from vergence.data.inverse_depth import check_metres
 from vergence.data.layouts import resolve_input
 from vergence.data.loading import FrameLoader, build_loader
 from vergence.data.manifest import Manifest
+from vergence.data.rare_classes import RareClassSampler, class_counts
 from vergence.data.subsets import Subset, labelled_subset
 from vergence.engine.checkpoint import read_settings
 from vergence.engine.config import RunConfig
@@ -22,6 +26,7 @@ from vergence.methods import METHODS
 
 _log = logging.getLogger("vergence")
 _LABELS_SEEN = 32
+_DEPTHS_SEEN = 8
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,10 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
             roles["unlabelled"] = _unlabelled(config, source, training, chosen)
     if "source" in roles:
         roles["source"] = _source_domain(config)
-    size = (frames.options.height, frames.options.width)
     for role, manifest in roles.items():
-        port = config.section.depth_port_of(role)
-        if port and config.section.frame_options(role, frames.options).load_estimate:
-            roles[role] = with_estimates(manifest, port, size, device)
+        port, options = config.section.depth_port_of(role), config.section.frame_options(role, frames.options)
+        if port and (options.load_estimate or options.load_inverse_depth == "estimate"):
+            roles[role] = with_estimates(manifest, port, (options.height, options.width), device)
     return Sources(roles, _evaluation(config, source), subset)
 
 
@@ -134,17 +138,23 @@ def build_loaders(
             f"give a multiple of {world}."
         )
     start = 0 if checkpoint is None else read_settings(checkpoint)[1] * config.train.accumulate
-    cache = FrameCache(default_cache_folder(), frames.options.height, frames.options.width) if frames.cache else None
     workers = count_workers(frames.workers, accelerator.device.type == "cuda", world)
     share, rank = frames.batch_size // world, accelerator.process_index
     loaders = {}
     for number, (role, manifest) in enumerate(roles.items()):
         options = config.section.frame_options(role, frames.options)
+        cache = FrameCache(default_cache_folder(), options.height, options.width) if frames.cache else None
         dataset = FrameDataset(manifest, options, train=True, seed=seed + number, cache=cache)
         if role in ("labelled", "source") and options.load_label:
             _check_labels(dataset)
+        if options.load_inverse_depth:
+            _check_depth(dataset)
         size = share * config.section.samples(role)
-        loaders[role] = build_loader(dataset, size, workers, seed + number, rank, world, start)
+        order = {"rank": rank, "world": world, "start_step": start}
+        sampler = None
+        if temperature := config.section.rare_classes(role):
+            sampler = RareClassSampler(class_counts(dataset), temperature, size, seed + number, **order)
+        loaders[role] = build_loader(dataset, size, workers, seed + number, **order, sampler=sampler)
     return loaders
 
 
@@ -160,3 +170,23 @@ def _check_labels(dataset: FrameDataset) -> None:
         )
     if empty:
         _log.warning("%d of %d labels that were looked at are all ignored pixels", len(empty), len(rows))
+
+
+def _check_depth(dataset: FrameDataset) -> None:
+    """InputError where depth supervision is missing, in another unit than it says, or of one value everywhere."""
+    manifest, column = dataset.manifest, dataset.options.load_inverse_depth
+    given = [row for row in dataset.rows if manifest[row].depth or manifest[row].disparity]
+    if column == "estimate":
+        given = [row for row in dataset.rows if manifest[row].estimate]
+    if not given:
+        named = "measured depth (columns depth, disparity)" if column == "measured" else "estimates (column estimate)"
+        raise InputError(f"{manifest.name} has no {named} to learn from; add them, or name another source of depth.")
+    if len(given) < len(dataset.rows):
+        _log.warning("%d of %d frames have no depth to learn from", len(dataset.rows) - len(given), len(dataset.rows))
+    seen = evenly_spaced(given, _DEPTHS_SEEN)
+    if column == "estimate":
+        for row in seen:
+            read_estimate(manifest.path(row, "estimate"))
+        return
+    maps = [depth for row in seen if (depth := frame_depth(manifest, row)) is not None]
+    check_metres(maps, f"measured depth of {manifest.name}")

@@ -21,6 +21,8 @@ MEANS = Camera(2262.52, 2265.3018, 1096.98, 513.137, 2048, 1024)
 BASELINE = 0.209313
 FPS = 17.0
 IMAGES, SEQUENCES = "leftImg8bit", "leftImg8bit_sequence"
+REFINED = "_depth_stereoscopic.mat"
+"""End of files of depth in metres, from stereo, without holes: published with the foggy and CorDA's Cityscapes."""
 LABELS = {"labelTrainIds": "cityscapes19", "labelIds": "cityscapes_ids"}
 """Kind of label file, best first -> label space: the 19 train ids, or the ids of the data set."""
 _log = logging.getLogger("vergence")
@@ -42,10 +44,13 @@ def cityscapes(
     samples: str = "all",
 ) -> Manifest:
     """Cityscapes as unpacked: ``leftImg8bit_sequence/`` or ``leftImg8bit/``, and beside it, each where it exists,
-    ``gtFine/``, ``camera/``, ``disparity(_sequence)/`` and ``rightImg8bit(_sequence)/``.
+    ``gtFine/``, ``camera/``, ``disparity(_sequence)/``, ``rightImg8bit(_sequence)/`` and ``depth/``; each of them also
+    within the folder of its archive, ``gtFine_trainvaltest/gtFine/``.
 
     A sequence is a run of consecutive frames (a snippet). Labels are the train-id files, else the id files. Disparity
-    is used as truth as it is stored: its offset of one (p = 256 d + 1) is 1/256 px, 0.1 % at 80 m.
+    is used as truth as it is stored: its offset of one (p = 256 d + 1) is 1/256 px, 0.1 % at 80 m. ``depth/`` holds
+    MATLAB files of metres, which go before it. Pictures in ``disparity/`` that are named as their image
+    (``_leftImg8bit.png``) are what a depth network says, not stereo: the column ``estimate``.
 
     Args:
         root: the folder.
@@ -67,8 +72,8 @@ def cityscapes(
     for name, (value, known) in choices.items():
         if value not in known:
             raise InputError(f"cityscapes: {name} {value!r} is unknown; use {', '.join(known)}.")
-    has_sequences = (root / SEQUENCES).is_dir()
-    folder = SEQUENCES if images == "sequence" or (images == "auto" and has_sequences) else IMAGES
+    has_sequences = (root / _home(root, SEQUENCES)).is_dir()
+    folder = _home(root, SEQUENCES if images == "sequence" or (images == "auto" and has_sequences) else IMAGES)
     rows: list[FrameRow] = []
     without = 0
     for part in parts:
@@ -82,6 +87,12 @@ def cityscapes(
     if samples == "labelled":
         rows = [row if row.label else dataclasses.replace(row, split="") for row in rows]
     return finish(rows, root, root.name, split=False)
+
+
+def _home(root: Path, name: str) -> str:
+    """Path of a folder below the root: of its own, or within the folder of its archive."""
+    inner = f"{name}_trainvaltest/{name}"
+    return inner if not (root / name).is_dir() and (root / inner).is_dir() else name
 
 
 def _mean() -> Intrinsics:
@@ -114,8 +125,9 @@ def _rows(root: Path, folder: str, part: str, city: str, snippet: list[Name], ca
     place = root / folder / part / city
     files = _by_stem(place)
     right = _by_stem(root / folder.replace("left", "right") / part / city)
-    labels = _labels(root / "gtFine" / part / city)
-    disparity = _disparity(root, part, city)
+    gt = f"{_home(root, 'gtFine')}/{part}/{city}"
+    labels = _labels(root / gt)
+    columns = _other_files(root, part, city)
     width, height = image_size(place / files[snippet[0].stem])
     base = camera.onto(FrameRow("", snippet[0].stem, 0, part, camera=city, width=width, height=height))
     rows = []
@@ -128,9 +140,10 @@ def _rows(root: Path, folder: str, part: str, city: str, snippet: list[Name], ca
             row = dataclasses.replace(row, stereo=partner, baseline=camera.baseline)
         if name.stem in labels:
             file, space = labels[name.stem]
-            row = dataclasses.replace(row, label=f"gtFine/{part}/{city}/{file}", label_space=space)
-        if name.stem in disparity:
-            row = dataclasses.replace(row, disparity=disparity[name.stem], baseline=camera.baseline)
+            row = dataclasses.replace(row, label=f"{gt}/{file}", label_space=space)
+        if name.stem in columns:
+            row = dataclasses.replace(row, **columns[name.stem])  # type: ignore[arg-type]
+            row = dataclasses.replace(row, baseline=camera.baseline) if row.disparity else row
         rows.append(row)
     return rows
 
@@ -148,17 +161,22 @@ def _labels(folder: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _disparity(root: Path, part: str, city: str) -> dict[str, str]:
-    found = {}
-    for folder in ("disparity", "disparity_sequence"):
-        for stem, name in _by_stem(root / folder / part / city).items():
-            found[stem] = f"{folder}/{part}/{city}/{name}"
+def _other_files(root: Path, part: str, city: str) -> dict[str, dict[str, str]]:
+    """Frame -> column -> path of what is known of its depth: from stereo, from a network, refined."""
+    found: dict[str, dict[str, str]] = {}
+    for folder in (_home(root, "disparity"), "disparity_sequence"):
+        for name in list_files(root / folder / part / city):
+            column = "estimate" if name.endswith("_leftImg8bit.png") else "disparity"
+            found.setdefault(name.rsplit("_", 1)[0], {})[column] = f"{folder}/{part}/{city}/{name}"
+    for name in list_files(root / "depth" / part / city, frozenset({".mat"})):
+        if name.endswith(REFINED):
+            found.setdefault(name.removesuffix(REFINED), {})["depth"] = f"depth/{part}/{city}/{name}"
     return found
 
 
 def _camera(root: Path, part: str, city: str, snippet: list[Name]) -> Intrinsics | None:
     """Camera of the frame of the snippet that has a file (frame 19 of 30), or None."""
-    for folder in ("camera", "camera_sequence"):
+    for folder in (_home(root, "camera"), "camera_sequence"):
         for name in snippet:
             path = root / folder / part / city / f"{name.stem}_camera.json"
             if path.is_file():

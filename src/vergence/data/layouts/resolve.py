@@ -96,7 +96,10 @@ def _inner_manifests(path: Path) -> list[Path]:
 
 
 _MARKS: dict[str, Sequence[tuple[str, ...]]] = {
-    "cityscapes": [("leftImg8bit_sequence",), ("leftImg8bit",)],
+    "cityscapes": [("leftImg8bit_sequence",), ("leftImg8bit",), ("leftImg8bit_trainvaltest/leftImg8bit",)],
+    "synthia": [("RGB", "GT/LABELS"), ("RGB", "synthia_mapped_to_cityscapes")],
+    "viper": [("train/img", "train/cls"), ("img", "cls")],
+    "gta5": [("images/00001.png", "labels/00001.png")],
     "kitti_odometry": [("sequences/00",), ("sequences", "poses")],
     "kitti2015": [("image_left", "disparity"), ("training/image_2", "training/disp_occ_0"), ("image_2", "disp_occ_0")],
     "kitti_semantics": [("training/image_2", "training/semantic")],
@@ -108,7 +111,9 @@ _MARKS: dict[str, Sequence[tuple[str, ...]]] = {
 
 
 def _is_own(layout: str, path: Path) -> bool:
-    """Whether a folder with the marks of CamVid has classes of its own."""
+    """Whether a folder with the marks of CamVid has classes of its own, or one with those of GTA5 another name."""
+    if layout == "gta5":
+        return space_of_folder(path) is not None or "gta" not in path.absolute().name.lower()
     return layout == "camvid" and space_of_folder(path) not in (None, "camvid11", "camvid_segnet")
 
 
