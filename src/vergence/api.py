@@ -3,8 +3,7 @@
 Everything heavy is imported inside the functions, so that the command line answers at once.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
     from vergence.data.manifest import Manifest
     from vergence.data.scan import ScanReport
     from vergence.engine.doctor import Check
-
-_log = logging.getLogger("vergence")
 
 Overrides = Mapping[str, Any] | Sequence[str]
 """Settings by full name, ``{"train.steps": 100}``, or as on the command line, ``["--train.steps", "100"]``."""
@@ -67,6 +64,7 @@ def evaluate(
     flip: bool | None = None,
     scale: str | float | None = None,
     resolution: str | None = None,
+    classes: str | None = None,
     window: str | None = None,
     overlap: float | None = None,
     json: str | Path | None = None,
@@ -86,6 +84,8 @@ def evaluate(
         flip: average with the prediction of the mirrored picture; default the run's.
         scale: of depth: median, none, or a factor on the network's unit; default the protocol's.
         resolution: where classes are compared: working (the network's size), native (the labels' own) or WIDTHxHEIGHT.
+        classes: classes that are averaged: all, synthia16, synthia13, synthia16_dropped, synthia13_dropped; default
+            the run's.
         window: WIDTHxHEIGHT of a box that slides over the network's input, none for whole pictures; default the run's.
         overlap: share of its side by which neighbouring windows overlap; default the run's.
         json: file of the result; default RUN/evaluation/NAME.json, by protocol and resolution.
@@ -105,6 +105,7 @@ def evaluate(
         flip=flip,
         scale=scale,
         resolution=resolution,
+        classes=classes,
         window=window,
         overlap=overlap,
         json=json,
@@ -261,6 +262,81 @@ def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, 
     return index_layout(layout, root, out, **dict(options or {}))
 
 
+def select(
+    run: str | Path,
+    data: str | Path,
+    count: int,
+    out: str | Path,
+    criterion: str = "ds_us",
+    steps: str | Sequence[int] | None = None,
+    seed: int = 0,
+    split: str = "train",
+    exclude: str | Path | None = None,
+    labelled: str | Path | None = None,
+    depth: str | None = None,
+    student: str | Path = "select-student",
+    half: bool | None = None,
+    shard: int | None = None,
+    shards: int = 1,
+    device: str = "auto",
+    overrides: Overrides = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Choose which frames to label, without a label; write them in order, with reasons, as lists, manifest and page.
+
+    A call that was interrupted goes on where it stopped; another call with the same ``out`` uses the same features.
+
+    Args:
+        run: depth run (of entropy: segmentation run) whose features tell frames apart.
+        data: manifest, folder or video to choose from.
+        count: how many frames to choose.
+        out: folder of everything.
+        criterion: ds (diversity), us (uncertainty), ds_us (both), entropy, random or uniform (in time).
+        steps: numbers of frames after which us and ds_us train a new student, such as 25,50,100; default the paper's.
+        seed: of the first frame, of random frames and of the students.
+        split: rows to choose from, where the data have splits; all for every row.
+        exclude: list of frames that are not to be chosen (text, JSON, manifest), or labelled for those with a label.
+        labelled: list of frames that are labelled already, or labelled for those with a label: what is chosen differs
+            from them.
+        depth: depth port that teaches the students; default the run.
+        student: recipe of the students.
+        half: keep features as 16-bit floats; default only where there are very many.
+        shard: compute the features of this piece only, from 0; choose when all pieces are there.
+        shards: number of pieces, each of them a process's.
+        device: auto, cpu or cuda.
+        overrides: settings of the students that differ from their recipe's.
+
+    Returns:
+        What selection.json says.
+    """
+    from vergence.engine.select import select as run_selection
+    from vergence.report.selection_page import write_selection_page
+
+    found = run_selection(
+        run,
+        data,
+        count,
+        out,
+        criterion,
+        steps=steps,
+        seed=seed,
+        split=split,
+        exclude=exclude,
+        labelled=labelled,
+        depth=depth,
+        student=student,
+        overrides=overrides,
+        half=half,
+        shard=shard,
+        shards=shards,
+        device=device,
+        progress=progress,
+    )
+    if "frames" in found:
+        write_selection_page(out)
+    return found
+
+
 def labels_export(
     manifest: str | Path,
     to: str,
@@ -347,65 +423,26 @@ def demo(
     out: str | Path = "demo",
     recipe: str = "depth-toytown-demo",
     overrides: Overrides = (),
+    labels: int = 10,
+    label_steps: int | None = None,
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Render a small town, train depth in it, score it on streets never seen, and write a report.
+    """Learn depth in a small rendered town, let it choose frames to label, learn segmentation from these; one page.
 
     A call that was interrupted goes on where it stopped; a run that is there with other settings is refused.
 
     Args:
         out: folder of everything.
-        recipe: what to train.
-        overrides: settings that differ from the recipe's.
-        limit: at most so many images in the evaluation.
+        recipe: what depth is learned with.
+        overrides: settings that differ from this recipe's.
+        labels: how many frames are labelled; 0 for depth alone.
+        label_steps: training steps of both segmentation runs; default those of their recipes.
+        limit: at most so many images in the evaluations.
 
     Returns:
         The page.
     """
-    from vergence.data.toytown import write_toytown
-    from vergence.report.page import verdict
+    from vergence.demo import run_demo
 
-    out = Path(out)
-    run = out / "run"
-    _check_same_demo(run, recipe, overrides)
-    _log.info("1/4 rendering toy town in %s", out / "town")
-    manifest = write_toytown(out / "town", progress=progress)
-    _log.info("2/4 training %s in %s", recipe, run)
-    if (run / "recipe.yaml").is_file():
-        resume(run)
-    else:
-        train(recipe, run, manifest, overrides)
-    _log.info("3/4 evaluating on streets that were not trained on")
-    result = evaluate(run, limit=limit, progress=progress)
-    _log.info("4/4 writing the report")
-    page = report(run)
-    _log.info("%s", verdict(result["rows"]))
-    return page
-
-
-def _check_same_demo(run: Path, recipe: str, overrides: Overrides) -> None:
-    """InputError where a run is there already and was made with other settings than those asked for."""
-    from vergence.engine.config import load_config
-    from vergence.errors import InputError
-
-    if not (run / "recipe.yaml").is_file():
-        return
-    stored = load_config(run / "recipe.yaml")
-    if stored.recipe != Path(recipe).stem:
-        raise InputError(f"{run} was trained with {stored.recipe}, not {recipe}; give another --out, or remove it.")
-    asked = load_config(run / "recipe.yaml", overrides)
-    before, now = (dict(_leaves(config.to_dict())) for config in (stored, asked))
-    for key in (key for key in now if now[key] != before.get(key)):
-        raise InputError(
-            f"{run} was trained with {key} {before.get(key)}, not {now[key]}; give another --out, or remove it."
-        )
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by full name."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
+    return run_demo(Path(out), recipe, overrides, labels, label_steps, limit, progress)

@@ -188,6 +188,21 @@ def _convert(words: list[str]) -> int:
     return 0
 
 
+def _select(words: list[str]) -> int:
+    own, settings = split_settings(words, [f"--{name}" for name in (*inspect.signature(api.select).parameters, "help")])
+    usage = "select RUN --data MANIFEST --count N --out DIR [--criterion NAME] [...] [--key value ...]"
+    arguments = parse(usage, api.select, own)
+    with bar("selecting") as progress:
+        found = api.select(**arguments.as_dict(), overrides=settings, progress=progress)
+    if "frames" in found:
+        page = Path(arguments.out) / "selection.html"
+        print(f"{arguments.out}: {found['count']} of {found['of']} frames chosen by {found['criterion']}; see {page}")
+    else:
+        first, last = found["features"]
+        print(f"{arguments.out}: features of frames {first} to {last} of {found['of']}")
+    return 0
+
+
 def _labels(words: list[str]) -> int:
     known = SUB_VERBS["labels"]
     if not words or words[0] in ("-h", "--help"):
@@ -232,10 +247,13 @@ def _doctor(words: list[str]) -> int:
 
 
 def _demo(words: list[str]) -> int:
-    own, settings = split_settings(words, ("--out", "--recipe", "--limit", "--help", "-h"))
-    arguments = parse("demo [--out DIR] [--recipe NAME] [--limit N] [--key value ...]", api.demo, own)
+    own, settings = split_settings(
+        words, ("--out", "--recipe", "--labels", "--label_steps", "--limit", "--help", "-h")
+    )
+    usage = "demo [--out DIR] [--recipe NAME] [--labels N] [--label_steps N] [--limit N] [--key value ...]"
+    arguments = parse(usage, api.demo, own)
     with bar("working") as progress:
-        page = api.demo(arguments.out, arguments.recipe, settings, arguments.limit, progress)
+        page = api.demo(**arguments.as_dict(), overrides=settings, progress=progress)
     print(f"Open {page.resolve()} in a browser.")
     return 0
 
@@ -248,6 +266,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "resume": _resume,
     "evaluate": _evaluate,
     "predict": _predict,
+    "select": _select,
     "labels": _labels,
     "convert": _convert,
     "report": _report,

@@ -1,0 +1,195 @@
+"""The whole road on the embedded world: depth from video, which frames to label, segmentation from a few labels.
+
+Every stage looks at what is there and goes on from it, so that an interrupted demo is called again and goes on.
+"""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vergence.data.manifest import Manifest
+from vergence.data.subsets import labelled_subset, listed_rows, read_list
+from vergence.data.toytown import write_toytown
+from vergence.engine.checkpoint import latest_checkpoint, read_settings
+from vergence.engine.config import RunConfig, load_config
+from vergence.engine.evaluate import evaluate
+from vergence.engine.select import select
+from vergence.engine.train import train
+from vergence.errors import InputError
+from vergence.models.depth_network import DepthNetworkConfig
+from vergence.report.demo_page import Demo, write_demo_page
+from vergence.report.page import write_report
+from vergence.report.tables import verdict
+
+_log = logging.getLogger("vergence")
+
+Progress = Callable[[int, int], None]
+Overrides = Mapping[str, Any] | Sequence[str]
+WITH_DEPTH, LABELS_ONLY = "three_ways-toytown-demo", "supervised-toytown-demo"
+
+
+def run_demo(
+    out: Path,
+    recipe: str,
+    overrides: Overrides = (),
+    labels: int = 10,
+    label_steps: int | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """See :func:`vergence.api.demo`; returns the page."""
+    check_same(out / "run", recipe, overrides)
+    with _said_once():
+        return _run_stages(out, recipe, overrides, labels, label_steps, limit, progress)
+
+
+def _run_stages(
+    out: Path,
+    recipe: str,
+    overrides: Overrides,
+    labels: int,
+    label_steps: int | None,
+    limit: int | None,
+    progress: Progress | None,
+) -> Path:
+    run = out / "run"
+    stages = _Stages(7 if labels else 4)
+    stages.begin(f"rendering toy town in {out / 'town'}")
+    manifest = write_toytown(out / "town", progress=progress)
+    stages.begin(f"training {recipe} in {run}: depth from video, no depth label")
+    _trained(run, lambda: load_config(recipe, overrides, manifest), checked=True)
+    stages.begin("scoring depth on streets that were not trained on")
+    depth = evaluate(run, limit=limit, progress=progress)
+    if not labels:
+        stages.begin("writing the report")
+        page = write_report(run)
+        _log.info("%s", verdict(depth["rows"]))
+        return page
+    stages.begin(f"choosing {labels} of the town's frames to label")
+    chosen = _selected(run, manifest, labels, out / "selection", progress)
+    chosen_run, random_run = out / "three_ways", out / "labels_only"
+    stages.begin(f"training {WITH_DEPTH} on these {labels}: transfer from depth, mean teacher, DepthMix")
+    words = {
+        "frames.labelled.count": labels,
+        "frames.labelled.file": str(chosen),
+        "three_ways.initialize_from": str(run.absolute()),
+        "three_ways.depth": str(run.absolute()),
+        **_network_of(run, "three_ways"),
+    }
+    _trained(chosen_run, lambda: load_config(WITH_DEPTH, words | _steps(label_steps), manifest))
+    stages.begin(f"training {LABELS_ONLY} on {labels} random frames: labels alone")
+    words = {"frames.labelled.count": labels, **_network_of(run, "supervised")}
+    _trained(random_run, lambda: load_config(LABELS_ONLY, words | _steps(label_steps), manifest))
+    stages.begin("scoring both and writing the report")
+    for segmentation in (chosen_run, random_run):
+        evaluate(segmentation, limit=limit, progress=progress)
+    demo = Demo(run, chosen_run, random_run, *_labelled_rows(manifest, chosen, random_run, labels))
+    page, said = write_demo_page(demo, out / "report.html")
+    _log.info("%s", "\n".join([verdict(depth["rows"]), said]))
+    return page
+
+
+@contextlib.contextmanager
+def _said_once() -> Iterator[None]:
+    """Stages read the same data and networks: what one of them has said of these, the others need not repeat."""
+    said: set[str] = set()
+
+    def fresh(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        known = message in said
+        said.add(message)
+        return not known
+
+    _log.addFilter(fresh)
+    try:
+        yield
+    finally:
+        _log.removeFilter(fresh)
+
+
+class _Stages:
+    """Says which of how many stages begins."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done = total, 0
+
+    def begin(self, what: str) -> None:
+        self.done += 1
+        _log.info("%d/%d %s", self.done, self.total, what)
+
+
+def _trained(run: Path, config: Callable[[], RunConfig], checked: bool = False) -> None:
+    """Train, or go on where an earlier call stopped; a finished run is left as it is.
+
+    InputError where a run with other settings is there, unless that was ``checked``.
+    """
+    if not (run / "recipe.yaml").is_file():
+        train(config(), run)
+        return
+    stored = load_config(run / "recipe.yaml")
+    if not checked:
+        _check_equal(run, stored, config())
+    checkpoint = latest_checkpoint(run)
+    if checkpoint is None or read_settings(checkpoint)[1] < stored.train.steps:
+        train(stored, run, resume=True)
+
+
+def _selected(run: Path, manifest: Path, count: int, out: Path, progress: Progress | None) -> Path:
+    """The list of chosen frames, most important first; nothing is done where it is there."""
+    file = out / "selection.json"
+    if not file.is_file() or len(read_list(file)) < count:
+        select(run, manifest, count, out, criterion="ds", split="train", progress=progress)
+    return file.absolute()
+
+
+def _network_of(run: Path, section: str) -> dict[str, Any]:
+    """Settings of the segmentation network that make it the depth network's twin, whatever that was."""
+    network = load_config(run / "recipe.yaml").section.network
+    names = [field.name for field in dataclasses.fields(DepthNetworkConfig)]
+    return {f"{section}.network.{name}": _plain(getattr(network, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _steps(steps: int | None) -> dict[str, Any]:
+    return {} if steps is None else {"train.steps": steps}
+
+
+def _labelled_rows(manifest: Path, chosen: Path, random_run: Path, count: int) -> tuple[Manifest, list[int], list[int]]:
+    """The training frames, and the rows of the chosen (in the order of choice) and of the random ones."""
+    training = Manifest.read(manifest).select(split="train")
+    ordered = listed_rows(training, chosen)[:count]
+    config = load_config(random_run / "recipe.yaml")
+    return training, ordered, labelled_subset(training, count, config.train.seed).rows
+
+
+def check_same(run: Path, recipe: str, overrides: Overrides) -> None:
+    """InputError where a run is there already and was made with other settings than those asked for."""
+    if not (run / "recipe.yaml").is_file():
+        return
+    stored = load_config(run / "recipe.yaml")
+    if stored.recipe != Path(recipe).stem:
+        raise InputError(f"{run} was trained with {stored.recipe}, not {recipe}; give another --out, or remove it.")
+    _check_equal(run, stored, load_config(run / "recipe.yaml", overrides))
+
+
+def _check_equal(run: Path, stored: RunConfig, asked: RunConfig) -> None:
+    before, now = (dict(_leaves(config.to_dict())) for config in (stored, asked))
+    for key in (key for key in now if now[key] != before.get(key)):
+        raise InputError(
+            f"{run} was trained with {key} {before.get(key)}, not {now[key]}; give another --out, or remove it."
+        )
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by full name."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
