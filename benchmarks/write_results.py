@@ -4,10 +4,12 @@
 
 The page is prose with pairs of markers, ``<!-- table NAME -->`` and ``<!-- end -->``; what stands between them is
 replaced by the table of ``benchmarks/*/results/NAME.csv``, so that no figure on the page is typed by hand.
+``<!-- paired NAME STUDY -->`` gives the rows of one study as means over seeds, with differences to its first variant.
 """
 
 import csv
 import re
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,15 +27,42 @@ def table(rows: Sequence[dict[str, str]]) -> str:
     return "\n".join(lines) + (f"\n\nAll rows: {same}." if same else "")
 
 
+def paired(rows: Sequence[dict[str, str]], metrics: Sequence[str] = ("miou", "pixel_accuracy")) -> str:
+    """Means and deviations over seeds, and the paired difference of each variant to the first of its group."""
+    groups: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
+    for row in sorted(rows, key=lambda row: row["labels"] == "all" or int(row["labels"])):
+        groups.setdefault((row["labels"], row["variant"]), {})[row["seed"]] = row
+    lines = ["| labels | variant | " + " | ".join(f"{m} | difference" for m in metrics) + " | seeds |"]
+    lines += ["|---" * (3 + 2 * len(metrics)) + "|"]
+    for (labels, variant), seeds in groups.items():
+        first = next(group for (count, _), group in groups.items() if count == labels)
+        cells = []
+        for metric in metrics:
+            differences = [
+                float(row[metric]) - float(first[seed][metric]) for seed, row in seeds.items() if seed in first
+            ]
+            cells.append(_spread([float(row[metric]) for row in seeds.values()], ""))
+            cells.append("" if seeds is first else _spread(differences, "+"))
+        lines.append(f"| {labels} | {variant} | {' | '.join(cells)} | {len(seeds)} |")
+    return "\n".join([*lines, "", f"{rows[0]['steps']} steps each; {rows[0]['protocol'].split(' · step')[0]}; {rows[0]['device']}."])
+
+
+def _spread(values: Sequence[float], sign: str) -> str:
+    """Mean and, of several, standard deviation, in per cent."""
+    text = f"{100 * statistics.mean(values):{sign}.1f}" if values else ""
+    return text + (f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else "")
+
+
 def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for name in re.findall(r"<!-- table (\w+) -->", text):
+    for kind, name, study in re.findall(r"<!-- (table|paired) (\w+)(?: (\w+))? -->", text):
         (path,) = ROOT.glob(f"benchmarks/*/results/{name}.csv")
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        pattern = rf"(<!-- table {name} -->\n).*?(<!-- end -->)"
-        replacement = table(rows).replace("\\", r"\\")
-        text = re.sub(pattern, rf"\g<1>\n{replacement}\n\n\g<2>", text, flags=re.DOTALL)
+        marker = f"<!-- {kind} {name}{' ' + study if study else ''} -->"
+        made = table(rows) if kind == "table" else paired([row for row in rows if row["study"] == study])
+        replacement = made.replace("\\", r"\\")
+        text = re.sub(rf"({marker}\n).*?(<!-- end -->)", rf"\g<1>\n{replacement}\n\n\g<2>", text, flags=re.DOTALL)
     PAGE.write_text(text, encoding="utf-8")
 
 

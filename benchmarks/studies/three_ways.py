@@ -39,8 +39,6 @@ def variants(options: argparse.Namespace) -> Iterator[tuple[str, str, int | None
         yield "mixing", "mean teacher" if mix == "none" else mix, few, [
             *mixed, *overrides(three_ways__consistency__mix=mix)
         ]  # fmt: skip
-    published = overrides(three_ways__consistency__mixed_statistics="true")
-    yield "mixing", "depthmix, mixed statistics", few, [*mixed, *published]
     yield "initialisation", "scratch", few, [*plain, *overrides(three_ways__network__weights="none")]
     yield "initialisation", "imagenet", few, plain
     yield "initialisation", "sde", few, [*sde, *plain]
@@ -62,7 +60,8 @@ def selected(options: argparse.Namespace, criterion: str, seed: int) -> Path:
 
     folder = options.out / "selection" / f"{criterion}-{seed}"
     if not (folder / "selection.json").is_file():
-        select(options.depth, options.town, options.labels, folder, criterion=criterion, seed=seed, split="train")
+        pool, student = options.pool or options.town, "select-student-tiny"
+        select(options.depth, pool, options.labels, folder, criterion, seed=seed, student=student)
     return folder / "selection.json"
 
 
@@ -70,10 +69,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=list(LABELS), default="toytown")
     parser.add_argument("--town", type=Path, required=True, help="manifest or folder with labels")
+    parser.add_argument("--pool", type=Path, help="manifest that selection chooses from; default all training frames")
     parser.add_argument("--depth", type=Path, required=True, help="depth run")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--csv", type=Path, help="default results/three_ways_DATA.csv beside this file")
     parser.add_argument("--studies", nargs="+", default=None)
+    parser.add_argument("--variants", nargs="+", default=None)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--labels", type=int, default=10)
@@ -88,7 +89,10 @@ def main() -> None:
         for study, variant, labels, settings in variants(options):
             identity = {"data": options.data, "study": study, "variant": variant, "seed": seed,
                         "labels": labels or "all", "steps": options.steps}  # fmt: skip
-            if (options.studies and study not in options.studies) or tuple(str(identity[key]) for key in KEYS) in done:
+            left_out = (options.studies and study not in options.studies) or (
+                options.variants and variant not in options.variants
+            )
+            if left_out or tuple(str(identity[key]) for key in KEYS) in done:
                 continue
             words = [*settings, *overrides(train__seed=seed, train__steps=options.steps, train__evaluate_every=0)]
             if labels is not None:
