@@ -151,6 +151,9 @@ class EvaluateConfig:
     """At most so many images, evenly spaced."""
     resolution: str = "working"
     """Where labels are compared: at the "working" size (as the paper), at each label's "native" size, or at "WxH"."""
+    classes: Literal["all", "synthia16", "synthia13", "synthia16_dropped", "synthia13_dropped"] = "all"
+    """Classes that means are taken over: all, or the 16 or 13 of SYNTHIA to Cityscapes; "dropped" leaves labelled
+    pixels of the other classes out, which count as errors otherwise."""
     window: tuple[int, int] | None = None
     """Height and width of a window that slides over frames larger than it; null for the whole frame at once."""
     overlap: float = 0.5

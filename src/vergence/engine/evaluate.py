@@ -67,6 +67,7 @@ def evaluate(
     flip: bool | None = None,
     scale: str | float | None = None,
     resolution: str | None = None,
+    classes: str | None = None,
     window: str | None = None,
     overlap: float | None = None,
     json: Path | str | None = None,
@@ -90,6 +91,8 @@ def evaluate(
         scale: of depth, instead of the protocol's: "median", "none", or a factor on the network's unit.
         resolution: where classes are compared: "working" (prediction and labels at the network's input size),
             "native" (the labels' own size) or ``WIDTHxHEIGHT``; default the run's ``evaluate.resolution``.
+        classes: which classes are averaged, see :mod:`vergence.engine.class_protocols`; default the run's
+            ``evaluate.classes``.
         window: ``WIDTHxHEIGHT`` of a box that slides over the network's input, "none" for the whole picture at once;
             default the run's ``evaluate.window``.
         overlap: share of its side by which neighbouring windows overlap; default the run's ``evaluate.overlap``.
@@ -110,6 +113,7 @@ def evaluate(
         settings.flip if flip is None else flip,
         settings.resolution if resolution is None else resolution,
         window_of(settings, window, overlap),
+        settings.classes if classes is None else classes,
         baselines=baselines,
         limit=limit,
         progress=progress,
@@ -153,6 +157,7 @@ def evaluate_run(
         flip,
         settings.resolution,
         window_of(settings),
+        settings.classes,
         baselines,
         odometry,
         limit=limit,
@@ -169,6 +174,7 @@ def _evaluate(
     flip: bool,
     resolution: str,
     window: Window | None,
+    classes: str,
     baselines: bool = True,
     odometry: bool = True,
     limit: int | None = None,
@@ -192,7 +198,7 @@ def _evaluate(
         if depth:
             parts.append(DepthEvaluation(run, manifest, depth, protocol, methods, note))
         if labels:
-            parts.append(SegmentationEvaluation(run, manifest, labels, resolution, methods, note))
+            parts.append(SegmentationEvaluation(run, manifest, labels, resolution, methods, note, classes))
         chosen = {part.task: evenly_spaced(part.rows, limit) for part in parts}
         rows = sorted(set().union(*chosen.values()))
         seen = _predictions(run, manifest, rows, parts, chosen, methods, flip, window, batch_size)

@@ -16,11 +16,12 @@ from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.engine.baselines import MostFrequentClass, class_prior_of_run
 from vergence.engine.checkpoint import LoadedRun
+from vergence.engine.class_protocols import CLASS_PROTOCOLS, ClassProtocol, class_protocol
 from vergence.engine.inputs import ground_truth_label, network_size, resize_label
 from vergence.engine.predict_maps import parse_size
 from vergence.errors import InputError
 from vergence.methods import Method
-from vergence.metrics.segmentation import ConfusionMatrix, scores
+from vergence.metrics.segmentation import ConfusionMatrix, only_truth_of, scores
 
 SEGMENTATION_METRICS = ("miou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
 
@@ -39,9 +40,19 @@ class ClassScores:
     name: str
     note: str
     space: LabelSpace
+    protocol: ClassProtocol = CLASS_PROTOCOLS["all"]
     confusion: Tensor | None = None
     counts: list[Tensor] = field(default_factory=list)
-    """(3, K) of each image: pixels that agree, of the truth, of the prediction."""
+    """(3, K) of each image and the averaged classes: pixels that agree, of the truth, of the prediction."""
+
+    @property
+    def classes(self) -> list[int]:
+        """Ids of the classes that are averaged."""
+        return self.protocol.averaged(self.space.classes)
+
+    @property
+    def names(self) -> list[str]:
+        return [self.space.classes[number] for number in self.classes]
 
     def add(self, prediction: Tensor, label: Tensor) -> None:
         """Compare class ids (H, W) with a label (H, W), 255 = none."""
@@ -49,29 +60,30 @@ class ClassScores:
         metric.update(prediction[None], label[None])
         own = metric.compute()
         self.confusion = own if self.confusion is None else self.confusion + own
-        self.counts.append(torch.stack((own.diagonal(), own.sum(dim=1), own.sum(dim=0))))
+        own = only_truth_of(own, self.classes) if self.protocol.drops else own
+        self.counts.append(torch.stack((own.diagonal(), own.sum(dim=1), own.sum(dim=0)))[:, self.classes])
 
     def summary(self) -> dict[str, Any]:
         """Shares from 0 to 1 over all pixels of all images; classes that nobody saw are NaN and not in ``miou``."""
         assert self.confusion is not None
-        found: dict[str, Any] = {**scores(self.confusion)}
+        found: dict[str, Any] = {**scores(self.confusion, self.classes, self.protocol.drops)}
         classes = found["class_iou"].tolist()
         return {
             "name": self.name,
             **{metric: found[metric] for metric in SEGMENTATION_METRICS},
-            "class_iou": dict(zip(self.space.classes, classes, strict=True)),
+            "class_iou": dict(zip(self.names, classes, strict=True)),
             "note": self.note,
         }
 
     def image_rows(self, images: list[str]) -> list[dict[str, Any]]:
         """Numbers of each image of its own; images without a labelled pixel are left out."""
         rows = []
-        counts = torch.stack(self.counts).cpu().double() if self.counts else torch.zeros(0, 3, len(self.space))
+        counts = torch.stack(self.counts).cpu().double() if self.counts else torch.zeros(0, 3, len(self.names))
         for image, (agreed, truth, predicted) in zip(images, counts, strict=True):
             if truth.sum() > 0:
                 iou = agreed / (truth + predicted - agreed)
                 numbers = {"miou": float(iou.nanmean()), "pixel_accuracy": float(agreed.sum() / truth.sum())}
-                own = dict(zip(self.space.classes, iou.tolist(), strict=True))
+                own = dict(zip(self.names, iou.tolist(), strict=True))
                 rows.append({"name": self.name, "image": image, **numbers, "pixels": int(truth.sum()), **own})
         return rows
 
@@ -83,6 +95,7 @@ class SegmentationEvaluation:
         resolution: "working": prediction and labels at the network's input size, the labels by nearest neighbour;
             "native": logits resized bilinearly to each label's own size; "WIDTHxHEIGHT": both at that size.
         methods: what is scored, by name; with "untrained" among them the input-free answer is scored too.
+        classes: which classes are averaged; see :mod:`vergence.engine.class_protocols`.
     """
 
     task = "segmentation"
@@ -95,24 +108,26 @@ class SegmentationEvaluation:
         resolution: str,
         methods: dict[str, Method],
         untrained_note: str = "",
+        classes: str = "all",
     ) -> None:
         self.run, self.manifest, self.rows, self.resolution = run, manifest, rows, resolution
         self.size = None if resolution in ("working", "native") else _check_size(resolution)
         space = run.method.label_space
         if space is None:
             raise InputError(f"{run.path} does not say which classes it predicts; train it again.")
-        self.space = space
+        self.space, self.protocol = space, class_protocol(classes)
+        self.protocol.averaged(space.classes)
         self.images: list[str] = []
         self.sizes: set[tuple[int, int]] = set()
-        self.predictors = [ClassScores("trained", "", space)]
+        self.predictors = [ClassScores("trained", "", space, self.protocol)]
         self._prior: MostFrequentClass | None = None
         self._left_out = False
         if "untrained" in methods:
             self._prior, origin = class_prior_of_run(run, rows, self.truth, space)
             self._left_out = origin.startswith("leave-one-out")
             if self._prior is not None:
-                self.predictors.append(ClassScores("input_free", origin, space))
-            self.predictors.append(ClassScores("untrained", untrained_note, space))
+                self.predictors.append(ClassScores("input_free", origin, space, self.protocol))
+            self.predictors.append(ClassScores("untrained", untrained_note, space, self.protocol))
 
     def truth(self, index: int) -> NDArray[np.uint8]:
         """What a row is scored against: class ids (H, W) at the resolution that was asked for, 255 = none."""
@@ -147,13 +162,17 @@ class SegmentationEvaluation:
                 f"{self.manifest.name} has labels, but none of their pixels is of a class of {self.space.name}; "
                 "look at the labels, or evaluate on others."
             )
-        seen = sum(bool(self._truth_of_class(k)) for k in range(len(self.space)))
+        averaged = self.predictors[0].classes
+        seen = sum(bool(self._truth_of_class(k)) for k in averaged)
+        convention = "".join(f", {text}" for text in (self.protocol.describe(),) if text)
+        suffix = "" if self.protocol.name == "all" else f"-{self.protocol.name}"
         labelled = labelled_subset_of(self.run.path)
         return {
-            "name": f"segmentation-{self.resolution}",
-            "protocol": f"mIoU of {self.space.name} ({seen} of {len(self.space)} classes in the labels), prediction "
-            f"and labels at {self._where()}",
+            "name": f"segmentation-{self.resolution}{suffix}",
+            "protocol": f"mIoU of {self.space.name} ({seen} of {len(averaged)} classes in the labels{convention}), "
+            f"prediction and labels at {self._where()}",
             "label_space": self.space.text(),
+            "classes": self.protocol.name,
             "resolution": self.resolution,
             "images": sum(pixels > 0 for pixels in counted),
             "pixels": sum(counted),

@@ -1,5 +1,6 @@
 """Intersection over union and its relatives, from one confusion matrix over a whole split (Three Ways, section 7)."""
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import torch
@@ -21,24 +22,41 @@ class SegmentationScores(TypedDict):
     """Mean recall over the classes of the truth."""
     frequency_weighted_iou: float
     class_iou: Tensor
-    """(K,) float64; NaN where neither truth nor prediction has the class."""
+    """(K,) float64, or of the chosen classes; NaN where neither truth nor prediction has the class."""
 
 
-def scores(confusion: Tensor) -> SegmentationScores:
-    """Scores of a confusion matrix (K, K) of pixel counts: rows truth, columns prediction."""
+def scores(confusion: Tensor, classes: Sequence[int] | None = None, drop: bool = False) -> SegmentationScores:
+    """Scores of a confusion matrix (K, K) of pixel counts: rows truth, columns prediction.
+
+    Args:
+        classes: ids of the classes that scores are taken over; default all. Accuracies are over their pixels.
+        drop: pixels of the other classes in the truth do not count at all; else they are false positives of the class
+            that was predicted.
+    """
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
         raise ValueError(f"confusion matrix has shape {tuple(confusion.shape)}, expected (K, K)")
     counts = confusion.double().cpu()
+    if classes is not None and drop:
+        counts = only_truth_of(counts, classes)
     right, truth, predicted = counts.diagonal(), counts.sum(dim=1), counts.sum(dim=0)
+    if classes is not None:
+        right, truth, predicted = (values[list(classes)] for values in (right, truth, predicted))
     class_iou = right / (truth + predicted - right)
     share = truth / truth.sum()
     return {
         "miou": float(class_iou.nanmean()),
-        "pixel_accuracy": float(right.sum() / counts.sum()),
+        "pixel_accuracy": float(right.sum() / truth.sum()),
         "mean_accuracy": float((right / truth).nanmean()),
         "frequency_weighted_iou": float((share * class_iou)[truth > 0].sum() if truth.any() else torch.nan),
         "class_iou": class_iou,
     }
+
+
+def only_truth_of(confusion: Tensor, classes: Sequence[int]) -> Tensor:
+    """A confusion matrix without the pixels whose truth is another class than these."""
+    kept = torch.zeros_like(confusion)
+    kept[list(classes)] = confusion[list(classes)]
+    return kept
 
 
 class ConfusionMatrix(Metric):
