@@ -90,11 +90,13 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
 def compared(chosen: Mapping[str, Any], other: Mapping[str, Any], labels: int) -> str:
     """Both segmentation runs in one sentence: what the difference is, whichever sign it has."""
     ours, theirs = (_trained(part)["miou"] for part in (chosen, other))
+    blind = next((row["miou"] for row in chosen["rows"] if row["name"] == "input_free"), None)
     points = 100 * (ours - theirs)
     words = f"{abs(points):.1f} points {'above' if points > 0 else 'BELOW'}"
+    floor = "" if blind is None else f" Never looking at the picture gives {percent(blind)} %."
     return (
         f"mIoU with {labels} labelled frames: {percent(ours)} % on chosen frames with depth, {words} the "
-        f"{percent(theirs)} % of {labels} random frames and labels alone."
+        f"{percent(theirs)} % of {labels} random frames and labels alone.{floor}"
     )
 
 
