@@ -101,6 +101,12 @@ def _listed(manifest: Manifest, file: Path, count: int | None) -> list[int]:
     return list(chosen)
 
 
+def listed_rows(manifest: Manifest, file: Path) -> list[int]:
+    """Rows of the frames that a list names, with or without label; InputError where one is not in the manifest."""
+    keys = _Names(manifest)
+    return [keys.find(name, file) for name in read_list(file)]
+
+
 def read_list(file: Path) -> list[str]:
     """Image names in the order of a list: JSON list of names or of objects with ``image``, text, or a manifest.
 

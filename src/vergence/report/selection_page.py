@@ -1,0 +1,181 @@
+"""The page of a selection: chosen frames in order, why each of them, a map of all frames, their coverage."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import vergence
+from vergence.data.atomic import write_text
+from vergence.data.images import open_image
+from vergence.data.manifest import Manifest
+from vergence.engine.inputs import evenly_spaced
+from vergence.engine.select_choice import WEIGHT
+from vergence.engine.select_features import open_features
+from vergence.errors import InputError
+from vergence.report.pictures import Picture, photograph
+from vergence.report.selection_charts import Line, coverage_chart, legend, map_chart
+from vergence.selection.coverage import coverage, flat_map
+from vergence.selection.features import FeatureSpace
+from vergence.selection.orders import random_order, uniform_order
+
+_SHOWN = 240
+_THUMBNAIL = 200
+_SAMPLE = 4000
+"""Frames that distances are measured from."""
+_MAPPED = 1200
+CRITERIA = {
+    "ds": "diversity: each next frame is the one whose depth features are farthest from all chosen ones",
+    "us": "uncertainty: frames whose depth a student trained on the chosen ones gets wrong",
+    "ds_us": f"diversity and uncertainty: distance to the chosen frames plus {WEIGHT:g} times the student's error",
+    "entropy": "entropy: frames whose classes the network is least sure of",
+    "random": "random",
+    "uniform": "uniform in time, sequence by sequence and camera by camera",
+}
+
+
+class Shown(NamedTuple):
+    """A chosen frame on the page."""
+
+    number: int
+    picture: Picture
+    why: str
+
+
+def write_selection_page(folder: Path | str, out: Path | str | None = None) -> Path:
+    """Write the page of what ``vergence select`` has left in a folder.
+
+    Args:
+        folder: its ``--out``.
+        out: HTML file; default ``selection.html`` in the folder.
+
+    Raises:
+        InputError: the folder holds no selection, an image is gone, or the page cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    folder = Path(folder)
+    selection, manifest, allowed = _read(folder)
+    space = open_features(folder).space()
+    environment = Environment(
+        loader=PackageLoader("vergence", "report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    frames = selection["frames"]
+    lines, sample = _coverage(selection, manifest, allowed, space)
+    plot, shares = _map(selection, manifest, allowed, space)
+    page = environment.get_template("selection.html.j2").render(
+        title=f"{len(frames)} of {selection['of']} frames to label",
+        criterion=CRITERIA[selection["criterion"]],
+        facts=_facts(selection, manifest),
+        coverage=coverage_chart(lines),
+        lines=legend([line.name for line in lines]),
+        verdict=_verdict(lines),
+        known=bool(selection["labelled"]),
+        difficult=any("difficulty" in frame for frame in frames),
+        sampled=sample if sample < int(allowed.sum()) else 0,
+        map=plot,
+        shares=shares,
+        shown=[_shown(number, frame, manifest) for number, frame in enumerate(frames[:_SHOWN], start=1)],
+        chosen=len(frames),
+        footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
+    )
+    return write_text(Path(out) if out is not None else folder / "selection.html", page)
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], Manifest, NDArray[np.bool_]]:
+    try:
+        selection = json.loads((folder / "selection.json").read_text(encoding="utf-8"))
+        allowed = np.load(folder / "allowed.npy")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} holds no whole selection ({error}); run vergence select again.") from error
+    return selection, Manifest.read(folder / "frames.parquet"), allowed
+
+
+def _facts(selection: dict[str, Any], manifest: Manifest) -> list[tuple[str, str]]:
+    picked = [manifest[frame["row"]] for frame in selection["frames"]]
+    streams = [len({(row.sequence, row.camera) for row in rows}) for rows in (picked, list(manifest))]
+    listed = {
+        "Chosen": f"{selection['count']} of {selection['of']} frames",
+        "From": f"{streams[0]} of {streams[1]} sequences and cameras",
+        "Steps": ", ".join(map(str, selection["steps"])) if "us" in selection["criterion"] else "",
+        "Labelled before": str(len(selection["labelled"])) if selection["labelled"] else "",
+        "Left out (excluded, labelled, identical)": str(selection["left_out"]) if selection["left_out"] else "",
+        "Seed": str(selection["seed"]),
+        "Features of": f"{selection['run']}, step {selection['run_step']}",
+        "Frames": f"{selection['data']} ({selection['data_digest']})",
+    }
+    return [(name, value) for name, value in listed.items() if value]
+
+
+def _coverage(
+    selection: dict[str, Any], manifest: Manifest, allowed: NDArray[np.bool_], space: FeatureSpace
+) -> tuple[list[Line], int]:
+    """Distances of frames to the nearest chosen one, for the choice, random frames and uniform ones."""
+    rows = evenly_spaced(np.flatnonzero(allowed).tolist(), _SAMPLE)
+    frames, count = list(manifest), selection["count"]
+    orders = {
+        "chosen": [frame["row"] for frame in selection["frames"]],
+        "random": random_order(len(frames), selection["seed"]),
+        "uniform": uniform_order([(f.sequence, f.camera) for f in frames], [f.position for f in frames]),
+    }
+    lines = []
+    for name, order in orders.items():
+        if name.startswith(selection["criterion"]):
+            continue  # the same line again
+        kept = [row for row in order if allowed[row]][:count]
+        lines.append(Line(name, *coverage(space, kept, rows, selection["labelled"])))
+    return lines, len(rows)
+
+
+def _verdict(lines: list[Line]) -> str:
+    """What the curves say at their end."""
+    chosen, *others = lines
+    told, farthest = [], []
+    for line in others:
+        change = chosen.mean[-1] / line.mean[-1] - 1 if line.mean[-1] > 0 else 0.0
+        told.append(f"{abs(change):.0%} {'less' if change < 0 else 'more'} than with {line.name} frames")
+        farthest.append(f"{line.largest[-1]:.1f} with {line.name}")
+    return (
+        f"A frame is {chosen.mean[-1]:.1f} from the nearest of {len(chosen.mean)} chosen ones on average, "
+        f"{', '.join(told)}. The farthest is at {chosen.largest[-1]:.1f} ({', '.join(farthest)})."
+    )
+
+
+def _map(
+    selection: dict[str, Any], manifest: Manifest, allowed: NDArray[np.bool_], space: FeatureSpace
+) -> tuple[str, str]:
+    """The picture of the feature space, and how much of it the two axes show."""
+    rows = evenly_spaced(np.flatnonzero(allowed).tolist(), _MAPPED)
+    picks = [frame["row"] for frame in selection["frames"]]
+    points = space.points(rows).cpu().numpy()
+    plane = flat_map(points)
+    names = [f"{frame['sequence']} · {frame['position']}" for frame in selection["frames"]]
+    known = space.points(selection["labelled"]).cpu().numpy() if selection["labelled"] else points[:0]
+    chart = map_chart(plane.place(points), plane.place(space.points(picks).cpu().numpy()), names, plane.place(known))
+    return chart, " and ".join(f"{share:.0%}" for share in plane.shares)
+
+
+def _shown(number: int, frame: dict[str, Any], manifest: Manifest) -> Shown:
+    image = open_image(manifest.path(frame["row"]))
+    height = max(1, round(image.height * _THUMBNAIL / image.width))
+    small = image.resize((_THUMBNAIL, height), Image.Resampling.LANCZOS)
+    camera = f" · {frame['camera']}" if len({row.camera for row in manifest}) > 1 else ""
+    return Shown(number, photograph(f"{frame['sequence']}{camera} · {frame['position']}", np.array(small)), _why(frame))
+
+
+def _why(frame: dict[str, Any]) -> str:
+    parts = []
+    if "distance" in frame:
+        parts.append(f"distance {frame['distance']:.1f}")
+    else:
+        parts.append("first")
+    if "difficulty" in frame:
+        parts.append(f"difficulty {frame['difficulty']:.4f}")
+    if "entropy" in frame:
+        parts.append(f"entropy {frame['entropy']:.3f}")
+    return ", ".join(parts)

@@ -1,0 +1,94 @@
+"""The page of a selection: what is on it, that it stands alone, its charts, and bad input."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vergence.data.frame_row import FrameRow
+from vergence.data.manifest import Manifest
+from vergence.errors import InputError
+from vergence.report.selection_charts import Line, coverage_chart, map_chart, nice_top
+from vergence.report.selection_page import write_selection_page
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What ``vergence select`` leaves, of ten frames on a line."""
+    out = tmp_path / "out"
+    out.mkdir()
+    frames = [FrameRow(f"{place}.png", "drive <1>", place, camera="left") for place in range(10)]
+    for frame in frames:
+        Image.fromarray(np.full((20, 40, 3), 20 * frame.position, np.uint8)).save(out / frame.image)
+    Manifest(frames, out).write(out / "frames.parquet")
+    features = np.zeros((10, 64), dtype=np.float32)
+    features[:, 0] = np.arange(10)
+    np.save(out / "features.npy", features)
+    np.save(out / "digests.npy", np.arange(1, 11, dtype=np.uint64))
+    np.save(out / "allowed.npy", np.arange(10) != 3)
+    picks = [{"row": 5}, {"row": 0, "distance": 5.0, "difficulty": 0.0123}, {"row": 9, "distance": 4.0}]
+    for pick in picks:
+        pick |= {"image": f"{pick['row']}.png", "sequence": "drive <1>", "camera": "left", "position": pick["row"]}
+    selection = {"criterion": "ds_us", "seed": 0, "count": 3, "steps": [2, 3], "of": 10, "left_out": 1}
+    selection |= {"labelled": [3], "run": "runs/depth", "run_step": 7, "data": "drive", "data_digest": "abc"}
+    selection["frames"] = picks
+    (out / "selection.json").write_text(json.dumps(selection))
+    return out
+
+
+def test_page(folder: Path) -> None:
+    page = write_selection_page(folder)
+    assert page == folder / "selection.html"
+    text = page.read_text(encoding="utf-8")
+    assert "3 of 10 frames to label" in text
+    assert "drive &lt;1&gt; · 5" in text
+    assert "drive <1>" not in text
+    assert "distance 5.0, difficulty 0.0123" in text
+    assert text.count("data:image/jpeg;base64,") == 3
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert "http" not in text
+    assert "than with random frames" in text
+    assert "than with uniform frames" in text
+    assert "Labelled before" in text
+
+
+def test_frames_that_were_not_read_are_not_needed(folder: Path) -> None:
+    (folder / "7.png").unlink()
+    write_selection_page(folder, folder / "other.html")
+    assert (folder / "other.html").is_file()
+
+
+def test_no_selection(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no whole selection .*; run vergence select again"):
+        write_selection_page(tmp_path)
+    (folder / "digests.npy").unlink()
+    with pytest.raises(InputError, match=r"holds no features .*; run vergence select with this --out first"):
+        write_selection_page(folder)
+
+
+def test_coverage_chart_draws_what_it_is_given() -> None:
+    line = Line("chosen", np.array([8.0, 4.0, 2.0]), np.array([4.0, 2.0, 1.0]))
+    svg = coverage_chart([line])
+    assert svg.count("<polyline") == 2
+    points = re.search(r'points="([^"]*)"', svg)
+    assert points is not None
+    heights = [float(point.split(",")[1]) for point in points[1].split()]
+    assert heights[0] < heights[1] < heights[2]  # down on the page
+    assert coverage_chart([Line("one", np.ones(1), np.ones(1))]).startswith("<svg")
+
+
+def test_map_numbers_the_first() -> None:
+    picks = np.arange(80, dtype=np.float64).reshape(40, 2)
+    svg = map_chart(picks, picks, [f"a & {number}" for number in range(40)], picks[:2])
+    assert svg.count("<circle") == 40
+    assert svg.count("<text") == 30
+    assert svg.count("<rect") == 2
+    assert "a &amp; 0" in svg
+    assert map_chart(np.zeros((3, 2)), np.zeros((1, 2)), ["one"], np.zeros((0, 2))).startswith("<svg")
+
+
+def test_nice_top() -> None:
+    assert [nice_top(value) for value in (0, 1, 1.1, 9, 55, 230)] == [1, 1, 1.2, 10, 60, 240]
