@@ -138,7 +138,7 @@ class CordaConfig(MethodConfig):
             width=width,
             resampling=resampling,
             load_label=role != "target",
-            load_inverse_depth="estimate" if kind and kind != "measured" else kind,
+            load_inverse_depth="measured" if kind == "measured" else "estimate" if kind else "",
             offsets=(),
         )
 
