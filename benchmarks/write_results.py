@@ -44,7 +44,8 @@ def paired(rows: Sequence[dict[str, str]], metrics: Sequence[str] = ("miou", "pi
             cells.append(_spread([float(row[metric]) for row in seeds.values()], ""))
             cells.append("" if seeds is first else _spread(differences, "+"))
         lines.append(f"| {labels} | {variant} | {' | '.join(cells)} | {len(seeds)} |")
-    return "\n".join([*lines, "", f"{rows[0]['steps']} steps each; {rows[0]['protocol'].split(' · step')[0]}; {rows[0]['device']}."])
+    protocol = rows[0]["protocol"].split(" · step")[0]
+    return "\n".join([*lines, "", f"{rows[0]['steps']} steps each; {protocol}; {rows[0]['device']}."])
 
 
 def _spread(values: Sequence[float], sign: str) -> str:
