@@ -91,7 +91,7 @@ class Placement:
         box = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
         if (w, h) == (self.width, self.height) and box == (0, 0, w, h):
             return values
-        return np.asarray(Image.fromarray(values).resize((self.width, self.height), how, box=box))
+        return np.array(Image.fromarray(values).resize((self.width, self.height), how, box=box))
 
     def _corners(self) -> tuple[int, int, int, int]:
         return (self.left, self.top, self.left + self.box_width, self.top + self.box_height)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vergence.data.frame_options import FrameOptions
 from vergence.data.manifest import Manifest
-from vergence.engine.checkpoint import latest_checkpoint, load_run
+from vergence.engine.checkpoint import latest_checkpoint, load_run, read_settings
 from vergence.engine.config import RunConfig, config_from_dict, load_config, read_recipe
 from vergence.engine.select_scores import Progress, difficulties, kept_scores, open_stage
 from vergence.engine.train import train
@@ -92,7 +92,10 @@ class Students:
 
     def _train(self, config: RunConfig, folder: Path, chosen: Sequence[int]) -> None:
         run = folder / "student"
-        done = (run / "recipe.yaml").is_file() and latest_checkpoint(run) is not None
+        checkpoint = latest_checkpoint(run) if (run / "recipe.yaml").is_file() else None
+        if checkpoint is not None and read_settings(checkpoint)[1] >= config.train.steps:
+            return
+        done = checkpoint is not None
         if not done:
             shutil.rmtree(run, ignore_errors=True)
             rows = [replace(self.manifest[row], split="") for row in chosen]
