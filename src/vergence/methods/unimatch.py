@@ -8,20 +8,23 @@ papers; what differs is said in docs/recipes.md.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from vergence.data.batch import Batch
+from vergence.data.transforms import apply_jitter
 from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy, pseudo_labels
 from vergence.methods.consistency import ConsistencyConfig, Mixed, Mixing, mix_mask
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
-from vergence.mixing.augment import ColorJitter, color_jitter, draw_strong, gaussian_blur
+from vergence.mixing.augment import gaussian_blur
 from vergence.mixing.mix import mix
 from vergence.models.freeze import statistics_kept
 
 LUMINANCE = (0.299, 0.587, 0.114)
+BLUR = (0.1, 2.0)
+"""Least and largest sigma, pixels."""
 
 
 @dataclass
@@ -85,8 +88,8 @@ class UniMatchMethod(ThreeWaysMethod):
     def mixed(self, images: Tensor, probabilities: Tensor, depth: Tensor | None) -> Mixed:
         """A strong view: colours changed for each image alone, then images and pseudo-labels mixed by one mask."""
         settings = self.config.consistency
-        whether = chance(len(images), settings.mix_probability, images) * 1.0
-        mask = torch.maximum(mix_mask(settings, probabilities, depth), 1 - whether[:, None, None, None])
+        unmixed = (torch.rand(len(images)) >= settings.mix_probability).to(images.device, non_blocking=True)
+        mask = mix_mask(settings, probabilities, depth).masked_fill(unmixed[:, None, None, None], 1)
         label, confidence, share = pseudo_labels(mix(probabilities, mask), settings.confidence)
         return Mixed(mix(strong_colors(images, settings), mask), mask, label, confidence, share)
 
@@ -121,27 +124,26 @@ def complementary_dropout(
 
 
 def strong_colors(images: Tensor, config: WeakToStrongConfig) -> Tensor:
-    """Images (B, 3, H, W) with colours changed, taken away, or blurred; each image draws for itself."""
-    batch = len(images)
-    drawn = cast(ColorJitter, draw_strong(batch, jitter_probability=1.0, strength=config.strength).jitter)
-    jitter = ColorJitter(drawn.brightness, drawn.contrast, drawn.saturation, drawn.hue / 2, drawn.order)
-    changed = _where(chance(batch, config.jitter, images), color_jitter(images, jitter), images)
-    changed = _where(chance(batch, config.grey, images), grey(changed), changed)
-    low, high = 0.1, 2.0  # pixels, of the papers' blur; one sigma for the batch
-    sigma = low + (high - low) * torch.rand(()).item()
-    return _where(chance(batch, config.blur, images), gaussian_blur(changed, sigma), changed)
+    """Images (B, 3, H, W) with colours changed (as in the papers: all factors multiply), taken away, or blurred.
+
+    Each image draws for itself, all numbers whatever the probabilities are.
+    """
+    return torch.stack([_changed(image, config) for image in images])
+
+
+def _changed(image: Tensor, config: WeakToStrongConfig) -> Tensor:
+    jitters, greys, blurs, between = torch.rand(4).tolist()
+    spread = config.strength * torch.tensor([1.0, 1.0, 1.0, 0.5])
+    factors = torch.tensor([1.0, 1.0, 1.0, 0.0]) + spread * (2 * torch.rand(4) - 1)
+    draw = torch.cat([factors, torch.randperm(4).float()])
+    if jitters < config.jitter:
+        image = apply_jitter(image, draw)
+    if greys < config.grey:
+        image = grey(image)
+    return gaussian_blur(image[None], BLUR[0] + between * (BLUR[1] - BLUR[0]))[0] if blurs < config.blur else image
 
 
 def grey(images: Tensor) -> Tensor:
-    """Luminance (ITU-R BT.601) of images (B, 3, H, W) in all three channels."""
-    weights = torch.tensor(LUMINANCE, dtype=images.dtype).to(images.device, non_blocking=True)
-    return (images * weights[:, None, None]).sum(1, keepdim=True).expand_as(images)
-
-
-def chance(count: int, probability: float, like: Tensor) -> Tensor:
-    """``count`` booleans, true with this probability, drawn on the CPU, on the device of ``like``."""
-    return (torch.rand(count) < probability).to(like.device, non_blocking=True)
-
-
-def _where(chosen: Tensor, changed: Tensor, images: Tensor) -> Tensor:
-    return torch.where(chosen[:, None, None, None], changed, images)
+    """Luminance (ITU-R BT.601) of images (..., 3, H, W) in all three channels."""
+    red, green, blue = images.unbind(-3)
+    return (LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue).unsqueeze(-3).expand_as(images)
