@@ -22,6 +22,7 @@ from vergence.errors import InputError
 from vergence.models.depth_network import DepthNetworkConfig
 from vergence.report.demo_page import Demo, write_demo_page
 from vergence.report.page import write_report
+from vergence.report.selection_page import write_selection_page
 from vergence.report.tables import verdict
 
 _log = logging.getLogger("vergence")
@@ -142,6 +143,7 @@ def _selected(run: Path, manifest: Path, count: int, out: Path, progress: Progre
     file = out / "selection.json"
     if not file.is_file() or len(read_list(file)) < count:
         select(run, manifest, count, out, criterion="ds", split="train", progress=progress)
+        write_selection_page(out)
     return file.absolute()
 
 
