@@ -18,7 +18,7 @@ from tests.engine.tiny_method import write_frames, write_recipe
 from vergence import api
 from vergence.engine.checkpoint import load_run, read_tensors
 from vergence.engine.config import load_config
-from vergence.engine.sources import build_loaders, manifests
+from vergence.engine.sources import build_loaders, open_sources
 from vergence.engine.tracking import drop_rows_after
 from vergence.errors import InputError
 
@@ -191,4 +191,4 @@ def test_a_batch_that_cannot_be_shared(straight: Path) -> None:
     config = load_config(straight.parent / "tiny.yaml", (), straight.parent / "manifest.csv")
     world = SimpleNamespace(num_processes=3, process_index=0, device=torch.device("cpu"))
     with pytest.raises(InputError, match="multiple of 3"):
-        build_loaders(config, manifests(config)[0], None, world)
+        build_loaders(config, open_sources(config).roles, None, world)

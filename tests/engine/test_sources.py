@@ -76,6 +76,8 @@ def test_the_rest_leaves_the_labelled_frames_out(tmp_path: Path) -> None:
     labelled, rest = ({row.image for row in sources.roles[role]} for role in ("labelled", "unlabelled"))
     assert len(rest) == COUNT - 2
     assert not labelled & rest
+    alone = open_sources(settings(data, frames__unlabelled="labelled"))
+    assert {row.image for row in alone.roles["unlabelled"]} == labelled
     with pytest.raises(InputError, match="no frames beside the labelled ones"):
         open_sources(settings(data, frames__unlabelled="rest", frames__labelled__count=COUNT))
 

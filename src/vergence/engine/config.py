@@ -45,8 +45,9 @@ class FramesConfig:
     val_split: str = "val"
     """What ``evaluate.split`` is unless it is given."""
     labelled: LabelledConfig = field(default_factory=LabelledConfig)
-    unlabelled: Literal["all", "rest"] = "all"
-    """Frames of the role "unlabelled": the whole split (labelled ones among them), or those that have no label."""
+    unlabelled: Literal["all", "rest", "labelled"] = "all"
+    """Frames of the role "unlabelled": the whole split (labelled ones among them), those that have no label, or the
+    labelled ones alone (mixing is then an augmentation of labelled frames)."""
     unlabelled_split: str | None = None
     """Another split for that role, such as that of whole sequences; default ``train_split``."""
     options: FrameOptions = field(default_factory=FrameOptions)

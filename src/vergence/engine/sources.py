@@ -79,6 +79,8 @@ def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen:
     """The unlabelled frames: labels outside the subset are taken out of the manifest."""
     frames = config.frames
     manifest = training if frames.unlabelled_split is None else _split(source, frames.unlabelled_split)
+    if frames.unlabelled == "labelled":
+        manifest = manifest.select(predicate=lambda row: manifest.root / row.image in chosen)
     if frames.unlabelled == "rest":
         manifest = manifest.select(predicate=lambda row: manifest.root / row.image not in chosen)
         if len(manifest) == 0:
