@@ -275,6 +275,7 @@ def select(
     labelled: str | Path | None = None,
     depth: str | None = None,
     student: str | Path = "select-student",
+    weight: float = 1000.0,
     half: bool | None = None,
     shard: int | None = None,
     shards: int = 1,
@@ -300,6 +301,7 @@ def select(
             from them.
         depth: depth port that teaches the students; default the run.
         student: recipe of the students.
+        weight: of difficulty beside distance in ds_us.
         half: keep features as 16-bit floats; default only where there are very many.
         shard: compute the features of this piece only, from 0; choose when all pieces are there.
         shards: number of pieces, each of them a process's.
@@ -325,6 +327,7 @@ def select(
         labelled=labelled,
         depth=depth,
         student=student,
+        weight=weight,
         overrides=overrides,
         half=half,
         shard=shard,

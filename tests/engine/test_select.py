@@ -310,6 +310,8 @@ def test_bad_calls(depth_run: Path, world: Path, tmp_path: Path) -> None:
         select(depth_run, world, 0, out, "ds")
     with pytest.raises(InputError, match=r"'dsus' is unknown \(did you mean 'ds_us'\?\); use one of ds, us"):
         select(depth_run, world, 2, out, "dsus")
+    with pytest.raises(InputError, match=r"weight is -1; give 0 or more"):
+        select(depth_run, world, 2, out, "ds_us", weight=-1)
     with pytest.raises(InputError, match=r"steps are '4,2'; give rising numbers"):
         select(depth_run, world, 6, out, "us", steps="4,2")
     with pytest.raises(InputError, match="shard 3 of 2 shards is impossible; number them from 0 to 1"):

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     frames = [FrameRow(f"{place}.png", "drive <1>", place, camera="left") for place in range(10)]
     for frame in frames:
         Image.fromarray(np.full((20, 40, 3), 20 * frame.position, np.uint8)).save(out / frame.image)
-    Manifest(frames, out).write(out / "frames.parquet")
+    Manifest(frames, out).write(out / "candidates.parquet")
     features = np.zeros((10, 64), dtype=np.float32)
     features[:, 0] = np.arange(10)
     np.save(out / "features.npy", features)
@@ -32,8 +32,8 @@ def folder(tmp_path: Path) -> Path:
     picks = [{"row": 5}, {"row": 0, "distance": 5.0, "difficulty": 0.0123}, {"row": 9, "distance": 4.0}]
     for pick in picks:
         pick |= {"image": f"{pick['row']}.png", "sequence": "drive <1>", "camera": "left", "position": pick["row"]}
-    selection = {"criterion": "ds_us", "seed": 0, "count": 3, "steps": [2, 3], "of": 10, "left_out": 1}
-    selection |= {"labelled": [3], "run": "runs/depth", "run_step": 7, "data": "drive", "data_digest": "abc"}
+    selection = {"criterion": "ds_us", "weight": 1000.0, "count": 3, "steps": [2, 3], "of": 10, "left_out": 1}
+    selection |= {"seed": 0, "labelled": [3], "run": "runs/depth", "run_step": 7, "data": "drive", "data_digest": "abc"}
     selection["frames"] = picks
     (out / "selection.json").write_text(json.dumps(selection))
     return out

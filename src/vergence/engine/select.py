@@ -37,6 +37,7 @@ def select(
     labelled: str | Path | None = None,
     depth: str | None = None,
     student: str | Path = "select-student",
+    weight: float = 1000.0,
     overrides: Overrides = (),
     half: bool | None = None,
     shard: int | None = None,
@@ -59,6 +60,8 @@ def select(
         raise InputError(f"criterion {criterion!r} is unknown{near}; use one of {', '.join(CRITERIA)}.")
     if count < 1:
         raise InputError(f"count is {count}; give 1 or more frames to choose.")
+    if not weight >= 0:
+        raise InputError(f"weight is {weight}; give 0 or more.")
     goals = _goals(count, steps)
     given = resolve_input(data, split=False)
     closed, known = (_named(given, source) for source in (exclude, labelled))
@@ -76,7 +79,7 @@ def select(
         rows = piece.rows(len(manifest))
         _log.info("features of frames %d to %d are done; select without shards when all are", rows.start, rows.stop)
         return {"features": [rows.start, rows.stop], "of": len(manifest)}
-    choice = Choice(loaded, manifest, features, out, seed, goals, progress)
+    choice = Choice(loaded, manifest, features, out, seed, goals, weight, progress)
     choice.close(closed, known)
     choice.check(count)
     choice.make(criterion, students, str(depth or run))

@@ -24,8 +24,6 @@ from vergence.selection.orders import first_of_each, random_order, top_scores, u
 _log = logging.getLogger("vergence")
 
 CRITERIA = ("ds", "us", "ds_us", "entropy", "random", "uniform")
-WEIGHT = 1000.0
-"""Of difficulty beside distance (lambda_E, section 5.3)."""
 
 
 @dataclass
@@ -38,6 +36,8 @@ class Choice:
     out: Path
     seed: int
     goals: list[int]
+    weight: float
+    """Of difficulty beside distance (lambda_E, 1000 in section 5.3)."""
     progress: Progress | None = None
     picks: list[int] = field(default_factory=list)
     known: list[int] = field(default_factory=list)
@@ -121,7 +121,7 @@ class Choice:
         """The farthest points, with difficulty as bias where it is given."""
         chosen = [*self.known, *self.picks]
         start = None if chosen else next(row for row in self.order("random") if self.allowed[row])
-        bias = None if difficulty is None else torch.from_numpy(WEIGHT * np.nan_to_num(difficulty))
+        bias = None if difficulty is None else torch.from_numpy(self.weight * np.nan_to_num(difficulty))
         allowed = torch.from_numpy(self.allowed)
         found = [pick.row for pick in farthest_points(self.space, need, chosen, start, bias, allowed)]
         if len(found) < need:

@@ -44,7 +44,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Features:
-    """Raw features of the frames of ``frames.parquet``, row by row."""
+    """Raw features of the frames of ``candidates.parquet``, row by row."""
 
     array: NDArray[np.floating]
     """(N, D) float16 or float32, a memory map."""
@@ -217,7 +217,7 @@ def _stored_identity(out: Path) -> dict[str, Any] | None:
 
 def _is_own(name: str) -> bool:
     """Whether a file is what another process, or a killed one, has begun."""
-    return name.startswith(".") or name in ("features.npy", "digests.npy", "frames.parquet")
+    return name.startswith(".") or name in ("features.npy", "digests.npy", "candidates.parquet")
 
 
 def _make(path: Path, form: str, shape: tuple[int, ...]) -> None:

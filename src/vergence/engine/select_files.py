@@ -17,15 +17,15 @@ LISTS = "nlabels_{}.txt"
 
 
 def write_selection(choice: Choice, criterion: str, data: str) -> dict[str, Any]:
-    """Write ``selection.json``, ``selection.parquet``, ``nlabels_N.txt``, ``frames.parquet`` and ``allowed.npy``.
+    """Write ``selection.json``, ``selection.parquet``, ``nlabels_N.txt``, ``candidates.parquet`` and ``allowed.npy``.
 
-    ``frames.parquet`` says which frame each row of the features is, ``allowed.npy`` which of them could be chosen.
+    ``candidates.parquet`` says which frame each row of the features is, ``allowed.npy`` which of them could be chosen.
 
     Returns:
         What ``selection.json`` says.
     """
     out, manifest, picks = choice.out, choice.manifest, choice.picks
-    manifest.write(out / "frames.parquet")
+    manifest.write(out / "candidates.parquet")
     could = choice.allowed.copy()
     could[picks] = True
     with writing(out / "allowed.npy") as temporary:
@@ -39,6 +39,7 @@ def write_selection(choice: Choice, criterion: str, data: str) -> dict[str, Any]
     selection = {
         "criterion": criterion,
         "seed": choice.seed,
+        "weight": choice.weight,
         "count": len(picks),
         "steps": choice.goals,
         "of": len(manifest),

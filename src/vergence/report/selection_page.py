@@ -14,7 +14,6 @@ from vergence.data.atomic import write_text
 from vergence.data.images import open_image
 from vergence.data.manifest import Manifest
 from vergence.engine.inputs import evenly_spaced
-from vergence.engine.select_choice import WEIGHT
 from vergence.engine.select_features import open_features
 from vergence.errors import InputError
 from vergence.report.pictures import Picture, photograph
@@ -31,7 +30,7 @@ _MAPPED = 1200
 CRITERIA = {
     "ds": "diversity: each next frame is the one whose depth features are farthest from all chosen ones",
     "us": "uncertainty: frames whose depth a student trained on the chosen ones gets wrong",
-    "ds_us": f"diversity and uncertainty: distance to the chosen frames plus {WEIGHT:g} times the student's error",
+    "ds_us": "diversity and uncertainty: distance to the chosen frames plus {weight:g} times the student's error",
     "entropy": "entropy: frames whose classes the network is least sure of",
     "random": "random",
     "uniform": "uniform in time, sequence by sequence and camera by camera",
@@ -66,11 +65,12 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     frames = selection["frames"]
+    several = len({row.camera for row in manifest}) > 1
     lines, sample = _coverage(selection, manifest, allowed, space)
     plot, shares = _map(selection, manifest, allowed, space)
     page = environment.get_template("selection.html.j2").render(
         title=f"{len(frames)} of {selection['of']} frames to label",
-        criterion=CRITERIA[selection["criterion"]],
+        criterion=CRITERIA[selection["criterion"]].format(weight=selection["weight"]),
         facts=_facts(selection, manifest),
         coverage=coverage_chart(lines),
         lines=legend([line.name for line in lines]),
@@ -80,7 +80,7 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
         sampled=sample if sample < int(allowed.sum()) else 0,
         map=plot,
         shares=shares,
-        shown=[_shown(number, frame, manifest) for number, frame in enumerate(frames[:_SHOWN], start=1)],
+        shown=[_shown(number, frame, manifest, several) for number, frame in enumerate(frames[:_SHOWN], start=1)],
         chosen=len(frames),
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
@@ -93,7 +93,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], Manifest, NDArray[np.bool_]]:
         allowed = np.load(folder / "allowed.npy")
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} holds no whole selection ({error}); run vergence select again.") from error
-    return selection, Manifest.read(folder / "frames.parquet"), allowed
+    return selection, Manifest.read(folder / "candidates.parquet"), allowed
 
 
 def _facts(selection: dict[str, Any], manifest: Manifest) -> list[tuple[str, str]]:
@@ -160,11 +160,11 @@ def _map(
     return chart, " and ".join(f"{share:.0%}" for share in plane.shares)
 
 
-def _shown(number: int, frame: dict[str, Any], manifest: Manifest) -> Shown:
+def _shown(number: int, frame: dict[str, Any], manifest: Manifest, several: bool) -> Shown:
     image = open_image(manifest.path(frame["row"]))
     height = max(1, round(image.height * _THUMBNAIL / image.width))
     small = image.resize((_THUMBNAIL, height), Image.Resampling.LANCZOS)
-    camera = f" · {frame['camera']}" if len({row.camera for row in manifest}) > 1 else ""
+    camera = f" · {frame['camera'].rpartition('/')[2]}" if several else ""
     return Shown(number, photograph(f"{frame['sequence']}{camera} · {frame['position']}", np.array(small)), _why(frame))
 
 

@@ -20,8 +20,11 @@ class Distances(Protocol):
     def squared(self, row: int) -> Tensor:
         """Squared distances (N,) from one point to all, up to ``slack``."""
 
-    def exact(self, rows: Tensor, others: Tensor) -> Tensor:
-        """Distances (n, m) float64 from ``others`` to ``rows``; 0 means the same."""
+    def gather(self, rows: Tensor) -> Tensor:
+        """What :meth:`between` knows the points ``rows`` by, (n, ...)."""
+
+    def between(self, points: Tensor, others: Tensor) -> Tensor:
+        """Exact distances (n, m) float64 from ``others`` to ``points``; 0 means the same."""
 
 
 class DistanceMatrix:
@@ -40,8 +43,11 @@ class DistanceMatrix:
     def squared(self, row: int) -> Tensor:
         return self.matrix[row].square()
 
-    def exact(self, rows: Tensor, others: Tensor) -> Tensor:
-        return self.matrix[others][:, rows].T
+    def gather(self, rows: Tensor) -> Tensor:
+        return rows
+
+    def between(self, points: Tensor, others: Tensor) -> Tensor:
+        return self.matrix[others][:, points].T
 
 
 class Pick(NamedTuple):
@@ -107,7 +113,9 @@ class _Search:
         self.total = len(distances)
         self.bias = bias
         self.open = torch.ones(self.total, dtype=torch.bool) if allowed is None else allowed.bool().clone()
-        self.chosen: list[int] = []
+        self.chosen = 0
+        self.points: Tensor | None = None
+        """Of the chosen ones, with room for more."""
         self.nearest: Tensor | None = None
         self.exact = torch.full((self.total,), float("inf"), dtype=torch.float64)
         self.compared = torch.zeros(self.total, dtype=torch.int32)
@@ -115,8 +123,8 @@ class _Search:
 
     def add(self, row: int) -> None:
         """A point is chosen."""
-        self.chosen.append(row)
         squared = self.distances.squared(row)
+        self._keep(self.distances.gather(torch.tensor([row], device=squared.device)))
         if self.nearest is None:
             self.nearest = squared
             self.open, self.exact, self.compared = (
@@ -127,6 +135,14 @@ class _Search:
         else:
             torch.minimum(self.nearest, squared, out=self.nearest)
         self.open[row] = False
+
+    def _keep(self, point: Tensor) -> None:
+        if self.points is None:
+            self.points = point.repeat(8, *[1] * (point.ndim - 1))
+        elif self.chosen == len(self.points):
+            self.points = torch.cat((self.points, self.points))
+        self.points[self.chosen] = point[0]
+        self.chosen += 1
 
     def next(self) -> Pick | None:
         """The farthest point that is open; None where all are closed."""
@@ -156,13 +172,14 @@ class _Search:
 
     def _compare(self, rivals: Tensor) -> Tensor:
         """Exact distances of rivals; what was compared with earlier picks is not compared again."""
+        assert self.points is not None
         done = self.compared[rivals]
         for since in done.unique().tolist():
-            others = torch.tensor(self.chosen[since:], device=rivals.device)
+            others = self.points[since : self.chosen]
             if len(others) == 0:
                 continue
             for rows in rivals[done == since].split(_GATHERED):
-                found = self.distances.exact(rows, others).amin(1)
+                found = self.distances.between(self.distances.gather(rows), others).amin(1)
                 self.exact[rows] = torch.minimum(self.exact[rows], found)
-                self.compared[rows] = len(self.chosen)
+                self.compared[rows] = self.chosen
         return self.exact[rivals]

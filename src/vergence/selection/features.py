@@ -112,10 +112,17 @@ class FeatureSpace:
         found = torch.cat([block @ point for _, block in self.blocks()])
         return found.mul_(-2).add_(self._norms).add_(self._norms[row])
 
+    def gather(self, rows: Tensor) -> Tensor:
+        """Points (n, D) float64."""
+        return self.points(rows).double()
+
+    def between(self, points: Tensor, others: Tensor) -> Tensor:
+        """Distances (n, m) float64 of points (n, D) and (m, D), by differences: of equal points exactly 0."""
+        return torch.cdist(points, others, compute_mode="donot_use_mm_for_euclid_dist")
+
     def exact(self, rows: Tensor, others: Tensor) -> Tensor:
-        """Distances (n, m) float64, by differences: of equal points exactly 0."""
-        ours, theirs = self.points(rows).double(), self.points(others).double()
-        return torch.cdist(ours, theirs, compute_mode="donot_use_mm_for_euclid_dist")
+        """Distances (n, m) float64 between rows."""
+        return self.between(self.gather(rows), self.gather(others))
 
     def _read_blocks(self) -> Iterator[tuple[int, Tensor]]:
         for start in range(0, len(self.array), self._step):
