@@ -12,7 +12,7 @@ import torch
 import yaml
 from PIL import Image
 
-from vergence import api
+from vergence import api, cli
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.data.subsets import labelled_subset, read_list
@@ -392,3 +392,16 @@ def test_a_network_that_sees_no_difference(
     monkeypatch.setattr(select_features, "_pooled", lambda run, images: torch.ones(len(images), 64))
     with pytest.raises(InputError, match=r"3 frames are asked for and only 1 of .* look different to the network"):
         select(depth_run, world, 3, tmp_path / "out", "ds")
+
+
+def test_command(depth_run: Path, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["select", str(depth_run), "--data", str(world), "--count", "4", "--out", str(tmp_path / "out")]
+    assert cli.main([*words, "--criterion", "ds_us", "--steps", "2", "--student", "select-student-tiny",
+                     *(f"--{key}={value}" for key, value in STUDENT.items())]) == 0  # fmt: skip
+    told = capsys.readouterr().out
+    assert told == f"{tmp_path / 'out'}: 4 of {COUNT} frames chosen by ds_us; see {tmp_path / 'out/selection.html'}\n"
+    assert (tmp_path / "out" / "selection.html").is_file()
+    assert cli.main([*words, "--shard", "0", "--shards", "2"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out'}: features of frames 0 to 7 of {COUNT}\n"
+    assert cli.main([*words, "--criterio", "ds"]) == 2
+    assert "criterio" in capsys.readouterr().err

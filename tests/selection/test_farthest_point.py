@@ -90,3 +90,10 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match=r"expected \(N, D\)"):
         FeatureSpace(np.zeros(3, np.float32))
     assert farthest_points(space, 0, start=0) == []
+
+
+def test_a_bias_much_larger_than_distances_hides_none() -> None:
+    points = np.random.default_rng(4).uniform(size=(200, 1)).astype(np.float32)
+    bias = np.full(200, 1e5)
+    picks = farthest_points(FeatureSpace(points), 50, start=0, bias=torch.from_numpy(bias))
+    assert [pick.row for pick in picks] == greedy(points, 50, 0, np.zeros(200))

@@ -131,7 +131,7 @@ class _Search:
                 x.to(squared.device) for x in (self.open, self.exact, self.compared)
             )
             if self.bias is not None:
-                self.bias = self.bias.to(squared)
+                self.bias = self.bias.to(squared.device, torch.float64)
         else:
             torch.minimum(self.nearest, squared, out=self.nearest)
         self.open[row] = False

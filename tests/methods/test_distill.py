@@ -1,0 +1,96 @@
+"""The student of data selection: its loss, its network as published, and bad settings."""
+
+import pytest
+import torch
+
+from vergence.data.frame_options import FrameOptions
+from vergence.engine.config import load_config
+from vergence.errors import InputError
+from vergence.losses.depth import berhu
+from vergence.methods.distill import DistillConfig, DistillMethod
+from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
+
+OPTIONS = FrameOptions(height=64, width=96)
+SMALL = DepthNetworkConfig(encoder="mobilenetv3_small_050", weights="none", decoder_widths=(4, 4, 8, 8, 8), scales=(0,))
+
+
+def batch() -> dict:
+    torch.manual_seed(0)
+    images = torch.rand(2, 1, 3, 64, 96)
+    return {"unlabelled": {"frames": images, "jittered": images, "estimate": torch.rand(2, 1, 64, 96)}}
+
+
+def test_loss_is_berhu_above_the_car() -> None:
+    method = DistillMethod(DistillConfig(network=SMALL), OPTIONS).eval()
+    batches = batch()
+    prediction = method.predict(batches["unlabelled"]["frames"][:, 0])["disparity"]
+    mask = torch.ones_like(prediction)
+    mask[..., int(0.9 * 64) :, :] = 0
+    loss = method(batches, 0)["estimate"]
+    torch.testing.assert_close(loss, berhu(prediction, batches["unlabelled"]["estimate"], mask))
+    batches["unlabelled"]["estimate"][..., 57:, :] = 100
+    torch.testing.assert_close(method(batches, 0)["estimate"], loss)
+
+
+def test_golden_fact_24_row_460_of_512() -> None:
+    assert int((1 - DistillConfig().ignored_bottom) * 512) == 460
+
+
+def test_it_learns() -> None:
+    torch.manual_seed(0)
+    method = DistillMethod(DistillConfig(network=SMALL), OPTIONS)
+    groups = method.parameter_groups()
+    assert [group["name"] for group in groups] == ["encoder", "decoder"]
+    assert sum(len(group["params"]) for group in groups) == len(list(method.parameters()))
+    optimizer = torch.optim.Adam(groups, lr=3e-3)
+    batches = batch()
+    batches["unlabelled"]["estimate"] = torch.linspace(0, 1, 64)[:, None].expand(2, 1, 64, 96).contiguous()
+    losses = []
+    for step in range(25):
+        loss = method(batches, step)["estimate"]
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_what_it_asks_for() -> None:
+    config = DistillConfig()
+    assert config.roles == ("unlabelled",)
+    assert config.depth_port == "manifest"
+    options = config.frame_options("unlabelled", FrameOptions())
+    assert options.load_estimate
+    assert options.offsets == ()
+    assert config.for_loading().network.weights == "none"
+
+
+def test_diagnose() -> None:
+    method = DistillMethod(DistillConfig(network=SMALL), OPTIONS).eval()
+    maps = method.diagnose(batch()["unlabelled"])
+    assert {name: tuple(found.shape) for name, found in maps.items()} == {
+        "inverse_depth": (2, 1, 64, 96),
+        "error": (2, 1, 64, 96),
+    }
+
+
+def test_the_recipe_is_the_published_student() -> None:
+    config = load_config("select-student")
+    section = config.section
+    network = build_depth_network(section.for_loading().network)
+    millions = [sum(value.numel() for value in part.parameters()) / 1e6 for part in (network.encoder, network.decoder)]
+    assert millions == pytest.approx([23.51, 20.3], abs=0.1)
+    assert (config.optim.name, config.optim.lr, config.optim.schedule, config.optim.power) == (
+        "adam",
+        1e-4,
+        "poly",
+        0.9,
+    )
+    assert (config.frames.batch_size, config.frames.options.random_crop, config.train.steps) == (2, (512, 512), 4000)
+
+
+def test_bad_settings() -> None:
+    with pytest.raises(InputError, match=r"distill\.ignored_bottom is 1\.0; give 0 or more, less than 1"):
+        DistillMethod(DistillConfig(network=SMALL, ignored_bottom=1.0), OPTIONS)
+    with pytest.raises(InputError, match=r"network\.scales is empty"):
+        DistillMethod(DistillConfig(network=DepthNetworkConfig(scales=())), OPTIONS)
