@@ -247,9 +247,7 @@ def _doctor(words: list[str]) -> int:
 
 
 def _demo(words: list[str]) -> int:
-    own, settings = split_settings(
-        words, ("--out", "--recipe", "--labels", "--label_steps", "--limit", "--help", "-h")
-    )
+    own, settings = split_settings(words, ("--out", "--recipe", "--labels", "--label_steps", "--limit", "--help", "-h"))
     usage = "demo [--out DIR] [--recipe NAME] [--labels N] [--label_steps N] [--limit N] [--key value ...]"
     arguments = parse(usage, api.demo, own)
     with bar("working") as progress:

@@ -17,7 +17,7 @@ def recipe(folder: Path, text: str, name: str = "own.yaml") -> Path:
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_shipped_recipes_are_valid_and_survive_a_round_trip(name: str) -> None:
-    config = load_config(name, {"frames.options.height": 512})
+    config = load_config(name, {"frames.options.height": 1024})
     assert config.recipe == name
     again = config_from_dict(yaml.safe_load(yaml.safe_dump(config.to_dict())))
     assert again == config

@@ -1,6 +1,8 @@
 """Scores of frames: computed for those that are asked for, kept on disk, resumable."""
 
+import contextlib
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +26,18 @@ from vergence.selection.difficulty import depth_difficulty
 Progress = Callable[[int, int], None]
 Scorer = Callable[[list[int]], Iterator[tuple[int, float]]]
 _BATCH = 4
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """While entered, training and loading tell nothing but errors: that frames have no intrinsics is no news here."""
+    log = logging.getLogger("vergence")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def open_stage(folder: Path, key: dict[str, Any]) -> None:
@@ -59,7 +73,8 @@ def difficulties(student: LoadedRun, manifest: Manifest, rows: list[int]) -> Ite
     frames = student.config.frames
     options = student.config.section.frame_options("unlabelled", frames.options)
     cache = FrameCache(default_cache_folder(), options.height, options.width) if frames.cache else None
-    dataset = FrameDataset(manifest, options, train=False, cache=cache)
+    with quiet():
+        dataset = FrameDataset(manifest, options, train=False, cache=cache)
     home = next(student.method.parameters()).device
     waiting: list[tuple[int, dict[str, torch.Tensor]]] = []
 

@@ -16,7 +16,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.manifest import Manifest
 from vergence.engine.checkpoint import latest_checkpoint, load_run, read_settings
 from vergence.engine.config import RunConfig, config_from_dict, load_config, read_recipe
-from vergence.engine.select_scores import Progress, difficulties, kept_scores, open_stage
+from vergence.engine.select_scores import Progress, difficulties, kept_scores, open_stage, quiet
 from vergence.engine.train import train
 from vergence.errors import InputError, Interrupted
 
@@ -103,14 +103,11 @@ class Students:
         else:
             config = load_config(run / "recipe.yaml")
         _log.info("training a student for %d steps on %d frames, in %s", config.train.steps, len(chosen), run)
-        level = _log.level
         try:
-            _log.setLevel(logging.ERROR)  # that frames have no intrinsics, or a run is finished, is not news here
-            train(config, run, resume=done)
+            with quiet():
+                train(config, run, resume=done)
         except Interrupted as stop:
             raise Interrupted(f"stopped in {folder}; the same call goes on from there.", stop.exit_code) from stop
-        finally:
-            _log.setLevel(level)
 
 
 def _settings(config: RunConfig) -> dict[str, Any]:
