@@ -122,6 +122,9 @@ def main() -> None:
             "growth": round(whole[1] / small[1] / 4, 3),
             "peak_mb": round((peak() - before + (0 if options.on_disk else features.nbytes)) / 1e6),
             "features_mb": round(features.nbytes / 1e6),
+            "products_processor_seconds": "",
+            "official_processor_seconds": "",
+            "same_picks": "",
         }
         assert len(set(whole[2])) == picks
         if not options.bare:

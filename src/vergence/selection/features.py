@@ -71,7 +71,7 @@ class FeatureSpace:
             for start, block in self._read_blocks():
                 points[start : start + len(block)] = block
             self._points = points
-        norms = [block.square().sum(1) for _, block in self.blocks()]
+        norms = [torch.linalg.vector_norm(block, dim=1).square() for _, block in self.blocks()]  # without a copy
         self._norms = torch.cat(norms) if norms else torch.zeros(0, device=self.device)
         largest = float(self._norms.max()) if len(self._norms) else 0.0
         self.slack = 8 * torch.finfo(torch.float32).eps * array.shape[1] ** 0.5 * largest
