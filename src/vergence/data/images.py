@@ -3,6 +3,7 @@
 import contextlib
 import math
 import struct
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ from vergence.errors import InputError
 
 MATLAB_VARIABLE = "depth_map"
 """Name of depth in the MATLAB files of Cityscapes' refined stereo depth."""
+
+_HEADERS = threading.Lock()
+"""NumPy parses headers with ``ast``, which several threads at once break in Python 3.11 (SystemError)."""
 
 
 def open_image(path: Path | str) -> Image.Image:
@@ -208,7 +212,7 @@ def _read_16_bit(path: Path) -> NDArray[np.float64]:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with path.open("rb") as file:
+        with _HEADERS, path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return {"depth": loaded}
