@@ -16,7 +16,15 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_reader import LEGACY_SIZE, FrameReader
 from vergence.data.images import open_image
 from vergence.data.manifest import Manifest
-from vergence.data.transforms import View, crop_view, draw_jitter, flip_view, legacy_flip_intrinsics, no_jitter
+from vergence.data.transforms import (
+    View,
+    crop_view,
+    draw_jitter,
+    flip_view,
+    flip_view_vertically,
+    legacy_flip_intrinsics,
+    no_jitter,
+)
 from vergence.errors import InputError
 
 __all__ = ["FrameDataset", "FrameOptions"]
@@ -86,6 +94,8 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
         flipped = self.train and flip < self.options.flip
         if flipped:
             view = self._flipped(view)
+        if self.train and rng.uniform() < self.options.flip_vertical:  # drawn last: other draws stay what they were
+            view = flip_view_vertically(view)
         if self.train and self.options.random_crop is not None:
             view = self._cropped(view, corner)
         sample = {

@@ -23,6 +23,8 @@ class FrameOptions:
     """Height and width of a random piece of the working frame, in training only."""
     flip: float = 0.5
     """Probability of mirroring a training sample."""
+    flip_vertical: float = 0.0
+    """Probability of mirroring it top to bottom, for cameras that have no up, such as endoscopes."""
     jitter: float = 0.5
     """Probability of changing a training sample's colours; what losses compare is never changed."""
     brightness: float = 0.2
@@ -54,7 +56,7 @@ class FrameOptions:
             offset != "s" if isinstance(offset, str) else offset == 0 for offset in self.offsets
         ):
             raise InputError(f"offsets {list(self.offsets)} must be different numbers other than 0, or 's' for stereo.")
-        for name in ("flip", "jitter"):
+        for name in ("flip", "flip_vertical", "jitter"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is a probability; {getattr(self, name)} is not between 0 and 1.")
         for name in ("brightness", "contrast", "saturation", "hue"):
@@ -74,6 +76,8 @@ class FrameOptions:
             if getattr(self, name) not in known:
                 shown = ", ".join(one or "nothing" for one in known)
                 raise InputError(f"{name} is {getattr(self, name)!r}; give one of {shown}.")
+        if self.legacy_intrinsics and self.flip_vertical:
+            raise InputError("legacy_intrinsics knows no flip_vertical; set frames.options.flip_vertical to 0.")
         if self.random_crop is not None:
             self.random_crop = (int(self.random_crop[0]), int(self.random_crop[1]))
             rows, columns = self.random_crop

@@ -1,6 +1,6 @@
 """Joint transforms: whatever moves an image moves its camera, label and depth in the same way."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from vergence.geometry.camera import Camera, crop_intrinsics, flip_intrinsics
+from vergence.geometry.camera import Camera, crop_intrinsics, flip_intrinsics, flip_intrinsics_vertically
 
 JITTER_LENGTH = 8
 """Length of one colour draw: four factors, then the order of the four operations (-1 = no jitter)."""
@@ -166,20 +166,31 @@ class View:
     """(1, H, W)."""
 
 
+_OF_CAMERAS = ("intrinsics", "stereo_transform")
+"""Fields of a view that are no maps of pixels."""
+
+
 def flip_view(view: View) -> View:
     """Mirror left and right: principal points move to W - 1 - cx, the stereo partner changes sides."""
+    return _mirrored(view, -1, flip_intrinsics(view.intrinsics, view.images.shape[-1]))
+
+
+def flip_view_vertically(view: View) -> View:
+    """Mirror top and bottom: principal points move to H - 1 - cy; a rectified partner stays on its side."""
+    return _mirrored(view, -2, flip_intrinsics_vertically(view.intrinsics, view.images.shape[-2]))
+
+
+def _mirrored(view: View, dimension: int, intrinsics: Tensor) -> View:
+    """The view mirrored along columns (-1) or rows (-2), with the intrinsics that go with it."""
     mirror = torch.ones(4)
-    mirror[0] = -1.0
+    mirror[-1 - dimension] = -1.0
+    maps = {field.name: getattr(view, field.name) for field in fields(view) if field.name not in _OF_CAMERAS}
     return replace(
         view,
-        images=view.images.flip(-1),
-        intrinsics=flip_intrinsics(view.intrinsics, view.images.shape[-1]),
+        intrinsics=intrinsics,
         # M T M with M = diag(-1, 1, 1, 1): right for any transform, not only for a pure baseline
         stereo_transform=mirror[:, None] * view.stereo_transform * mirror[None],
-        label=None if view.label is None else view.label.flip(-1),
-        depth=None if view.depth is None else view.depth.flip(-1),
-        estimate=None if view.estimate is None else view.estimate.flip(-1),
-        inverse_depth=None if view.inverse_depth is None else view.inverse_depth.flip(-1),
+        **{name: found.flip(dimension) for name, found in maps.items() if found is not None},
     )
 
 

@@ -78,6 +78,10 @@ class Camera:
         """The camera of the image mirrored left to right: cx becomes W - 1 - cx."""
         return Camera(self.fx, self.fy, self.width - 1 - self.cx, self.cy, self.width, self.height)
 
+    def flipped_vertically(self) -> "Camera":
+        """The camera of the image turned upside down, top to bottom: cy becomes H - 1 - cy."""
+        return Camera(self.fx, self.fy, self.cx, self.height - 1 - self.cy, self.width, self.height)
+
     def matrix(self) -> Tensor:
         """Intrinsics (3, 3), float32, pixels."""
         return torch.tensor([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]], dtype=torch.float32)
@@ -106,6 +110,14 @@ def flip_intrinsics(K: Tensor, width: int) -> Tensor:
     _check_matrix("flip_intrinsics", K, 3)
     flipped = K.clone()
     flipped[..., 0, 2] = width - 1 - K[..., 0, 2]
+    return flipped
+
+
+def flip_intrinsics_vertically(K: Tensor, height: int) -> Tensor:
+    """Intrinsics (..., 3, 3) of the image of this height mirrored top to bottom: cy becomes H - 1 - cy."""
+    _check_matrix("flip_intrinsics_vertically", K, 3)
+    flipped = K.clone()
+    flipped[..., 1, 2] = height - 1 - K[..., 1, 2]
     return flipped
 
 
