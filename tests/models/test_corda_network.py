@@ -64,6 +64,14 @@ def test_outputs(variant: str, names: set[str]) -> None:
         assert value.isfinite().all()
 
 
+@pytest.mark.parametrize("variant", ["gta", "synthia"])
+def test_both_depth_decoders_without_correlation(variant: str) -> None:
+    network = small(variant=variant, correlation=False)
+    assert network.correlation is None
+    assert network(torch.rand(1, 3, 40, 56)).keys() == FULL
+    assert count(network) == count(small(variant=variant)) - count(small(variant=variant).correlation)
+
+
 def test_decoding_is_the_second_half() -> None:
     network, images = small().eval(), torch.rand(1, 3, 33, 40)
     feature = network.encode(images)

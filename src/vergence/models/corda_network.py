@@ -36,6 +36,8 @@ class CordaNetworkConfig:
     feature_stride: int = 8
     """Of the feature that trunks and heads read: encoder features from there on, resized to it and joined. The
     DeepLab has one, of stride 8."""
+    correlation: bool = True
+    """Of gta and synthia: whether the tasks tell each other their features; without, difficulty can be studied alone."""
 
 
 class CordaPrediction(TypedDict, total=False):
@@ -151,7 +153,7 @@ def build_corda_network(config: CordaNetworkConfig, classes: int) -> CordaNetwor
         trunks = nn.ModuleDict({task: task_trunk(inputs, width) for task in TASKS})
         inputs = width
     if variant in ("gta", "synthia"):
-        correlation = GatedCorrelation(width)
+        correlation = GatedCorrelation(width) if config.correlation else None
         initial = nn.ModuleDict({name: nn.Conv2d(width, _outputs(name, classes), 1) for name in names})
     if variant == "gta":
         initial["segmentation"] = AtrousHead(join.channels, classes, branches)
