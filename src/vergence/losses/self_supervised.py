@@ -128,21 +128,23 @@ def self_supervised_loss(
     views: Views,
     options: ViewLossOptions,
     pyramid: Mapping[int, Tensor] | None = None,
+    finest: Synthesis | None = None,
 ) -> tuple[dict[int, Tensor], dict[int, Tensor], Synthesis]:
     """Photometric and smoothness terms of every scale (their sum, averaged over the scales, is the loss).
 
     Args:
         disparities: scale -> (B, 1, H / 2^scale, W / 2^scale), sigmoid outputs.
         pyramid: scale -> target image at that size; averaged from the target where not given.
+        finest: :func:`synthesize` of the finest scale, to share it.
 
     Returns:
         Photometric term by scale, weighted smoothness term by scale, and the synthesis at the finest scale.
     """
     photometric: dict[int, Tensor] = {}
     smoothness: dict[int, Tensor] = {}
-    finest: Synthesis | None = None
-    for scale in sorted(disparities):
-        synthesis = synthesize(disparities[scale], views, options)
+    for place, scale in enumerate(sorted(disparities)):
+        known = finest if place == 0 else None
+        synthesis = known or synthesize(disparities[scale], views, options)
         finest = finest or synthesis
         photometric[scale] = automasked_loss(synthesis.error, views.identity_error, options.normalise)
         image = pyramid[scale] if pyramid is not None else shrink(views.target, disparities[scale].shape[-2:])

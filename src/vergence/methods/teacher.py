@@ -41,12 +41,13 @@ class MeanTeacher(nn.Module):
         self.network.load_state_dict(network.state_dict())
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, network: nn.Module, step: int | None) -> None:
         """Follow the student after update number ``step`` (from 0): teacher = alpha teacher + (1 - alpha) student.
 
-        alpha = min(1 - 1 / (step + 2), decay): a plain mean at first, so that the start is forgotten.
+        alpha = min(1 - 1 / (step + 2), decay): a plain mean at first, so that the start is forgotten. None: ``decay``
+        from the first update on, for a teacher that starts trained.
         """
-        alpha = teacher_alpha(step, self.decay)
+        alpha = self.decay if step is None else teacher_alpha(step, self.decay)
         own: list[Tensor] = list(self.network.parameters())
         theirs: list[Tensor] = list(network.parameters())
         if self.average_buffers:

@@ -15,6 +15,7 @@ from vergence.errors import InputError
 from vergence.geometry.pose import transform_from_parameters
 from vergence.losses.photometric import tie_break_noise
 from vergence.losses.self_supervised import (
+    Synthesis,
     ViewLossOptions,
     Views,
     kept_pixels,
@@ -75,10 +76,18 @@ class ViewSynthesis(Method):
 
     def view_losses(self, disparities: dict[int, Tensor], batch: Batch, step: int) -> dict[str, Tensor]:
         """``photometric`` and ``smoothness`` of disparities by scale, and values to log."""
-        views = self.views(batch, step)
-        with torch.autocast(batch["frames"].device.type, enabled=False):
+        return self.seen_losses(disparities, self.views(batch, step))
+
+    def seen_losses(
+        self, disparities: dict[int, Tensor], views: Views, finest: Synthesis | None = None
+    ) -> dict[str, Tensor]:
+        """The same through views at hand; ``finest``: the synthesis of the finest disparity, where it is known."""
+        with torch.autocast(views.target.device.type, enabled=False):
             photometric, smoothness, finest = self_supervised_loss(
-                {scale: disparity.float() for scale, disparity in disparities.items()}, views, self.view_config.loss
+                {scale: disparity.float() for scale, disparity in disparities.items()},
+                views,
+                self.view_config.loss,
+                finest=finest,
             )
             scales = len(photometric)
             losses = {
