@@ -37,7 +37,7 @@ class CordaNetworkConfig:
     """Of the feature that trunks and heads read: encoder features from there on, resized to it and joined. The
     DeepLab has one, of stride 8."""
     correlation: bool = True
-    """Of gta and synthia: whether the tasks tell each other their features; without, difficulty can be studied alone."""
+    """Of gta and synthia: whether the tasks tell each other their features. Without, difficulty is studied alone."""
 
 
 class CordaPrediction(TypedDict, total=False):
