@@ -18,6 +18,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.table import nearest
 from vergence.data.video_writer import write_video
 from vergence.engine.checkpoint import LoadedRun, load_run
+from vergence.engine.export_frames import TrackerFiles, write_index
 from vergence.engine.inputs import on_device, prefetched, to_network
 from vergence.engine.predict_classes import ClassFiles
 from vergence.engine.predict_depth import DepthFiles, survey
@@ -28,7 +29,7 @@ from vergence.errors import InputError
 SIDECAR = "predictions.json"
 
 Progress = Callable[[int, int], None]
-Files = DepthFiles | ClassFiles
+Files = DepthFiles | ClassFiles | TrackerFiles
 
 
 @torch.no_grad()
@@ -44,6 +45,7 @@ def predict(
     labels: bool = True,
     overlay: bool = True,
     confidence: bool = False,
+    tracker: bool = False,
     video: bool | None = None,
     side_by_side: bool = True,
     scale: float | str | None = None,
@@ -67,13 +69,15 @@ def predict(
     ``array/NAME.npy`` float32 depth, ``colour/NAME.png`` inverse depth in colours whose range is one for all frames,
     ``cloud/NAME.ply`` coloured points, ``colour.mp4`` the colours as a video. Where it predicts classes:
     ``labels/NAME.png`` holds their ids (8 bits, with a palette), ``overlay/NAME.png`` the picture painted in their
-    colours, ``confidence/NAME.png`` the largest probability times 255, ``overlay.mp4`` the overlays as a video. Frames
-    whose files exist are skipped, so an interrupted call can be repeated.
+    colours, ``confidence/NAME.png`` the largest probability times 255, ``overlay.mp4`` the overlays as a video. For
+    trackers, ``tracker/NAME.npz`` holds all of it without loss, with the camera. Frames whose files exist are skipped,
+    so an interrupted call can be repeated.
 
     Args:
         input: image, folder, video, or manifest.
         depth, array, colour, cloud: which files of depth to write.
         labels, overlay, confidence: which files of classes to write.
+        tracker: write :class:`vergence.engine.export_frames.TrackerFiles` and their index.
         video: write ``colour.mp4`` and ``overlay.mp4``; default for video files only.
         side_by_side: the input above the colours in the video.
         scale: None (metres where the run knows them, else unscaled), "metric", a factor on the network's unit, "truth"
@@ -102,6 +106,9 @@ def predict(
     if "segmentation" in loaded.method.tasks:
         assert loaded.method.label_space is not None
         files.append(ClassFiles(loaded.method.label_space, labels, overlay or video, confidence))
+    if tracker:
+        tasks, space = loaded.method.tasks, loaded.method.label_space
+        files.append(TrackerFiles("depth" in tasks, space if "segmentation" in tasks else None, guess))
     sliding = window_of(loaded.config.evaluate, window, overlap) if "segmentation" in loaded.method.tasks else None
     if not any(kind.paths(out, "") for kind in files):
         raise InputError("there is nothing to write; leave one kind of file switched on.")
@@ -113,18 +120,24 @@ def predict(
         for kind in files:
             if isinstance(kind, ClassFiles):
                 record |= kind.record()
-            else:
+            elif isinstance(kind, DepthFiles):
                 record |= survey(loaded, source, flip, scale, camera_height, guess)
+    for kind in files:
+        if isinstance(kind, TrackerFiles):  # may join the files of an earlier call
+            record |= kind.record()
     record["camera"] = "known" if source.intrinsics_known else f"guessed from a field of view of {guess:g} degrees"
     _write_record(out, record)
 
     names = _write_frames(loaded, source, out, files, record, flip, sliding, batch_size, overwrite, progress)
     record["frames"] = len(names)
+    if tracker:
+        write_index(out, source, names, record)
     if video:
-        for kind in files:
+        shown = [kind for kind in files if kind.picture]
+        for kind in shown:
             pictures = _video_pictures(source, out / kind.picture, side_by_side)
             write_video(out / f"{kind.picture}.mp4", pictures, source.fps)
-        record["videos"] = [f"{kind.picture}.mp4" for kind in files]
+        record["videos"] = [f"{kind.picture}.mp4" for kind in shown]
     _write_record(out, record)
     return record
 
