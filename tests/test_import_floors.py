@@ -17,7 +17,7 @@ FLOORS = [
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ANYWHERE = {"errors", "_compat", "__init__"}
-TOP = {"cli", "arguments", "console", "api", "demo", "__main__"}  # single files, together one room
+TOP = {"cli", "arguments", "console", "api", "labelling", "demo", "__main__"}  # single files, together one room
 SIDEWAYS = {("report", "engine")}
 """The one door between rooms of a floor: pages show what the engine computes. Never the other way."""
 TENSORS_ONLY = ("geometry", "losses", "mixing", "metrics")

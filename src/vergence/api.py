@@ -7,11 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vergence.labelling import labels_export, labels_import, select
+
 if TYPE_CHECKING:
-    from vergence.data.annotation import ImportedLabels
     from vergence.data.manifest import Manifest
     from vergence.data.scan import ScanReport
     from vergence.engine.doctor import Check
+
+__all__ = [
+    "Overrides", "convert", "demo", "doctor", "evaluate", "index", "labels_export", "labels_import", "predict",
+    "report", "resume", "scan", "select", "train",
+]  # fmt: skip
 
 Overrides = Mapping[str, Any] | Sequence[str]
 """Settings by full name, ``{"train.steps": 100}``, or as on the command line, ``["--train.steps", "100"]``."""
@@ -127,6 +133,7 @@ def predict(
     labels: bool = True,
     overlay: bool = True,
     confidence: bool = False,
+    tracker: bool = False,
     video: bool | None = None,
     side_by_side: bool = True,
     scale: str | float | None = None,
@@ -156,6 +163,7 @@ def predict(
         labels: write class ids as 8-bit PNG files with a palette.
         overlay: write the pictures painted in the colours of the classes.
         confidence: write the largest probability as 8-bit PNG files.
+        tracker: write depth, classes, confidence and camera of each frame as one .npz file, without loss.
         video: write colour.mp4 and overlay.mp4; default for videos.
         side_by_side: the input above the colours in the video.
         scale: metric, truth, or a factor on the network's unit; default metres where the run knows them.
@@ -185,6 +193,7 @@ def predict(
         labels=labels,
         overlay=overlay,
         confidence=confidence,
+        tracker=tracker,
         video=video,
         side_by_side=side_by_side,
         scale=scale,
@@ -260,141 +269,6 @@ def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, 
     from vergence.data.layouts import index_layout
 
     return index_layout(layout, root, out, **dict(options or {}))
-
-
-def select(
-    run: str | Path,
-    data: str | Path,
-    count: int,
-    out: str | Path,
-    criterion: str = "ds_us",
-    steps: str | Sequence[int] | None = None,
-    seed: int = 0,
-    split: str = "train",
-    exclude: str | Path | None = None,
-    labelled: str | Path | None = None,
-    depth: str | None = None,
-    student: str | Path = "select-student",
-    weight: float = 1000.0,
-    half: bool | None = None,
-    shard: int | None = None,
-    shards: int = 1,
-    device: str = "auto",
-    overrides: Overrides = (),
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
-    """Choose which frames to label, without a label; write them in order, with reasons, as lists, manifest and page.
-
-    A call that was interrupted goes on where it stopped; another call with the same ``out`` uses the same features.
-
-    Args:
-        run: depth run (of entropy: segmentation run) whose features tell frames apart.
-        data: manifest, folder or video to choose from.
-        count: how many frames to choose.
-        out: folder of everything.
-        criterion: ds (diversity), us (uncertainty), ds_us (both), entropy, random or uniform (in time).
-        steps: numbers of frames after which us and ds_us train a new student, such as 25,50,100; default the paper's.
-        seed: of the first frame, of random frames and of the students.
-        split: rows to choose from, where the data have splits; all for every row.
-        exclude: list of frames that are not to be chosen (text, JSON, manifest), or labelled for those with a label.
-        labelled: list of frames that are labelled already, or labelled for those with a label: what is chosen differs
-            from them.
-        depth: depth port that teaches the students; default the run.
-        student: recipe of the students.
-        weight: of difficulty beside distance in ds_us.
-        half: keep features as 16-bit floats; default only where there are very many.
-        shard: compute the features of this piece only, from 0; choose when all pieces are there.
-        shards: number of pieces, each of them a process's.
-        device: auto, cpu or cuda.
-        overrides: settings of the students that differ from their recipe's.
-
-    Returns:
-        What selection.json says.
-    """
-    from vergence.engine.select import select as run_selection
-    from vergence.report.selection_page import write_selection_page
-
-    found = run_selection(
-        run,
-        data,
-        count,
-        out,
-        criterion,
-        steps=steps,
-        seed=seed,
-        split=split,
-        exclude=exclude,
-        labelled=labelled,
-        depth=depth,
-        student=student,
-        weight=weight,
-        overrides=overrides,
-        half=half,
-        shard=shard,
-        shards=shards,
-        device=device,
-        progress=progress,
-    )
-    if "frames" in found:
-        write_selection_page(out)
-    return found
-
-
-def labels_export(
-    manifest: str | Path,
-    to: str,
-    out: str | Path,
-    run: str | Path | None = None,
-    label_space: str | None = None,
-    device: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, int]:
-    """Write frames for an annotation tool: images, the labels there are, predictions of a run where there are none.
-
-    Args:
-        manifest: manifest, folder or video whose frames are to be annotated.
-        to: cvat, label_studio, coco or png.
-        out: folder to write, or an archive that ends in .zip; must not exist yet.
-        run: run folder of a segmentation model that labels the frames without label in advance.
-        label_space: classes to annotate; default those of the labels, or else those of the run.
-        device: auto, cpu or cuda.
-
-    Returns:
-        The number of "frames", of those with "labels" and of those with "predictions".
-    """
-    from vergence.data.annotation import export_labels
-    from vergence.data.layouts import resolve_input
-    from vergence.engine.prelabel import Prelabeller
-
-    predictor = Prelabeller(run, device) if run is not None else None
-    frames = resolve_input(manifest, split=False)
-    space = predictor.space if predictor is not None else None
-    return export_labels(frames, to, out, label_space, predictor, space, progress)
-
-
-def labels_import(
-    source: str | Path,
-    data: str | Path,
-    out: str | Path,
-    format: str | None = None,
-    label_space: str | None = None,
-    complete: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> "ImportedLabels":
-    """Check masks that come back from an annotation tool and write a manifest that names them.
-
-    Args:
-        source: folder, .zip or .json that the tool exported.
-        data: manifest (or folder) of the frames that were annotated.
-        out: the new manifest, .parquet or .csv; the labels lie beside it.
-        format: cvat, label_studio, coco or png; default what the files look like.
-        label_space: whose classes the labels speak of; default that of the manifest's labels, or else the tool's own.
-        complete: frames without annotation are an error.
-    """
-    from vergence.data.annotation import import_labels
-    from vergence.data.layouts import resolve_input
-
-    return import_labels(source, resolve_input(data, split=False), out, format, label_space, complete, progress)
 
 
 def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monodepth2") -> Path:
