@@ -134,6 +134,7 @@ def predict(
     overlay: bool = True,
     confidence: bool = False,
     tracker: bool = False,
+    tracker: bool = False,
     video: bool | None = None,
     side_by_side: bool = True,
     scale: str | float | None = None,
@@ -164,6 +165,7 @@ def predict(
         overlay: write the pictures painted in the colours of the classes.
         confidence: write the largest probability as 8-bit PNG files.
         tracker: write depth, classes, confidence and camera of each frame as one .npz file, without loss.
+        tracker: write depth, classes, confidence and camera of each frame as one .npz file, without loss.
         video: write colour.mp4 and overlay.mp4; default for videos.
         side_by_side: the input above the colours in the video.
         scale: metric, truth, or a factor on the network's unit; default metres where the run knows them.
@@ -193,6 +195,7 @@ def predict(
         labels=labels,
         overlay=overlay,
         confidence=confidence,
+        tracker=tracker,
         tracker=tracker,
         video=video,
         side_by_side=side_by_side,
