@@ -3,23 +3,19 @@
 Every stage looks at what is there and goes on from it, so that an interrupted demo is called again and goes on.
 """
 
-import contextlib
-import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vergence.data.manifest import Manifest
 from vergence.data.subsets import labelled_subset, listed_rows, read_list
 from vergence.data.toytown import write_toytown
-from vergence.engine.checkpoint import latest_checkpoint, read_settings
-from vergence.engine.config import RunConfig, load_config
+from vergence.engine.config import load_config
 from vergence.engine.evaluate import evaluate
 from vergence.engine.select import select
-from vergence.engine.train import train
+from vergence.engine.stages import check_equal, network_of, said_once, trained
 from vergence.errors import InputError
-from vergence.models.depth_network import DepthNetworkConfig
 from vergence.report.demo_page import Demo, write_demo_page
 from vergence.report.page import write_report
 from vergence.report.selection_page import write_selection_page
@@ -43,7 +39,7 @@ def run_demo(
 ) -> Path:
     """See :func:`vergence.api.demo`; returns the page."""
     check_same(out / "run", recipe, overrides)
-    with _said_once():
+    with said_once():
         return _run_stages(out, recipe, overrides, labels, label_steps, limit, progress)
 
 
@@ -61,7 +57,7 @@ def _run_stages(
     stages.begin(f"rendering toy town in {out / 'town'}")
     manifest = write_toytown(out / "town", progress=progress)
     stages.begin(f"training {recipe} in {run}: depth from video, no depth label")
-    _trained(run, lambda: load_config(recipe, overrides, manifest), checked=True)
+    trained(run, lambda: load_config(recipe, overrides, manifest), checked=True)
     stages.begin("scoring depth on streets that were not trained on")
     depth = evaluate(run, limit=limit, progress=progress)
     if not labels:
@@ -78,12 +74,12 @@ def _run_stages(
         "frames.labelled.file": str(chosen),
         "three_ways.initialize_from": str(run.absolute()),
         "three_ways.depth": str(run.absolute()),
-        **_network_of(run, "three_ways"),
+        **network_of(load_config(run / "recipe.yaml"), "three_ways"),
     }
-    _trained(chosen_run, lambda: load_config(WITH_DEPTH, words | _steps(label_steps), manifest))
+    trained(chosen_run, lambda: load_config(WITH_DEPTH, words | _steps(label_steps), manifest))
     stages.begin(f"training {LABELS_ONLY} on {labels} random frames: labels alone")
-    words = {"frames.labelled.count": labels, **_network_of(run, "supervised")}
-    _trained(random_run, lambda: load_config(LABELS_ONLY, words | _steps(label_steps), manifest))
+    words = {"frames.labelled.count": labels, **network_of(load_config(run / "recipe.yaml"), "supervised")}
+    trained(random_run, lambda: load_config(LABELS_ONLY, words | _steps(label_steps), manifest))
     stages.begin("scoring both and writing the report")
     for segmentation in (chosen_run, random_run):
         evaluate(segmentation, limit=limit, progress=progress)
@@ -91,24 +87,6 @@ def _run_stages(
     page, said = write_demo_page(demo, out / "report.html")
     _log.info("%s", "\n".join([verdict(depth["rows"]), said]))
     return page
-
-
-@contextlib.contextmanager
-def _said_once() -> Iterator[None]:
-    """Stages read the same data and networks: what one of them has said of these, the others need not repeat."""
-    said: set[str] = set()
-
-    def fresh(record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        known = message in said
-        said.add(message)
-        return not known
-
-    _log.addFilter(fresh)
-    try:
-        yield
-    finally:
-        _log.removeFilter(fresh)
 
 
 class _Stages:
@@ -122,22 +100,6 @@ class _Stages:
         _log.info("%d/%d %s", self.done, self.total, what)
 
 
-def _trained(run: Path, config: Callable[[], RunConfig], checked: bool = False) -> None:
-    """Train, or go on where an earlier call stopped; a finished run is left as it is.
-
-    InputError where a run with other settings is there, unless that was ``checked``.
-    """
-    if not (run / "recipe.yaml").is_file():
-        train(config(), run)
-        return
-    stored = load_config(run / "recipe.yaml")
-    if not checked:
-        _check_equal(run, stored, config())
-    checkpoint = latest_checkpoint(run)
-    if checkpoint is None or read_settings(checkpoint)[1] < stored.train.steps:
-        train(stored, run, resume=True)
-
-
 def _selected(run: Path, manifest: Path, count: int, out: Path, progress: Progress | None) -> Path:
     """The list of chosen frames, most important first; nothing is done where it is there."""
     file = out / "selection.json"
@@ -145,17 +107,6 @@ def _selected(run: Path, manifest: Path, count: int, out: Path, progress: Progre
         select(run, manifest, count, out, criterion="ds", split="train", progress=progress)
         write_selection_page(out)
     return file.absolute()
-
-
-def _network_of(run: Path, section: str) -> dict[str, Any]:
-    """Settings of the segmentation network that make it the depth network's twin, whatever that was."""
-    network = load_config(run / "recipe.yaml").section.network
-    names = [field.name for field in dataclasses.fields(DepthNetworkConfig)]
-    return {f"{section}.network.{name}": _plain(getattr(network, name)) for name in names}
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _steps(steps: int | None) -> dict[str, Any]:
@@ -177,21 +128,4 @@ def check_same(run: Path, recipe: str, overrides: Overrides) -> None:
     stored = load_config(run / "recipe.yaml")
     if stored.recipe != Path(recipe).stem:
         raise InputError(f"{run} was trained with {stored.recipe}, not {recipe}; give another --out, or remove it.")
-    _check_equal(run, stored, load_config(run / "recipe.yaml", overrides))
-
-
-def _check_equal(run: Path, stored: RunConfig, asked: RunConfig) -> None:
-    before, now = (dict(_leaves(config.to_dict())) for config in (stored, asked))
-    for key in (key for key in now if now[key] != before.get(key)):
-        raise InputError(
-            f"{run} was trained with {key} {before.get(key)}, not {now[key]}; give another --out, or remove it."
-        )
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by full name."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
+    check_equal(run, stored, load_config(run / "recipe.yaml", overrides))

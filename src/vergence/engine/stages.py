@@ -1,0 +1,92 @@
+"""Chains of runs: stages that look at what is there and go on from it, so that a call can be repeated at any time."""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vergence.engine.checkpoint import latest_checkpoint, read_settings
+from vergence.engine.config import RunConfig, load_config
+from vergence.engine.train import train
+from vergence.errors import InputError
+from vergence.models.depth_network import DepthNetworkConfig
+
+_log = logging.getLogger("vergence")
+
+
+@contextlib.contextmanager
+def said_once() -> Iterator[None]:
+    """Stages read the same data and networks: what one of them has said of these, the others need not repeat."""
+    said: set[str] = set()
+
+    def fresh(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        known = message in said
+        said.add(message)
+        return not known
+
+    _log.addFilter(fresh)
+    try:
+        yield
+    finally:
+        _log.removeFilter(fresh)
+
+
+def trained(run: Path, config: Callable[[], RunConfig], checked: bool = False) -> bool:
+    """Train, or go on where an earlier call stopped; a finished run is left as it is.
+
+    Returns:
+        Whether there was anything to do.
+
+    Raises:
+        InputError: a run with other settings is there, unless that was ``checked``.
+    """
+    if not (run / "recipe.yaml").is_file():
+        train(config(), run)
+        return True
+    stored = load_config(run / "recipe.yaml")
+    if not checked:
+        check_equal(run, stored, config())
+    if is_finished(run):
+        return False
+    train(stored, run, resume=True)
+    return True
+
+
+def is_finished(run: Path) -> bool:
+    """Whether a run has a checkpoint of its last step."""
+    checkpoint = latest_checkpoint(run)
+    if checkpoint is None or not (run / "recipe.yaml").is_file():
+        return False
+    return read_settings(checkpoint)[1] >= load_config(run / "recipe.yaml").train.steps
+
+
+def check_equal(run: Path, stored: RunConfig, asked: RunConfig) -> None:
+    """InputError where a run that is there has other settings than those asked for."""
+    before, now = (dict(leaves_of(config.to_dict())) for config in (stored, asked))
+    for key in (key for key in now if now[key] != before.get(key)):
+        raise InputError(
+            f"{run} was trained with {key} {before.get(key)}, not {now[key]}; give another --out, or remove it."
+        )
+
+
+def leaves_of(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by full name."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from leaves_of(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def network_of(config: RunConfig, section: str) -> dict[str, Any]:
+    """Settings of another method's network that make it the twin of this run's, so that weights fit."""
+    network = config.section.network
+    names = [field.name for field in dataclasses.fields(DepthNetworkConfig)]
+    return {f"{section}.network.{name}": _plain(getattr(network, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
