@@ -1,0 +1,142 @@
+"""Points marked by hand, or tracked, as a CSV table: one line for each point in each frame."""
+
+import csv
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vergence.data.table import nearest
+from vergence.errors import InputError
+
+COLUMNS = ("frame", "point", "x", "y", "visible", "border")
+REQUIRED = COLUMNS[:4]
+_WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+@dataclass(frozen=True)
+class PointTable:
+    """Places of P points in T frames."""
+
+    frames: tuple[int, ...]
+    """Numbers, rising."""
+    points: tuple[str, ...]
+    """Names, in the order of the file."""
+    places: Tensor
+    """(T, P, 2) float64, pixels x and y; NaN where the file has none."""
+    visible: Tensor
+    """(T, P) bool; False where the file has no place."""
+    border: Tensor
+    """(P,) bool: on the border of a tissue."""
+
+    def like(self, other: "PointTable") -> Tensor:
+        """Places (T, P, 2) in the frames and of the points of another table; NaN where this one has none.
+
+        InputError where the two have no frame or no point in common.
+        """
+        for what, own, wanted in (("frame", self.frames, other.frames), ("point", self.points, other.points)):
+            if not set(own) & set(wanted):
+                raise InputError(
+                    f"the two tables have no {what} in common ({own[0]} ... and {wanted[0]} ...); "
+                    f"number the {what}s alike."
+                )
+        found = torch.full((len(other.frames), len(other.points), 2), math.nan, dtype=torch.float64)
+        rows = {frame: place for place, frame in enumerate(self.frames)}
+        columns = {point: place for place, point in enumerate(self.points)}
+        for t, frame in enumerate(other.frames):
+            for p, point in enumerate(other.points):
+                if frame in rows and point in columns:
+                    found[t, p] = self.places[rows[frame], columns[point]]
+        return found
+
+
+def read_points(path: Path | str) -> PointTable:
+    """Read a CSV file with the columns frame, point, x, y and, where they are of use, visible and border (0 or 1).
+
+    ``frame`` is a whole number, ``point`` any name, x and y are pixels, pixel centres at integers; both may be empty
+    where the point is lost or invisible. Without ``visible``, a place is visible where it has x and y.
+
+    Raises:
+        InputError: missing file or column, an unknown column, a value that is no number, a point twice in one frame, a
+            visible place without x and y, a point that is on the border in some frames only.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            _check_columns(reader.fieldnames or (), path)
+            lines = [(reader.line_num, line) for line in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as CSV ({error}); give a table with {', '.join(REQUIRED)}.") from error
+    places: dict[tuple[int, str], tuple[float, float, bool]] = {}
+    border: dict[str, bool] = {}
+    for number, line in lines:
+        where = f"{path}, line {number}"
+        frame, point = _frame(line["frame"], where), (line["point"] or "").strip()
+        if not point or (frame, point) in places:
+            raise InputError(f"{where}: point {point!r} has no name or is twice in frame {frame}; correct the table.")
+        places[frame, point] = _place(line, where)
+        on_border = _flag(line, "border", False, where)
+        if border.setdefault(point, on_border) != on_border:
+            raise InputError(f"{where}: point {point!r} is on the border in some frames only; say the same in all.")
+    if not places:
+        raise InputError(f"{path} has no points; give one line for each point in each frame.")
+    return _table(places, border)
+
+
+def _table(places: Mapping[tuple[int, str], tuple[float, float, bool]], border: Mapping[str, bool]) -> PointTable:
+    frames = tuple(sorted({frame for frame, _ in places}))
+    points = tuple(border)
+    xy = torch.full((len(frames), len(points), 2), math.nan, dtype=torch.float64)
+    visible = torch.zeros((len(frames), len(points)), dtype=torch.bool)
+    rows = {frame: place for place, frame in enumerate(frames)}
+    columns = {point: place for place, point in enumerate(points)}
+    for (frame, point), (x, y, seen) in places.items():
+        xy[rows[frame], columns[point]] = torch.tensor((x, y), dtype=torch.float64)
+        visible[rows[frame], columns[point]] = seen
+    return PointTable(frames, points, xy, visible, torch.tensor(list(border.values())))
+
+
+def _check_columns(names: object, path: Path) -> None:
+    given = [str(name) for name in names]  # type: ignore[attr-defined]
+    missing = [name for name in REQUIRED if name not in given]
+    if missing:
+        raise InputError(f"{path} lacks the column {missing[0]!r}; it needs {', '.join(REQUIRED)} in its first line.")
+    for name in given:
+        if name not in COLUMNS:
+            raise InputError(f"{path} has an unknown column {name!r}{nearest(name, COLUMNS)}; remove or rename it.")
+
+
+def _frame(text: str | None, where: str) -> int:
+    try:
+        return int((text or "").strip())
+    except ValueError:
+        raise InputError(f"{where}: frame {text!r} is no whole number; number the frames.") from None
+
+
+def _place(line: Mapping[str, str | None], where: str) -> tuple[float, float, bool]:
+    numbers = []
+    for name in ("x", "y"):
+        text = (line[name] or "").strip()
+        try:
+            numbers.append(float(text or "nan"))
+        except ValueError:
+            raise InputError(f"{where}: {name} is {text!r}, expected pixels; leave it empty where none.") from None
+    known = all(math.isfinite(number) for number in numbers)
+    visible = _flag(line, "visible", known, where)
+    if visible and not known:
+        raise InputError(f"{where}: the point is visible and has no x and y; give both or set visible to 0.")
+    x, y = numbers if known else (math.nan, math.nan)
+    return x, y, visible
+
+
+def _flag(line: Mapping[str, str | None], name: str, default: bool, where: str) -> bool:
+    text = (line.get(name) or "").strip().lower()
+    if not text:
+        return default
+    if text not in _WORDS:
+        raise InputError(f"{where}: {name} is {text!r}; give 0 or 1.")
+    return _WORDS[text]
