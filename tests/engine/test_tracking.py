@@ -59,6 +59,15 @@ def test_window_does_not_change_what_it_was_given() -> None:
     assert float(loss) == 1
 
 
+def test_window_leaves_out_steps_without_a_value_to_log_but_never_hides_a_loss() -> None:
+    window, nan = Window(), torch.tensor(torch.nan)
+    window.add({"loss": nan, "_share": torch.tensor(0.5), "_never": nan, "_far": torch.tensor(torch.inf)})
+    window.add({"loss": torch.tensor(1.0), "_share": nan, "_never": nan, "_far": torch.tensor(1.0)})
+    means = window.means(SimpleNamespace(num_processes=1))
+    assert math.isnan(means.pop("loss"))
+    assert means == {"_share": 0.5, "_far": math.inf}
+
+
 def test_pace_leaves_pauses_out() -> None:
     pace = Pace()
     with pace.pause():

@@ -91,19 +91,26 @@ def _finite(value: Any) -> Any:
 
 
 class Window:
-    """Sums of losses since the last logging, kept on their device: nothing waits until :meth:`means`."""
+    """Sums of losses since the last logging, kept on their device: nothing waits until :meth:`means`.
+
+    Values that are only logged ("_") may be NaN in steps that have none, such as the share of a class that is not in
+    the batch: those steps do not count.
+    """
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
+        self.counts: dict[str, Tensor] = {}
         self.start = 0
         """Step after which the window began."""
 
     def add(self, values: Mapping[str, Tensor]) -> None:
         for key, value in values.items():
             value = value.detach().float()
+            counted = torch.ones_like(value)
+            if key.startswith("_"):
+                counted, value = value.isnan().logical_not().float(), value.masked_fill(value.isnan(), 0)
             self.sums[key] = self.sums[key] + value if key in self.sums else value.clone()
-            self.counts[key] = self.counts.get(key, 0) + 1
+            self.counts[key] = self.counts[key] + counted if key in self.counts else counted
 
     def means(self, accelerator: Any) -> dict[str, float]:
         """Means over the window and all processes, in one transfer from the device."""
@@ -111,7 +118,8 @@ class Window:
         stacked = torch.stack([self.sums[key] / self.counts[key] for key in keys])
         if accelerator.num_processes > 1:
             stacked = accelerator.reduce(stacked, "mean")
-        return dict(zip(keys, stacked.tolist(), strict=True))
+        means = dict(zip(keys, stacked.tolist(), strict=True))
+        return {key: value for key, value in means.items() if not (key.startswith("_") and math.isnan(value))}
 
     def clear(self, step: int) -> None:
         self.sums, self.counts, self.start = {}, {}, step
