@@ -1,4 +1,6 @@
-"""Losses on depth features and on depth itself (Three Ways, CorDA)."""
+"""Losses on depth features and on depth itself (Three Ways, CorDA, SemHint-MD)."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -63,6 +65,31 @@ def berhu_valid(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     # equal where nothing is known: no loss there, and a gradient of exactly 0 whatever the target holds
     difference = (torch.where(valid, target, prediction.detach()) - prediction).abs()
     return valid_mean(_reverse_huber(difference), valid)
+
+
+def hint_loss(
+    depth: Tensor, target_depth: Tensor, mask: Tensor, form: Literal["log_l1", "log_ratio"] = "log_l1"
+) -> Tensor:
+    """Loss (scalar) of depth where there is a hint (SemHint-MD, section 2.7): the mean over the mask, 0 where empty.
+
+    "log_l1": ln(1 + |depth - target|) (Depth Hints); "log_ratio": |ln depth - ln target|, for depth of unknown scale.
+
+    Args:
+        depth: (B, 1, H, W), positive.
+        target_depth: the same shape; gets no gradient, and is not looked at outside the mask.
+        mask: bool of the same shape.
+    """
+    if depth.shape != target_depth.shape or depth.shape != mask.shape or mask.dtype != torch.bool:
+        raise ValueError(
+            f"depth has shape {tuple(depth.shape)}, target_depth {tuple(target_depth.shape)}, mask {tuple(mask.shape)} "
+            f"of {mask.dtype}; expected one shape and torch.bool"
+        )
+    if form not in ("log_l1", "log_ratio"):
+        raise ValueError(f'form is {form!r}, expected "log_l1" or "log_ratio"')
+    depth = full_precision(depth)
+    target = torch.where(mask, full_precision(target_depth.detach()), depth.detach())
+    error = torch.log1p((depth - target).abs()) if form == "log_l1" else (depth.log() - target.log()).abs()
+    return (error * mask).sum() / (mask.sum() + 1e-7)
 
 
 def valid_mean(errors: Tensor, valid: Tensor) -> Tensor:

@@ -1,0 +1,164 @@
+"""Depth that labels suggest: planes through regions of one class (SemHint-MD; our choices, specification 2.6).
+
+What is proposed may be wrong; :mod:`vergence.losses.hint_verification` asks the images.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vergence.geometry.components import IGNORED, connected_components
+from vergence.geometry.plane_fits import below_median, fit_sampled, pixel_lattice, plane_values
+from vergence.losses.hint_borders import border_candidates
+from vergence.losses.hint_neighbours import neighbour_candidates
+
+FAMILIES = ("components", "cells", "neighbours", "borders")
+
+
+@dataclass(frozen=True)
+class HintProposalConfig:
+    """Where candidates of depth come from."""
+
+    families: tuple[str, ...] = ("components", "cells")
+    """"components" (planes of connected components), "cells" (of one class in a grid cell), "neighbours" (slanted
+    copies of pixels of the class), "borders" (depth edges pulled onto label edges)."""
+    component_share: float = 0.0015
+    """Smallest component, as a share of the image."""
+    cell_shares: tuple[float, ...] = (0.1, 0.2)
+    """Sides of grid cells as shares of the width; each grid is used twice, moved by half a cell."""
+    rounds: int = 5
+    """Re-weighting rounds of a plane fit."""
+    fit_pixels: int = 16384
+    """Planes of larger images are fitted to one pixel in 2, 3 or 4 of each row, such that about this many are left."""
+    least: float = 0.03
+    """Candidates farther than this inverse depth (mean of the image = 1) are left out."""
+    least_change: float = 0.02
+    """Candidates whose log depth changes less are left out."""
+
+
+class Proposals(NamedTuple):
+    """Candidates of inverse depth for every pixel."""
+
+    inverse_depth: Tensor  # (B, N, H, W) in the unit of the input; the input itself where not valid
+    valid: Tensor  # (B, N, H, W) bool
+    family: Tensor  # (N,) int64, index into FAMILIES
+
+
+def is_class(labels: Tensor, classes: Sequence[int]) -> Tensor:
+    """Bool in the shape of the labels: the pixel is of one of the classes."""
+    member = torch.zeros_like(labels, dtype=torch.bool)
+    for index in classes:
+        member |= labels == index
+    return member
+
+
+@torch.no_grad()
+def propose(
+    inverse_depth: Tensor,
+    labels: Tensor,
+    error: Tensor,
+    config: HintProposalConfig,
+    sky: tuple[int, ...] = (),
+    foreground: tuple[int, ...] = (),
+    far_value: float = 0.01,
+    classes: int = 256,
+) -> Proposals:
+    """Candidates of inverse depth from present depth and labels.
+
+    Args:
+        inverse_depth: (B, 1, H, W) present (teacher's), any unit, positive.
+        labels: (B, H, W) integers below ``classes``; 255 suggests nothing.
+        error: (B, 1, H, W) present photometric error: planes are fitted to the better half of each region.
+        sky: classes whose only candidate is ``far_value``.
+        foreground: classes whose outline "borders" pulls depth edges to; not used by other families.
+        far_value: inverse depth of the farthest depth, in the unit of the input.
+        classes: number of them; a smaller number is faster.
+
+    Raises:
+        ValueError: unknown or no families, or shapes that do not match.
+    """
+    _check(inverse_depth, labels, error, config)
+    labels = labels.long()
+    q_raw = inverse_depth.detach().float()
+    scale = q_raw.mean(dim=(1, 2, 3), keepdim=True)
+    q = q_raw / scale
+    is_sky = is_class(labels, sky)
+    plain = labels.masked_fill(is_sky, IGNORED) if sky else labels
+    candidates: list[Tensor] = []
+    family: list[int] = []
+    for name in FAMILIES:  # in this order whatever the order of the setting
+        if name not in config.families:
+            continue
+        if name in ("components", "cells"):
+            maps, count = _component_regions(plain, config) if name == "components" else _cells(plain, config, classes)
+            found = _planes(q[:, 0], maps, count, error[:, 0].detach(), config)
+        elif name == "neighbours":
+            found = neighbour_candidates(q, plain)
+        else:
+            found = border_candidates(q, is_class(labels, foreground) & (labels != IGNORED))
+        candidates.append(found)
+        family += [FAMILIES.index(name)] * found.shape[1]
+    suggested = torch.cat(candidates, dim=1)
+    valid = (suggested >= config.least) & (plain != IGNORED)[:, None]  # NaN, where there is none, is false
+    if sky:
+        far = far_value / scale
+        suggested[:, :1] = torch.where(is_sky[:, None], far, suggested[:, :1])
+        valid[:, 0] |= is_sky
+    limit = config.least_change
+    low, high = q * float(torch.exp(torch.tensor(-limit))), q * float(torch.exp(torch.tensor(limit)))
+    valid &= (suggested <= low) | (suggested >= high)
+    return Proposals(torch.where(valid, suggested * scale, q_raw), valid, torch.tensor(family, device=labels.device))
+
+
+def _check(inverse_depth: Tensor, labels: Tensor, error: Tensor, config: HintProposalConfig) -> None:
+    shape = inverse_depth.shape
+    if inverse_depth.dim() != 4 or shape[1] != 1 or error.shape != shape or labels.shape != (shape[0], *shape[2:]):
+        raise ValueError(
+            f"inverse_depth has shape {tuple(shape)}, labels {tuple(labels.shape)}, error {tuple(error.shape)}; "
+            "expected (B, 1, H, W), (B, H, W) and (B, 1, H, W)"
+        )
+    unknown = [name for name in config.families if name not in FAMILIES]
+    if unknown or not config.families:
+        raise ValueError(f"families of hints are {list(config.families)}, expected one or more of {list(FAMILIES)}")
+
+
+def _planes(q: Tensor, regions: Tensor, count: int, error: Tensor, config: HintProposalConfig) -> Tensor:
+    """Planes (B, M, H, W) of region maps (B, M, H, W); NaN where there is none."""
+    maps, height, width = regions.shape[1:]
+    stride = min(max(height * width // config.fit_pixels, 1), 4)
+    sample = pixel_lattice(height, width, stride, q.device)
+    inside = regions.flatten(2).index_select(2, sample).flatten(0, 1)
+    values, errors = (
+        x.flatten(1).index_select(1, sample)[:, None].expand(-1, maps, -1).flatten(0, 1) for x in (q, error)
+    )
+    reliable = below_median(errors, inside, count)
+    fits = fit_sampled(values, inside, count, reliable, sample, height, width, config.rounds)
+    theta = torch.where(fits.ok[..., None], fits.theta, torch.nan)
+    planes = plane_values(theta, regions.flatten(0, 1)).view(regions.shape)
+    return planes.masked_fill_(regions < 0, torch.nan)
+
+
+def _component_regions(labels: Tensor, config: HintProposalConfig) -> tuple[Tensor, int]:
+    """Connected components (B, 1, H, W) large enough to be trusted with a plane."""
+    minimum = max(round(config.component_share * labels.shape[-2] * labels.shape[-1]), 1)
+    regions, count = connected_components(labels, minimum)
+    return regions[:, None], count
+
+
+def _cells(labels: Tensor, config: HintProposalConfig, classes: int) -> tuple[Tensor, int]:
+    """Square grid cells, cut by class: (B, M, H, W) for M grids, and a number their ids are below."""
+    height, width = labels.shape[-2:]
+    y, x = torch.arange(height, device=labels.device)[:, None], torch.arange(width, device=labels.device)
+    grids, count = [], 1
+    for share in config.cell_shares:
+        side = max(round(share * width), 4)
+        for shift in (0, side // 2):
+            columns = (width - 1 + shift) // side + 1
+            rows = (height - 1 + shift) // side + 1
+            grids.append((y + shift).div(side, rounding_mode="floor") * columns + (x + shift) // side)
+            count = max(count, rows * columns)
+    regions = torch.stack(grids) * classes + labels[:, None]
+    return regions.masked_fill_(((labels == IGNORED) | (labels >= classes))[:, None], -1), count * classes
