@@ -21,9 +21,23 @@ class GatedMessage(nn.Module):
 
 
 class PADExchange(nn.Module):
-    """A message in each direction between two decoders at ``level``; either is added to the receiver's features."""
+    """A message in each direction between two decoders at ``level``; either is added to the receiver's features.
+
+    Both go on from the sum; what is predicted from the level itself is so before the exchange.
+    """
+
+    replaces_level = False
 
     def __init__(self, channels: int, level: int) -> None:
         super().__init__()
         self.level = level
+        self.levels = (level,)
         self.from_depth, self.from_segmentation = GatedMessage(channels), GatedMessage(channels)
+
+    def to_segmentation(self, level: int, own: Tensor, other: Tensor) -> Tensor:
+        """The segmentation decoder's features after the message of the depth decoder."""
+        return own + self.from_depth(other)
+
+    def to_depth(self, level: int, own: Tensor, other: Tensor) -> Tensor:
+        """The depth decoder's features after the message of the segmentation decoder."""
+        return own + self.from_segmentation(other)

@@ -130,6 +130,8 @@ PREFIXES = {"encoder": ("network.encoder.",), "decoder": ("network.decoder.",), 
 def load_parts(method: nn.Module, source: str | Path, parts: tuple[str, ...]) -> None:
     """Copy some parts (encoder, decoder, pose) of a run folder, checkpoint folder or weights file into a depth method.
 
+    Of a run that also segments, the decoder is that of depth, its shared blocks included.
+
     Raises:
         InputError: for an unknown part, or a tensor that is missing or of another shape.
     """
@@ -137,7 +139,7 @@ def load_parts(method: nn.Module, source: str | Path, parts: tuple[str, ...]) ->
     own = method.state_dict()
     for part in _known(parts):
         for name in (name for name in own if name.startswith(PREFIXES[part])):
-            own[name] = _fitting(path, state, name, own[name])
+            own[name] = _fitting(path, state, _counterpart(state, name.removeprefix("network.")) or name, own[name])
     method.load_state_dict(own)
 
 
@@ -151,7 +153,8 @@ def load_transfer(
 
     From a depth run the encoder, both decoders from its one (segmentation without the disparity heads; a deeplabv3plus
     decoder keeps its own start), and the pose network. From a segmentation run every decoder from its like; head, side
-    output and exchange too where both have them in the same shape, so that a head for other classes starts anew.
+    output and exchange too where both have them in the same shape, so that a head for other classes starts anew. Blocks
+    that only one side shares come from and go to where the other has them (into a trunk: those of depth).
 
     Raises:
         InputError: for an unknown part, or a tensor that is missing or of another shape.
@@ -161,23 +164,39 @@ def load_transfer(
     own = network.state_dict()
     for name, value in own.items():
         module, rest = name.split(".", 1)
-        theirs = f"network.{name}"
         if ("encoder" if module == "encoder" else "decoder") not in _known(parts):
             continue
         if module in ("head", "side", "exchange"):
+            theirs = f"network.{name}"
             if theirs in state and state[theirs].shape == value.shape:
                 own[name] = state[theirs]
             continue
-        if module != "encoder" and from_depth:
-            if module == "segmentation" and isinstance(network.segmentation, DeepLabDecoder):
-                continue
-            theirs = f"network.decoder.{rest}"
-        own[name] = _fitting(path, state, theirs, value)
+        if from_depth and module == "segmentation" and isinstance(network.segmentation, DeepLabDecoder):
+            continue
+        missing = f"network.decoder.{rest}" if from_depth and module != "encoder" else f"network.{name}"
+        own[name] = _fitting(path, state, _counterpart(state, name) or missing, value)
     motion = {} if pose is None or "pose" not in parts else pose.state_dict()
     motion = {name: _fitting(path, state, f"pose.{name}", value) for name, value in motion.items()}
     network.load_state_dict(own)
     if pose is not None and motion:
         pose.load_state_dict(motion)
+
+
+ORIGINS = {
+    "encoder": ("encoder",),
+    "decoder": ("decoder", "depth", "trunk"),
+    "depth": ("decoder", "depth", "trunk"),
+    "segmentation": ("decoder", "segmentation", "trunk"),
+    "trunk": ("decoder", "trunk", "depth", "segmentation"),
+}
+"""Module of a network -> modules of a run that hold its tensors; ``decoder`` is that of a depth run."""
+
+
+def _counterpart(state: State, name: str) -> str | None:
+    """Name in a run's state of the tensor ``name`` of a network, None where it has none."""
+    module, _, rest = name.partition(".")
+    names = (f"network.{origin}.{rest}" for origin in ORIGINS.get(module, ()))
+    return next((found for found in names if found in state), None)
 
 
 def _read_weights(source: str | Path) -> tuple[Path, State]:

@@ -19,6 +19,7 @@ class SegmentationHead(nn.Module):
         hidden: a 3 x 3 convolution with batch norm and ReLU before classification.
         stride: of the classified map relative to the image; logits are then resized to the image.
         dropout: before the last convolution.
+        kernel: of the last convolution, 1 or 3 (with reflected borders, as in the depth heads).
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class SegmentationHead(nn.Module):
         hidden: bool = False,
         stride: int = 1,
         dropout: float = 0.1,
+        kernel: int = 1,
     ) -> None:
         super().__init__()
         self.levels, self.stride = tuple(channels), stride
@@ -38,7 +40,12 @@ class SegmentationHead(nn.Module):
         joined = width * len(channels) if width else sum(channels.values())
         self.hidden = normed_conv(joined, width, 3) if hidden else nn.Identity()
         self.dropout = nn.Dropout(dropout if width else 0)
-        self.classify = nn.Conv2d(width if hidden else joined, classes, 1)
+        inputs = width if hidden else joined
+        self.classify = (
+            nn.Conv2d(inputs, classes, kernel, padding=kernel // 2, padding_mode="reflect")
+            if kernel > 1
+            else nn.Conv2d(inputs, classes, 1)
+        )
 
     def forward(self, levels: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
         """Maps (B, C, h, w) by level to logits (B, classes, H, W) for an image of ``size`` (H, W)."""

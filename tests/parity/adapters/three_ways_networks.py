@@ -75,8 +75,8 @@ def multi_task(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
     arrays = with_gradient(out, image, loss)
     samples = {"bottleneck": features[-1]}
     if both:
-        _, ups = network._walk(features, (image.shape[-2], image.shape[-1]), False, True, False)
-        samples |= {f"upconv_{level}": up for level, up in ups.items()}
+        _, depth = network._walk(features, (image.shape[-2], image.shape[-1]), False, True, False)
+        samples |= {f"upconv_{level}": up for level, up in depth.ups.items()}
     for name, value in samples.items():
         arrays[f"sample_{name}"], arrays[f"shape_{name}"] = sample(value), np.array(value.shape)
     return arrays

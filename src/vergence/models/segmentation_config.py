@@ -1,0 +1,146 @@
+"""Settings of a network for segmentation beside depth, and what they must keep to."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from vergence.errors import InputError
+from vergence.models.decoders import BLOCKS, LEVELS
+from vergence.models.depth_network import DepthNetworkConfig
+
+DECODERS = ("monodepth2", "three_ways", "deeplabv3plus")
+EXCHANGES = ("none", "pad", "attention")
+BOTTLENECK = LEVELS
+"""Head level of the encoder's deepest feature."""
+ATTENTION_LEVELS = (3, 2, 1)
+
+
+@dataclass
+class SegmentationNetworkConfig(DepthNetworkConfig):
+    """Encoder, decoders and head of a segmentation network; ``scales`` are those of the depth decoder."""
+
+    decoder: Literal["monodepth2", "three_ways", "deeplabv3plus"] = "monodepth2"  # type: ignore[assignment]
+    """Of both tasks; with deeplabv3plus, depth has the three_ways decoder."""
+    shared_blocks: int = 0
+    """Decoder blocks, of ten and from the deepest, that both tasks share; 0: the encoder alone, 10: all but heads."""
+    gradient_scale: tuple[float, float] = (1.0, 1.0)
+    """Factors of the gradients of depth and of segmentation in all that is shared."""
+    exchange: Literal["none", "pad", "attention"] = "none"
+    """The decoders tell each other their features: pad at one level, attention at private ones of 3, 2 and 1."""
+    exchange_level: int = 2
+    """With pad: the exchange happens after this level (4 is the deepest; the papers' layer 7 is level 2)."""
+    side_output: bool = True
+    """With pad: logits also from the exchange level, before the exchange."""
+    head_levels: tuple[int, ...] = (0,)
+    """Decoder levels that the head reads, 4 to 0; 5 is the encoder's deepest feature. Not of deeplabv3plus."""
+    head_channels: int | None = None
+    """Channels each of them is projected to, 0 for none (the level is classified as it is): 64, with pad 0."""
+    head_hidden: bool = False
+    """A 3 x 3 convolution with batch norm and ReLU in the head."""
+    head_stride: int = 1
+    """The head works at 1 / head_stride of the image size."""
+    head_dropout: float = 0.1
+    """Before the last convolution of a head that projects."""
+    head_kernel: int = 1
+    """Size of the head's last convolution, 1 or 3."""
+
+
+def selection_student() -> SegmentationNetworkConfig:
+    """The student of automatic data selection ("dec9", Three Ways, 5.2): lighter decoders with batch norm."""
+    return SegmentationNetworkConfig(
+        encoder="resnet50",
+        decoder="three_ways",
+        decoder_widths=(64, 64, 128, 128, 256),
+        decoder_batchnorm=True,
+        output_stride=16,
+        normalization="monodepth2",
+        head_levels=(1,),
+        head_hidden=True,
+        head_stride=2,
+        head_dropout=0.0,
+    )
+
+
+def check_segmentation_network(config: SegmentationNetworkConfig, depth: bool) -> None:
+    """See that the settings make a network, with a depth decoder or without.
+
+    Raises:
+        InputError: naming the setting.
+    """
+    if config.decoder not in DECODERS:
+        raise InputError(f"decoder={config.decoder!r} is unknown; use {', '.join(DECODERS)}.")
+    levels = tuple(config.head_levels)
+    if not levels or len(set(levels)) < len(levels) or any(level not in range(BOTTLENECK + 1) for level in levels):
+        raise InputError(f"head_levels={levels} must be different numbers among 5 (deepest) to 0 (finest).")
+    if config.head_stride < 1:
+        raise InputError(f"head_stride={config.head_stride} must be at least 1.")
+    if config.head_channels is not None and config.head_channels < int(config.head_hidden):
+        raise InputError(f"head_channels={config.head_channels} must be at least 1, or 0 without head_hidden.")
+    if config.head_kernel not in (1, 3):
+        raise InputError(f"head_kernel={config.head_kernel} must be 1 or 3.")
+    if len(config.gradient_scale) != 2 or not all(0 <= factor < math.inf for factor in config.gradient_scale):
+        raise InputError(
+            f"gradient_scale={tuple(config.gradient_scale)} must be two numbers of at least 0: depth, segmentation."
+        )
+    _check_sharing(config, depth)
+    _check_exchange(config, depth)
+
+
+def _finest_of_both(config: SegmentationNetworkConfig) -> int:
+    """The finest level that both decoders have."""
+    return max(min(config.head_levels), min(config.scales, default=LEVELS))
+
+
+def _check_sharing(config: SegmentationNetworkConfig, depth: bool) -> None:
+    blocks = config.shared_blocks
+    if blocks not in range(BLOCKS + 1):
+        raise InputError(f"shared_blocks={blocks} must be a number of decoder blocks, 0 to {BLOCKS}.")
+    if blocks == 0:
+        return
+    if not depth:
+        raise InputError(
+            f"shared_blocks={blocks} takes a network that also learns depth; add the depth task or set shared_blocks=0."
+        )
+    if config.decoder == "deeplabv3plus":
+        raise InputError(f"shared_blocks={blocks} takes decoders of one form; use decoder=three_ways or monodepth2.")
+    most = 2 * (LEVELS - min(_finest_of_both(config), LEVELS))
+    if config.exchange == "pad":
+        most = min(most, 2 * (LEVELS - config.exchange_level) - 1)  # after the last of them the tasks would be equal
+    if blocks > most:
+        raise InputError(
+            f"shared_blocks={blocks} goes beyond head_levels={tuple(config.head_levels)}, "
+            f"scales={tuple(config.scales)} or the exchange level; at most {most} blocks can be shared there."
+        )
+
+
+def attention_levels(config: SegmentationNetworkConfig) -> tuple[int, ...]:
+    """Levels, deepest first, of the exchange "attention": those that neither task shares and both have."""
+    finest, private = _finest_of_both(config), LEVELS - 1 - config.shared_blocks // 2
+    return tuple(level for level in ATTENTION_LEVELS if finest <= level <= private)
+
+
+def _check_exchange(config: SegmentationNetworkConfig, depth: bool) -> None:
+    exchange = config.exchange
+    if exchange not in EXCHANGES:
+        raise InputError(f"exchange={exchange!r} is unknown; use {', '.join(EXCHANGES[:-1])} or {EXCHANGES[-1]}.")
+    if exchange == "none":
+        return
+    if not depth:
+        raise InputError(
+            f"exchange={exchange} takes a network that also learns depth; add the depth task or set exchange=none."
+        )
+    if config.decoder == "deeplabv3plus":
+        raise InputError(f"exchange={exchange} joins decoders of one form; use decoder=three_ways or monodepth2.")
+    levels, scales = tuple(config.head_levels), tuple(config.scales)
+    if exchange == "attention" and not attention_levels(config):
+        raise InputError(
+            f"exchange=attention finds no level of 3, 2, 1 that shared_blocks={config.shared_blocks} leaves private "
+            f"and both head_levels={levels} and scales={scales} go to."
+        )
+    if exchange == "pad" and (
+        config.exchange_level not in range(LEVELS) or _finest_of_both(config) >= config.exchange_level
+    ):
+        raise InputError(
+            f"exchange_level={config.exchange_level} must be a level, 4 to 1, that both head_levels={levels} and "
+            f"scales={scales} go beyond to finer ones."
+        )
