@@ -61,7 +61,6 @@ def test_a_depth_run_is_stored_as_it_says(tmp_path: Path, monkeypatch: pytest.Mo
         yield from ((row, sigma) for row in rows)
 
     monkeypatch.setattr(estimates, "_by_run", by_run)
-    monkeypatch.setattr(estimates, "find_checkpoint", lambda path: path)
     found = estimates.with_estimates(Manifest(video(tmp_path, 2), tmp_path), str(run), (12, 20))
     np.testing.assert_array_equal(read_sigmoid(found.path(1, "estimate")), np.rint(sigma.astype(np.float64) * 65535))
     options = FrameOptions(height=12, width=20, offsets=(), load_inverse_depth="estimate", load_estimate=True)

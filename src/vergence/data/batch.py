@@ -35,5 +35,9 @@ class Batch(TypedDict):
     """(B, 1, H, W) float32 in [0, 1], near is large: estimated inverse depth, min-max normalised over the image."""
     inverse_depth: NotRequired[Tensor]
     """(B, 1, H, W) float32 >= 1, near is large, exactly 1.0 where there is none: depth supervision in CorDA's unit."""
+    pseudo_label: NotRequired[Tensor]
+    """(B, F, H, W) int64 guessed train ids, ``IGNORED_LABEL`` where there is none; F = 1 if only of the target."""
+    confidence: NotRequired[Tensor]
+    """(B, F, H, W) float32 in [0, 1], beside ``pseudo_label``: how sure it is; 0 where there is none."""
     depth: NotRequired[Tensor]
     """(B, 1, H, W) float32 metres, 0 where there is none."""

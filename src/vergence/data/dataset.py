@@ -38,7 +38,7 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
     A sample holds ``frames`` (F, 3, H, W) uint8, ``jitter`` (8,) (the colour draw; it is applied after loading, on the
     device), ``intrinsics`` (F, 3, 3), ``stereo_transform`` (4, 4), ``available`` (F,), ``intrinsics_known``, ``index``,
     ``flipped`` and, where asked for, ``label`` (H, W) int64 with ``labelled``, ``depth``, ``estimate`` and
-    ``inverse_depth`` (1, H, W) float32.
+    ``inverse_depth`` (1, H, W) float32, ``pseudo_label`` and ``confidence`` (F, H, W) uint8.
 
     Args:
         manifest: frames; a selection's other rows serve as sources.
@@ -85,6 +85,9 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
             estimate=reader.estimate(row, placement) if self.options.load_estimate else None,
             inverse_depth=reader.inverse_depth(row, placement) if self.options.load_inverse_depth else None,
         )
+        if self.options.load_pseudo_label:
+            pseudo_label, confidence = reader.pseudo_label(row, paths, placement)
+            view = replace(view, pseudo_label=pseudo_label, confidence=confidence)
         rng = np.random.default_rng([self.seed, epoch, row])
         flip, jitter = rng.uniform(size=2)
         colours = draw_jitter(
@@ -117,12 +120,21 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
             sample["estimate"] = view.estimate.contiguous()
         if view.inverse_depth is not None:
             sample["inverse_depth"] = view.inverse_depth.contiguous()
+        if view.pseudo_label is not None and view.confidence is not None:
+            sample["pseudo_label"] = view.pseudo_label.contiguous()
+            sample["confidence"] = view.confidence.contiguous()
         return sample
 
     def label(self, row: int) -> Tensor:
         """The label (H, W) of a manifest's row, at working size, neither flipped nor cropped."""
         image = open_image(self.manifest.path(row))
         return self._reader.label(row, self._reader.placement((image.height, image.width)))
+
+    def pseudo_label(self, row: int) -> Tensor:
+        """The guessed label (H, W) of a manifest's row, at working size, neither flipped nor cropped."""
+        path = self.manifest.path(row)
+        image = open_image(path)
+        return self._reader.pseudo_label(row, [path], self._reader.placement((image.height, image.width)))[0][0]
 
     def _usable_rows(self) -> list[int]:
         manifest, offsets = self.manifest, self.options.offsets

@@ -43,6 +43,9 @@ class FrameOptions:
     """Estimated inverse depth (column ``estimate``)."""
     load_inverse_depth: Literal["", "measured", "estimate"] = ""
     """Depth supervision in CorDA's unit: of measured depth, of estimates of 16 bits, or none."""
+    load_pseudo_label: Literal["", "target", "all"] = ""
+    """Guessed labels with their confidence (columns ``pseudo_label``, ``confidence``): of the target, or of its sources
+    too."""
     resampling: Literal["lanczos", "bicubic", "bilinear"] = "lanczos"
     """Filter that resizes images. CorDA was published with bicubic in synthetic, bilinear in real frames."""
     legacy_intrinsics: bool = False
@@ -70,6 +73,7 @@ class FrameOptions:
             "crop_anchor": ("top", "center", "bottom"),
             "require": ("any", "all"),
             "load_inverse_depth": ("", "measured", "estimate"),
+            "load_pseudo_label": ("", "target", "all"),
             "resampling": ("lanczos", "bicubic", "bilinear"),
         }
         for name, known in choices.items():

@@ -18,6 +18,7 @@ from vergence.data.images import frame_depth, open_image, read_label
 from vergence.data.inverse_depth import INVALID, from_metres, from_sigmoid
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.pseudo_label_files import read_pseudo_label
 from vergence.data.transforms import Placement
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
@@ -116,6 +117,47 @@ class FrameReader:
         size = (placement.stored_height, placement.stored_width)
         ids = placement.label(read_label(self.manifest.path(row, "label"), size, space))
         return torch.from_numpy(label_mapping(source, target)[ids] if target else ids)
+
+    def pseudo_label(self, row: int, paths: list[Path | None], placement: Placement) -> tuple[Tensor, Tensor]:
+        """Guessed class ids (F, H, W) of the options' label space and confidence (F, H, W), both uint8.
+
+        F is 1 unless the options ask for all of the sample's ``paths``. A source that is not there or has no label
+        is all ignored, its confidence 0; InputError where the target has none.
+        """
+        if not self.manifest[row].pseudo_label:
+            raise InputError(
+                f"{self.manifest.path(row)} has no pseudo-label (column pseudo_label); name a label port, such as a "
+                "segmentation run, in the settings of the method."
+            )
+        wanted = paths if self.options.load_pseudo_label == "all" else paths[:1]
+        labels = torch.full((len(wanted), placement.height, placement.width), IGNORED_LABEL, dtype=torch.uint8)
+        confidence = torch.zeros_like(labels)
+        for k, path in enumerate(wanted):
+            offset = 0 if k == 0 else self.options.offsets[k - 1]
+            found = None if path is None else self._pseudo_label(row, offset, placement)
+            if found is not None:
+                labels[k], confidence[k] = (torch.from_numpy(values) for values in found)
+        return labels, confidence
+
+    def _pseudo_label(
+        self, row: int, offset: int | str, placement: Placement
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+        stereo = "stereo_" if isinstance(offset, str) else ""
+        place = row if isinstance(offset, str) else self.manifest.neighbour(row, offset)
+        if place is None or not getattr(self.manifest[place], f"{stereo}pseudo_label"):
+            return None
+        said, target = self.manifest[place], self.options.label_space
+        source = said.pseudo_label_space or target
+        confidence = f"{stereo}confidence"
+        ids, sure = read_pseudo_label(
+            self.manifest.path(place, f"{stereo}pseudo_label"),
+            self.manifest.path(place, confidence) if getattr(said, confidence) else None,
+            (placement.stored_height, placement.stored_width),
+            label_space(source) if source else None,
+        )
+        ids = label_mapping(source, target)[ids] if target else ids
+        sure = np.where(ids == IGNORED_LABEL, np.uint8(0), sure)
+        return placement.nearest(ids), placement.nearest(sure)
 
     def depth(self, row: int, placement: Placement) -> Tensor:
         """Metres (1, H, W) float32, 0 = none."""

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 
-PATH_COLUMNS = ("image", "stereo", "label", "depth", "disparity", "estimate")
+PATH_COLUMNS = (
+    *("image", "stereo", "label", "depth", "disparity", "estimate"),
+    *("pseudo_label", "confidence", "stereo_pseudo_label", "stereo_confidence"),
+)
 REQUIRED_COLUMNS = ("image", "sequence", "position")
 DEPTH_UNITS = {"": 0.0, "metres": 1.0, "centimetres": 0.01, "millimetres": 0.001}
 """Metres of a stored 1 in files of measured depth; "" stands for what their suffix implies."""
@@ -55,6 +58,15 @@ class FrameRow:
     fps: float = math.nan
     depth_unit: str = ""
     """What a stored 1 of ``depth`` is, where that is not what its suffix implies; see ``DEPTH_UNITS``."""
+    pseudo_label: str = ""
+    """8-bit PNG of class ids that somebody guessed, 255 none: of the image's aspect, of any size."""
+    pseudo_label_space: str = ""
+    """What the ids of ``pseudo_label`` and ``stereo_pseudo_label`` mean."""
+    confidence: str = ""
+    """8-bit PNG of the size of ``pseudo_label``: how sure it is, value / 255; "" means surely everywhere."""
+    stereo_pseudo_label: str = ""
+    """The same of the stereo partner."""
+    stereo_confidence: str = ""
 
     @property
     def intrinsics_known(self) -> bool:
@@ -72,6 +84,10 @@ def format_pose(matrix: NDArray[np.floating]) -> str:
     return " ".join(repr(float(value)) for value in np.asarray(matrix)[:3].reshape(12))
 
 
+PSEUDO_COLUMNS = ("pseudo_label", "pseudo_label_space", "confidence", "stereo_pseudo_label", "stereo_confidence")
+"""What a label port fills."""
+LATER_COLUMNS = ("depth_unit", *PSEUDO_COLUMNS)
+"""Columns that manifests of earlier versions lack: empty, they change no digest."""
 COLUMNS = tuple(field.name for field in dataclasses.fields(FrameRow))
 TYPES: dict[str, type] = {field.name: field.type for field in dataclasses.fields(FrameRow)}  # type: ignore[misc]
 

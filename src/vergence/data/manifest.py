@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vergence.data.frame_row import COLUMNS, PATH_COLUMNS, FrameRow, check_rows, format_pose
+from vergence.data.frame_row import COLUMNS, LATER_COLUMNS, PATH_COLUMNS, FrameRow, check_rows, format_pose
 from vergence.data.table import read_rows, write_rows
 from vergence.errors import InputError
 
@@ -139,8 +139,9 @@ class Manifest:
         for row in self:
             values = {name: getattr(row, name) for name in COLUMNS}
             values.update({name: Path(values[name]).name for name in PATH_COLUMNS})
-            if not row.depth_unit:  # a later column: data without it keep the digest they had
-                del values["depth_unit"]
+            for name in LATER_COLUMNS:  # data without them keep the digest they had
+                if not values[name]:
+                    del values[name]
             hasher.update(repr(list(values.values())).encode())
         return hasher.hexdigest()[:12]
 

@@ -1,6 +1,7 @@
 """Joint transforms: whatever moves an image moves its camera, label and depth in the same way."""
 
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from vergence.geometry.camera import Camera, crop_intrinsics, flip_intrinsics, flip_intrinsics_vertically
+
+Number = TypeVar("Number", np.float32, np.uint8)
 
 JITTER_LENGTH = 8
 """Length of one colour draw: four factors, then the order of the four operations (-1 = no jitter)."""
@@ -68,7 +71,7 @@ class Placement:
         """Cut and resize a dense map (h, w), perhaps of another size than the frame's, bilinearly."""
         return self._resized(estimate, Image.Resampling.BILINEAR)
 
-    def nearest(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def nearest(self, values: NDArray[Number]) -> NDArray[Number]:
         """Cut and resize a map (h, w), perhaps of another size than the frame's, as labels are: no new values."""
         if values.shape == (self.stored_height, self.stored_width):  # a box rounds otherwise where there are ties
             return np.array(self._nearest(Image.fromarray(values)))
@@ -84,7 +87,7 @@ class Placement:
     def _nearest(self, image: Image.Image) -> Image.Image:
         return image.crop(self._corners()).resize((self.width, self.height), Image.Resampling.NEAREST)
 
-    def _resized(self, values: NDArray[np.float32], how: Image.Resampling) -> NDArray[np.float32]:
+    def _resized(self, values: NDArray[Number], how: Image.Resampling) -> NDArray[Number]:
         h, w = values.shape
         scale_x, scale_y = w / self.stored_width, h / self.stored_height
         left, top, right, bottom = self._corners()
@@ -164,6 +167,10 @@ class View:
     """(1, H, W)."""
     inverse_depth: Tensor | None = None
     """(1, H, W)."""
+    pseudo_label: Tensor | None = None
+    """(F, H, W), or (1, H, W) of the target alone."""
+    confidence: Tensor | None = None
+    """The same."""
 
 
 _OF_CAMERAS = ("intrinsics", "stereo_transform")
@@ -184,14 +191,19 @@ def _mirrored(view: View, dimension: int, intrinsics: Tensor) -> View:
     """The view mirrored along columns (-1) or rows (-2), with the intrinsics that go with it."""
     mirror = torch.ones(4)
     mirror[-1 - dimension] = -1.0
-    maps = {field.name: getattr(view, field.name) for field in fields(view) if field.name not in _OF_CAMERAS}
     return replace(
         view,
         intrinsics=intrinsics,
         # M T M with M = diag(-1, 1, 1, 1): right for any transform, not only for a pure baseline
         stereo_transform=mirror[:, None] * view.stereo_transform * mirror[None],
-        **{name: found.flip(dimension) for name, found in maps.items() if found is not None},
+        **{name: found.flip(dimension) for name, found in _maps(view).items()},
     )
+
+
+def _maps(view: View) -> dict[str, Tensor]:
+    """What a view has of (..., H, W), by name."""
+    maps = {field.name: getattr(view, field.name) for field in fields(view) if field.name not in _OF_CAMERAS}
+    return {name: found for name, found in maps.items() if found is not None}
 
 
 def crop_view(view: View, top: int, left: int, height: int, width: int) -> View:
@@ -199,12 +211,8 @@ def crop_view(view: View, top: int, left: int, height: int, width: int) -> View:
     rows, columns = slice(top, top + height), slice(left, left + width)
     return replace(
         view,
-        images=view.images[..., rows, columns],
         intrinsics=crop_intrinsics(view.intrinsics, left, top),
-        label=None if view.label is None else view.label[..., rows, columns],
-        depth=None if view.depth is None else view.depth[..., rows, columns],
-        estimate=None if view.estimate is None else view.estimate[..., rows, columns],
-        inverse_depth=None if view.inverse_depth is None else view.inverse_depth[..., rows, columns],
+        **{name: found[..., rows, columns] for name, found in _maps(view).items()},
     )
 
 

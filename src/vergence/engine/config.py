@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from vergence.data.frame_options import FrameOptions
+from vergence.data.label_corruption import LabelCorruption
 from vergence.data.table import nearest
 from vergence.engine.schema import check_keys, key_types, parse
 from vergence.errors import InputError
@@ -50,6 +51,8 @@ class FramesConfig:
     labelled ones alone (mixing is then an augmentation of labelled frames)."""
     unlabelled_split: str | None = None
     """Another split for that role, such as that of whole sequences; default ``train_split``."""
+    label_noise: LabelCorruption = field(default_factory=LabelCorruption)
+    """Makes pseudo-labels worse on purpose, for studies."""
     options: FrameOptions = field(default_factory=FrameOptions)
     batch_size: int = 12
     """Samples of one forward pass over all processes together; each takes an equal share."""
@@ -239,8 +242,9 @@ def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), orig
     if options["height"] == 0:
         options["height"] = _height_of(namespace["frames"])
     config: RunConfig = _build(kind, namespace)
-    if "segmentation" in METHODS[config.method][1].tasks:
-        config.frames.options.label_space = _label_space(config.frames)
+    ports = [port for role in config.section.roles if (port := config.section.label_port_of(role))]
+    if ports or "segmentation" in METHODS[config.method][1].tasks:
+        config.frames.options.label_space = _label_space(config.frames, ports)
     if config.evaluate.split is None:
         config.evaluate.split = config.frames.val_split
     _require(config.frames.batch_size > 0, f"frames.batch_size is {config.frames.batch_size}; give 1 or more.")
@@ -255,9 +259,10 @@ def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), orig
     return config
 
 
-def recipe_names() -> list[str]:
-    """Names of the shipped recipes."""
-    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+def recipe_names(chains: bool = False) -> list[str]:
+    """Names of the shipped recipes; with ``chains`` also of those that are several runs (flywheels)."""
+    names = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    return [name for name in names if chains or not name.startswith("flywheel")]
 
 
 def read_recipe(recipe: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -292,12 +297,12 @@ def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:
     if text.endswith((".yaml", ".yml")):
         raise InputError(f"{places[0]} does not exist; give the path of a recipe, or the name of one: {_names()}.")
     raise InputError(
-        f"recipe {text!r} is unknown{nearest(text, recipe_names())}; use one of {_names()}, or a YAML file."
+        f"recipe {text!r} is unknown{nearest(text, recipe_names(chains=True))}; use one of {_names()}, or a YAML file."
     )
 
 
 def _names() -> str:
-    return ", ".join(recipe_names())
+    return ", ".join(recipe_names(chains=True))
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -348,23 +353,21 @@ def _height_of(frames: dict[str, Any]) -> int:
     return max(32, round(frames["options"]["width"] * aspects[len(aspects) // 2] / 32) * 32)
 
 
-def _label_space(frames: FramesConfig) -> str:
-    """The label space in a form that needs no file: the setting, or that of the source's labels."""
+def _label_space(frames: FramesConfig, ports: Sequence[str]) -> str:
+    """The label space in a form that needs no file: the setting, or that of the source's labels, of a label port, or
+    of the source domain."""
     from vergence.data.labels import label_space
     from vergence.data.layouts import resolve_input
+    from vergence.engine.label_ports import port_space, space_of_rows
 
     if frames.options.label_space:
         return label_space(frames.options.label_space).text()
-    if not frames.source:
-        return ""
-    named = {row.label_space for row in resolve_input(Path(frames.source)) if row.label}
-    spaces = {label_space(name).trained().text() for name in named}
-    if len(spaces) > 1:
-        raise InputError(
-            f"{frames.source} has labels of {len(spaces)} spaces ({', '.join(sorted(spaces))}); say which one is to be "
-            "learned in frames.options.label_space."
-        )
-    return spaces.pop() if spaces else ""
+    manifest = resolve_input(Path(frames.source)) if frames.source else None
+    if manifest is not None and (space := space_of_rows(manifest)):
+        return space
+    if space := next((space for port in ports if (space := port_space(port, manifest))), ""):
+        return space
+    return space_of_rows(resolve_input(Path(frames.source_domain))) if frames.source_domain else ""
 
 
 def _plain(value: Any) -> Any:

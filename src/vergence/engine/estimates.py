@@ -4,9 +4,7 @@ A port is a text: a depth run's folder, a folder of depth files, "truth" (measur
 "onnx-depth:FILE" (see :mod:`vergence.engine.foreign_depth`).
 """
 
-import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vergence.data.cache import default_cache_folder
 from vergence.data.estimate_files import write_estimate, write_sigmoid
 from vergence.data.frame_row import FrameRow
 from vergence.data.images import frame_depth, open_image, read_depth
 from vergence.data.manifest import Manifest
-from vergence.engine.checkpoint import find_checkpoint, load_run
-from vergence.engine.inputs import on_device, prefetched, to_network
+from vergence.engine.checkpoint import load_run
+from vergence.engine.port_files import NamedFiles, digest, entry, is_run, port_cache
+from vergence.engine.port_runs import image_batches, weights_identity
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -30,7 +28,6 @@ Progress = Callable[[int, int], None]
 Estimator = Callable[[Manifest, list[int]], Iterator[tuple[int, NDArray[np.floating]]]]
 """Rows of a manifest to (row, inverse depth (h, w)), near is large."""
 Write = Callable[[Path, NDArray[np.floating]], Path]
-_BATCH = 8
 _DEPTH_SUFFIXES = (".png", ".npy", ".npz")
 _ASPECT = 1.02
 """Estimates of a folder may be larger or smaller than the image, but not of another shape."""
@@ -56,7 +53,7 @@ def with_estimates(
     if all(row.estimate for row in manifest) and port == "manifest":
         return manifest
     folder, estimator, write = _open_port(port, size, device)
-    files = [folder / f"{_entry(manifest.path(index))}.png" for index in range(len(manifest))]
+    files = [folder / f"{entry(manifest.path(index))}.png" for index in range(len(manifest))]
     missing = [index for index, file in enumerate(files) if not file.is_file()]
     if missing:
         _log.info("estimating the depth of %d frames by %s", len(missing), port)
@@ -73,22 +70,9 @@ def _named(row: FrameRow, names: dict[str, str]) -> FrameRow:
     return replace(row, estimate=names[row.image]) if row.image in names else row
 
 
-def _entry(path: Path) -> str:
-    """Name of the estimate of one image: another image, or a changed one, has another."""
-    try:
-        state = path.stat()
-    except OSError:
-        raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
-    return _digest(f"{path}|{state.st_size}|{state.st_mtime_ns}")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha1(text.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
-
-
 def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Estimator, Write]:
     """Where a port's estimates are kept, what makes them, and what writes them."""
-    home = default_cache_folder().parent / "estimates"
+    home = port_cache("estimates")
     kind, _, name = port.partition(":")
     if port == "truth":
         return home / "truth", _truth, write_estimate
@@ -96,18 +80,16 @@ def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Est
         from vergence.engine.foreign_depth import open_model
 
         identity, estimator = open_model(kind, name, size, device)
-        return home / _digest(identity), estimator, write_estimate
+        return home / digest(identity), estimator, write_estimate
     path = Path(port).expanduser()
-    if (path / "recipe.yaml").is_file() or (path / "model.safetensors").is_file():
-        weights = find_checkpoint(path) / "model.safetensors"
-        state = weights.stat()
-        identity = f"run, sigmoid|{weights.absolute()}|{state.st_size}|{state.st_mtime_ns}"
-        return home / _digest(identity), lambda manifest, rows: _by_run(path, manifest, rows, device), write_sigmoid
+    if is_run(path):
+        identity = f"run, sigmoid|{weights_identity(path)}"
+        return home / digest(identity), lambda manifest, rows: _by_run(path, manifest, rows, device), write_sigmoid
     if path.is_dir():
-        files = _depth_files(path)
-        latest = max(file.stat().st_mtime_ns for file in files.values())
-        identity = f"files|{path.absolute()}|{len(files)}|{latest}"
-        return home / _digest(identity), lambda manifest, rows: _from_files(files, path, manifest, rows), write_estimate
+        found = _depth_files(path)
+        latest = max(file.stat().st_mtime_ns for file in found.files.values())
+        identity = f"files|{path.absolute()}|{len(found.files)}|{latest}"
+        return home / digest(identity), lambda manifest, rows: _from_files(found, manifest, rows), write_estimate
     raise InputError(
         f"{port!r} is no depth port: give a depth run, a folder of depth files, truth, hf:MODEL or onnx:FILE."
     )
@@ -130,59 +112,39 @@ def _by_run(path: Path, manifest: Manifest, rows: list[int], device: str) -> Ite
     run = load_run(path, device)
     if "depth" not in run.method.tasks:
         raise InputError(f"{path} predicts no depth; name a depth run as depth port.")
-    options, home = run.config.frames.options, next(run.method.parameters()).device
-    waiting: list[tuple[int, torch.Tensor]] = []
-
-    def flush() -> Iterator[tuple[int, NDArray[np.floating]]]:
-        maps = run.method.predict(on_device([image for _, image in waiting], home))["disparity"][:, 0].cpu().numpy()
-        yield from ((index, maps[place]) for place, (index, _) in enumerate(waiting))
-        waiting.clear()
-
-    for index, image in prefetched(lambda row: to_network(open_image(manifest.path(row)), options), rows):
-        if waiting and (len(waiting) == _BATCH or waiting[0][1].shape != image.shape):
-            yield from flush()
-        waiting.append((index, image))
-    if waiting:
-        yield from flush()
+    for places, _, images in image_batches(run, [manifest.path(row) for row in rows]):
+        maps = run.method.predict(images)["disparity"][:, 0].cpu().numpy()
+        yield from ((rows[place], found) for place, found in zip(places, maps, strict=True))
 
 
-def _depth_files(folder: Path) -> dict[str, Path]:
-    """Depth files below a folder by their path without suffix; InputError where there are none."""
-    found = (Path(home) / name for home, _, names in os.walk(folder) for name in names)
-    files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in found
-             if file.suffix in _DEPTH_SUFFIXES}  # fmt: skip
-    if not files:
+def _depth_files(folder: Path) -> NamedFiles:
+    """Depth files below a folder; InputError where there are none."""
+    found = NamedFiles(folder, _DEPTH_SUFFIXES)
+    if not found.files:
         raise InputError(
             f"{folder} is neither a run nor holds depth files ({', '.join(_DEPTH_SUFFIXES)}); name a depth run or a "
             "folder of depth files as depth port."
         )
-    return files
+    return found
 
 
-def _from_files(
-    files: dict[str, Path], folder: Path, manifest: Manifest, rows: list[int]
-) -> Iterator[tuple[int, NDArray[np.floating]]]:
+def _from_files(found: NamedFiles, manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, NDArray[np.floating]]]:
     """Depth files that end like the image's path: the longest common ending decides, and must be the only one."""
-    by_stem: dict[str, list[str]] = {}
-    for name in files:
-        by_stem.setdefault(Path(name).name, []).append(name)
     for index in rows:
         image = manifest.path(index)
-        wanted = image.with_suffix("").as_posix()
-        names = by_stem.get(image.stem, [])
-        if len(names) > 1:
-            names = [name for name in names if wanted.endswith(f"/{name}")]
+        names = found.of(image)
         if len(names) != 1:
             raise InputError(
-                f"{folder} has {'no' if not names else 'more than one'} depth file for {image}; name it as the image, "
-                f"such as {image.stem}.png."
+                f"{found.folder} has {'no' if not names else 'more than one'} depth file for {image}; name it as the "
+                f"image, such as {image.stem}.png."
             )
-        depth = read_depth(files[names[0]])
+        file = found.files[names[0]]
+        depth = read_depth(file)
         opened = open_image(image)
         change = (depth.shape[1] / depth.shape[0]) / (opened.width / opened.height)
         if not 1 / _ASPECT < change < _ASPECT:
             raise InputError(
-                f"{files[names[0]]} is {depth.shape[1]}x{depth.shape[0]} and its image {opened.width}x{opened.height}; "
+                f"{file} is {depth.shape[1]}x{depth.shape[0]} and its image {opened.width}x{opened.height}; "
                 "give depth of the same picture, whole and of the same aspect."
             )
         yield index, _inverse(depth)

@@ -58,14 +58,7 @@ class ClassFiles:
 
     def prepare(self, frame: Frame, maps: dict[str, Tensor]) -> Classes:
         """Logits (K, h, w) resized to the frame, bilinearly, on their device; then the best class of each pixel."""
-        size = (frame.image.height, frame.image.width)
-        logits = F.interpolate(maps["logits"][None].float(), size, mode="bilinear", align_corners=False)[0]
-        best, ids = logits.max(dim=0)
-        confidence = None
-        if self.confidence:
-            probability = (best - logits.logsumexp(dim=0)).exp()
-            confidence = (255 * probability).round().byte().cpu().numpy()
-        return Classes(ids.byte().cpu().numpy(), confidence)
+        return classes_of(maps["logits"], (frame.image.height, frame.image.width), self.confidence)
 
     def write(self, frame: Frame, found: Classes, out: Path, record: dict[str, Any]) -> None:
         """All files of one frame."""
@@ -76,6 +69,16 @@ class ClassFiles:
             write_label_png(paths["labels"], found.ids, self.space)
         if "overlay" in paths:  # last: where it exists, the others do too
             write_picture(paths["overlay"], painted(np.asarray(frame.image), found.ids, self.space))
+
+
+def classes_of(logits: Tensor, size: tuple[int, int], confidence: bool = True) -> Classes:
+    """The best class of each pixel and its probability, of logits (K, h, w) resized bilinearly to (H, W)."""
+    logits = F.interpolate(logits[None].float(), size, mode="bilinear", align_corners=False)[0]
+    best, ids = logits.max(dim=0)
+    sure = None
+    if confidence:
+        sure = (255 * (best - logits.logsumexp(dim=0)).exp()).round().byte().cpu().numpy()
+    return Classes(ids.byte().cpu().numpy(), sure)
 
 
 def write_label_png(path: Path | str, ids: NDArray[np.uint8], space: LabelSpace) -> Path:

@@ -9,8 +9,11 @@ from vergence.data.batch import IGNORED_LABEL
 from vergence.data.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
 from vergence.data.estimate_files import read_estimate
+from vergence.data.frame_options import FrameOptions
+from vergence.data.frame_row import PSEUDO_COLUMNS
 from vergence.data.images import frame_depth
 from vergence.data.inverse_depth import check_metres
+from vergence.data.label_corruption import LabelCorruption
 from vergence.data.layouts import resolve_input
 from vergence.data.loading import FrameLoader, build_loader
 from vergence.data.manifest import Manifest
@@ -20,6 +23,7 @@ from vergence.engine.checkpoint import read_settings
 from vergence.engine.config import RunConfig
 from vergence.engine.estimates import with_estimates
 from vergence.engine.inputs import evenly_spaced
+from vergence.engine.pseudo_labels import with_pseudo_labels
 from vergence.engine.runtime import count_workers
 from vergence.errors import InputError
 from vergence.methods import METHODS
@@ -72,6 +76,8 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
         port, options = config.section.depth_port_of(role), config.section.frame_options(role, frames.options)
         if port and (options.load_estimate or options.load_inverse_depth == "estimate"):
             roles[role] = with_estimates(manifest, port, (options.height, options.width), device)
+        if options.load_pseudo_label and (port := config.section.label_port_of(role)):
+            roles[role] = _pseudo_labelled(roles[role], port, options, frames.label_noise, device, training)
     return Sources(roles, _evaluation(config, source), subset)
 
 
@@ -89,6 +95,24 @@ def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen:
                 "labelled frames in frames.labelled.count."
             )
     return manifest.changed(lambda row: row if manifest.root / row.image in chosen else replace(row, label=""))
+
+
+def _pseudo_labelled(
+    manifest: Manifest, port: str, options: FrameOptions, noise: LabelCorruption, device: str, training: Manifest
+) -> Manifest:
+    """The frames of a role with pseudo-labels; only for the port "truth" closed labels are opened, and only for it."""
+    given = manifest
+    if port == "truth":
+        labels = {training.root / row.image: row for row in training.rows if row.label}
+        given = manifest.changed(lambda row: labels.get(manifest.root / row.image, row))
+    offsets = options.offsets if options.load_pseudo_label == "all" else ()
+    found = with_pseudo_labels(given, port, (options.height, options.width), device, noise, offsets=offsets)
+    guessed = {(row.sequence, row.camera, row.position): row for row in found.rows}
+    return manifest.changed(
+        lambda row: replace(
+            row, **{name: getattr(guessed[row.sequence, row.camera, row.position], name) for name in PSEUDO_COLUMNS}
+        )
+    )
 
 
 def _source_domain(config: RunConfig) -> Manifest:
@@ -151,6 +175,8 @@ def build_loaders(
             _check_labels(dataset)
         if options.load_inverse_depth:
             _check_depth(dataset)
+        if options.load_pseudo_label:
+            _check_pseudo_labels(dataset)
         size = share * config.section.samples(role)
         order = {"rank": rank, "world": world, "start_step": start}
         sampler = None
@@ -172,6 +198,17 @@ def _check_labels(dataset: FrameDataset) -> None:
         )
     if empty:
         _log.warning("%d of %d labels that were looked at are all ignored pixels", len(empty), len(rows))
+
+
+def _check_pseudo_labels(dataset: FrameDataset) -> None:
+    """InputError where no pseudo-label that is looked at says anything, or one cannot be used."""
+    rows = evenly_spaced(dataset.rows, _DEPTHS_SEEN)
+    if all(bool((dataset.pseudo_label(row) == IGNORED_LABEL).all()) for row in rows):
+        raise InputError(
+            f"{dataset.manifest.name} has pseudo-labels without a single class: all pixels of the {len(rows)} that "
+            f"were looked at are ignored, the first is {dataset.manifest.path(rows[0], 'pseudo_label')}; check the "
+            "label port and frames.options.label_space."
+        )
 
 
 def _check_depth(dataset: FrameDataset) -> None:

@@ -28,6 +28,10 @@ class MethodConfig:
         """The same for the frames of one role, where roles differ."""
         return self.depth_port
 
+    def label_port_of(self, role: str) -> str:
+        """Where its ``pseudo_label`` comes from (see :mod:`vergence.engine.label_ports`); "" where none is used."""
+        return ""
+
     def samples(self, role: str) -> int:
         """How many samples of a role come for each one of ``frames.batch_size``."""
         return 1

@@ -1,0 +1,154 @@
+"""Labels that the label port makes and keeps in the cache: what a run says of pictures, and worse copies of labels."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from vergence.data.depth_files import write_picture
+from vergence.data.images import open_image
+from vergence.data.label_corruption import LabelCorruption
+from vergence.data.label_space import LabelSpace
+from vergence.data.labels import label_mapping, label_space
+from vergence.data.pseudo_label_files import read_pseudo_label
+from vergence.engine.checkpoint import LoadedRun, load_run
+from vergence.engine.inputs import prefetched
+from vergence.engine.port_files import digest, entry, port_cache
+from vergence.engine.port_runs import image_batches, weights_identity
+from vergence.engine.predict_classes import Classes, classes_of, write_label_png
+from vergence.engine.predict_maps import predict_maps, window_of
+from vergence.errors import InputError
+
+_log = logging.getLogger("vergence")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One picture that is to have labels."""
+
+    image: Path
+    row: int
+    """Of the manifest."""
+    stereo: bool
+    """Whether it is the partner of the row's image."""
+    key: str
+    """Name of the frame, the same wherever the data lie."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Labels of one picture."""
+
+    label: Path
+    confidence: Path | None
+    space: str
+
+
+def predicted_labels(
+    path: Path, wanted: list[Wanted], size: tuple[int, int], device: str, progress: Progress | None
+) -> dict[Wanted, Found]:
+    """What a segmentation run says of each picture, as whole."""
+    home = port_cache("pseudo_labels") / digest(f"run|{weights_identity(path)}|{size}")
+    names = {one.image: entry(one.image) for one in wanted}
+    missing = [image for image, name in names.items() if not (home / "labels" / f"{name}.png").is_file()]
+    run = load_run(path, device)
+    space = run.method.label_space
+    if "segmentation" not in run.method.tasks or space is None:
+        raise InputError(f"{path} predicts no classes; name a segmentation run as label port.")
+    if missing:
+        _log.info("labelling %d frames by %s", len(missing), path)
+        _predict(run, space, missing, [names[image] for image in missing], home, size, progress)
+    return {one: _kept(home, names[one.image], space) for one in wanted}
+
+
+def _kept(home: Path, name: str, space: LabelSpace, sure: bool = True) -> Found:
+    """Where the labels of one picture are kept."""
+    confidence = home / "confidence" / f"{name}.png" if sure else None
+    return Found(home / "labels" / f"{name}.png", confidence, space.text())
+
+
+@torch.no_grad()
+def _predict(
+    run: LoadedRun,
+    space: LabelSpace,
+    images: list[Path],
+    names: list[str],
+    home: Path,
+    size: tuple[int, int],
+    progress: Progress | None,
+) -> None:
+    """Label pictures and write labels and confidence under their names below ``home``."""
+    window = window_of(run.config.evaluate)
+
+    def predicted() -> Iterator[tuple[str, Classes]]:
+        for places, sizes, batch in image_batches(run, images):
+            logits = predict_maps(run.method, batch, window=window)["logits"]
+            for place, own, found in zip(places, sizes, logits, strict=True):
+                yield names[place], classes_of(found, kept_size(own, size))
+
+    def write(pair: tuple[str, Classes]) -> None:
+        _write(home, pair[0], pair[1].ids, pair[1].confidence, space)
+
+    for done, _ in enumerate(prefetched(write, predicted(), ahead=4)):
+        if progress is not None:
+            progress(done + 1, len(images))
+
+
+def _write(
+    home: Path, name: str, ids: NDArray[np.uint8], confidence: NDArray[np.uint8] | None, space: LabelSpace
+) -> None:
+    if confidence is not None:
+        write_picture(home / "confidence" / f"{name}.png", confidence)
+    write_label_png(home / "labels" / f"{name}.png", ids, space)  # last: where it exists, the other does too
+
+
+def kept_size(picture: tuple[int, int], working: tuple[int, int]) -> tuple[int, int]:
+    """Size (H, W) of the picture's aspect that just covers the working size, at most the picture's own."""
+    scale = min(1.0, max(want / have for want, have in zip(working, picture, strict=True)))
+    return max(1, round(picture[0] * scale)), max(1, round(picture[1] * scale))
+
+
+# -- corruption --------------------------------------------------------------------------------------------------------
+
+
+def corrupted_labels(
+    found: dict[Wanted, Found], size: tuple[int, int], corruption: LabelCorruption
+) -> dict[Wanted, Found]:
+    """Worse copies at about the working size; confidence stays what it was, whoever erred did not know."""
+    home = port_cache("pseudo_labels") / digest(f"{corruption}|{size}")
+    worse = {}
+
+    def one_of(item: tuple[Wanted, Found]) -> Found:
+        one, labels = item
+        source = label_space(labels.space) if labels.space else None
+        if source is None:
+            raise InputError(
+                f"pseudo-label {labels.label} does not say what its ids mean, and frames.label_noise must know the "
+                "classes; fill the column of its label space."
+            )
+        space, sure = source.trained(), "" if labels.confidence is None else entry(labels.confidence)
+        name = digest(f"{entry(labels.label)}|{sure}|{one.key}|{labels.space}")
+        copy = _kept(home, name, space, labels.confidence is not None)
+        if not copy.label.is_file():
+            picture = open_image(one.image)
+            own = (picture.height, picture.width)
+            ids, confidence = read_pseudo_label(labels.label, labels.confidence, own, source)
+            ids = _nearest(label_mapping(source.text(), space.text())[ids], kept_size(own, size))
+            kept = None if labels.confidence is None else _nearest(confidence, kept_size(own, size))
+            _write(home, name, corruption.corrupt(ids, len(space), one.key), kept, space)
+        return copy
+
+    for (one, _), copy in prefetched(one_of, found.items()):
+        worse[one] = copy
+    return worse
+
+
+def _nearest(values: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.array(Image.fromarray(values).resize((size[1], size[0]), Image.Resampling.NEAREST))

@@ -1,0 +1,69 @@
+"""What the depth port and the label port share: where they keep files, and how files of a folder find their images."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from vergence.data.cache import default_cache_folder
+from vergence.errors import InputError
+
+
+def port_cache(kind: str) -> Path:
+    """The folder in which ports keep what they made, beside that of decoded frames."""
+    return default_cache_folder().parent / kind
+
+
+def digest(text: str) -> str:
+    """A file name that stands for a text."""
+    return hashlib.sha1(text.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
+
+
+def entry(path: Path) -> str:
+    """Name of what was made of one file: another file, or a changed one, has another; InputError if it is missing."""
+    return digest(state_of(path))
+
+
+def state_of(path: Path) -> str:
+    """A text that changes with a file's place, size or time of change; InputError if it is missing."""
+    try:
+        state = path.stat()
+    except OSError:
+        raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
+    return f"{path}|{state.st_size}|{state.st_mtime_ns}"
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run, or a checkpoint of one."""
+    return (path / "recipe.yaml").is_file() or (path / "model.safetensors").is_file()
+
+
+class NamedFiles:
+    """Files below a folder, found by the path of an image that they are named as.
+
+    Args:
+        folder: where to look, with all folders below it.
+        suffixes: of the files that count.
+    """
+
+    def __init__(self, folder: Path, suffixes: tuple[str, ...]) -> None:
+        self.folder = folder
+        found = (Path(home) / name for home, _, names in os.walk(folder) for name in names)
+        self.files = {
+            file.relative_to(folder).with_suffix("").as_posix(): file for file in found if file.suffix in suffixes
+        }
+        """By their path below the folder without suffix."""
+        self._by_stem: dict[str, list[str]] = {}
+        for name in self.files:
+            self._by_stem.setdefault(Path(name).name, []).append(name)
+
+    def ending_like(self, image: Path) -> str | None:
+        """The longest name that the image's path without suffix ends with, if any does."""
+        wanted = f"/{image.with_suffix('').as_posix()}"
+        names = [name for name in self._by_stem.get(image.stem, []) if wanted.endswith(f"/{name}")]
+        return max(names, key=len, default=None)
+
+    def of(self, image: Path) -> list[str]:
+        """Names of the files that may be meant, one at best: those that end like the image's path decide."""
+        wanted = image.with_suffix("").as_posix()
+        names = self._by_stem.get(image.stem, [])
+        return names if len(names) < 2 else [name for name in names if wanted.endswith(f"/{name}")]
