@@ -122,12 +122,15 @@ CAMVID_11 = _space("camvid11", tables.CAMVID_11)
 CAMVID_SEGNET = _space("camvid_segnet", tables.CAMVID_11, (11,))
 COMMA10K = _space("comma10k", tables.COMMA10K)
 MAPILLARY = _space("mapillary_v1.2", tables.MAPILLARY, (65,))
+SEMANTIC_SUPER = _space("semantic_super", tables.SEMANTIC_SUPER)
+SUPER = _space("super", tables.SUPER)
 
 LABEL_SPACES = {
     space.name: space
     for space in (
         *(CITYSCAPES_19, CITYSCAPES_IDS, GTA5, SYNTHIA, VIPER),
         *(CAMVID_11, CAMVID_SEGNET, COMMA10K, MAPILLARY),
+        *(SEMANTIC_SUPER, SUPER),
     )
 }
 TRAINED_AS = {

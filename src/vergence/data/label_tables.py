@@ -225,6 +225,16 @@ MAPILLARY: dict[str, Colour] = {
 }
 """The 65 classes of Mapillary Vistas 1.2; id 65, black, is "unlabeled"."""
 
+SEMANTIC_SUPER: dict[str, Colour] = {
+    "tissue 1": (222, 140, 130),
+    "tissue 2": (150, 40, 60),
+    "tool": (90, 170, 220),
+}
+"""Two tissues and the tool of Semantic-SuPer; the order of the ids is from memory, the colours are ours."""
+
+SUPER: dict[str, Colour] = {"tissue": SEMANTIC_SUPER["tissue 1"], "tool": SEMANTIC_SUPER["tool"]}
+"""One tissue and the tool of SuPer V1; from memory, the colours are ours."""
+
 SYNONYMS: dict[str, str] = {
     "pavement": "sidewalk",
     "tree": "vegetation",
@@ -242,6 +252,8 @@ SYNONYMS: dict[str, str] = {
     "my car": "ego vehicle",
     "lane marking": "lane markings",
     "lane marking general": "lane markings",
+    "instrument": "tool",
+    "surgical tool": "tool",
     "unlabelled": "unlabeled",
     "void": "unlabeled",
 }
@@ -253,6 +265,7 @@ _VEHICLES = (
     "wheeled slow",
 )
 _MARKINGS = ("lane markings", "lane marking crosswalk")
+_TISSUES = ("tissue 1", "tissue 2")
 _CITY = {
     "road": (*_MARKINGS, "crosswalk plain", "service lane", "bike lane"),
     "sidewalk": ("curb", "curb cut", "pedestrian area"),
@@ -295,8 +308,10 @@ COVERS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "movable": (*_LIVING, *_VEHICLES, "ground animal"),
     },
+    "super": {"tissue": _TISSUES},
     "": {  # any other space
         "vehicle": _VEHICLES,
+        "tissue": _TISSUES,
         "person": _LIVING[1:],
         "rider": _LIVING[2:],
         "marking": _MARKINGS,
