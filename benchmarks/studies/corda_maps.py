@@ -18,7 +18,7 @@ from vergence.engine.estimates import with_estimates
 from vergence.engine.evaluate import open_data
 from vergence.engine.inputs import evenly_spaced, has_label
 from vergence.metrics.ranking import auroc
-from vergence.report.segmentation_samples import training_method
+from vergence.report.mixing_samples import training_method
 
 AUROC = ("auroc_difficulty", "auroc_confidence", "auroc_both")
 

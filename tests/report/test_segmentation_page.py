@@ -1,5 +1,6 @@
 import html
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.engine.checkpoint import load_run
-from vergence.engine.config import load_config
+from vergence.engine.config import config_from_dict, load_config
 from vergence.engine.evaluate import evaluate
 from vergence.engine.train import train
 from vergence.report.page import write_report
@@ -92,6 +93,75 @@ def test_what_cannot_be_mixed_is_said(run, tmp_path):
     page = write_report(loaded, tmp_path / "page.html", run.parent / "manifest.csv", images=1).read_text()
     assert "What training mixes cannot be shown: /nowhere/manifest.csv" in page
     assert "<figcaption>prediction" in page
+
+
+@pytest.fixture(scope="module")
+def domains(tmp_path_factory):
+    """A CorDA run of one step, from one small world with depth to another."""
+    folder = tmp_path_factory.mktemp("domains")
+    worlds = {}
+    for name in ("source", "target"):
+        (folder / name).mkdir()
+        manifest = Manifest.read(write_world(folder / name))
+        depth = np.tile(np.linspace(4000, 1000, HEIGHT).astype(np.uint16)[:, None], (1, WIDTH))
+        Image.fromarray(depth).save(folder / name / "depth.png")
+        rows = [replace(row, label=row.label or "0_label.png", label_space=SPACE.text(), depth="depth.png")
+                for row in manifest]  # fmt: skip
+        worlds[name] = Manifest(rows, folder / name).write(folder / name / "all.csv")
+    overrides = {
+        "frames.options.height": HEIGHT, "frames.options.width": WIDTH, "frames.workers": 0, "frames.cache": False,
+        "frames.source_domain": str(worlds["source"]), "train.steps": 1, "train.device": "cpu",
+        "train.evaluate_every": 0, "corda.network.weights": "none", "corda.network.encoder": "test_resnet",
+        "corda.network.width": 8,
+    }  # fmt: skip
+    train(load_config("corda-toytown-tiny", overrides, worlds["target"]), folder / "run")
+    return folder / "run"
+
+
+DOMAINS = ["source", "target", "mixed, colours changed", "label of the mixed image", "pseudo-label of the target",
+           "confidence", "difficulty of the target", "of the mixed image"]  # fmt: skip
+
+
+def shown(page):
+    """Captions below the heading of what is mixed, sample by sample."""
+    _, part = page.split("<h2>What training mixes</h2>")
+    part, _ = part.split("<h2>Curves</h2>")
+    samples = part.split('<section class="panel card">')[1:]
+    return part, [re.findall(r"<figcaption>(.*?)(?: <span>.*?)?</figcaption>", sample) for sample in samples]
+
+
+def test_two_domains(domains):
+    part, samples = shown(write_report(domains, images=1).read_text())
+    assert samples == [DOMAINS] * 3
+    assert "one draw, with the run&#39;s seed" in part
+    assert re.search(r"mixed, colours changed <span>· \d+% source", part)
+    assert "difficulty<i style" in part
+    assert "--columns: 4" in part
+
+
+def test_source_domain_not_at_hand(domains, tmp_path):
+    loaded = load_run(domains)
+    loaded.config.frames.source_domain = "/nowhere/simulator.csv"
+    part, samples = shown(write_report(loaded, tmp_path / "page.html", images=1).read_text())
+    assert samples == [["target", *DOMAINS[4:7]]] * 3
+    assert "The source domain is not at hand, so nothing is mixed: /nowhere/simulator.csv" in part
+    assert part.count("<figure>") == 12
+
+
+def test_target_not_at_hand(domains, tmp_path):
+    loaded = load_run(domains)
+    loaded.config.frames.source = "/nowhere/street.csv"
+    target = domains.parent / "target" / "all.csv"
+    page = write_report(loaded, tmp_path / "page.html", target, images=1).read_text()
+    assert "What training mixes cannot be shown: /nowhere/street.csv" in page
+
+
+def test_source_only_mixes_nothing(domains, tmp_path):
+    config = load_run(domains).config
+    words = {**config.to_dict(), "recipe": "corda-toytown-tiny"}
+    words["corda"] |= {"adapt": False}
+    run = train(config_from_dict(words), tmp_path / "run")
+    assert "What training mixes" not in write_report(run, images=1).read_text()
 
 
 def test_tables():

@@ -19,9 +19,10 @@ from vergence.engine.evaluate import open_data
 from vergence.engine.evaluate_segmentation import best_class
 from vergence.engine.inputs import evenly_spaced, ground_truth_label, has_label, on_device, resize_label, working_image
 from vergence.engine.predict_maps import predict_maps
+from vergence.report.mixing_samples import mixing_panels
 from vergence.report.pictures import Panel, class_picture, photograph, wrong_picture
 from vergence.report.samples import collect_samples
-from vergence.report.segmentation_samples import mixing_panels, swatches
+from vergence.report.segmentation_samples import swatches
 from vergence.report.tables import ClassBar, Row, Table, Text, percent, tables
 
 _SHOWN = 4
