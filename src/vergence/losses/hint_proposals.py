@@ -31,7 +31,7 @@ class HintProposalConfig:
     """Sides of grid cells as shares of the width; each grid is used twice, moved by half a cell."""
     rounds: int = 5
     """Re-weighting rounds of a plane fit."""
-    fit_pixels: int = 16384
+    fit_pixels: int = 8192
     """Planes of larger images are fitted to one pixel in 2, 3 or 4 of each row, such that about this many are left."""
     least: float = 0.03
     """Candidates farther than this inverse depth (mean of the image = 1) are left out."""
@@ -130,12 +130,11 @@ def _planes(q: Tensor, regions: Tensor, count: int, error: Tensor, config: HintP
     maps, height, width = regions.shape[1:]
     stride = min(max(height * width // config.fit_pixels, 1), 4)
     sample = pixel_lattice(height, width, stride, q.device)
-    inside = regions.flatten(2).index_select(2, sample).flatten(0, 1)
-    values, errors = (
-        x.flatten(1).index_select(1, sample)[:, None].expand(-1, maps, -1).flatten(0, 1) for x in (q, error)
-    )
-    reliable = below_median(errors, inside, count)
-    fits = fit_sampled(values, inside, count, reliable, sample, height, width, config.rounds)
+    inside = regions.flatten(2).index_select(2, sample)
+    values, errors = (x.flatten(1).index_select(1, sample) for x in (q, error))
+    reliable = below_median(errors, inside, count).flatten(0, 1)
+    values = values[:, None].expand_as(inside).flatten(0, 1)
+    fits = fit_sampled(values, inside.flatten(0, 1), count, reliable, sample, height, width, config.rounds)
     theta = torch.where(fits.ok[..., None], fits.theta, torch.nan)
     planes = plane_values(theta, regions.flatten(0, 1)).view(regions.shape)
     return planes.masked_fill_(regions < 0, torch.nan)
