@@ -84,7 +84,10 @@ class TrainingState:
             plain = {
                 "optimizer": values,
                 "random": states,
-                "window": {"counts": self.window.counts, "start": self.window.start},
+                "window": {
+                    "counts": {name: float(count) for name, count in self.window.counts.items()},
+                    "start": self.window.start,
+                },
                 "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else None,
             }
             with self.stored_weights():
@@ -129,7 +132,8 @@ class TrainingState:
             restore_optimizer(self.optimizer, self.method, _below(tensors, "optimizer/"), values["optimizer"])
             device = self.accelerator.device
             self.window.sums = {name: tensor.to(device) for name, tensor in _below(tensors, "window/").items()}
-            self.window.counts = {name: int(values["window"]["counts"][name]) for name in self.window.sums}
+            counts = values["window"]["counts"]
+            self.window.counts = {name: torch.tensor(float(counts[name]), device=device) for name in self.window.sums}
             self.window.start = int(values["window"]["start"])
             self._random = values["random"]
             if self.accelerator.scaler is not None and values["scaler"]:
