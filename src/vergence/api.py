@@ -133,7 +133,7 @@ def predict(
     labels: bool = True,
     overlay: bool = True,
     confidence: bool = False,
-    tracker: bool = False,
+    partners: bool = False,
     tracker: bool = False,
     video: bool | None = None,
     side_by_side: bool = True,
@@ -164,7 +164,7 @@ def predict(
         labels: write class ids as 8-bit PNG files with a palette.
         overlay: write the pictures painted in the colours of the classes.
         confidence: write the largest probability as 8-bit PNG files.
-        tracker: write depth, classes, confidence and camera of each frame as one .npz file, without loss.
+        partners: predict the images of stereo partners too.
         tracker: write depth, classes, confidence and camera of each frame as one .npz file, without loss.
         video: write colour.mp4 and overlay.mp4; default for videos.
         side_by_side: the input above the colours in the video.
@@ -195,7 +195,7 @@ def predict(
         labels=labels,
         overlay=overlay,
         confidence=confidence,
-        tracker=tracker,
+        partners=partners,
         tracker=tracker,
         video=video,
         side_by_side=side_by_side,

@@ -75,7 +75,8 @@ def folder(tmp_path, count=3, size=(HEIGHT, WIDTH)):
 def test_files_at_the_inputs_own_resolution(tmp_path):
     size = (90, 200)
     record = predict(made_run(tmp_path), folder(tmp_path, size=size), tmp_path / "out", confidence=True)
-    assert sorted(os.listdir(tmp_path / "out")) == ["confidence", "labels", "overlay", "predictions.json"]
+    written = ["confidence", "labels", "manifest.parquet", "overlay", "predictions.json"]
+    assert sorted(os.listdir(tmp_path / "out")) == written
     ids = read_label(tmp_path / "out" / "labels" / "002.png")
     assert ids.shape == size
     assert (ids[:, :95] == 0).all()
@@ -121,7 +122,8 @@ def test_existing_frames_are_skipped(tmp_path):
 def test_depth_and_classes_of_one_pass(tmp_path):
     run = made_run(tmp_path, BothMethod())
     record = predict(run, folder(tmp_path), tmp_path / "out", array=True)
-    assert sorted(os.listdir(tmp_path / "out")) == ["array", "colour", "depth", "labels", "overlay", "predictions.json"]
+    written = ["array", "colour", "depth", "labels", "manifest.parquet", "overlay", "predictions.json"]
+    assert sorted(os.listdir(tmp_path / "out")) == written
     assert {"png_factor", "classes"} <= record.keys()
     assert summary(record) == "3 frames, depth unscaled, 3 classes of toy"
     assert (read_label(tmp_path / "out" / "labels" / "001.png")[:, -60:] == 1).all()

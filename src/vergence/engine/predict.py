@@ -23,7 +23,8 @@ from vergence.engine.inputs import on_device, prefetched, to_network
 from vergence.engine.predict_classes import ClassFiles
 from vergence.engine.predict_depth import DepthFiles, survey
 from vergence.engine.predict_maps import Window, predict_maps, window_of
-from vergence.engine.predict_sources import Frame, Source, open_source
+from vergence.engine.predict_sources import Frame, ManifestSource, Source, open_source
+from vergence.engine.predicted_manifest import with_partners, write_predicted
 from vergence.errors import InputError
 
 SIDECAR = "predictions.json"
@@ -45,6 +46,7 @@ def predict(
     labels: bool = True,
     overlay: bool = True,
     confidence: bool = False,
+    partners: bool = False,
     tracker: bool = False,
     video: bool | None = None,
     side_by_side: bool = True,
@@ -69,7 +71,8 @@ def predict(
     ``array/NAME.npy`` float32 depth, ``colour/NAME.png`` inverse depth in colours whose range is one for all frames,
     ``cloud/NAME.ply`` coloured points, ``colour.mp4`` the colours as a video. Where it predicts classes:
     ``labels/NAME.png`` holds their ids (8 bits, with a palette), ``overlay/NAME.png`` the picture painted in their
-    colours, ``confidence/NAME.png`` the largest probability times 255, ``overlay.mp4`` the overlays as a video. For
+    colours, ``confidence/NAME.png`` the largest probability times 255, ``manifest.parquet`` the frames with the columns
+    ``pseudo_label`` and ``confidence``, ``overlay.mp4`` the overlays as a video. For
     trackers, ``tracker/NAME.npz`` holds all of it without loss, with the camera. Frames whose files exist are skipped,
     so an interrupted call can be repeated.
 
@@ -77,6 +80,7 @@ def predict(
         input: image, folder, video, or manifest.
         depth, array, colour, cloud: which files of depth to write.
         labels, overlay, confidence: which files of classes to write.
+        partners: predict the images of stereo partners too.
         tracker: write :class:`vergence.engine.export_frames.TrackerFiles` and their index.
         video: write ``colour.mp4`` and ``overlay.mp4``; default for video files only.
         side_by_side: the input above the colours in the video.
@@ -97,6 +101,11 @@ def predict(
     scale = _number(scale)
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
     source, out = open_source(input, split, limit), Path(out)
+    data = source.manifest if isinstance(source, ManifestSource) else None
+    if partners:
+        if not isinstance(source, ManifestSource):
+            raise InputError(f"{input} is a video, which has no stereo partners; leave --partners out.")
+        source = with_partners(source)
     guess = field_of_view if field_of_view is not None else loaded.config.frames.options.field_of_view
     video = source.is_video if video is None else video
     _check_tasks(loaded, {"array": array, "cloud": cloud, "scale": scale, "camera_height": camera_height}, confidence)
@@ -130,6 +139,9 @@ def predict(
 
     names = _write_frames(loaded, source, out, files, record, flip, sliding, batch_size, overwrite, progress)
     record["frames"] = len(names)
+    for kind in files:
+        if isinstance(kind, ClassFiles) and kind.labels and isinstance(source, ManifestSource) and data is not None:
+            record["manifest"] = write_predicted(out, data, source, frozenset(names), kind).name
     if tracker:
         write_index(out, source, names, record)
     if video:
