@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "results.md"
+EXTRA = ("auroc_", "pseudo_label_error")
 
 
 def table(rows: Sequence[dict[str, str]]) -> str:
@@ -28,22 +29,34 @@ def table(rows: Sequence[dict[str, str]]) -> str:
 
 
 def paired(rows: Sequence[dict[str, str]], metrics: Sequence[str] = ("miou", "pixel_accuracy")) -> str:
-    """Means and deviations over seeds, and the paired difference of each variant to the first of its group."""
+    """Means and deviations over seeds, and the paired difference of each variant to the first of its group.
+
+    Where rows have areas under curves ("auroc_...") or errors, their means follow, without differences.
+    """
     groups: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
-    for row in sorted(rows, key=lambda row: row["labels"] == "all" or int(row["labels"])):
-        groups.setdefault((row["labels"], row["variant"]), {})[row["seed"]] = row
-    lines = ["| labels | variant | " + " | ".join(f"{m} | difference" for m in metrics) + " | seeds |"]
-    lines += ["|---" * (3 + 2 * len(metrics)) + "|"]
+    for row in sorted(rows, key=lambda row: row.get("labels", "all") == "all" or int(row["labels"])):
+        groups.setdefault((row.get("labels", ""), row["variant"]), {})[row["seed"]] = row
+    counted = any(labels for labels, _ in groups)
+    extra = [name for name in rows[0] if name.startswith(EXTRA) and any(row[name] for row in rows)]
+    names = [
+        *(["labels"] if counted else []),
+        "variant",
+        *(f"{name} | difference" for name in metrics),
+        *extra,
+        "seeds",
+    ]
+    lines = ["| " + " | ".join(names) + " |", "|---" * (len(names) + len(metrics)) + "|"]
     for (labels, variant), seeds in groups.items():
         first = next(group for (count, _), group in groups.items() if count == labels)
-        cells = []
+        cells = [*([labels] if counted else []), variant]
         for metric in metrics:
             differences = [
                 float(row[metric]) - float(first[seed][metric]) for seed, row in seeds.items() if seed in first
             ]
             cells.append(_spread([float(row[metric]) for row in seeds.values()], ""))
             cells.append("" if seeds is first else _spread(differences, "+"))
-        lines.append(f"| {labels} | {variant} | {' | '.join(cells)} | {len(seeds)} |")
+        cells += [_spread([float(row[name]) for row in seeds.values() if row[name]], "") for name in extra]
+        lines.append("| " + " | ".join([*cells, str(len(seeds))]) + " |")
     protocol = rows[0]["protocol"].split(" · step")[0]
     return "\n".join([*lines, "", f"{rows[0]['steps']} steps each; {protocol}; {rows[0]['device']}."])
 

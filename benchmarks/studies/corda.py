@@ -58,7 +58,9 @@ def row_of(run: Path, options: argparse.Namespace, adapts: bool) -> dict[str, An
     ranks = rank_errors(run, options.target, options.ranked) if adapts else {}
     named = {name: round(ranks[name], 5) if name in ranks else "" for name in RANKS}
     scores = {name: row.pop(name) for name in ("miou", "pixel_accuracy")}
-    return {**scores, **named, **row}
+    about = {"ranked_frames": options.ranked if adapts else ""}
+    about |= {name: Path(getattr(options, name)).name for name in ("source_depth", "target_depth")}
+    return {**scores, **named, **about, **row}
 
 
 def main() -> None:
