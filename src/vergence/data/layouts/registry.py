@@ -12,6 +12,7 @@ from vergence.data.layouts.kitti_odometry import kitti_odometry
 from vergence.data.layouts.kitti_raw import kitti_raw
 from vergence.data.layouts.kitti_semantics import kitti_semantics
 from vergence.data.layouts.mapillary import mapillary
+from vergence.data.layouts.scared import scared
 from vergence.data.layouts.super_endoscopy import super_endoscopy
 from vergence.data.layouts.synthia import synthia
 from vergence.data.layouts.toytown import toytown
@@ -32,6 +33,7 @@ LAYOUTS: Mapping[str, Callable[..., Manifest]] = {
     "kitti_raw": kitti_raw,
     "kitti_semantics": kitti_semantics,
     "mapillary": mapillary,
+    "scared": scared,
     "stereo_folders": stereo_folders,
     "super_endoscopy": super_endoscopy,
     "synthia": synthia,
