@@ -57,6 +57,18 @@ def test_the_first_updates_are_a_plain_mean() -> None:
     assert teacher.network.weight.item() == pytest.approx((0 + 4 + 8 + 12) / 4)
 
 
+def test_constant_student_after_ten_updates() -> None:
+    """Golden fact 24 of semhint; such a teacher is in nobody's optimiser, for it learns nothing itself."""
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(network.weight, 0)
+    teacher = MeanTeacher(network, decay=0.999)
+    nn.init.constant_(network.weight, 1)
+    for _ in range(10):
+        teacher.update(network, None)
+    assert teacher.network.weight.item() == pytest.approx(0.00995512, abs=1e-7)
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+
+
 def test_averaged_buffers() -> None:
     network = student()
     teacher = MeanTeacher(network, average_buffers=True)

@@ -1,4 +1,4 @@
-"""Losses on class logits, and pseudo-labels (Three Ways, sections 3.2 and 4.7)."""
+"""Losses on class logits, and pseudo-labels (Three Ways, sections 3.2 and 4.7; semhint, 2.8)."""
 
 import math
 
@@ -27,6 +27,44 @@ def cross_entropy(
         Without ``pixel_weight`` the mean over pixels that are not ignored (weighted by class, if so), 0 if there are
         none. With it the mean over ALL pixels of weight times loss, where ignored pixels count as zeros.
     """
+    loss, target, weight = _pixel_losses(logits, target, class_weight)
+    return _mean(loss, target, weight, pixel_weight)
+
+
+def generalised_cross_entropy(
+    logits: Tensor, target: Tensor, q: float = 0.7, pixel_weight: Tensor | None = None
+) -> Tensor:
+    """(1 - p^q) / q of the label's probability p (Zhang and Sabuncu, NeurIPS 2018): wrong labels pull less.
+
+    Between cross-entropy (q to 0) and the mean absolute error (q = 1). Shapes and means as in :func:`cross_entropy`.
+    """
+    if not 0 < q <= 1:
+        raise ValueError(f"q is {q}, expected above 0 and at most 1")
+    loss, target, _ = _pixel_losses(logits, target)
+    return _mean(torch.expm1(-q * loss) / -q, target, None, pixel_weight)
+
+
+def symmetric_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    alpha: float = 0.1,
+    beta: float = 1.0,
+    log_zero: float = -4.0,
+    pixel_weight: Tensor | None = None,
+) -> Tensor:
+    """alpha CE + beta reverse CE (Wang et al., ICCV 2019), in which the label's log 0 is ``log_zero``.
+
+    The reverse term, -``log_zero`` (1 - p), is bounded: wrong labels pull less. Shapes and means as in
+    :func:`cross_entropy`.
+    """
+    loss, target, _ = _pixel_losses(logits, target)
+    return _mean(alpha * loss + beta * log_zero * torch.expm1(-loss), target, None, pixel_weight)
+
+
+def _pixel_losses(
+    logits: Tensor, target: Tensor, class_weight: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Cross-entropy (B, H, W) of every pixel, 0 where ignored; target and class weights as it took them."""
     if logits.ndim != 4 or target.ndim != 3 or len(logits) != len(target):
         raise ValueError(
             f"logits and target have shapes {tuple(logits.shape)} and {tuple(target.shape)}, "
@@ -40,14 +78,17 @@ def cross_entropy(
         logits = F.interpolate(logits, size=target.shape[-2:], mode="bilinear", align_corners=True)
     weight = None if class_weight is None else class_weight.to(logits)
     # summed below: PyTorch's own reductions on a GPU depend on the order of threads
-    loss = F.cross_entropy(logits, target, weight, ignore_index=IGNORED_LABEL, reduction="none")
+    return F.cross_entropy(logits, target, weight, ignore_index=IGNORED_LABEL, reduction="none"), target, weight
+
+
+def _mean(loss: Tensor, target: Tensor, class_weight: Tensor | None, pixel_weight: Tensor | None) -> Tensor:
     if pixel_weight is not None:
         if not broadcasts_to(pixel_weight.shape, target.shape):
             raise ValueError(f"pixel_weight has shape {tuple(pixel_weight.shape)}, expected {tuple(target.shape)}")
         return (loss * pixel_weight.to(loss)).mean()
     counted = (target != IGNORED_LABEL).to(loss)
-    if weight is not None:
-        counted = counted * weight[target.clamp(0, classes - 1)]
+    if class_weight is not None:
+        counted = counted * class_weight[target.clamp(0, len(class_weight) - 1)]
     total = counted.sum()
     return loss.sum() / torch.where(total > 0, total, torch.ones_like(total))
 

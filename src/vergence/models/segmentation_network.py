@@ -42,6 +42,8 @@ class Prediction(TypedDict, total=False):
     """(B, K, h, w) at the exchange level's size."""
     disparities: dict[int, Tensor]
     """Scale s -> (B, 1, H / 2^s, W / 2^s) in (0, 1), 1 is near."""
+    depth_levels: dict[int, Tensor]
+    """Level i -> ``up_i`` (B, C, h, w) of the depth decoder, as its heads see it."""
     features: list[Tensor]
     """Of the encoder, finest first."""
 
@@ -76,9 +78,16 @@ class MultiTaskNetwork(nn.Module):
         """Encoder features, finest first."""
         return cast(list[Tensor], self.encoder(images))
 
-    def forward(self, images: Tensor, segmentation: bool = True, depth: bool = False, side: bool = False) -> Prediction:
+    def forward(
+        self,
+        images: Tensor,
+        segmentation: bool = True,
+        depth: bool = False,
+        side: bool = False,
+        levels: bool = False,
+    ) -> Prediction:
         """Encode and :meth:`decode`."""
-        return self.decode(self.encode(images), images.shape[-2:], segmentation, depth, side)
+        return self.decode(self.encode(images), images.shape[-2:], segmentation, depth, side, levels)
 
     def decode(
         self,
@@ -87,10 +96,12 @@ class MultiTaskNetwork(nn.Module):
         segmentation: bool = True,
         depth: bool = False,
         side: bool = False,
+        levels: bool = False,
     ) -> Prediction:
         """Predict from encoder features of images of ``size`` (H, W); nothing is computed that was not asked for.
 
-        ``side`` asks for side logits where the network has them.
+        ``side`` asks for side logits where the network has them, ``levels`` for the depth decoder's levels beside
+        disparities.
 
         Raises:
             ValueError: for depth of a network that has none.
@@ -110,6 +121,8 @@ class MultiTaskNetwork(nn.Module):
             assert self.depth is not None
             assert other is not None
             prediction["disparities"] = self.depth.disparities(other.ups)
+            if levels:
+                prediction["depth_levels"] = dict(other.ups)
         return prediction
 
     def _walk(
