@@ -7,6 +7,8 @@ from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig
 from vergence.methods.depth import DepthConfig, DepthMethod
 from vergence.methods.distill import DistillConfig, DistillMethod
+from vergence.methods.semhint import SemHintMethod
+from vergence.methods.semhint_config import SemHintConfig
 from vergence.methods.ssda import SSDAConfig, SSDAMethod
 from vergence.methods.supervised import SupervisedConfig, SupervisedMethod
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
@@ -20,6 +22,7 @@ METHODS: dict[str, tuple[type[Any], type[Method]]] = {
     "ssda": (SSDAConfig, SSDAMethod),
     "unimatch": (UniMatchConfig, UniMatchMethod),
     "corda": (CordaConfig, CordaMethod),
+    "semhint": (SemHintConfig, SemHintMethod),
 }
 
 __all__ = ["METHODS", "DepthConfig", "DepthMethod", "Method", "MethodConfig"]

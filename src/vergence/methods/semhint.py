@@ -1,0 +1,308 @@
+"""SemHint-MD: depth from video, helped out of local minima by noisy semantic labels (Lin, Zhi, Yip 2023).
+
+Depth and classes come from one network that shares its decoder as far as ``network.shared_blocks`` says. In the second
+stage a region of one class proposes a plane of inverse depth wherever the images confirm it (semantics help depth), and
+other views and depth correct the labels (depth helps semantics). Numbers are sections of semhint.md.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vergence.data.batch import IGNORED_LABEL, Batch
+from vergence.data.frame_options import FrameOptions
+from vergence.data.labels import LabelSpace, label_space
+from vergence.errors import InputError
+from vergence.geometry.camera import disparity_to_depth
+from vergence.losses.depth import hint_loss
+from vergence.losses.hint_proposals import Proposals, propose
+from vergence.losses.hint_verification import (
+    Verified,
+    candidate_errors,
+    hint_statistics,
+    judging_sources,
+    verify,
+)
+from vergence.losses.refinement import Refined, refine_labels
+from vergence.losses.segmentation import cross_entropy, generalised_cross_entropy, symmetric_cross_entropy
+from vergence.losses.self_supervised import Synthesis, Views, kept_pixels, synthesize
+from vergence.methods.base import trainable
+from vergence.methods.semhint_config import SemHintConfig
+from vergence.methods.supervised import to_size
+from vergence.methods.teacher import MeanTeacher
+from vergence.methods.three_ways import finest_disparity
+from vergence.methods.view_synthesis import ViewSynthesis
+from vergence.models.pretrained import load_transfer
+from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
+
+
+CLASS_LOSSES: dict[str, Callable[..., Tensor]] = {
+    "cross_entropy": cross_entropy,
+    "generalised": generalised_cross_entropy,
+    "symmetric": symmetric_cross_entropy,
+}
+
+
+class Opinion(NamedTuple):
+    """What the teacher (or the student) holds of a batch, without gradient."""
+
+    disparity: Tensor  # (B, 1, H, W)
+    probabilities: Tensor | None  # (B, K, H, W); None where classes are not learned
+
+
+class Hints(NamedTuple):
+    """Accepted pseudo-depth, and how it came about."""
+
+    inverse_depth: Tensor  # (B, 1, H, W), of the best proposal
+    mask: Tensor  # (B, 1, H, W) bool: accepted
+    proposals: Proposals
+    verified: Verified
+
+
+class SemHintMethod(ViewSynthesis):
+    """Depth, pose and segmentation, with hints and refined labels.
+
+    Args:
+        config: settings.
+        options: how frames are made; ``offsets`` says which sources there are, ``label_space`` which classes.
+        seed: of the tie-breaking noise.
+
+    Raises:
+        InputError: settings that contradict each other, no source frames, no label space, frames too small, or
+            networks that cannot be built.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("depth", "segmentation")
+
+    def __init__(self, config: SemHintConfig, options: FrameOptions, seed: int = 0) -> None:
+        super().__init__()
+        config.check()
+        self.config = config
+        if not options.label_space:
+            raise InputError(
+                "there is no label space; name label files with one in semhint.labels, or set "
+                "frames.options.label_space."
+            )
+        space = label_space(options.label_space)
+        self.classes: LabelSpace = space
+        if config.segmentation:
+            self.label_space = space
+        else:
+            self.tasks = ("depth",)  # type: ignore[misc]
+        self.network: MultiTaskNetwork = build_segmentation_network(config.network, len(space), depth=True)
+        self.check_size(options, self.network.encoder.strides[-1], config.network.encoder)
+        self.build_views(config, options, config.network.normalization, seed)
+        self.sky, self.dynamic, self.foreground = (
+            tuple(number for number, name in enumerate(space.classes) if name in names)
+            for names in (config.sky, config.dynamic, config.foreground)
+        )
+        self.reference: MeanTeacher | None = None
+        if config.second_stage and config.proposals_from == "teacher":  # of use in training only
+            self.reference = MeanTeacher(self.network, config.teacher_decay, average_buffers=True, train_mode=False)
+
+    def initialize(self) -> None:
+        """Take over weights from ``initialize_from``; InputError if the parts do not fit."""
+        if self.config.initialize_from is not None:
+            load_transfer(self.network, self.pose, self.config.initialize_from, self.config.initialize_parts)
+        if self.reference is not None:
+            self.reference.restart(self.network)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile encoder and pose network, in place."""
+        self.network.encoder.compile(*args, **kwargs)
+        if self.pose is not None:
+            self.pose.compile(*args, **kwargs)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        parts: dict[str, list[nn.Module]] = dict(self.network.parts())
+        if not self.config.segmentation:
+            parts.pop("segmentation", None)
+        for name, module in (("pose", self.pose), ("intrinsics", self.intrinsics_head)):
+            if module is not None:
+                parts[name] = [module]
+        groups = [
+            {"name": name, "params": [value for module in modules for value in trainable(module)]}
+            for name, modules in parts.items()
+        ]
+        return [group for group in groups if group["params"]]
+
+    def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
+        """The training step of 2.4."""
+        config, batch = self.config, batches["unlabelled"]
+        prediction = self.network(batch["jittered"][:, 0], segmentation=config.segmentation, depth=True)
+        views = self.views(batch, step)
+        disparities = {scale: disparity.float() for scale, disparity in prediction["disparities"].items()}
+        with torch.autocast(views.target.device.type, enabled=False):
+            finest = synthesize(disparities[min(disparities)], views, config.loss)
+            refined, hints = self.second_opinion(batch, views, finest, step)
+            if hints is not None and views.identity_error is not None:  # what has a hint keeps its photometric term
+                views = views._replace(identity_error=views.identity_error.masked_fill(hints.mask, torch.inf))
+            losses = self.seen_losses(disparities, views, finest)
+            if config.segmentation:
+                losses["segmentation"] = config.segmentation_weight * self._class_loss(prediction["logits"], refined)
+            if hints is not None:
+                losses["hint"] = self._hint_loss(disparities, hints, step)
+                losses |= self._hint_log(hints, refined.label)
+        return losses
+
+    def second_opinion(self, batch: Batch, views: Views, finest: Synthesis, step: int) -> tuple[Refined, Hints | None]:
+        """Labels and their weight, noisy or refined, and the hints of this step (none in the first stage)."""
+        config = self.config
+        if not config.uses_labels:
+            shape = views.target.shape
+            nothing = torch.full((shape[0], *shape[2:]), IGNORED_LABEL, device=views.target.device)
+            return Refined(nothing, views.target.new_zeros(nothing.shape)), None
+        noisy = batch["pseudo_label"]
+        labels = Refined(noisy[:, 0], (noisy[:, 0] != IGNORED_LABEL).to(views.target.dtype))
+        if step < config.start or not config.second_stage:
+            return labels, None
+        with torch.no_grad():
+            opinion = self._opinion(batch, finest)
+            inverse_depth, _ = disparity_to_depth(opinion.disparity, config.loss.min_depth, config.loss.max_depth)
+            confidence = batch["confidence"][:, 0]
+            if config.refine:
+                beta = config.refinement.beta * _ramp(step - config.start, config.beta_ramp)
+                labels = refine_labels(
+                    noisy[:, 0], opinion.probabilities, noisy[:, 1:], views, inverse_depth, config.refinement, beta,
+                    config.loss, classes=len(self.classes),
+                )  # fmt: skip
+                confidence = labels.weight
+            hints = None
+            if config.hints:
+                hints = self._hints(batch, views, finest, inverse_depth, labels.label, confidence)
+        return labels, hints
+
+    def _opinion(self, batch: Batch, finest: Synthesis) -> Opinion:
+        """Of the teacher on the clean target, or the student's own depth."""
+        images = batch["frames"][:, 0]
+        if self.reference is None:
+            low, high = 1 / self.config.loss.max_depth, 1 / self.config.loss.min_depth
+            return Opinion((finest.inverse_depth.detach() - low) / (high - low), None)
+        classes = self.config.segmentation and self.config.refine
+        prediction = self.reference.network(images, segmentation=classes, depth=True)
+        probabilities = to_size(prediction["logits"].float(), images).softmax(1) if classes else None
+        return Opinion(finest_disparity(prediction["disparities"], images), probabilities)
+
+    def _hints(
+        self, batch: Batch, views: Views, finest: Synthesis, inverse_depth: Tensor, labels: Tensor, confidence: Tensor
+    ) -> Hints:
+        """Propose planes (2.6), and accept what the images confirm (2.7)."""
+        config = self.config
+        error = finest.error.detach()
+        proposals = propose(
+            inverse_depth, labels, error, config.proposals, sky=self.sky, foreground=self.foreground,
+            far_value=1 / config.loss.max_depth, classes=len(self.classes),
+        )  # fmt: skip
+        if config.oracle:
+            verified = self._verified_by_truth(batch["depth"], proposals, finest.inverse_depth.detach())
+        else:
+            dynamic = self.dynamic if config.dynamic_guard else ()
+            judges = judging_sources(labels, dynamic, [offset == "s" for offset in self.offsets])
+            errors = candidate_errors(proposals.inverse_depth, views, config.loss, judges)
+            errors = errors.masked_fill_(~proposals.valid, torch.inf)
+            verified = verify(errors, error, views.identity_error, labels, confidence, config.verification)
+        best = proposals.inverse_depth.gather(1, verified.best)
+        return Hints(best, verified.mask, proposals, verified)
+
+    def _verified_by_truth(self, depth: Tensor, proposals: Proposals, inverse_depth: Tensor) -> Verified:
+        """Accept the proposal that is nearest to measured depth (metres), where it is nearer than depth is now.
+
+        Without a known scale, truth is brought to that of the prediction by the median of each image.
+        """
+        known = depth > 0
+        truth = torch.where(known, depth, torch.ones_like(depth)) / self.metres_per_unit
+        if self.scale != "metric":
+            ratio = (truth * inverse_depth).log().masked_fill(~known, torch.nan).flatten(1).nanmedian(1).values
+            truth = truth / ratio.nan_to_num().exp()[:, None, None, None]
+        wrong = (proposals.inverse_depth * truth).clamp(min=1e-6).log().abs().masked_fill(~proposals.valid, torch.inf)
+        least, best = wrong.min(dim=1, keepdim=True)
+        now = (inverse_depth * truth).log().abs()
+        return Verified(known & (least < now), best, (now - least).clamp(-1, 1))
+
+    def _class_loss(self, logits: Tensor, labels: Refined) -> Tensor:
+        """Mean over labelled pixels of weight times loss."""
+        counted = (labels.label != IGNORED_LABEL).to(labels.weight)
+        weight = labels.weight * counted * (counted.numel() / counted.sum().clamp(min=1))
+        return CLASS_LOSSES[self.config.segmentation_loss](logits.float(), labels.label, pixel_weight=weight)
+
+    def _hint_loss(self, disparities: dict[int, Tensor], hints: Hints, step: int) -> Tensor:
+        """Mean over the scales; every disparity is brought to full size before it becomes depth."""
+        config = self.config
+        form = config.hint_form
+        if form == "auto":
+            form = "log_l1" if self.scale == "metric" else "log_ratio"
+        target, size = 1 / hints.inverse_depth.clamp(min=1 / config.loss.max_depth), hints.mask.shape[-2:]
+        total = target.new_zeros(())
+        for disparity in disparities.values():
+            full = disparity
+            if disparity.shape[-2:] != size:
+                full = F.interpolate(disparity, size=size, mode="bilinear", align_corners=False)
+            _, depth = disparity_to_depth(full, config.loss.min_depth, config.loss.max_depth)
+            total = total + hint_loss(depth, target, hints.mask, form=form)
+        return config.hint_weight * _ramp(step - config.start, config.ramp) * total / len(disparities)
+
+    def _hint_log(self, hints: Hints, label: Tensor) -> dict[str, Tensor]:
+        """Shares of accepted hints, by class and by family of proposals, and their gain."""
+        names = self.classes.classes
+        found = hint_statistics(hints.verified, label, hints.proposals.family, len(names))
+        families = {f"won_{name}" for name in self.config.proposals.families}
+        logged = {}
+        for key, value in found.items():
+            number = key.removeprefix("accepted_class_")
+            if number != key:
+                logged[f"_hint_accepted/{names[int(number)]}"] = value
+            elif not key.startswith("won_") or key in families:
+                logged[f"_hint_{key}"] = value
+        return logged
+
+    def after_step(self, step: int) -> None:
+        """The teacher starts as the student of the first stage and then follows it."""
+        if self.reference is None:
+            return
+        if step < self.config.start:
+            if step + 1 == self.config.start:
+                self.reference.restart(self.network)
+            return
+        self.reference.update(self.network, None)
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        """``disparity`` and ``inverse_depth`` (B, 1, H, W), in 1 / training unit; ``logits`` (B, K, H, W)."""
+        prediction = self.network(images, segmentation=self.config.segmentation, depth=True)
+        disparity = finest_disparity(prediction["disparities"], images)
+        inverse_depth, _ = disparity_to_depth(disparity, self.config.loss.min_depth, self.config.loss.max_depth)
+        found = {"disparity": disparity, "inverse_depth": inverse_depth}
+        if self.config.segmentation:
+            found["logits"] = to_size(prediction["logits"].float(), images)
+        return found
+
+    @torch.no_grad()
+    def diagnose(self, batch: Batch) -> dict[str, Tensor]:
+        """Maps of view synthesis as of :class:`~vergence.methods.depth.DepthMethod`; with noisy labels in the batch
+        also ``noisy``, ``refined`` (B, H, W), ``weight`` (B, H, W), ``hint`` and ``hint_mask`` (B, 1, H, W)."""
+        views = self.views(batch, 0, noise=False)
+        found = self.predict(batch["frames"][:, 0])
+        seen = synthesize(found["disparity"], views, self.config.loss)
+        identity = views.identity_error if views.identity_error is not None else torch.zeros_like(seen.error)
+        maps = {
+            "inverse_depth": seen.inverse_depth,
+            "error": seen.error,
+            "identity_error": identity,
+            "kept": kept_pixels(seen, views),
+            "warped": seen.warped,
+        }
+        if "logits" in found:
+            maps["probabilities"] = found["logits"].softmax(1)
+        if "pseudo_label" in batch and self.config.second_stage:
+            labels, hints = self.second_opinion(batch, views, seen, self.config.start + self.config.beta_ramp)
+            maps |= {"noisy": batch["pseudo_label"][:, 0], "refined": labels.label, "weight": labels.weight}
+            if hints is not None:
+                maps |= {"hint": hints.inverse_depth, "hint_mask": hints.mask}
+        return maps
+
+
+def _ramp(done: int, length: int) -> float:
+    """0 to 1 within ``length`` steps."""
+    return 1.0 if length <= 0 else min(max(done / length, 0.0), 1.0)

@@ -1,0 +1,107 @@
+"""Settings of SemHint-MD: which semantic hints depth gets, how labels are refined, and when."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
+
+from vergence.data.frame_options import FrameOptions
+from vergence.errors import InputError
+from vergence.losses.hint_proposals import HintProposalConfig
+from vergence.losses.hint_verification import VerificationConfig
+from vergence.losses.refinement import RefinementConfig
+from vergence.losses.self_supervised import ViewLossOptions
+from vergence.methods.base import MethodConfig
+from vergence.methods.view_synthesis import ViewSynthesisConfig
+from vergence.models.segmentation_network import SegmentationNetworkConfig
+
+FOREGROUND = ("pole", "traffic light", "traffic sign")
+DYNAMIC = ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
+
+
+@dataclass
+class SemHintConfig(ViewSynthesisConfig, MethodConfig):
+    """Depth by view synthesis with a segmentation branch, hints from noisy labels and refined labels (semhint 2)."""
+
+    network: SegmentationNetworkConfig = field(default_factory=lambda: SegmentationNetworkConfig(shared_blocks=4))
+    loss: ViewLossOptions = field(default_factory=lambda: ViewLossOptions(normalise="kept"))
+    labels: str = ""
+    """Label port: a segmentation run, a folder that ``vergence predict --labels`` wrote, "manifest" (columns
+    pseudo_label and confidence), or "truth" (the data's own labels: the oracle)."""
+    segmentation: bool = True
+    """Learn the segmentation branch; without it the labels only give hints."""
+    segmentation_weight: float = 0.3
+    segmentation_loss: Literal["cross_entropy", "generalised", "symmetric"] = "cross_entropy"
+    """The latter two bear heavily wrong labels better."""
+    hints: bool = True
+    """Propose depth from regions of one class, and learn what the images confirm."""
+    hint_weight: float = 1.0
+    hint_form: Literal["auto", "log_l1", "log_ratio"] = "auto"
+    """ln(1 + |D - D*|), or |ln D - ln D*|, which a free scale does not change; auto: the latter without stereo."""
+    refine: bool = True
+    """Refine the labels by the other views and depth before they are used."""
+    teacher_decay: float = 0.999
+    proposals_from: Literal["teacher", "student"] = "teacher"
+    """Whose depth the planes are fitted to, and whose classes join the vote."""
+    start: int = 0
+    """Step from which hints, refinement and the teacher work: the end of the first stage (2.10)."""
+    ramp: int = 0
+    """Steps after ``start`` in which the weight of hints grows from 0 to 1."""
+    beta_ramp: int = 0
+    """Steps after ``start`` in which the share of the network's own opinion of the classes grows to its largest."""
+    sky: tuple[str, ...] = ("sky",)
+    """Classes that are as far as depth goes."""
+    dynamic: tuple[str, ...] = DYNAMIC
+    """Classes that move by themselves: only a stereo partner can confirm their hints (the dynamic guard)."""
+    dynamic_guard: bool = True
+    foreground: tuple[str, ...] = (*FOREGROUND, *DYNAMIC)
+    """Classes whose outlines the "borders" family pulls depth edges to."""
+    oracle: bool = False
+    """Verify hints by measured depth instead of the images: an upper bound for studies."""
+    proposals: HintProposalConfig = field(default_factory=HintProposalConfig)
+    verification: VerificationConfig = field(default_factory=VerificationConfig)
+    refinement: RefinementConfig = field(default_factory=RefinementConfig)
+    initialize_from: str | None = None
+    """A depth, segmentation or semhint run, or weights file, to start from."""
+    initialize_parts: tuple[str, ...] = ("encoder", "decoder", "pose")
+
+    @property
+    def uses_labels(self) -> bool:
+        """Whether any part reads the noisy labels."""
+        return self.segmentation or self.hints
+
+    @property
+    def second_stage(self) -> bool:
+        """Whether there is anything but the two losses of the first stage."""
+        return self.hints or (self.refine and self.segmentation)
+
+    def label_port_of(self, role: str) -> str:
+        return self.labels if self.uses_labels else ""
+
+    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
+        """Noisy labels of the target, or of all frames where the views vote; measured depth for the oracle alone."""
+        wanted: Literal["", "target", "all"] = ""
+        if self.uses_labels:
+            wanted = "all" if self.refine and self.second_stage else "target"
+        return replace(options, load_pseudo_label=wanted, load_depth=self.oracle and self.hints)
+
+    def for_loading(self, keep_reference: bool = False) -> Self:
+        return replace(
+            self,
+            network=replace(self.network, weights="none"),
+            pose=replace(self.pose, weights="none"),
+            hints=self.hints and keep_reference,
+            refine=self.refine and keep_reference,
+            initialize_from=None,
+        )
+
+    def check(self) -> None:
+        """InputError for settings that contradict each other."""
+        if self.uses_labels and not self.labels:
+            raise InputError(
+                "semhint learns from noisy labels and there are none; set semhint.labels to a segmentation run, a "
+                "folder that vergence predict --labels wrote, manifest, or truth."
+            )
+        if not 0 <= self.teacher_decay <= 1:
+            raise InputError(f"semhint.teacher_decay is {self.teacher_decay}; give 0 to 1, such as 0.999.")
+        for name in ("start", "ramp", "beta_ramp", "segmentation_weight", "hint_weight"):
+            if getattr(self, name) < 0:
+                raise InputError(f"semhint.{name} is {getattr(self, name)}; give 0 or more.")
