@@ -99,7 +99,7 @@ def test_a_tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "frames.options.height": 64,
         "frames.options.width": 96,
         "frames.workers": 0,
-        "corda.network.encoder": "resnet18",
+        "corda.network.encoder": "test_resnet",
         "corda.network.weights": "none",
         "corda.network.width": 16,
         "train.steps": 2,

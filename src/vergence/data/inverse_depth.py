@@ -84,3 +84,12 @@ def check_metres(maps: Sequence[NDArray[np.floating]], source: str) -> None:
         f"{said}, too near for streets (expected {_PLAUSIBLE[0]:g} to {_PLAUSIBLE[1]:g}); it may be inverse or "
         "normalised depth: give metres, or name estimates in the column estimate."
     )
+
+
+def near_is_dark(estimates: Sequence[NDArray[np.floating]]) -> bool:
+    """Whether estimates (H, W) say that the world is nearer above than below, all of them: they may be depth.
+
+    What is below is nearer for a camera that looks ahead, in a street or a room.
+    """
+    halves = [(one[: len(one) // 2], one[len(one) // 2 :]) for one in estimates]
+    return bool(halves) and all(above.size and below.mean() < above.mean() for above, below in halves)

@@ -12,7 +12,7 @@ from vergence.data.estimate_files import read_estimate
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import PSEUDO_COLUMNS
 from vergence.data.images import frame_depth
-from vergence.data.inverse_depth import check_metres
+from vergence.data.inverse_depth import check_metres, near_is_dark
 from vergence.data.label_corruption import LabelCorruption
 from vergence.data.layouts import resolve_input
 from vergence.data.loading import FrameLoader, build_loader
@@ -224,8 +224,14 @@ def _check_depth(dataset: FrameDataset) -> None:
         _log.warning("%d of %d frames have no depth to learn from", len(dataset.rows) - len(given), len(dataset.rows))
     seen = evenly_spaced(given, _DEPTHS_SEEN)
     if column == "estimate":
-        for row in seen:
-            read_estimate(manifest.path(row, "estimate"))
+        estimates = [read_estimate(manifest.path(row, "estimate")) for row in seen]
+        if near_is_dark(estimates):
+            _log.warning(
+                "estimates of %s are darker below than above in all %d frames that were looked at, as depth is; they "
+                "must be inverse depth, near and bright: metres belong in the column depth",
+                manifest.name,
+                len(seen),
+            )
         return
     maps = [depth for row in seen if (depth := frame_depth(manifest, row)) is not None]
     check_metres(maps, f"measured depth of {manifest.name}")
