@@ -38,7 +38,6 @@ from vergence.methods.view_synthesis import ViewSynthesis
 from vergence.models.pretrained import load_transfer
 from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
 
-
 CLASS_LOSSES: dict[str, Callable[..., Tensor]] = {
     "cross_entropy": cross_entropy,
     "generalised": generalised_cross_entropy,
