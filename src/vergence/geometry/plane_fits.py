@@ -22,6 +22,9 @@ LEAST_PIXELS = 6
 LEAST_VARIANCE = 0.15
 """Pixels squared, across a region's long side: 0 for a line, 0.125 for a diagonal staircase, 0.25 for two lines."""
 
+FIRST_COLUMNS = {1: (0,), 2: (0, 1), 3: (0, 2, 1), 4: (0, 2, 1, 3)}
+"""Of each row in turn, in a lattice that leaves out pixels."""
+
 
 class PlaneFits(NamedTuple):
     """Planes of all regions."""
@@ -32,9 +35,9 @@ class PlaneFits(NamedTuple):
 
 @lru_cache(maxsize=16)
 def pixel_lattice(height: int, width: int, stride: int, device: torch.device) -> Tensor:
-    """Flat indices (n,) of one pixel in ``stride``, such that every row and every column is met."""
+    """Flat indices (n,) of one pixel in ``stride`` (1 to 4) of each row, such that every column is met, too."""
     y, x = torch.arange(height)[:, None], torch.arange(width)
-    first = (y * (stride // 2) + y // 2) % stride
+    first = torch.tensor(FIRST_COLUMNS[stride])[y % stride]
     return ((x - first) % stride == 0).flatten().nonzero()[:, 0].to(device)
 
 
@@ -136,18 +139,22 @@ def _fit(
     spread = regions.at_pixels(size)
     x, y = x * spread, y * spread
 
-    terms = torch.stack((x * x, x * y, y * y, x, y, ones, x * q, y * q, q))
+    basis = torch.stack((x, y, ones))
+    terms = torch.cat((torch.stack((x * x, x * y, y * y)), basis))
     weight, known = reliable, trusted.clamp(min=1)
-    a, b, c, residual = x, x, x, x
-    for turn in range(rounds + 1):
-        a, b, c = _solve(regions.sums(terms * weight), RIDGE * known)
-        residual = (regions.at_pixels(a) * x).addcmul_(regions.at_pixels(b), y).add_(regions.at_pixels(c)).sub_(q)
-        residual.abs_()
+    a, b, c = torch.zeros_like(mean_x), torch.zeros_like(mean_x), torch.zeros_like(mean_x)
+    residual = q
+    for turn in range(rounds + 1):  # what is left is fitted: rounding of large sums does not stay
+        weighted = weight * residual
+        by_x, by_y, by_one = _solve(regions.sums(torch.cat((terms * weight, basis * weighted))), RIDGE * known)
+        a, b, c = a + by_x, b + by_y, c + by_one
+        residual = q - regions.at_pixels(a) * x
+        residual.sub_(regions.at_pixels(b) * y).sub_(regions.at_pixels(c))
         if turn < rounds:
-            scale = (regions.sums((residual * reliable)[None])[0] / known).clamp_(min=LEAST_SCALE)
+            scale = (regions.sums((residual.abs() * reliable)[None])[0] / known).clamp_(min=LEAST_SCALE)
             ratio = residual * regions.at_pixels(1 / (SOFTNESS * scale))
             weight = reliable / ratio.square_().add_(1).square_()
-    agreeing = regions.sums((residual < 0.05 * q + 0.025).to(q.dtype)[None])[0]
+    agreeing = regions.sums((residual.abs() < 0.05 * q + 0.025).to(q.dtype)[None])[0]
     ok = (agreeing > INLIER_SHARE * number) & (trusted >= LEAST_PIXELS) & (across >= LEAST_VARIANCE)
     a, b = a * size, b * size  # per pixel; then per frame, from its middle
     c = c + a * (width / 2 - mean_x) + b * (height / 2 - mean_y)

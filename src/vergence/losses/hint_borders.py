@@ -42,7 +42,7 @@ def edge_strength(x: Tensor) -> Tensor:
 
 
 def edge_matches(depth_edges: Tensor, label_edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Nearest label edge pixel within +-7 x +-3 of every depth edge pixel, at most one match in 5 x 5 pixels.
+    """Nearest label edge pixel within +-7 x +-3 of every depth edge pixel, at most one match in a block of 5 x 5.
 
     Both (B, H, W) bool. Returns matched (B, H, W) bool, and dx, dy (B, H, W) int64 of s - o.
     """
@@ -53,10 +53,11 @@ def edge_matches(depth_edges: Tensor, label_edges: Tensor) -> tuple[Tensor, Tens
     distance = (dx.square() + dy.square()).float()[:, None, None]
     nearest, index = torch.where(windows > 0, distance, torch.inf).min(dim=1)
     matched = depth_edges & nearest.isfinite()
-    # one in a window: the shortest, ties by place
+    # one in a block: the shortest, ties by place
     place = torch.arange(height * width, device=dx.device, dtype=torch.float64).view(1, height, width)
     order = torch.where(matched, -(nearest.double() + place / (height * width)), -torch.inf)
-    best = F.max_pool2d(order[:, None], THINNING, 1, THINNING // 2)[:, 0]
+    best = F.max_pool2d(order[:, None], THINNING, THINNING, ceil_mode=True)
+    best = best.repeat_interleave(THINNING, 2).repeat_interleave(THINNING, 3)[:, 0, :height, :width]
     matched = matched & (order == best)
     return matched, dx[index], dy[index]
 
@@ -100,10 +101,11 @@ def morph_field(matched: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
 def border_candidates(q: Tensor, foreground: Tensor) -> Tensor:
     """q (B, 1, H, W) with its edges pulled onto the outline of the foreground (B, H, W) bool; NaN where nothing moves.
 
-    Depth edges: Sobel strength above 0.011 of q over its largest value, as the sigmoid output would have it.
+    Depth edges: where q over its largest value changes by more than 0.011 a pixel (the Sobel sum is 8 times that), so
+    that ground seen at a slant is no edge.
     """
     relative = q / q.amax(dim=(2, 3), keepdim=True).clamp(min=1e-12)
-    depth_edges = edge_strength(relative)[:, 0] > DEPTH_EDGE
+    depth_edges = edge_strength(relative)[:, 0] > 8 * DEPTH_EDGE
     label_edges = edge_strength(foreground.to(q.dtype)[:, None])[:, 0] > LABEL_EDGE
     field = morph_field(*edge_matches(depth_edges, label_edges))
     height, width = q.shape[-2:]
