@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from vergence import __version__
+from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.config import load_config
 from vergence.engine.evaluate import evaluate
 from vergence.engine.train import train
@@ -62,7 +63,7 @@ def score(
     return rows
 
 
-def labelled_rows(run: Path, data: Path, **options: Any) -> list[dict[str, Any]]:
+def labelled_rows(run: LoadedRun | Path, data: Path, **options: Any) -> list[dict[str, Any]]:
     """One row for the trained network of a segmentation run: mIoU and what it depends on."""
     result = evaluate(run, data, baselines=False, **options)["segmentation"]
     (row,) = [row for row in result["rows"] if row["name"] == "trained"]

@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.studies.common import labelled_rows, paired_summary, read_rows, trained, write_rows
 from benchmarks.studies.corda_maps import AUROC, rank_errors
 from benchmarks.studies.three_ways import overrides
+from vergence.engine.checkpoint import load_run
 
 KEYS = ("pair", "study", "variant", "seed", "steps")
 STUDIES = ("steps", "depth", "mixing")
@@ -54,12 +55,13 @@ def depth_settings(source: str, target: str) -> list[str]:
 
 def row_of(run: Path, options: argparse.Namespace, adapts: bool) -> dict[str, Any]:
     """Scores of a finished run; columns of what it does not have are empty."""
-    (row,) = labelled_rows(run, options.target, limit=options.limit)
+    loaded = load_run(run)
+    (row,) = labelled_rows(loaded, options.target, limit=options.limit)
     ranks = rank_errors(run, options.target, options.ranked) if adapts else {}
     named = {name: round(ranks[name], 5) if name in ranks else "" for name in RANKS}
     scores = {name: row.pop(name) for name in ("miou", "pixel_accuracy")}
     about = {"ranked_frames": options.ranked if adapts else ""}
-    about |= {name: Path(getattr(options, name)).name for name in ("source_depth", "target_depth")}
+    about |= {f"{role}_depth": Path(loaded.config.section.depth_of(role)).name for role in ("source", "target")}
     return {**scores, **named, **about, **row}
 
 

@@ -119,7 +119,7 @@ def domains(tmp_path_factory):
 
 
 DOMAINS = ["source", "target", "mixed, colours changed", "label of the mixed image", "pseudo-label of the target",
-           "confidence", "difficulty of the target", "of the mixed image"]  # fmt: skip
+           "confidence", "difficulty of the target", "difficulty of the mixed image"]  # fmt: skip
 
 
 def shown(page):
@@ -131,7 +131,9 @@ def shown(page):
 
 
 def test_two_domains(domains):
-    part, samples = shown(write_report(domains, images=1).read_text())
+    page = write_report(domains, images=1).read_text()
+    part, samples = shown(page)
+    assert re.search(r"Source domain</dt><dd>\S+/source/all.csv", page)
     assert samples == [DOMAINS] * 3
     assert "one draw, with the run&#39;s seed" in part
     assert re.search(r"mixed, colours changed <span>· \d+% source", part)

@@ -166,7 +166,10 @@ def _domains_panel(
     pictures.append(_classes("pseudo-label of the target", found["pseudo_label"][place], space, seen))
     pictures.append(_confidence(found["confidence"][place]))
     bars = [_confidence_bar()]
-    for name, title in {"difficulty": "difficulty of the target", "mixed_difficulty": "of the mixed image"}.items():
+    for name, title in {
+        "difficulty": "difficulty of the target",
+        "mixed_difficulty": "difficulty of the mixed image",
+    }.items():
         if name in found:
             hard = 1 - found[name][place, 0].double().numpy()
             pictures.append(colour_picture(title, hard, _UNIT, _DIFFICULTY_MAP, f"mean {hard.mean():.2f}"))

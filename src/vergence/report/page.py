@@ -113,6 +113,7 @@ def facts(config: Mapping[str, Any], records: Sequence[Record], digest: str = ""
         "Recipe": config.get("recipe"),
         "Method": method,
         "Training data": setting(config, "frames", "source"),
+        "Source domain": setting(config, "frames", "source_domain"),
         "Training data digest": start.get("data_digest") or start.get("data") or digest,
         "Frames seen at": size,
         "Learns from": _sources(options.get("offsets")) if depth else "labels",
