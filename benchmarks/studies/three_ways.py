@@ -95,8 +95,7 @@ def main() -> None:
             if left_out or tuple(str(identity[key]) for key in KEYS) in done:
                 continue
             words = [*settings, *overrides(train__seed=seed, train__steps=options.steps, train__evaluate_every=0)]
-            if labels is not None:
-                words += overrides(frames__labelled__count=labels)
+            words += overrides(frames__labelled__count="null" if labels is None else labels)
             if study == "selection":
                 words += overrides(frames__labelled__file=selected(options, variant, seed))
             same = (labels, " ".join(words))
