@@ -127,7 +127,7 @@ def _check(inverse_depth: Tensor, labels: Tensor, error: Tensor, config: HintPro
 
 def _planes(q: Tensor, regions: Tensor, count: int, error: Tensor, config: HintProposalConfig) -> Tensor:
     """Planes (B, M, H, W) of region maps (B, M, H, W); NaN where there is none."""
-    maps, height, width = regions.shape[1:]
+    height, width = regions.shape[2:]
     stride = min(max(height * width // config.fit_pixels, 1), 4)
     sample = pixel_lattice(height, width, stride, q.device)
     inside = regions.flatten(2).index_select(2, sample)

@@ -1,0 +1,79 @@
+"""What hints of depth cost: proposals, their errors and their verification, against a whole depth training step.
+
+    python -m benchmarks.speed.semhint_step                     # 192 x 640, batch 4, ResNet-18
+    python -m benchmarks.speed.semhint_step --height 96 --width 192 --encoder efficientnet_lite0
+
+All are timed in turn in one process; ratios are of medians. The goal is at most 0.60 on a CPU.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
+from benchmarks.speed.step import build, full_step
+from vergence.losses.hint_proposals import HintProposalConfig, propose
+from vergence.losses.hint_verification import VerificationConfig, candidate_errors, verify
+from vergence.losses.self_supervised import synthesize
+
+CLASSES = 19
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--height", type=int, default=192)
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--families", nargs="+", default=["components", "cells"])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, help="CSV file to append to")
+    options = parser.parse_args()
+    method, size = build(options, True), (options.height, options.width)
+    batch = random_batch(options.batch, *size, options.device)
+    with torch.no_grad():
+        views = method.views(batch, 0)
+        generator = torch.Generator().manual_seed(1)
+        coarse = torch.rand(options.batch, CLASSES + 1, size[0] // 24, size[1] // 24, generator=generator)
+        smooth = F.interpolate(coarse.to(options.device), size=size, mode="bilinear")
+        labels = smooth[:, :CLASSES].argmax(dim=1)  # patches of some hundred pixels
+        now = synthesize(0.1 + 0.2 * smooth[:, CLASSES:], views, method.config.loss)
+    loss, proposing, verifying = method.config.loss, HintProposalConfig(families=options.families), VerificationConfig()
+
+    def proposals():
+        return propose(now.inverse_depth, labels, now.error, proposing, classes=CLASSES)
+
+    found = proposals()
+    errors = candidate_errors(found.inverse_depth, views, loss)
+
+    def verification():
+        return verify(errors, now.error, views.identity_error, labels, None, verifying, found.valid)
+
+    calls = {
+        "depth step": lambda: full_step(method, batch, None),
+        "proposals": proposals,
+        "errors": lambda: candidate_errors(found.inverse_depth, views, loss),
+        "verification": verification,
+    }
+    times = in_turn(calls, options.rounds, options.device, lambda: method.zero_grad(set_to_none=True))
+    times["hints, together"] = sum(times[name] for name in list(calls)[1:])
+    print(
+        f"{options.encoder} {options.height}x{options.width} batch {options.batch} on {options.device}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}, {errors.shape[1]} candidates"
+    )
+    rows = []
+    for name, median in times.items():
+        ratio = median / times["depth step"]
+        print(f"{name:16} {median:8.3f} s  {ratio:6.3f}")
+        rows.append({"variant": name, "seconds": round(median, 4), "ratio": round(ratio, 3)})
+    if options.out:
+        about = {"encoder": options.encoder, "size": f"{options.height}x{options.width}", "batch": options.batch}
+        about["families"] = "+".join(options.families)
+        append_rows(options.out, [about | stamp(options.device) | row for row in rows])
+
+
+if __name__ == "__main__":
+    main()
