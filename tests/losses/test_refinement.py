@@ -283,3 +283,11 @@ def test_bad_input(toy: Scene) -> None:
         refined(toy, toy.labels, toy.source_labels[:, :1])
     with pytest.raises(ValueError, match="window=4 must be odd"):
         refined(toy, toy.labels, toy.source_labels, replace(CONFIG, window=4))
+
+
+def test_nothing_waits_for_a_value(toy: Scene) -> None:
+    """On tensors without values, anything that reads one raises: a GPU would have to be waited for."""
+    views = Views(*(part.to("meta") if isinstance(part, Tensor) else None for part in toy.views[:4]), None, None, None)  # type: ignore[arg-type]
+    given = [part.to("meta") for part in (toy.labels, torch.rand(1, CLASSES, HEIGHT, WIDTH), toy.source_labels)]
+    label, weight = refine_labels(*given, views, toy.inverse_depth.to("meta"), CONFIG, 0.5)
+    assert label.shape == weight.shape == toy.labels.shape
