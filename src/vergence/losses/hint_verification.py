@@ -70,7 +70,7 @@ def candidate_errors(
         warped = warp(views.sources, grid, options.align_corners)
         error = photometric_error(warped, views.target, options.ssim_weight, views.statistics)
         seen = inside[:, :, 0] if judges is None else inside[:, :, 0] & judges
-        torch.amin(error.masked_fill_(~seen, torch.inf), dim=1, out=errors[:, candidate])
+        errors[:, candidate] = error.masked_fill_(~seen, torch.inf).amin(dim=1)
     return errors
 
 
