@@ -261,6 +261,7 @@ def test_depth_and_classes_in_one_pass(tmp_path):
         "plain-segmentation-working.json",
         "plain-segmentation-working.csv",
         "plain-segmentation-working-segmentation.csv",
+        "plain-segmentation-working-depth-classes.csv",
     }
 
 

@@ -14,6 +14,7 @@ from vergence.data.manifest import Manifest
 from vergence.engine.baselines import untrained_method
 from vergence.engine.checkpoint import LoadedRun, load_run
 from vergence.engine.evaluate_depth import DepthEvaluation
+from vergence.engine.evaluate_regions import class_rows
 from vergence.engine.evaluate_segmentation import SegmentationEvaluation
 from vergence.engine.inputs import (
     evenly_spaced,
@@ -214,7 +215,10 @@ def _evaluate(
             result["odometry"] = motion
         elif not parts:
             raise InputError(f"{manifest.name} has no three frames in a row with poses; evaluate on longer sequences.")
-        return result, {part.task: part.image_rows() for part in parts}
+        tables = {part.task: part.image_rows() for part in parts}
+        if by_class := class_rows(result["rows"]):
+            tables["depth-classes"] = by_class
+        return result, tables
     finally:
         run.method.train(training)
 

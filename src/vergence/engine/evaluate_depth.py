@@ -1,20 +1,31 @@
 """Depth of a run against measured depth, beside the input-free answer and the untrained network."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.manifest import Manifest
 from vergence.engine.baselines import MeanInverseDepth, input_free_of_run
 from vergence.engine.checkpoint import LoadedRun
-from vergence.engine.inputs import ground_truth
+from vergence.engine.evaluate_regions import RegionScores, regions_space
+from vergence.engine.inputs import ground_truth, ground_truth_label, has_label
 from vergence.engine.scores import Scores, image_rows
 from vergence.errors import InputError
 from vergence.methods import Method
 from vergence.metrics.depth import DepthProtocol
+
+
+class DepthTruth(NamedTuple):
+    """What one image is scored against."""
+
+    depth: NDArray[np.float32]
+    """(H, W) metres, 0 = none."""
+    label: NDArray[np.uint8] | None
+    """(H', W') class ids, 255 = none, where the row has a label and it is known what it means."""
 
 
 class DepthEvaluation:
@@ -41,13 +52,19 @@ class DepthEvaluation:
             if self._mean is not None:
                 self.predictors.append(Scores("input_free", origin))
             self.predictors.append(Scores("untrained", untrained_note))
+        self._space = regions_space(run, manifest, rows)
+        self._regions: dict[str, RegionScores] = {}
 
-    def truth(self, index: int) -> NDArray[np.float32]:
-        """What a row is scored against: (H, W) metres, 0 = none."""
-        return ground_truth(self.manifest, index)
+    def truth(self, index: int) -> DepthTruth:
+        """What a row is scored against."""
+        label = None
+        if self._space is not None and has_label(self.manifest, index):
+            label = ground_truth_label(self.manifest, index, self._space)
+        return DepthTruth(ground_truth(self.manifest, index), label)
 
-    def add(self, index: int, truth: NDArray[np.float32], maps: dict[str, dict[str, Tensor]]) -> None:
+    def add(self, index: int, found_truth: DepthTruth, maps: dict[str, dict[str, Tensor]]) -> None:
         """Score one image; ``maps`` holds ``inverse_depth`` (1, h, w) of each method by name."""
+        truth, label = found_truth
         for scores in self.predictors:
             if scores.name == "input_free":
                 assert self._mean is not None
@@ -56,6 +73,9 @@ class DepthEvaluation:
                 found = maps[scores.name]["inverse_depth"][0].float().cpu()
                 inverse_depth, own = in_units(found, self.methods[scores.name], self.protocol), self.protocol
             scores.add(self.manifest[index].image, inverse_depth, truth, own)
+            if label is not None and self._space is not None:
+                regions = self._regions.setdefault(scores.name, RegionScores(self._space))
+                regions.add(inverse_depth, torch.from_numpy(truth), torch.from_numpy(label), own)
 
     def result(self) -> dict[str, Any]:
         """Rows and the protocol; InputError where no pixel of any image counted."""
@@ -65,6 +85,9 @@ class DepthEvaluation:
                 "choose another protocol."
             )
         rows = [scores.summary() for scores in self.predictors if scores.errors]
+        for row in rows:
+            if row["name"] in self._regions:
+                row |= self._regions[row["name"]].summary()
         method = self.run.method
         return {
             "name": self.protocol.name,

@@ -22,6 +22,8 @@ def tables(result: dict[str, Any]) -> list[Table]:
         found += [segmentation_table(result["segmentation"]), class_table(result["segmentation"])]
     if result["rows"]:
         found.append(table(result))
+        if any("class_abs_rel" in row for row in result["rows"]):
+            found.append(region_table(result["rows"]))
     if "odometry" in result:
         found.append(odometry_table(result["odometry"]))
     return found
@@ -46,22 +48,42 @@ def segmentation_table(part: dict[str, Any]) -> Table:
 
 def class_table(part: dict[str, Any]) -> Table:
     """IoU of each class, trained and input-free; two classes side by side where there are many."""
-    shown = _empty("IoU per class, percent")
-    classes = list(part["rows"][0]["class_iou"])
     rows = [row for row in part["rows"] if row["name"] != "untrained"]
-    columns = 1 if len(classes) <= _BLOCK else 2
-    height = math.ceil(len(classes) / columns)
+    lines = {name: [percent(row["class_iou"][name]) for row in rows] for name in part["rows"][0]["class_iou"]}
+    return _side_by_side("IoU per class, percent", [row["name"] for row in rows], lines)
+
+
+def region_table(rows: list[dict[str, Any]]) -> Table:
+    """Depth at borders of objects, and its abs_rel by class, trained and input-free."""
+    rows = [row for row in rows if row["name"] != "untrained" and "class_abs_rel" in row]
+    lines = {}
+    if any("border_distance" in row for row in rows):
+        lines["borders, px"] = [f"{row['border_distance']:.2f}" for row in rows]
+        lines["within 3 px"] = [percent(row["border_recall"]) + "%" for row in rows]
+    for name, pixels in rows[0]["class_pixels"].items():
+        if pixels:
+            lines[name] = [f"{row['class_abs_rel'][name]:.3f}" for row in rows]
+    title = "Depth: distance of object borders to edges of depth; abs_rel per class"
+    return _side_by_side(title, [row["name"] for row in rows], lines)
+
+
+def _side_by_side(title: str, names: list[str], lines: dict[str, list[str]]) -> Table:
+    """Lines by name, in two columns where there are many."""
+    shown = _empty(title)
+    listed = list(lines)
+    columns = 1 if len(listed) <= _BLOCK else 2
+    height = math.ceil(len(listed) / columns)
     for _ in range(columns):
         shown.add_column("", no_wrap=True)
-        for row in rows:
-            shown.add_column(row["name"], justify="right", no_wrap=True)
+        for name in names:
+            shown.add_column(name, justify="right", no_wrap=True)
     for line in range(height):
         cells: list[str] = []
         for place in range(columns):
             k = line + place * height
-            name = classes[k] if k < len(classes) else ""
+            name = listed[k] if k < len(listed) else ""
             cells.append(name[:_LONGEST] if columns > 1 else name)
-            cells += [percent(row["class_iou"][name]) if name else "" for row in rows]
+            cells += lines[name] if name else [""] * len(names)
         shown.add_row(*cells)
     return shown
 

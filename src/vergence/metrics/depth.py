@@ -116,16 +116,17 @@ def resize_inverse_depth(inverse_depth: Tensor, size: tuple[int, int] | torch.Si
     return resized[0, 0]
 
 
-def score_inverse_depth(inverse_depth: Tensor, ground_truth: Tensor, protocol: DepthProtocol) -> DepthScore:
-    """Score one prediction: resize the *inverse* depth to the truth's size, invert, mask, scale, clip, compare.
+class Compared(NamedTuple):
+    """Truth (N,) and scaled prediction (N,) of the pixels that count (H, W) bool, and the scaling ratio."""
 
-    Args:
-        inverse_depth: (h, w), in 1 / metres or unscaled.
-        ground_truth: (H, W) metres, 0 = none.
+    truth: Tensor
+    prediction: Tensor
+    mask: Tensor
+    ratio: Tensor
 
-    Returns:
-        NaN errors with 0 pixels where no truth counts.
-    """
+
+def compare(inverse_depth: Tensor, ground_truth: Tensor, protocol: DepthProtocol) -> Compared:
+    """Resize *inverse* depth (h, w) to the truth's size (H, W), invert, mask, scale and clip; float64."""
     if inverse_depth.ndim != 2 or ground_truth.ndim != 2:
         raise ValueError(
             f"inverse depth and truth have shapes {tuple(inverse_depth.shape)} and {tuple(ground_truth.shape)}, "
@@ -136,15 +137,45 @@ def score_inverse_depth(inverse_depth: Tensor, ground_truth: Tensor, protocol: D
     prediction = 1 / resize_inverse_depth(inverse_depth, ground_truth.shape)[mask].double()
     truth = ground_truth[mask]
     ratio = truth.new_ones(())
-    if len(truth) == 0:
-        return DepthScore(truth.new_full((7,), torch.nan), ratio * torch.nan, torch.tensor(0))
     if protocol.scale == "median":
         ratio = median(truth) / median(prediction)
         prediction = prediction * ratio
     elif protocol.scale != "none":
         prediction = prediction * float(protocol.scale)
-    errors = depth_errors(truth, prediction.clamp(protocol.min_depth, protocol.max_depth))
-    return DepthScore(errors, ratio, torch.tensor(len(truth)))
+    return Compared(truth, prediction.clamp(protocol.min_depth, protocol.max_depth), mask, ratio)
+
+
+def score_inverse_depth(inverse_depth: Tensor, ground_truth: Tensor, protocol: DepthProtocol) -> DepthScore:
+    """Score one prediction under a protocol; see :func:`compare`.
+
+    Args:
+        inverse_depth: (h, w), in 1 / metres or unscaled.
+        ground_truth: (H, W) metres, 0 = none.
+
+    Returns:
+        NaN errors with 0 pixels where no truth counts.
+    """
+    truth, prediction, _, ratio = compare(inverse_depth, ground_truth, protocol)
+    if len(truth) == 0:
+        return DepthScore(truth.new_full((7,), torch.nan), ratio * torch.nan, torch.tensor(0))
+    return DepthScore(depth_errors(truth, prediction), ratio, torch.tensor(len(truth)))
+
+
+def class_errors(found: Compared, label: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Sum of |g - p| / g over the pixels of each class (K,) and their number (K,), both float64.
+
+    Args:
+        found: one image, compared.
+        label: (H, W) class ids at the truth's size; other ids than 0 to K - 1 do not count.
+        classes: K.
+    """
+    if label.shape != found.mask.shape:
+        raise ValueError(f"label has shape {tuple(label.shape)}, expected that of the truth {tuple(found.mask.shape)}")
+    ids = label[found.mask].long()
+    valid = (ids >= 0) & (ids < classes)
+    relative = ((found.truth - found.prediction).abs() / found.truth)[valid]
+    counts = torch.bincount(ids[valid], minlength=classes).double()
+    return torch.bincount(ids[valid], weights=relative, minlength=classes), counts
 
 
 class DepthMetric(Metric):
