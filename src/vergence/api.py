@@ -40,9 +40,14 @@ def train(recipe: str | Path, out: str | Path, data: str | Path | None = None, o
         Interrupted: SIGINT or SIGTERM came; a checkpoint is written.
     """
     from vergence.engine.config import load_config
+    from vergence.engine.flywheel_config import is_flywheel
     from vergence.engine.state import check_folder
     from vergence.engine.train import train as run_training
 
+    if is_flywheel(recipe):
+        from vergence.report.flywheel_page import start_flywheel_with_pages
+
+        return start_flywheel_with_pages(recipe, Path(out), data, overrides)
     check_folder(Path(out), resume=False)
     return run_training(load_config(recipe, overrides, data), out)
 
@@ -55,10 +60,15 @@ def resume(run: str | Path, overrides: Overrides = ()) -> Path:
         overrides: settings to change, such as ``{"train.steps": 20000}`` to train longer.
     """
     from vergence.engine.config import load_config
+    from vergence.engine.flywheel_config import is_flywheel_folder
     from vergence.engine.state import check_folder
     from vergence.engine.train import train as run_training
 
     check_folder(Path(run), resume=True)
+    if is_flywheel_folder(Path(run)):
+        from vergence.report.flywheel_page import resume_flywheel_with_pages
+
+        return resume_flywheel_with_pages(Path(run), overrides)
     return run_training(load_config(Path(run) / "recipe.yaml", overrides), run, resume=True)
 
 
@@ -223,8 +233,13 @@ def report(run: str | Path, out: str | Path | None = None, data: str | Path | No
         data: manifest, folder or video to take pictures from; default the run's evaluation data.
         images: how many frames to show.
     """
+    from vergence.engine.flywheel_config import is_flywheel_folder
     from vergence.report.page import write_report
 
+    if is_flywheel_folder(Path(run)):
+        from vergence.report.flywheel_page import write_flywheel_page
+
+        return write_flywheel_page(Path(run), out, images)
     return write_report(run, out, data, images)
 
 

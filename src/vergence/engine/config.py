@@ -218,10 +218,10 @@ def load_config(
     """
     values = read_recipe(recipe)
     if data is not None:
-        values = _merged(values, {"frames": {"source": str(data)}})
+        values = merged(values, {"frames": {"source": str(data)}})
     values.setdefault("recipe", Path(recipe).stem)
     if isinstance(overrides, Mapping):
-        values, overrides = _merged(values, _nested(overrides)), ()
+        values, overrides = merged(values, nested(overrides)), ()
     config = config_from_dict(values, overrides, str(recipe))
     paths = [(config.frames, name) for name in ("source", "source_domain", "val")]
     for holder, name in [*paths, (config.frames.labelled, "file")]:
@@ -282,7 +282,7 @@ def read_recipe(recipe: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, An
     if not isinstance(values, dict) or any(not isinstance(key, str) for key in values):
         raise InputError(f"{path} holds no sections; a recipe is YAML such as 'train: {{steps: 100}}'.")
     parent = values.pop("extends", None)
-    return values if parent is None else _merged(read_recipe(str(parent), (*seen, path)), values)
+    return values if parent is None else merged(read_recipe(str(parent), (*seen, path)), values)
 
 
 def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:
@@ -305,24 +305,24 @@ def _names() -> str:
     return ", ".join(recipe_names(chains=True))
 
 
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """``over`` on top of ``base``, section by section; lists are replaced whole."""
-    merged = dict(base)
+    found = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = merged(found[key], value) if both else value
+    return found
 
 
-def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+def nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Sections from full names."""
-    nested: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in overrides.items():
-        value = _nested(value) if isinstance(value, Mapping) else value
+        value = nested(value) if isinstance(value, Mapping) else value
         for part in reversed(key.split(".")):
             value = {part: value}
-        nested = _merged(nested, value)
-    return nested
+        found = merged(found, value)
+    return found
 
 
 def _build(kind: type, values: dict[str, Any]) -> Any:

@@ -44,23 +44,18 @@ def trained(run: Path, config: Callable[[], RunConfig], checked: bool = False) -
         InputError: a run with other settings is there, unless that was ``checked``.
     """
     if not (run / "recipe.yaml").is_file():
+        for left in run.glob(".recipe.*.tmp.yaml"):  # by a call that was killed while it began
+            left.unlink()
         train(config(), run)
         return True
     stored = load_config(run / "recipe.yaml")
     if not checked:
         check_equal(run, stored, config())
-    if is_finished(run):
+    checkpoint = latest_checkpoint(run)
+    if checkpoint is not None and read_settings(checkpoint)[1] >= stored.train.steps:
         return False
     train(stored, run, resume=True)
     return True
-
-
-def is_finished(run: Path) -> bool:
-    """Whether a run has a checkpoint of its last step."""
-    checkpoint = latest_checkpoint(run)
-    if checkpoint is None or not (run / "recipe.yaml").is_file():
-        return False
-    return read_settings(checkpoint)[1] >= load_config(run / "recipe.yaml").train.steps
 
 
 def check_equal(run: Path, stored: RunConfig, asked: RunConfig) -> None:

@@ -94,7 +94,7 @@ def smoothed(values: list[float]) -> list[float]:
     ]
 
 
-def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool = False) -> str:
+def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool = False, along: str = "step") -> str:
     """One chart as SVG without external references, its ink in ``currentColor``."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -115,7 +115,7 @@ def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool =
                       marker="o" if len(curve.values) < 12 else None, ms=4, label=name if plain else None)  # fmt: skip
             if not plain:
                 axes.plot(curve.steps, smoothed(curve.values), color=colour, lw=2, label=name)
-        axes.set_xlabel("step")
+        axes.set_xlabel(along)
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.grid(alpha=0.15)

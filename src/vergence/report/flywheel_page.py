@@ -1,0 +1,198 @@
+"""The page of a flywheel: both tasks over the rounds on the same held-back frames, in numbers, curves and pictures."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import vergence
+from vergence.data.atomic import write_text
+from vergence.data.manifest import Manifest
+from vergence.engine.flywheel import Overrides, resume_flywheel, start_flywheel
+from vergence.engine.flywheel_config import FlywheelConfig, load_flywheel
+from vergence.engine.flywheel_folder import Round, score_rows
+from vergence.errors import InputError
+from vergence.report.curves import Chart, Curve, draw
+from vergence.report.flywheel_pictures import chosen_pictures, frame_panels
+from vergence.report.page import write_report
+from vergence.report.selection_page import write_selection_page
+from vergence.report.tables import Text, number, percent
+
+_DEPTH = {"abs_rel": "abs_rel", "rmse": "rmse", "a1": "a1"}
+_CLASSES = {"miou": "mIoU %", "pixel_accuracy": "pixel accuracy %"}
+_CHARTS = (
+    ("Segmentation (higher is better)", "segmentation", ("miou", "mean_accuracy", "pixel_accuracy")),
+    ("Depth: errors (lower is better)", "depth", ("abs_rel", "rmse_log")),
+    ("Depth: pixels within 1.25ʲ (higher is better)", "depth", ("a1", "a2", "a3")),
+    ("Depth at object borders", "depth", ("border_distance",)),
+    ("Depth: object borders found within 3 pixels (higher is better)", "depth", ("border_recall",)),
+)
+
+
+def start_flywheel_with_pages(recipe: str | Path, out: Path, data: str | Path | None, overrides: Overrides) -> Path:
+    """:func:`vergence.engine.flywheel.start_flywheel`, with a page of each run, each selection and the whole."""
+    return start_flywheel(recipe, out, data, overrides, write_page)
+
+
+def resume_flywheel_with_pages(out: Path, overrides: Overrides) -> Path:
+    """:func:`vergence.engine.flywheel.resume_flywheel`, likewise."""
+    return resume_flywheel(out, overrides, write_page)
+
+
+def write_page(kind: str, folder: Path) -> None:
+    """The page of a run folder, of a selection or of a flywheel."""
+    writers: dict[str, Callable[[Path], Path]] = {
+        "run": write_report,
+        "selection": write_selection_page,
+        "flywheel": write_flywheel_page,
+    }
+    writers[kind](folder)
+
+
+def write_flywheel_page(home: Path, out: Path | str | None = None, images: int = 4) -> Path:
+    """Write the page of what a flywheel has done so far; its links lead to the pages of its rounds.
+
+    Args:
+        home: its folder.
+        out: HTML file; default ``report.html`` in the folder.
+        images: held-back frames to show.
+
+    Raises:
+        InputError: the folder is no flywheel's, frames are gone, or the page cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    config = load_flywheel(home / "recipe.yaml").flywheel
+    rounds = [one for one in (Round(home, place) for place in range(config.rounds)) if one.begun("depth")]
+    if not rounds or not (home / "data.parquet").is_file():
+        raise InputError(f"{home} has no round yet; go on with vergence train --resume {home}.")
+    rows, data = score_rows(rounds), Manifest.read(home / "data.parquet")
+    panels, legend, note = frame_panels(rounds, config, data, images)
+    environment = Environment(
+        loader=PackageLoader("vergence", "report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    page = environment.get_template("flywheel.html.j2").render(
+        title=f"Flywheel · {home.resolve().name}",
+        badges=_badges(config, rounds),
+        facts=_facts(config, rounds, data),
+        verdicts=verdicts(rows),
+        columns=("round", "labels", "depth", *_DEPTH.values(), *_CLASSES.values(), *_branch_columns(rows)),
+        table=[_line(one, rows) for one in rounds],
+        stamps=_stamps(rows),
+        charts=_charts(rows),
+        chosen=chosen_pictures(rounds, data),
+        panels=panels,
+        legend=legend,
+        pictures_note=note,
+        footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
+    )
+    return write_text(Path(out) if out is not None else home / "report.html", page)
+
+
+def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """First and last round of each task in a sentence, whichever sign the change has."""
+    found = []
+    for task, metric in (("depth", "abs_rel"), ("segmentation", "miou")):
+        scored = [row for row in rows if (row["run"], row["task"]) == (task, task) and row.get(metric) is not None]
+        if len(scored) < 2:
+            continue
+        first, last = scored[0], scored[-1]
+        before, after = first[metric], last[metric]
+        if task == "depth":
+            share = abs(round(100 * (1 - after / before)))
+            change = f"{share} % {'below' if after < before else 'ABOVE'}" if share else "as good as"
+            found.append(
+                f"Depth: abs_rel is {number(after)} in round {last['round']}, {change} the {number(before)} of round "
+                f"{first['round']}."
+            )
+        else:
+            points = round(100 * abs(after - before), 1)
+            change = f"{points:.1f} points {'above' if after > before else 'BELOW'}" if points else "as good as"
+            found.append(
+                f"Segmentation: mIoU is {percent(after)} % in round {last['round']} with {last['labels']} labels, "
+                f"{change} the {percent(before)} % of round {first['round']} with {first['labels']}."
+            )
+    return found
+
+
+def _badges(config: FlywheelConfig, rounds: Sequence[Round]) -> list[Text]:
+    done = sum(bool(one.scores().get("segmentation")) for one in rounds)
+    finished = "finished" if done == config.rounds else "unfinished"
+    exchange = "hints from the round before" if config.exchange else "control: no exchange, equal training"
+    return [
+        Text(f"{finished}: {done} of {config.rounds} rounds", "good" if done == config.rounds else "warn"),
+        Text(exchange),
+    ]
+
+
+def _facts(config: FlywheelConfig, rounds: Sequence[Round], data: Manifest) -> list[tuple[str, str]]:
+    labels = config.labels
+    budget = f"{labels.per_round} a round" + ("" if labels.total is None else f", {labels.total} in all")
+    whose = "revealed from the data" if labels.by == "manifest" else "made by people on request"
+    return [
+        ("Frames", f"{Path(config.data).name}, {len(data)} ({data.digest()})"),
+        ("Depth of round 0", config.depth.recipe),
+        ("Depth of later rounds", config.hinted_depth.recipe if config.exchange else config.depth.recipe),
+        ("Segmentation", config.segmentation.recipe),
+        ("Segmentation starts from", "the round before" if config.warm_start else "the round's depth"),
+        ("Labels", f"{budget}, {whose}"),
+        ("Frames chosen by", labels.criterion),
+        ("Labels so far", str(max((len(one.chosen()) for one in rounds), default=0))),
+        ("Seed", str(config.seed)),
+    ]
+
+
+def _row(rows: Sequence[Mapping[str, Any]], one: Round, run: str, task: str) -> Mapping[str, Any]:
+    wanted = (one.number, run, task)
+    return next((row for row in rows if (row["round"], row["run"], row["task"]) == wanted), {})
+
+
+def _branch_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A column for the classes that depth runs learn beside, where any does."""
+    return ["mIoU % of depth's own classes"] if _branch(rows) else []
+
+
+def _branch(rows: Sequence[Mapping[str, Any]]) -> bool:
+    return any((row["run"], row["task"]) == ("depth", "segmentation") for row in rows)
+
+
+def _line(one: Round, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A round's numbers, and links to its pages."""
+    depth, classes = _row(rows, one, "depth", "depth"), _row(rows, one, "segmentation", "segmentation")
+    cells = [str(one.number), str(len(one.chosen()) or "–"), str(depth.get("recipe", ""))]
+    cells += [number(depth.get(metric)) for metric in _DEPTH]
+    cells += [percent(classes.get(metric)) for metric in _CLASSES]
+    if _branch(rows):
+        cells.append(percent(_row(rows, one, "depth", "segmentation").get("miou")))
+    pages = (("depth", "report"), ("selection", "selection"), ("segmentation", "report"))
+    links = [
+        (stage, f"{one.folder.name}/{stage}/{page}.html")
+        for stage, page in pages
+        if (one.folder / stage / f"{page}.html").is_file()
+    ]
+    return {"cells": cells, "links": links}
+
+
+def _stamps(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the numbers depend on, of the newest round."""
+    found = {(row["run"], row["task"]): f"{row['task'].capitalize()}: {row['stamp']}" for row in rows}
+    return [found[key] for key in (("depth", "depth"), ("segmentation", "segmentation")) if key in found]
+
+
+def _charts(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    found = []
+    for title, task, metrics in _CHARTS:
+        lines: dict[str, Curve] = defaultdict(lambda: Curve([], []))
+        for row in (row for row in rows if row["task"] == task):
+            for metric in metrics:
+                if row.get(metric) is not None:
+                    name = metric if row["run"] == task else f"{metric}, classes of depth runs"
+                    if name != metric and metric != "miou":
+                        continue
+                    lines[name].steps.append(row["round"])
+                    lines[name].values.append(row[metric])
+        if lines and max(len(line.steps) for line in lines.values()) > 1:
+            found.append(Chart(title, draw(title, lines, along="round")))
+    return found

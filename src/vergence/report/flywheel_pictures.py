@@ -1,0 +1,183 @@
+"""Pictures of a flywheel: the same held-back frames in every round, and the frames that were labelled."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vergence.data.depth_files import ColourRange, colour_range
+from vergence.data.images import open_image
+from vergence.data.labels import LabelSpace
+from vergence.data.manifest import Manifest
+from vergence.engine.checkpoint import LoadedRun, load_run
+from vergence.engine.evaluate_segmentation import best_class
+from vergence.engine.flywheel_config import FlywheelConfig
+from vergence.engine.flywheel_folder import Round
+from vergence.engine.flywheel_runs import held_back
+from vergence.engine.inputs import (
+    evenly_spaced,
+    ground_truth,
+    ground_truth_label,
+    has_label,
+    has_truth,
+    on_device,
+    resize_label,
+    working_image,
+)
+from vergence.engine.predict_maps import predict_inverse_depth, predict_maps, window_of
+from vergence.engine.scores import choose_protocol
+from vergence.report.pictures import (
+    ERROR_LIMITS,
+    ERROR_MAP,
+    ColourBar,
+    Picture,
+    absent,
+    class_picture,
+    colour_bar,
+    colour_picture,
+    depth_bar,
+    photograph,
+    wrong_picture,
+)
+from vergence.report.samples import inverse_truth, relative_error, scaled
+from vergence.report.segmentation_samples import Swatch, swatches
+
+_THUMBNAIL = 160
+_THUMBNAILS = 20
+
+
+class FramePanel(NamedTuple):
+    """One frame: what is known of it, and what each round makes of it."""
+
+    name: str
+    truth: list[Picture]
+    rounds: list[tuple[int, list[Picture]]]
+    bars: list[ColourBar]
+
+
+def chosen_pictures(rounds: Sequence[Round], data: Manifest) -> list[dict[str, Any]]:
+    """Small pictures of the frames that each round has chosen."""
+    places = {row.image: index for index, row in enumerate(data)}
+    found = []
+    for one in rounds:
+        rows = [places[image] for image in one.new() if image in places]
+        pictures = []
+        for index in rows[:_THUMBNAILS]:
+            image = open_image(data.path(index)).convert("RGB")
+            image.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
+            row = data[index]
+            pictures.append(photograph(f"{row.sequence} · {row.position}", np.asarray(image)))
+        if rows:
+            found.append({"round": one.number, "count": len(rows), "shown": len(pictures), "pictures": pictures})
+    return found
+
+
+@torch.no_grad()
+def frame_panels(
+    rounds: Sequence[Round], config: FlywheelConfig, data: Manifest, images: int
+) -> tuple[list[FramePanel], list[Swatch], str]:
+    """Panels of a few held-back frames, the classes in them, and where the frames come from."""
+    manifest = held_back(config, data)
+    known = [row for row in range(len(manifest)) if has_truth(manifest, row) or has_label(manifest, row)]
+    chosen = evenly_spaced(known or list(range(len(manifest))), images) if images else []
+    drawing = _Drawing(manifest, chosen)
+    for one in rounds:
+        for stage in ("depth", "segmentation"):
+            if one.scores().get(stage):  # finished
+                drawing.look(one.number, stage, load_run(one.folder / stage))
+    note = f"{len(chosen)} of {len(manifest)} held-back frames, evenly spaced; the same in every round."
+    return drawing.panels(), drawing.legend(), note
+
+
+class _Drawing:
+    """Pictures by frame, round and task; runs are looked at one after another."""
+
+    def __init__(self, manifest: Manifest, chosen: Sequence[int]) -> None:
+        self.manifest, self.chosen = manifest, chosen
+        self.images: dict[int, np.ndarray] = {}
+        self.limits: dict[int, ColourRange] = {}
+        self.found: dict[tuple[int, int, str], list[Picture]] = {}
+        self.space: LabelSpace | None = None
+        self.seen: set[int] = set()
+        self.numbers: dict[int, None] = {}
+
+    def look(self, number: int, stage: str, run: LoadedRun) -> None:
+        """Draw what a run says of all frames."""
+        self.numbers[number] = None
+        for index in self.chosen:
+            image = working_image(self.manifest, index, run.config.frames.options)
+            batch = on_device([image], next(run.method.parameters()).device)
+            self.images.setdefault(index, image.permute(1, 2, 0).numpy())
+            draw = self._depth if stage == "depth" else self._classes
+            self.found[index, number, stage] = draw(index, run, batch)
+
+    def _depth(self, index: int, run: LoadedRun, batch: Tensor) -> list[Picture]:
+        inverse = predict_inverse_depth(run.method, batch)[0, 0].float().cpu()
+        truth = ground_truth(self.manifest, index) if has_truth(self.manifest, index) else None
+        values = scaled(inverse, truth, choose_protocol(run.config.evaluate.protocol))
+        known = values if truth is None else inverse_truth(truth)
+        limits = self.limits.setdefault(index, colour_range(known))
+        pictures = [colour_picture("depth", values, limits)]
+        if truth is None:
+            return [*pictures, absent("its error", "no measured depth", values.shape)]
+        error = relative_error(values, truth)
+        note = f"abs_rel {np.nanmean(error):.3f}" if np.isfinite(error).any() else ""
+        return [*pictures, colour_picture("its relative error", error, ERROR_LIMITS, ERROR_MAP, note)]
+
+    def _classes(self, index: int, run: LoadedRun, batch: Tensor) -> list[Picture]:
+        space = run.method.label_space
+        assert space is not None
+        self.space = space
+        size = (batch.shape[-2], batch.shape[-1])
+        logits = predict_maps(run.method, batch, window=window_of(run.config.evaluate))["logits"][0]
+        predicted = best_class(logits, size).cpu().numpy()
+        self.seen |= {int(one) for one in np.unique(predicted)}
+        pictures = [class_picture("classes", predicted, space)]
+        if not has_label(self.manifest, index):
+            return [*pictures, absent("their errors", "no label", size)]
+        truth = resize_label(ground_truth_label(self.manifest, index, space), *size)
+        shown = batch[0].permute(1, 2, 0).cpu().numpy() * 255
+        return [*pictures, wrong_picture("their errors", shown.round().astype(np.uint8), predicted != truth,
+                                         truth < len(space))]  # fmt: skip
+
+    def panels(self) -> list[FramePanel]:
+        """All frames, in order."""
+        return [self._panel(index) for index in self.chosen if index in self.images]
+
+    def _panel(self, index: int) -> FramePanel:
+        row, image = self.manifest[index], self.images[index]
+        size = (image.shape[0], image.shape[1])
+        measured = has_truth(self.manifest, index)
+        bars: list[ColourBar] = []
+        truth = [photograph("input", image)]
+        if index in self.limits:
+            limits = self.limits[index]
+            bars.append(depth_bar(limits, measured))
+            if measured:
+                values = inverse_truth(ground_truth(self.manifest, index))
+                truth.append(colour_picture("measured depth", values, limits))
+                bars.append(colour_bar("relative error of depth", ERROR_LIMITS, ERROR_MAP, ("0", "25 %", "≥ 50 %")))
+        if self.space is not None and has_label(self.manifest, index):
+            label = resize_label(ground_truth_label(self.manifest, index, self.space), *size)
+            self.seen |= {int(one) for one in np.unique(label) if one < len(self.space)}
+            truth.append(class_picture("labels", label, self.space))
+        rounds = []
+        for number in self.numbers:
+            pictures = [
+                picture
+                for stage in ("depth", "segmentation")
+                for picture in self.found.get(
+                    (index, number, stage), [absent(name, "not there yet", size) for name in ("", "")]
+                )
+            ]
+            rounds.append((number, pictures))
+        name = f"{row.sequence} · {row.position}" if row.sequence else Path(row.image).name
+        return FramePanel(name, truth, rounds, bars)
+
+    def legend(self) -> list[Swatch]:
+        """Classes that occur."""
+        return [] if self.space is None else swatches(self.space, self.seen)
