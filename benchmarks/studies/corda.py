@@ -5,6 +5,10 @@
     python -m benchmarks.studies.corda --pair camvid --source TOWN --target CAMVID \
         --source-depth TOWN_RUN --target-depth VIDEO_RUN
 
+The towns are ``vergence index toytown TOWN --out clear.parquet --seed 1 --train 48 --val 8`` and, with other streets (a
+town of the same seed would show the target's streets in the source's labels), ``vergence index toytown DUSK --out
+dusk.parquet --style dusk --seed 2 --frames 20 --stereo false``; depth runs are those of depth_toytown and depth_real.
+
 Every variant is trained for the same steps over the same seeds: rows of one seed are paired. Labels of the target are
 for scoring alone. A study that is stopped goes on where it was. Beside mIoU, rows say how well adaptation difficulty,
 and the teacher's confidence, find the wrong pixels of pseudo-labels (AUROC; 0.5 knows nothing).
@@ -77,7 +81,7 @@ def main() -> None:
     parser.add_argument("--studies", nargs="+", choices=STUDIES, default=["steps", "depth"])
     parser.add_argument("--variants", nargs="+", default=None)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--limit", type=int, default=None, help="validation images, evenly spaced")
     parser.add_argument("--ranked", type=int, default=40, help="frames of the AUROC, evenly spaced")
     parser.add_argument("overrides", nargs="*", help="settings of all runs, after --, such as -- --frames.batch_size 2")
