@@ -1,10 +1,20 @@
 """Pooling and standardisation: golden fact 19, agreement of the matrix and the space, constant channels."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from vergence.selection.features import FeatureSpace, channel_statistics, distance_matrix, pooled_features
+from vergence.models.segmentation_config import SegmentationNetworkConfig
+from vergence.models.segmentation_network import build_segmentation_network
+from vergence.selection.features import (
+    FeatureSpace,
+    channel_statistics,
+    distance_matrix,
+    frame_features,
+    pooled_features,
+)
 
 
 def test_golden_fact_19() -> None:
@@ -58,3 +68,20 @@ def test_a_constant_channel_counts_nothing() -> None:
     space = FeatureSpace.standardised(maps.flatten(1).numpy(), 2)
     rows = torch.arange(4)
     torch.testing.assert_close(space.exact(rows, rows).float(), alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shared", [0, 3, 6, 10])
+def test_features_of_depth_do_not_depend_on_which_blocks_are_shared(shared: int) -> None:
+    widths: dict[str, Any] = {"encoder": "resnet18", "weights": "none", "decoder_widths": (4, 4, 8, 8, 8)}
+    torch.manual_seed(0)
+    alone = build_segmentation_network(SegmentationNetworkConfig(**widths, scales=(0,)), 3, depth=True).eval()
+    torch.manual_seed(0)
+    config = SegmentationNetworkConfig(**widths, scales=(0,), shared_blocks=shared)
+    network = build_segmentation_network(config, 3, depth=True).eval()
+    assert alone.depth is not None
+    network.encoder.load_state_dict(alone.encoder.state_dict())
+    for part in (network.trunk, network.depth):
+        if part is not None:
+            part.load_state_dict(alone.depth.state_dict(), strict=False)
+    images = torch.rand(1, 3, 64, 96)
+    torch.testing.assert_close(frame_features(network, images), frame_features(alone, images))

@@ -18,7 +18,7 @@ _MEMORY_BYTES = 4 * 2**30
 
 
 def frame_features(network: nn.Module, images: Tensor) -> Tensor:
-    """Feature maps (B, C, h, w) of images (B, 3, H, W) in [0, 1]: level 3 of the depth decoder.
+    """Feature maps (B, C, h, w) of images (B, 3, H, W) in [0, 1]: level 3 of the depth decoder, shared blocks included.
 
     Of networks without depth it is the same level of their segmentation decoder, or, where that has no levels, the
     encoder's deepest feature.
@@ -29,7 +29,12 @@ def frame_features(network: nn.Module, images: Tensor) -> Tensor:
     if decoder is None or decoder.finest > LEVEL:
         return features[-1].float()
     size = (images.shape[-2], images.shape[-1])
-    return decoder.walk(features[-1], features, size, 0, 2 * (LEVELS - LEVEL))[0].float()
+    x, walked, blocks = features[-1], 0, 2 * (LEVELS - LEVEL)
+    trunk = getattr(network, "trunk", None)
+    if isinstance(trunk, DepthDecoder):
+        walked = min(blocks, int(network.shared_blocks))  # type: ignore[arg-type]
+        x = trunk.walk(x, features, size, 0, walked)[0]
+    return decoder.walk(x, features, size, walked, blocks)[0].float()
 
 
 def pooled_features(maps: Tensor, size: tuple[int, int] = POOLED) -> Tensor:
