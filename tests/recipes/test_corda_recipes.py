@@ -1,6 +1,8 @@
 """Recipes of CorDA: the published constants, classes that meet, and what a tiny run does on toy town."""
 
 import functools
+import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +16,19 @@ from vergence.data.manifest import Manifest
 from vergence.engine.config import RunConfig, load_config, read_recipe, recipe_names
 from vergence.engine.optim import lr_factor
 
+PAGE = Path(__file__).parents[2] / "docs/corda.md"
 NAMES = [name for name in recipe_names() if name.startswith("corda-")]
 PUBLISHED = ["corda-gta", "corda-synthia-mono", "corda-synthia-stereo"]
+LINES = re.findall(r"^\| [^|]+ \| `(--corda\.[^`]+)` \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 recipe_config = functools.cache(load_config)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_agree_with_each_other(name: str) -> None:
-    recipe_config(name).section.check()
-    assert recipe_config(name).method == "corda"
+    config = load_config(name, {"frames.options.height": 512})  # that of corda-video follows from the data
+    config.section.check()
+    assert config.method == "corda"
 
 
 def test_every_recipe_has_a_tiny_twin() -> None:
@@ -107,3 +112,25 @@ def test_a_tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     run = Path(api.train("corda-toytown-tiny", tmp_path / "run", target, settings))
     assert load_config(run / "recipe.yaml").frames.options.label_space == SPACE
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_line_of_the_page_is_consistent(line: str) -> None:
+    load_config("corda-toytown", shlex.split(line)).section.check()
+
+
+def test_lines_of_the_page_are_the_steps_of_the_study() -> None:
+    assert len(LINES) >= 12
+    sections = [load_config("corda-toytown", shlex.split(line)).section for line in LINES[:7]]
+    said = [
+        (one.adapt, one.depth, one.network.variant, one.network.correlation, one.weighs_difficulty) for one in sections
+    ]
+    assert said == [
+        (False, False, "dacs", True, False),
+        (True, False, "dacs", True, False),
+        (True, True, "multitask", True, False),
+        (True, True, "synthia", False, False),
+        (True, True, "synthia", True, False),
+        (True, True, "synthia", False, True),
+        (True, True, "synthia", True, True),
+    ]
