@@ -76,7 +76,8 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
         port, options = config.section.depth_port_of(role), config.section.frame_options(role, frames.options)
         if port and (options.load_estimate or options.load_inverse_depth == "estimate"):
             roles[role] = with_estimates(manifest, port, (options.height, options.width), device)
-        if options.load_pseudo_label and (port := config.section.label_port_of(role)):
+        if options.load_pseudo_label:
+            port = _label_port(config, role)
             roles[role] = _pseudo_labelled(roles[role], port, options, frames.label_noise, device, training)
     return Sources(roles, _evaluation(config, source), subset)
 
@@ -95,6 +96,15 @@ def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen:
                 "labelled frames in frames.labelled.count."
             )
     return manifest.changed(lambda row: row if manifest.root / row.image in chosen else replace(row, label=""))
+
+
+def _label_port(config: RunConfig, role: str) -> str:
+    if port := config.section.label_port_of(role):
+        return str(port)
+    raise InputError(
+        f"method {config.method} learns from noisy labels and there are none; set {config.method}.labels to a "
+        "segmentation run, a folder that vergence predict --labels wrote, manifest, or truth."
+    )
 
 
 def _pseudo_labelled(

@@ -58,6 +58,7 @@ class Loop:
         self.config, self.folder, self.accelerator = config, folder, accelerator
         self.log: RunLog | None = None
         self.pace = Pace()
+        self.remarks: set[str] = set()
         self.sources = open_sources(config, accelerator.device.type)
         self.loaders = build_loaders(config, self.sources.roles, checkpoint, accelerator)
         self.batches = self._batches()
@@ -154,9 +155,19 @@ class Loop:
             row.update({f"lr/{name}": rate for name, rate in groups.items()})
         row.update(self.pace.read())
         self.log.write(self.state.step, "train", row)
+        self._remark(losses)
         self.state.window.clear(self.state.step)
         self.pace.reset()
         return row
+
+    def _remark(self, losses: dict[str, float]) -> None:
+        """What the method has to say of the steps since the last logging, once in a run."""
+        assert self.log is not None
+        remark = self.state.method.remark(losses)
+        if remark and remark not in self.remarks:
+            self.remarks.add(remark)
+            _log.warning("steps %d to %d: %s", self.state.window.start + 1, self.state.step, remark)
+            self.log.write(self.state.step, "event", {"event": "remark", "remark": remark})
 
     def _evaluate(self) -> str:
         """Score the weights that would be stored, on the main process; returns a line for people."""

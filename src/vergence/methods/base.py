@@ -1,5 +1,6 @@
 """What the engine asks of a method: one ``nn.Module`` that owns the networks and turns batches into losses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -76,6 +77,10 @@ class Method(nn.Module):
 
     def after_step(self, step: int) -> None:
         """Called after each optimiser step (teacher updates)."""
+
+    def remark(self, values: Mapping[str, float]) -> str:
+        """What people should know of the mean losses and values since the last logging; "" for nothing."""
+        return ""
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Trainable parameters as ``{"name": str, "params": list}``; names are keys of ``optim.group_lr``."""

@@ -5,7 +5,7 @@ stage a region of one class proposes a plane of inverse depth wherever the image
 other views and depth correct the labels (depth helps semantics). Numbers are sections of semhint.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -29,6 +29,7 @@ from vergence.losses.hint_verification import (
 from vergence.losses.refinement import Refined, refine_labels
 from vergence.losses.segmentation import cross_entropy, generalised_cross_entropy, symmetric_cross_entropy
 from vergence.losses.self_supervised import Synthesis, Views, kept_pixels, synthesize
+from vergence.losses.triplet import semantic_triplet_loss
 from vergence.methods.base import trainable
 from vergence.methods.semhint_config import SemHintConfig
 from vergence.methods.supervised import to_size
@@ -38,6 +39,7 @@ from vergence.methods.view_synthesis import ViewSynthesis
 from vergence.models.pretrained import load_transfer
 from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
 
+TRIPLET_LEVELS = (3, 2, 1)
 CLASS_LOSSES: dict[str, Callable[..., Tensor]] = {
     "cross_entropy": cross_entropy,
     "generalised": generalised_cross_entropy,
@@ -131,7 +133,9 @@ class SemHintMethod(ViewSynthesis):
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         """The training step of 2.4."""
         config, batch = self.config, batches["unlabelled"]
-        prediction = self.network(batch["jittered"][:, 0], segmentation=config.segmentation, depth=True)
+        triplet = config.triplet_weight > 0
+        images = batch["jittered"][:, 0]
+        prediction = self.network(images, segmentation=config.segmentation, depth=True, levels=triplet)
         views = self.views(batch, step)
         disparities = {scale: disparity.float() for scale, disparity in prediction["disparities"].items()}
         with torch.autocast(views.target.device.type, enabled=False):
@@ -142,6 +146,9 @@ class SemHintMethod(ViewSynthesis):
             losses = self.seen_losses(disparities, views, finest)
             if config.segmentation:
                 losses["segmentation"] = config.segmentation_weight * self._class_loss(prediction["logits"], refined)
+            if triplet:
+                levels = {level: up for level, up in prediction["depth_levels"].items() if level in TRIPLET_LEVELS}
+                losses["triplet"] = semantic_triplet_loss(levels, refined.label, config.triplet_weight)
             if hints is not None:
                 losses["hint"] = self._hint_loss(disparities, hints, step)
                 losses |= self._hint_log(hints, refined.label)
@@ -201,8 +208,9 @@ class SemHintMethod(ViewSynthesis):
             dynamic = self.dynamic if config.dynamic_guard else ()
             judges = judging_sources(labels, dynamic, [offset == "s" for offset in self.offsets])
             errors = candidate_errors(proposals.inverse_depth, views, config.loss, judges)
-            errors = errors.masked_fill_(~proposals.valid, torch.inf)
-            verified = verify(errors, error, views.identity_error, labels, confidence, config.verification)
+            verified = verify(
+                errors, error, views.identity_error, labels, confidence, config.verification, proposals.valid
+            )
         best = proposals.inverse_depth.gather(1, verified.best)
         return Hints(best, verified.mask, proposals, verified)
 
@@ -266,6 +274,14 @@ class SemHintMethod(ViewSynthesis):
                 self.reference.restart(self.network)
             return
         self.reference.update(self.network, None)
+
+    def remark(self, values: Mapping[str, float]) -> str:
+        if "_hint_accepted" not in values or values["_hint_accepted"] > 0:
+            return ""
+        return (
+            "the images confirmed no hint: labels without regions that planes fit, frames that do not overlap, a "
+            "camera that stands still, or depth that is right already"
+        )
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``disparity`` and ``inverse_depth`` (B, 1, H, W), in 1 / training unit; ``logits`` (B, K, H, W)."""

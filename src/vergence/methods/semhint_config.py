@@ -31,6 +31,8 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     segmentation_weight: float = 0.3
     segmentation_loss: Literal["cross_entropy", "generalised", "symmetric"] = "cross_entropy"
     """The latter two bear heavily wrong labels better."""
+    triplet_weight: float = 0.0
+    """Of the semantic triplet loss on the depth decoder's levels 3, 2, 1 (FSRE-Depth: 0.1)."""
     hints: bool = True
     """Propose depth from regions of one class, and learn what the images confirm."""
     hint_weight: float = 1.0
@@ -66,7 +68,7 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     @property
     def uses_labels(self) -> bool:
         """Whether any part reads the noisy labels."""
-        return self.segmentation or self.hints
+        return self.segmentation or self.hints or self.triplet_weight > 0
 
     @property
     def second_stage(self) -> bool:
@@ -102,6 +104,6 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
             )
         if not 0 <= self.teacher_decay <= 1:
             raise InputError(f"semhint.teacher_decay is {self.teacher_decay}; give 0 to 1, such as 0.999.")
-        for name in ("start", "ramp", "beta_ramp", "segmentation_weight", "hint_weight"):
+        for name in ("start", "ramp", "beta_ramp", "segmentation_weight", "hint_weight", "triplet_weight"):
             if getattr(self, name) < 0:
                 raise InputError(f"semhint.{name} is {getattr(self, name)}; give 0 or more.")
