@@ -4,10 +4,10 @@
     python -m benchmarks.studies.semhint --data real --mode mono --frames VIDEO --truth KITTI2015 --start DEPTH_RUN \\
         --labels CAMVID_RUN --out runs/semhint
 
-All variants go on from one depth run for the same steps over the same seeds, so that rows of one seed are paired and the
-first one (plain view synthesis, gone on with) is what the others are compared with. The noisy labels of toy town come from a
-segmentation that saw ``--few`` labelled frames, drawn and trained anew for each seed. A study that is stopped goes on
-where it was.
+All variants go on from one depth run for the same steps over the same seeds, so that rows of one seed are paired and
+the first one (plain view synthesis, gone on with) is what the others are compared with. The noisy labels of toy town
+come from a segmentation that saw ``--few`` labelled frames, drawn and trained anew for each seed. A study that is
+stopped goes on where it was.
 """
 
 import argparse
