@@ -24,6 +24,8 @@ from vergence.engine.evaluate import evaluate
 
 KEYS = ("data", "study", "variant", "seed", "steps")
 OFFSETS = {"mono": "[-1, 1]", "stereo": '["s"]', "mono+stereo": '[-1, 1, "s"]'}
+CLASSES = ("road", "building", "wall", "pole", "traffic sign", "vegetation", "person", "car")
+"""Whose depth errors are kept beside those of all pixels."""
 PLAIN = overrides(semhint__segmentation="false", semhint__hints="false", semhint__refine="false")
 BRANCH = overrides(semhint__hints="false", semhint__refine="false")
 FROZEN = overrides(semhint__refine="false")
@@ -78,11 +80,11 @@ def scored(run: Path, options: argparse.Namespace) -> dict[str, Any]:
     result = evaluate(run, truth, protocol, split, baselines=False, limit=options.limit)
     (row,) = [row for row in result["rows"] if row["name"] == "trained"]
     numbers = {name: round(float(row[name]), 5) for name in METRICS}
-    borders = result.get("borders") or {}
-    numbers["border_distance"] = borders.get("distance", "")
-    numbers["border_recall"] = borders.get("recall", "")
-    for entry in result.get("depth_by_class") or ():
-        numbers[f"abs_rel_{entry['class'].replace(' ', '_')}"] = round(float(entry["abs_rel"]), 5)
+    for name in ("border_distance", "border_recall"):
+        numbers[name] = round(float(row[name]), 5) if name in row else ""
+    for name in CLASSES:
+        error = row.get("class_abs_rel", {}).get(name)
+        numbers[f"abs_rel_{name.replace(' ', '_')}"] = "" if error is None else round(float(error), 5)
     segmentation = result.get("segmentation")
     numbers["miou"] = round(float(segmentation["rows"][0]["miou"]), 5) if segmentation else ""
     protocol_text = f"{result['protocol']} · {result['size']} · {result['images']} images · data {result['data']}"
