@@ -71,7 +71,7 @@ def test_the_whole_page(run):
     assert page.count("<figure>") == 2 * 4 + 3 * 6
     for title in ("labels", "prediction", "errors", "partner", "mask", "mixed, colours changed", "pseudo-label"):
         assert f"<figcaption>{title}" in page
-    assert "What training mixes" in page
+    assert "What training sees" in page
     assert "of labelled pixels right" in page
     assert "abs_rel" not in page
     assert "depth unscaled" not in page
@@ -124,7 +124,7 @@ DOMAINS = ["source", "target", "mixed, colours changed", "label of the mixed ima
 
 def shown(page):
     """Captions below the heading of what is mixed, sample by sample."""
-    _, part = page.split("<h2>What training mixes</h2>")
+    _, part = page.split("<h2>What training sees</h2>")
     part, _ = part.split("<h2>Curves</h2>")
     samples = part.split('<section class="panel card">')[1:]
     return part, [re.findall(r"<figcaption>(.*?)(?: <span>.*?)?</figcaption>", sample) for sample in samples]
@@ -163,7 +163,7 @@ def test_source_only_mixes_nothing(domains, tmp_path):
     words = {**config.to_dict(), "recipe": "corda-toytown-tiny"}
     words["corda"] |= {"adapt": False}
     run = train(config_from_dict(words), tmp_path / "run")
-    assert "What training mixes" not in write_report(run, images=1).read_text()
+    assert "What training sees" not in write_report(run, images=1).read_text()
 
 
 def test_tables():

@@ -26,6 +26,7 @@ from vergence.engine.estimates import with_estimates
 from vergence.engine.sources import open_sources
 from vergence.errors import InputError
 from vergence.methods import Method
+from vergence.report.hint_samples import NOTE, hint_panel
 from vergence.report.pictures import ColourBar, Panel, Picture, class_picture, colour_bar, colour_picture, photograph
 
 _MIXED = 3
@@ -95,9 +96,11 @@ def _batch(run: LoadedRun, manifest: Manifest, role: str) -> Batch:
 def _unlabelled(run: LoadedRun, space: LabelSpace, seen: set[int]) -> tuple[list[Panel], str]:
     batch = _batch(run, open_sources(run.config, _device(run).type).roles["unlabelled"], "unlabelled")
     found = _diagnosed(run, batch)
+    frames = batch["frames"][:, 0].cpu()
+    if "refined" in found:
+        return [hint_panel(found, frames, place, space, seen) for place in range(len(frames))], NOTE
     if "mixed" not in found:
         return [], ""
-    frames = batch["frames"][:, 0].cpu()
     panels = [_unlabelled_panel(found, frames, place, space, seen) for place in range(len(frames))]
     return (
         panels,
