@@ -97,3 +97,20 @@ def test_a_bias_much_larger_than_distances_hides_none() -> None:
     bias = np.full(200, 1e5)
     picks = farthest_points(FeatureSpace(points), 50, start=0, bias=torch.from_numpy(bias))
     assert [pick.row for pick in picks] == greedy(points, 50, 0, np.zeros(200))
+
+
+def test_picks_hardly_depend_on_where_they_start() -> None:
+    """Golden facts 22 and 23 are about published lists: distinct frames, the same far ones soon after any start, and
+    prefixes of different seeds that share most frames (71 of 100), which random ones do not."""
+    rng = np.random.default_rng(3)
+    points = (rng.normal(size=(1500, 32)) * rng.gamma(2, 1, size=(1500, 1))).astype(np.float32)  # a few are far out
+    lists = [
+        [pick.row for pick in farthest_points(FeatureSpace(points), 100, start=int(start))]
+        for start in rng.integers(0, 1500, 3)
+    ]
+    assert all(len(set(rows)) == 100 for rows in lists)
+    for rows in lists[1:]:
+        assert rows[2:8] == lists[0][2:8] or len(set(rows[1:12]) & set(lists[0][1:12])) >= 9
+        assert len(set(rows) & set(lists[0])) > 60
+    by_chance = [set(rng.permutation(1500)[:100].tolist()) for _ in range(2)]
+    assert len(by_chance[0] & by_chance[1]) < 25
