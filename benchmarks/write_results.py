@@ -8,6 +8,7 @@ replaced by the table of ``benchmarks/*/results/NAME.csv``, so that no figure on
 """
 
 import csv
+import math
 import re
 import statistics
 from collections.abc import Sequence
@@ -15,12 +16,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "results.md"
-EXTRA = ("auroc_", "pseudo_label_error")
+EXTRA = ("auroc_", "pseudo_label_error", "abs_rel_")
+SETTINGS = ("batch", "threads", "steps", "seed", "classes", "rounds", "features", "vergence")
+NUMBER = r"-?[\d.]+(e-?\d+)?"
+SEGMENTATION, DEPTH = ("miou", "pixel_accuracy"), ("abs_rel", "a1", "border_recall")
 
 
 def table(rows: Sequence[dict[str, str]]) -> str:
     """A Markdown table of the columns that vary, and one line of those that do not."""
     constant = {key: rows[0][key] for key in rows[0] if len({row[key] for row in rows}) == 1}
+    if len(rows) == 1:  # all columns would be constant: what was measured is shown
+        constant = {key: value for key, value in constant.items() if key in SETTINGS or not re.fullmatch(NUMBER, value)}
     shown = [key for key in rows[0] if key not in constant]
     lines = ["| " + " | ".join(shown) + " |", "|" + "---|" * len(shown)]
     lines += ["| " + " | ".join(row[key] for key in shown) + " |" for row in rows]
@@ -28,13 +34,14 @@ def table(rows: Sequence[dict[str, str]]) -> str:
     return "\n".join(lines) + (f"\n\nAll rows: {same}." if same else "")
 
 
-def paired(rows: Sequence[dict[str, str]], metrics: Sequence[str] = ("miou", "pixel_accuracy")) -> str:
+def paired(rows: Sequence[dict[str, str]]) -> str:
     """Means and deviations over seeds, and the paired difference of each variant to the first of its group.
 
     Where rows have areas under curves ("auroc_...") or errors, their means follow, without differences.
     """
+    metrics = DEPTH if "abs_rel" in rows[0] else SEGMENTATION
     groups: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
-    for row in sorted(rows, key=lambda row: row.get("labels", "all") == "all" or int(row["labels"])):
+    for row in sorted(rows, key=lambda row: math.inf if row.get("labels", "all") == "all" else int(row["labels"])):
         groups.setdefault((row.get("labels", ""), row["variant"]), {})[row["seed"]] = row
     counted = any(labels for labels, _ in groups)
     extra = [name for name in rows[0] if name.startswith(EXTRA) and any(row[name] for row in rows)]
@@ -74,7 +81,9 @@ def main() -> None:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         marker = f"<!-- {kind} {name}{' ' + study if study else ''} -->"
-        made = table(rows) if kind == "table" else paired([row for row in rows if row["study"] == study])
+        made = (
+            table(rows) if kind == "table" else paired([row for row in rows if row["study"].replace(" ", "_") == study])
+        )
         replacement = made.replace("\\", r"\\")
         text = re.sub(rf"({marker}\n).*?(<!-- end -->)", rf"\g<1>\n{replacement}\n\n\g<2>", text, flags=re.DOTALL)
     PAGE.write_text(text, encoding="utf-8")
