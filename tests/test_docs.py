@@ -19,6 +19,7 @@ from vergence.arguments import OPTION_NAMES
 from vergence.data.frame_row import COLUMNS
 from vergence.data.layouts import LAYOUTS
 from vergence.engine.config import RunConfig, config_class, read_recipe, recipe_names
+from vergence.engine.flywheel_config import FlywheelRecipe, load_flywheel
 from vergence.engine.schema import leaves, override_pairs, parse
 from vergence.methods import METHODS
 from vergence.metrics.depth import PROTOCOLS
@@ -26,14 +27,17 @@ from vergence.metrics.depth import PROTOCOLS
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SETTINGS = {key: hint for method in METHODS for key, hint in leaves(config_class(method))}
+SETTINGS.update(leaves(FlywheelRecipe))
 VERB_PAGES = sorted(set(cli.COMMANDS) - {"resume"})
 FUNCTIONS = {verb: [f"{verb}_{word}" for word in cli.SUB_VERBS.get(verb, ())] or [verb] for verb in cli.COMMANDS}
 """Names in ``vergence.api`` of what a verb does."""
 SECTIONS = {key.rsplit(".", depth)[0] for key in SETTINGS for depth in range(1, key.count(".") + 1)}
-SHIPPED = set(recipe_names())
+SHIPPED = set(recipe_names(chains=True))
 SECTION = "|".join(sorted({key.split(".")[0] for key in SETTINGS if "." in key}))
 """First words of settings."""
-FILES = {"depth.pth", "train.txt"}
+HANDED_ON = re.compile(r"^flywheel\.(\w+\.)?overrides\.")
+"""What stands before settings that a flywheel hands on to its trainings."""
+FILES = {"depth.pth", "train.txt", "flywheel.csv"}
 """Names of files that look like settings."""
 UNNAMED = {
     "progress",
@@ -118,7 +122,10 @@ def stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(recipe, str) and not recipe.endswith(".yaml"):
             assert recipe in SHIPPED, f"there is no recipe {recipe}"
             values = read_recipe(recipe)
-            parse(config_class(values["method"]), values, overrides, recipe)
+            if "flywheel" in values:
+                load_flywheel(recipe, overrides, given["data"])
+            else:
+                parse(config_class(values["method"]), values, overrides, recipe)
         else:
             list(override_pairs(overrides, some_class(overrides)))
         if given.get("protocol") is not None:
@@ -130,8 +137,10 @@ def stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def some_class(words: Sequence[str]) -> type[RunConfig]:
+def some_class(words: Sequence[str]) -> type[Any]:
     """Settings of the method whose section the words of a command name; of depth where they name none."""
+    if any(word.startswith("--flywheel.") for word in words):
+        return FlywheelRecipe
     return config_class(next((name for name in METHODS for word in words if word.startswith(f"--{name}.")), "depth"))
 
 
@@ -142,6 +151,7 @@ def test_commands_parse(words: list[str], monkeypatch: pytest.MonkeyPatch, capsy
     with contextlib.suppress(Parsed):
         assert cli.main(words) == 0, capsys.readouterr().err
     given = {word[2:].partition("=")[0] for word in words if word.startswith("--")}
+    given = {HANDED_ON.sub("", key) for key in given}
     assert given <= options_of(words) | set(SETTINGS) | {key for key in given if key.startswith("optim.group_lr.")}
 
 
@@ -169,7 +179,7 @@ def test_inline_commands_and_settings(page: Path) -> None:
     for key in named:
         if key in FILES:
             continue
-        key = re.sub(r"^optim\.group_lr\.\w+$", "optim.group_lr", key).rstrip(".")
+        key = re.sub(r"^optim\.group_lr\.\w+$", "optim.group_lr", HANDED_ON.sub("", key)).rstrip(".")
         assert key in SETTINGS or key in SECTIONS, f"{page.name} names the setting {key}"
     for name in re.findall(rf"`((?:{'|'.join(METHODS)})-[a-z0-9-]+)`", prose(text)):
         assert name in SHIPPED, f"{page.name} names the recipe {name}"
@@ -187,14 +197,14 @@ def test_every_option_has_its_line(verb: str) -> None:
 
 def test_recipes_load_and_are_described() -> None:
     text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in SHIPPED)
     for name in recipe_names():
         recipe = read_recipe(name)
         values = parse(config_class(recipe["method"]), recipe, [], name)
         assert values["train"]["steps"] > 0
-        assert f"`{name}`" in text, f"docs/recipes.md does not describe {name}"
 
 
-def defaults(config: RunConfig, key: str) -> Any:
+def defaults(config: RunConfig | FlywheelRecipe, key: str) -> Any:
     value: Any = config
     for part in key.split("."):
         value = getattr(value, part)
@@ -222,6 +232,8 @@ def test_settings_and_their_defaults() -> None:
                 assert default in in_methods[name], f"docs/recipes.md does not name {key}"
             if section == method:
                 in_methods[name].append(default)
+    for key, _ in leaves(FlywheelRecipe):
+        assert key == "recipe" or said[key] == defaults(FlywheelRecipe(), key), f"docs/recipes.md: {key}"
     assert all(meaning.strip() for _, _, meaning in rows)
 
 

@@ -201,6 +201,21 @@ def test_without_exchange_depth_trains_as_long_and_sees_no_labels(made: Path) ->
     assert control.section.initialize_from == str(rounds[0].depth)
 
 
+def test_a_copy_of_the_first_round_begins_the_control(made: Path) -> None:
+    control = made.with_name("control")
+    control.mkdir()
+    for name in ("recipe.yaml", "data.parquet"):
+        shutil.copy2(made / name, control / name)
+    shutil.copytree(made / "round-0", control / "round-0", copy_function=shutil.copy2)
+    before = (control / "round-0" / "segmentation" / "checkpoints" / "LATEST").stat().st_mtime_ns
+    resume_flywheel(
+        control, {"flywheel.exchange": False, "flywheel.rounds": 1, "flywheel.label_files": False}, Written()
+    )
+    assert (control / "round-0" / "segmentation" / "checkpoints" / "LATEST").stat().st_mtime_ns == before
+    with (control / "flywheel.csv").open(encoding="utf-8") as file:
+        assert {row["exchange"] for row in csv.DictReader(file)} == {"False"}
+
+
 def test_the_budget() -> None:
     labels = replace(FlywheelConfig().labels, per_round=10, total=25)
     config = FlywheelConfig(labels=labels)
@@ -240,8 +255,13 @@ def test_overrides_of_the_command_line_join_those_of_the_recipe(recipe: Path, to
     assert config.overrides["train.steps"] == 7
     assert config.overrides["frames.batch_size"] == 2
     assert config.depth.overrides["optim.lr"] == 1e-3
-    nested = {"flywheel": {"overrides": {"train": {"steps": 7}}}}
-    assert load_flywheel(recipe, nested, town).flywheel.overrides["train.steps"] == 7
+    nested = {"flywheel": {"overrides": {"train": {"steps": 7}}, "depth.overrides.optim.lr": 0.5}}
+    again = load_flywheel(recipe, nested, town).flywheel
+    assert again.overrides == config.overrides
+    assert again.depth.overrides["optim.lr"] == 0.5
+    assert "train.steps" in load_flywheel(recipe, (), town).flywheel.hinted_depth.overrides
+    assert "train.steps" not in config.hinted_depth.overrides  # what is asked for all is for this one, too
+    assert "train.steps" not in again.hinted_depth.overrides
 
 
 def test_held_back_frames_have_both_truths(made: Path) -> None:

@@ -15,7 +15,7 @@ from vergence.engine.checkpoint import find_checkpoint, read_json
 from vergence.engine.config import load_config
 from vergence.engine.evaluate import evaluate
 from vergence.engine.flywheel_config import FlywheelRecipe, load_flywheel
-from vergence.engine.flywheel_folder import Round, check_order, rows_of, write_scores
+from vergence.engine.flywheel_folder import Round, check_order, inside, rows_of, write_scores
 from vergence.engine.flywheel_labels import (
     check_budget,
     known_before,
@@ -27,7 +27,7 @@ from vergence.engine.flywheel_labels import (
 )
 from vergence.engine.flywheel_runs import Trainings, held_back, settings_of
 from vergence.engine.select import select
-from vergence.engine.stages import check_equal, leaves_of, said_once, trained
+from vergence.engine.stages import check_equal, is_finished, leaves_of, said_once, trained
 from vergence.engine.state import check_folder
 from vergence.errors import InputError, Interrupted
 from vergence.methods import METHODS
@@ -105,7 +105,6 @@ class _Wheel:
             self._train(one, "segmentation", f"from {len(one.chosen())} labels")
             self._score(one, "segmentation")
             if self.config.label_files:
-                self._say(one, f"noisy labels of {len(self.data)} frames")
                 self.news |= noisy_labels(one, self.data, self.device)
             if self.news:
                 self._tell()
@@ -120,9 +119,10 @@ class _Wheel:
         self.pages("flywheel", self.home)
 
     def _train(self, one: Round, stage: str, how: str) -> None:
-        config = self.trainings.of(stage, one.number)
-        self._say(one, f"{stage} {how} ({config.recipe})")
-        self.news |= trained(one.folder / stage, lambda: config)
+        config, run = self.trainings.of(stage, one.number), one.folder / stage
+        if not is_finished(run, config):
+            self._say(one, f"{stage} {how} ({config.recipe})")
+        self.news |= trained(run, lambda: config, alike=inside)
 
     def _choose(self, one: Round) -> None:
         """Frames to label within the budget, and a manifest that knows their labels."""
@@ -170,6 +170,7 @@ class _Wheel:
         asked = {
             "data": self.held_back.digest(),
             "limit": self.config.limit,
+            "exchange": self.config.exchange,
             "weights": [weights.st_size, weights.st_mtime_ns],
             **dict(leaves_of(config.to_dict()["evaluate"])),
         }
@@ -203,7 +204,7 @@ class _Wheel:
             for stage in ("depth", "segmentation"):
                 run = one.folder / stage
                 if (run / "recipe.yaml").is_file():
-                    check_equal(run, load_config(run / "recipe.yaml"), self.trainings.of(stage, one.number))
+                    check_equal(run, load_config(run / "recipe.yaml"), self.trainings.of(stage, one.number), inside)
             file = one.selection / "selection.json"
             if file.is_file():
                 stored, labels = read_json(file), self.config.labels

@@ -133,8 +133,10 @@ def load_flywheel(
     values = read_recipe(recipe)
     values.setdefault("recipe", Path(recipe).stem)
     if isinstance(overrides, Mapping):
-        values, overrides = merged(values, nested(overrides)), ()
-    handed, own = _handed_on(overrides)
+        handed, rest = _handed_on(dict(leaves_of(nested(overrides))))
+        values, own = merged(values, nested(rest)), list[str]()
+    else:
+        handed, own = _handed_on_words(overrides)
     for word in own:
         section = word.removeprefix("--").split(".")[0]
         if word.startswith("--") and section in (*_OF_A_RUN, *METHODS):
@@ -143,7 +145,9 @@ def load_flywheel(
                 f"for all of them, or --flywheel.depth.overrides.{word[2:]} (or of {' or '.join(PARTS[1:])})."
             )
     for part, key, value in handed:
-        _section(values, part)[key] = _value(value)
+        for other in () if part else PARTS:  # asked for now and for all: stronger than what the recipe has for one
+            _section(values, other).pop(key, None)
+        _section(values, part)[key] = value
     for part in ("", *PARTS):
         section = values.get("flywheel", {}).get(part, {}) if part else values.get("flywheel", {})
         if isinstance(section, dict) and isinstance(section.get("overrides"), dict):
@@ -171,9 +175,17 @@ def known_keys(method: str) -> set[str]:
     return {key for key, _ in leaves(config_class(method))}
 
 
-def _handed_on(words: Sequence[str]) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """(part, key, text) of the words for trainings, and the flywheel's own words."""
-    handed, own, rest = [], [], list(words)
+def _handed_on(settings: Mapping[str, Any]) -> tuple[list[tuple[str, str, Any]], dict[str, Any]]:
+    """(part, key, value) of settings of trainings, by full name, and the flywheel's own settings."""
+    found = {name: _OVERRIDE.fullmatch(f"--{name}") for name in settings}
+    handed = [(match[1] or "", match[2], settings[name]) for name, match in found.items() if match]
+    return handed, {name: value for name, value in settings.items() if found[name] is None}
+
+
+def _handed_on_words(words: Sequence[str]) -> tuple[list[tuple[str, str, Any]], list[str]]:
+    """The same of words of a command line."""
+    handed: list[tuple[str, str, Any]] = []
+    own, rest = [], list(words)
     while rest:
         word = rest.pop(0)
         found = _OVERRIDE.fullmatch(word)
@@ -183,7 +195,7 @@ def _handed_on(words: Sequence[str]) -> tuple[list[tuple[str, str, str]], list[s
         text = found[3]
         if text is None:
             text = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
-        handed.append((found[1] or "", found[2], text))
+        handed.append((found[1] or "", found[2], _value(text)))
     return handed, own
 
 

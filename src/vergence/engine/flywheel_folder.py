@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from vergence.errors import InputError
 
 STAGES = ("depth", "selection", "segmentation")
 """Each is made from the one before it, a round's first from the round before."""
+_INSIDE = re.compile(r"[/\\]((?:round-\d+[/\\])?data\.parquet|round-\d+[/\\](?:depth|segmentation))$")
 _FIRST = ("round", "run", "task", "exchange", "recipe", "step", "labels", "images")
 """First columns of flywheel.csv; those of the metrics follow, the stamp is last."""
 
@@ -89,6 +91,13 @@ class Round:
     def keep_scores(self, run: str, found: dict[str, Any]) -> None:
         """Add what was scored of a run."""
         write_text(self.folder / "scores.json", json.dumps(self.scores() | {run: found}, indent=1) + "\n")
+
+
+def inside(value: Any) -> Any:
+    """A path below any flywheel's folder as the path in it, as in a copy of it; other values as they are."""
+    if isinstance(value, str) and (found := _INSIDE.search(value)):
+        return found[1]
+    return value
 
 
 def score_rows(rounds: list[Round]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Labels in a flywheel: whose they are, which are known in a round, and the noisy ones of all frames."""
 
 import json
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,6 +15,8 @@ from vergence.engine.checkpoint import find_checkpoint, read_json
 from vergence.engine.flywheel_folder import Round
 from vergence.engine.predict import SIDECAR, predict
 from vergence.errors import InputError
+
+_log = logging.getLogger("vergence")
 
 _RETURNED = ("labelled.parquet", "labelled.csv")
 """What comes back from the annotator, beside the selection."""
@@ -129,6 +132,7 @@ def noisy_labels(one: Round, data: Manifest, device: str) -> bool:
         stale = sidecar.stat().st_mtime_ns < weights.stat().st_mtime_ns
         if not stale and read_json(sidecar).get("frames") == len(data):
             return False
+    _log.info("round %d: writing noisy labels of %d frames", one.number, len(data))
     predict(
         one.segmentation, _rebased(data), one.labels, depth=False, colour=False, labels=True, overlay=False,
         confidence=True, video=False, overwrite=stale, device=device,

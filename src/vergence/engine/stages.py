@@ -34,8 +34,14 @@ def said_once() -> Iterator[None]:
         _log.removeFilter(fresh)
 
 
-def trained(run: Path, config: Callable[[], RunConfig], checked: bool = False) -> bool:
+def trained(
+    run: Path, config: Callable[[], RunConfig], checked: bool = False, alike: Callable[[Any], Any] = lambda value: value
+) -> bool:
     """Train, or go on where an earlier call stopped; a finished run is left as it is.
+
+    Args:
+        checked: the settings of a run that is there are known to be right, and it goes on with these.
+        alike: see :func:`check_equal`.
 
     Returns:
         Whether there was anything to do.
@@ -50,18 +56,30 @@ def trained(run: Path, config: Callable[[], RunConfig], checked: bool = False) -
         return True
     stored = load_config(run / "recipe.yaml")
     if not checked:
-        check_equal(run, stored, config())
-    checkpoint = latest_checkpoint(run)
-    if checkpoint is not None and read_settings(checkpoint)[1] >= stored.train.steps:
+        asked = config()
+        check_equal(run, stored, asked, alike)
+        stored = asked
+    if is_finished(run, stored):
         return False
     train(stored, run, resume=True)
     return True
 
 
-def check_equal(run: Path, stored: RunConfig, asked: RunConfig) -> None:
-    """InputError where a run that is there has other settings than those asked for."""
+def is_finished(run: Path, config: RunConfig) -> bool:
+    """Whether a run of these settings has a checkpoint of its last step."""
+    checkpoint = latest_checkpoint(run)
+    return checkpoint is not None and read_settings(checkpoint)[1] >= config.train.steps
+
+
+def check_equal(
+    run: Path, stored: RunConfig, asked: RunConfig, alike: Callable[[Any], Any] = lambda value: value
+) -> None:
+    """InputError where a run that is there has other settings than those asked for.
+
+    Values for which ``alike`` gives the same count as equal.
+    """
     before, now = (dict(leaves_of(config.to_dict())) for config in (stored, asked))
-    for key in (key for key in now if now[key] != before.get(key)):
+    for key in (key for key in now if alike(now[key]) != alike(before.get(key))):
         raise InputError(
             f"{run} was trained with {key} {before.get(key)}, not {now[key]}; give another --out, or remove it."
         )

@@ -20,12 +20,12 @@ from vergence.report.selection_page import write_selection_page
 from vergence.report.tables import Text, number, percent
 
 _DEPTH = {"abs_rel": "abs_rel", "rmse": "rmse", "a1": "a1"}
-_CLASSES = {"miou": "mIoU %", "pixel_accuracy": "pixel accuracy %"}
+_CLASSES = {"miou": "mIoU %", "pixel_accuracy": "pixels %"}
 _CHARTS = (
     ("Segmentation (higher is better)", "segmentation", ("miou", "mean_accuracy", "pixel_accuracy")),
     ("Depth: errors (lower is better)", "depth", ("abs_rel", "rmse_log")),
     ("Depth: pixels within 1.25ʲ (higher is better)", "depth", ("a1", "a2", "a3")),
-    ("Depth at object borders", "depth", ("border_distance",)),
+    ("Depth: distance of object borders, pixels (lower is better)", "depth", ("border_distance",)),
     ("Depth: object borders found within 3 pixels (higher is better)", "depth", ("border_recall",)),
 )
 
@@ -151,7 +151,7 @@ def _row(rows: Sequence[Mapping[str, Any]], one: Round, run: str, task: str) -> 
 
 def _branch_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """A column for the classes that depth runs learn beside, where any does."""
-    return ["mIoU % of depth's own classes"] if _branch(rows) else []
+    return ["depth run's mIoU %"] if _branch(rows) else []
 
 
 def _branch(rows: Sequence[Mapping[str, Any]]) -> bool:
