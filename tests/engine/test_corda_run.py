@@ -65,3 +65,15 @@ def test_missing_depth_on_one_side(tmp_path: Path) -> None:
     target, source = world(tmp_path / "target", 1, depth=False), world(tmp_path / "source", 2)
     with pytest.raises(InputError, match=r"has no measured depth .* to learn from"):
         api.train(recipe(tmp_path), tmp_path / "run", target, {"frames.source_domain": str(source)})
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_the_answer_that_ignores_the_picture_knows_the_labels_that_were_learned(tmp_path: Path, labelled: bool) -> None:
+    """All source labels are class 2, all target labels class 1."""
+    target, source = world(tmp_path / "target", 1), world(tmp_path / "source", 2)
+    settings = {"frames.source_domain": str(source), "corda.labelled": labelled, "train.steps": 1}
+    run = Path(api.train(recipe(tmp_path), tmp_path / "run", target, settings))
+    result = api.evaluate(run, data=target, split="train", device="cpu")
+    rows = {row["name"]: row for row in result["segmentation"]["rows"]}
+    assert rows["input_free"]["pixel_accuracy"] == float(labelled)
+    assert rows["input_free"]["note"].endswith(f"{2 if labelled else 6} training labels")

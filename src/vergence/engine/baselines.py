@@ -16,6 +16,7 @@ from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.subsets import labelled_subset
 from vergence.engine.checkpoint import LoadedRun, build_method
+from vergence.engine.config import FramesConfig
 from vergence.engine.inputs import evenly_spaced, ground_truth, ground_truth_label, has_truth, prefetched
 from vergence.errors import InputError
 from vergence.methods import Method
@@ -97,7 +98,10 @@ def training_frames(run: LoadedRun) -> Manifest:
     frames = run.config.frames
     if not frames.source:
         raise InputError(f"{run.path} does not say what it was trained on.")
-    manifest = resolve_input(Path(frames.source))
+    return _training_split(resolve_input(Path(frames.source)), frames)
+
+
+def _training_split(manifest: Manifest, frames: FramesConfig) -> Manifest:
     chosen = manifest.select(split=frames.train_split)
     return chosen if len(chosen) else manifest
 
@@ -215,7 +219,14 @@ def class_prior_of_run(
 
 
 def labelled_training_rows(run: LoadedRun) -> tuple[Manifest, list[int]]:
-    """The frames a run was trained on, and which of them it was given the labels of."""
-    training, wanted = training_frames(run), run.config.frames.labelled
+    """The frames a run was trained on, and which of them it was given the labels of.
+
+    A run that adapts without labels of the target was given those of its source domain: some of them, evenly spaced.
+    """
+    frames, roles = run.config.frames, run.config.section.roles
+    if "source" in roles and "labelled" not in roles and frames.source_domain:
+        source = _training_split(resolve_input(Path(frames.source_domain)), frames)
+        return source, evenly_spaced([row for row in range(len(source)) if source[row].label], _MOST_IMAGES)
+    training, wanted = training_frames(run), frames.labelled
     seed = run.config.train.seed if wanted.seed is None else wanted.seed
     return training, labelled_subset(training, wanted.count, seed, wanted.file).rows
