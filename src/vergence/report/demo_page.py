@@ -97,7 +97,8 @@ def compared(chosen: Mapping[str, Any], other: Mapping[str, Any], labels: int) -
     floor = "" if blind is None else f" Never looking at the picture gives {percent(blind)} %."
     return (
         f"mIoU with {labels} labelled frames: {percent(ours)} % on chosen frames with depth, {words} the "
-        f"{percent(theirs)} % of {labels} random frames and labels alone.{floor}"
+        f"{percent(theirs)} % of {labels} random frames and labels alone.{floor} One run each: with another seed the "
+        "difference is 3 to 4 points more or less (docs/results.md)."
     )
 
 
