@@ -100,5 +100,5 @@ def test_a_tiny_run_on_a_trial_and_its_export(tmp_path) -> None:
 
 def test_without_labels_the_message_says_how(tmp_path) -> None:
     trial(tmp_path / "trial_3", 3).write(tmp_path / "trial_3" / "manifest.csv")
-    with pytest.raises(InputError, match="label port"):
+    with pytest.raises(InputError, match=r"set semhint\.labels"):
         api.train("semhint-endoscopy-tiny", tmp_path / "run", tmp_path / "trial_3/manifest.csv", ["--frames.workers=0"])
