@@ -68,7 +68,8 @@ def labelled_rows(run: LoadedRun | Path, data: Path, **options: Any) -> list[dic
     result = evaluate(run, data, baselines=False, **options)["segmentation"]
     (row,) = [row for row in result["rows"] if row["name"] == "trained"]
     numbers = {name: round(float(row[name]), 5) for name in ("miou", "pixel_accuracy")}
-    return [{**numbers, "protocol": result["stamp"], "device": device_name(), "vergence": __version__,
+    stamp = result["stamp"].replace(f"{Path.cwd()}/", "")  # a list of frames is named by its path
+    return [{**numbers, "protocol": stamp, "device": device_name(), "vergence": __version__,
              "commit": commit()}]  # fmt: skip
 
 
