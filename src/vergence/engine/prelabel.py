@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from vergence.data.images import open_image
 from vergence.data.labels import LabelSpace
 from vergence.engine.checkpoint import load_run
 from vergence.engine.inputs import on_device, to_network
+from vergence.engine.predict_classes import classes_of
 from vergence.errors import InputError
 
 
@@ -36,7 +36,4 @@ class Prelabeller:
         method = self._run.method
         device = next(method.parameters()).device
         batch = on_device([to_network(image, self._run.config.frames.options)], device)
-        logits = method.predict(batch)["logits"].float()
-        # not aligned at the corners: a pixel of the network covers as much of the picture everywhere
-        logits = F.interpolate(logits, (image.height, image.width), mode="bilinear", align_corners=False)
-        return logits.argmax(1)[0].to(torch.uint8).cpu().numpy()
+        return classes_of(method.predict(batch)["logits"][0], (image.height, image.width), confidence=False).ids

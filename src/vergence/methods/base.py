@@ -1,6 +1,6 @@
 """What the engine asks of a method: one ``nn.Module`` that owns the networks and turns batches into losses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -102,3 +102,12 @@ class Method(nn.Module):
 def trainable(module: nn.Module) -> list[nn.Parameter]:
     """Parameters of a module that the optimiser may change."""
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def groups_of(parts: Mapping[str, Sequence[nn.Module]]) -> list[dict[str, Any]]:
+    """Parameter groups of modules by part; a part in which nothing is trainable has none."""
+    groups = [
+        {"name": name, "params": [value for module in modules for value in trainable(module)]}
+        for name, modules in parts.items()
+    ]
+    return [group for group in groups if group["params"]]

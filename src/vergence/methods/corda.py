@@ -19,7 +19,7 @@ from vergence.errors import InputError
 from vergence.losses.depth import valid_mean
 from vergence.losses.difficulty import INVALID, adaptation_difficulty, pixel_weights
 from vergence.losses.segmentation import pseudo_labels
-from vergence.methods.base import Method, trainable
+from vergence.methods.base import Method, groups_of
 from vergence.methods.corda_config import CordaConfig
 from vergence.methods.domains import (
     MixedDomains,
@@ -97,10 +97,7 @@ class CordaMethod(Method):
         self.network.encoder.compile(*args, **kwargs)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        groups: list[dict[str, Any]] = []
-        for name, modules in self.network.parts().items():
-            groups.append({"name": name, "params": [value for module in modules for value in trainable(module)]})
-        return [group for group in groups if group["params"]]
+        return groups_of(self.network.parts())
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         source, target = batches["source"], batches.get("target")

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vergence.data.batch import Batch
@@ -13,9 +12,9 @@ from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import feature_distance
-from vergence.losses.self_supervised import kept_pixels, synthesize
-from vergence.methods.base import MethodConfig, trainable
-from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig
+from vergence.losses.self_supervised import synthesize
+from vergence.methods.base import MethodConfig, groups_of
+from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig, finest_disparity
 from vergence.models.depth_network import DepthNetwork, DepthNetworkConfig, build_depth_network
 from vergence.models.freeze import freeze, freeze_batchnorm
 from vergence.models.pretrained import load_parts
@@ -101,14 +100,8 @@ class DepthMethod(ViewSynthesis):
                 network.compile(*args, **kwargs)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        groups: dict[str, nn.Module | None] = {
-            "encoder": self.network.encoder,
-            "decoder": self.network.decoder,
-            "pose": self.pose,
-            "intrinsics": self.intrinsics_head,
-        }
-        listed = [{"name": name, "params": trainable(module)} for name, module in groups.items() if module is not None]
-        return [group for group in listed if group["params"]]
+        own: dict[str, list[nn.Module]] = {"encoder": [self.network.encoder], "decoder": [self.network.decoder]}
+        return groups_of(own | self.view_parts())
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         batch = batches["unlabelled"]
@@ -124,12 +117,8 @@ class DepthMethod(ViewSynthesis):
         return losses
 
     def _disparity(self, images: Tensor) -> Tensor:
-        """The finest disparity (B, 1, H, W), at the size of the images whatever its scale."""
-        disparities = self.network(images)
-        finest = disparities[min(disparities)].float()
-        if finest.shape[-2:] == images.shape[-2:]:
-            return finest
-        return F.interpolate(finest, size=images.shape[-2:], mode="bilinear", align_corners=False)
+        """The finest disparity (B, 1, H, W) at the size of the images."""
+        return finest_disparity(self.network(images), images)
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``disparity`` and ``inverse_depth`` (B, 1, H, W), the latter in 1 / training unit."""
@@ -143,11 +132,4 @@ class DepthMethod(ViewSynthesis):
         views = self.views(batch, 0, noise=False)
         disparity = self._disparity(batch["frames"][:, 0])
         seen = synthesize(disparity, views, self.config.loss)
-        identity = views.identity_error if views.identity_error is not None else torch.zeros_like(seen.error)
-        return {
-            "inverse_depth": seen.inverse_depth,
-            "error": seen.error,
-            "identity_error": identity,
-            "kept": kept_pixels(seen, views),
-            "warped": seen.warped,
-        }
+        return self.seen_maps(seen, views)

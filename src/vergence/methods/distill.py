@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vergence.data.batch import Batch
@@ -12,6 +11,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.losses.depth import berhu
 from vergence.methods.base import Method, MethodConfig, trainable
+from vergence.methods.view_synthesis import finest_disparity
 from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
 
 
@@ -80,11 +80,7 @@ class DistillMethod(Method):
 
     def _disparity(self, images: Tensor) -> Tensor:
         """The finest disparity (B, 1, H, W) at the size of the images."""
-        disparities = self.network(images)
-        finest = disparities[min(disparities)].float()
-        if finest.shape[-2:] == images.shape[-2:]:
-            return finest
-        return F.interpolate(finest, size=images.shape[-2:], mode="bilinear", align_corners=False)
+        return finest_disparity(self.network(images), images)
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``disparity`` and ``inverse_depth`` (B, 1, H, W), the same: what is learned has neither unit nor zero."""

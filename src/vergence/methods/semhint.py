@@ -28,14 +28,13 @@ from vergence.losses.hint_verification import (
 )
 from vergence.losses.refinement import Refined, refine_labels
 from vergence.losses.segmentation import cross_entropy, generalised_cross_entropy, symmetric_cross_entropy
-from vergence.losses.self_supervised import Synthesis, Views, kept_pixels, synthesize
+from vergence.losses.self_supervised import Synthesis, Views, synthesize
 from vergence.losses.triplet import semantic_triplet_loss
-from vergence.methods.base import trainable
+from vergence.methods.base import groups_of
 from vergence.methods.semhint_config import SemHintConfig
 from vergence.methods.supervised import to_size
 from vergence.methods.teacher import MeanTeacher
-from vergence.methods.three_ways import finest_disparity
-from vergence.methods.view_synthesis import ViewSynthesis
+from vergence.methods.view_synthesis import ViewSynthesis, finest_disparity
 from vergence.models.pretrained import load_transfer
 from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
 
@@ -121,14 +120,7 @@ class SemHintMethod(ViewSynthesis):
         parts: dict[str, list[nn.Module]] = dict(self.network.parts())
         if not self.config.segmentation:
             parts.pop("segmentation", None)
-        for name, module in (("pose", self.pose), ("intrinsics", self.intrinsics_head)):
-            if module is not None:
-                parts[name] = [module]
-        groups = [
-            {"name": name, "params": [value for module in modules for value in trainable(module)]}
-            for name, modules in parts.items()
-        ]
-        return [group for group in groups if group["params"]]
+        return groups_of(parts | self.view_parts())
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         """The training step of 2.4."""
@@ -300,14 +292,7 @@ class SemHintMethod(ViewSynthesis):
         views = self.views(batch, 0, noise=False)
         found = self.predict(batch["frames"][:, 0])
         seen = synthesize(found["disparity"], views, self.config.loss)
-        identity = views.identity_error if views.identity_error is not None else torch.zeros_like(seen.error)
-        maps = {
-            "inverse_depth": seen.inverse_depth,
-            "error": seen.error,
-            "identity_error": identity,
-            "kept": kept_pixels(seen, views),
-            "warped": seen.warped,
-        }
+        maps = self.seen_maps(seen, views)
         if "logits" in found:
             maps["probabilities"] = found["logits"].softmax(1)
         if "pseudo_label" in batch and self.config.second_stage:

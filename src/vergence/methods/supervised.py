@@ -11,7 +11,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import label_space
 from vergence.errors import InputError
 from vergence.losses.segmentation import cross_entropy
-from vergence.methods.base import Method, MethodConfig, trainable
+from vergence.methods.base import Method, MethodConfig, groups_of
 from vergence.models.freeze import freeze_batchnorm
 from vergence.models.pretrained import load_transfer
 from vergence.models.segmentation_network import (
@@ -88,10 +88,7 @@ class SupervisedMethod(Method):
         self.network.encoder.compile(*args, **kwargs)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        groups: list[dict[str, Any]] = []
-        for name, modules in self.network.parts().items():
-            groups.append({"name": name, "params": [value for module in modules for value in trainable(module)]})
-        return [group for group in groups if group["params"]]
+        return groups_of(self.network.parts())
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         batch = batches["labelled"]

@@ -16,7 +16,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import berhu
-from vergence.methods.base import trainable
+from vergence.methods.base import groups_of
 from vergence.methods.consistency import (
     DEPTH_MIXES,
     ConsistencyConfig,
@@ -28,7 +28,7 @@ from vergence.methods.consistency import (
 )
 from vergence.methods.supervised import SupervisedConfig, SupervisedMethod, segmentation_losses, to_size
 from vergence.methods.teacher import MeanTeacher
-from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig
+from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig, finest_disparity
 from vergence.mixing.augment import draw_strong
 from vergence.models.freeze import freeze, freeze_batchnorm, statistics_kept
 
@@ -166,11 +166,7 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
             self.mean_teacher.restart(self.network)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        groups = super().parameter_groups()
-        for name, module in (("pose", self.pose), ("intrinsics", self.intrinsics_head)):
-            if module is not None and (params := trainable(module)):
-                groups.append({"name": name, "params": params})
-        return groups
+        return super().parameter_groups() + groups_of(self.view_parts())
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         losses = self.labelled_losses(batches["labelled"], step)
@@ -275,14 +271,6 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         mixed = self.mixed(images, self.pseudo_probabilities(batch), depth)
         maps = {"mixed": mixed.images, "mask": mixed.mask, "pseudo_label": mixed.label, "confidence": mixed.confidence}
         return maps if depth is None else {**maps, "depth": depth}
-
-
-def finest_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:
-    """The finest disparity (B, 1, H, W) at the size of the images."""
-    finest = disparities[min(disparities)].float()
-    if finest.shape[-2:] == images.shape[-2:]:
-        return finest
-    return nn.functional.interpolate(finest, size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def normalised_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, cast
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
@@ -123,6 +124,23 @@ class ViewSynthesis(Method):
                 tie_break,
             )
 
+    def seen_maps(self, seen: Synthesis, views: Views) -> dict[str, Tensor]:
+        """For pictures: ``inverse_depth``, ``error``, ``identity_error``, ``kept`` (B, 1, H, W), ``warped``
+        (B, S, 3, H, W)."""
+        identity = views.identity_error if views.identity_error is not None else torch.zeros_like(seen.error)
+        return {
+            "inverse_depth": seen.inverse_depth,
+            "error": seen.error,
+            "identity_error": identity,
+            "kept": kept_pixels(seen, views),
+            "warped": seen.warped,
+        }
+
+    def view_parts(self) -> dict[str, list[nn.Module]]:
+        """Modules that only view synthesis needs, by the name of their parameter group."""
+        parts = {"pose": self.pose, "intrinsics": self.intrinsics_head}
+        return {name: [module] for name, module in parts.items() if module is not None}
+
     def source_transforms(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Target-to-source transforms (B, S, 4, 4) in training units, and learned intrinsics (B, 3, 3) or None."""
         images = batch["jittered"]
@@ -150,3 +168,11 @@ class ViewSynthesis(Method):
             if self.intrinsics_head is not None:
                 camera = self.intrinsics_head(features.float(), target.shape[-2], target.shape[-1])
         return transform, camera
+
+
+def finest_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:
+    """The finest disparity (B, 1, H, W) at the size of the images."""
+    finest = disparities[min(disparities)].float()
+    if finest.shape[-2:] == images.shape[-2:]:
+        return finest
+    return F.interpolate(finest, size=images.shape[-2:], mode="bilinear", align_corners=False)

@@ -36,6 +36,7 @@ from vergence.report.pictures import (
     ColourBar,
     Picture,
     absent,
+    class_ids,
     class_picture,
     colour_bar,
     colour_picture,
@@ -135,7 +136,7 @@ class _Drawing:
         size = (batch.shape[-2], batch.shape[-1])
         logits = predict_maps(run.method, batch, window=window_of(run.config.evaluate))["logits"][0]
         predicted = best_class(logits, size).cpu().numpy()
-        self.seen |= {int(one) for one in np.unique(predicted)}
+        self.seen |= class_ids(predicted, space)
         pictures = [class_picture("classes", predicted, space)]
         if not has_label(self.manifest, index):
             return [*pictures, absent("their errors", "no label", size)]
@@ -163,7 +164,7 @@ class _Drawing:
                 bars.append(colour_bar("relative error of depth", ERROR_LIMITS, ERROR_MAP, ("0", "25 %", "≥ 50 %")))
         if self.space is not None and has_label(self.manifest, index):
             label = resize_label(ground_truth_label(self.manifest, index, self.space), *size)
-            self.seen |= {int(one) for one in np.unique(label) if one < len(self.space)}
+            self.seen |= class_ids(label, self.space)
             truth.append(class_picture("labels", label, self.space))
         rounds = []
         for number in self.numbers:

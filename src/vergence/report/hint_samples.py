@@ -5,7 +5,16 @@ from torch import Tensor
 
 from vergence.data.depth_files import colour_range
 from vergence.data.labels import LabelSpace
-from vergence.report.pictures import Panel, Picture, class_picture, colour_picture, depth_bar, photograph
+from vergence.report.pictures import (
+    Panel,
+    Picture,
+    class_ids,
+    class_picture,
+    colour_picture,
+    depth_bar,
+    image_pixels,
+    photograph,
+)
 
 NOTE = (
     "Frames of the training data: noisy labels, what other views and depth make of them, and the depth that regions of "
@@ -21,11 +30,10 @@ def hint_panel(found: dict[str, Tensor], frames: Tensor, place: int, space: Labe
         frames: (B, 3, H, W) in [0, 1].
         place: which of the batch.
     """
-    image = (frames[place].permute(1, 2, 0).clamp(0, 1).numpy() * 255).round().astype(np.uint8)
-    pictures: list[Picture] = [photograph("frame", image)]
+    pictures: list[Picture] = [photograph("frame", image_pixels(frames[place]))]
     for name, title in (("noisy", "noisy labels"), ("refined", "refined labels")):
         label = found[name][place].long().numpy()
-        seen |= {int(number) for number in np.unique(label) if 0 <= number < len(space)}
+        seen |= class_ids(label, space)
         note = ""
         if name == "refined":
             note = f"{(label != found['noisy'][place].long().numpy()).mean():.1%} of the pixels changed"

@@ -4,7 +4,6 @@ import logging
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.batch import Batch
@@ -27,7 +26,17 @@ from vergence.engine.sources import open_sources
 from vergence.errors import InputError
 from vergence.methods import Method
 from vergence.report.hint_samples import NOTE, hint_panel
-from vergence.report.pictures import ColourBar, Panel, Picture, class_picture, colour_bar, colour_picture, photograph
+from vergence.report.pictures import (
+    ColourBar,
+    Panel,
+    Picture,
+    class_ids,
+    class_picture,
+    colour_bar,
+    colour_picture,
+    image_pixels,
+    photograph,
+)
 
 _MIXED = 3
 """Samples that are shown."""
@@ -111,7 +120,10 @@ def _unlabelled(run: LoadedRun, space: LabelSpace, seen: set[int]) -> tuple[list
 def _unlabelled_panel(found: dict[str, Tensor], frames: Tensor, place: int, space: LabelSpace, seen: set[int]) -> Panel:
     """Own frame, partner, mask, mixed image, its pseudo-label and confidence."""
     partner = (place + 1) % len(frames)
-    pictures = [photograph("own frame", _photo(frames[place])), photograph("partner", _photo(frames[partner]))]
+    pictures = [
+        photograph("own frame", image_pixels(frames[place])),
+        photograph("partner", image_pixels(frames[partner])),
+    ]
     bars: list[ColourBar] = []
     if "depth" in found:
         pictures.append(
@@ -121,7 +133,7 @@ def _unlabelled_panel(found: dict[str, Tensor], frames: Tensor, place: int, spac
         mask = found["mask"][place].reshape(frames.shape[-2:]).numpy()
         note = f"{mask.mean():.0%} of the own frame (white)"
         pictures.append(colour_picture("mask", mask.astype(np.float64), _UNIT, "gray", note))
-    pictures.append(photograph("mixed, colours changed", _photo(found["mixed"][place])))
+    pictures.append(photograph("mixed, colours changed", image_pixels(found["mixed"][place])))
     if "pseudo_label" in found:
         pictures.append(_classes("pseudo-label", found["pseudo_label"][place], space, seen))
     if "confidence" in found:
@@ -161,10 +173,12 @@ def _domains_panel(
     found: dict[str, Tensor], images: dict[str, Tensor], place: int, space: LabelSpace, seen: set[int]
 ) -> Panel:
     """Source, target, mixed image and its label; pseudo-label, its confidence, difficulty of target and mixed image."""
-    pictures = [photograph(role, _photo(images[role][place])) for role in ("source", "target") if role in images]
+    pictures = [photograph(role, image_pixels(images[role][place])) for role in ("source", "target") if role in images]
     if "mixed" in found:
         share = found["mask"][place].mean()
-        pictures.append(photograph("mixed, colours changed", _photo(found["mixed"][place]), f"{share:.0%} source"))
+        pictures.append(
+            photograph("mixed, colours changed", image_pixels(found["mixed"][place]), f"{share:.0%} source")
+        )
         pictures.append(_classes("label of the mixed image", found["mixed_label"][place], space, seen))
     pictures.append(_classes("pseudo-label of the target", found["pseudo_label"][place], space, seen))
     pictures.append(_confidence(found["confidence"][place]))
@@ -197,12 +211,3 @@ def _confidence(values: Tensor) -> Picture:
 
 def _confidence_bar() -> ColourBar:
     return colour_bar("confidence", _UNIT, _CONFIDENCE_MAP, ("0", "0.5", "1"))
-
-
-def class_ids(label: NDArray[np.integer], space: LabelSpace) -> set[int]:
-    """Ids of the space that occur."""
-    return {int(number) for number in np.unique(label) if 0 <= number < len(space)}
-
-
-def _photo(image: Tensor) -> NDArray[np.uint8]:
-    return (image.permute(1, 2, 0).clamp(0, 1).numpy() * 255).round().astype(np.uint8)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from vergence.data.depth_files import ColourRange, colourize
 from vergence.data.labels import LabelSpace
@@ -145,3 +146,13 @@ def _picture(title: str, pixels: NDArray[np.uint8], note: str, form: str) -> Pic
         image.quantize(256).save(buffer, format="PNG", optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     return Picture(title, f"data:image/{form.lower()};base64,{data}", image.width, image.height, note)
+
+
+def image_pixels(image: Tensor) -> NDArray[np.uint8]:
+    """An image (3, H, W) in [0, 1], on the CPU, as a photograph's pixels (H, W, 3)."""
+    return (image.permute(1, 2, 0).clamp(0, 1).numpy() * 255).round().astype(np.uint8)
+
+
+def class_ids(label: NDArray[np.integer], space: LabelSpace) -> set[int]:
+    """Ids of the space that occur."""
+    return {int(number) for number in np.unique(label) if 0 <= number < len(space)}

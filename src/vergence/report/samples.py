@@ -33,6 +33,7 @@ from vergence.report.pictures import (
     colour_bar,
     colour_picture,
     depth_bar,
+    image_pixels,
     photograph,
     removed_picture,
 )
@@ -259,7 +260,7 @@ def _diagnosis(seen: Seen, size: tuple[int, int]) -> list[Picture]:
             absent(title, seen.without_diagnosis, size) for title in ("left out by auto-masking", "warped neighbour")
         ]
     kept = seen.diagnosis["kept"][0, 0].numpy() > 0.5
-    warped = _to_uint8(seen.diagnosis["warped"][0])
+    warped = image_pixels(seen.diagnosis["warped"][0])
     target = seen.image
     if target.shape[:2] != kept.shape:  # training saw a cut-out of this picture
         target = warped
@@ -293,7 +294,3 @@ def _abs_rel(seen: Seen, name: str, protocol: DepthProtocol) -> str:
         protocol = replace(protocol, scale="none")
     score = score_inverse_depth(seen.predictions[name], torch.from_numpy(seen.truth), protocol)
     return f"abs_rel {float(score.errors[0]):.3f}" if int(score.pixels) else ""
-
-
-def _to_uint8(image: Tensor) -> NDArray[np.uint8]:
-    return (image.permute(1, 2, 0).clamp(0, 1).numpy() * 255).round().astype(np.uint8)

@@ -19,11 +19,12 @@ from vergence.engine.inputs import (
     working_image,
 )
 from vergence.engine.predict_maps import predict_maps, window_of
-from vergence.report.mixing_samples import class_ids, mixing_panels
+from vergence.report.mixing_samples import mixing_panels
 from vergence.report.pictures import (
     Panel,
     Picture,
     absent,
+    class_ids,
     class_picture,
     photograph,
     wrong_picture,
