@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "results.md"
-EXTRA = ("auroc_", "pseudo_label_error", "abs_rel_")
+EXTRA = ("auroc_", "pseudo_label_error", "sky_near", "abs_rel_")
 SETTINGS = ("batch", "threads", "steps", "seed", "classes", "rounds", "features", "vergence")
 NUMBER = r"-?[\d.]+(e-?\d+)?"
 SEGMENTATION, DEPTH = ("miou", "pixel_accuracy"), ("abs_rel", "a1", "border_recall")

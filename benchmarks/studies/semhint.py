@@ -29,6 +29,7 @@ CLASSES = ("road", "building", "wall", "pole", "traffic sign", "vegetation", "pe
 PLAIN = overrides(semhint__segmentation="false", semhint__hints="false", semhint__refine="false")
 BRANCH = overrides(semhint__hints="false", semhint__refine="false")
 FROZEN = overrides(semhint__refine="false")
+HINTS = overrides(semhint__segmentation="false", semhint__refine="false")
 RECIPE_REAL = Path(__file__).with_name("semhint_real.yaml")
 
 
@@ -42,26 +43,35 @@ def variants(noisy: str, oracle: bool) -> Iterator[tuple[str, str, list[str]]]:
     yield "ingredients", "+ segmentation", [*BRANCH, *port(noisy)]
     yield "ingredients", "+ hints", [*FROZEN, *port(noisy)]
     yield "ingredients", "+ refinement", port(noisy)
-    yield "ingredients", "hints without segmentation", [
-        *overrides(semhint__segmentation="false", semhint__refine="false"), *port(noisy)
-    ]  # fmt: skip
+    yield "ingredients", "hints without segmentation", [*HINTS, *port(noisy)]
     if not oracle:
         return
     yield "ingredients", "true labels", port("truth")
     yield "ingredients", "true labels, verified by true depth", [*port("truth"), *overrides(semhint__oracle="true")]
     for blocks in (0, 2, 4, 6, 8, 10):
-        yield "shared blocks", str(blocks), [*BRANCH, *port(noisy), *overrides(semhint__network__shared_blocks=blocks)]
+        full = overrides(semhint__network__gradient_scale="[1, 1]", semhint__network__shared_blocks=blocks)
+        yield "shared blocks", str(blocks), [*BRANCH, *port(noisy), *full]
+    yield "shared blocks", "4, gradient 0.1", [*BRANCH, *port(noisy)]
     for border, blobs in ((0, 0.0), (2, 0.03), (4, 0.1), (6, 0.3)):
         noise = overrides(frames__label_noise__border=border, frames__label_noise__blobs=blobs)
         yield "label noise", f"{border} px, {100 * blobs:g} %", [*port("truth"), *noise]
     for name, words in {
+        "planes and contacts": [],
+        "planes": overrides(semhint__proposals__families="[components, cells]"),
         "components": overrides(semhint__proposals__families="[components]"),
         "cells": overrides(semhint__proposals__families="[cells]"),
-        "with neighbours": overrides(semhint__proposals__families="[components, cells, neighbours]"),
+        "planes, contacts, neighbours": overrides(
+            semhint__proposals__families="[components, cells, neighbours, contacts]"
+        ),
+        "planes, contacts, borders": overrides(semhint__proposals__families="[components, cells, borders, contacts]"),
+        "sky as far as depth goes": overrides(semhint__sky="[sky]"),
         "no margins": overrides(semhint__verification__kappa=0, semhint__verification__floor=0),
         "no dynamic guard": overrides(semhint__dynamic_guard="false"),
+        "loss of log depth": overrides(semhint__hint_form="log_ratio"),
+        "all pixels alike": overrides(semhint__hint_balance=0),
+        "a third of the weight": overrides(semhint__hint_weight=0.33),
     }.items():
-        yield "hints", name, [*port(noisy), *words]
+        yield "hints", name, [*HINTS, *port(noisy), *words]
 
 
 def label_source(options: argparse.Namespace, seed: int) -> str:
@@ -77,10 +87,11 @@ def scored(run: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Errors of depth, of classes and of borders where the truth has labels, and what they depend on."""
     truth = options.truth or options.frames
     split, protocol = ("test", "eigen") if options.data == "real" else ("val", "plain")
-    result = evaluate(run, truth, protocol, split, baselines=False, limit=options.limit)
+    scale = "median" if options.mode == "mono" or options.data == "real" else "none"
+    result = evaluate(run, truth, protocol, split, baselines=False, limit=options.limit, scale=scale)
     (row,) = [row for row in result["rows"] if row["name"] == "trained"]
     numbers = {name: round(float(row[name]), 5) for name in METRICS}
-    for name in ("border_distance", "border_recall"):
+    for name in ("border_distance", "border_recall", "sky_near"):
         numbers[name] = round(float(row[name]), 5) if name in row else ""
     for name in CLASSES:
         error = row.get("class_abs_rel", {}).get(name)

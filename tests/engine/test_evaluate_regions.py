@@ -56,6 +56,20 @@ def test_by_hand(tmp_path: Path, scale: int) -> None:
     assert row["class_pixels"] == {"road": 2 * (55 * WIDTH - 24 * 40), "car": 2 * 24 * 40, "sky": 0}
     assert row["border_distance"] < 1.5
     assert row["border_recall"] == pytest.approx(1)
+    assert row["sky_near"] == 1  # everything is seen at 10 m or nearer
+
+
+def test_far_sky(tmp_path: Path) -> None:
+    class Far(RedMethod):
+        def predict(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+            found = super().predict(images)["inverse_depth"].clone()
+            found[..., :8, : WIDTH // 4] = 1 / 50
+            return {"inverse_depth": found, "disparity": found}
+
+    (row,) = evaluate_run(made_run(tmp_path, method=Far()), world(tmp_path), NONE, baselines=False)["rows"]
+    assert row["sky_near"] == pytest.approx(0.75)
+    result = evaluate_run(made_run(tmp_path), world(tmp_path), "plain", baselines=False)
+    assert "sky_near" in result["rows"][0]
 
 
 def test_every_predictor_and_depth_that_sees_no_object(tmp_path: Path) -> None:
@@ -89,7 +103,7 @@ def test_files_and_tables(tmp_path: Path) -> None:
     assert "borders, px" in text
     assert "within 3 px   100.0%" in text
     assert "car            0.250" in text
-    assert "sky" not in text
+    assert "sky is near" in text
 
 
 def test_without_labels_nothing_changes(tmp_path: Path) -> None:

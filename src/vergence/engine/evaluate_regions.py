@@ -1,6 +1,7 @@
 """Where depth errs: by the class of the labels, and at the borders of objects (semhint.md section 2.9)."""
 
 import logging
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.inputs import has_label
 from vergence.errors import InputError
 from vergence.metrics.borders import BorderScores, border_scores
-from vergence.metrics.depth import DepthProtocol, class_errors, compare
+from vergence.metrics.depth import DepthProtocol, class_errors, compare, near_pixels
 
 _log = logging.getLogger("vergence")
 
@@ -58,6 +59,8 @@ class RegionScores:
     space: LabelSpace
     errors: Tensor | None = None
     """(2, K): sum of relative errors of the pixels of each class, and their number."""
+    sky: Tensor | None = None
+    """(2,): unmeasured pixels of the sky that are predicted near, and all of them."""
     borders: list[BorderScores] = field(default_factory=list)
     """Of each image that has some."""
 
@@ -72,16 +75,21 @@ class RegionScores:
             resized = label[rows[:, None], columns]
         found = torch.stack(class_errors(compare(inverse_depth, truth, protocol), resized, len(self.space)))
         self.errors = found if self.errors is None else self.errors + found
-        objects = torch.tensor(
-            [number for number, name in enumerate(self.space.classes) if meaning(name) in FOREGROUND]
-        )
-        score = border_scores(inverse_depth, torch.isin(label.long(), objects), label != IGNORED_LABEL)
+        near = near_pixels(inverse_depth, truth, self._is(resized, {"sky"}), protocol)
+        self.sky = near if self.sky is None else self.sky + near
+        score = border_scores(inverse_depth, self._is(label, FOREGROUND), label != IGNORED_LABEL)
         if score.pixels:
             self.borders.append(score)
 
+    def _is(self, label: Tensor, meanings: Container[str]) -> Tensor:
+        """Bool, where a label is one of the classes that mean this."""
+        ids = [number for number, name in enumerate(self.space.classes) if meaning(name) in meanings]
+        return torch.isin(label.long(), torch.tensor(ids, dtype=torch.int64))
+
     def summary(self) -> dict[str, Any]:
         """``border_distance`` in pixels of the labels and ``border_recall``, where there are borders; by class name
-        ``class_abs_rel``, NaN without a measured pixel, and ``class_pixels``. Nothing where no image had a label.
+        ``class_abs_rel``, NaN without a measured pixel, and ``class_pixels``; ``sky_near``, the share of the unmeasured
+        sky at under half the farthest depth, where there is some. Nothing where no image had a label.
         """
         found: dict[str, Any] = {}
         if pixels := sum(one.pixels for one in self.borders):
@@ -91,6 +99,8 @@ class RegionScores:
             sums, counts = self.errors
             found["class_abs_rel"] = dict(zip(self.space.classes, (sums / counts).tolist(), strict=True))
             found["class_pixels"] = dict(zip(self.space.classes, counts.long().tolist(), strict=True))
+        if self.sky is not None and self.sky[1]:
+            found["sky_near"] = float(self.sky[0] / self.sky[1])
         return found
 
 

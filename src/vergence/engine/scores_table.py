@@ -63,6 +63,8 @@ def region_table(rows: list[dict[str, Any]]) -> Table:
     for name, pixels in rows[0]["class_pixels"].items():
         if pixels:
             lines[name] = [f"{row['class_abs_rel'][name]:.3f}" for row in rows]
+    if any("sky_near" in row for row in rows):
+        lines["sky is near"] = [percent(row["sky_near"]) + "%" for row in rows]
     title = "Depth: distance of object borders to edges of depth; abs_rel per class"
     return _side_by_side(title, [row["name"] for row in rows], lines)
 

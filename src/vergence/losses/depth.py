@@ -68,28 +68,57 @@ def berhu_valid(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
 
 
 def hint_loss(
-    depth: Tensor, target_depth: Tensor, mask: Tensor, form: Literal["log_l1", "log_ratio"] = "log_l1"
+    depth: Tensor,
+    target_depth: Tensor,
+    mask: Tensor,
+    form: Literal["log_l1", "log_ratio", "inverse"] = "log_l1",
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Loss (scalar) of depth where there is a hint (SemHint-MD, section 2.7): the mean over the mask, 0 where empty.
 
-    "log_l1": ln(1 + |depth - target|) (Depth Hints); "log_ratio": |ln depth - ln target|, for depth of unknown scale.
+    "log_l1": ln(1 + |depth - target|) (Depth Hints); "log_ratio": |ln depth - ln target|, for depth of unknown scale;
+    "inverse": |1 / depth - 1 / target| over the image's mean of 1 / depth, for any scale, too. What networks predict is
+    inverse depth: its gradient is alike everywhere in the third form, and grows with depth in the others, so that far
+    things win over near ones.
 
     Args:
         depth: (B, 1, H, W), positive.
         target_depth: the same shape; gets no gradient, and is not looked at outside the mask.
         mask: bool of the same shape.
+        weight: of the pixels in the mean, not negative, the same shape; alike if None.
     """
     if depth.shape != target_depth.shape or depth.shape != mask.shape or mask.dtype != torch.bool:
         raise ValueError(
             f"depth has shape {tuple(depth.shape)}, target_depth {tuple(target_depth.shape)}, mask {tuple(mask.shape)} "
             f"of {mask.dtype}; expected one shape and torch.bool"
         )
-    if form not in ("log_l1", "log_ratio"):
-        raise ValueError(f'form is {form!r}, expected "log_l1" or "log_ratio"')
+    if form not in ("log_l1", "log_ratio", "inverse"):
+        raise ValueError(f'form is {form!r}, expected "log_l1", "log_ratio" or "inverse"')
     depth = full_precision(depth)
     target = torch.where(mask, full_precision(target_depth.detach()), depth.detach())
-    error = torch.log1p((depth - target).abs()) if form == "log_l1" else (depth.log() - target.log()).abs()
-    return (error * mask).sum() / (mask.sum() + 1e-7)
+    if form == "inverse":
+        mean = depth.detach().reciprocal().mean(dim=(1, 2, 3), keepdim=True)
+        error = (depth.reciprocal() - target.reciprocal()).abs() / mean
+    else:
+        error = torch.log1p((depth - target).abs()) if form == "log_l1" else (depth.log() - target.log()).abs()
+    counted = mask if weight is None else mask * weight
+    return (error * counted).sum() / (counted.sum() + 1e-7)
+
+
+def class_balance(labels: Tensor, mask: Tensor, power: float, least: int = 50) -> Tensor:
+    """Weights (B, 1, H, W) that keep large classes from outvoting small ones: n^-power times their mean's inverse.
+
+    n is how many pixels of the mask are of the pixel's class in the batch, at least ``least``. 0: all count alike; 1:
+    all classes do. The mean over the mask is 1.
+
+    Args:
+        labels: (B, H, W) int64, 0 to 255.
+        mask: (B, 1, H, W) bool.
+    """
+    count = torch.zeros(256, device=labels.device)
+    count.scatter_add_(0, labels.flatten(), mask.flatten().float())
+    weight = count.clamp(min=least).pow(-power)[labels][:, None]
+    return weight * (mask.sum() / (weight * mask).sum().clamp(min=1e-12))
 
 
 def valid_mean(errors: Tensor, valid: Tensor) -> Tensor:

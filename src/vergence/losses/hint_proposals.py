@@ -13,9 +13,10 @@ from torch import Tensor
 from vergence.geometry.components import IGNORED, connected_components
 from vergence.geometry.plane_fits import below_median, fit_sampled, pixel_lattice, plane_values
 from vergence.losses.hint_borders import border_candidates
+from vergence.losses.hint_contacts import contact_candidates
 from vergence.losses.hint_neighbours import neighbour_candidates
 
-FAMILIES = ("components", "cells", "neighbours", "borders")
+FAMILIES = ("components", "cells", "neighbours", "borders", "contacts")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class HintProposalConfig:
 
     families: tuple[str, ...] = ("components", "cells")
     """"components" (planes of connected components), "cells" (of one class in a grid cell), "neighbours" (slanted
-    copies of pixels of the class), "borders" (depth edges pulled onto label edges)."""
+    copies of pixels of the class), "borders" (depth edges pulled onto label edges), "contacts" (things as far as the
+    ground they stand on)."""
     component_share: float = 0.0015
     """Smallest component, as a share of the image."""
     cell_shares: tuple[float, ...] = (0.1, 0.2)
@@ -63,6 +65,8 @@ def propose(
     config: HintProposalConfig,
     sky: tuple[int, ...] = (),
     foreground: tuple[int, ...] = (),
+    ground: tuple[int, ...] = (),
+    standing: tuple[int, ...] = (),
     far_value: float = 0.01,
     classes: int = 256,
 ) -> Proposals:
@@ -73,7 +77,10 @@ def propose(
         labels: (B, H, W) integers below ``classes``; 255 suggests nothing.
         error: (B, 1, H, W) present photometric error: planes are fitted to the better half of each region.
         sky: classes whose only candidate is ``far_value``.
-        foreground: classes whose outline "borders" pulls depth edges to; not used by other families.
+        foreground: classes whose outline "borders" pulls depth edges to, and that may stand on each other for
+            "contacts"; not used by other families.
+        ground: classes that things stand on, for "contacts".
+        standing: upright classes that get "contacts".
         far_value: inverse depth of the farthest depth, in the unit of the input.
         classes: number of them; a smaller number is faster.
 
@@ -97,8 +104,10 @@ def propose(
             found = _planes(q[:, 0], maps, count, error[:, 0].detach(), config)
         elif name == "neighbours":
             found = neighbour_candidates(q, plain)
-        else:
+        elif name == "borders":
             found = border_candidates(q, is_class(labels, foreground) & (labels != IGNORED))
+        else:
+            found = contact_candidates(q, plain, *(is_class(plain, group) for group in (ground, standing, foreground)))
         candidates.append(found)
         family += [FAMILIES.index(name)] * found.shape[1]
     suggested = torch.cat(candidates, dim=1)

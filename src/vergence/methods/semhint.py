@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from vergence.data.batch import IGNORED_LABEL, Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.data.labels import LabelSpace, label_space
+from vergence.data.labels import LabelSpace, label_space, meaning
 from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
-from vergence.losses.depth import hint_loss
+from vergence.losses.depth import class_balance, hint_loss
 from vergence.losses.hint_proposals import Proposals, propose
 from vergence.losses.hint_verification import (
     Verified,
@@ -95,9 +95,9 @@ class SemHintMethod(ViewSynthesis):
         self.network: MultiTaskNetwork = build_segmentation_network(config.network, len(space), depth=True)
         self.check_size(options, self.network.encoder.strides[-1], config.network.encoder)
         self.build_views(config, options, config.network.normalization, seed)
-        self.sky, self.dynamic, self.foreground = (
-            tuple(number for number, name in enumerate(space.classes) if name in names)
-            for names in (config.sky, config.dynamic, config.foreground)
+        self.sky, self.dynamic, self.foreground, self.ground, self.standing = (
+            tuple(number for number, name in enumerate(space.classes) if {name, meaning(name)} & set(names))
+            for names in (config.sky, config.dynamic, config.foreground, config.ground, config.standing)
         )
         self.reference: MeanTeacher | None = None
         if config.second_stage and config.proposals_from == "teacher":  # of use in training only
@@ -142,7 +142,7 @@ class SemHintMethod(ViewSynthesis):
                 levels = {level: up for level, up in prediction["depth_levels"].items() if level in TRIPLET_LEVELS}
                 losses["triplet"] = semantic_triplet_loss(levels, refined.label, config.triplet_weight)
             if hints is not None:
-                losses["hint"] = self._hint_loss(disparities, hints, step)
+                losses["hint"] = self._hint_loss(disparities, hints, refined.label, step)
                 losses |= self._hint_log(hints, refined.label)
         return losses
 
@@ -192,7 +192,7 @@ class SemHintMethod(ViewSynthesis):
         error = finest.error.detach()
         proposals = propose(
             inverse_depth, labels, error, config.proposals, sky=self.sky, foreground=self.foreground,
-            far_value=1 / config.loss.max_depth, classes=len(self.classes),
+            ground=self.ground, standing=self.standing, far_value=1 / config.loss.max_depth, classes=len(self.classes),
         )  # fmt: skip
         if config.oracle:
             verified = self._verified_by_truth(batch["depth"], proposals, finest.inverse_depth.detach())
@@ -227,7 +227,7 @@ class SemHintMethod(ViewSynthesis):
         weight = labels.weight * counted * (counted.numel() / counted.sum().clamp(min=1))
         return CLASS_LOSSES[self.config.segmentation_loss](logits.float(), labels.label, pixel_weight=weight)
 
-    def _hint_loss(self, disparities: dict[int, Tensor], hints: Hints, step: int) -> Tensor:
+    def _hint_loss(self, disparities: dict[int, Tensor], hints: Hints, labels: Tensor, step: int) -> Tensor:
         """Mean over the scales; every disparity is brought to full size before it becomes depth."""
         config = self.config
         form = config.hint_form
@@ -235,12 +235,13 @@ class SemHintMethod(ViewSynthesis):
             form = "log_l1" if self.scale == "metric" else "log_ratio"
         target, size = 1 / hints.inverse_depth.clamp(min=1 / config.loss.max_depth), hints.mask.shape[-2:]
         total = target.new_zeros(())
+        weight = class_balance(labels, hints.mask, config.hint_balance) if config.hint_balance > 0 else None
         for disparity in disparities.values():
             full = disparity
             if disparity.shape[-2:] != size:
                 full = F.interpolate(disparity, size=size, mode="bilinear", align_corners=False)
             _, depth = disparity_to_depth(full, config.loss.min_depth, config.loss.max_depth)
-            total = total + hint_loss(depth, target, hints.mask, form=form)
+            total = total + hint_loss(depth, target, hints.mask, form, weight)
         return config.hint_weight * _ramp(step - config.start, config.ramp) * total / len(disparities)
 
     def _hint_log(self, hints: Hints, label: Tensor) -> dict[str, Tensor]:

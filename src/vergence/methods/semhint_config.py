@@ -14,7 +14,11 @@ from vergence.methods.view_synthesis import ViewSynthesisConfig
 from vergence.models.segmentation_network import SegmentationNetworkConfig
 
 FOREGROUND = ("pole", "traffic light", "traffic sign")
-DYNAMIC = ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
+DYNAMIC = (
+    *("person", "rider", "bicyclist", "motorcyclist"),
+    *("car", "truck", "bus", "train", "motorcycle", "bicycle"),
+)
+"""By name or by meaning: a "pedestrian" is a person, "pavement" is sidewalk (vergence.data.labels.meaning)."""
 
 
 @dataclass
@@ -36,8 +40,12 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     hints: bool = True
     """Propose depth from regions of one class, and learn what the images confirm."""
     hint_weight: float = 1.0
-    hint_form: Literal["auto", "log_l1", "log_ratio"] = "auto"
-    """ln(1 + |D - D*|), or |ln D - ln D*|, which a free scale does not change; auto: the latter without stereo."""
+    hint_form: Literal["auto", "log_l1", "log_ratio", "inverse"] = "auto"
+    """ln(1 + |D - D*|), or |ln D - ln D*|, which a free scale does not change; auto: the latter without stereo. Or
+    |1/D - 1/D*| over the mean of 1/D, which pulls near and far alike."""
+    hint_balance: float = 0.0
+    """How much hints of small classes are raised: a pixel weighs n^-hint_balance where its class has n hints in the
+    batch. 0: all pixels weigh alike, 1: all classes do."""
     refine: bool = True
     """Refine the labels by the other views and depth before they are used."""
     teacher_decay: float = 0.999
@@ -55,7 +63,11 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     """Classes that move by themselves: only a stereo partner can confirm their hints (the dynamic guard)."""
     dynamic_guard: bool = True
     foreground: tuple[str, ...] = (*FOREGROUND, *DYNAMIC)
-    """Classes whose outlines the "borders" family pulls depth edges to."""
+    """Classes whose outlines the "borders" family pulls depth edges to, and that stand on each other for "contacts"."""
+    ground: tuple[str, ...] = ("road", "sidewalk", "terrain")
+    """Classes that things stand on, for the "contacts" family."""
+    standing: tuple[str, ...] = ("wall", "fence", *FOREGROUND, *DYNAMIC)
+    """Upright classes that the "contacts" family makes as far as the ground at their foot."""
     oracle: bool = False
     """Verify hints by measured depth instead of the images: an upper bound for studies."""
     proposals: HintProposalConfig = field(default_factory=HintProposalConfig)
@@ -104,6 +116,7 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
             )
         if not 0 <= self.teacher_decay <= 1:
             raise InputError(f"semhint.teacher_decay is {self.teacher_decay}; give 0 to 1, such as 0.999.")
-        for name in ("start", "ramp", "beta_ramp", "segmentation_weight", "hint_weight", "triplet_weight"):
+        lengths, weights = ("start", "ramp", "beta_ramp"), ("segmentation_weight", "hint_weight", "triplet_weight")
+        for name in (*lengths, *weights, "hint_balance"):
             if getattr(self, name) < 0:
                 raise InputError(f"semhint.{name} is {getattr(self, name)}; give 0 or more.")

@@ -178,6 +178,24 @@ def class_errors(found: Compared, label: Tensor, classes: int) -> tuple[Tensor, 
     return torch.bincount(ids[valid], weights=relative, minlength=classes), counts
 
 
+def near_pixels(inverse_depth: Tensor, ground_truth: Tensor, region: Tensor, protocol: DepthProtocol) -> Tensor:
+    """(2,) float64: how many pixels of a region are predicted at under half the protocol's farthest depth, of how many.
+
+    For what no sensor measures because it is too far, the sky above all: errors that metrics on measured depth miss.
+
+    Args:
+        inverse_depth: (h, w), in 1 / metres or unscaled.
+        ground_truth: (H, W) metres, 0 = none; gives the scale, and its measured pixels do not count.
+        region: bool (H, W).
+    """
+    region = region & (ground_truth <= 0)
+    ratio = compare(inverse_depth, ground_truth, protocol).ratio
+    if isinstance(protocol.scale, float | int):
+        ratio = ratio * protocol.scale
+    depth = ratio / resize_inverse_depth(inverse_depth, ground_truth.shape)[region].double()
+    return torch.stack([(depth < protocol.max_depth / 2).sum(), region.sum()]).double()
+
+
 class DepthMetric(Metric):
     """Streaming scores of many images, reduced over processes: the mean over images of per-image metrics."""
 

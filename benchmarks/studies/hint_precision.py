@@ -1,0 +1,120 @@
+"""How right accepted hints are, against toy town's exact depth: nothing is trained.
+
+    python -m benchmarks.studies.hint_precision --frames TOWN --stereo DEPTH_RUN --mono DEPTH_RUN --labels CLASSES_RUN
+
+For each depth run and label source, hints are proposed and verified on training frames as in a training step. A row a
+class: the share of its pixels with an accepted hint, the share of accepted hints that are nearer to the truth than the
+present depth (precision), and the mean |ln(depth / truth)| of accepted pixels before and after.
+"""
+
+import argparse
+import contextlib
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.studies.common import commit, device_name, write_rows
+from benchmarks.studies.three_ways import overrides
+from vergence import __version__
+from vergence.engine.config import load_config
+from vergence.engine.runtime import start_accelerator
+from vergence.engine.train import Loop
+from vergence.losses.self_supervised import synthesize
+from vergence.methods.semhint import SemHintMethod
+
+RESULT = Path(__file__).parent / "results" / "semhint_precision.csv"
+KEYS = ("mode", "labels", "class")
+OFFSETS = {"mono": "[-1, 1]", "stereo": '["s"]'}
+GROUPS = {
+    "all": (), "road": ("road",), "building": ("building",), "wall and fence": ("wall", "fence"),
+    "pole, light, sign": ("pole", "traffic light", "traffic sign"), "vegetation": ("vegetation",),
+    "person, rider": ("person", "rider"), "vehicle": ("car", "truck", "bus"),
+}  # fmt: skip
+NOISE = ((2, 0.03), (4, 0.1), (6, 0.3))
+
+
+def sums(method: SemHintMethod, batch: Any) -> dict[str, Tensor]:
+    """(5,) by group: pixels, accepted, nearer than before, and |ln| error of the accepted before and after."""
+    views = method.views(batch, 0)
+    seen = synthesize(method.predict(batch["frames"][:, 0])["disparity"], views, method.config.loss)
+    labels, hints = method.second_opinion(batch, views, seen, method.config.start + method.config.ramp)
+    assert hints is not None
+    known = batch["depth"] > 0
+    truth = batch["depth"].clamp(min=1e-3) / method.metres_per_unit
+    now, new = (truth * seen.inverse_depth).log(), (truth * hints.inverse_depth).log()
+    if method.scale != "metric":
+        scale = now.masked_fill(~known, torch.nan).flatten(1).nanmedian(1).values[:, None, None, None]
+        now, new = now - scale, new - scale
+    now, new = now.abs(), new.abs()
+    found = {}
+    for group, names in GROUPS.items():
+        ids = [method.classes.classes.index(name) for name in names]
+        members = known & torch.isin(labels.label, torch.tensor(ids))[:, None] if ids else known
+        accepted = members & hints.mask
+        found[group] = torch.stack([
+            members.sum(), accepted.sum(), (accepted & (new < now)).sum(), now[accepted].sum(), new[accepted].sum()
+        ]).double()  # fmt: skip
+    return found
+
+
+def measure(run: Path, frames: Path, mode: str, labels: str, words: list[str], batches: int) -> list[dict[str, Any]]:
+    """One row a group of classes."""
+    settings = overrides(
+        semhint__labels=labels, semhint__initialize_from=run, semhint__segmentation="false", semhint__refine="false",
+        semhint__oracle="true", semhint__start=0, frames__options__offsets=OFFSETS[mode],
+    )  # fmt: skip
+    config = load_config("semhint-toytown", [*settings, *words], frames)
+    with contextlib.closing(Loop(config, Path("unused"), start_accelerator(config.train), None)) as loop:
+        method = loop.state.model.eval()
+        method.config = replace(method.config, oracle=False)  # it was set so that batches have measured depth
+        total: dict[str, Tensor] = {}
+        with torch.no_grad():
+            for _ in range(batches):
+                for group, values in sums(method, next(loop.batches)["unlabelled"]).items():
+                    total[group] = total.get(group, torch.zeros(5, dtype=torch.float64)) + values
+    rows = []
+    for group, (pixels, accepted, nearer, before, after) in ((key, value.tolist()) for key, value in total.items()):
+        if not pixels or not accepted:
+            continue
+        rows.append({
+            "share": round(pixels / total["all"][0].item(), 3), "accepted": round(accepted / pixels, 3),
+            "precision": round(nearer / accepted, 3), "before": round(before / accepted, 3),
+            "after": round(after / accepted, 3), "class": group,
+        })  # fmt: skip
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=Path, required=True, help="toy town")
+    parser.add_argument("--stereo", type=Path, help="depth run that learned from stereo")
+    parser.add_argument("--mono", type=Path, help="depth run that learned from one camera")
+    parser.add_argument("--labels", required=True, help="segmentation run that saw few labels")
+    parser.add_argument("--batches", type=int, default=25)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)
+    stamp = {"frames": 4 * options.batches, "device": device_name(), "vergence": __version__, "commit": commit()}
+    sources = {"true": ("truth", []), "of a run": (options.labels, [])}
+    for border, blobs in NOISE:
+        words = overrides(frames__label_noise__border=border, frames__label_noise__blobs=blobs)
+        sources[f"true, {border} px and {100 * blobs:g} % wrong"] = ("truth", words)
+    for mode in OFFSETS:
+        run = getattr(options, mode)
+        if run is None:
+            continue
+        for labels, (port, words) in sources.items():
+            rows = [
+                {"mode": mode, "labels": labels, "class": row.pop("class"), **row, **stamp}
+                for row in measure(run, options.frames, mode, port, words, options.batches)
+                if labels in ("true", "of a run") or row["class"] == "all"
+            ]
+            write_rows(RESULT, rows, KEYS)
+            print(*rows, sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
