@@ -1,0 +1,104 @@
+"""The flywheel's rounds against equal training without exchange, on toy town.
+
+    python -m benchmarks.studies.flywheel --frames TOWN --start DEPTH_RUN --out runs/flywheel
+
+Round 0 goes on from a depth run (stereo) and is the same for both; from then on one flywheel hands classes on to depth
+as hints, the control trains as many steps without. Labels, their choice and seeds are the same in both: rows of one
+seed and round are paired. A study that is stopped goes on where it was.
+"""
+
+import argparse
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from benchmarks.studies.common import METRICS, commit, device_name, read_rows, write_rows
+from benchmarks.studies.three_ways import overrides
+from vergence import __version__
+from vergence.engine.flywheel import resume_flywheel, start_flywheel
+
+RESULTS = Path(__file__).parent / "results"
+KEYS = ("study", "variant", "seed", "labels", "steps")
+NUMBERS = {
+    "depth": (*METRICS, "border_recall"),
+    "segmentation": ("miou", "pixel_accuracy"),
+}
+
+
+def turned(options: argparse.Namespace, seed: int, exchange: bool) -> Path:
+    """A flywheel of one seed to its end; the control starts with the other's round 0."""
+    folder = options.out / f"{'exchange' if exchange else 'control'}-{seed}"
+    shared = {"frames.options.offsets": '["s"]', "train.evaluate_every": 0, "train.checkpoint_every": 10_000}
+    words = overrides(
+        flywheel__seed=seed, flywheel__rounds=options.rounds, flywheel__limit=options.limit,
+        flywheel__label_files="false", flywheel__labels__per_round=options.labels,
+    )  # fmt: skip
+    for part, steps in (("depth", options.steps), ("hinted_depth", options.steps), ("segmentation", options.classes)):
+        settings = {"train.steps": steps, "train.evaluate_every": 0}
+        if part != "segmentation":
+            settings |= shared
+        if part == "depth":
+            settings |= {
+                "depth.initialize_from": str(options.start.absolute()),
+                "optim.lr": 2e-4,
+                "frames.batch_size": 4,
+            }
+        if part == "hinted_depth":
+            settings |= {
+                "optim.lr": 2e-4,
+                "semhint.start": 0,
+                "semhint.ramp": steps // 6,
+                "semhint.beta_ramp": steps // 3,
+            }
+        for key, value in settings.items():
+            words += [f"--flywheel.{part}.overrides.{key}", str(value)]
+    pages = lambda kind, path: None  # noqa: E731
+    if not exchange and not folder.exists():
+        folder.mkdir(parents=True)
+        start = options.out / f"exchange-{seed}"
+        for name in ("recipe.yaml", "data.parquet"):
+            shutil.copy(start / name, folder)
+        shutil.copytree(start / "round-0", folder / "round-0")
+        return resume_flywheel(folder, ["--flywheel.exchange", "false"], pages)
+    if folder.exists():
+        return resume_flywheel(folder, [], pages)
+    return start_flywheel("flywheel-toytown", folder, options.frames, words, pages)
+
+
+def rows_of(folder: Path, seed: int, variant: str, steps: int) -> dict[str, list[dict[str, Any]]]:
+    """By task, one row a round: of depth its runs, of segmentation its runs (not the branch beside depth)."""
+    found: dict[str, list[dict[str, Any]]] = {"depth": [], "segmentation": []}
+    stamp = {"device": device_name(), "vergence": __version__, "commit": commit()}
+    for row in read_rows(folder / "flywheel.csv"):
+        if row["run"] != row["task"]:
+            continue
+        identity = {"study": "rounds", "variant": variant, "seed": seed, "labels": row["labels"], "steps": steps}
+        numbers = {name: round(float(row[name]), 5) for name in NUMBERS[row["task"]]}
+        found[row["task"]].append({**identity, "round": row["round"], **numbers, "protocol": row["stamp"], **stamp})
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=Path, required=True, help="toy town")
+    parser.add_argument("--start", type=Path, required=True, help="depth run that learned from stereo")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--labels", type=int, default=10, help="frames labelled in each round")
+    parser.add_argument("--steps", type=int, default=150, help="of depth in each round")
+    parser.add_argument("--classes", type=int, default=200, help="steps of segmentation in each round")
+    parser.add_argument("--limit", type=int, default=80, help="held-back frames to score")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    for seed in options.seeds:
+        for exchange in (True, False):
+            folder = turned(options, seed, exchange)
+            variant = "exchange" if exchange else "without exchange"
+            for task, rows in rows_of(folder, seed, variant, options.steps).items():
+                write_rows(RESULTS / f"flywheel_{task}.csv", rows, KEYS)
+
+
+if __name__ == "__main__":
+    main()
