@@ -34,6 +34,11 @@ def device_name() -> str:
     return f"{platform.processor() or platform.machine()} CPU, {torch.get_num_threads()} threads"
 
 
+def wanted(options: Any, study: str, variant: str) -> bool:
+    """Whether ``--studies`` and ``--variants`` leave a run in."""
+    return (not options.studies or study in options.studies) and (not options.variants or variant in options.variants)
+
+
 def trained(recipe: str, overrides: Sequence[str], data: Path, run: Path) -> Path:
     """Train into ``run``, or go on where an earlier call stopped; a finished run is returned as it is."""
     config = load_config(recipe, overrides, data)

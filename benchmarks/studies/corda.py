@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.studies.common import labelled_rows, paired_summary, read_rows, trained, write_rows
+from benchmarks.studies.common import labelled_rows, paired_summary, read_rows, trained, wanted, write_rows
 from benchmarks.studies.corda_maps import AUROC, rank_errors
 from benchmarks.studies.three_ways import overrides
 from vergence.engine.checkpoint import load_run
@@ -97,8 +97,7 @@ def main() -> None:
         scored: dict[str, dict[str, Any]] = {}
         for study, variant, settings in variants(options):
             identity = {"pair": options.pair, "study": study, "variant": variant, "seed": seed, "steps": options.steps}
-            left_out = study not in options.studies or (options.variants and variant not in options.variants)
-            if left_out:
+            if not wanted(options, study, variant):
                 continue
             words = [*settings, *overrides(train__seed=seed, train__steps=options.steps, train__evaluate_every=0),
                      *overrides(frames__source_domain=options.source, train__keep=1), *options.overrides]  # fmt: skip

@@ -17,7 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.studies.common import METRICS, commit, device_name, paired_summary, read_rows, trained, write_rows
+from benchmarks.studies.common import (
+    METRICS,
+    commit,
+    device_name,
+    paired_summary,
+    read_rows,
+    trained,
+    wanted,
+    write_rows,
+)
 from benchmarks.studies.three_ways import overrides
 from vergence import __version__
 from vergence.engine.evaluate import evaluate
@@ -128,10 +137,7 @@ def main() -> None:
         for study, variant, settings in variants(noisy, oracle=options.data == "toytown"):
             name = f"{options.mode} {study}"
             identity = {"data": options.data, "study": name, "variant": variant, "seed": seed, "steps": options.steps}
-            left_out = (options.studies and study not in options.studies) or (
-                options.variants and variant not in options.variants
-            )
-            if left_out or tuple(str(identity[key]) for key in KEYS) in done:
+            if not wanted(options, study, variant) or tuple(str(identity[key]) for key in KEYS) in done:
                 continue
             schedule = overrides(
                 semhint__start=0, semhint__ramp=options.steps // 6, semhint__beta_ramp=options.steps // 3,

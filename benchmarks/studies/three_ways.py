@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.studies.common import labelled_rows, paired_summary, read_rows, trained, write_rows
+from benchmarks.studies.common import labelled_rows, paired_summary, read_rows, trained, wanted, write_rows
 
 KEYS = ("data", "study", "variant", "seed", "labels", "steps")
 LABELS = {"toytown": (10, 30, 100, None), "camvid": (20, 50, 100, None)}
@@ -89,10 +89,7 @@ def main() -> None:
         for study, variant, labels, settings in variants(options):
             identity = {"data": options.data, "study": study, "variant": variant, "seed": seed,
                         "labels": labels or "all", "steps": options.steps}  # fmt: skip
-            left_out = (options.studies and study not in options.studies) or (
-                options.variants and variant not in options.variants
-            )
-            if left_out or tuple(str(identity[key]) for key in KEYS) in done:
+            if not wanted(options, study, variant) or tuple(str(identity[key]) for key in KEYS) in done:
                 continue
             words = [*settings, *overrides(train__seed=seed, train__steps=options.steps, train__evaluate_every=0)]
             words += overrides(frames__labelled__count="null" if labels is None else labels)

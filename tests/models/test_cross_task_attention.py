@@ -115,7 +115,7 @@ def test_every_parameter_learns_and_is_in_one_part() -> None:
     [
         ({"shared_blocks": 8}, "exchange=attention finds no level of 3, 2, 1 that shared_blocks=8 leaves private"),
         ({"head_levels": (4,)}, "finds no level"),
-        ({"decoder": "deeplabv3plus"}, "exchange=attention joins decoders of one form"),
+        ({"decoder": "deeplabv3plus"}, "exchange=attention takes decoders of one form"),
     ],
 )
 def test_settings_that_make_no_network(changes: dict, message: str) -> None:

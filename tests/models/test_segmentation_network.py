@@ -197,7 +197,7 @@ def test_copies_for_a_teacher() -> None:
         ({"exchange": "pad", "exchange_level": 5}, "exchange_level=5 must be a level, 4 to 1"),
         ({"exchange": "pad", "head_levels": (2,)}, "exchange_level=2 must be a level"),
         ({"exchange": "pad", "scales": (3,)}, "exchange_level=2 must be a level"),
-        ({"exchange": "pad", "decoder": "deeplabv3plus"}, "joins decoders of one form"),
+        ({"exchange": "pad", "decoder": "deeplabv3plus"}, "takes decoders of one form"),
     ],
 )
 def test_settings_that_make_no_network(changes: dict, message: str) -> None:

@@ -91,18 +91,23 @@ def _finest_of_both(config: SegmentationNetworkConfig) -> int:
     return max(min(config.head_levels), min(config.scales, default=LEVELS))
 
 
+def _check_twins(config: SegmentationNetworkConfig, depth: bool, name: str, value: object, off: object) -> None:
+    """InputError where the tasks have no decoders of one form."""
+    if not depth:
+        raise InputError(
+            f"{name}={value} takes a network that also learns depth; add the depth task or set {name}={off}."
+        )
+    if config.decoder == "deeplabv3plus":
+        raise InputError(f"{name}={value} takes decoders of one form; use decoder=three_ways or monodepth2.")
+
+
 def _check_sharing(config: SegmentationNetworkConfig, depth: bool) -> None:
     blocks = config.shared_blocks
     if blocks not in range(BLOCKS + 1):
         raise InputError(f"shared_blocks={blocks} must be a number of decoder blocks, 0 to {BLOCKS}.")
     if blocks == 0:
         return
-    if not depth:
-        raise InputError(
-            f"shared_blocks={blocks} takes a network that also learns depth; add the depth task or set shared_blocks=0."
-        )
-    if config.decoder == "deeplabv3plus":
-        raise InputError(f"shared_blocks={blocks} takes decoders of one form; use decoder=three_ways or monodepth2.")
+    _check_twins(config, depth, "shared_blocks", blocks, 0)
     most = 2 * (LEVELS - min(_finest_of_both(config), LEVELS))
     if config.exchange == "pad":
         most = min(most, 2 * (LEVELS - config.exchange_level) - 1)  # after the last of them the tasks would be equal
@@ -125,12 +130,7 @@ def _check_exchange(config: SegmentationNetworkConfig, depth: bool) -> None:
         raise InputError(f"exchange={exchange!r} is unknown; use {', '.join(EXCHANGES[:-1])} or {EXCHANGES[-1]}.")
     if exchange == "none":
         return
-    if not depth:
-        raise InputError(
-            f"exchange={exchange} takes a network that also learns depth; add the depth task or set exchange=none."
-        )
-    if config.decoder == "deeplabv3plus":
-        raise InputError(f"exchange={exchange} joins decoders of one form; use decoder=three_ways or monodepth2.")
+    _check_twins(config, depth, "exchange", exchange, "none")
     levels, scales = tuple(config.head_levels), tuple(config.scales)
     if exchange == "attention" and not attention_levels(config):
         raise InputError(
