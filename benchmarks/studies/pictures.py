@@ -1,6 +1,6 @@
-"""A sheet of pictures for docs/results.md: input, predicted inverse depth, true inverse depth, relative error.
+"""A sheet of pictures for docs/results.md: input, inverse depth predicted by each run, the true one, relative errors.
 
-python -m benchmarks.studies.pictures RUN DATA --split val --out docs/images/NAME.png
+python -m benchmarks.studies.pictures DATA RUN... --split val --out docs/images/NAME.png
 """
 
 import argparse
@@ -38,27 +38,24 @@ def widened(measured: NDArray[np.bool_], values: NDArray[np.float64], reach: int
     return known > 0, largest
 
 
-def row(run, manifest, index: int, width: int) -> NDArray[np.uint8]:
-    image = working_image(manifest, index, run.config.frames.options)
-    with torch.no_grad():
-        predicted = run.method.predict(on_device([image], torch.device("cpu")))["inverse_depth"][0, 0]
+def row(runs, manifest, index: int, width: int) -> NDArray[np.uint8]:
+    image = working_image(manifest, index, runs[0].config.frames.options)
     truth = torch.from_numpy(ground_truth(manifest, index)).double()
     mask = PROTOCOLS["plain"].mask(truth)
-    full = resize_inverse_depth(predicted, truth.shape).double()
-    full = full / (median(truth[mask]) / median(1 / full[mask]))
-    error = ((1 / full - truth).abs() / truth.clamp(min=1e-3)).numpy()
     measured, inverse = mask.numpy(), np.where(mask, 1 / truth.clamp(min=1e-3), 0).astype(np.float64)
     largest = float(np.percentile(inverse[measured], 97))
     reach = 0 if truth.shape == image.shape[1:] else 3
     wide, inverse = widened(measured, inverse, reach)
-    _, error = widened(measured, error, reach)
-    everywhere = np.ones_like(measured)
-    panels = [
-        image.permute(1, 2, 0).numpy(),
-        coloured(full.numpy(), largest, everywhere, "magma"),
-        coloured(inverse, largest, wide, "magma"),
-        coloured(error, WORST, wide, "turbo"),
-    ]
+    predictions, errors = [], []
+    for run in runs:
+        with torch.no_grad():
+            predicted = run.method.predict(on_device([image], torch.device("cpu")))["inverse_depth"][0, 0]
+        full = resize_inverse_depth(predicted, truth.shape).double()
+        full = full / (median(truth[mask]) / median(1 / full[mask]))
+        _, error = widened(measured, ((1 / full - truth).abs() / truth.clamp(min=1e-3)).numpy(), reach)
+        predictions.append(coloured(full.numpy(), largest, np.ones_like(measured), "magma"))
+        errors.append(coloured(error, WORST, wide, "turbo"))
+    panels = [image.permute(1, 2, 0).numpy(), *predictions, coloured(inverse, largest, wide, "magma"), *errors]
     height = round(width * truth.shape[0] / truth.shape[1])
     resized = [np.asarray(Image.fromarray(panel).resize((width, height))) for panel in panels]
     return np.concatenate([np.pad(panel, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for panel in resized], 1)
@@ -66,19 +63,19 @@ def row(run, manifest, index: int, width: int) -> NDArray[np.uint8]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
     parser.add_argument("data", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--split", default="val")
     parser.add_argument("--rows", type=int, default=5)
     parser.add_argument("--width", type=int, default=288)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    run = load_run(options.run)
+    runs = [load_run(run) for run in options.runs]
     manifest = resolve_input(options.data).select(split=options.split)
     frames = evenly_spaced([index for index in range(len(manifest)) if has_truth(manifest, index)], options.rows)
-    sheet = np.concatenate([row(run, manifest, index, options.width) for index in frames])
+    sheet = np.concatenate([row(runs, manifest, index, options.width) for index in frames])
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet[:-GAP, :-GAP]).save(options.out, optimize=True)
+    Image.fromarray(sheet[:-GAP, :-GAP]).save(options.out, optimize=True, quality=88)
 
 
 if __name__ == "__main__":

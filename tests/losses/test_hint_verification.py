@@ -154,7 +154,15 @@ def test_cells_alone_repair_the_hole() -> None:
     assert statistics["accepted_class_0"] == pytest.approx(statistics["accepted"].item())
     assert statistics["accepted_class_1"].isnan()
     assert statistics["gain"] == pytest.approx(verified.gain[verified.mask].mean().item(), rel=1e-4)
+    assert statistics["gain_class_0"] == pytest.approx(statistics["gain"].item(), rel=1e-5)
+    assert statistics["gain_class_1"].isnan()
     assert set(statistics) >= {"won_neighbours", "won_borders"}
+    halves = torch.arange(scene.labels.shape[-1]).expand_as(scene.labels) * 2 // scene.labels.shape[-1]
+    parted = hint_statistics(verified, halves, family, classes=2)
+    for half in range(2):
+        mask = verified.mask & (halves == half)[:, None]
+        assert parted[f"gain_class_{half}"] == pytest.approx(verified.gain[mask].mean().item(), rel=1e-4)
+        assert parted[f"accepted_class_{half}"] == pytest.approx((mask.sum() / (halves == half).sum()).item())
 
 
 def test_true_depth_gets_no_hint() -> None:

@@ -168,8 +168,8 @@ def kept_with_hints(error_now: Tensor, identity: Tensor | None, mask: Tensor) ->
 @torch.no_grad()
 def hint_statistics(verified: Verified, labels: Tensor, family: Tensor, classes: int = 0) -> dict[str, Tensor]:
     """Scalars to log, all on the device: ``accepted`` (share of pixels), ``gain`` (mean where accepted), share of the
-    accepted won by each family present (``won_NAME``), and ``accepted_class_K`` for K below ``classes`` (NaN where the
-    batch has no pixel of it).
+    accepted won by each family present (``won_NAME``), and for K below ``classes`` ``accepted_class_K`` (NaN where the
+    batch has no pixel of it) and ``gain_class_K`` (mean where accepted, NaN where none is).
     """
     mask = verified.mask[:, 0]
     number = mask.sum().clamp(min=1)
@@ -182,9 +182,10 @@ def hint_statistics(verified: Verified, labels: Tensor, family: Tensor, classes:
         result[f"won_{name}"] = (mask & (winner == index)).sum() / number
     if classes:
         slot = labels.long().clamp(max=classes).flatten()
-        total, accepted = torch.zeros(2, classes + 1, device=labels.device)
-        total.scatter_add_(0, slot, torch.ones_like(slot, dtype=total.dtype))
-        accepted.scatter_add_(0, slot, mask.flatten().to(total.dtype))
-        for index, share in enumerate((accepted / total)[:classes].unbind()):
-            result[f"accepted_class_{index}"] = share
+        counted = mask.flatten().to(verified.gain.dtype)
+        values = torch.stack([torch.ones_like(counted), counted, counted * verified.gain.flatten()])
+        total, accepted, gain = values.new_zeros(3, classes + 1).scatter_add_(1, slot.expand(3, -1), values)
+        for index in range(classes):
+            result[f"accepted_class_{index}"] = accepted[index] / total[index]
+            result[f"gain_class_{index}"] = gain[index] / accepted[index]
     return result

@@ -245,15 +245,15 @@ class SemHintMethod(ViewSynthesis):
         return config.hint_weight * _ramp(step - config.start, config.ramp) * total / len(disparities)
 
     def _hint_log(self, hints: Hints, label: Tensor) -> dict[str, Tensor]:
-        """Shares of accepted hints, by class and by family of proposals, and their gain."""
+        """Shares of accepted hints and their gain, by class, too, and by family of proposals."""
         names = self.classes.classes
         found = hint_statistics(hints.verified, label, hints.proposals.family, len(names))
         families = {f"won_{name}" for name in self.config.proposals.families}
         logged = {}
         for key, value in found.items():
-            number = key.removeprefix("accepted_class_")
-            if number != key:
-                logged[f"_hint_accepted/{names[int(number)]}"] = value
+            kind, by_class, number = key.partition("_class_")
+            if by_class:
+                logged[f"_hint_{kind}/{names[int(number)]}"] = value
             elif not key.startswith("won_") or key in families:
                 logged[f"_hint_{key}"] = value
         return logged
