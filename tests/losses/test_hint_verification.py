@@ -13,9 +13,10 @@ from vergence.losses.hint_verification import (
     candidate_errors,
     hint_statistics,
     judging_sources,
-    kept_with_hints,
+    spare_hints,
     verify,
 )
+from vergence.losses.photometric import automask
 
 STRICT = VerificationConfig()
 
@@ -58,15 +59,16 @@ def test_table(now: float, hint: float, identity: float, used: bool, kept: bool)
     """Golden fact 16."""
     verified = verify(constant(hint), constant(now), constant(identity), uniform(), None, STRICT)
     assert (verified.mask == used).all()
-    assert (kept_with_hints(constant(now), constant(identity), verified.mask) == kept).all()
+    assert (automask(constant(now), spare_hints(constant(identity), verified.mask)) == kept).all()
     assert torch.allclose(verified.gain, torch.tensor(now - hint))
 
 
 def test_hint_keeps_the_photometric_term() -> None:
     mask = torch.tensor([True, False]).view(1, 1, 1, 2)
     error, identity = torch.full((1, 1, 1, 2), 0.3), torch.full((1, 1, 1, 2), 0.2)
-    assert torch.equal(kept_with_hints(error, identity, mask), mask)
-    assert kept_with_hints(error, None, mask).all()
+    assert torch.equal(automask(error, spare_hints(identity, mask)), mask)
+    assert torch.equal(identity, torch.full_like(identity, 0.2))
+    assert spare_hints(None, mask) is None
 
 
 def test_equal_or_unseen_hints_are_never_accepted() -> None:

@@ -160,9 +160,9 @@ def verify(
     return Verified(mask, best, now - cost.clamp(max=config.cap))
 
 
-def kept_with_hints(error_now: Tensor, identity: Tensor | None, mask: Tensor) -> Tensor:
-    """Bool: pixels whose photometric term counts, i.e. those that auto-masking keeps and those with a hint."""
-    return torch.ones_like(mask) if identity is None else (error_now < identity) | mask
+def spare_hints(identity: Tensor | None, mask: Tensor) -> Tensor | None:
+    """Errors (B, 1, H, W) of un-warped sources, infinite where there is a hint: auto-masking keeps what has one (2.7)."""
+    return None if identity is None else identity.masked_fill(mask, torch.inf)
 
 
 @torch.no_grad()

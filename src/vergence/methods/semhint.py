@@ -24,6 +24,7 @@ from vergence.losses.hint_verification import (
     candidate_errors,
     hint_statistics,
     judging_sources,
+    spare_hints,
     verify,
 )
 from vergence.losses.refinement import Refined, refine_labels
@@ -133,8 +134,8 @@ class SemHintMethod(ViewSynthesis):
         with torch.autocast(views.target.device.type, enabled=False):
             finest = synthesize(disparities[min(disparities)], views, config.loss)
             refined, hints = self.second_opinion(batch, views, finest, step)
-            if hints is not None and views.identity_error is not None:  # what has a hint keeps its photometric term
-                views = views._replace(identity_error=views.identity_error.masked_fill(hints.mask, torch.inf))
+            if hints is not None:
+                views = views._replace(identity_error=spare_hints(views.identity_error, hints.mask))
             losses = self.seen_losses(disparities, views, finest)
             if config.segmentation:
                 losses["segmentation"] = config.segmentation_weight * self._class_loss(prediction["logits"], refined)
