@@ -161,7 +161,7 @@ def verify(
 
 
 def spare_hints(identity: Tensor | None, mask: Tensor) -> Tensor | None:
-    """Errors (B, 1, H, W) of un-warped sources, infinite where there is a hint: auto-masking keeps what has one (2.7)."""
+    """Errors (B, 1, H, W) of un-warped sources, infinite where a hint is: auto-masking keeps these pixels (2.7)."""
     return None if identity is None else identity.masked_fill(mask, torch.inf)
 
 
