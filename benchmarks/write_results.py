@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "results.md"
 EXTRA = ("auroc_", "pseudo_label_error", "sky_near", "abs_rel_")
 SETTINGS = ("batch", "threads", "steps", "seed", "classes", "rounds", "features", "vergence")
 NUMBER = r"-?[\d.]+(e-?\d+)?"
-SEGMENTATION, DEPTH = ("miou", "pixel_accuracy"), ("abs_rel", "a1", "border_recall")
+SEGMENTATION, DEPTH = ("miou", "pixel_accuracy"), ("abs_rel", "rmse_log", "a1", "border_recall")
 
 
 def table(rows: Sequence[dict[str, str]]) -> str:

@@ -44,7 +44,11 @@ def main() -> None:
     loss, proposing, verifying = method.config.loss, HintProposalConfig(families=options.families), VerificationConfig()
 
     def proposals():
-        return propose(now.inverse_depth, labels, now.error, proposing, classes=CLASSES)
+        things = tuple(range(1, CLASSES))
+        return propose(
+            now.inverse_depth, labels, now.error, proposing, foreground=things[:9], ground=(0,), standing=things,
+            classes=CLASSES,
+        )  # fmt: skip
 
     found = proposals()
     errors = candidate_errors(found.inverse_depth, views, loss)
