@@ -152,7 +152,8 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     stamp = {"frames": 4 * options.batches, "device": device_name(), "vergence": __version__, "commit": commit()}
-    sources = {"true": ("truth", []), "of a run": (options.labels, [])}
+    planes = overrides(semhint__proposals__families="[components, cells]")
+    sources = {"true": ("truth", []), "true, planes alone": ("truth", planes), "of a run": (options.labels, [])}
     for border, blobs in NOISE:
         words = overrides(frames__label_noise__border=border, frames__label_noise__blobs=blobs)
         sources[f"true, {border} px and {100 * blobs:g} % wrong"] = ("truth", words)
@@ -165,7 +166,7 @@ def main() -> None:
             rows = [
                 {"mode": mode, "labels": labels, "class": row.pop("class"), **row, **stamp}
                 for row in measure(run, options.frames, mode, port, words, options.batches, picture)
-                if labels in ("true", "of a run") or row["class"] == "all"
+                if "wrong" not in labels or row["class"] == "all"
             ]
             write_rows(RESULT, rows, KEYS)
             print(*rows, sep="\n", flush=True)
