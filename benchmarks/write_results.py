@@ -39,7 +39,7 @@ def paired(rows: Sequence[dict[str, str]]) -> str:
 
     Where rows have areas under curves ("auroc_...") or errors, their means follow, without differences.
     """
-    metrics = DEPTH if "abs_rel" in rows[0] else SEGMENTATION
+    metrics = [name for name in (DEPTH if "abs_rel" in rows[0] else SEGMENTATION) if all(row[name] for row in rows)]
     groups: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     for row in sorted(rows, key=lambda row: math.inf if row.get("labels", "all") == "all" else int(row["labels"])):
         groups.setdefault((row.get("labels", ""), row["variant"]), {})[row["seed"]] = row
@@ -76,7 +76,7 @@ def _spread(values: Sequence[float], sign: str) -> str:
 
 def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for kind, name, study in re.findall(r"<!-- (table|paired) (\w+)(?: (\w+))? -->", text):
+    for kind, name, study in re.findall(r"<!-- (table|paired) (\w+)(?: ([\w+]+))? -->", text):
         (path,) = ROOT.glob(f"benchmarks/*/results/{name}.csv")
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -85,7 +85,7 @@ def main() -> None:
             table(rows) if kind == "table" else paired([row for row in rows if row["study"].replace(" ", "_") == study])
         )
         replacement = made.replace("\\", r"\\")
-        text = re.sub(rf"({marker}\n).*?(<!-- end -->)", rf"\g<1>\n{replacement}\n\n\g<2>", text, flags=re.DOTALL)
+        text = re.sub(rf"({re.escape(marker)}\n).*?(<!-- end -->)", rf"\g<1>\n{replacement}\n\n\g<2>", text, flags=re.DOTALL)
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -93,10 +93,9 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     for seed in options.seeds:
-        for exchange in (True, False):
-            folder = turned(options, seed, exchange)
-            variant = "exchange" if exchange else "without exchange"
-            for task, rows in rows_of(folder, seed, variant, options.steps).items():
+        folders = {"exchange": turned(options, seed, True), "without exchange": turned(options, seed, False)}
+        for variant in reversed(folders):  # the control first: what differences are taken to
+            for task, rows in rows_of(folders[variant], seed, variant, options.steps).items():
                 write_rows(RESULTS / f"flywheel_{task}.csv", rows, KEYS)
 
 

@@ -181,7 +181,8 @@ class _Wheel:
         depth = any(row.depth or row.disparity for row in self.held_back) and "depth" in tasks
         if depth or (any(row.label for row in self.held_back) and "segmentation" in tasks):
             result = evaluate(run, self.held_back, limit=self.config.limit, device=self.device)
-            labels = self.rounds[one.number - 1].chosen() if stage == "depth" and one.number else one.chosen()
+            rounds = one.number if stage == "depth" else one.number + 1  # whose labels were known to this run
+            labels = self.rounds[rounds - 1].chosen() if rounds else []
             first = {"round": one.number, "run": stage, "exchange": self.config.exchange, "recipe": config.recipe}
             rows = rows_of(result, first | {"labels": len(labels)})
         one.keep_scores(stage, {"asked": asked, "rows": rows})
