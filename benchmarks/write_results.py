@@ -85,7 +85,9 @@ def main() -> None:
             table(rows) if kind == "table" else paired([row for row in rows if row["study"].replace(" ", "_") == study])
         )
         replacement = made.replace("\\", r"\\")
-        text = re.sub(rf"({re.escape(marker)}\n).*?(<!-- end -->)", rf"\g<1>\n{replacement}\n\n\g<2>", text, flags=re.DOTALL)
+        text = re.sub(
+            rf"({re.escape(marker)}\n).*?(<!-- end -->)", rf"\g<1>\n{replacement}\n\n\g<2>", text, flags=re.DOTALL
+        )
     PAGE.write_text(text, encoding="utf-8")
 
 

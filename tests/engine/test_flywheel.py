@@ -213,7 +213,9 @@ def test_a_copy_of_the_first_round_begins_the_control(made: Path) -> None:
     )
     assert (control / "round-0" / "segmentation" / "checkpoints" / "LATEST").stat().st_mtime_ns == before
     with (control / "flywheel.csv").open(encoding="utf-8") as file:
-        assert {row["exchange"] for row in csv.DictReader(file)} == {"False"}
+        rows = list(csv.DictReader(file))
+    assert {row["exchange"] for row in rows} == {"False"}
+    assert next(row["labels"] for row in rows if row["run"] == "depth") == "0"  # though labels lie beside it by now
 
 
 def test_the_budget() -> None:
