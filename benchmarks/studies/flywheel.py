@@ -66,14 +66,15 @@ def turned(options: argparse.Namespace, seed: int, exchange: bool) -> Path:
     return start_flywheel("flywheel-toytown", folder, options.frames, words, pages)
 
 
-def rows_of(folder: Path, seed: int, variant: str, steps: int) -> dict[str, list[dict[str, Any]]]:
+def rows_of(folder: Path, seed: int, variant: str, steps: dict[str, int]) -> dict[str, list[dict[str, Any]]]:
     """By task, one row a round: of depth its runs, of segmentation its runs (not the branch beside depth)."""
     found: dict[str, list[dict[str, Any]]] = {"depth": [], "segmentation": []}
     stamp = {"device": device_name(), "vergence": __version__, "commit": commit()}
     for row in read_rows(folder / "flywheel.csv"):
         if row["run"] != row["task"]:
             continue
-        identity = {"study": "rounds", "variant": variant, "seed": seed, "labels": row["labels"], "steps": steps}
+        identity = {"study": "rounds", "variant": variant, "seed": seed, "labels": row["labels"],
+                    "steps": steps[row["task"]]}  # fmt: skip
         numbers = {name: round(float(row[name]), 5) for name in NUMBERS[row["task"]]}
         found[row["task"]].append({**identity, "round": row["round"], **numbers, "protocol": row["stamp"], **stamp})
     return found
@@ -92,10 +93,11 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=80, help="held-back frames to score")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    steps = {"depth": options.steps, "segmentation": options.classes}
     for seed in options.seeds:
         folders = {"exchange": turned(options, seed, True), "without exchange": turned(options, seed, False)}
         for variant in reversed(folders):  # the control first: what differences are taken to
-            for task, rows in rows_of(folders[variant], seed, variant, options.steps).items():
+            for task, rows in rows_of(folders[variant], seed, variant, steps).items():
                 write_rows(RESULTS / f"flywheel_{task}.csv", rows, KEYS)
 
 
