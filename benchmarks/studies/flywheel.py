@@ -26,44 +26,39 @@ NUMBERS = {
 }
 
 
+def no_page(kind: str, folder: Path) -> None:
+    """Pages are for people: ``vergence report`` makes them of what stays."""
+
+
 def turned(options: argparse.Namespace, seed: int, exchange: bool) -> Path:
     """A flywheel of one seed to its end; the control starts with the other's round 0."""
     folder = options.out / f"{'exchange' if exchange else 'control'}-{seed}"
-    shared = {"frames.options.offsets": '["s"]', "train.evaluate_every": 0, "train.checkpoint_every": 10_000}
-    words = overrides(
-        flywheel__seed=seed, flywheel__rounds=options.rounds, flywheel__limit=options.limit,
-        flywheel__label_files="false", flywheel__labels__per_round=options.labels,
-    )  # fmt: skip
-    for part, steps in (("depth", options.steps), ("hinted_depth", options.steps), ("segmentation", options.classes)):
-        settings = {"train.steps": steps, "train.evaluate_every": 0}
-        if part != "segmentation":
-            settings |= shared
-        if part == "depth":
-            settings |= {
-                "depth.initialize_from": str(options.start.absolute()),
-                "optim.lr": 2e-4,
-                "frames.batch_size": 4,
-            }
-        if part == "hinted_depth":
-            settings |= {
-                "optim.lr": 2e-4,
-                "semhint.start": 0,
-                "semhint.ramp": steps // 6,
-                "semhint.beta_ramp": steps // 3,
-            }
-        for key, value in settings.items():
-            words += [f"--flywheel.{part}.overrides.{key}", str(value)]
-    pages = lambda kind, path: None  # noqa: E731
-    if not exchange and not folder.exists():
-        folder.mkdir(parents=True)
+    if folder.exists():
+        return resume_flywheel(folder, [], no_page)
+    if not exchange:
         start = options.out / f"exchange-{seed}"
+        folder.mkdir(parents=True)
         for name in ("recipe.yaml", "data.parquet"):
             shutil.copy(start / name, folder)
         shutil.copytree(start / "round-0", folder / "round-0")
-        return resume_flywheel(folder, ["--flywheel.exchange", "false"], pages)
-    if folder.exists():
-        return resume_flywheel(folder, [], pages)
-    return start_flywheel("flywheel-toytown", folder, options.frames, words, pages)
+        return resume_flywheel(folder, ["--flywheel.exchange", "false"], no_page)
+    words = overrides(
+        flywheel__seed=seed, flywheel__rounds=options.rounds, flywheel__limit=options.limit,
+        flywheel__label_files="false", flywheel__labels__per_round=options.labels,
+        flywheel__overrides__train__evaluate_every=0,
+    )  # fmt: skip
+    depth = {"train.steps": options.steps, "frames.options.offsets": '["s"]', "optim.lr": 2e-4}
+    depth |= {"train.checkpoint_every": 10_000}
+    parts = {
+        "depth": depth | {"depth.initialize_from": options.start.absolute(), "frames.batch_size": 4},
+        "hinted_depth": depth
+        | {"semhint.start": 0, "semhint.ramp": options.steps // 6, "semhint.beta_ramp": options.steps // 3},
+        "segmentation": {"train.steps": options.classes},
+    }
+    for part, settings in parts.items():
+        for key, value in settings.items():
+            words += [f"--flywheel.{part}.overrides.{key}", str(value)]
+    return start_flywheel("flywheel-toytown", folder, options.frames, words, no_page)
 
 
 def rows_of(folder: Path, seed: int, variant: str, steps: dict[str, int]) -> dict[str, list[dict[str, Any]]]:

@@ -22,7 +22,8 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.studies.common import commit, device_name, write_rows
-from benchmarks.studies.pictures import GAP, coloured
+from benchmarks.studies.pictures import GAP, coloured, side_by_side
+from benchmarks.studies.semhint import OFFSETS
 from benchmarks.studies.three_ways import overrides
 from vergence import __version__
 from vergence.engine.config import load_config
@@ -34,7 +35,6 @@ from vergence.report.pictures import image_pixels
 
 RESULT = Path(__file__).parent / "results" / "semhint_precision.csv"
 KEYS = ("mode", "labels", "class")
-OFFSETS = {"mono": "[-1, 1]", "stereo": '["s"]'}
 GROUPS = {
     "all": (), "road": ("road",), "building": ("building",), "wall and fence": ("wall", "fence"),
     "pole, light, sign": ("pole", "traffic light", "traffic sign"), "vegetation": ("vegetation",),
@@ -101,7 +101,7 @@ def draw(frames: Tensor, one: Judged, path: Path) -> None:
             coloured(truth, largest, known, "magma"), coloured(hint, largest, mask, "magma"),
             coloured(better, 1.0, mask & known, "coolwarm"),
         ]  # fmt: skip
-        rows.append(np.concatenate([np.pad(p, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for p in panels], 1))
+        rows.append(side_by_side(panels))
     sheet = Image.fromarray(np.concatenate(rows)[:-GAP, :-GAP])
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.resize((sheet.width * 3 // 2, sheet.height * 3 // 2), Image.Resampling.NEAREST).save(path, quality=88)
@@ -157,8 +157,7 @@ def main() -> None:
     for border, blobs in NOISE:
         words = overrides(frames__label_noise__border=border, frames__label_noise__blobs=blobs)
         sources[f"true, {border} px and {100 * blobs:g} % wrong"] = ("truth", words)
-    for mode in OFFSETS:
-        run = getattr(options, mode)
+    for mode, run in (("mono", options.mono), ("stereo", options.stereo)):
         if run is None:
             continue
         for labels, (port, words) in sources.items():

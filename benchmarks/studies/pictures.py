@@ -38,6 +38,11 @@ def widened(measured: NDArray[np.bool_], values: NDArray[np.float64], reach: int
     return known > 0, largest
 
 
+def side_by_side(panels: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Pictures of one size beside each other, a white gap to the right of and below each."""
+    return np.concatenate([np.pad(panel, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for panel in panels], 1)
+
+
 def row(runs, manifest, index: int, width: int) -> NDArray[np.uint8]:
     image = working_image(manifest, index, runs[0].config.frames.options)
     truth = torch.from_numpy(ground_truth(manifest, index)).double()
@@ -57,8 +62,7 @@ def row(runs, manifest, index: int, width: int) -> NDArray[np.uint8]:
         errors.append(coloured(error, WORST, wide, "turbo"))
     panels = [image.permute(1, 2, 0).numpy(), *predictions, coloured(inverse, largest, wide, "magma"), *errors]
     height = round(width * truth.shape[0] / truth.shape[1])
-    resized = [np.asarray(Image.fromarray(panel).resize((width, height))) for panel in panels]
-    return np.concatenate([np.pad(panel, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for panel in resized], 1)
+    return side_by_side([np.asarray(Image.fromarray(panel).resize((width, height))) for panel in panels])
 
 
 def main() -> None:

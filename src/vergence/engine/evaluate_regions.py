@@ -73,9 +73,10 @@ class RegionScores:
                 for count, have in zip(truth.shape, label.shape, strict=True)
             )
             resized = label[rows[:, None], columns]
-        found = torch.stack(class_errors(compare(inverse_depth, truth, protocol), resized, len(self.space)))
+        compared = compare(inverse_depth, truth, protocol)
+        found = torch.stack(class_errors(compared, resized, len(self.space)))
         self.errors = found if self.errors is None else self.errors + found
-        near = near_pixels(inverse_depth, truth, self._is(resized, {"sky"}), protocol)
+        near = near_pixels(compared, inverse_depth, self._is(resized, {"sky"}) & (truth <= 0), protocol)
         self.sky = near if self.sky is None else self.sky + near
         score = border_scores(inverse_depth, self._is(label, FOREGROUND), label != IGNORED_LABEL)
         if score.pixels:

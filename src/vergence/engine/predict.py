@@ -172,8 +172,9 @@ def _check_tasks(run: LoadedRun, of_depth: dict[str, Any], confidence: bool) -> 
 
 def _number(scale: float | str | None) -> float | str | None:
     """A factor given as a word, as on a command line, is the same factor."""
-    with contextlib.suppress(TypeError, ValueError):
-        return float(scale)  # type: ignore[arg-type]
+    if scale is not None:
+        with contextlib.suppress(TypeError, ValueError):
+            return float(scale)
     return scale
 
 

@@ -178,21 +178,20 @@ def class_errors(found: Compared, label: Tensor, classes: int) -> tuple[Tensor, 
     return torch.bincount(ids[valid], weights=relative, minlength=classes), counts
 
 
-def near_pixels(inverse_depth: Tensor, ground_truth: Tensor, region: Tensor, protocol: DepthProtocol) -> Tensor:
+def near_pixels(found: Compared, inverse_depth: Tensor, region: Tensor, protocol: DepthProtocol) -> Tensor:
     """(2,) float64: how many pixels of a region are predicted at under half the protocol's farthest depth, of how many.
 
     For what no sensor measures because it is too far, the sky above all: errors that metrics on measured depth miss.
 
     Args:
+        found: the image, compared; gives the scale.
         inverse_depth: (h, w), in 1 / metres or unscaled.
-        ground_truth: (H, W) metres, 0 = none; gives the scale, and its measured pixels do not count.
-        region: bool (H, W).
+        region: bool (H, W), pixels without measured depth.
     """
-    region = region & (ground_truth <= 0)
-    ratio = compare(inverse_depth, ground_truth, protocol).ratio
+    ratio = found.ratio
     if isinstance(protocol.scale, float | int):
         ratio = ratio * protocol.scale
-    depth = ratio / resize_inverse_depth(inverse_depth, ground_truth.shape)[region].double()
+    depth = ratio / resize_inverse_depth(inverse_depth, region.shape)[region].double()
     return torch.stack([(depth < protocol.max_depth / 2).sum(), region.sum()]).double()
 
 
