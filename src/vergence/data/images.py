@@ -21,7 +21,7 @@ from vergence.data.depth_files import METRES_FACTOR
 from vergence.data.frame_row import DEPTH_UNITS, FrameRow
 from vergence.data.label_space import LabelSpace
 from vergence.data.manifest import Manifest
-from vergence.data.matlab_files import read_matrix
+from vergence.data.structured import read_matrix
 from vergence.errors import InputError
 
 MATLAB_VARIABLE = "depth_map"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.data.test_matlab_files import matlab_file, matrix
+from tests.data.structured.test_matlab import matlab_file, matrix
 from vergence.data.dataset import FrameDataset, FrameOptions
 from vergence.data.images import frame_depth
 from vergence.data.inverse_depth import from_metres

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from tests.data.test_matlab_files import matlab_file, matrix
+from tests.data.structured.test_matlab import matlab_file, matrix
 from tests.parity.registry import Case, operation
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.dataset import FrameDataset, FrameOptions

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vergence.data.structured.text import LIMITS, read_bytes
 from vergence.errors import InputError
 
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -26,15 +27,9 @@ def read_matrix(path: Path | str, variable: str) -> NDArray[Any]:
     """A matrix of real numbers by its name; it may have any number of dimensions.
 
     Raises:
-        InputError: missing, no such file format, damaged, or without that variable.
+        InputError: missing, too large (packed or unpacked), no such file format, damaged, or without that variable.
     """
-    path = Path(path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check the path and its permissions.") from error
+    content = read_bytes(path, "matlab", "correct the manifest or put the file there")
     if b"MATLAB 7.3" in content[:_HEADER]:
         raise InputError(f"{path} is of MATLAB 7.3 (HDF5); save it with the option -v7, or as .npy in metres.")
     if len(content) < _HEADER or content[126:128] not in (b"IM", b"MI"):
@@ -44,13 +39,13 @@ def read_matrix(path: Path | str, variable: str) -> NDArray[Any]:
     try:
         for kind, data in _elements(content[_HEADER:], order):
             if kind == _COMPRESSED:
-                kind, data = next(_elements(zlib.decompress(data), order))
+                kind, data = next(_elements(_unpacked(data), order))
             if kind == _MATRIX:
                 name, matrix = _matrix(data, order, variable)
                 names.append(name)
                 if matrix is not None:
                     return matrix
-    except (struct.error, zlib.error, ValueError, KeyError, StopIteration, TypeError) as error:
+    except (struct.error, zlib.error, ValueError, KeyError, StopIteration, TypeError, MemoryError) as error:
         raise InputError(
             f"{path} is damaged or truncated ({error or 'an element is missing'}); copy it again."
         ) from error
@@ -58,6 +53,15 @@ def read_matrix(path: Path | str, variable: str) -> NDArray[Any]:
         f"{path} has no matrix {variable!r} of real numbers, but {', '.join(names) or 'nothing'}; save it under that "
         "name."
     )
+
+
+def _unpacked(data: bytes) -> bytes:
+    """A few bytes may unpack into gigabytes: no further than the limit."""
+    packed = zlib.decompressobj()
+    found = packed.decompress(data, LIMITS["matlab"])
+    if not packed.eof:
+        raise ValueError("an element is cut off, or too large once it is unpacked")
+    return found
 
 
 def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vergence.data.images import read_depth
-from vergence.data.matlab_files import read_matrix
+from vergence.data.structured import read_matrix
 from vergence.errors import InputError
 
 TYPES = {"u1": (2, 9), "u2": (4, 11), "f4": (7, 7), "f8": (9, 6)}

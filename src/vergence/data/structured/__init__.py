@@ -1,0 +1,35 @@
+"""The one reader of structured files: JSON, YAML, XML, CSV, text lists, calibrations, MATLAB.
+
+Files come from strangers. Each reader limits the size, the depth and what references may expand to, knows the
+encodings (UTF-8, with or without byte order mark, UTF-16 and UTF-32 with one), and raises InputError with the file,
+the place in it and the remedy. Nothing else in the package parses such files (a test looks).
+"""
+
+from vergence.data.structured.calibration import read_keyed_numbers, read_opencv_matrices
+from vergence.data.structured.json_text import parse_json, read_json, read_json_lines
+from vergence.data.structured.matlab import read_matrix
+from vergence.data.structured.tables import read_csv, read_lines, read_numbers
+from vergence.data.structured.text import LIMITS, decoded, read_bytes, read_text
+from vergence.data.structured.values import Entry
+from vergence.data.structured.xml_text import read_xml
+from vergence.data.structured.yaml_text import parse_yaml, read_yaml
+
+__all__ = [
+    "LIMITS",
+    "Entry",
+    "decoded",
+    "parse_json",
+    "parse_yaml",
+    "read_bytes",
+    "read_csv",
+    "read_json",
+    "read_json_lines",
+    "read_keyed_numbers",
+    "read_lines",
+    "read_matrix",
+    "read_numbers",
+    "read_opencv_matrices",
+    "read_text",
+    "read_xml",
+    "read_yaml",
+]

@@ -1,0 +1,79 @@
+"""Calibration files: KITTI's ``KEY: numbers`` and OpenCV's matrices in YAML or XML."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vergence.data.structured.text import read_text
+from vergence.data.structured.xml_text import parse_xml
+from vergence.errors import InputError
+
+Array = NDArray[np.float64]
+_LARGEST = 10_000
+"""Numbers of one matrix: a camera's have a few."""
+
+
+def read_keyed_numbers(path: Path | str, remedy: str = "unpack the calibration again") -> dict[str, Array]:
+    """Number lines of a KITTI calibration file; lines of words (times, names) are left out.
+
+    InputError as of ``read_text``.
+    """
+    found = {}
+    for line in read_text(path, "calibration", remedy).splitlines():
+        key, colon, text = line.partition(":")
+        numbers = _numbers(text) if colon else None
+        if numbers is not None:
+            found[key.strip()] = numbers
+    return found
+
+
+def read_opencv_matrices(path: Path | str, remedy: str = "write it again with cv::FileStorage") -> dict[str, Array]:
+    """Matrices (rows, cols) by name of a file of OpenCV's FileStorage, YAML or XML; other entries are left out.
+
+    Raises:
+        InputError: as of ``read_text`` and ``read_xml``; a matrix whose numbers do not fill its rows and columns.
+    """
+    text = read_text(path, "calibration", remedy)
+    listed = _of_xml(text, path, remedy) if text.lstrip().startswith("<") else _of_yaml(text)
+    found = {}
+    for name, rows, cols, data in listed:
+        numbers = _numbers(data.replace(",", " "))
+        if numbers is None or not rows.isdecimal() or not cols.isdecimal() or len(rows + cols) > 10:
+            raise InputError(f"{path}: {name} is no matrix of numbers with rows and cols; {remedy}.")
+        if not numbers.size == int(rows) * int(cols) <= _LARGEST:
+            raise InputError(f"{path}: {name} has {numbers.size} numbers for {rows} x {cols} (rows, cols); {remedy}.")
+        found[name] = numbers.reshape(int(rows), int(cols))
+    return found
+
+
+_HEAD = re.compile(r"^[ \t]*([A-Za-z_][\w.-]*)[ \t]*:[ \t]*!!opencv-matrix\b", re.MULTILINE)
+_PART = re.compile(r"\b(rows|cols|data)[ \t]*:[ \t]*(?:\[([^\[\]]*)\]|(\d+))")
+
+
+def _of_yaml(text: str) -> list[tuple[str, str, str, str]]:
+    """Name, rows, cols and data of each matrix; one ends where the next begins, so that each letter is read once."""
+    heads = list(_HEAD.finditer(text))
+    found = []
+    ends = [*(one.start() for one in heads[1:]), len(text)][: len(heads)]
+    for head, after in zip(heads, ends, strict=True):
+        parts = {name: listed or number for name, listed, number in _PART.findall(text, head.end(), after)}
+        found.append((head[1], parts.get("rows", ""), parts.get("cols", ""), parts.get("data", "")))
+    return found
+
+
+def _of_xml(text: str, path: Path | str, remedy: str) -> list[tuple[str, str, str, str]]:
+    root = parse_xml(text, path, remedy)
+    return [
+        (node.tag, *((node.findtext(part) or "").strip() for part in ("rows", "cols", "data")))  # type: ignore[misc]
+        for node in root
+        if node.get("type_id") == "opencv-matrix"
+    ]
+
+
+def _numbers(text: str) -> Array | None:
+    try:
+        return np.array([float(word) for word in text.split()], dtype=np.float64)
+    except ValueError:
+        return None

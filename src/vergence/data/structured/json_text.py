@@ -1,0 +1,101 @@
+"""JSON, whole or one object a line."""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from vergence.data.structured.text import read_bytes, read_text
+from vergence.errors import InputError
+
+DEPTH = 64
+_LARGEST = 1 << 63
+
+
+def read_json(
+    path: Path | str, kind: str = "json", remedy: str = "correct it", finite: bool = True, depth: int = DEPTH
+) -> Any:
+    """The value of a JSON file, of a size by its ``kind``; the rest as :func:`parse_json`."""
+    return parse_json(read_text(path, kind, remedy), path, remedy, finite, depth)
+
+
+def parse_json(
+    text: str, source: Path | str, remedy: str = "correct it", finite: bool = True, depth: int = DEPTH
+) -> Any:
+    """The value of a JSON text.
+
+    Args:
+        source: names the file in messages.
+        finite: refuse NaN and Infinity, which are no JSON though many programs write them.
+        depth: lists and objects within one another.
+
+    Raises:
+        InputError: no JSON (with line and column), a key twice in one object, nested too deep, a number that is not
+            finite or has more than 63 bits.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refused if finite else None)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InputError(f"{source} is no JSON ({place}: {error.msg}); {remedy}.") from error
+    except ValueError as error:
+        raise InputError(f"{source} is no JSON that can be used ({error}); {remedy}.") from error
+    except RecursionError:
+        raise InputError(f"{source} is nested deeper than {depth} levels; {remedy}.") from None
+    _check(value, source, remedy, finite, depth)
+    return value
+
+
+def read_json_lines(path: Path | str, remedy: str = "restore it") -> list[dict[str, Any]]:
+    """Objects of a log (``metrics.jsonl``); lines that are torn or no object are left out. NaN is allowed.
+
+    InputError where the file cannot be read; bytes that are no UTF-8 cost their line only.
+    """
+    found = []
+    for line in read_bytes(path, "log", remedy).decode("utf-8-sig", errors="replace").splitlines():
+        if not line.startswith("{"):
+            continue
+        try:
+            value = parse_json(line, path, finite=False)
+        except InputError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        doubled = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {doubled!r} stands twice in one object")
+    return found
+
+
+def _refused(word: str) -> float:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+def _check(value: Any, source: Path | str, remedy: str, finite: bool, depth: int) -> None:
+    """Level by level, so that depth costs no recursion."""
+    level: list[Any] = [value]
+    for _ in range(depth + 1):
+        inner: list[Any] = []
+        for one in level:
+            if isinstance(one, dict | list):
+                inner += one.values() if isinstance(one, dict) else one
+        _check_numbers(level, source, remedy, finite)
+        if not inner:
+            return
+        level = inner
+    raise InputError(f"{source} is nested deeper than {depth} levels; {remedy}.")
+
+
+def _check_numbers(values: Iterable[Any], source: Path | str, remedy: str, finite: bool) -> None:
+    for value in values:
+        if (finite and type(value) is float and not math.isfinite(value)) or (
+            type(value) is int and not -_LARGEST <= value < _LARGEST
+        ):
+            raise InputError(f"{source} has a number that is too large to be used; {remedy}.")

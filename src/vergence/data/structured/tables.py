@@ -1,0 +1,61 @@
+"""Lists of lines, numbers in lines, and CSV."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vergence.data.structured.text import read_text
+from vergence.errors import InputError
+
+
+def read_lines(path: Path | str, remedy: str = "correct it", kind: str = "list") -> list[str]:
+    """Lines of a text file without their ends, whatever system wrote them; InputError as of ``read_text``."""
+    return read_text(path, kind, remedy).replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+
+
+def read_csv(path: Path | str, remedy: str = "write it as UTF-8 text with commas") -> list[tuple[int, list[str]]]:
+    """Line number and cells of each line that is not empty; InputError where quotes do not close, or as above."""
+    reader = csv.reader(io.StringIO(read_text(path, "table", remedy), newline=""), strict=True, skipinitialspace=True)
+    try:
+        return [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error as error:
+        raise InputError(f"{path} is no CSV (line {reader.line_num}: {error}); {remedy}.") from error
+
+
+def read_numbers(path: Path | str, columns: int | None = None, remedy: str = "correct it") -> NDArray[np.float64]:
+    """Numbers (lines, columns) of a text file, separated by spaces or commas; lines that are empty or begin with # are
+    left out.
+
+    Args:
+        columns: how many numbers a line must have; default as many as the first.
+
+    Raises:
+        InputError: no numbers, a word that is no finite number, lines of unlike length.
+    """
+    rows: list[list[float]] = []
+    for number, line in enumerate(read_lines(path, remedy), start=1):
+        words = line.partition("#")[0].replace(",", " ").split()
+        if not words:
+            continue
+        row = [_finite(word, f"{path}, line {number}", remedy) for word in words]
+        wanted = columns or len(rows[0] if rows else row)
+        if len(row) != wanted:
+            raise InputError(f"{path}, line {number} has {len(row)} numbers, expected {wanted}; {remedy}.")
+        rows.append(row)
+    if not rows:
+        raise InputError(f"{path} holds no numbers; {remedy}.")
+    return np.array(rows, dtype=np.float64)
+
+
+def _finite(word: str, place: str, remedy: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{place} has {word[:40]!r}, expected a finite number; {remedy}.")
+    return value
