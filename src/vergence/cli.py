@@ -14,8 +14,8 @@ from jsonargparse import ArgumentParser
 import vergence
 from vergence import api
 from vergence.arguments import argument_texts, parse, sentence, split_settings, summary, take, with_values
-from vergence.console import bar, first_process, messages
-from vergence.errors import InputError, Interrupted
+from vergence.console import bar, first_process, messages, plain_console, say
+from vergence.errors import InputError, Interrupted, printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,16 +41,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"vergence: {message}", file=sys.stderr)
+    print(printable(f"vergence: {message}"), file=sys.stderr)
     return code
 
 
 def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        print(_overview())
+        say(_overview())
         return 0 if words else 2
     if words[0] in ("-V", "--version"):
-        print(f"vergence {vergence.__version__}")
+        say(f"vergence {vergence.__version__}")
         return 0
     verb, rest = words[0], words[1:]
     if verb not in COMMANDS:
@@ -78,14 +78,12 @@ def functions(verb: str) -> dict[str, Callable[..., Any]]:
 def _train(words: list[str]) -> int:
     usage = "train RECIPE --out RUN [--data X] [--key value ...]"
     if "--help" in words or "-h" in words:
-        print(
-            f"usage: vergence {usage}\n       vergence train --resume RUN [--key value ...]\n\n{summary(api.train)}\n"
-        )
+        say(f"usage: vergence {usage}\n       vergence train --resume RUN [--key value ...]\n\n{summary(api.train)}\n")
         texts = {**argument_texts(api.train), "resume": "go on with this run from its newest checkpoint."}
         texts["--key value"] = f"{texts.pop('overrides')} Misspelt ones are errors that name the nearest."
-        print("\n".join(f"  {name:12} {text}" for name, text in texts.items()))
+        say("\n".join(f"  {name:12} {text}" for name, text in texts.items()))
         recipes = sorted(path.stem for path in (Path(vergence.__file__).parent / "recipes").glob("*.yaml"))
-        print(f"\nrecipes: {', '.join(recipes)}")
+        say(f"\nrecipes: {', '.join(recipes)}")
         return 0
     own, settings = split_settings(words, ("--out", "--data", "--resume"))
     resumed, own = take(own, "--resume")
@@ -97,7 +95,7 @@ def _train(words: list[str]) -> int:
             raise InputError(f"--resume goes on with the recipe of the run; leave out {' '.join(own)}.")
         run = api.resume(resumed, settings)
     if first_process():
-        print(run)
+        say(run)
     return 0
 
 
@@ -105,7 +103,7 @@ def _resume(words: list[str]) -> int:
     own, settings = split_settings(words, ("--run", "--help", "-h"))
     run = api.resume(parse("resume RUN [--key value ...]", api.resume, own).run, settings)
     if first_process():
-        print(run)
+        say(run)
     return 0
 
 
@@ -113,11 +111,9 @@ def _evaluate(words: list[str]) -> int:
     arguments = parse("evaluate RUN --data MANIFEST [--protocol NAME] [--json FILE] [...]", api.evaluate, words)
     with bar("evaluating") as progress:
         result = api.evaluate(**arguments.as_dict(), progress=progress)
-    from rich.console import Console
-
     from vergence.engine.scores_table import tables
 
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = plain_console(None if sys.stdout.isatty() else 140)
     for table in tables(result):
         console.print(table)
     return 0
@@ -129,12 +125,12 @@ def _predict(words: list[str]) -> int:
         record = api.predict(**arguments.as_dict(), progress=progress)
     from vergence.engine.predict import summary
 
-    print(f"{arguments.out}: {summary(record)}")
+    say(f"{arguments.out}: {summary(record)}")
     return 0
 
 
 def _report(words: list[str]) -> int:
-    print(api.report(**parse("report RUN [--out FILE] [--data X] [--images N]", api.report, words).as_dict()))
+    say(api.report(**parse("report RUN [--out FILE] [--data X] [--images N]", api.report, words).as_dict()))
     return 0
 
 
@@ -142,7 +138,7 @@ def _scan(words: list[str]) -> int:
     arguments = parse("scan INPUTS... [--max_pairs N] [--out MANIFEST] [--json FILE]", api.scan, words, "inputs")
     with bar("scanning") as progress:
         found = api.scan(**arguments.as_dict(), progress=lambda done, total, name: progress(done, total))
-    found.print()
+    found.print(plain_console())
     return 0
 
 
@@ -152,7 +148,7 @@ def _index(words: list[str]) -> int:
     own, extra = split_settings(words, ("--out", "--help", "-h"))
     arguments = parse("index LAYOUT ROOT --out MANIFEST [--option value ...]", api.index, own)
     manifest = api.index(arguments.layout, arguments.root, arguments.out, _layout_options(arguments.layout, extra))
-    print(manifest.summary())
+    say(manifest.summary())
     return 0
 
 
@@ -180,12 +176,12 @@ def _layout_help(layout: str) -> int:
     """The options of a layout, with those of every layout."""
     parser = _layout_parser(layout)
     texts = argument_texts(api.index)
-    print(f"{parser.format_help()}\n  ROOT                  {texts['root']}\n  --out MANIFEST        {texts['out']}")
+    say(f"{parser.format_help()}\n  ROOT                  {texts['root']}\n  --out MANIFEST        {texts['out']}")
     return 0
 
 
 def _convert(words: list[str]) -> int:
-    print(api.convert(**parse("convert WEIGHTS... --from FAMILY --out RUN", api.convert, words, "weights").as_dict()))
+    say(api.convert(**parse("convert WEIGHTS... --from FAMILY --out RUN", api.convert, words, "weights").as_dict()))
     return 0
 
 
@@ -197,17 +193,17 @@ def _select(words: list[str]) -> int:
         found = api.select(**arguments.as_dict(), overrides=settings, progress=progress)
     if "frames" in found:
         page = Path(arguments.out) / "selection.html"
-        print(f"{arguments.out}: {found['count']} of {found['of']} frames chosen by {found['criterion']}; see {page}")
+        say(f"{arguments.out}: {found['count']} of {found['of']} frames chosen by {found['criterion']}; see {page}")
     else:
         first, last = found["features"]
-        print(f"{arguments.out}: features of frames {first} to {last} of {found['of']}")
+        say(f"{arguments.out}: features of frames {first} to {last} of {found['of']}")
     return 0
 
 
 def _labels(words: list[str]) -> int:
     known = SUB_VERBS["labels"]
     if not words or words[0] in ("-h", "--help"):
-        print("\n".join(f"vergence {usage}\n    {summary(api_function)}" for usage, api_function in _labels_usages()))
+        say("\n".join(f"vergence {usage}\n    {summary(api_function)}" for usage, api_function in _labels_usages()))
         return 0 if words else 2
     if words[0] not in known:
         near = difflib.get_close_matches(words[0], known, n=1, cutoff=0.5)
@@ -218,9 +214,9 @@ def _labels(words: list[str]) -> int:
     with bar("exporting" if words[0] == "export" else "importing") as progress:
         result = function(**arguments.as_dict(), progress=progress)
     if words[0] == "import":
-        print(result)
+        say(result)
     else:
-        print(
+        say(
             f"{result['frames']} frames in {arguments.out}: {result['labels']} with labels, "
             f"{result['predictions']} with predictions"
         )
@@ -235,15 +231,15 @@ def _labels_usages() -> list[tuple[str, Callable[..., Any]]]:
 
 
 def _doctor(words: list[str]) -> int:
-    from rich.console import Console
+    from rich.text import Text
 
     arguments = parse("doctor [--out DIR]", api.doctor, words)
     checks = api.doctor(arguments.out)
-    console = Console()
+    console = plain_console()
     for check in checks:
         mark, colour = {"ok": ("ok", "green"), "note": ("note", "yellow")}.get(check.status, ("BROKEN", "red"))
-        console.print(f"[{colour}]{mark:>6}[/]  {check.name}: ", end="")
-        console.print(check.text, markup=False, highlight=False, soft_wrap=True)
+        line = Text.assemble((f"{mark:>6}", colour), f"  {check.name}: {printable(check.text)}")
+        console.print(line, soft_wrap=True)
     return 1 if any(check.status == "broken" for check in checks) else 0
 
 
@@ -253,7 +249,7 @@ def _demo(words: list[str]) -> int:
     arguments = parse(usage, api.demo, own)
     with bar("working") as progress:
         page = api.demo(**arguments.as_dict(), overrides=settings, progress=progress)
-    print(f"Open {page.resolve()} in a browser.")
+    say(f"Open {page.resolve()} in a browser.")
     return 0
 
 

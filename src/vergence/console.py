@@ -5,7 +5,29 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from vergence.errors import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def say(text: object) -> None:
+    """A line on stdout; what a terminal would obey is shown instead of sent."""
+    print(printable(text))
+
+
+def plain_console(width: int | None = None) -> "Console":
+    """A console for tables: words in brackets are words, no markup."""
+    from rich.console import Console
+
+    return Console(width=width, markup=False, emoji=False, highlight=False)
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 class _Stderr(logging.StreamHandler[Any]):
@@ -38,7 +60,7 @@ def messages() -> Iterator[None]:
         yield
         return
     handler, level = _Stderr(), log.level
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Printable("%(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:

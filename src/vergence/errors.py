@@ -1,4 +1,14 @@
-"""The error that is meant for users, and the one way to stop that is no error."""
+"""The error that is meant for users, the one way to stop that is no error, and text that a terminal does not obey."""
+
+import re
+
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and line end, marks that turn the direction of text, and halves of characters."""
+
+
+def printable(text: object) -> str:
+    r"""Text for people: what a terminal would obey, such as an escape in a file name, is shown as ``\x1b``."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
 class InputError(ValueError):

@@ -13,6 +13,7 @@ from torch import Tensor
 from vergence.data.manifest import Manifest
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.inputs import on_device, prefetched, working_image
+from vergence.engine.scores import words
 from vergence.geometry.pose import transform_from_parameters
 from vergence.metrics.odometry import ate_sfmlearner, chain_poses, trajectory_errors
 
@@ -130,12 +131,18 @@ def _inverse(transforms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def odometry_table(odometry: dict[str, Any]) -> Table:
     """The result as a table for the console."""
-    shown = Table(title="Odometry", caption=odometry["stamp"], title_justify="left", caption_justify="left", box=SIMPLE)
+    shown = Table(
+        title="Odometry",
+        caption=words(odometry["stamp"], "table.caption"),
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE,
+    )
     columns = ("ate_sfmlearner", "t_err", "r_err", "ate_aligned", "frames")
     shown.add_column("")
     for name in columns:
         shown.add_column(name, justify="right")
     for row in odometry["sequences"]:
         numbers = [f"{row[name]:.4g}" if row.get(name) is not None else "–" for name in columns]
-        shown.add_row(row["sequence"], *numbers)
+        shown.add_row(words(row["sequence"]), *numbers)
     return shown

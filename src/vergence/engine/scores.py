@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor
 
-from vergence.errors import InputError
+from vergence.errors import InputError, printable
 from vergence.metrics.depth import DEPTH_METRICS, PROTOCOLS, DepthProtocol, score_inverse_depth
 
 
@@ -101,9 +102,20 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def words(text: object, style: str = "") -> Text:
+    """A cell of a table that shows any name as it is: no markup, no escapes."""
+    return Text(printable(text), style)
+
+
 def table(result: dict[str, Any]) -> Table:
     """The result as a table for an 80-column console, all that the numbers depend on in its caption."""
-    shown = Table(title="Depth", caption=result["stamp"], title_justify="left", caption_justify="left", box=SIMPLE)
+    shown = Table(
+        title="Depth",
+        caption=words(result["stamp"], "table.caption"),
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE,
+    )
     shown.padding = (0, 1, 0, 0)
     shown.add_column("")
     for name in (*DEPTH_METRICS, "scale"):
@@ -111,5 +123,5 @@ def table(result: dict[str, Any]) -> Table:
     for row in result["rows"]:
         numbers = [f"{row[name]:.3f}" if row[name] < 100 else f"{row[name]:.1f}" for name in DEPTH_METRICS]
         scale = f"{row['scale_median']:.3g} ±{row['scale_std']:.0%}"
-        shown.add_row(row["name"], *numbers, scale, style="bold" if row["name"] == "trained" else "")
+        shown.add_row(words(row["name"]), *numbers, scale, style="bold" if row["name"] == "trained" else "")
     return shown

@@ -5,9 +5,10 @@ from typing import Any
 
 from rich.box import SIMPLE
 from rich.table import Table
+from rich.text import Text
 
 from vergence.engine.odometry import odometry_table
-from vergence.engine.scores import table
+from vergence.engine.scores import table, words
 
 _BLOCK = 10
 """Classes below each other before a second column of classes starts."""
@@ -42,7 +43,7 @@ def segmentation_table(part: dict[str, Any]) -> Table:
     shown.add_column("", ratio=1)  # as wide as the console, for the caption's sake
     for row in part["rows"]:
         numbers = [percent(row[name]) for name in names]
-        shown.add_row(row["name"], *numbers, style="bold" if row["name"] == "trained" else "")
+        shown.add_row(words(row["name"]), *numbers, style="bold" if row["name"] == "trained" else "")
     return shown
 
 
@@ -78,13 +79,13 @@ def _side_by_side(title: str, names: list[str], lines: dict[str, list[str]]) -> 
     for _ in range(columns):
         shown.add_column("", no_wrap=True)
         for name in names:
-            shown.add_column(name, justify="right", no_wrap=True)
+            shown.add_column(words(name), justify="right", no_wrap=True)
     for line in range(height):
-        cells: list[str] = []
+        cells: list[Text | str] = []
         for place in range(columns):
             k = line + place * height
             name = listed[k] if k < len(listed) else ""
-            cells.append(name[:_LONGEST] if columns > 1 else name)
+            cells.append(words(name[:_LONGEST] if columns > 1 else name))
             cells += lines[name] if name else [""] * len(names)
         shown.add_row(*cells)
     return shown
@@ -96,6 +97,7 @@ def percent(value: float | None) -> str:
 
 
 def _empty(title: str, caption: str | None = None) -> Table:
-    shown = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE)
+    told = None if caption is None else words(caption, "table.caption")
+    shown = Table(title=title, caption=told, title_justify="left", caption_justify="left", box=SIMPLE)
     shown.padding = (0, 1, 0, 0)
     return shown

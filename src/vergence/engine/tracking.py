@@ -19,7 +19,7 @@ from torch import Tensor
 
 from vergence.data.atomic import write_text
 from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, printable
 
 
 class RunLog:
@@ -237,6 +237,7 @@ class ProgressLine:
         """A line above the bar; nothing for an empty text."""
         if not text:
             return
+        text = printable(text)
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False)
         elif self.active:

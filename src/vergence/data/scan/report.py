@@ -10,6 +10,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from vergence.errors import printable
+
 Level = Literal["problem", "advice", "note"]
 _STYLE = {"problem": "red", "advice": "yellow", "note": "dim", "poor": "red", "usable": "yellow", "good": "green"}
 
@@ -112,7 +114,7 @@ class ScanReport:
         table.add_column("verdict", no_wrap=True)
         for one in self.sequences:
             table.add_row(
-                one.name,
+                Text(printable(one.name)),
                 str(one.frames),
                 f"{one.width}x{one.height}",
                 "?" if one.fps is None else f"{one.fps:g}",
@@ -137,11 +139,11 @@ class ScanReport:
 
     def print(self, console: Console | None = None) -> None:
         """Print the table, the findings and the answer."""
-        (console or Console()).print(self)
+        (console or Console(markup=False, emoji=False, highlight=False)).print(self)
 
 
 def _line(finding: Finding, prefix: str) -> Text:
-    return Text.assemble((f"{finding.level:>8}  ", _STYLE[finding.level]), prefix, finding.text)
+    return Text.assemble((f"{finding.level:>8}  ", _STYLE[finding.level]), printable(prefix + finding.text))
 
 
 def _percent(value: float | None, digits: int) -> str:
