@@ -210,12 +210,12 @@ def test_poses_that_do_not_fit(tmp_path, put, put_intrinsics, text):
 
 def test_real_driving_video(shared):
     manifest = driving_video(shared / "driving_video")
-    assert len(manifest) == 917
-    assert sum(bool(row.stereo) for row in manifest) == 507
-    assert sum(bool(row.pose) for row in manifest) == 51
-    assert sum(bool(row.depth) for row in manifest) == 30
+    assert len(manifest) == 2495
+    assert sum(bool(row.stereo) for row in manifest) == 991
+    assert sum(bool(row.pose) for row in manifest) == 1005
+    assert sum(bool(row.depth) for row in manifest) == 118
     assert all(row.intrinsics_known for row in manifest)
-    assert manifest.splits() == {"train": 794, "val": 123}
+    assert manifest.splits() == {"train": 2197, "val": 298}
     row = next(row for row in manifest if row.sequence == "kitti_avenue")
     assert row.fx * 640 == pytest.approx(371.8069)
     assert row.baseline == pytest.approx(0.537151)

@@ -141,7 +141,7 @@ def test_toytown_is_rendered_and_split(tmp_path):
 
 
 def test_real_collection_and_folder(shared):
-    assert len(resolve_input(shared / "driving_video")) == 917
+    assert len(resolve_input(shared / "driving_video")) == 2495
     assert recognise(shared / "camvid") == "camvid"
     assert recognise(shared / "depth_gt" / "kitti2015") == "kitti2015"
     assert not any(row.intrinsics_known for row in resolve_input(shared / "kitti_city_unlabelled"))
