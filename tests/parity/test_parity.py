@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.parity.formula import formula
-from tests.parity.registry import ADAPTERS, Case
+from tests.parity.registry import ADAPTERS, Case, Params
 
 ROOT = Path(os.environ.get("VERGENCE_PARITY") or Path(__file__).parents[2] / ".." / "shared" / "parity").resolve()
 BUILT = {"monodepth2", "three_ways", "corda"}
@@ -70,10 +70,11 @@ def run_case(folder: Path, meta: dict[str, Any], index: int) -> None:
     inputs = {key.removeprefix("in_"): value for key, value in arrays.items() if key.startswith("in_")}
     expected = {key.removeprefix("out_"): value for key, value in arrays.items() if key.startswith("out_")}
     assert expected, f"{name} case {index} expects no output"
-    params = next((entry for entry in meta.get("params") or [] if entry.get("case") == index), {})
+    params = Params(next((entry for entry in meta.get("params") or [] if entry.get("case") == index), {}))
     keys_file = folder / "keys.json"
     keys = json.loads(keys_file.read_text(encoding="utf-8"))["per_case"][index] if keys_file.is_file() else None
     got = ADAPTERS[name](inputs, params, Case(meta, keys, index))
+    params.no_effect("case")
     missing = set(expected) - set(got)
     assert not missing, f"{name}: outputs {sorted(missing)} were not computed"
     for output, value in expected.items():

@@ -16,7 +16,7 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
     """Optimiser over a method's parameter groups, whose base rates are kept as ``base_lr``.
 
     Raises:
-        InputError: ``group_lr`` names a group that the method lacks.
+        InputError: ``group_lr`` names a group that the method lacks, or the method repeats updates and this is not sgd.
     """
     names = [group["name"] for group in groups]
     for name in config.group_lr:
@@ -27,10 +27,41 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
             )
     rates = {name: config.group_lr.get(name) or config.lr for name in names}
     listed = [{**group, "lr": rates[group["name"]], "base_lr": rates[group["name"]]} for group in groups]
+    if any("repeats" in group for group in listed):
+        if config.name != "sgd":
+            raise InputError(f"optim.name is {config.name}, and this method repeats updates, which sgd does; use sgd.")
+        return RepeatedSGD(listed, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     if config.name == "sgd":
         return torch.optim.SGD(listed, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
     return kind(listed, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
+
+
+class RepeatedSGD(torch.optim.SGD):
+    """SGD as released CorDA has it, where a parameter may stand in its group several times (section 1.4).
+
+    A group's ``repeats`` says how often, for each parameter. All entries have the step's one gradient; decay is of the
+    parameter as the entry before left it. At first each entry begins a momentum buffer of its own, and the last one's
+    is kept; later they share it, so that momentum is applied as often.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        whole = [group["params"] for group in self.param_groups]
+        fresh = {value for listed in whole for value in listed if "momentum_buffer" not in self.state.get(value, {})}
+        loss = super().step(closure)
+        try:
+            for entry in range(1, max(max(group.get("repeats", [1])) for group in self.param_groups)):
+                for group, listed in zip(self.param_groups, whole, strict=True):
+                    pairs = zip(listed, group.get("repeats", [1] * len(listed)), strict=True)
+                    group["params"] = [value for value, count in pairs if count > entry]
+                    for value in fresh.intersection(group["params"]):
+                        self.state[value].pop("momentum_buffer", None)
+                super().step()
+        finally:
+            for group, listed in zip(self.param_groups, whole, strict=True):
+                group["params"] = listed
+        return loss
 
 
 def lr_factor(config: OptimConfig, steps: int, step: int) -> float:

@@ -109,7 +109,7 @@ def mixed_view(
 def consistency_loss(config: ConsistencyConfig, logits: Tensor, label: Tensor, share: Tensor) -> Tensor:
     """Cross-entropy to pseudo-labels (B, H, W), ignored pixels counting as zeros, times the confident share (4.7)."""
     weight = share if config.confidence_weight else torch.ones_like(share)
-    return config.weight * cross_entropy(logits.float(), label, pixel_weight=weight.expand(label.shape))
+    return config.weight * cross_entropy(logits, label, pixel_weight=weight.expand(label.shape))
 
 
 def clean_loss(

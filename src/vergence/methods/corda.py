@@ -19,6 +19,7 @@ from vergence.errors import InputError
 from vergence.losses.depth import valid_mean
 from vergence.losses.difficulty import INVALID, adaptation_difficulty, pixel_weights
 from vergence.losses.segmentation import pseudo_labels
+from vergence.losses.tensors import full_precision
 from vergence.methods.base import Method, groups_of
 from vergence.methods.corda_config import CordaConfig
 from vergence.methods.domains import (
@@ -97,7 +98,12 @@ class CordaMethod(Method):
         self.network.encoder.compile(*args, **kwargs)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        return groups_of(self.network.parts())
+        groups = groups_of(self.network.parts())
+        if self.config.repeat_encoder:
+            entries = self.network.released_entries()
+            for group in groups:
+                group["repeats"] = [entries.get(value, 1) for value in group["params"]]
+        return groups
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         source, target = batches["source"], batches.get("target")
@@ -160,7 +166,7 @@ class CordaMethod(Method):
         for index in self.near_classes:
             chosen |= batch["label"] == index
         share = F.adaptive_avg_pool2d(chosen[:, None].float(), before.shape[-2:])[:, 0]
-        apart = torch.linalg.vector_norm((feature - before).float(), dim=1)
+        apart = torch.linalg.vector_norm(full_precision(feature - before), dim=1)
         return valid_mean(apart, share >= self.config.feature_distance.share)
 
     # --- target frames (section 1.3)
@@ -190,7 +196,7 @@ class CordaMethod(Method):
         found = self.mean_teacher.network(images)
         early = config.pseudo_head == "switch" and step is not None and step < config.switch_step
         head = "initial_logits" if config.pseudo_head == "initial" or early else "logits"
-        return pseudo_labels(to_size(found[head].float(), images).softmax(1), config.consistency.confidence)
+        return pseudo_labels(to_size(full_precision(found[head]), images).softmax(1), config.consistency.confidence)
 
     @torch.no_grad()
     def aligned(self, source: Batch, target: Batch, step: int | None = None) -> Batch:
@@ -216,7 +222,7 @@ class CordaMethod(Method):
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``logits`` (B, K, H, W) at the size of the images."""
         network = self.teacher.network if self.teacher is not None else self.network
-        return {"logits": to_size(network(images)["logits"].float(), images)}
+        return {"logits": to_size(full_precision(network(images)["logits"]), images)}
 
     @torch.no_grad()
     def diagnose(self, batch: Batch, source: Batch | None = None) -> dict[str, Tensor]:
@@ -229,7 +235,7 @@ class CordaMethod(Method):
         """
         config, images = self.config, batch["frames"][:, 0]
         found = self.network(images)
-        maps = {"probabilities": to_size(found["logits"].float(), images).softmax(1)}
+        maps = {"probabilities": to_size(full_precision(found["logits"]), images).softmax(1)}
         if config.depth:
             maps |= self._difficulty(found, images, batch.get("inverse_depth"))
         if not config.adapt:
@@ -249,7 +255,7 @@ class CordaMethod(Method):
     @staticmethod
     def _difficulty(found: Outputs, images: Tensor, known: Tensor | None) -> dict[str, Tensor]:
         names: list[str] = [name for name in ("depth", "source_depth") if name in found]
-        maps = {name: to_size(found[name].float(), images) for name in names}
+        maps = {name: to_size(full_precision(found[name]), images) for name in names}
         if len(maps) == 2 and known is not None:
             maps["difficulty"] = adaptation_difficulty(maps["source_depth"], maps["depth"], known)
         return maps

@@ -80,6 +80,8 @@ class CordaConfig(MethodConfig):
     pseudo_head: Literal["final", "initial", "switch"] = "final"
     """Head of the teacher that makes pseudo-labels; switch: the initial head before ``switch_step``."""
     switch_step: int = 25001
+    repeat_encoder: bool = False
+    """As released: an update of an encoder's parameter for every module around it, about three in a step."""
     teacher_decay: float = 0.999
     teacher_buffers: bool = False
     """The teacher follows batch norm statistics too, and works in evaluation mode; as published it does not."""

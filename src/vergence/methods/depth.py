@@ -112,7 +112,7 @@ class DepthMethod(ViewSynthesis):
         if self.reference is not None:
             with torch.no_grad():
                 reference = self.reference(target_seen)[-1]
-            distance = feature_distance(features[-1].float(), reference.float())
+            distance = feature_distance(features[-1], reference)
             losses["feature_distance"] = self.config.feature_distance * distance
         return losses
 

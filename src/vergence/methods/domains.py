@@ -9,6 +9,7 @@ from vergence.data.batch import Batch
 from vergence.losses.depth import berhu_valid
 from vergence.losses.difficulty import INVALID
 from vergence.losses.segmentation import cross_entropy
+from vergence.losses.tensors import full_precision
 from vergence.methods.corda_config import CordaConsistencyConfig
 from vergence.methods.supervised import to_size
 from vergence.mixing.masks import classmix_mask, cutmix_mask
@@ -72,7 +73,7 @@ def depth_losses(name: str, found: Outputs, mask: Tensor, known: Tensor, weight:
 def full_size(found: Outputs, like: Tensor) -> Outputs:
     """Outputs with depth at the size of ``like``."""
     names = {name for pair in DEPTH_HEADS.values() for name in pair}
-    return {name: to_size(value.float(), like) if name in names else value for name, value in found.items()}
+    return {name: to_size(full_precision(value), like) if name in names else value for name, value in found.items()}
 
 
 def median_nearness(inverse_depth: Tensor) -> Tensor:

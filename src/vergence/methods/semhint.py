@@ -30,6 +30,7 @@ from vergence.losses.hint_verification import (
 from vergence.losses.refinement import Refined, refine_labels
 from vergence.losses.segmentation import cross_entropy, generalised_cross_entropy, symmetric_cross_entropy
 from vergence.losses.self_supervised import Synthesis, Views, synthesize
+from vergence.losses.tensors import full_precision
 from vergence.losses.triplet import semantic_triplet_loss
 from vergence.methods.base import groups_of
 from vergence.methods.semhint_config import SemHintConfig
@@ -130,7 +131,7 @@ class SemHintMethod(ViewSynthesis):
         images = batch["jittered"][:, 0]
         prediction = self.network(images, segmentation=config.segmentation, depth=True, levels=triplet)
         views = self.views(batch, step)
-        disparities = {scale: disparity.float() for scale, disparity in prediction["disparities"].items()}
+        disparities = {scale: full_precision(disparity) for scale, disparity in prediction["disparities"].items()}
         with torch.autocast(views.target.device.type, enabled=False):
             finest = synthesize(disparities[min(disparities)], views, config.loss)
             refined, hints = self.second_opinion(batch, views, finest, step)
@@ -182,7 +183,7 @@ class SemHintMethod(ViewSynthesis):
             return Opinion((finest.inverse_depth.detach() - low) / (high - low), None)
         classes = self.config.segmentation and self.config.refine
         prediction = self.reference.network(images, segmentation=classes, depth=True)
-        probabilities = to_size(prediction["logits"].float(), images).softmax(1) if classes else None
+        probabilities = to_size(full_precision(prediction["logits"]), images).softmax(1) if classes else None
         return Opinion(finest_disparity(prediction["disparities"], images), probabilities)
 
     def _hints(
@@ -226,7 +227,7 @@ class SemHintMethod(ViewSynthesis):
         """Mean over labelled pixels of weight times loss."""
         counted = (labels.label != IGNORED_LABEL).to(labels.weight)
         weight = labels.weight * counted * (counted.numel() / counted.sum().clamp(min=1))
-        return CLASS_LOSSES[self.config.segmentation_loss](logits.float(), labels.label, pixel_weight=weight)
+        return CLASS_LOSSES[self.config.segmentation_loss](logits, labels.label, pixel_weight=weight)
 
     def _hint_loss(self, disparities: dict[int, Tensor], hints: Hints, labels: Tensor, step: int) -> Tensor:
         """Mean over the scales; every disparity is brought to full size before it becomes depth."""
@@ -284,7 +285,7 @@ class SemHintMethod(ViewSynthesis):
         inverse_depth, _ = disparity_to_depth(disparity, self.config.loss.min_depth, self.config.loss.max_depth)
         found = {"disparity": disparity, "inverse_depth": inverse_depth}
         if self.config.segmentation:
-            found["logits"] = to_size(prediction["logits"].float(), images)
+            found["logits"] = to_size(full_precision(prediction["logits"]), images)
         return found
 
     @torch.no_grad()

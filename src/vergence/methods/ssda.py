@@ -125,7 +125,7 @@ class SSDAMethod(ThreeWaysMethod):
         weight = cross_weight(mixed.mask, mixed.share)
         with statistics_kept(self.network, keep=not self.config.consistency.mixed_statistics):
             logits = self.network(mixed.images)["logits"]
-        loss = cross_entropy(logits.float(), mixed.label, pixel_weight=weight)
+        loss = cross_entropy(logits, mixed.label, pixel_weight=weight)
         return {"cross": self.config.cross_weight * loss, "_from_source": mixed.mask.mean()}
 
     @torch.no_grad()
@@ -152,6 +152,7 @@ def cross_mask(source: Tensor, target: Tensor, margin: Tensor) -> Tensor:
 
 def cross_weight(mask: Tensor, share: Tensor) -> Tensor:
     """Weights (B, H, W) of pixels: 1 of source pixels, the target's confident share of target pixels."""
+    mask = mask.to(share.dtype)  # a scalar alone would not decide the precision
     return (mask + (1 - mask) * share)[:, 0]
 
 

@@ -11,6 +11,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import label_space
 from vergence.errors import InputError
 from vergence.losses.segmentation import cross_entropy
+from vergence.losses.tensors import full_precision
 from vergence.methods.base import Method, MethodConfig, groups_of
 from vergence.models.freeze import freeze_batchnorm
 from vergence.models.pretrained import load_transfer
@@ -97,7 +98,7 @@ class SupervisedMethod(Method):
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``logits`` (B, K, H, W) at the size of the images."""
-        return {"logits": to_size(self.network(images)["logits"].float(), images)}
+        return {"logits": to_size(full_precision(self.network(images)["logits"]), images)}
 
     @torch.no_grad()
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:
@@ -118,7 +119,7 @@ def segmentation_losses(prediction: Prediction, label: Tensor) -> dict[str, Tens
     ``_labelled`` is the share of pixels that have a label.
     """
     with torch.autocast(label.device.type, enabled=False):
-        loss = cross_entropy(prediction["logits"].float(), label)
+        loss = cross_entropy(prediction["logits"], label)
         if "side_logits" in prediction:
-            loss = (loss + cross_entropy(prediction["side_logits"].float(), label)) / 2
+            loss = (loss + cross_entropy(prediction["side_logits"], label)) / 2
         return {"segmentation": loss, "_labelled": (label != 255).float().mean()}

@@ -16,6 +16,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import berhu
+from vergence.losses.tensors import full_precision
 from vergence.methods.base import groups_of
 from vergence.methods.consistency import (
     DEPTH_MIXES,
@@ -183,7 +184,7 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         if config.multi_task:
             losses |= self._depth_losses(prediction["disparities"], batch, step)
         if config.pseudo_depth > 0:
-            finest = prediction["disparities"][min(prediction["disparities"])].float()
+            finest = full_precision(prediction["disparities"][min(prediction["disparities"])])
             losses["pseudo_depth"] = config.pseudo_depth * berhu(
                 to_size(finest, batch["estimate"]), batch["estimate"], own_car_mask(batch["estimate"])
             )
@@ -226,7 +227,7 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
     def pseudo_probabilities(self, batch: Batch) -> Tensor:
         """Teacher probabilities (B, K, H, W) of the clean frames, ground truth in their place where it is known."""
         images = batch["frames"][:, 0]
-        logits = to_size(self.mean_teacher.network(images)["logits"].float(), images)
+        logits = to_size(full_precision(self.mean_teacher.network(images)["logits"]), images)
         probabilities = logits.softmax(dim=1)
         if self.config.mix_labels and "label" in batch:
             probabilities = with_truth(probabilities, batch["label"], batch["labelled"])
@@ -251,7 +252,7 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         """``logits`` (B, K, H, W), and with ``multi_task`` ``disparity`` and ``inverse_depth`` (B, 1, H, W)."""
         network = self.teacher.network if self.teacher is not None else self.network
         prediction = network(images, depth=self.config.multi_task)
-        found = {"logits": to_size(prediction["logits"].float(), images)}
+        found = {"logits": to_size(full_precision(prediction["logits"]), images)}
         if self.config.multi_task:
             disparity = finest_disparity(prediction["disparities"], images)
             inverse_depth, _ = disparity_to_depth(disparity, self.config.loss.min_depth, self.config.loss.max_depth)

@@ -99,7 +99,7 @@ def confident_loss(logits: Tensor, view: Mixed, config: WeakToStrongConfig) -> T
     valid = view.label != IGNORED_LABEL
     weight = (view.confidence >= config.confidence) & valid if config.confidence_weight else valid
     share = valid.float().mean()  # the loss below is a mean over all pixels
-    loss = cross_entropy(logits.float(), view.label, pixel_weight=weight.float())
+    loss = cross_entropy(logits, view.label, pixel_weight=weight)
     return loss / torch.where(share > 0, share, torch.ones_like(share))
 
 

@@ -23,6 +23,7 @@ from vergence.losses.self_supervised import (
     prepare_views,
     self_supervised_loss,
 )
+from vergence.losses.tensors import full_precision
 from vergence.methods.base import Method
 from vergence.models.depth_network import PoseConfig, build_pose_network
 from vergence.models.encoders import Normalization
@@ -85,7 +86,7 @@ class ViewSynthesis(Method):
         """The same through views at hand; ``finest``: the synthesis of the finest disparity, where it is known."""
         with torch.autocast(views.target.device.type, enabled=False):
             photometric, smoothness, finest = self_supervised_loss(
-                {scale: disparity.float() for scale, disparity in disparities.items()},
+                {scale: full_precision(disparity) for scale, disparity in disparities.items()},
                 views,
                 self.view_config.loss,
                 finest=finest,
@@ -163,16 +164,18 @@ class ViewSynthesis(Method):
         pair = torch.stack((source, target) if offset < 0 else (target, source), dim=1)
         axis_angle, translation, features = self.pose(pair)
         with torch.autocast(pair.device.type, enabled=False):
-            transform = transform_from_parameters(axis_angle.float(), translation.float(), invert=offset < 0)
+            transform = transform_from_parameters(
+                full_precision(axis_angle), full_precision(translation), invert=offset < 0
+            )
             camera = None
             if self.intrinsics_head is not None:
-                camera = self.intrinsics_head(features.float(), target.shape[-2], target.shape[-1])
+                camera = self.intrinsics_head(full_precision(features), target.shape[-2], target.shape[-1])
         return transform, camera
 
 
 def finest_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:
     """The finest disparity (B, 1, H, W) at the size of the images."""
-    finest = disparities[min(disparities)].float()
+    finest = full_precision(disparities[min(disparities)])
     if finest.shape[-2:] == images.shape[-2:]:
         return finest
     return F.interpolate(finest, size=images.shape[-2:], mode="bilinear", align_corners=False)

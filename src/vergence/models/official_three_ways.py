@@ -87,17 +87,8 @@ def load_official_three_ways(
     Raises:
         InputError: unless every tensor has its place.
     """
-    parts: dict[str, Part] = {
-        "models.encoder.": (network.encoder, encoder_name),
-        "models.pose_encoder.": (pose and pose.encoder, encoder_name),
-        "models.pose.": (pose and pose.head, pose_head_name),
-        "models.imnet_encoder.": (reference, encoder_name),
-    }
-    optional = set(parts) - {"models.encoder."}
-    if isinstance(network, DepthNetwork):
-        parts["models.depth."] = (network.decoder, decoder_name(network.decoder))
-    else:
-        parts |= _segmentation_parts(network)
+    parts = official_parts(network, pose, reference)
+    optional = {"models.pose_encoder.", "models.pose.", "models.imnet_encoder."}
     taken: dict[str, dict[str, Tensor]] = {prefix: {} for prefix in parts}
     for name, value in state.items():
         prefix = next((prefix for prefix in parts if name.startswith(prefix)), None)
@@ -107,6 +98,21 @@ def load_official_three_ways(
     for prefix, (module, rename) in parts.items():
         if module is not None:
             load_mapped(module, taken[prefix], rename, f"Three Ways {prefix.removesuffix('.')}")
+
+
+def official_parts(
+    network: DepthNetwork | MultiTaskNetwork, pose: PoseNetwork | None = None, reference: Encoder | None = None
+) -> dict[str, Part]:
+    """Official prefixes, longer ones before those that they start with, to our modules and the names in them."""
+    parts: dict[str, Part] = {
+        "models.encoder.": (network.encoder, encoder_name),
+        "models.pose_encoder.": (pose and pose.encoder, encoder_name),
+        "models.pose.": (pose and pose.head, pose_head_name),
+        "models.imnet_encoder.": (reference, encoder_name),
+    }
+    if isinstance(network, DepthNetwork):
+        return parts | {"models.depth.": (network.decoder, decoder_name(network.decoder))}
+    return parts | _segmentation_parts(network)
 
 
 def _segmentation_parts(network: MultiTaskNetwork) -> dict[str, Part]:

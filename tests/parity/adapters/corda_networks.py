@@ -43,11 +43,10 @@ def optimizer_params(inputs: dict, params: dict, case: Case) -> dict[str, np.nda
         listed = [p for module in modules for p in module.parameters() if p.requires_grad]
         counts[group] = dict.fromkeys(listed, 1)
         assert len(listed) == len(counts[group])
-    backbone = network.encoder.backbone
-    around = [p for part in backbone.children() for module in part.modules() for p in module.parameters()]
+    entries = network.released_entries()
     ours = [parameters[corda_name(name)] for name in case.keys]
     return {
-        "count_1x": np.array([counts["encoder"].get(p, 0) * sum(p is other for other in around) for p in ours]),
+        "count_1x": np.array([counts["encoder"].get(p, 0) * entries.get(p, 0) for p in ours]),
         "count_10x": np.array([counts["heads"].get(p, 0) for p in ours]),
         "requires_grad": np.array([p.requires_grad for p in ours]),
     }

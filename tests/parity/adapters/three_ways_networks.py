@@ -37,7 +37,8 @@ def shared(params: dict) -> dict:
     }
 
 
-def segmentation_network(params: dict) -> MultiTaskNetwork:
+def segmentation_settings(params: dict) -> dict:
+    """Settings of the whole network."""
     settings, official = shared(params), params["seg_args"]
     if params["seg"] == "mtl_pad":
         settings |= {
@@ -54,6 +55,11 @@ def segmentation_network(params: dict) -> MultiTaskNetwork:
             "head_stride": official["output_stride"],
             "head_dropout": official["head_dropout"],
         }
+    return settings
+
+
+def segmentation_network(params: dict) -> MultiTaskNetwork:
+    settings = segmentation_settings(params)
     depth = not params.get("disable_monodepth", False)
     return build_segmentation_network(SegmentationNetworkConfig(**settings), params.get("n_classes", 19), depth)
 
