@@ -42,7 +42,10 @@ class Params(dict[str, Any]):
         return {**other, **self}
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
     def items(self) -> Any:
         return [(name, self[name]) for name in self]

@@ -129,7 +129,7 @@ class CordaNetwork(nn.Module):
         return {"encoder": [self.encoder], "heads": [module for module in new if module is not None]}
 
     def released_entries(self) -> dict[Tensor, int]:
-        """How often the released program lists each trainable parameter of the encoder: once for every module around it.
+        """How often the released program lists each trainable parameter of the encoder: once per module around it.
 
         Those of blocks stand there three or four times and learn about three times as fast as the paper says (1.4).
         """
