@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.atomic import writing
+from vergence.data.pictures import decoding
 from vergence.errors import InputError
 
 _MAGIC = b"VGF1"
@@ -52,7 +53,7 @@ class FrameCache:
             state = path.stat()
         except OSError:
             raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
-        text = f"{path}|{state.st_size}|{state.st_mtime_ns}|{self.width}x{self.height}|{resizing}"
+        text = f"{path}|{state.st_size}|{state.st_mtime_ns}|{self.width}x{self.height}|{resizing}|{decoding()}"
         name = hashlib.sha1(text.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
         return self.folder / name[:2] / f"{name[2:]}.frame"
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.atomic import writing
+from vergence.data.pictures import open_picture
 from vergence.errors import InputError
 
 METRES_FACTOR = 256.0
@@ -39,13 +40,10 @@ def write_depth_png(path: Path | str, depth: NDArray[np.floating], factor: float
 
 def read_depth_png(path: Path | str, factor: float = METRES_FACTOR) -> NDArray[np.float32]:
     """Read a depth map written by :func:`write_depth_png`: (H, W) float32, 0 = none. InputError if it is not one."""
-    try:
-        with Image.open(path) as image:
-            if not image.mode.startswith("I"):
-                raise InputError(f"{path} is not a 16-bit PNG (its mode is {image.mode}); give a depth map.")
-            return (np.asarray(image).astype(np.float64) / factor).astype(np.float32)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read as a 16-bit PNG: {error}.") from error
+    image = open_picture(path)
+    if not image.mode.startswith("I"):
+        raise InputError(f"{path} is not a 16-bit PNG (its mode is {image.mode}); give a depth map.")
+    return (np.asarray(image).astype(np.float64) / factor).astype(np.float32)
 
 
 def write_array(path: Path | str, array: NDArray[np.generic]) -> Path:

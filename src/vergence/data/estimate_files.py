@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.atomic import writing
-from vergence.data.images import opened
+from vergence.data.pictures import open_picture
 from vergence.errors import InputError
 
 
@@ -47,13 +47,13 @@ def write_sigmoid(path: Path | str, disparity: NDArray[np.floating]) -> Path:
 
 def read_sigmoid(path: Path | str) -> NDArray[np.uint16]:
     """The stored values (H, W) of a 16-bit estimate; InputError where it is missing, unreadable, or of 8 bits."""
-    with opened(path) as image:
-        if not image.mode.startswith("I"):
-            raise InputError(
-                f"{path} has mode {image.mode}, expected a grey 16-bit picture of a depth network's output; make the "
-                "estimates again with 16 bits."
-            )
-        return np.asarray(image).astype(np.uint16)
+    image = open_picture(path)
+    if not image.mode.startswith("I"):
+        raise InputError(
+            f"{path} has mode {image.mode}, expected a grey 16-bit picture of a depth network's output; make the "
+            "estimates again with 16 bits."
+        )
+    return np.asarray(image).astype(np.uint16)
 
 
 def _finite(values: NDArray[np.floating], path: Path | str) -> NDArray[np.floating]:
@@ -77,13 +77,13 @@ def read_estimate(path: Path | str) -> NDArray[np.float32]:
     Raises:
         InputError: missing, unreadable, not grey, or all of one value.
     """
-    with opened(path) as image:
-        if image.mode != "L" and not image.mode.startswith("I"):
-            raise InputError(
-                f"{path} has mode {image.mode}, expected a grey 8- or 16-bit picture of estimated inverse depth; "
-                "make the estimates again."
-            )
-        return minmax(_varied(np.asarray(image), path))
+    image = open_picture(path)
+    if image.mode != "L" and not image.mode.startswith("I"):
+        raise InputError(
+            f"{path} has mode {image.mode}, expected a grey 8- or 16-bit picture of estimated inverse depth; "
+            "make the estimates again."
+        )
+    return minmax(_varied(np.asarray(image), path))
 
 
 def minmax(values: NDArray[np.generic]) -> NDArray[np.float32]:

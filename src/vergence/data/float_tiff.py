@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from vergence.data.pictures import decode_bytes
 from vergence.errors import InputError
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _PREDICTOR, _FORMAT = 256, 257, 258, 262, 277, 284, 317, 339
@@ -38,8 +38,7 @@ def read_float_tiff(path: Path | str) -> NDArray[np.float32]:
         for tag, value in changes.items():
             if tag in tags:  # a value of one number stands in the entry itself
                 struct.pack_into(order + "HHII", data, tags[tag][0], tag, _LONG, 1, value)
-        with Image.open(io.BytesIO(bytes(data))) as image:
-            stored = np.asarray(image)
+        stored = np.asarray(decode_bytes(io.BytesIO(bytes(data)), path))
         return stored.view(order + "f4").reshape(height, width, channels).astype(np.float32)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; unpack the data again.") from None

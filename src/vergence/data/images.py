@@ -1,18 +1,15 @@
 """Read what lies on disk: images, labels and measured depth, with plain words for whatever is wrong with a file."""
 
-import contextlib
 import math
-import struct
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from vergence.data.atomic import writing
 from vergence.data.batch import IGNORED_LABEL
@@ -21,6 +18,7 @@ from vergence.data.depth_files import METRES_FACTOR
 from vergence.data.frame_row import DEPTH_UNITS, FrameRow
 from vergence.data.label_space import LabelSpace
 from vergence.data.manifest import Manifest
+from vergence.data.pictures import open_picture
 from vergence.data.structured import read_matrix
 from vergence.errors import InputError
 
@@ -31,18 +29,17 @@ _HEADERS = threading.Lock()
 """NumPy parses headers with ``ast``, which several threads at once break in Python 3.11 (SystemError)."""
 
 
-def open_image(path: Path | str) -> Image.Image:
-    """Decode an image as 8-bit RGB (grey is repeated, alpha dropped, 16-bit grey divided by 257).
+def open_image(path: Path | str, draft_width: int = 0) -> Image.Image:
+    """Decode an image as 8-bit RGB, upright (grey is repeated, alpha dropped, 16-bit grey divided by 257).
 
-    Raises:
-        InputError: the file is missing, empty, truncated or no image.
+    ``draft_width`` and errors as of :func:`~vergence.data.pictures.open_picture`.
     """
-    with opened(path) as image:
-        if image.mode.startswith("I;16"):
-            return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
-        if "transparency" in image.info:
-            image = image.convert("RGBA")
-        return image.convert("RGB")
+    image = open_picture(path, draft_width)
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
 
 
 def read_image(path: Path | str) -> NDArray[np.uint8]:
@@ -64,20 +61,20 @@ def read_label(
     Raises:
         InputError: unreadable, colours without a space, of another size, an id or a colour that the space lacks.
     """
-    with opened(path) as image:
-        if image.mode in ("RGB", "RGBA", "LA") and has_deep_channels(path):
-            label = _narrow(read_first_channel(path), path)
-        elif image.mode in ("RGB", "RGBA") and space is not None:
-            label = space.decode(np.asarray(image)[..., :3], path)
-        elif image.mode in ("L", "P", "1"):
-            label = np.array(image, dtype=np.uint8)
-        elif image.mode.startswith("I") and np.asarray(image).max() <= IGNORED_LABEL:
-            label = np.asarray(image).astype(np.uint8)
-        else:
-            raise InputError(
-                f"label {path} has mode {image.mode}, expected one 8-bit channel of class ids; convert it to ids, or "
-                "name the label space of its colours in the column label_space."
-            )
+    image = open_picture(path)
+    if image.mode in ("RGB", "RGBA", "LA") and has_deep_channels(path):
+        label = _narrow(read_first_channel(path), path)
+    elif image.mode in ("RGB", "RGBA") and space is not None:
+        label = space.decode(np.asarray(image)[..., :3], path)
+    elif image.mode in ("L", "P", "1"):
+        label = np.array(image, dtype=np.uint8)
+    elif image.mode.startswith("I") and np.asarray(image).max() <= IGNORED_LABEL:
+        label = np.asarray(image).astype(np.uint8)
+    else:
+        raise InputError(
+            f"label {path} has mode {image.mode}, expected one 8-bit channel of class ids; convert it to ids, or "
+            "name the label space of its colours in the column label_space."
+        )
     if size is not None and label.shape != size:
         raise InputError(
             f"label {path} is {label.shape[1]}x{label.shape[0]}, but its image is {size[1]}x{size[0]}; "
@@ -170,44 +167,13 @@ def frame_depth(manifest: Manifest, index: int) -> NDArray[np.float32] | None:
     return None
 
 
-@contextlib.contextmanager
-def opened(path: Path | str) -> Iterator[Image.Image]:
-    """A decoded image; every way in which PIL fails becomes one sentence."""
-    path = Path(path)
-    try:
-        with Image.open(path) as image:
-            image.load()
-            yield image
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder, expected an image file; correct the manifest.") from None
-    except PermissionError:
-        raise InputError(f"{path} may not be read; change its permissions.") from None
-    except UnidentifiedImageError:
-        kind = "is empty" if path.stat().st_size == 0 else "is no image that can be read"
-        raise InputError(f"{path} {kind}; give a PNG or JPEG file, or take its row out of the manifest.") from None
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        struct.error,
-        zlib.error,
-        Image.DecompressionBombError,
-    ) as error:
-        raise InputError(f"{path} is damaged or truncated ({error}); copy it again or take its row out.") from error
-
-
 def _read_16_bit(path: Path) -> NDArray[np.float64]:
-    with opened(path) as image:
-        if image.mode in ("RGB", "RGBA", "LA") and has_deep_channels(path):
-            return read_first_channel(path).astype(np.float64)
-        if not image.mode.startswith("I"):
-            raise InputError(f"{path} has mode {image.mode}, expected a 16-bit PNG; give depth or disparity times 256.")
-        return np.asarray(image).astype(np.float64)
+    image = open_picture(path)
+    if image.mode in ("RGB", "RGBA", "LA") and has_deep_channels(path):
+        return read_first_channel(path).astype(np.float64)
+    if not image.mode.startswith("I"):
+        raise InputError(f"{path} has mode {image.mode}, expected a 16-bit PNG; give depth or disparity times 256.")
+    return np.asarray(image).astype(np.float64)
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.images import opened, read_label
+from vergence.data.images import read_label
 from vergence.data.label_space import LabelSpace
+from vergence.data.pictures import open_picture
 from vergence.errors import InputError
 
 _ASPECT = 1.02
@@ -38,13 +39,13 @@ def read_pseudo_label(
         )
     if confidence is None:
         return ids, np.where(ids == IGNORED_LABEL, 0, 255).astype(np.uint8)
-    with opened(confidence) as image:
-        if image.mode != "L":
-            raise InputError(
-                f"confidence {confidence} has mode {image.mode}, expected an 8-bit grey picture of 255 times the "
-                "probability; write it again with vergence predict --confidence."
-            )
-        sure = np.array(image)
+    image = open_picture(confidence)
+    if image.mode != "L":
+        raise InputError(
+            f"confidence {confidence} has mode {image.mode}, expected an 8-bit grey picture of 255 times the "
+            "probability; write it again with vergence predict --confidence."
+        )
+    sure = np.array(image)
     if sure.shape != ids.shape:
         raise InputError(
             f"confidence {confidence} is {sure.shape[1]}x{sure.shape[0]}, but its label {label} is {w}x{h}; give both "

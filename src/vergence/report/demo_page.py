@@ -12,6 +12,7 @@ import torch
 
 import vergence
 from vergence.data.atomic import write_text
+from vergence.data.images import open_image
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.engine.checkpoint import LoadedRun, load_run
@@ -157,9 +158,7 @@ def _thumbnails(manifest: Manifest, rows: Sequence[int], space: LabelSpace) -> d
 
 
 def _open(path: Path) -> Any:
-    from PIL import Image
-
-    image = Image.open(path).convert("RGB")
+    image = open_image(path)
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))
     return image
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vergence.data.annotation.classes import AnnotationClasses
-from vergence.data.annotation.formats import ExportedFrame, Label, image_size
+from vergence.data.annotation.formats import ExportedFrame, Label
 from vergence.data.annotation.names import frame_name
 from vergence.data.annotation.registry import writer
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.images import read_label
 from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.pictures import picture_size
 from vergence.errors import InputError
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _frames(
     mapping = _Mapping(space)
     for index, row in enumerate(manifest):
         image = manifest.path(index)
-        size = image_size(image)
+        size = picture_size(image)[::-1]
         label = None
         if row.label:
             path = manifest.path(index, "label")

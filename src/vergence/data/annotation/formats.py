@@ -12,10 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from vergence.data.annotation.classes import Colour
-from vergence.data.images import open_image
 from vergence.errors import InputError
 
 Label = NDArray[np.uint8]
@@ -110,16 +108,6 @@ def json_files(source: Path) -> Iterator[tuple[Path, Any]]:
     for path in places:
         with contextlib.suppress(OSError, ValueError):
             yield path, json.loads(path.read_text(encoding="utf-8"))
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image, from its header where that is possible; InputError where it is none."""
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        picture = open_image(path)  # says in plain words what is wrong
-        return picture.height, picture.width
 
 
 @contextlib.contextmanager

@@ -19,13 +19,14 @@ from vergence.data.annotation.classes import (
     voc_colour,
 )
 from vergence.data.annotation.exporting import Progress, common_space
-from vergence.data.annotation.formats import Annotations, Problems, image_size, unpacked
+from vergence.data.annotation.formats import Annotations, Problems, unpacked
 from vergence.data.annotation.names import FrameNames, frame_name
 from vergence.data.annotation.png import write_palette_png
 from vergence.data.annotation.registry import detect, reader
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LABEL_SPACES, LabelSpace, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.pictures import picture_size
 from vergence.data.table import nearest
 from vergence.errors import InputError
 
@@ -210,7 +211,7 @@ def class_table(names: list[str], space: LabelSpace) -> tuple[NDArray[np.uint8],
 
 def _size(manifest: Manifest, index: int) -> tuple[int, int]:
     row = manifest[index]
-    return (row.height, row.width) if row.width else image_size(manifest.path(index))
+    return (row.height, row.width) if row.width else picture_size(manifest.path(index))[::-1]
 
 
 def _tidy(staging: Path, fresh: list[Path]) -> None:

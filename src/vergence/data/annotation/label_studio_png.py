@@ -13,7 +13,7 @@ from vergence.data.annotation import brush
 from vergence.data.annotation.formats import Annotations, Label, Problems, check_size
 from vergence.data.annotation.label_studio_tasks import CONFIG, frame_of, place_of
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.images import opened
+from vergence.data.pictures import open_picture
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -56,8 +56,7 @@ def read_pictures(
         def load(size: tuple[int, int], layers: list[tuple[int, Path]] = first) -> Label:
             label, covered = np.full(size, IGNORED_LABEL, dtype=np.uint8), 0
             for place, path in layers:
-                with opened(path) as image:
-                    layer = np.array(image.convert("L"))
+                layer = np.array(open_picture(path).convert("L"))
                 check_size(layer, size, str(path))
                 covered += int(((layer >= brush.OPAQUE) & (label != IGNORED_LABEL) & (label != place)).sum())
                 label[layer >= brush.OPAQUE] = place

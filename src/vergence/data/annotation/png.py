@@ -25,9 +25,9 @@ from vergence.data.annotation.classes import (
 from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, Problems, check_size
 from vergence.data.atomic import write_text
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.images import opened
 from vergence.data.label_files import read_label_space
 from vergence.data.labels import LabelSpace, label_space
+from vergence.data.pictures import open_picture
 from vergence.errors import InputError
 
 CLASSES = "classes.json"
@@ -110,10 +110,10 @@ def _read_classes(path: Path) -> _Classes:
 
 def _read_mask(path: Path, size: tuple[int, int], classes: _Classes) -> Label:
     """Places of the classes (H, W) uint8."""
-    with opened(path) as image:
-        palette = image.getpalette() if image.mode == "P" else None
-        ids = image.mode in ("L", "P", "1")
-        stored = np.array(image if ids else image.convert("RGB"), dtype=np.uint8)
+    image = open_picture(path)
+    palette = image.getpalette() if image.mode == "P" else None
+    ids = image.mode in ("L", "P", "1")
+    stored = np.array(image if ids else image.convert("RGB"), dtype=np.uint8)
     check_size(stored, size, str(path))
     if not ids:
         return _from_colours(path, stored, classes)

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
+from vergence.data.pictures import picture_size
 from vergence.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
@@ -56,19 +55,8 @@ def list_folders(folder: Path) -> list[str]:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) from the file's header; InputError where it is no readable image."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except OSError as error:
-        raise InputError(
-            f"{path} is not a readable image ({_reason(error)}); remove it from the folder or copy it again."
-        ) from error
-
-
-def _reason(error: OSError) -> str:
-    text = str(error).split(" '")[0].split(" <")[0]
-    return error.strerror or text or "unknown format"
+    """(width, height) of the upright picture, from the file's header; InputError where it is no readable image."""
+    return picture_size(path)
 
 
 def stem_number(name: str) -> int | None:

@@ -7,6 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vergence.data.images import open_image
+from vergence.data.pictures import picture_size
+from vergence.errors import InputError
+
 WORKING_WIDTH = 320
 SMALLEST_SIDE = 64
 DETAIL_WIDTH = 640
@@ -33,11 +37,9 @@ class FrameLook(NamedTuple):
 def look(path: Path) -> FrameLook | None:
     """Read a frame and measure it; None where it cannot be decoded."""
     try:
-        with Image.open(path) as image:
-            size = image.size
-            image.draft("RGB", (DETAIL_WIDTH, 1))
-            picture = image.convert("RGB")
-    except (OSError, SyntaxError, ValueError):
+        size = picture_size(path)
+        picture = open_image(path, draft_width=DETAIL_WIDTH)
+    except InputError:
         return None
     if picture.width > DETAIL_WIDTH:
         picture = picture.resize((DETAIL_WIDTH, max(1, round(picture.height * DETAIL_WIDTH / picture.width))))

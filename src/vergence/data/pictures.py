@@ -1,0 +1,234 @@
+"""The one place that opens pictures: which formats, how large, which way up, and plain words for whatever is wrong."""
+
+import contextlib
+import os
+import re
+import stat
+import struct
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from PIL import Image, UnidentifiedImageError
+
+from vergence.errors import InputError
+
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "PPM", "GIF")
+"""What may be decoded, whatever the suffix says: none of these starts another program."""
+LIMIT = "VERGENCE_MAX_MEGAPIXELS"
+"""Environment variable: how many million pixels a picture may have."""
+DEFAULT_MEGAPIXELS = 89.0
+_ORIENTATION = 274
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what makes the picture upright."""
+_ACROSS = (5, 6, 7, 8)
+"""Orientations that swap width and height."""
+_RAW_MODE = "vergence raw mode"
+_SUBFILE, _NO_PAGE = 254, 0b101
+"""TIFF's tag of what a page is, and its bits of a preview and of a mask."""
+_MOST_PREVIEWS = 64
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit says it in a sentence
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of tags that no pixel depends on
+
+
+def open_picture(path: Path | str, draft_width: int = 0) -> Image.Image:
+    """Decode a picture in its own mode, upright as its EXIF orientation says, as every viewer shows it.
+
+    Args:
+        path: a file of one of the :data:`FORMATS`.
+        draft_width: a JPEG may be decoded smaller, at least so wide, which is much quicker; 0 = at full size.
+
+    Raises:
+        InputError: missing, empty, truncated, no picture of a known format, of more pixels than :data:`LIMIT` allows,
+            or of several pages.
+    """
+    path = Path(path)
+    with _in_plain_words(path), _opened(path) as image:
+        if draft_width and image.format in ("JPEG", "MPO"):
+            image.draft("RGB", (1, draft_width) if _orientation(image) in _ACROSS else (draft_width, 1))
+        raw_mode = image.tile[0][3] if image.tile else ""
+        raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) and raw_mode else raw_mode
+        image.load()
+        # TIFF has been turned by now: PIL does so itself, for this format only
+        turn = None if image.format == "TIFF" else _TURNS.get(_orientation(image))
+        upright = image if turn is None else image.transpose(turn)
+        upright.format = image.format
+        upright.info[_RAW_MODE] = raw_mode if isinstance(raw_mode, str) else ""
+        return upright
+
+
+def picture_size(path: Path | str) -> tuple[int, int]:
+    """(width, height) of a picture that is upright, from the file's header; InputError as of :func:`open_picture`."""
+    path = Path(path)
+    with _in_plain_words(path), _opened(path) as image:
+        width, height = image.size
+        if image.format != "TIFF" and _orientation(image, header_only=True) in _ACROSS:
+            return height, width
+        return width, height
+
+
+def decode_bytes(data: IO[bytes], name: Path | str) -> Image.Image:
+    """Decode a picture that is held in memory, made from the file ``name``; InputError as of :func:`open_picture`."""
+    path = Path(name)
+    with _in_plain_words(path), Image.open(data, formats=FORMATS) as image:
+        _check_pixels(image, path)
+        image.load()
+        return image
+
+
+def raw_mode(image: Image.Image) -> str:
+    """How the file of a picture from :func:`open_picture` stores its pixels, as PIL names it: "RGB;16B", "L;4"."""
+    return str(image.info.get(_RAW_MODE, ""))
+
+
+def bits(image: Image.Image) -> int:
+    """Bits of a channel in the file of a picture from :func:`open_picture`."""
+    if image.mode == "1":
+        return 1
+    found = re.search(r";(\d+)", raw_mode(image))
+    return int(found[1]) if found else 8
+
+
+def is_lossy(image: Image.Image, path: Path | str) -> bool:
+    """Whether the file of a picture from :func:`open_picture` was compressed in a way that changes its values."""
+    if image.format == "WEBP":
+        return _has_lossy_chunk(Path(path))
+    return image.format in ("JPEG", "MPO") or "jpeg" in str(image.info.get("compression", ""))
+
+
+def decoding() -> str:
+    """A text that changes where the same file would be decoded into other pixels: part of a cached frame's name."""
+    return f"2|{os.environ.get('VERGENCE_WHITE_LEVEL', '')}"
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A picture whose header has been read and found to be in order."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError
+    if not stat.S_ISREG(mode):  # a pipe would be waited for without end
+        raise InputError(f"{path} is no regular file, expected an image file; correct the manifest.")
+    limit = _most_pixels()
+    if Image.MAX_IMAGE_PIXELS is not None and limit > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = limit  # the user wants larger pictures than PIL opens without complaint
+    with Image.open(path, formats=FORMATS) as image:
+        _check_pixels(image, path)
+        _check_single(image, path)
+        yield image
+
+
+def _most_pixels() -> int:
+    text = os.environ.get(LIMIT, "")
+    try:
+        limit = float(text) if text else DEFAULT_MEGAPIXELS
+        if not 0 < limit < 1e6:
+            raise ValueError
+    except ValueError:
+        raise InputError(f"{LIMIT} is {text!r}; give a number of million pixels greater than 0, such as 200.") from None
+    return round(limit * 1e6)
+
+
+def _check_pixels(image: Image.Image, path: Path) -> None:
+    if image.width * image.height > _most_pixels():
+        raise InputError(
+            f"{path} is {image.width}x{image.height}, more than {_most_pixels() / 1e6:g} million pixels; make it "
+            f"smaller, or set {LIMIT} to what a picture may have."
+        )
+
+
+def _check_single(image: Any, path: Path) -> None:
+    """InputError where a file holds several pictures; previews in a TIFF and what cameras add to a JPEG are none."""
+    if not getattr(image, "is_animated", False) or image.format == "MPO":
+        return
+    if image.format == "TIFF":
+        pages = 0
+        for page in range(1, _MOST_PREVIEWS):
+            try:
+                image.seek(page)
+            except EOFError:
+                break
+            pages += not int(image.tag_v2.get(_SUBFILE, 0)) & _NO_PAGE
+        image.seek(0)
+        if not pages:
+            return
+    raise InputError(
+        f"{path} holds {getattr(image, 'n_frames', 'several')} pictures, of which one would be taken; save each as a "
+        "file of its own in one folder, or all as a video."
+    )
+
+
+def _orientation(image: Any, header_only: bool = False) -> int:
+    """1 to 8. Of a PNG it may come after the pixels, which ``header_only`` spares decoding where it does not."""
+    if header_only and image.format == "PNG":
+        if not _may_be_turned(image):
+            return 1
+        image.load()
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # an EXIF block that cannot be read turns nothing, in viewers neither
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+def _may_be_turned(image: Any) -> bool:
+    """Whether a PNG has something in front of its pixels, or behind them, that could hold an orientation."""
+    if any(key in image.info for key in ("exif", "Raw profile type exif", "XML:com.adobe.xmp")):
+        return True
+    seen_pixels = False
+    with Path(image.filename).open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if seen_pixels and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+                return True
+            seen_pixels = seen_pixels or kind == b"IDAT"
+            file.seek(length + 4, os.SEEK_CUR)
+    return False
+
+
+def _has_lossy_chunk(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            kind, length = struct.unpack("<4sI", head)
+            if kind == b"VP8 ":
+                return True
+            file.seek(length + length % 2, os.SEEK_CUR)
+    return False
+
+
+@contextlib.contextmanager
+def _in_plain_words(path: Path) -> Iterator[None]:
+    """Every way in which a decoder fails becomes one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder, expected an image file; correct the manifest.") from None
+    except PermissionError:
+        raise InputError(f"{path} may not be read; change its permissions.") from None
+    except UnidentifiedImageError:
+        kind = "is empty" if path.stat().st_size == 0 else "is no image that can be read"
+        raise InputError(f"{path} {kind}; give a PNG or JPEG file, or take its row out of the manifest.") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(
+            f"{path} has more than {_most_pixels() / 1e6:g} million pixels; make it smaller, or set {LIMIT} to what a "
+            "picture may have."
+        ) from None
+    except Exception as error:  # decoders meet hostile bytes with every kind of exception there is
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path} is damaged or truncated ({reason}); copy it again or take its row out.") from error
