@@ -141,6 +141,8 @@ def test_a_truncated_model(run: Path) -> None:
         ({"config": {"method": "tiny", "tiny": {"width": "wide"}}}, "integer"),
         ({"config": {"method": "tiny", "tiny": {"width": 7}}}, "another network"),
         ({"step": "eight"}, "no config"),
+        ({"step": True}, "no config"),
+        ({"step": -1}, "no config"),
     ],
 )
 def test_settings_that_do_not_fit(run: Path, change: dict, said: str) -> None:
@@ -181,3 +183,13 @@ def test_damaged_resume_state(run: Path, name: str, content: bytes) -> None:
     (find_checkpoint(run) / name).write_bytes(content)
     with pytest.raises(InputError, match=r"state\.json|state\.safetensors"):
         api.resume(run, {"train.steps": 12})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(run: Path, value: float) -> None:
+    path = find_checkpoint(run) / "model.safetensors"
+    tensors = module.read_tensors(path)
+    tensors["head.bias"][1] = value
+    module.save_file(tensors, path)
+    with pytest.raises(InputError, match=r"model\.safetensors holds 1 values in 'head\.bias' that are not finite"):
+        load_run(run)

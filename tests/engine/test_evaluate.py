@@ -296,6 +296,15 @@ def test_bad_data(tmp_path):
     (tmp_path / "s5.png").write_bytes(b"\x89PNG truncated")
     with pytest.raises(InputError, match=r"s5\.png"):
         evaluate(run, Manifest([row], tmp_path), baselines=False)
-    (tmp_path / "run").write_text("a file in the way")
+    (tmp_path / "way").write_text("a file in the way")
     with pytest.raises(InputError, match="cannot be written"):
-        evaluate(run, Manifest([golden(tmp_path)], tmp_path), baselines=False)
+        evaluate(run, Manifest([golden(tmp_path)], tmp_path), baselines=False, json=tmp_path / "way" / "a.json")
+
+
+def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(tmp_path, caplog):
+    data, run = Manifest([golden(tmp_path)], tmp_path), made_run(tmp_path)
+    kept = evaluate(run, data, json=tmp_path / "kept.json")
+    run.path.write_text("in the way, as on a disk that is read only")
+    assert evaluate(run, data, per_image=True) == kept
+    assert "is shown only, not kept" in caplog.text
+    assert "--json" in caplog.text

@@ -19,8 +19,10 @@ from torch import Tensor, nn
 import vergence
 from vergence.data.atomic import write_text
 from vergence.engine.config import RunConfig, config_from_dict
+from vergence.engine.model_card import model_card
 from vergence.errors import InputError
 from vergence.methods import METHODS, Method
+from vergence.models.weights import check_finite
 
 _log = logging.getLogger("vergence")
 
@@ -111,11 +113,15 @@ def read_settings(folder: Path) -> tuple[RunConfig, int]:
     """Settings and step of a checkpoint folder."""
     path = folder / "config.json"
     stored = read_json(path)
-    if not isinstance(stored.get("config"), dict) or not isinstance(stored.get("step"), int):
+    step = stored.get("step")
+    if not isinstance(stored.get("config"), dict) or type(step) is not int or step < 0:
         raise InputError(f"{path} is no config of a checkpoint of Vergence; restore it or use another checkpoint.")
     if stored.get("format") != FORMAT:
         raise InputError(f"{path} has format {stored.get('format')!r}, this version reads {FORMAT}; update Vergence.")
-    return config_from_dict(stored["config"], origin=str(path)), int(stored["step"])
+    try:
+        return config_from_dict(stored["config"], origin=str(path)), step
+    except InputError as error:
+        raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -156,6 +162,7 @@ def load_weights(method: nn.Module, state: Mapping[str, Tensor], origin: Path | 
                 f"{origin} is of another network: {name!r} has shape {tuple(state[name].shape)}, expected "
                 f"{tuple(tensor.shape)}; use the checkpoint of this network."
             )
+        check_finite(name, state[name], origin)
         tensor.copy_(state[name])
 
 
@@ -191,7 +198,7 @@ def write_checkpoint(
         settings = {"format": FORMAT, "vergence": vergence.__version__, "step": step, "config": config.to_dict()}
         (partial / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         (partial / "state.json").write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
-        (partial / "README.md").write_text(_model_card(config, step, scale), encoding="utf-8")
+        (partial / "README.md").write_text(model_card(config, step, scale), encoding="utf-8")
         for path in [*partial.iterdir(), partial]:
             _flush(path)
         if final.exists():  # left by a run that was killed before LATEST named it
@@ -255,21 +262,3 @@ def _flush(path: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _model_card(config: RunConfig, step: int, scale: str) -> str:
-    options = config.frames.options
-    return f"""---
-library_name: vergence
-tags: [depth-estimation, self-supervised]
----
-# {config.recipe or config.method}, step {step}
-
-Trained with Vergence {vergence.__version__}, method `{config.method}`, recipe `{config.recipe}`, on frames of
-{options.width}x{options.height} with sources {list(options.offsets)}, seed {config.train.seed}. All settings stand in
-`config.json`. Depth is {scale}. The licence of the training data (`frames.source` there) binds these weights too.
-
-Use: `vergence predict RUN INPUT --out DIR`, or in Python
-`vergence.engine.checkpoint.load_run(RUN).method.predict(images)` with images (B, 3, H, W) in [0, 1].
-`model.safetensors` holds the weights; `state.safetensors` and `state.json` only what resuming needs.
-"""

@@ -1,6 +1,7 @@
 """Score a run on labels, measured depth and known poses, beside what it must beat; numbers with their protocol."""
 
 import json as json_format
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from vergence.engine.scores import choose_protocol, csv_text, finite
 from vergence.errors import InputError
 from vergence.methods import Method
 from vergence.metrics.depth import DepthProtocol
+
+_log = logging.getLogger("vergence")
 
 Progress = Callable[[int, int], None]
 """Called with images done and images in all."""
@@ -102,8 +105,10 @@ def evaluate(
         per_image: also write CSV with one row an image and predictor beside the JSON file.
         limit: at most so many images, evenly spaced.
 
+    A run folder that cannot be written is only read: the result is returned, and a warning says that it is not kept.
+
     Raises:
-        InputError: nothing to score on, unknown protocol or resolution, unreadable files, unwritable folder.
+        InputError: nothing to score on, unknown protocol or resolution, unreadable files, ``json`` cannot be written.
     """
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
     settings = loaded.config.evaluate
@@ -120,11 +125,15 @@ def evaluate(
         progress=progress,
     )
     path = Path(json) if json is not None else loaded.path / "evaluation" / f"{result['name']}.json"
-    write_text(path, json_format.dumps(finite(result), indent=2) + "\n")
-    if per_image:
-        for place, (task, rows) in enumerate(tables.items()):
+    try:
+        write_text(path, json_format.dumps(finite(result), indent=2) + "\n")
+        for place, (task, rows) in enumerate(tables.items() if per_image else ()):
             suffix = ".csv" if place == 0 else f"-{task}.csv"
             write_text(path.with_name(path.stem + suffix), csv_text(rows))
+    except InputError as error:
+        if json is not None:  # the user named a place: that it cannot be had is an error
+            raise
+        _log.warning("the result is shown only, not kept: %s To keep it, name a file with --json.", error)
     return result
 
 

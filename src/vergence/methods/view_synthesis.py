@@ -3,6 +3,7 @@
 Earlier and later frames are joined by a pose network, the stereo partner by the known baseline.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -42,6 +43,10 @@ class ViewSynthesisConfig:
     """Standard deviation of the noise that breaks ties between identity errors."""
     learn_intrinsics: Literal["off", "unknown", "all"] = "off"
     """Predict the camera: never, where the manifest has none, or for every frame."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.metres_per_unit) and self.metres_per_unit > 0):
+            raise InputError(f"metres_per_unit is {self.metres_per_unit}; give a positive number of metres.")
 
 
 class ViewSynthesis(Method):

@@ -181,7 +181,7 @@ def read_state_dict(path: str | Path) -> State:
     (height, width, use_stereo of official Monodepth2 files) are dropped.
 
     Raises:
-        InputError: if the file is absent, corrupt, or holds more than plain weights.
+        InputError: if the file is absent, corrupt, holds more than plain weights, or weights that are not finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -190,8 +190,10 @@ def read_state_dict(path: str | Path) -> State:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return dict(load_file(path))
+            return _finite(dict(load_file(path)), path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # any parser error, of any kind: the file is unusable
         raise InputError(
             f"{path} cannot be read as plain weights ({type(error).__name__}); expected a state dict of tensors, "
@@ -205,4 +207,20 @@ def read_state_dict(path: str | Path) -> State:
         loaded = nested[chosen[0]] if chosen else loaded
     if not isinstance(loaded, dict) or not any(isinstance(value, Tensor) for value in loaded.values()):
         raise InputError(f"{path} holds a {type(loaded).__name__} without tensors; expected a state dict, save one.")
-    return {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
+    return _finite({str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}, path)
+
+
+def _finite(state: State, path: Path) -> State:
+    for name, tensor in state.items():
+        check_finite(name, tensor, path)
+    return state
+
+
+def check_finite(name: str, tensor: Tensor, origin: Path | str) -> None:
+    """InputError where a weight is infinite or no number: such a network predicts nonsense everywhere."""
+    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        count = int((~torch.isfinite(tensor)).sum())
+        raise InputError(
+            f"{origin} holds {count} values in {name!r} that are not finite; its training diverged or the file is "
+            "damaged: use an earlier checkpoint, or get the file again."
+        )
