@@ -158,6 +158,7 @@ def predict(
     field_of_view: float | None = None,
     colour_map: str = "magma",
     overwrite: bool = False,
+    allow_truncated: bool = False,
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -189,6 +190,7 @@ def predict(
         field_of_view: horizontal degrees, for point clouds of cameras without intrinsics.
         colour_map: of matplotlib.
         overwrite: write again what exists.
+        allow_truncated: use what can be read of a video that is damaged or cut off.
         device: auto, cpu or cuda.
     """
     from vergence.engine.checkpoint import load_run
@@ -220,6 +222,7 @@ def predict(
         field_of_view=field_of_view,
         colour_map=colour_map,
         overwrite=overwrite,
+        allow_truncated=allow_truncated,
         progress=progress,
     )
 
@@ -248,6 +251,7 @@ def scan(
     max_pairs: int = 100,
     out: str | Path | None = None,
     json: str | Path | None = None,
+    allow_truncated: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> "ScanReport":
     """Say whether video can teach depth, and what would make it teach better.
@@ -258,6 +262,7 @@ def scan(
         out: a manifest to write that follows the advice: standing frames and unfit sequences left out, neighbours as
             far apart as suits each sequence.
         json: file for everything that was found.
+        allow_truncated: use what can be read of a video that is damaged or cut off.
     """
     import json as json_format
 
@@ -266,7 +271,7 @@ def scan(
     from vergence.data.scan import adapted
     from vergence.data.scan import scan as run_scan
 
-    manifest = resolve_input(inputs, split=out is not None)
+    manifest = resolve_input(inputs, split=out is not None, allow_truncated=allow_truncated)
     found = run_scan(manifest, max_pairs, progress)
     if json is not None:
         write_text(json, json_format.dumps(found.to_dict(), indent=2) + "\n")

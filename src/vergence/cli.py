@@ -135,7 +135,7 @@ def _report(words: list[str]) -> int:
 
 
 def _scan(words: list[str]) -> int:
-    arguments = parse("scan INPUTS... [--max_pairs N] [--out MANIFEST] [--json FILE]", api.scan, words, "inputs")
+    arguments = parse("scan INPUTS... [--max_pairs N] [--out MANIFEST] [--json FILE] [...]", api.scan, words, "inputs")
     with bar("scanning") as progress:
         found = api.scan(**arguments.as_dict(), progress=lambda done, total, name: progress(done, total))
     found.print(plain_console())

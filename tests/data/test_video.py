@@ -12,6 +12,7 @@ from PIL import Image
 from vergence.data.layouts import resolve_input
 from vergence.data.layouts.videos import video
 from vergence.data.video import VideoOptions, decode_video, read_video
+from vergence.data.video_times import VideoTimes, video_times
 from vergence.errors import InputError
 
 
@@ -163,7 +164,7 @@ def test_missing_video_and_bad_options(tmp_path):
 
 
 def test_frame_size_that_changes_is_refused(tmp_path, monkeypatch):
-    frames = [(Image.new("RGB", size), 10.0) for size in ((64, 32), (64, 32), (32, 64))]
+    frames = [(Image.new("RGB", size), k) for k, size in enumerate(((64, 32), (64, 32), (32, 64)))]
     monkeypatch.setattr("vergence.data.video.read_video", lambda path, options: iter(frames))
     with pytest.raises(InputError, match="from 64x32 to 32x64 at frame 2"):
         decode_video(write_video(tmp_path / "a.mp4"), tmp_path / "out")
@@ -234,3 +235,101 @@ def test_folder_of_videos(tmp_path):
     assert (tmp_path / "decoded" / "a" / "000000.jpg").is_file()
     again = resolve_input(tmp_path)
     assert len(again) == 17
+
+
+def write_timed(path, milliseconds, codec="libx264"):
+    """A film whose frames are shown at these times; the grey level of each is 4 times its number."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, time in enumerate(milliseconds):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 64, 3), 4 * number % 256, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def first_levels(decoded):
+    paths = [decoded.folder / f"{k:06d}.jpg" for k in decoded.positions]
+    return [round(float(np.asarray(Image.open(path)).mean()) / 4) for path in paths]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_time_decides_which_frames_are_neighbours(tmp_path, suffix):
+    """40 ms apart, with a pause of 2 s, a jitter of a few ms and one frame right after another."""
+    times = [0, 40, 82, 118, 160, 2160, 2200, 2205, 2240, 2280]
+    decoded = decode_video(write_timed(tmp_path / f"phone.{suffix}", times))
+    assert decoded.positions == (0, 1, 2, 3, 4, 54, 55, 56, 57)
+    assert decoded.fps == pytest.approx(25)
+    assert first_levels(decoded) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+    assert decode_video(tmp_path / f"phone.{suffix}") == decoded  # as read from the record
+    manifest = resolve_input(tmp_path / f"phone.{suffix}")
+    assert [manifest.neighbour(k, 1) for k in (3, 4, 5)] == [4, None, 6]
+
+
+def test_thirds_of_milliseconds_do_not_drift(tmp_path):
+    times = [round(k * 1000 / 30) for k in range(120)]
+    decoded = decode_video(write_timed(tmp_path / "a.mkv", times))
+    assert decoded.positions == tuple(range(120))
+    assert decoded.fps == pytest.approx(30, rel=0.01)
+
+
+def test_stride_is_a_step_in_time(tmp_path):
+    times = [0, 40, 80, 120, 160, 200, 320, 360, 400, 440]  # frames 6 and 7 were not recorded
+    decoded = decode_video(write_timed(tmp_path / "a.mkv", times), options=VideoOptions(stride=3))
+    assert decoded.positions == (0, 1, 3)  # at 0, 120, (240) and 360 ms
+    assert first_levels(decoded) == [0, 3, 7]
+
+
+FIELD = Path(__file__).parents[3] / "shared" / "field" / "10-trimmed-video-edit-list"
+
+
+@pytest.mark.skipif(not FIELD.is_dir(), reason="needs the field cases in ../shared/field")
+def test_frames_hidden_by_an_edit_list_do_not_count(tmp_path):
+    assert decode_video(FIELD / "trim.mp4", tmp_path / "trim").positions == tuple(range(10))
+    assert decode_video(FIELD / "plain.mp4", tmp_path / "plain").positions == tuple(range(30))
+    assert video_times(FIELD / "trim.mp4") == VideoTimes(10, 10, 10.0)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "mp4"])
+def test_half_a_file_is_noticed(tmp_path, suffix):
+    path = write_timed(tmp_path / f"a.{suffix}", range(0, 4000, 40), "libvpx-vp9" if suffix == "webm" else "libx264")
+    if suffix == "mp4":
+        write_video(path, frames=100, faststart=True)
+    assert decode_video(path, tmp_path / "whole").frames == 100
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(
+        InputError, match=rf"a\.{suffix} is damaged or cut off: only \d+ of about \d+ .*allow_truncated"
+    ):
+        decode_video(path, tmp_path / "half")
+    with pytest.raises(InputError, match="cut off"):
+        resolve_input(path)
+    assert 40 < len(resolve_input(path, allow_truncated=True)) < 80
+
+
+def test_two_videos_of_one_stem_are_two_sequences(tmp_path):
+    write_video(tmp_path / "a.mp4", frames=5)
+    write_video(tmp_path / "a.mov", frames=7)
+    write_video(tmp_path / "b.mp4", frames=4)
+    manifest = video(tmp_path)
+    counts = {name: sum(row.sequence == name for row in manifest) for name in ("a.mp4", "a.mov", "b")}
+    assert counts == {"a.mp4": 5, "a.mov": 7, "b": 4}
+    assert len(video(tmp_path, frames=tmp_path / "out")) == 16
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libx265", "hevc"), ("libx265", "h265"), ("libx264", "264")])
+def test_raw_streams_of_a_codec(tmp_path, codec, suffix):
+    path = tmp_path / f"a.{suffix}"
+    with av.open(str(path), "w", format="hevc" if codec == "libx265" else "h264") as container:
+        stream = container.add_stream(codec, rate=20, options={"x265-params": "log-level=none"} if "5" in codec else {})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(8):
+            picture = np.full((48, 64, 3), 4 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    manifest = resolve_input(path)
+    assert [row.position for row in manifest] == list(range(8))
+    assert manifest[0].fps == pytest.approx(20)
+    assert first_levels(decode_video(path)) == list(range(8))

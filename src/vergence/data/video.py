@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import logging
 import math
@@ -16,6 +17,7 @@ from typing import Any
 
 from PIL import Image
 
+from vergence.data.video_times import FrameClock, VideoTimes, opened_video, reason, video_times
 from vergence.errors import InputError
 
 RECORD = "frames.json"
@@ -50,13 +52,19 @@ class VideoOptions:
 
 @dataclass(frozen=True)
 class DecodedVideo:
-    """The frames of a video: their folder, how many (``000000.jpg`` ...), their size and rate."""
+    """The frames of a video: their folder, their positions in time (the names, ``000000.jpg`` ...), size and rate."""
 
     folder: Path
-    frames: int
+    positions: tuple[int, ...]
+    """In steps of 1 / fps; equal steps for a video of constant rate, with gaps where one of variable rate pauses."""
     width: int
     height: int
     fps: float
+    """NaN unknown."""
+
+    @property
+    def frames(self) -> int:
+        return len(self.positions)
 
 
 def decode_video(path: Path | str, out: Path | str | None = None, options: VideoOptions | None = None) -> DecodedVideo:
@@ -73,7 +81,7 @@ def decode_video(path: Path | str, out: Path | str | None = None, options: Video
         InputError: missing, empty, unreadable or truncated file, no video in it, fewer than two frames, ``out`` in use.
     """
     path, options = Path(path), options or VideoOptions()
-    record = {"source": _fingerprint(path), "options": dataclasses.asdict(options)}
+    record = {"source": _fingerprint(path), "options": dataclasses.asdict(options), "places": "time"}
     for folder in [Path(out)] if out else _default_folders(path, record):
         found = _reuse(folder, record)
         if found is not None:
@@ -122,10 +130,12 @@ def _reuse(folder: Path, record: dict[str, Any]) -> DecodedVideo | None:
         if {key: stored[key] for key in record} != record:
             return None
         numbers = stored["result"]
-        found = DecodedVideo(folder, numbers["frames"], numbers["width"], numbers["height"], numbers["fps"])
-    except (OSError, ValueError, KeyError, TypeError):
+        positions = numbers.get("positions") or range(numbers["frames"])
+        fps = math.nan if numbers["fps"] is None else numbers["fps"]
+        found = DecodedVideo(folder, tuple(positions), numbers["width"], numbers["height"], fps)
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    last = folder / f"{found.frames - 1:06d}.{record['options']['image_format']}"
+    last = folder / f"{found.positions[-1]:06d}.{record['options']['image_format']}"
     return found if last.is_file() else None
 
 
@@ -136,7 +146,10 @@ def _decode_whole(path: Path, folder: Path, record: dict[str, Any], options: Vid
     try:
         temporary.mkdir(parents=True)
         result = _write_frames(path, temporary, options)
-        numbers = {"frames": result.frames, "width": result.width, "height": result.height, "fps": result.fps}
+        numbers: dict[str, Any] = {"frames": result.frames, "width": result.width, "height": result.height}
+        numbers["fps"] = None if math.isnan(result.fps) else result.fps
+        if result.positions != tuple(range(result.frames)):
+            numbers["positions"] = result.positions
         text = json.dumps({**record, "result": numbers}, indent=1)
         (temporary / RECORD).write_text(text, encoding="utf-8")
         with suppress(OSError):
@@ -153,77 +166,98 @@ def _decode_whole(path: Path, folder: Path, record: dict[str, Any], options: Vid
 
 
 def _write_frames(path: Path, folder: Path, options: VideoOptions) -> DecodedVideo:
-    count, size, rate = 0, (0, 0), math.nan
-    for image, fps in read_video(path, options):
-        if count and image.size != size:
+    times = video_times(path)
+    positions: list[int] = []
+    size, read = (0, 0), 0
+    for read, (image, position) in enumerate(read_video(path, options), start=1):
+        if positions and image.size != size:
             raise InputError(
                 f"{path} changes its frame size from {size[0]}x{size[1]} to {image.width}x{image.height} at frame "
-                f"{count}; cut the video there."
+                f"{read - 1}; cut the video there."
             )
-        rate, size = fps, image.size
-        image.save(folder / f"{count:06d}.{options.image_format}", **_SAVE[options.image_format])
-        count += 1
-    if count < 2:
-        raise InputError(f"{path} gives {count} frame(s) at this stride; depth from video needs at least three.")
-    return DecodedVideo(folder, count, size[0], size[1], rate)
+        size = image.size
+        if positions and position == positions[-1]:
+            continue
+        image.save(folder / f"{position:06d}.{options.image_format}", **_SAVE[options.image_format])
+        positions.append(position)
+    if len(positions) < 2:
+        raise InputError(
+            f"{path} gives {len(positions)} frame(s) at this stride; depth from video needs at least three."
+        )
+    _say_what_time_made(path, positions, read)
+    rate = times.fps / working_stride(times, options, path)
+    return DecodedVideo(folder, tuple(positions), size[0], size[1], rate)
 
 
+def _say_what_time_made(path: Path, positions: list[int], read: int) -> None:
+    pauses = sum(b - a > 1 for a, b in itertools.pairwise(positions))
+    if pauses:
+        _log.warning(
+            "%s: the frame rate varies; %d pair(s) of frames lie further apart in time than the others and are no "
+            "neighbours",
+            path.name,
+            pauses,
+        )
+    if read > len(positions):
+        _log.warning(
+            "%s: %d frames shown at nearly the same time as another are left out", path.name, read - len(positions)
+        )
+
+
+_SETTING = "--allow_truncated true in scan and predict, --frames.allow_truncated true in train"
 _SAVE: dict[str, dict[str, Any]] = {"jpg": {"quality": 95}, "png": {"compress_level": 1}}
 
 
-def read_video(path: Path | str, options: VideoOptions | None = None) -> Iterator[tuple[Image.Image, float]]:
-    """Frames of a video as RGB images at the working width, upright, with the rate (frames/s) of what is yielded.
+def read_video(path: Path | str, options: VideoOptions | None = None) -> Iterator[tuple[Image.Image, int]]:
+    """Frames of a video as RGB images at the working width, upright, each with its position in time.
+
+    Positions count steps of stride / rate, see :class:`~vergence.data.video_times.FrameClock`; with a stride of 1 every
+    frame is given, also where two have one position. With a longer one the first frame in a third of a step counts.
 
     Raises:
         InputError: as :func:`decode_video`, also in the middle where a file turns out to be damaged.
     """
-    import av
-
     path, options = Path(path), options or VideoOptions()
-    _fingerprint(path)
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError) as error:
-        raise InputError(
-            f"{path} cannot be read as a video ({_reason(error)}); it may be cut off or damaged, copy it again."
-        ) from error
-    with container:
-        if not container.streams.video:
-            raise InputError(f"{path} holds no video stream; give a video file.")
-        yield from _stream_frames(container, path, options)
+    times = video_times(path)
+    stride = working_stride(times, options, path)
+    with opened_video(path) as container:
+        yield from _stream_frames(container, path, options, times, stride)
 
 
-def _stream_frames(container: Any, path: Path, options: VideoOptions) -> Iterator[tuple[Image.Image, float]]:
+def working_stride(times: VideoTimes, options: VideoOptions, path: Path) -> int:
+    """The stride of the options, or that whose rate is nearest to theirs; InputError where the video has no rate."""
+    if options.fps is None:
+        return options.stride
+    if math.isnan(times.fps):
+        raise InputError(f"{path} has no times of its frames, so fps means nothing for it; give a stride instead.")
+    return max(1, round(times.fps / options.fps))
+
+
+def _stream_frames(
+    container: Any, path: Path, options: VideoOptions, times: VideoTimes, stride: int
+) -> Iterator[tuple[Image.Image, int]]:
     import av
 
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    rate = float(stream.average_rate or stream.guessed_rate or 0) or math.nan
-    stride = options.stride if options.fps is None else max(1, round(rate / options.fps)) if rate > 0 else 1
-    expected = _expected_frames(stream, rate)
-    read, damage = 0, ""
+    clock, last = FrameClock(times.fps), -1
+    read, fields, damage = 0, 1, ""
     try:
         for frame in container.decode(stream):
-            if read % stride == 0:
-                yield _upright(frame, stream, options.width), rate / stride
+            place, late = divmod(clock(frame.time), stride)
+            if stride == 1 or (place > last and late <= stride // 3):
+                yield _upright(frame, stream, options.width), place
+                last = place
             read += 1
+            fields = 2 if frame.interlaced_frame else fields  # two packets may make one frame
     except av.FFmpegError as error:
-        damage = f" ({_reason(error)})"
-    if (damage or read < 0.9 * expected) and not options.allow_truncated:
-        known = f" of about {expected}" if expected else ""
+        damage = f" ({reason(error)})"
+    if (damage or times.cut_off or read < 0.9 * times.frames / fields) and not options.allow_truncated:
+        known = max(times.claimed, times.frames)
         raise InputError(
-            f"{path} is damaged or cut off: only {read}{known} frames can be read{damage}; "
-            "copy it again, or set allow_truncated to use what is there."
+            f"{path} is damaged or cut off: only {read} of about {known} frames can be read{damage}; "
+            "copy it again, or say allow_truncated to use what is there: {_SETTING}."
         )
-
-
-def _expected_frames(stream: Any, rate: float) -> int:
-    """Frames that the file claims to have; 0 where it does not say."""
-    if stream.frames:
-        return int(stream.frames)
-    if stream.duration and stream.time_base and rate > 0:
-        return int(float(stream.duration * stream.time_base) * rate)
-    return 0
 
 
 def _upright(frame: Any, stream: Any, width: int) -> Image.Image:
@@ -240,7 +274,3 @@ def _upright(frame: Any, stream: Any, width: int) -> Image.Image:
     turns = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
     turn = turns[quarter_turns]
     return image if turn is None else image.transpose(turn)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -98,7 +98,7 @@ def training_frames(run: LoadedRun) -> Manifest:
     frames = run.config.frames
     if not frames.source:
         raise InputError(f"{run.path} does not say what it was trained on.")
-    return _training_split(resolve_input(Path(frames.source)), frames)
+    return _training_split(resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated), frames)
 
 
 def _training_split(manifest: Manifest, frames: FramesConfig) -> Manifest:
@@ -225,7 +225,8 @@ def labelled_training_rows(run: LoadedRun) -> tuple[Manifest, list[int]]:
     """
     frames, roles = run.config.frames, run.config.section.roles
     if "source" in roles and "labelled" not in roles and frames.source_domain:
-        source = _training_split(resolve_input(Path(frames.source_domain)), frames)
+        found = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
+        source = _training_split(found, frames)
         return source, evenly_spaced([row for row in range(len(source)) if source[row].label], _MOST_IMAGES)
     training, wanted = training_frames(run), frames.labelled
     seed = run.config.train.seed if wanted.seed is None else wanted.seed

@@ -60,6 +60,8 @@ class FramesConfig:
     """Loading processes beside each training process; their number changes nothing but the speed."""
     cache: bool = True
     """Keep decoded frames at training size on disk."""
+    allow_truncated: bool = False
+    """Use what can be read of videos that are damaged or cut off."""
 
 
 @dataclass
@@ -343,7 +345,7 @@ def _height_of(frames: dict[str, Any]) -> int:
 
     if not frames["source"]:
         raise InputError("the working height follows from the frames; name them with --data.")
-    manifest = resolve_input(Path(frames["source"]))
+    manifest = resolve_input(Path(frames["source"]), allow_truncated=frames["allow_truncated"])
     aspects = sorted(row.height / row.width for row in manifest if row.width and row.height)
     if not aspects:
         if len(manifest) == 0:
@@ -362,12 +364,14 @@ def _label_space(frames: FramesConfig, ports: Sequence[str]) -> str:
 
     if frames.options.label_space:
         return label_space(frames.options.label_space).text()
-    manifest = resolve_input(Path(frames.source)) if frames.source else None
+    manifest = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated) if frames.source else None
     if manifest is not None and (space := space_of_rows(manifest)):
         return space
     if space := next((space for port in ports if (space := port_space(port, manifest))), ""):
         return space
-    return space_of_rows(resolve_input(Path(frames.source_domain))) if frames.source_domain else ""
+    if not frames.source_domain:
+        return ""
+    return space_of_rows(resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated))
 
 
 def _plain(value: Any) -> Any:

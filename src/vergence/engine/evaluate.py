@@ -53,7 +53,7 @@ def open_data(run: LoadedRun, data: Manifest | Path | str | None, split: str | N
         source = data if data is not None else frames.val or frames.source
         if not source:
             raise InputError(f"{run.path} names no evaluation data; give a manifest with --data.")
-        manifest = resolve_input(Path(source))
+        manifest = resolve_input(Path(source), allow_truncated=frames.allow_truncated)
     wanted = split if split is not None else settings.split
     if split is not None or any(row.split == wanted for row in manifest):
         manifest = manifest.select(split=wanted)

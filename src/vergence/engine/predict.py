@@ -61,6 +61,7 @@ def predict(
     field_of_view: float | None = None,
     colour_map: str = "magma",
     overwrite: bool = False,
+    allow_truncated: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -92,6 +93,7 @@ def predict(
             default the run's ``evaluate.window``. ``overlap`` is the share of its side by which neighbours overlap.
         field_of_view: horizontal degrees, for point clouds of cameras without intrinsics; default the run's guess.
         overwrite: write again what exists.
+        allow_truncated: use what can be read of a video that is damaged or cut off.
 
     Raises:
         InputError: unreadable input, impossible scale, depth asked of a method without it, ``out`` holds other
@@ -100,7 +102,7 @@ def predict(
     _check_colour_map(colour_map)
     scale = _number(scale)
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
-    source, out = open_source(input, split, limit), Path(out)
+    source, out = open_source(input, split, limit, allow_truncated), Path(out)
     data = source.manifest if isinstance(source, ManifestSource) else None
     if partners:
         if not isinstance(source, ManifestSource):

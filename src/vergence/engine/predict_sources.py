@@ -17,6 +17,7 @@ from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files
 from vergence.data.layouts.intrinsics import read_intrinsics
 from vergence.data.manifest import Manifest
 from vergence.data.video import VideoOptions, read_video
+from vergence.data.video_times import video_times
 from vergence.engine.inputs import evenly_spaced, prefetched
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
@@ -85,20 +86,25 @@ class VideoSource:
 
     is_video = True
 
-    def __init__(self, path: Path, limit: int | None = None) -> None:
-        self.path, self.limit = path, limit
+    def __init__(self, path: Path, limit: int | None = None, allow_truncated: bool = False) -> None:
+        self.path, self.limit, self.allow_truncated = path, limit, allow_truncated
         beside = path.with_suffix(".json")
         camera = read_intrinsics(beside) if beside.is_file() else None
         self.camera = (camera.fx, camera.fy, camera.cx, camera.cy) if camera is not None and camera.known else None
         self.intrinsics_known = self.camera is not None
-        self.expected, self.fps = _probe(path)
+        times = video_times(path)
+        self.expected = max(1, times.frames)
+        self.fps = _DEFAULT_FPS if math.isnan(times.fps) else times.fps
 
     def __len__(self) -> int:
         return self.expected if self.limit is None else min(self.limit, self.expected)
 
+    def _read(self, stride: int = 1) -> Iterator[tuple[Image.Image, int]]:
+        return read_video(self.path, VideoOptions(width=0, stride=stride, allow_truncated=self.allow_truncated))
+
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame]:
         """The frames in order; those to be skipped are decoded and dropped."""
-        for number, (image, _) in enumerate(read_video(self.path, VideoOptions(width=0))):
+        for number, (image, _) in enumerate(self._read()):
             if self.limit is not None and number >= self.limit:
                 return
             name = f"{number:06d}"
@@ -110,7 +116,7 @@ class VideoSource:
         if truth:
             return
         stride = max(1, math.ceil(len(self) / most))
-        for number, (image, _) in enumerate(read_video(self.path, VideoOptions(width=0, stride=stride))):
+        for number, (image, _) in enumerate(self._read(stride)):
             if number >= most or (self.limit is not None and number * stride >= self.limit):
                 return
             yield Frame(f"{number * stride:06d}", image, self.camera)
@@ -119,16 +125,21 @@ class VideoSource:
 Source = ManifestSource | VideoSource
 
 
-def open_source(source: Manifest | Path | str, split: str | None = None, limit: int | None = None) -> Source:
-    """What the user gave, as frames; InputError where it is nothing that can be read."""
+def open_source(
+    source: Manifest | Path | str, split: str | None = None, limit: int | None = None, allow_truncated: bool = False
+) -> Source:
+    """What the user gave, as frames; InputError where it is nothing that can be read.
+
+    ``allow_truncated``: use what can be read of a video that is damaged or cut off.
+    """
     if isinstance(source, Manifest):
         manifest = source
     else:
         path = Path(source)
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
-            return VideoSource(path, limit)
+            return VideoSource(path, limit, allow_truncated)
         images = list_files(path)
-        manifest = resolve_input(path / images[0] if len(images) == 1 else path, split=False)
+        manifest = resolve_input(path / images[0] if len(images) == 1 else path, False, allow_truncated)
     if split is not None:
         manifest = manifest.select(split=split)
     if len(manifest) == 0:
@@ -148,23 +159,3 @@ def _names(rows: list[FrameRow]) -> list[str]:
 
 def _safe(text: str) -> str:
     return re.sub(r"[^\w.-]+", "_", text).strip(".")
-
-
-def _probe(path: Path) -> tuple[int, float]:
-    """About how many frames a video has (at least 1), and its rate."""
-    import av
-
-    if not path.is_file() or path.stat().st_size == 0:
-        raise InputError(f"{path} does not exist or is empty; give a video file.")
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path} holds no video stream; give a video file.")
-            stream = container.streams.video[0]
-            rate = float(stream.average_rate or stream.guessed_rate or 0) or _DEFAULT_FPS
-            seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-            if not seconds and container.duration:
-                seconds = container.duration / av.time_base
-            return max(1, stream.frames or round(seconds * rate)), rate
-    except (av.FFmpegError, OSError) as error:
-        raise InputError(f"{path} cannot be read as a video ({error}); it may be damaged, copy it again.") from error

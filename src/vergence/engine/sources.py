@@ -57,7 +57,7 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
     frames = config.frames
     if not frames.source:
         raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
-    source = resolve_input(Path(frames.source))
+    source = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
     training = _split(source, frames.train_split)
     roles = dict.fromkeys(config.section.roles, training)
     subset = None
@@ -133,7 +133,8 @@ def _source_domain(config: RunConfig) -> Manifest:
             f"method {config.method} learns from labels of another domain as well; name its manifest or folder in "
             "frames.source_domain."
         )
-    manifest = _split(resolve_input(Path(frames.source_domain)), frames.train_split)
+    found = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
+    manifest = _split(found, frames.train_split)
     labelled = manifest.select(predicate=lambda row: bool(row.label))
     if len(labelled) == 0:
         raise InputError(f"{manifest.name} has no labels, and frames.source_domain must; add the column label to it.")
@@ -143,7 +144,9 @@ def _source_domain(config: RunConfig) -> Manifest:
 def _evaluation(config: RunConfig, source: Manifest) -> Manifest | None:
     if config.train.evaluate_every == 0:
         return None
-    val = source if config.frames.val is None else resolve_input(Path(config.frames.val))
+    frames, val = config.frames, source
+    if frames.val is not None:
+        val = resolve_input(Path(frames.val), allow_truncated=frames.allow_truncated)
     evaluation = _split(val, config.evaluate.split)
     tasks = METHODS[config.method][1].tasks
     depth = "depth" in tasks and any(row.depth or row.disparity for row in evaluation)

@@ -12,7 +12,25 @@ from vergence.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".ogv"}
+    {
+        *(
+            ".mp4",
+            ".mov",
+            ".avi",
+            ".mkv",
+            ".webm",
+            ".m4v",
+            ".mpg",
+            ".mpeg",
+            ".wmv",
+            ".ts",
+            ".mts",
+            ".m2ts",
+            ".ogv",
+            ".3gp",
+        ),
+        *(".hevc", ".h265", ".265", ".h264", ".264"),
+    }
 )
 
 

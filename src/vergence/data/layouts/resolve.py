@@ -18,6 +18,7 @@ from vergence.data.layouts.files import (
 )
 from vergence.data.layouts.label_folders import space_of_folder
 from vergence.data.layouts.registry import LAYOUTS
+from vergence.data.layouts.videos import video
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
@@ -25,13 +26,16 @@ _log = logging.getLogger("vergence")
 _MANIFESTS = ("manifest.parquet", "manifest.csv")
 
 
-def resolve_input(source: Path | str | Sequence[Path | str], split: bool = True) -> Manifest:
+def resolve_input(
+    source: Path | str | Sequence[Path | str], split: bool = True, allow_truncated: bool = False
+) -> Manifest:
     """Manifest of what the user gave, with a line in the log: what it was taken for and which intrinsics it has.
 
     Args:
         source: a manifest file, a data set folder of a known layout, a folder of images, of sub-folders or of videos,
             a video file, a single image, or several of these.
         split: give data without a split of their own one; predictions need none.
+        allow_truncated: use what can be read of a video that is damaged or cut off.
 
     Raises:
         InputError: nothing there, nothing readable in it, or a kind of file that is not known.
@@ -39,15 +43,15 @@ def resolve_input(source: Path | str | Sequence[Path | str], split: bool = True)
     if not isinstance(source, str | Path):
         if not source:
             raise InputError("no input given; name a manifest, a folder or a video.")
-        return merge([resolve_input(one, split) for one in source])
+        return merge([resolve_input(one, split, allow_truncated) for one in source])
     path = Path(source)
     kind = recognise(path)
-    manifest = _read(kind, path, split)
+    manifest = _read(kind, path, split, allow_truncated)
     _log.info("%s: recognised as %s; %s", path, kind, describe_intrinsics(manifest))
     return manifest
 
 
-def _read(kind: str, path: Path, split: bool) -> Manifest:
+def _read(kind: str, path: Path, split: bool, allow_truncated: bool) -> Manifest:
     if kind == "manifest":
         return Manifest.read(path if path.is_file() else next(path / n for n in _MANIFESTS if (path / n).is_file()))
     if kind == "manifests":
@@ -55,6 +59,8 @@ def _read(kind: str, path: Path, split: bool) -> Manifest:
     if kind == "image":
         width, height = image_size(path)
         return Manifest([FrameRow(path.name, path.stem, 0, width=width, height=height)], path.parent, str(path))
+    if kind == "video":
+        return video(path, split=split, allow_truncated=allow_truncated)
     layout = LAYOUTS[kind]
     has_switch = layout.__annotations__.get("split") is bool
     return layout(path, split=split) if has_switch else layout(path)

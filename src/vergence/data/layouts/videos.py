@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 
 from vergence.data.frame_row import FrameRow
@@ -28,6 +29,9 @@ def video(
 ) -> Manifest:
     """A video file, or a folder of video files (each one a sequence), decoded once into frames.
 
+    Frames that are neighbours are equally far apart in time: where a video of variable rate pauses, positions are left
+    out.
+
     Intrinsics come from ``NAME.json`` beside ``NAME.mp4`` (the keys of ``intrinsics.json``), else they are unknown.
 
     Args:
@@ -50,9 +54,9 @@ def video(
         raise InputError(f"{root} holds no video files; expected files such as drive.mp4.")
     options = VideoOptions(width, stride, fps, image_format, allow_truncated)
     rows: list[FrameRow] = []
-    for path in paths:
-        out = Path(frames) / path.stem if frames and len(paths) > 1 else frames
-        rows += _video_rows(path, out, options)
+    for path, name in zip(paths, _sequence_names(paths), strict=True):
+        out = Path(frames) / name if frames and len(paths) > 1 else frames
+        rows += _video_rows(path, name, out, options)
     if len(paths) == 1:
         return finish(rows, root if root.is_dir() else root.parent, root.name, split)
     return finish(rows, root, root.name, split)
@@ -71,14 +75,20 @@ def _speaks_of_a_camera(path: Path) -> bool:
     return False
 
 
-def _video_rows(path: Path, out: Path | str | None, options: VideoOptions) -> list[FrameRow]:
+def _sequence_names(paths: list[Path]) -> list[str]:
+    """The name of each video without its suffix, or with it where two videos differ in that alone."""
+    stems = Counter(path.stem for path in paths)
+    return [path.stem if stems[path.stem] == 1 else path.name for path in paths]
+
+
+def _video_rows(path: Path, name: str, out: Path | str | None, options: VideoOptions) -> list[FrameRow]:
     decoded = decode_video(path, out, options)
     beside = path.with_suffix(".json")
     camera = read_intrinsics(beside) if _speaks_of_a_camera(beside) else UNKNOWN
     camera.check_aspect(decoded.width, decoded.height, path)
     folder = decoded.folder.absolute()
-    first = camera.onto(FrameRow("", path.stem, 0, camera=path.stem, width=decoded.width, height=decoded.height))
+    first = camera.onto(FrameRow("", name, 0, camera=name, width=decoded.width, height=decoded.height))
     return [
         dataclasses.replace(first, image=str(folder / f"{k:06d}.{options.image_format}"), position=k, fps=decoded.fps)
-        for k in range(decoded.frames)
+        for k in decoded.positions
     ]

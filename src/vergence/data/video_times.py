@@ -1,0 +1,143 @@
+"""When the frames of a video are shown, read from its packets without decoding them."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vergence.errors import InputError
+
+_WHOLE = 0.9  # of what a file claims to hold: less means that it was cut off
+_SAME_RATE = 0.05  # a stated rate this close to the measured one is the exact form of it
+
+
+@dataclass(frozen=True)
+class VideoTimes:
+    """How many frames a player shows, how far apart most of them are, and how many the file claims to have."""
+
+    frames: int
+    """Frames that the file holds; those that an edit list hides are not counted."""
+    claimed: int
+    """About how many it should hold, by the length that it states; ``frames`` where it states none."""
+    fps: float
+    """Frames/s: one over the median time between frames; NaN where neither the file nor its codec says."""
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the file ends well before the length that it states."""
+        return self.frames < _WHOLE * self.claimed
+
+
+class FrameClock:
+    """Positions of frames on a grid of equal time steps, so that neighbours are equally far apart in time.
+
+    Called with the time of each frame in order (seconds; None = unknown) it returns the frame's position: 0 for the
+    first, and for each other the position before plus the rounded number of steps since. A frame less than half a step
+    after the one before has the same position; after a pause positions are left out. Without times frames are counted.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._fps, self._position, self._time = fps, -1, math.nan
+
+    def __call__(self, time: float | None) -> int:
+        now = math.nan if time is None else time
+        steps = (now - self._time) * self._fps
+        step = 1 if self._position < 0 or not math.isfinite(steps) or steps < 0 else round(steps)
+        if step:
+            self._position, self._time = self._position + step, now
+        return self._position
+
+
+@contextmanager
+def opened_video(path: Path) -> Iterator[Any]:
+    """An open PyAV container that has a video stream; InputError where it is none."""
+    import av
+
+    if not path.is_file():
+        raise InputError(f"{path} does not exist or is no file; check the path of the video.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes); copy the video again.")
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read as a video ({reason(error)}); it may be cut off or damaged, copy it again."
+        ) from error
+    with container:
+        if not container.streams.video:
+            raise InputError(f"{path} holds no video stream; give a video file.")
+        yield container
+
+
+def video_times(path: Path | str) -> VideoTimes:
+    """Number and rate of the frames of a video; InputError where it cannot be opened or has no video."""
+    path = Path(path)
+    with opened_video(path) as container:
+        stream = container.streams.video[0]
+        shown, times, ends = _packets(container, stream)
+        steps = np.diff(np.unique(times))
+        measured = 1 / float(np.median(steps)) if len(steps) else math.nan
+        fps = _rate(stream, measured, bool(times))
+        return VideoTimes(shown, _claimed(container, stream, shown, fps, ends), fps)
+
+
+def _packets(container: Any, stream: Any) -> tuple[int, list[float], dict[int, tuple[float, float]]]:
+    """Packets of the stream that are shown, their times, and for each stream when it starts and ends (seconds)."""
+    import av
+
+    shown, times = 0, []
+    ends: dict[int, tuple[float, float]] = {}
+    try:
+        for packet in container.demux():
+            if packet.size == 0 or packet.is_discard:
+                continue
+            if packet.stream.index == stream.index:
+                shown += 1
+            if packet.pts is None or not packet.time_base:
+                continue
+            time = float(packet.pts * packet.time_base)
+            if packet.stream.index == stream.index:
+                times.append(time)
+            start, end = ends.get(packet.stream.index, (time, time))
+            length = float((packet.duration or 0) * packet.time_base)
+            ends[packet.stream.index] = min(start, time), max(end, time + length)
+    except av.FFmpegError:
+        pass  # what lies behind is missing: the count says so
+    return shown, times, ends
+
+
+def _rate(stream: Any, measured: float, timed: bool) -> float:
+    """Frames/s. Raw streams of a codec have no times; their codec may state a rate, ffmpeg's guess of 25 is none."""
+    if not timed:
+        return float(stream.codec_context.framerate or 0) or math.nan
+    stated = float(stream.average_rate or stream.guessed_rate or 0)
+    if math.isnan(measured):
+        return stated or math.nan
+    return stated if abs(stated / measured - 1) < _SAME_RATE else measured
+
+
+def _claimed(container: Any, stream: Any, shown: int, fps: float, ends: dict[int, tuple[float, float]]) -> int:
+    """Frames of the stated length: that of the stream, or of the whole file, which ends with its longest stream."""
+    import av
+
+    stated, (start, end) = 0.0, ends.get(stream.index, (0.0, 0.0))
+    if stream.duration and stream.time_base:
+        stated = float(stream.duration * stream.time_base)
+    elif container.duration:
+        stated = container.duration / av.time_base
+        start = min((first for first, _ in ends.values()), default=0.0)
+        end = max((last for _, last in ends.values()), default=0.0)
+    if not stated:
+        return shown
+    if end - start >= _WHOLE * stated or not shown:
+        return shown if shown else max(1, round(stated * fps) if fps > 0 else 1)
+    return max(shown + 1, round(shown * stated / max(end - start, 1e-6)))
+
+
+def reason(error: Exception) -> str:
+    """What PyAV says went wrong."""
+    return getattr(error, "strerror", None) or str(error)
