@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.frame_row import FrameRow, format_pose
-from vergence.data.layouts.files import image_size, list_files, list_folders, positions, require_folder
+from vergence.data.layouts.files import image_size, list_files, list_folders, require_folder
 from vergence.data.layouts.intrinsics import Intrinsics, find_intrinsics, read_cam_txt
 from vergence.data.layouts.label_folders import label_folder, split_by_folder, with_labels
+from vergence.data.layouts.order import in_time
 from vergence.data.layouts.splits import assign_splits
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
@@ -149,11 +150,12 @@ def _sequence_rows(
 ) -> list[FrameRow]:
     rows = []
     relative = here.relative_to(root).as_posix()
-    for name, position in zip(names, positions(names), strict=True):
+    for name, clip, position in in_time(names, sequence):
         width, height = image_size(here / name)
         camera.check_aspect(width, height, here / name)
         image = name if relative == "." else f"{relative}/{name}"
-        row = FrameRow(image, sequence, position, camera=camera_name, width=width, height=height)
+        place = (f"{sequence}/{clip}", position, "", clip) if clip else (sequence, position, "", camera_name)
+        row = FrameRow(image, *place, width=width, height=height)
         rows.append(camera.onto(row))
     return rows
 

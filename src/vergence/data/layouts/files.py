@@ -1,10 +1,7 @@
 """What is in a folder: images in natural order, their numbers in time, their sizes."""
 
-import itertools
 import os
 import re
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from vergence.data.pictures import picture_size
@@ -34,9 +31,21 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
+NUMBER = re.compile(r"(?<![\d.])\d+\.\d+(?![\d]|\.\d)|\d+", re.ASCII)
+"""A number in a name, with decimals; 1.2.3 is three numbers."""
+
+
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key under which ``frame2`` comes before ``frame10``."""
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+    """Sort key under which ``frame2`` comes before ``frame10``, and ``1.05`` before ``1.1``."""
+    key: list[tuple[int, int, str]] = []
+    last = 0
+    for found in NUMBER.finditer(name):
+        if found.start() > last:
+            key.append((1, 0, name[last : found.start()]))
+        whole, _, decimals = found.group().partition(".")
+        key.append((0, int(whole), decimals))
+        last = found.end()
+    return key + ([(1, 0, name[last:])] if last < len(name) else [])
 
 
 def require_folder(root: Path | str) -> Path:
@@ -81,20 +90,3 @@ def stem_number(name: str) -> int | None:
     """The last whole number in a file name's stem, or None."""
     found = re.findall(r"\d+", os.path.splitext(name)[0])
     return int(found[-1]) if found else None
-
-
-def positions(names: Sequence[str]) -> list[int]:
-    """Positions in time of naturally sorted file names; a gap in their numbers stays a gap.
-
-    The usual step between the numbers counts as one position (000000, 000005, 000010 are neighbours). Names without
-    numbers, or with numbers of no usual step (time stamps), are counted 0, 1, 2 ...
-    """
-    numbers = [stem_number(name) for name in names]
-    counted = list(range(len(names)))
-    if len(names) < 3 or any(number is None for number in numbers):
-        return counted
-    steps = [b - a for a, b in itertools.pairwise(numbers)]  # type: ignore[operator]
-    step, count = Counter(steps).most_common(1)[0]
-    if step < 1 or min(steps) < step or 2 * count < len(steps) or any(one % step for one in steps):
-        return counted
-    return [(number - numbers[0]) // step for number in numbers]  # type: ignore[operator]

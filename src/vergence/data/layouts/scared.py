@@ -17,7 +17,8 @@ from vergence.data.float_tiff import read_float_tiff
 from vergence.data.frame_row import FrameRow
 from vergence.data.images import open_image, write_sparse_depth
 from vergence.data.layouts.clips import finish
-from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files, list_folders, positions, require_folder, stem_number
+from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files, list_folders, require_folder, stem_number
+from vergence.data.layouts.order import positions
 from vergence.data.layouts.rectification import Rectification, StereoCalibration, read_stereo_calibration
 from vergence.data.layouts.splits import assign_splits
 from vergence.data.layouts.super_endoscopy import LEFT, RIGHT

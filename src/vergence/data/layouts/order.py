@@ -1,0 +1,195 @@
+"""Time order of frames from their names: which number counts the frames, which names are of another camera or clip,
+and which frames are neighbours."""
+
+import datetime
+import itertools
+import logging
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from vergence.data.layouts.files import NUMBER, natural_key
+
+_log = logging.getLogger("vergence")
+_HASH = re.compile(
+    r"[._]rf[._][0-9A-Za-z]+|^[0-9a-f]{8}-|(?<![0-9A-Za-z])(?=[0-9a-f]*[a-f])[0-9a-f]{16,}(?![0-9A-Za-z])"
+)
+"""What annotation tools add to names: it says nothing of time."""
+_DATE = re.compile(
+    r"(?<!\d)(?P<Y>(?:19|20)\d\d)[-_.]?(?P<m>[01]\d)[-_.]?(?P<d>[0-3]\d)[-_.T ]*"
+    r"(?P<H>[0-2]\d)[-_.:h]?(?P<M>[0-5]\d)[-_.:m]?(?P<S>[0-5]\d)(?!\d)(?:[-_.](?P<f>\d{3,9})(?!\d))?"
+)
+_FEW_NAMES = 8
+"""Forms of names up to which each form is a clip of its own."""
+
+
+class Place(NamedTuple):
+    """Where a frame lies in time."""
+
+    name: str
+    clip: str
+    """"" or what tells its camera or clip from the others of the same folder."""
+    position: int
+
+
+class _Form(NamedTuple):
+    words: tuple[str, ...]
+    numbers: tuple[Fraction, ...]
+
+
+def in_time(names: Sequence[str], where: str = "") -> list[Place]:
+    """Places of the frames of one folder, clip by clip, in order of time.
+
+    Names of a few different forms (``left_0001``, ``right_0001``), and numbers that start again under another number
+    (``0001_cam0``, ``0001_cam1``), are clips of their own. Of several numbers the one with most values counts the
+    frames. A gap in the numbers stays a gap; see :func:`steps_in_time`. What could not be told is logged with
+    ``where``.
+    """
+    clips = _clips(names)
+    places = []
+    for clip, members in clips.items():
+        numbers = [number for number, _ in members]
+        told = None if any(number is None for number in numbers) else _positions(numbers, where)  # type: ignore[arg-type]
+        if told is None and len(members) > 1:
+            _log.warning(
+                "%s: the names (%s, %s ...) do not number the frames; they are counted in the order of their names",
+                where or "frames",
+                *[name for _, name in members[:2]],
+            )
+        places += [Place(name, clip, k if told is None else told[k]) for k, (_, name) in enumerate(members)]
+    if len(clips) > 1:
+        _log.info("%s: %d cameras or clips in one folder, told by their names: %s", where, len(clips), _some(clips))
+    return places
+
+
+def positions(names: Sequence[str]) -> list[int]:
+    """Positions in time of naturally sorted names of one clip; counted where their numbers do not tell."""
+    places = {place.name: place.position for place in in_time(names)}
+    found = [places[name] for name in names]
+    return found if len(set(found)) == len(found) else list(range(len(names)))
+
+
+def _some(clips: Sequence[str] | dict[str, list]) -> str:
+    names = list(clips)
+    return ", ".join(names[:4]) + (" ..." if names[4:] else "")
+
+
+def _form(name: str) -> _Form:
+    stem = _HASH.sub("", os.path.splitext(name)[0])
+    numbers: list[Fraction] = []
+
+    def dated(found: re.Match[str]) -> str:
+        part = [int(found[key]) for key in "YmdHMS"]
+        try:
+            seconds = int(datetime.datetime(*part, tzinfo=datetime.UTC).timestamp())  # type: ignore[arg-type, misc]
+        except ValueError:
+            return found.group()
+        return f"{seconds}.{found['f']}" if found["f"] else str(seconds)
+
+    stem = _DATE.sub(dated, stem)
+    words = []
+    last = 0
+    for found in NUMBER.finditer(stem):
+        words.append(stem[last : found.start()])
+        numbers.append(Fraction(found.group()))
+        last = found.end()
+    return _Form((*words, stem[last:]), tuple(numbers))
+
+
+def _clips(names: Sequence[str]) -> dict[str, list[tuple[Fraction | None, str]]]:
+    """Clip -> (number, name) of its frames in order."""
+    forms = {name: _form(name) for name in sorted(names, key=natural_key)}
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, form in forms.items():
+        groups.setdefault(form.words, []).append(name)
+    counted = {words: members for words, members in groups.items() if len(words) > 1}
+    several = [members for members in counted.values() if len(members) > 1]
+    told = sum(map(len, several)) == len(forms) and len(several) <= _FEW_NAMES
+    if len(groups) > 1 and not told:
+        return {"": [(None, name) for name in forms]}
+    result: dict[str, list[tuple[Fraction | None, str]]] = {}
+    for words, members in groups.items():
+        title = _title(words) if len(groups) > 1 else ""
+        for key, part in _by_number({name: forms[name].numbers for name in members}).items():
+            label = "-".join(filter(None, (title, _numbered(words, key))))
+            result.setdefault(label, []).extend(part)
+    return result
+
+
+def _title(words: Sequence[str]) -> str:
+    return "_".join(word.strip("_-. ") for word in words if word.strip("_-. ")) or "numbers"
+
+
+def _numbered(words: Sequence[str], key: Sequence[tuple[int, Fraction]]) -> str:
+    """ "cam0" for the 0 in NNNN_cam0."""
+    return "-".join(f"{words[place].strip('_-. ')}{float(value):g}" for place, value in key)
+
+
+def _by_number(
+    numbers: dict[str, tuple[Fraction, ...]],
+) -> dict[tuple[tuple[int, Fraction], ...], list[tuple[Fraction | None, str]]]:
+    """Names of one form by the numbers that are not the time, each with its time, in order."""
+    names = list(numbers)
+    columns = list(zip(*numbers.values(), strict=True))
+    varying = [k for k, column in enumerate(columns) if len(set(column)) > 1]
+    if not varying:
+        return {(): [(columns[-1][0] if columns else None, name) for name in names]}
+    time = max(varying, key=lambda k: (len(set(columns[k])), k))
+    ordered = columns[time]
+    if all(a < b for a, b in itertools.pairwise(ordered)):
+        return {(): list(zip(ordered, names, strict=True))}
+    others = [k for k in varying if k != time]
+    groups: dict[tuple[tuple[int, Fraction], ...], list[tuple[Fraction | None, str]]] = {}
+    for row, name in enumerate(names):
+        groups.setdefault(tuple((k, columns[k][row]) for k in others), []).append((ordered[row], name))
+    if 2 * len(groups) > len(names):
+        groups = {(): list(zip(ordered, names, strict=True))}
+    return {key: sorted(group, key=lambda pair: (pair[0], natural_key(pair[1]))) for key, group in groups.items()}
+
+
+def _positions(numbers: Sequence[Fraction], where: str) -> list[int] | None:
+    """Positions of increasing numbers; None where two are the same."""
+    steps = [b - a for a, b in itertools.pairwise(numbers)]
+    if any(step <= 0 for step in steps):
+        return None
+    found, even = steps_in_time(steps)
+    if not even:
+        near = sum(step == 1 for step in found)
+        _log.warning(
+            "%s: the numbers of the frames are in no even steps, as of a random subset of a video: %d of %d frames "
+            "that follow one another are taken for neighbours",
+            where or "frames",
+            near,
+            len(found),
+        )
+    return [0, *itertools.accumulate(found)]
+
+
+def steps_in_time(steps: Sequence[Fraction]) -> tuple[list[int], bool]:
+    """Steps in positions of positive steps between numbers, and whether the frames come at an even rate.
+
+    The usual step is one position (000000, 000005, 000010 are neighbours), also where it varies a little (time stamps);
+    larger steps are gaps. Without a usual step only numbers that follow one another are neighbours.
+    """
+    if not steps:
+        return [], True
+    usual, count = Counter(steps).most_common(1)[0]
+    values = np.array([float(step) for step in steps])
+    middle = float(np.median(values))
+    multiples = all(step % usual == 0 for step in steps)
+    if 2 * count >= len(steps) and usual <= middle and (count > 1 or multiples):
+        return [max(1, round(step / usual)) for step in steps], True
+    if np.mean((values > 0.6 * middle) & (values < 1.5 * middle)) >= 0.8:
+        return [max(1, round(value / middle)) for value in values], True
+    scale = math.lcm(*(step.denominator for step in steps))
+    unit = Fraction(math.gcd(*(int(step * scale) for step in steps)), scale)
+    smallest = values.min()
+    if unit * 8 < Fraction(smallest) and np.mean(values < 1.3 * smallest) >= 0.2:  # time stamps at an uneven rate
+        return [1 if value < 1.3 * smallest else max(2, round(value / smallest)) for value in values], True
+    return [int(step / unit) for step in steps], False

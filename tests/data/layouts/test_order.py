@@ -1,0 +1,79 @@
+import logging
+import random
+
+import pytest
+
+from vergence.data.layouts.clips import folder
+from vergence.data.layouts.files import natural_key
+from vergence.data.layouts.order import in_time
+
+
+def placed(names):
+    names = list(names)
+    random.Random(0).shuffle(names)
+    clips = {}
+    for place in in_time(names):
+        clips.setdefault(place.clip, []).append((place.name, place.position))
+    return clips
+
+
+def test_decimals_are_ordered_by_value():
+    names = [f"16{k}.{text}.png" for k in (0, 1) for text in ("0", "05", "1", "15", "2", "25")]
+    assert sorted(names, key=natural_key) == names
+    seconds = [f"{1600000000 + k / 20}.png" for k in range(24)]
+    assert placed(seconds) == {"": [(name, k) for k, name in enumerate(seconds)]}
+
+
+@pytest.mark.parametrize("pattern", ["{k:06d}_cam{c}.png", "cam{c}_{k}.png", "{k:04d}-{c}.jpg"])
+def test_two_cameras_told_by_a_number(pattern):
+    found = placed(pattern.format(k=k, c=c) for c in range(2) for k in range(12))
+    assert len(found) == 2
+    for c, members in enumerate(found.values()):
+        assert members == [(pattern.format(k=k, c=c), k) for k in range(12)]
+
+
+def test_two_cameras_told_by_a_word_are_two_sequences(tmp_path, put):
+    put(tmp_path, [f"{side}_{k:04d}.png" for side in ("left", "right") for k in range(5)])
+    manifest = folder(tmp_path)
+    assert len({row.sequence for row in manifest}) == len({row.camera for row in manifest}) == 2
+    assert [manifest.neighbour(k, 1) for k in (3, 4)] == [4, None]
+
+
+def test_number_that_varies_counts_the_frames():
+    numbers = [*range(10), *range(20, 30)]
+    assert placed(f"drive_{k:05d}_1080.jpg" for k in numbers)[""] == [(f"drive_{k:05d}_1080.jpg", k) for k in numbers]
+
+
+def test_random_subset_of_a_video_has_no_neighbours(caplog):
+    numbers = sorted(random.Random(1).sample(range(3000), 40))
+    with caplog.at_level(logging.WARNING, "vergence"):
+        found = [position for _, position in placed(f"frame_{k:06d}.png" for k in numbers)[""]]
+    assert found == [k - numbers[0] for k in numbers]
+    assert "no even steps" in caplog.text
+
+
+def test_uneven_time_stamps_stay_neighbours_and_gaps_stay_gaps():
+    stamps, now = [], 1341846313553
+    for k in range(30):
+        stamps.append(now)
+        now += 33 + random.Random(k).randint(-5, 6) + (66 if k == 9 else 0)
+    found = [position for _, position in placed(f"{stamp}.png" for stamp in stamps)[""]]
+    assert found == [*range(10), *range(12, 32)]
+
+
+def test_dates_are_one_number():
+    names = [f"2024-02-29_23-{m:02d}-{s:02d}.jpg" for m in (58, 59) for s in range(0, 60, 5)] + [
+        "2024-03-01_00-00-00.jpg"
+    ]
+    assert placed(names) == {"": [(name, k) for k, name in enumerate(names)]}
+
+
+def test_counting_is_logged(caplog):
+    with caplog.at_level(logging.WARNING, "vergence"):
+        assert [position for _, position in placed(["a.jpg", "b.jpg", "c.jpg"])[""]] == [0, 1, 2]
+    assert "do not number the frames" in caplog.text
+
+
+def test_what_tools_add_to_names_is_no_number():
+    names = [f"frame_{k:06d}_jpg.rf.{random.Random(k).getrandbits(128):032x}.jpg" for k in range(0, 60, 3)]
+    assert [position for _, position in placed(names)[""]] == list(range(20))
