@@ -1,6 +1,6 @@
 """Operations by name: adapters from the arrays of a parity case to our functions."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,10 @@ class Case:
 class Params(dict[str, Any]):
     """Parameters of a case that know which of them were read: those that nobody read were ignored.
 
-    Reading is by key; dictionaries inside are watched too. ``in`` alone reads nothing.
+    Reading is by key; dictionaries inside are watched too. ``in`` and ``{**params}`` read nothing.
     """
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
+    def __init__(self, given: dict[str, Any]) -> None:
         super().__init__(
             {name: Params(value) if isinstance(value, Mapping) else value for name, value in given.items()}
         )
@@ -32,14 +32,14 @@ class Params(dict[str, Any]):
         self.read.add(name)
         return super().__getitem__(name)
 
-    def __iter__(self) -> Iterator[str]:  # own, so that {**params} asks for every value
-        return super().__iter__()
-
-    def __or__(self, other: Any) -> Any:
-        return {**self, **other}
-
-    def __ror__(self, other: Any) -> Any:
-        return {**other, **self}
+    def extended(self, **more: Any) -> "Params":
+        """The same with more entries; what is read of it is read of these."""
+        found = Params({name: dict.__getitem__(self, name) for name in self} | more)
+        for name, value in dict.items(self):
+            if isinstance(value, Params) and name not in more:
+                dict.__setitem__(found, name, value)
+        found.read = self.read
+        return found
 
     def get(self, name: str, default: Any = None) -> Any:
         try:
@@ -54,8 +54,14 @@ class Params(dict[str, Any]):
         return [self[name] for name in self]
 
     def no_effect(self, *names: str) -> None:
-        """These say how a case was made, or repeat what its arrays show: no value of them changes an output."""
-        self.read.update(names)
+        """No value of these changes an output; "outer.inner" for one that is inside of another."""
+        for name in names:
+            outer, _, inner = name.partition(".")
+            own = super().get(outer)
+            if inner and isinstance(own, Params):
+                own.no_effect(inner)
+            elif not inner:
+                self.read.add(outer)
 
     def unread(self) -> list[str]:
         """Names of those that were given and not read, also inside of others."""

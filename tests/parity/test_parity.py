@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.parity.formula import formula
+from tests.parity.made_of import MADE_OF, SIZES
 from tests.parity.registry import ADAPTERS, Case, Params
 
 ROOT = Path(os.environ.get("VERGENCE_PARITY") or Path(__file__).parents[2] / ".." / "shared" / "parity").resolve()
@@ -74,7 +75,8 @@ def run_case(folder: Path, meta: dict[str, Any], index: int) -> None:
     keys_file = folder / "keys.json"
     keys = json.loads(keys_file.read_text(encoding="utf-8"))["per_case"][index] if keys_file.is_file() else None
     got = ADAPTERS[name](inputs, params, Case(meta, keys, index))
-    params.no_effect("case")
+    params.no_effect(*SIZES, *MADE_OF.get(name, "").split())
+    assert not params.unread(), f"{name} case {index}: the adapter does not use {', '.join(params.unread())}"
     missing = set(expected) - set(got)
     assert not missing, f"{name}: outputs {sorted(missing)} were not computed"
     for output, value in expected.items():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.parity.registry import Params
 from tests.parity.test_parity import cases, compare, run_case
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-7}
@@ -36,7 +37,7 @@ def disparity_case(shape: tuple[int, ...], nearest: float, farthest: float, wron
 def test_new_cases_of_a_known_operation_need_no_code(tmp_path: Path) -> None:
     params = [
         {"case": 1, "min_depth": 0.2, "max_depth": 7.5},
-        {"case": 0, "min_depth": 0.5, "max_depth": 12.0, "unknown_parameter": True},
+        {"case": 0, "min_depth": 0.5, "max_depth": 12.0},
     ]
     meta = {"operation": "disp_to_depth", "params": params}
     write(tmp_path / "any", meta, disparity_case((1, 1, 3, 5), 0.5, 12.0), disparity_case((3, 1, 2), 0.2, 7.5))
@@ -53,6 +54,26 @@ def test_a_new_stereo_evaluation_multiplies_by_the_published_factor(tmp_path: Pa
     params = [{"case": 0, "eval_split": "eigen", "stereo": True, "scale": 3.0}]
     write(tmp_path / "stereo", {"operation": "eval_protocol", "params": params}, stored)
     run(tmp_path)
+
+
+def test_a_parameter_that_the_adapter_does_not_use_fails(tmp_path: Path) -> None:
+    params = [{"case": 0, "min_depth": 0.5, "max_depth": 12.0, "unknown_parameter": True}]
+    write(tmp_path / "any", {"operation": "disp_to_depth", "params": params}, disparity_case((1, 1, 3, 5), 0.5, 12.0))
+    with pytest.raises(AssertionError, match="does not use unknown_parameter"):
+        run(tmp_path)
+
+
+def test_parameters_know_what_was_read() -> None:
+    params = Params({"a": 1, "b": {"c": 2, "d": 3}, "e": 4, "f": 5})
+    assert "a" in params
+    assert {**params}["a"] == 1
+    assert params.unread() == ["a", "b", "e", "f"]
+    params["b"]["c"]
+    params.get("e")
+    assert params.extended(g=6)["f"] == 5
+    assert params.unread() == ["a", "b.d"]
+    params.no_effect("a", "b.d")
+    assert params.unread() == []
 
 
 def test_wrong_numbers_fail(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
     """Where these settings stand in a recipe, for messages."""
     multi_task: bool = False
     """Learn depth by view synthesis beside segmentation; needs neighbour frames (``frames.options.offsets``)."""
+    segmentation_weight: float = 1.0
+    """Of the cross-entropy on labelled frames."""
     depth_weight: float = 1.0
     """Of the view synthesis losses, on labelled and unlabelled frames alike."""
     pseudo_depth: float = 0.0
@@ -181,6 +183,9 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         side = self.network.side is not None
         prediction = self.network(batch["jittered"][:, 0], depth=config.multi_task, side=side)
         losses = segmentation_losses(prediction, batch["label"])
+        if config.segmentation_weight != 1:
+            losses["_segmentation"] = losses["segmentation"].detach()
+            losses["segmentation"] = config.segmentation_weight * losses["segmentation"]
         if config.multi_task:
             losses |= self._depth_losses(prediction["disparities"], batch, step)
         if config.pseudo_depth > 0:

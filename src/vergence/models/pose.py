@@ -90,8 +90,12 @@ class PoseCNN(nn.Module):
         x = pair.flatten(1, 2)
         for convolution in self.convolutions:
             x = F.relu(convolution(x))
-        motion = POSE_SCALE * self.last(x).mean(dim=(2, 3))
-        return motion[:, :3], motion[:, 3:6], x
+        motion = self.motions(x)[:, 0]
+        return motion[:, :3], motion[:, 3:], x
+
+    def motions(self, features: Tensor) -> Tensor:
+        """All motions (B, frames - 1, 6) that the bottleneck features (B, C, h, w) tell, as of :class:`PoseHead`."""
+        return POSE_SCALE * self.last(features).mean(dim=(2, 3)).unflatten(1, (self.frames - 1, 6))
 
 
 class IntrinsicsHead(nn.Module):

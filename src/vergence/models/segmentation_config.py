@@ -37,8 +37,10 @@ class SegmentationNetworkConfig(DepthNetworkConfig):
     """Channels each of them is projected to, 0 for none (the level is classified as it is): 64, with pad 0."""
     head_hidden: bool = False
     """A 3 x 3 convolution with batch norm and ReLU in the head."""
+    head_hidden_channels: int | None = None
+    """Channels of that convolution; as many as head_channels."""
     head_stride: int = 1
-    """The head works at 1 / head_stride of the image size."""
+    """The head works at 1 / head_stride of the image size. With pad, both outputs stay there (as released)."""
     head_dropout: float = 0.1
     """Before the last convolution of a head that projects."""
     head_kernel: int = 1
@@ -76,6 +78,8 @@ def check_segmentation_network(config: SegmentationNetworkConfig, depth: bool) -
         raise InputError(f"head_stride={config.head_stride} must be at least 1.")
     if config.head_channels is not None and config.head_channels < int(config.head_hidden):
         raise InputError(f"head_channels={config.head_channels} must be at least 1, or 0 without head_hidden.")
+    if config.head_hidden_channels is not None and config.head_hidden_channels < 1:
+        raise InputError(f"head_hidden_channels={config.head_hidden_channels} must be at least 1.")
     if config.head_kernel not in (1, 3):
         raise InputError(f"head_kernel={config.head_kernel} must be 1 or 3.")
     if len(config.gradient_scale) != 2 or not all(0 <= factor < math.inf for factor in config.gradient_scale):

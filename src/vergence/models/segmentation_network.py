@@ -20,7 +20,7 @@ from vergence.models.segmentation_config import (
     check_segmentation_network,
     selection_student,
 )
-from vergence.models.segmentation_heads import SegmentationHead
+from vergence.models.segmentation_heads import SegmentationHead, resize_maps
 from vergence.models.shared_decoder import TaskWalk, share_blocks, shared_parameters
 
 __all__ = [
@@ -37,9 +37,9 @@ class Prediction(TypedDict, total=False):
     """What was asked for, and the encoder's features."""
 
     logits: Tensor
-    """(B, K, H, W)"""
+    """(B, K, H, W); at 1 / head_stride of that with PAD"""
     side_logits: Tensor
-    """(B, K, h, w) at the exchange level's size."""
+    """(B, K, h, w) at the exchange level's size, or at 1 / head_stride."""
     disparities: dict[int, Tensor]
     """Scale s -> (B, 1, H / 2^s, W / 2^s) in (0, 1), 1 is near."""
     depth_levels: dict[int, Tensor]
@@ -110,13 +110,16 @@ class MultiTaskNetwork(nn.Module):
             raise ValueError("this network has no depth decoder")
         side = side and self.side is not None
         prediction: Prediction = {"features": list(features)}
-        own, other = self._walk(features, (size[0], size[1]), segmentation, depth, side)
+        size = (size[0], size[1])
+        own, other = self._walk(features, size, segmentation, depth, side)
         if side:
             assert self.side is not None
             assert isinstance(self.exchange, PADExchange)
-            prediction["side_logits"] = self.side(own.ups[self.exchange.level])
+            logits = self.side(own.ups[self.exchange.level])
+            at_stride = self.head.stride > 1  # as released: else at the exchange level's size
+            prediction["side_logits"] = resize_maps(logits, self.head.strided(size)) if at_stride else logits
         if segmentation:
-            prediction["logits"] = self.head(own.ups | {BOTTLENECK: own.features[-1]}, (size[0], size[1]))
+            prediction["logits"] = self.head(own.ups | {BOTTLENECK: own.features[-1]}, size)
         if depth:
             assert self.depth is not None
             assert other is not None
@@ -221,12 +224,14 @@ def _build_head(config: SegmentationNetworkConfig, widths: Sequence[int], classe
     width = config.head_channels
     if width is None:
         width = 0 if config.exchange == "pad" and not config.head_hidden else 64
+    hidden = (config.head_hidden_channels or width) if config.head_hidden else 0
     return SegmentationHead(
         {level: widths[level] for level in config.head_levels},
         classes,
         width,
-        config.head_hidden,
+        hidden,
         config.head_stride,
         config.head_dropout,
         config.head_kernel,
+        resize=config.exchange != "pad",
     )

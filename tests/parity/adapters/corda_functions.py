@@ -72,7 +72,8 @@ def pixel_weighted_cross_entropy(inputs: dict, params: dict, case: Case) -> dict
     data = tensors(inputs)
     weight = data["pixel_weight"].mean(0) if params["broadcast"] else data["pixel_weight"]
     logits = data["output"].requires_grad_()
-    return with_gradient(cross_entropy(logits, data["target"], pixel_weight=weight), logits, "grad_output")
+    target = data["target"].masked_fill(data["target"] == params["ignore_index"], IGNORED_LABEL)
+    return with_gradient(cross_entropy(logits, target, pixel_weight=weight), logits, "grad_output")
 
 
 @operation("corda.pixel_weights")
@@ -133,7 +134,8 @@ def strong_transform(inputs: dict, params: dict, case: Case) -> dict:
     data = tensors(inputs)
     order = tuple(CHANGES[index] for index in data["order"].tolist())
     jitter = ColorJitter(*(data[f"{name}_factor"] for name in CHANGES), order)
-    draw = StrongDraw(jitter if params["jitter"] > 0.2 else None, params["sigma"] if params["blur"] > 0.5 else None)
+    sigma = params["sigma"]
+    draw = StrongDraw(jitter if params["jitter"] > 0.2 else None, sigma if params["blur"] > 0.5 else None)
     images = strong_augment((data["image"] + BGR_MEAN) / 255, draw) * 255 - BGR_MEAN
     return {"image": images.flip(-1) if params["flip"] else images}
 

@@ -78,7 +78,6 @@ def values(losses: dict[str, Tensor], total: Tensor) -> dict[str, Any]:
 
 @operation("corda.training_loop")
 def training_loop(inputs: dict[str, np.ndarray], params: dict, case: Case) -> dict[str, Any]:
-    params.no_effect("source_depth_scale", "target_depth_scale")  # how the inputs were made
     drawn = [[torch.from_numpy(row[row >= 0]) for row in step] for step in inputs["classes"]]
     optim = OptimConfig(
         name="sgd",

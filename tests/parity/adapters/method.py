@@ -63,6 +63,7 @@ def _transforms(data: dict[str, Tensor], sources: list, inverse_depth: Tensor) -
 def photometric_losses(inputs: dict, params: dict, case: Case) -> dict:
     data = {name: torch.from_numpy(value) for name, value in inputs.items()}
     sources = [frame for frame in params["frame_ids"] if frame != 0]
+    assert (params.get("pose_model_type") == "posecnn") == any(name.startswith("axisangle") for name in data)
     options = _options(params)
     scales = range(4)
     disparities = {scale: data[f"disp_{scale}"].clone().requires_grad_() for scale in scales}

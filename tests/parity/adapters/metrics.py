@@ -17,7 +17,7 @@ from vergence.metrics.depth import (
 )
 from vergence.metrics.odometry import ate_sfmlearner, chain_poses
 
-STEREO_SCALE = 5.4  # of the official program; a case's own "scale" says how its predictions were made
+STEREO_SCALE = 5.4  # of the official program
 
 
 @operation("monodepth2.depth_errors")
@@ -29,10 +29,16 @@ def errors(inputs: dict, params: dict, case: Case) -> dict:
 
 @operation("monodepth2.eval_protocol")
 def eval_protocol(inputs: dict, params: dict, case: Case) -> dict:
+    """A factor multiplies depth before median scaling, or stands in its place."""
     protocol = PROTOCOLS["eigen" if params["eval_split"] == "eigen" else "improved"]
+    factor, unscaled = float(params.get("pred_depth_scale_factor", 1)), params.get("disable_median_scaling", False)
     if params.get("stereo"):
-        protocol = dataclasses.replace(protocol, scale=STEREO_SCALE)
+        factor, unscaled = STEREO_SCALE, True
     predictions = torch.from_numpy(inputs["pred_disp"])
+    if unscaled:
+        protocol = dataclasses.replace(protocol, scale=factor)
+    else:
+        predictions = predictions / factor
     truths = [torch.from_numpy(inputs[f"gt_{index}"]) for index in range(len(predictions))]
     scores = [score_inverse_depth(p, t, protocol) for p, t in zip(predictions, truths, strict=True)]
     metric = DepthMetric(protocol)

@@ -101,19 +101,21 @@ def depth_net_resnet50(inputs: dict, params: dict, case: Case) -> dict[str, np.n
 def pose_net(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
     image, frames = torch.from_numpy(inputs["image"]).requires_grad_(), params["frames"]
     pair = image.unflatten(1, (frames, 3))
+    resnet = f"resnet{params['layers']}"  # not of posecnn
     if params["type"] == "posecnn":
-        small = PoseCNN(frames)
+        small = PoseCNN(frames).eval()
         load_official_pose_cnn(small, state_of(case, params, "pose/"))
-        axis_angle, translation, _ = small.eval()(pair)
-        motions = torch.cat((axis_angle, translation), dim=1)[:, None]
+        axis_angle, translation, features = small(pair)
+        motions = small.motions(features)
+        assert torch.equal(motions[:, 0], torch.cat((axis_angle, translation), dim=1))
     elif params["type"] == "shared":  # the depth encoder sees each frame, the head joins them
-        encoder = build_encoder(f"resnet{params['layers']}", "none", normalization="monodepth2").eval()
+        encoder = build_encoder(resnet, "none", normalization="monodepth2").eval()
         head = PoseHead(encoder.channels[-1], motions=frames - 1, views=frames)
         load_mapped(encoder, state_of(case, params, "pose_encoder/"), encoder_name, "encoder")
         load_mapped(head, state_of(case, params, "pose/"), pose_head_name, "pose")
         motions = head([encoder(pair[:, frame])[-1] for frame in range(frames)])
     else:
-        network = PoseNetwork(f"resnet{params['layers']}", "none", frames, normalization="monodepth2").eval()
+        network = PoseNetwork(resnet, "none", frames, normalization="monodepth2").eval()
         load_official_pose(network, state_of(case, params, "pose_encoder/"), state_of(case, params, "pose/"))
         axis_angle, translation, features = network(pair)
         motions = network.head(features)

@@ -1,5 +1,6 @@
 """Losses, mixing, augmentation, teacher and metric of Three Ways; its ignored label is 250, ours 255."""
 
+import math
 from unittest import mock
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.parity.adapters.method import photometric_losses
-from tests.parity.registry import Case, operation
+from tests.parity.registry import Case, Params, operation
 from vergence.engine.config import OptimConfig
 from vergence.engine.optim import lr_factor
 from vergence.geometry.camera import disparity_to_depth
@@ -94,8 +95,8 @@ def entropy(inputs: dict, params: dict, case: Case) -> dict:
 
 
 @operation("three_ways.monodepth_loss")
-def monodepth_loss(inputs: dict, params: dict, case: Case) -> dict:
-    found = photometric_losses(inputs, {**params, "frame_ids": [0, -1, 1]}, case)
+def monodepth_loss(inputs: dict, params: Params, case: Case) -> dict:
+    found = photometric_losses(inputs, params.extended(frame_ids=[0, -1, 1]), case)
     _, depth = disparity_to_depth(torch.from_numpy(inputs["disp_0"]), 1e-3, 80.0)
     return {**found, "test_depth_0": depth}
 
@@ -154,13 +155,16 @@ def generate_depth_mask(inputs: dict, params: dict, case: Case) -> dict:
 def jitter(inputs: dict, params: dict, case: Case) -> dict:
     data = tensors(inputs)
     order = tuple(CHANGES[index] for index in data["order"].tolist())
+    if params["jitter"] <= 0.2:  # the official threshold of the draw
+        return {"image": data["image"]}
     return {"image": color_jitter(data["image"], ColorJitter(*(data[f"{name}_factor"] for name in CHANGES), order))}
 
 
 @operation("three_ways.gaussian_blur")
 def blur(inputs: dict, params: dict, case: Case) -> dict:
     image = torch.from_numpy(inputs["image"])
-    return {"image": gaussian_blur(image, params["sigma"]) if params["blur"] > 0.5 else image}
+    sigma = params["sigma"]
+    return {"image": gaussian_blur(image, sigma) if params["blur"] > 0.5 else image}
 
 
 @operation("three_ways.ema_update")
@@ -203,9 +207,11 @@ def lr_schedule(inputs: dict, params: dict, case: Case) -> dict:
         power=schedule.get("power", 0.9),
     )
     warmup, start = schedule.get("warmup_iters", 0), schedule.get("warmup_factor", 1.0)
+    constant = {"linear": False, "constant": True}[schedule.get("warmup_mode", "linear")]
     factors = []
     for step in inputs["steps"].tolist():
         part = min(step / warmup, 1.0) if warmup else 1.0
+        part = math.floor(part) if constant else part
         factors.append(lr_factor(config, schedule.get("max_iter", 1), step) * (start * (1 - part) + part))
     return {"lr": np.outer(factors, params["base_lrs"])}
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.parity.adapters.three_ways_networks import segmentation_settings
 from tests.parity.loops import Loop, Parts, check_size, double_precision, formula_weights, named, pictures
-from tests.parity.registry import Case, operation
+from tests.parity.registry import Case, Params, operation
 from vergence.data.batch import IGNORED_LABEL, Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.engine.config import OptimConfig
@@ -26,16 +26,19 @@ OFFICIAL_IGNORED = 250
 MIXES = {"depthcomp": "depthmix", "class": "classmix", None: "none"}
 FORMS: dict[int, dict[str, Any]] = {
     210: {"seg": "mtl", "published": {"layers": [9], "layer_out_channels": 64, "head_inter": False}},
-    212: {"seg": "mtl_pad", "published": {"distillation_layer": 7, "side_output": True, "final_layer": 9}},
+    212: {
+        "seg": "mtl_pad",
+        "published": {"output_stride": 1, "distillation_layer": 7, "side_output": True, "final_layer": 9},
+    },
 }
-PLAIN_HEAD = {"output_stride": 1, "head_dropout": 0.0}
+PLAIN = {"output_stride": 1, "head_dropout": 0.0}
 
 
-def network(params: dict) -> SegmentationNetworkConfig:
+def network(params: Params) -> SegmentationNetworkConfig:
     """The published segmentation arguments with the case's changes; dropout off."""
     form = FORMS[params["experiment"]]
-    arguments = (PLAIN_HEAD if form["seg"] == "mtl" else {}) | form["published"] | params["seg_args"]
-    settings = segmentation_settings({**params, "seg": form["seg"], "seg_args": arguments})
+    changes = {name: params["seg_args"][name] for name in params["seg_args"]}
+    settings = segmentation_settings(params.extended(seg=form["seg"], seg_args=PLAIN | form["published"] | changes))
     return SegmentationNetworkConfig(**settings, aspp_dropout=0.0)
 
 
@@ -133,8 +136,9 @@ def values(losses: dict[str, Tensor], total: Tensor) -> dict[str, Any]:
 
 def optim(params: dict) -> OptimConfig:
     rates = {"encoder": params["backbone_lr"]}
-    if params["monodepth_lambda"] > 0:
-        rates["pose"] = params["pose_lr"]
+    pose = params.get("pose_lr")  # that of all else where it is absent
+    if params["monodepth_lambda"] > 0 and pose is not None:
+        rates["pose"] = pose
     return OptimConfig(
         name="sgd",
         lr=params["lr"],

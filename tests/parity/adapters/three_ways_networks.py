@@ -46,12 +46,14 @@ def segmentation_settings(params: dict) -> dict:
             "exchange_level": TOP_LAYER - official["distillation_layer"],
             "side_output": official["side_output"],
             "head_levels": (TOP_LAYER - official["final_layer"],),
+            "head_stride": official["output_stride"],
         }
     else:
         settings |= {
             "head_levels": tuple(TOP_LAYER - layer for layer in official["layers"]),
             "head_channels": official["layer_out_channels"],
             "head_hidden": official["head_inter"],
+            "head_hidden_channels": official.get("head_inter_channels"),
             "head_stride": official["output_stride"],
             "head_dropout": official["head_dropout"],
         }
@@ -90,6 +92,8 @@ def multi_task(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
 
 @operation("three_ways.sde_model")
 def sde_model(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
+    assert params["pose"]
+    assert params["imnet"]
     network = build_depth_network(DepthNetworkConfig(**shared(params))).eval()
     pose = build_pose_network(PoseConfig("resnet18", "none"), "monodepth2").eval()
     stride = 16 if params["dilated"] else None
@@ -114,12 +118,14 @@ def optimizer_groups(inputs: dict, params: dict, case: Case) -> dict[str, np.nda
     """Our segmentation decoder lacks the official one's unused disparity heads: they are counted here."""
     rates = params["optimizer"]
     network = segmentation_network(params)
-    pose = build_pose_network(PoseConfig("resnet18", "none"), "monodepth2")
     assert network.depth is not None
     parts = {name: [p for module in modules for p in module.parameters()] for name, modules in network.parts().items()}
     parts["segmentation"] += list(network.depth.heads.parameters())
-    groups = {rates["backbone_lr"]: parts["encoder"], rates["pose_lr"]: list(pose.parameters())}
-    for name in ("depth", "segmentation"):
-        groups.setdefault(rates.get(f"{name}_lr", rates["lr"]), []).extend(parts[name])
-    sizes = [(len(group), sum(value.numel() for value in group)) for group in groups.values()]
-    return {"group_sizes": np.array(sizes), "group_lr": np.array(list(groups))}
+    if params["pose"]:
+        parts["pose"] = list(build_pose_network(PoseConfig("resnet18", "none"), "monodepth2").parameters())
+    rate_of = {"encoder": "backbone_lr", "pose": "pose_lr", "depth": "depth_lr", "segmentation": "segmentation_lr"}
+    own = {part: rates[name] for part, name in rate_of.items() if name in rates and part in parts}
+    left = [value for part in rate_of if part in parts and part not in own for value in parts[part]]
+    groups = [(parts[part], rate) for part, rate in own.items()] + [(left, rates["lr"])] * bool(left)
+    sizes = [(len(group), sum(value.numel() for value in group)) for group, _ in groups]
+    return {"group_sizes": np.array(sizes), "group_lr": np.array([rate for _, rate in groups])}

@@ -39,11 +39,11 @@ def uncertainty(inputs: dict, params: dict, case: Case) -> dict:
     student, teacher = (torch.from_numpy(inputs[name]) for name in ("student_disp", "pseudo_depth"))
     errors = torch.stack([depth_difficulty(student, teacher, kind) for kind in params["depth_error_types"]], dim=1)
     entropy = pixel_entropy(torch.from_numpy(inputs["student_logits"])).mean((1, 2))
-    weights = params.get("depth_lambda", 1.0), params.get("entropy_lambda", 0.0)
+    criteria = [depth * errors + uncertain * entropy[:, None] for depth, uncertain in lambdas(params)]
     return {
         "depth_error": errors,
         "entropy_mean": entropy,
-        "label_criterion": weights[0] * errors + weights[1] * entropy[:, None],
+        "label_criterion": torch.cat(criteria, dim=1),
     }
 
 
@@ -60,20 +60,36 @@ def label_selection(inputs: dict, params: dict, case: Case) -> dict:
     current = list(params["current"])
     allowed = np.ones(total, dtype=bool)
     allowed[current] = False
-    score = criterion(inputs, params)
-    new = wanted - len(current)
+    scores = criteria(inputs, params)
+    shares = np.diff(np.linspace(0, wanted - len(current), len(scores) + 1).round().astype(int)).tolist()
+    for score, share in zip(scores, shares, strict=True):  # criteria share what is left, one after the other
+        current += more(score, share, space, current, allowed, params)
+        allowed[current] = False
+    return {"selected": np.array(current)}
+
+
+def more(score: Tensor, new: int, space: FeatureSpace, current: list[int], allowed: np.ndarray, params: dict) -> list:
+    """Rows that one criterion adds."""
     if params["choice"] == "score":
-        return {"selected": np.array(current + top_scores(score.numpy(), new, allowed))}
+        return top_scores(score.numpy(), new, allowed)
     if "preselection_multiplier" in params:
         first = top_scores(score.numpy(), params["preselection_multiplier"] * new, allowed)
-        allowed = np.isin(np.arange(total), first)
+        allowed = np.isin(np.arange(len(allowed)), first)
     bias = params.get("bias_weight", 0) * score
-    picks = farthest_points(space, new, current, bias=bias, allowed=torch.from_numpy(allowed))
-    return {"selected": np.array(current + [pick.row for pick in picks])}
+    picks = farthest_points(space, new, current, bias=bias, allowed=torch.from_numpy(allowed.copy()))
+    return [pick.row for pick in picks]
 
 
-def criterion(inputs: dict, params: dict) -> Tensor:
+def lambdas(params: dict) -> list[tuple[float, float]]:
+    """Weights of depth error and of entropy, of each criterion: a list names several."""
+    given = params.get("depth_lambda", 1.0), params.get("entropy_lambda", 0.0)
+    count = max(len(value) if isinstance(value, list) else 1 for value in given)
+    listed = [value if isinstance(value, list) else [value] * count for value in given]
+    return list(zip(*listed, strict=True))
+
+
+def criteria(inputs: dict, params: dict) -> list[Tensor]:
     student, teacher = (torch.from_numpy(inputs[name]) for name in ("student_disp", "pseudo_depth"))
     entropy = pixel_entropy(torch.from_numpy(inputs["student_logits"])).mean((1, 2))
     difficulty = depth_difficulty(student, teacher)
-    return params.get("depth_lambda", 1.0) * difficulty + params.get("entropy_lambda", 0.0) * entropy
+    return [depth * difficulty + uncertain * entropy for depth, uncertain in lambdas(params)]

@@ -74,7 +74,9 @@ def supervised_steps(inputs: dict[str, np.ndarray], params: dict[str, Any], case
     weights = part(inputs, "w_")
     network = ToyNetwork(weights)
     distilled = params["pseudo_depth_lambda"]
-    built = method(network, params["classes"], pseudo_depth=distilled, depth="truth")
+    assert params["side_output"] == (network.side is not None)
+    weight = params["segmentation_lambda"]
+    built = method(network, params["classes"], segmentation_weight=weight, pseudo_depth=distilled, depth="truth")
     images = torch.from_numpy(inputs["image"])[:, None]
     label = torch.from_numpy(inputs["label"]).clone()
     label[label == OFFICIAL_IGNORED] = IGNORED
@@ -91,7 +93,8 @@ def supervised_steps(inputs: dict[str, np.ndarray], params: dict[str, Any], case
         with_gradients = [value for value in network.parameters() if value.grad is not None]
         found[f"grad_norm_{step}"] = nn.utils.clip_grad_norm_(with_gradients, params["clip_grad_norm"])
         optimizer.step()
-        values = [losses["segmentation"], depth, total - depth, total]
+        plain = losses["segmentation"] / weight if weight else losses["_segmentation"]
+        values = [plain, depth, total - depth, total]
         found[f"losses_{step}"] = torch.stack(values).detach().numpy()
     for name, value in network.state_dict().items():
         found[f"w_{name.replace('.', '_')}"] = value.numpy()
