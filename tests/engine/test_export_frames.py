@@ -56,7 +56,7 @@ def test_a_frame_holds_what_the_other_files_hold_without_loss(tmp_path):
 def test_the_index_says_what_the_arrays_mean(tmp_path):
     frames, out = stereo_manifest(tmp_path), tmp_path / "out"
     predict(made_run(tmp_path, MetricMethod()), frames, out, tracker=True, **QUIET)
-    assert sorted(os.listdir(out)) == ["predictions.json", "tracker"]
+    assert sorted(os.listdir(out)) == ["predictions.json", "results.jsonl", "tracker"]
     index = index_of(out)
     assert (index["unit"], index["label_space"], index["camera"]) == ("metres", SPACE.text(), "known")
     assert [one["name"] for one in index["classes"]] == ["sky", "road", "car"]

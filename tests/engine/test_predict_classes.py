@@ -75,7 +75,7 @@ def folder(tmp_path, count=3, size=(HEIGHT, WIDTH)):
 def test_files_at_the_inputs_own_resolution(tmp_path):
     size = (90, 200)
     record = predict(made_run(tmp_path), folder(tmp_path, size=size), tmp_path / "out", confidence=True)
-    written = ["confidence", "labels", "manifest.parquet", "overlay", "predictions.json"]
+    written = ["confidence", "labels", "manifest.parquet", "overlay", "predictions.json", "results.jsonl"]
     assert sorted(os.listdir(tmp_path / "out")) == written
     ids = read_label(tmp_path / "out" / "labels" / "002.png")
     assert ids.shape == size
@@ -115,14 +115,14 @@ def test_existing_frames_are_skipped(tmp_path):
     assert run.method.shown == 4
     predict(run, frames, tmp_path / "out")  # the overlays are missing
     assert run.method.shown == 7
-    with pytest.raises(InputError, match="already holds predictions with another window"):
-        predict(run, frames, tmp_path / "out", window="64x64")
+    predict(run, frames, tmp_path / "out", window="64x64")  # other settings: all again
+    assert run.method.shown >= 10
 
 
 def test_depth_and_classes_of_one_pass(tmp_path):
     run = made_run(tmp_path, BothMethod())
     record = predict(run, folder(tmp_path), tmp_path / "out", array=True)
-    written = ["array", "colour", "depth", "labels", "manifest.parquet", "overlay", "predictions.json"]
+    written = ["array", "colour", "depth", "labels", "manifest.parquet", "overlay", "predictions.json", "results.jsonl"]
     assert sorted(os.listdir(tmp_path / "out")) == written
     assert {"png_factor", "classes"} <= record.keys()
     assert summary(record) == "3 frames, depth unscaled, 3 classes of toy"

@@ -22,15 +22,14 @@ from vergence.engine.export_frames import TrackerFiles, write_index
 from vergence.engine.inputs import on_device, prefetched, to_network
 from vergence.engine.predict_classes import ClassFiles
 from vergence.engine.predict_depth import DepthFiles, survey
+from vergence.engine.predict_journal import weights_digest
 from vergence.engine.predict_maps import Window, predict_maps, window_of
+from vergence.engine.predict_results import SIDECAR, Files, Results
 from vergence.engine.predict_sources import Frame, ManifestSource, Source, open_source
 from vergence.engine.predicted_manifest import with_partners, write_predicted
 from vergence.errors import InputError
 
-SIDECAR = "predictions.json"
-
 Progress = Callable[[int, int], None]
-Files = DepthFiles | ClassFiles | TrackerFiles
 
 
 @torch.no_grad()
@@ -74,8 +73,9 @@ def predict(
     ``labels/NAME.png`` holds their ids (8 bits, with a palette), ``overlay/NAME.png`` the picture painted in their
     colours, ``confidence/NAME.png`` the largest probability times 255, ``manifest.parquet`` the frames with the columns
     ``pseudo_label`` and ``confidence``, ``overlay.mp4`` the overlays as a video. For
-    trackers, ``tracker/NAME.npz`` holds all of it without loss, with the camera. Frames whose files exist are skipped,
-    so an interrupted call can be repeated.
+    trackers, ``tracker/NAME.npz`` holds all of it without loss, with the camera. ``results.jsonl`` says of what each
+    frame's files were made: those of the same weights, settings and picture are kept, so an interrupted call can be
+    repeated; the others are made again. Files that are of no frame of the input are told, not counted.
 
     Args:
         input: image, folder, video, or manifest.
@@ -92,12 +92,12 @@ def predict(
         window: ``WIDTHxHEIGHT`` of a box that slides over the network's input, for classes; "none" for whole pictures;
             default the run's ``evaluate.window``. ``overlap`` is the share of its side by which neighbours overlap.
         field_of_view: horizontal degrees, for point clouds of cameras without intrinsics; default the run's guess.
-        overwrite: write again what exists.
+        overwrite: write again what exists, also what predict has not made.
         allow_truncated: use what can be read of a video that is damaged or cut off.
 
     Raises:
-        InputError: unreadable input, impossible scale, depth asked of a method without it, ``out`` holds other
-            predictions or cannot be written.
+        InputError: unreadable input, impossible scale, depth asked of a method without it, ``out`` holds files
+            of the same names that are no predictions, or cannot be written.
     """
     _check_colour_map(colour_map)
     scale = _number(scale)
@@ -125,25 +125,26 @@ def predict(
         raise InputError("there is nothing to write; leave one kind of file switched on.")
     loaded.method.eval()
     made_by = _made_by(loaded, flip, sliding, scale, camera_height, colour_map)
-    record = None if overwrite else _earlier(out, made_by, files)
-    if record is None:
-        record = dict(made_by)
-        for kind in files:
-            if isinstance(kind, ClassFiles):
-                record |= kind.record()
-            elif isinstance(kind, DepthFiles):
-                record |= survey(loaded, source, flip, scale, camera_height, guess)
+    results = Results(source, out, files, made_by, overwrite)
+    record = made_by | results.of_earlier("tracker")
     for kind in files:
-        if isinstance(kind, TrackerFiles):  # may join the files of an earlier call
+        if isinstance(kind, DepthFiles):
+            record |= results.earlier_survey(kind) or {
+                **survey(loaded, source, flip, scale, camera_height, guess), "surveyed": results.looked_at,
+            }  # fmt: skip
+        else:
             record |= kind.record()
     record["camera"] = "known" if source.intrinsics_known else f"guessed from a field of view of {guess:g} degrees"
+    skipped = results.begin(record)
     _write_record(out, record)
 
-    names = _write_frames(loaded, source, out, files, record, flip, sliding, batch_size, overwrite, progress)
+    names = _write_frames(loaded, source, out, files, record, flip, sliding, batch_size, skipped, results, progress)
     record["frames"] = len(names)
     for kind in files:
         if isinstance(kind, ClassFiles) and kind.labels and isinstance(source, ManifestSource) and data is not None:
-            record["manifest"] = write_predicted(out, data, source, frozenset(names), kind).name
+            record["manifest"] = write_predicted(out, data, source, frozenset(names), kind, results.still_of).name
+    if left := results.left_over(names):
+        record["left_over"] = left
     if tracker:
         write_index(out, source, names, record)
     if video:
@@ -185,27 +186,11 @@ def _made_by(
 ) -> dict[str, Any]:
     """What results depend on besides the input: two calls with equal values may share a folder."""
     return {
-        "run": run.path.resolve().name, "step": run.step, "tasks": list(run.method.tasks), "flip": flip,
-        "window": None if window is None else str(window), "scale_asked": scale, "camera_height": height,
-        "colour_map": colours, "vergence": vergence.__version__,
+        "run": run.path.resolve().name, "step": run.step, "weights": weights_digest(run),
+        "tasks": list(run.method.tasks), "flip": flip,
+        "window": None if window is None else str(window),
+        "scale_asked": scale, "camera_height": height, "colour_map": colours, "vergence": vergence.__version__,
     }  # fmt: skip
-
-
-def _earlier(out: Path, made_by: dict[str, Any], files: list[Files]) -> dict[str, Any] | None:
-    """The record of an earlier call with the same settings; InputError if ``out`` holds other predictions."""
-    path = out / SIDECAR
-    if not path.is_file():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        differing = [key for key, value in made_by.items() if record.get(key) != value]
-        complete = all(kind.told <= record.keys() for kind in files)
-    except (OSError, ValueError, AttributeError):
-        differing, complete = ["predictions.json"], False
-    if differing or not complete:
-        raise InputError(f"{out} already holds predictions with another {(differing or ['record'])[0]}; give another "
-                         "folder, or --overwrite true.")  # fmt: skip
-    return dict(record)
 
 
 def _write_record(out: Path, record: dict[str, Any]) -> None:
@@ -214,10 +199,9 @@ def _write_record(out: Path, record: dict[str, Any]) -> None:
 
 def _write_frames(
     run: LoadedRun, source: Source, out: Path, files: list[Files], record: dict[str, Any], flip: bool,
-    window: Window | None, batch_size: int, overwrite: bool, progress: Progress | None,
+    window: Window | None, batch_size: int, skipped: frozenset[str], results: Results, progress: Progress | None,
 ) -> list[str]:  # fmt: skip
     """Predict and write frame after frame; gives the names of all frames, written now or before."""
-    skipped = frozenset() if overwrite else _existing(source, out, files)
     names = sorted(skipped)
     device = next(run.method.parameters()).device
 
@@ -243,21 +227,11 @@ def _write_frames(
             kind.write(pair[0], found, out, record)
 
     for (frame, _), _ in prefetched(write, predicted(), ahead=4):
+        results.written(frame.name)
         names.append(frame.name)
         if progress is not None:
             progress(len(names), max(len(source), len(names)))
     return names
-
-
-def _existing(source: Source, out: Path, files: list[Files]) -> frozenset[str]:
-    """Names of frames all of whose files exist."""
-    if source.is_video:
-        names = [f"{number:06d}" for number in range(len(source) + 1)]
-    else:
-        names = list(source.names)  # type: ignore[union-attr]
-    return frozenset(
-        name for name in names if all(path.exists() for kind in files for path in kind.paths(out, name).values())
-    )
 
 
 def _video_pictures(source: Source, folder: Path, side_by_side: bool) -> Iterator[NDArray[np.uint8]]:

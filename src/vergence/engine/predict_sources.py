@@ -75,10 +75,13 @@ class ManifestSource:
 
     def _load(self, place: int, truth: bool = False) -> Frame:
         index = self.indices[place]
-        row = self.manifest[index]
-        camera = (row.fx, row.fy, row.cx, row.cy) if row.intrinsics_known else None
         depth = frame_depth(self.manifest, index) if truth else None
-        return Frame(self.names[place], open_image(self.manifest.path(index)), camera, depth)
+        return Frame(self.names[place], open_image(self.manifest.path(index)), self.camera_of(index), depth)
+
+    def camera_of(self, index: int) -> NormalisedCamera | None:
+        """The camera of a row of the manifest, if it is known."""
+        row = self.manifest[index]
+        return (row.fx, row.fy, row.cx, row.cy) if row.intrinsics_known else None
 
 
 class VideoSource:
@@ -148,13 +151,19 @@ def open_source(
 
 
 def _names(rows: list[FrameRow]) -> list[str]:
-    """A relative path for each row's results: that of its image if it lies below the root, else its place in time."""
+    """A relative path for each row's results, no two alike, not even where capital letters do not count.
+
+    That of its image without suffix if all images lie below the root, with suffix where one picture is there in two
+    forms, else its place in time.
+    """
     paths = [PurePosixPath(row.image.replace("\\", "/")) for row in rows]
-    names = [str(path.with_suffix("")) for path in paths]
-    if len(set(names)) == len(names) and not any(path.is_absolute() or ".." in path.parts for path in paths):
-        return names
-    names = [f"{_safe(row.sequence)}/{_safe(row.camera)}/{row.position:06d}".replace("//", "/") for row in rows]
-    return [name.lstrip("/") for name in names]
+    below = not any(path.is_absolute() or ".." in path.parts for path in paths)
+    timed = [f"{_safe(row.sequence)}/{_safe(row.camera)}/{row.position:06d}".replace("//", "/") for row in rows]
+    candidates = [[str(path.with_suffix("")) for path in paths], [str(path) for path in paths]] if below else []
+    for names in (*candidates, [name.lstrip("/") for name in timed]):
+        if len({name.casefold() for name in names}) == len(names):
+            return names
+    return [f"{name.lstrip('/')}-{number:06d}" for number, name in enumerate(timed)]
 
 
 def _safe(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,17 @@ def with_partners(source: ManifestSource) -> ManifestSource:
 
 
 def write_predicted(
-    out: Path, data: Manifest, source: ManifestSource, names: Collection[str], files: ClassFiles
+    out: Path,
+    data: Manifest,
+    source: ManifestSource,
+    names: Collection[str],
+    files: ClassFiles,
+    still_of: Callable[[Path, Path], bool] = lambda label, image: True,
 ) -> Path:
     """Write all rows of the data as ``manifest.parquet`` in ``out``, with the labels that were predicted.
 
-    Rows that an earlier call predicted into the same folder keep their labels as long as the files are there.
+    Rows that an earlier call predicted into the same folder keep their labels as long as the files are there, and are
+    of the same weights, settings and pictures.
 
     Args:
         out: the folder of predictions.
@@ -51,8 +57,9 @@ def write_predicted(
         source: the frames that were predicted, perhaps with partners.
         names: of the frames whose files exist.
         files: which files were written.
+        still_of: whether a label file is what this prediction would say of an image.
     """
-    labels = _earlier(Manifest.read(out / PREDICTED)) if (out / PREDICTED).is_file() else {}
+    labels = _earlier(Manifest.read(out / PREDICTED), still_of) if (out / PREDICTED).is_file() else {}
     for index, name in zip(source.indices, source.names, strict=True):
         if name in names:
             paths = replace(files, confidence=True).paths(out.absolute(), name)
@@ -72,7 +79,7 @@ def _filled(data: Manifest, row: FrameRow, labels: Labels) -> FrameRow:
     return replace(row, **columns)
 
 
-def _earlier(manifest: Manifest) -> Labels:
+def _earlier(manifest: Manifest, still_of: Callable[[Path, Path], bool]) -> Labels:
     """Labels that lie there, by image."""
     found = {}
     for row in manifest:
@@ -80,7 +87,7 @@ def _earlier(manifest: Manifest) -> Labels:
             (row.image, row.pseudo_label, row.confidence),
             (row.stereo, row.stereo_pseudo_label, row.stereo_confidence),
         ):
-            if image and label and Path(_place(manifest, label)).is_file():
+            if image and label and still_of(Path(_place(manifest, label)), Path(_place(manifest, image))):
                 sure = _place(manifest, confidence) if confidence else ""
                 found[_place(manifest, image)] = (_place(manifest, label), sure, row.pseudo_label_space)
     return found
