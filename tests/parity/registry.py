@@ -23,9 +23,7 @@ class Params(dict[str, Any]):
     """
 
     def __init__(self, given: dict[str, Any]) -> None:
-        super().__init__(
-            {name: Params(value) if isinstance(value, Mapping) else value for name, value in given.items()}
-        )
+        super().__init__({name: Params(one) if isinstance(one, Mapping) else one for name, one in dict.items(given)})
         self.read: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
