@@ -30,6 +30,7 @@ FULL = FrameRow(
     disparity="disparity/0.png",
     pose=format_pose(np.eye(4) + 0.1),
     fps=10.0,
+    depth_scale=5000.0,
 )
 
 

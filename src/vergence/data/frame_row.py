@@ -67,6 +67,8 @@ class FrameRow:
     stereo_pseudo_label: str = ""
     """The same of the stereo partner."""
     stereo_confidence: str = ""
+    depth_scale: float = math.nan
+    """Value in an integer file of ``depth`` that is one metre (value / scale = metres); NaN: as its suffix implies."""
 
     @property
     def intrinsics_known(self) -> bool:
@@ -86,7 +88,7 @@ def format_pose(matrix: NDArray[np.floating]) -> str:
 
 PSEUDO_COLUMNS = ("pseudo_label", "pseudo_label_space", "confidence", "stereo_pseudo_label", "stereo_confidence")
 """What a label port fills."""
-LATER_COLUMNS = ("depth_unit", *PSEUDO_COLUMNS)
+LATER_COLUMNS = ("depth_unit", *PSEUDO_COLUMNS, "depth_scale")
 """Columns that manifests of earlier versions lack: empty, they change no digest."""
 COLUMNS = tuple(field.name for field in dataclasses.fields(FrameRow))
 TYPES: dict[str, type] = {field.name: field.type for field in dataclasses.fields(FrameRow)}  # type: ignore[misc]
@@ -106,6 +108,11 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
             raise InputError(
                 f"{where}: depth_unit is {row.depth_unit!r}; use {', '.join(filter(None, DEPTH_UNITS))}, or leave it "
                 "empty."
+            )
+        if not math.isnan(row.depth_scale) and not (0 < row.depth_scale < math.inf and not row.depth_unit):
+            raise InputError(
+                f"{where}: depth_scale is {row.depth_scale:g} and depth_unit {row.depth_unit or 'empty'}; give one of "
+                "them, and as depth_scale a number above 0 (value / depth_scale = metres)."
             )
         if row.width < 0 or row.height < 0 or (row.width == 0) != (row.height == 0):
             raise InputError(

@@ -94,7 +94,7 @@ def _narrow(ids: NDArray[np.uint16], path: Path | str) -> NDArray[np.uint8]:
     return ids.astype(np.uint8)
 
 
-def read_depth(path: Path | str, unit: str = "") -> NDArray[np.float32]:
+def read_depth(path: Path | str, unit: str = "", scale: float = math.nan) -> NDArray[np.float32]:
     """Read measured depth (H, W) float32 in metres, 0 = none, at the file's own size.
 
     A 16-bit PNG holds metres * 256 (of several channels the first counts); an ``.npy`` file metres; an ``.npz`` file
@@ -103,6 +103,7 @@ def read_depth(path: Path | str, unit: str = "") -> NDArray[np.float32]:
 
     Args:
         unit: what a stored 1 is instead: "metres", "centimetres" or "millimetres".
+        scale: value that is one metre in a picture of integers instead of 256; NaN: as said above.
 
     Raises:
         InputError: the file is missing, broken or holds something else.
@@ -121,7 +122,8 @@ def read_depth(path: Path | str, unit: str = "") -> NDArray[np.float32]:
         if depth.ndim != 2:
             raise InputError(f"depth {path} has shape {depth.shape}, expected (H, W); save one map a file.")
     else:
-        depth = _read_16_bit(path) / (1.0 if unit else METRES_FACTOR)
+        integers = _read_integers(path, any_depth=not math.isnan(scale))
+        depth = integers / (1.0 if unit else METRES_FACTOR if math.isnan(scale) else scale)
     if DEPTH_UNITS[unit]:
         depth = depth * DEPTH_UNITS[unit]
     return np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
@@ -148,7 +150,7 @@ def read_disparity_as_depth(path: Path | str, row: FrameRow) -> NDArray[np.float
             f"disparity {path} cannot become depth: its frame has no {'baseline' if row.intrinsics_known else 'fx'}; "
             "add it to the manifest."
         )
-    stored = _read_16_bit(Path(path))
+    stored = _read_integers(Path(path))
     width = stored.shape[1]
     shift = 0.0 if math.isnan(row.stereo_cx) else float(np.sign(row.baseline)) * (row.cx - row.stereo_cx) * width
     disparity = stored / METRES_FACTOR - shift
@@ -161,17 +163,17 @@ def frame_depth(manifest: Manifest, index: int) -> NDArray[np.float32] | None:
     """Measured depth of a manifest's row at the file's own size, from ``depth`` or else ``disparity``, or None."""
     row = manifest[index]
     if row.depth:
-        return read_depth(manifest.path(index, "depth"), row.depth_unit)
+        return read_depth(manifest.path(index, "depth"), row.depth_unit, row.depth_scale)
     if row.disparity:
         return read_disparity_as_depth(manifest.path(index, "disparity"), row)
     return None
 
 
-def _read_16_bit(path: Path) -> NDArray[np.float64]:
+def _read_integers(path: Path, any_depth: bool = False) -> NDArray[np.float64]:
     image = open_picture(path)
     if image.mode in ("RGB", "RGBA", "LA") and has_deep_channels(path):
         return read_first_channel(path).astype(np.float64)
-    if not image.mode.startswith("I"):
+    if not image.mode.startswith("I") and not (any_depth and image.mode == "L"):
         raise InputError(f"{path} has mode {image.mode}, expected a 16-bit PNG; give depth or disparity times 256.")
     return np.asarray(image).astype(np.float64)
 

@@ -9,6 +9,7 @@ import yaml
 
 from vergence.data.label_space import LABEL_SPACES, LabelSpace
 from vergence.data.label_tables import Colour
+from vergence.data.structured import read_csv
 from vergence.errors import InputError
 
 FILE_NAMES = ("classes.json", "classes.yaml", "classes.yml")
@@ -41,6 +42,16 @@ def read_label_space(path: Path) -> LabelSpace:
             f"{path} is no list of classes ({error}); write "
             '{"classes": [{"name": "road", "color": [128, 64, 128]}, ...]} in order of id.'
         ) from error
+
+
+def read_classes_csv(path: Path) -> LabelSpace:
+    """The label space of Roboflow's ``_classes.csv`` (a line ``id, name`` for each class); InputError as above."""
+    entries = [(number, cells) for number, cells in read_csv(path)[1:] if any(cell.strip() for cell in cells)]
+    try:
+        listed = [{"id": int(cells[0]), "name": ",".join(cells[1:]).strip()} for _, cells in entries]
+        return _known(_build({"classes": listed}, "roboflow"))
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is no list of classes ({error}); write a line such as '1, road' for each.") from error
 
 
 def _build(values: Any, default_name: str) -> LabelSpace:

@@ -140,7 +140,7 @@ class Manifest:
             values = {name: getattr(row, name) for name in COLUMNS}
             values.update({name: Path(values[name]).name for name in PATH_COLUMNS})
             for name in LATER_COLUMNS:  # data without them keep the digest they had
-                if not values[name]:
+                if not values[name] or values[name] != values[name]:
                     del values[name]
             hasher.update(repr(list(values.values())).encode())
         return hasher.hexdigest()[:12]

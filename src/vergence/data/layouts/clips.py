@@ -2,7 +2,8 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from vergence.data.frame_row import FrameRow, format_pose
 from vergence.data.layouts.files import image_size, list_files, list_folders, require_folder
 from vergence.data.layouts.intrinsics import Intrinsics, find_intrinsics, read_cam_txt
-from vergence.data.layouts.label_folders import label_folder, split_by_folder, with_labels
+from vergence.data.layouts.label_folders import label_files, label_folder, split_by_folder, with_labels
+from vergence.data.layouts.map_pairs import join_maps, listed_splits
+from vergence.data.layouts.maps import Sorted, sort_pictures
 from vergence.data.layouts.order import in_time
 from vergence.data.layouts.splits import assign_splits
 from vergence.data.manifest import Manifest
@@ -20,42 +23,66 @@ from vergence.errors import InputError
 _log = logging.getLogger("vergence")
 
 
-def folder(root: Path | str, split: bool = True, label_space: str = "") -> Manifest:
+def folder(root: Path | str, split: bool = True, label_space: str = "", depth_scale: float = math.nan) -> Manifest:
     """A folder of images, or of sub-folders of images (each one a sequence), in natural order of their names.
 
     Where ``root`` holds no images itself but has a folder ``images/``, only that one is read. Intrinsics come from
     ``intrinsics.json`` or SC-Depth's ``cam.txt`` beside the images or in ``root``, else unknown. Labels come from
     ``labels/`` or ``masks/`` in ``root``, under the paths of their images, and mean what ``classes.json`` there says.
 
+    Other folders of maps (``ann_dir``, ``SegmentationClass``, ``depth``, see
+    :func:`vergence.data.layouts.maps.sort_pictures`) and maps between the images (``0001_mask.png``) are no frames:
+    where their classes or unit are known they become labels and depth by name, else a line says that they are left out.
+
     Args:
         root: the folder.
-        split: give the frames a split: that of sub-folders called train, val and test, else
+        split: give the frames a split: that of lists (``train.txt``) or of sub-folders called train, val and test, else
             :func:`vergence.data.layouts.splits.assign_splits`.
         label_space: what the labels mean, where there is no ``classes.json``.
+        depth_scale: value of the depth maps that is one metre, such as 1000 for millimetres; that of TUM RGB-D is
+            known, 5000.
 
     Raises:
         InputError: no folder, no images in it, a single frame, an unreadable image, bad intrinsics or classes, a label
-            without image.
+            without image, two pictures of one name.
     """
     root = require_folder(root)
     inner = not list_files(root) and (root / "images").is_dir()
     base = root / "images" if inner else root
-    return _finish_folder(_folder_rows(root, base), root, base, split, label_space)
+    maps = _sorted(root)
+    frames = {here: names for here, names in maps.frames.items() if here == base or base in here.parents}
+    beside = sum(map(len, maps.frames.values())) - sum(map(len, frames.values()))
+    if beside:
+        _log.info("%s: only images/ is read, %d picture(s) beside it are not", root, beside)
+    return _finish_folder(_folder_rows(root, base, frames), root, base, split, label_space, maps, depth_scale)
 
 
-def folder_intrinsics(root: Path | str, split: bool = True, label_space: str = "") -> Manifest:
+def folder_intrinsics(
+    root: Path | str, split: bool = True, label_space: str = "", depth_scale: float = math.nan
+) -> Manifest:
     """``images/`` (frames, or sub-folders of frames) with ``intrinsics.json`` beside it.
 
     ``poses.txt`` (a line of 12 numbers for each frame, camera to world) and ``lidar_depth/`` (16-bit PNG, metres * 256,
     names as the frames) are used where they exist. Splits and labels as in :func:`folder`.
     """
     root = require_folder(root)
-    return _finish_folder(_images_rows(root), root, root / "images", split, label_space)
+    rows, maps = _images_rows(root), _sorted(root)
+    maps.depth = [path for path in maps.depth if path.parent != root / "lidar_depth"]
+    return _finish_folder(rows, root, root / "images", split, label_space, maps, depth_scale)
 
 
-def _finish_folder(rows: list[FrameRow], root: Path, base: Path, split: bool, label_space: str) -> Manifest:
+def _sorted(root: Path) -> Sorted:
+    """Pictures below a folder, without those of its label folder."""
+    labels = label_folder(root)
+    return sort_pictures(root, labels if labels is not None and label_files(labels) else None)
+
+
+def _finish_folder(
+    rows: list[FrameRow], root: Path, base: Path, split: bool, label_space: str, maps: Sorted, depth_scale: float
+) -> Manifest:
     rows = with_labels(rows, root, base, label_space)
-    told = split_by_folder(rows, base, root) if split else None
+    rows = join_maps(rows, root, maps, label_space, depth_scale)
+    told = (listed_splits(rows, root) or split_by_folder(rows, base, root)) if split else None
     return finish(told or rows, root, root.name, split and told is None)
 
 
@@ -121,21 +148,22 @@ def _moved(rows: Sequence[FrameRow], prefix: str) -> list[FrameRow]:
     return moved
 
 
-def _folder_rows(root: Path, base: Path) -> list[FrameRow]:
-    """Rows of the images in ``base`` and all folders below it; paths are relative to ``root``."""
+def _folder_rows(root: Path, base: Path, frames: Mapping[Path, Sequence[str]]) -> list[FrameRow]:
+    """Rows of the images (folder -> names) in ``base`` and folders below it; paths are relative to ``root``."""
     rows: list[FrameRow] = []
-    pending = [base]
-    labels = label_folder(root)
-    while pending:
-        here = pending.pop(0)
-        if here == labels:
-            continue
-        names = list_files(here)
-        if names:
-            sequence = here.relative_to(base).as_posix() if here != base else root.name
-            rows += _sequence_rows(root, here, names, sequence, _intrinsics(root, here, names))
-        pending += [here / name for name in list_folders(here)]
+    for here, names in frames.items():
+        _check_stems(here, names)
+        sequence = here.relative_to(base).as_posix() if here != base else root.name
+        rows += _sequence_rows(root, here, names, sequence, _intrinsics(root, here, names))
     return rows
+
+
+def _check_stems(here: Path, names: Sequence[str]) -> None:
+    stems: dict[str, str] = {}
+    for name in names:
+        first = stems.setdefault(Path(name).stem, name)
+        if first != name:
+            raise InputError(f"{here} has two pictures of one name, {first} and {name}; keep one of them.")
 
 
 def _intrinsics(root: Path, here: Path, names: Sequence[str]) -> Intrinsics:
@@ -165,7 +193,7 @@ def _images_rows(root: Path) -> list[FrameRow]:
         raise InputError(f"{root} has no images/ folder; put the frames into {root / 'images'}.")
     if not (root / "intrinsics.json").is_file():
         raise InputError(f"{root} has no intrinsics.json; add one, or use the layout 'folder' for unknown intrinsics.")
-    return _with_truth(root, _folder_rows(root, root / "images"))
+    return _with_truth(root, _folder_rows(root, root / "images", sort_pictures(root / "images").frames))
 
 
 def _stereo_rows(root: Path, right_as_target: bool = False) -> list[FrameRow]:

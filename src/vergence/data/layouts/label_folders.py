@@ -95,7 +95,7 @@ def split_by_folder(rows: Sequence[FrameRow], images: Path, root: Path) -> list[
     splits = []
     for row in rows:
         parts = (root / row.image).relative_to(images).parts
-        splits.append(SPLITS.get(parts[0].lower()) if len(parts) > 1 else None)
+        splits.append(next((SPLITS[part.lower()] for part in parts[:-1] if part.lower() in SPLITS), None))
     if None in splits or len(set(splits)) < 2:
         return None
     return [dataclasses.replace(row, split=split or "") for row, split in zip(rows, splits, strict=True)]

@@ -1,5 +1,6 @@
-"""Mapillary Vistas 1.2: single frames of many cameras with 65 classes."""
+"""Mapillary Vistas 1.2 and 2.0: single frames of many cameras with 65 or 124 classes."""
 
+import logging
 from pathlib import Path
 
 from vergence.data.frame_row import FrameRow
@@ -11,16 +12,22 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
 PARTS = {"training": "train", "validation": "val", "testing": "test"}
-_CONFIGS = ("config_v1.2.json", "config.json")
-_LABELS = ("v1.2/labels", "labels")
+_CONFIGS = {
+    "v1.2/labels": ("config_v1.2.json", "config.json"),
+    "labels": ("config.json", "config_v1.2.json"),
+    "v2.0/labels": ("config_v2.0.json",),
+}
+"""Folder of labels -> what may say its classes; the first folder that is there is taken."""
+_log = logging.getLogger("vergence")
 
 
 def mapillary(root: Path | str, parts: tuple[str, ...] = ("training", "validation")) -> Manifest:
     """``training/images`` with ``training/labels`` (or ``v1.2/labels``), and ``validation`` and ``testing`` alike.
 
     Labels are class ids (palette PNG) or painted in the colours of ``config.json``. Where ``config.json`` (or
-    ``config_v1.2.json``) has other classes than Mapillary Vistas 1.2, they are taken from it. Each frame is a sequence
-    of its own; intrinsics are unknown.
+    ``config_v1.2.json``) has other classes than Mapillary Vistas 1.2, they are taken from it. Where only
+    ``v2.0/labels`` is there, its labels are taken with the classes of ``config_v2.0.json``; without that file they are
+    left out, and a line says so. Each frame is a sequence of its own; intrinsics are unknown.
 
     Args:
         root: the folder.
@@ -33,17 +40,28 @@ def mapillary(root: Path | str, parts: tuple[str, ...] = ("training", "validatio
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise InputError(f"mapillary: part {unknown[0]!r} is unknown; use {', '.join(PARTS)}.")
-    config = next((root / name for name in _CONFIGS if (root / name).is_file()), None)
-    space = read_label_space(config).text() if config is not None else "mapillary_v1.2"
+    place = next((name for name in _CONFIGS if any((root / part / name).is_dir() for part in PARTS)), "labels")
+    space = _space(root, place)
     rows: list[FrameRow] = []
     for part in parts:
         images = root / part / "images"
-        labels = next((root / part / place for place in _LABELS if (root / part / place).is_dir()), None)
+        labels = root / part / place
         found = [_row(images, name, part) for name in list_files(images)]
-        rows += found if labels is None else pair_labels(found, images, labels, root, space)
+        rows += found if not space or not labels.is_dir() else pair_labels(found, images, labels, root, space)
     if not rows:
         raise InputError(f"{root} holds no Mapillary Vistas; expected training/images/ and training/labels/.")
     return finish(rows, root, root.name, split=False)
+
+
+def _space(root: Path, place: str) -> str:
+    """Label space of the labels in a folder ``place`` of each part, as text; "" where nothing says it."""
+    config = next((root / name for name in _CONFIGS[place] if (root / name).is_file()), None)
+    if config is not None:
+        return read_label_space(config).text()
+    if place.startswith("v2.0"):
+        _log.warning("%s: %s is left out, because %s with its classes is missing", root, place, _CONFIGS[place][0])
+        return ""
+    return "mapillary_v1.2"
 
 
 def _row(images: Path, name: str, part: str) -> FrameRow:

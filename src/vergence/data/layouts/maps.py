@@ -1,0 +1,151 @@
+"""Which pictures of a data set are frames, and which are maps of them: labels, measured depth, others."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vergence.data.layouts.files import list_files, list_folders
+from vergence.data.pictures import open_picture
+from vergence.errors import InputError
+
+_LABELS = re.compile(
+    r"labels?|masks?|ann|ann_dir|annotations?|segmentation_?class.*|gt|gt_?(fine|coarse|image.*)|ground_?truths?|semantics?.*"
+    r"|seg(mentation)?s?([_-].*)?|.*annot|labeled.*|(labels?|masks?)[_-].*|.*[_-](labels?|masks?|annotations?|gt|seg)",
+    re.IGNORECASE,
+)
+_DEPTH = re.compile(
+    r"depths?|(depths?|gt_depth)[_-].*|.*[_-]depths?|depth_?maps?|disp(arity|arities)?([_-].*)?|.*[_-]disp",
+    re.IGNORECASE,
+)
+_OTHERS = re.compile(
+    r"segmentationobject|instances?|panoptic.*|normals?|(optical_?)?flow|confidence|uncertainty|overlays?|vis(uali[sz]ations?)?"
+    r"|stereo_reference|previews?",
+    re.IGNORECASE,
+)
+_ENDING = re.compile(
+    r"([._-](mask|masks|label|labels|labelids|labeltrainids|instanceids|color|colour|seg|semantic|gt|l|p|ann|depth|disp|"
+    r"gtfine_[a-z]+|leftimg8bit|rgb))+$",
+    re.IGNORECASE,
+)
+_START = re.compile(r"^((sync_)?depth|mask|label|seg|gt|rgb|image|img|color)[_-]", re.IGNORECASE)
+_LOSSY = (".jpg", ".jpeg", ".webp")
+FEW_COLOURS = 40
+"""Colours up to which a picture may be a map of classes: photographs have thousands."""
+
+
+@dataclass
+class Sorted:
+    """Pictures of a data set, absolute paths."""
+
+    frames: dict[Path, list[str]] = field(default_factory=dict)
+    """Folder -> names."""
+    labels: list[Path] = field(default_factory=list)
+    depth: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+
+
+def bare(stem: str) -> str:
+    """A name without what says that it is a map or a picture: 0001_mask, depth_0001 and rgb_0001 are 0001."""
+    return _START.sub("", _ENDING.sub("", stem)) or stem
+
+
+def sort_pictures(root: Path, skip: Path | None = None) -> Sorted:
+    """All pictures below ``root``, but those in the folder ``skip``: frames and maps, told by name and content.
+
+    A folder holds maps where its name says so and its pictures look like maps or share names with others, or where both
+    of the latter hold. Maps among frames are told by their names (0001_mask.png, 0001.png beside 0001.jpg) and look.
+    """
+    folders = _walk(root, skip)
+    owners: dict[str, set[Path]] = {}
+    for folder, names in folders.items():
+        for name in names:
+            owners.setdefault(bare(Path(name).stem), set()).add(folder)
+    result = Sorted()
+    for folder, names in folders.items():
+        shares = sum(len(owners[bare(Path(name).stem)]) > 1 for name in names) * 2 > len(names)
+        kind = _folder_kind(root, folder, names, shares)
+        if kind:
+            getattr(result, kind).extend(folder / name for name in names)
+            continue
+        kinds = _among_frames(folder, names)
+        for name, found in kinds.items():
+            getattr(result, found).append(folder / name)
+        rest = [name for name in names if name not in kinds]
+        if rest:
+            result.frames[folder] = rest
+    if not result.frames:  # a folder of maps alone is what the user wants to see
+        return Sorted(frames=folders)
+    return result
+
+
+def _walk(root: Path, skip: Path | None) -> dict[Path, list[str]]:
+    found: dict[Path, list[str]] = {}
+    pending = [root]
+    while pending:
+        here = pending.pop(0)
+        if here == skip:
+            continue
+        names = list_files(here)
+        if names:
+            found[here] = names
+        pending += [here / name for name in list_folders(here)]
+    return found
+
+
+def _folder_kind(root: Path, folder: Path, names: Sequence[str], shares: bool) -> str:
+    parts = folder.relative_to(root).parts
+    said = next((kind for part in reversed(parts) if (kind := _named(part))), "")
+    look = _look([folder / name for name in names])
+    if said and (shares or look):
+        return said
+    if shares and look == "labels" and not any(p.lower() in ("images", "img_dir", "rgb", "imgs") for p in parts):
+        return "labels"
+    return ""
+
+
+def _named(part: str) -> str:
+    for kind, pattern in (("others", _OTHERS), ("depth", _DEPTH), ("labels", _LABELS)):
+        if pattern.fullmatch(part):
+            return "others" if part.lower().startswith("disp") else kind
+    return ""
+
+
+def _among_frames(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Maps between the frames of one folder -> their kind."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(bare(Path(name).stem), []).append(name)
+    maps: dict[str, str] = {}
+    for members in groups.values():
+        photos = [name for name in members if not _look([folder / name])] if len(members) > 1 else []
+        if not photos:
+            continue
+        for name in members:
+            if name not in photos:
+                maps[name] = "depth" if _look([folder / name]) == "depth" else "labels"
+    return maps
+
+
+def _look(paths: Sequence[Path]) -> str:
+    """ "labels" or "depth" where all of a few of the pictures look like it, else ""."""
+    chosen = [paths[k] for k in sorted({0, len(paths) // 2, len(paths) - 1})]
+    found = {_one_look(path) for path in chosen}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _one_look(path: Path) -> str:
+    if path.suffix.lower() in _LOSSY:
+        return ""
+    try:
+        image = open_picture(path)
+    except InputError:
+        return ""
+    if image.mode.startswith(("I", "F")):
+        return "depth"
+    small = image.resize((min(image.width, 256), min(image.height, 256)), Image.Resampling.NEAREST)
+    colours = small.convert("RGB").getcolors(FEW_COLOURS)
+    return "labels" if colours and len(colours) * 8 <= np.prod(small.size) else ""
