@@ -301,5 +301,5 @@ def test_broken_files_of_classes(tmp_path, content):
 def test_absent_and_broken_yaml(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         label_space(str(tmp_path / "none.yaml"))
-    with pytest.raises(InputError, match="cannot be read as YAML"):
+    with pytest.raises(InputError, match="is no YAML"):
         label_space(str(write(tmp_path / "a.yaml", "classes: [a\nb: {")))

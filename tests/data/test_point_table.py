@@ -60,7 +60,7 @@ def test_broken_tables(tmp_path, text, words):
 
 
 def test_missing_file_and_tables_that_do_not_meet(tmp_path):
-    with pytest.raises(InputError, match="cannot be read as CSV"):
+    with pytest.raises(InputError, match="does not exist"):
         read_points(tmp_path / "none.csv")
     marked = table(tmp_path, MARKED)
     with pytest.raises(InputError, match="no frame in common"):

@@ -113,7 +113,7 @@ def test_names_that_several_frames_share(tmp_path):
         ("[]", "lists no frames"),
         ("[1]", "is no list of frames"),
         ("{}", "is no list of frames"),
-        ("[", "is no list of frames"),
+        ("[", r"is no JSON \(line 1"),
         (None, "does not exist"),
     ],
 )

@@ -1,15 +1,13 @@
 """Label spaces of one's own, from a .json or .yaml file of classes and colours."""
 
 import colorsys
-import json
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from vergence.data.label_space import LABEL_SPACES, LabelSpace
 from vergence.data.label_tables import Colour
 from vergence.data.structured import read_csv
+from vergence.data.structured import read_structured
 from vergence.errors import InputError
 
 FILE_NAMES = ("classes.json", "classes.yaml", "classes.yml")
@@ -27,14 +25,7 @@ def read_label_space(path: Path) -> LabelSpace:
     Raises:
         InputError: no such file, no JSON or YAML, no classes, doubled names or ids, impossible colours.
     """
-    try:
-        content = path.read_text(encoding="utf-8")
-        values = json.loads(content) if path.suffix == ".json" else yaml.safe_load(content)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; name a file of classes, or a known label space.") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} cannot be read as {path.suffix[1:].upper()} ({reason}); correct it.") from error
+    values = read_structured(path, "correct it, or name a known label space")
     try:
         return _known(_build(values, path.parent.name if path.stem == "classes" else path.stem))
     except (KeyError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
 """Points marked by hand, or tracked, as a CSV table: one line for each point in each frame."""
 
-import csv
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vergence.data.structured import read_csv
 from vergence.data.table import nearest
 from vergence.errors import InputError
 
@@ -64,13 +65,10 @@ def read_points(path: Path | str) -> PointTable:
             visible place without x and y, a point that is on the border in some frames only.
     """
     path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            _check_columns(reader.fieldnames or (), path)
-            lines = [(reader.line_num, line) for line in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as CSV ({error}); give a table with {', '.join(REQUIRED)}.") from error
+    listed = read_csv(path, f"give a table with {', '.join(REQUIRED)}")
+    names = [name.strip() for name in listed[0][1]] if listed else []
+    _check_columns(names, path)
+    lines = [(number, dict(itertools.zip_longest(names, cells[: len(names)]))) for number, cells in listed[1:]]
     places: dict[tuple[int, str], tuple[float, float, bool]] = {}
     border: dict[str, bool] = {}
     for number, line in lines:

@@ -1,7 +1,7 @@
 """Which frames of a manifest are used as labelled ones: all, a random few, or those that a file lists."""
 
+import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_json, read_lines
 from vergence.errors import InputError
 
 
@@ -116,12 +117,11 @@ def read_list(file: Path) -> list[str]:
     if file.suffix in (".csv", ".parquet"):
         manifest = Manifest.read(file)
         return [str(manifest.path(row)) for row in range(len(manifest))]
+    remedy = "make a list of frames with `vergence select`"
+    given = read_json(file, remedy=remedy) if file.suffix == ".json" else read_lines(file, remedy)
     try:
-        content = file.read_text(encoding="utf-8-sig")
-        names = _json_names(json.loads(content)) if file.suffix == ".json" else _text_names(content)
-    except FileNotFoundError:
-        raise InputError(f"{file} does not exist; make a list of frames with `vergence select`.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        names = _json_names(given) if file.suffix == ".json" else _text_names(given)
+    except (KeyError, TypeError) as error:
         raise InputError(
             f"{file} is no list of frames ({type(error).__name__}: {error}); give a manifest, a JSON list "
             "of image names, or a text file of one image name a line."
@@ -140,9 +140,8 @@ def _json_names(values: Any) -> list[str]:
     return names
 
 
-def _text_names(content: str) -> list[str]:
-    lines = (line.strip() for line in content.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+def _text_names(lines: list[str]) -> list[str]:
+    return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
 
 
 class _Names:
@@ -160,7 +159,16 @@ class _Names:
             for short in {image.name, image.stem}:
                 self.short.setdefault(short, []).append(row)
 
-    def find(self, name: str, file: Path) -> int:
+    def find(self, line: str, file: Path) -> int:
+        """The row of a line: an image, or an image and its label, as lists of other programs have it."""
+        places = [place for place, letter in enumerate(line) if letter.isspace()]
+        for name in (line, *(line[:place].rstrip() for place in places)):
+            with contextlib.suppress(LookupError):
+                return self._row(name, file)
+        raise InputError(f"{file} lists {line}, which is no frame of {self.name}; take it out, or give these frames.")
+
+    def _row(self, name: str, file: Path) -> int:
+        """LookupError where there is none; InputError where there are several."""
         for folder in (self.root, file.parent):
             row = self.paths.get(os.path.abspath(folder / name))
             if row is not None:
@@ -173,4 +181,4 @@ class _Names:
             raise InputError(
                 f"{file} lists {name}, but {len(rows)} frames of {self.name} are called so; give its path."
             )
-        raise InputError(f"{file} lists {name}, which is no frame of {self.name}; take it out, or give these frames.")
+        raise LookupError(name)

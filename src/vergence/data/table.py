@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from vergence.data.atomic import writing
 from vergence.data.frame_row import COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
+from vergence.data.structured import read_csv
 from vergence.errors import InputError
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
@@ -71,21 +72,16 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
 
 
 def _read_csv(path: Path) -> Mapping[str, list[Any]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in csv.reader(file) if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as CSV ({error}); write it as UTF-8 text with commas.") from error
+    lines = read_csv(path)
     if not lines:
         raise InputError(f"{path} is empty; its first line must name the columns.")
-    names, body = lines[0], lines[1:]
+    (_, names), body = lines[0], lines[1:]
     _check_columns(names, path)
-    for number, line in enumerate(body, start=2):
+    for number, line in body:
         if len(line) != len(names):
             raise InputError(f"{path}, line {number} has {len(line)} values for {len(names)} columns; correct it.")
     return {
-        name: [_parse(name, line[k], f"{path}, line {number}") for number, line in enumerate(body, start=2)]
-        for k, name in enumerate(names)
+        name: [_parse(name, line[k], f"{path}, line {number}") for number, line in body] for k, name in enumerate(names)
     }
 
 
@@ -99,7 +95,10 @@ def _parse(name: str, text: str, where: str) -> str | int | float:
             return text
         if not text and name != "position":
             return math.nan if kind is float else 0
-        return float(text) if kind is float else int(text)
+        value = float(text) if kind is float else int(text)
+        if math.isinf(value) or (not -(1 << 63) <= value < 1 << 63 and kind is int):
+            raise ValueError
+        return value
     except ValueError:
         expected = {str: "a path", int: "a whole number", float: "a number"}[kind]
         raise InputError(f"{where}: {name} is {text!r}, expected {expected}; correct the manifest.") from None

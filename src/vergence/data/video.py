@@ -18,6 +18,7 @@ from typing import Any
 from PIL import Image
 
 from vergence.data.video_times import FrameClock, VideoTimes, opened_video, reason, video_times
+from vergence.data.structured import read_json
 from vergence.errors import InputError
 
 RECORD = "frames.json"
@@ -126,7 +127,7 @@ def _writable(folder: Path) -> bool:
 
 def _reuse(folder: Path, record: dict[str, Any]) -> DecodedVideo | None:
     try:
-        stored = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        stored = read_json(folder / RECORD)
         if {key: stored[key] for key in record} != record:
             return None
         numbers = stored["result"]

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import vergence
+from vergence.data import structured
 from vergence.data.atomic import write_text
 from vergence.engine.config import RunConfig, config_from_dict
 from vergence.engine.model_card import model_card
@@ -126,11 +127,8 @@ def read_settings(folder: Path) -> tuple[RunConfig, int]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; InputError where there is none."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or "no JSON"
-        raise InputError(f"{path} cannot be read ({reason}); the checkpoint is damaged, use another one.") from error
+    remedy = "the checkpoint is damaged, use another one"
+    value = structured.read_json(path, remedy=remedy, finite=False)  # random states are large numbers
     if not isinstance(value, dict):
         raise InputError(f"{path} holds a {type(value).__name__}, expected an object; use another checkpoint.")
     return value

@@ -7,10 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from vergence.data.frame_options import FrameOptions
 from vergence.data.label_corruption import LabelCorruption
+from vergence.data.structured import read_yaml
 from vergence.data.table import nearest
 from vergence.engine.schema import check_keys, key_types, parse
 from vergence.errors import InputError
@@ -272,14 +271,7 @@ def read_recipe(recipe: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, An
     path = _find_recipe(recipe, seen[-1].parent if seen else None)
     if path in seen:
         raise InputError(f"{path} extends itself through {', '.join(step.name for step in seen)}; break the circle.")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); give a recipe in YAML.") from error
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        line = f" in line {place.line + 1}" if place is not None else ""
-        raise InputError(f"{path} is no YAML{line} ({getattr(error, 'problem', error)}); correct it.") from error
+    values = read_yaml(path)
     values = {} if values is None else values
     if not isinstance(values, dict) or any(not isinstance(key, str) for key in values):
         raise InputError(f"{path} holds no sections; a recipe is YAML such as 'train: {{steps: 100}}'.")

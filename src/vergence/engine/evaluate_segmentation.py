@@ -1,7 +1,6 @@
 """Classes of a run against labels: IoU from one confusion matrix, beside an input-free answer and no training."""
 
 import contextlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_json_lines
 from vergence.engine.baselines import MostFrequentClass, class_prior_of_run
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.class_protocols import CLASS_PROTOCOLS, ClassProtocol, class_protocol
@@ -199,16 +199,12 @@ class SegmentationEvaluation:
 def labelled_subset_of(run: Path) -> dict[str, str] | None:
     """Digest and description of the labelled frames a run was trained with, from its log; None if it does not say."""
     found = None
-    with contextlib.suppress(OSError), (run / "metrics.jsonl").open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            if '"labelled"' not in line:
-                continue
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                record = json.loads(line)
-                if record["event"] == "labelled":
-                    digest = str(record["digest"])
-                    said = str(record.get("describe") or record.get("is") or "labels")
-                    found = {"digest": digest, "describe": said if digest in said else f"{said} ({digest})"}
+    with contextlib.suppress(InputError):  # no log
+        for record in read_json_lines(run / "metrics.jsonl"):
+            if record.get("event") == "labelled" and "digest" in record:
+                digest = str(record["digest"])
+                said = str(record.get("describe") or record.get("is") or "labels")
+                found = {"digest": digest, "describe": said if digest in said else f"{said} ({digest})"}
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from vergence.data.atomic import write_text
+from vergence.data.structured import parse_yaml
 from vergence.data.table import nearest
 from vergence.engine.config import config_class, merged, nested, read_recipe
 from vergence.engine.schema import check_keys, leaves, parse
@@ -231,10 +232,11 @@ def _check_parts(config: FlywheelConfig) -> None:
 
 def _value(text: str) -> Any:
     """What a word of the command line means: YAML, and numbers such as 1e-4, which YAML takes for words."""
-    with contextlib.suppress(ValueError):
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    with contextlib.suppress(yaml.YAMLError):
-        return yaml.safe_load(text)
+    if "e" in text.lower():
+        with contextlib.suppress(ValueError):
+            return float(text)
+    with contextlib.suppress(InputError):
+        return parse_yaml(text, "the command line")
     return text
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vergence.data.atomic import write_text
+from vergence.data.structured import read_json
 from vergence.data.subsets import read_list
 from vergence.engine.scores import finite
 from vergence.errors import InputError
@@ -82,8 +83,8 @@ class Round:
 
     def scores(self) -> dict[str, Any]:
         """What was scored, by run: "asked" and "rows"."""
-        with contextlib.suppress(OSError, ValueError):
-            value = json.loads((self.folder / "scores.json").read_text(encoding="utf-8"))
+        with contextlib.suppress(InputError):
+            value = read_json(self.folder / "scores.json", finite=False)
             if isinstance(value, dict):
                 return value
         return {}

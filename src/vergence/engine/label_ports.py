@@ -4,15 +4,13 @@ A label port is a text: a segmentation run, a folder of label files as ``vergenc
 (the data's own labels: an oracle to compare with), or "manifest" (columns that are filled already).
 """
 
-import json
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from vergence.data.label_files import FILE_NAMES, read_label_space
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_json, read_yaml
 from vergence.engine.port_files import is_run
 from vergence.errors import InputError
 
@@ -95,10 +93,6 @@ def _space_of_run(folder: Path) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} cannot be read ({reason}); restore it, or name another label port.") from error
+    remedy = "restore it, or name another label port"
+    values = read_json(path, remedy=remedy, finite=False) if path.suffix == ".json" else read_yaml(path, remedy)
     return values if isinstance(values, dict) else {}

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import difflib
+import math
 import re
 import types
 import typing
@@ -10,9 +11,22 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, get_loader, set_loader
+from yaml import YAMLError
 
+from vergence.data.structured import check_yaml
 from vergence.errors import InputError
+
+_load = get_loader("yaml")
+
+
+def _checked(text: str) -> Any:
+    """A setting's text as the parser reads it, once it is known to be small and shallow."""
+    check_yaml(text, "a setting")
+    return _load(text)
+
+
+set_loader("yaml", _checked, (YAMLError,))
 
 
 @cache
@@ -71,7 +85,17 @@ def parse(kind: type, values: dict[str, Any], overrides: Sequence[str], origin: 
             namespace = parser.parse_args([f"--{key}={'null' if text == 'None' else text}"], namespace=namespace)
         except argparse.ArgumentError as error:
             raise _wrong_value(error, kind, "the command line", (key, text)) from None
-    return dict(namespace.as_dict())
+    found = dict(namespace.as_dict())
+    _check_finite(found, origin)
+    return found
+
+
+def _check_finite(values: Any, origin: str, key: str = "") -> None:
+    if isinstance(values, dict | list | tuple):
+        for name, value in values.items() if isinstance(values, dict) else enumerate(values):
+            _check_finite(value, origin, f"{key}.{name}".lstrip("."))
+    elif isinstance(values, float) and not math.isfinite(values):
+        raise InputError(f"{key} is {values} in {origin} or on the command line; expected a finite number.")
 
 
 def override_pairs(words: Sequence[str], kind: type) -> Iterator[tuple[str, str]]:

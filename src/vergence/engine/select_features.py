@@ -18,6 +18,7 @@ from torch import Tensor
 from vergence.data.atomic import write_text
 from vergence.data.images import open_image
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_json
 from vergence.engine.checkpoint import LoadedRun, find_checkpoint
 from vergence.engine.inputs import on_device, prefetched, to_network
 from vergence.errors import InputError
@@ -208,11 +209,8 @@ def _stored_identity(out: Path) -> dict[str, Any] | None:
         if out.exists() and (not out.is_dir() or any(not _is_own(entry.name) for entry in out.iterdir())):
             raise InputError(f"{out} is there and holds no selection; give a new folder as --out.")
         return None
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return stored if isinstance(stored, dict) else {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}); remove that folder and select again.") from error
+    stored = read_json(path, remedy="remove that folder and select again")
+    return stored if isinstance(stored, dict) else {}
 
 
 def _is_own(name: str) -> bool:

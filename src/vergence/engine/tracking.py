@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from vergence.data.atomic import write_text
+from vergence.data.structured import read_json_lines
 from vergence.data.table import nearest
 from vergence.errors import InputError, printable
 
@@ -76,13 +77,9 @@ def drop_rows_after(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int) and row["step"] <= step:
-            kept.append(line + "\n")
+    for row in read_json_lines(path):
+        if isinstance(row.get("step"), int) and row["step"] <= step:
+            kept.append(json.dumps(row) + "\n")
     write_text(path, "".join(kept))
 
 

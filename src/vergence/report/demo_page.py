@@ -1,6 +1,5 @@
 """The demo's page: depth from video, the frames that were chosen, and what few labels make of it, all in one file."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from vergence.data.atomic import write_text
 from vergence.data.images import open_image
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_json
 from vergence.engine.checkpoint import LoadedRun, load_run
 from vergence.engine.evaluate import open_data
 from vergence.engine.evaluate_segmentation import best_class
@@ -105,7 +105,7 @@ def compared(chosen: Mapping[str, Any], other: Mapping[str, Any], labels: int) -
 
 def _evaluations(run: Path) -> list[dict[str, Any]]:
     files = sorted((run / "evaluation").glob("*.json"), key=lambda file: file.stat().st_mtime)
-    return [json.loads(file.read_text(encoding="utf-8")) for file in files[-1:]]
+    return [read_json(file, finite=False) for file in files[-1:]]
 
 
 def _segmentation(run: Path) -> Mapping[str, Any]:

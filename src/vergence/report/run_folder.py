@@ -1,10 +1,11 @@
 """What a run folder says about the run, read without loading it: log, recipe, evaluations, and some of it in words."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vergence.data.structured import read_json, read_json_lines, read_yaml
+from vergence.errors import InputError
 from vergence.methods import METHODS
 
 Record = Mapping[str, Any]
@@ -17,30 +18,23 @@ def read_records(path: Path | str) -> list[dict[str, Any]]:
     A run that was resumed from an earlier step repeats steps: the later line of one step and kind counts.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+        found = read_json_lines(path)
+    except InputError:
         return []
     records: dict[Any, dict[str, Any]] = {}
-    for number, line in enumerate(lines):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            event = record.get("kind") == "event" or "step" not in record
-            key = ("event", number) if event else (record.get("kind"), record["step"])
-            records.pop(key, None)  # a repeated step moves to its later place
-            records[key] = record
+    for number, record in enumerate(found):
+        event = record.get("kind") == "event" or "step" not in record
+        key = ("event", number) if event else (str(record.get("kind")), str(record["step"]))
+        records.pop(key, None)  # a repeated step moves to its later place
+        records[key] = record
     return list(records.values())
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:
     """The resolved recipe as plain values; empty where it is absent or broken."""
-    import yaml
-
     try:
-        value = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        value = read_yaml(folder / "recipe.yaml")
+    except InputError:
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -50,8 +44,8 @@ def read_evaluations(folder: Path) -> list[dict[str, Any]]:
     found = []
     for path in sorted((folder / "evaluation").glob("*.json")):
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            value = read_json(path, finite=False)
+        except InputError:
             continue
         if isinstance(value, dict) and isinstance(value.get("rows"), list):
             found.append(value)

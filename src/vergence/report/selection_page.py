@@ -1,6 +1,5 @@
 """The page of a selection: chosen frames in order, why each of them, a map of all frames, their coverage."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ import vergence
 from vergence.data.atomic import write_text
 from vergence.data.images import open_image
 from vergence.data.manifest import Manifest
+from vergence.data.structured import Entry, read_json
 from vergence.engine.inputs import evenly_spaced
 from vergence.engine.select_features import open_features
 from vergence.errors import InputError
@@ -88,8 +88,8 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], Manifest, NDArray[np.bool_]]:
+    selection = Entry("", read_json(folder / "selection.json", remedy="run vergence select again")).mapping()
     try:
-        selection = json.loads((folder / "selection.json").read_text(encoding="utf-8"))
         allowed = np.load(folder / "allowed.npy")
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} holds no whole selection ({error}); run vergence select again.") from error

@@ -100,7 +100,7 @@ def test_colours_instead_of_ids(manifest: Manifest) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "cannot be read as JSON"),
+        ("{", "is no JSON (line 1, column 2"),
         ("[]", "is no list of classes"),
         ('{"classes": [{"name": "a", "color": "blue"}]}', "colour 'blue' is not of the form #rrggbb"),
         ('{"classes": [{"id": 300, "name": "a"}]}', "id 300"),
@@ -223,7 +223,7 @@ def test_broken_label_maps(manifest: Manifest, old: str, new: str, said: str) ->
     path.write_text(path.read_text().replace(old, new))
     assert said in complaint(manifest, path.parent)
     path.unlink()
-    assert "labelmap.txt is missing" in complaint(manifest, path.parent)
+    assert "labelmap.txt does not exist" in complaint(manifest, path.parent)
 
 
 def test_cvat_masks_of_one_channel(manifest: Manifest) -> None:

@@ -104,7 +104,7 @@ def test_classes_of_mapillary_come_from_its_configuration(tmp_path, put):
     (tmp_path / "config.json").write_text(json.dumps({"labels": labels}))
     assert label_space(mapillary(tmp_path)[0].label_space).classes == ("Road",)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(InputError, match=r"config\.json cannot be read as JSON"):
+    with pytest.raises(InputError, match=r"config\.json is no JSON"):
         mapillary(tmp_path)
 
 

@@ -22,6 +22,7 @@ from vergence.data.atomic import write_text
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LabelSpace
 from vergence.data.pictures import open_picture
+from vergence.data.structured import read_lines
 from vergence.errors import InputError
 
 LABEL_MAP = "labelmap.txt"
@@ -85,12 +86,7 @@ def read(folder: Path, problems: Problems, known: LabelSpace | None = None) -> A
 
 def _read_label_map(path: Path) -> tuple[list[str], list[Colour]]:
     """Names and colours; a line is NAME:R,G,B:PARTS:ACTIONS."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; it says which colour is which class, export it again.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); export it again.") from error
+    lines = read_lines(path, "export it again: it says which colour is which class")
     names: list[str] = []
     colours: list[Colour] = []
     for line in (line.strip() for line in lines):

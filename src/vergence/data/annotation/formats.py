@@ -1,7 +1,6 @@
 """What every format of annotators has in common: what is written of a frame, what is read of one, what went wrong."""
 
 import contextlib
-import json
 import shutil
 import tempfile
 import zipfile
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.annotation.classes import Colour
+from vergence.data.structured import read_json
 from vergence.errors import InputError
 
 Label = NDArray[np.uint8]
@@ -103,11 +103,10 @@ def check_size(mask: NDArray[np.generic], size: tuple[int, int], what: str) -> N
 
 
 def json_files(source: Path) -> Iterator[tuple[Path, Any]]:
-    """The readable JSON files of a set of annotations (or the one that it is) with their contents."""
+    """The JSON files of a set of annotations (or the one that it is) with their contents; InputError where broken."""
     places = [source] if source.is_file() else sorted([*source.glob("*.json"), *source.glob("annotations/*.json")])
     for path in places:
-        with contextlib.suppress(OSError, ValueError):
-            yield path, json.loads(path.read_text(encoding="utf-8"))
+        yield path, read_json(path, "annotations", "export it again, or take it away", finite=False)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from vergence.data.annotation.formats import Annotations, Label, Problems, check
 from vergence.data.annotation.label_studio_tasks import CONFIG, frame_of, place_of
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.pictures import open_picture
+from vergence.data.structured import read_xml
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -77,7 +77,7 @@ def _controls(source: Path, tasks: Sequence[dict[str, Any]]) -> set[str]:
     results = [region for task in tasks for one in task.get("annotations") or [] for region in one.get("result") or []]
     names = {str(region.get("from_name")) for region in results if region.get("type") == "brushlabels"}
     if (source / CONFIG).is_file():
-        names |= {str(node.get("name")) for node in ElementTree.parse(source / CONFIG).iter("BrushLabels")}
+        names |= {str(node.get("name")) for node in read_xml(source / CONFIG).iter("BrushLabels")}
     return names or {"tag"}
 
 

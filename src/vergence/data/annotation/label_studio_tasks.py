@@ -1,7 +1,6 @@
 """Tasks of Label Studio: which image each is of, its classes, its brush masks."""
 
 import re
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,6 +11,7 @@ from vergence.data.annotation import brush
 from vergence.data.annotation.classes import Colour, parse_colour, voc_colour
 from vergence.data.annotation.formats import Annotations, Label, Problems
 from vergence.data.batch import IGNORED_LABEL
+from vergence.data.structured import read_xml
 from vergence.errors import InputError
 
 CONFIG = "label_config.xml"
@@ -29,10 +29,8 @@ def read_config(path: Path) -> tuple[list[str], list[Colour]]:
     """Names and colours of a label configuration, none where there is none."""
     if not path.is_file():
         return [], []
-    try:
-        labels = [node for node in ElementTree.parse(path).iter("Label") if node.get("value")]
-    except (ElementTree.ParseError, OSError) as error:
-        raise InputError(f"{path} cannot be read ({error}); copy it again from the export or the project.") from error
+    root = read_xml(path, remedy="copy it again from the export or the project")
+    labels = [node for node in root.iter("Label") if node.get("value")]
     names = [str(node.get("value")) for node in labels]
     return names, [
         parse_colour(node.get("background", "")) or voc_colour(number) for number, node in enumerate(labels, start=1)

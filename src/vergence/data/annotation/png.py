@@ -28,6 +28,7 @@ from vergence.data.batch import IGNORED_LABEL
 from vergence.data.label_files import read_label_space
 from vergence.data.labels import LabelSpace, label_space
 from vergence.data.pictures import open_picture
+from vergence.data.structured import read_structured
 from vergence.errors import InputError
 
 CLASSES = "classes.json"
@@ -89,7 +90,7 @@ def read(folder: Path, problems: Problems, known: LabelSpace | None = None) -> A
 def _read_classes(path: Path) -> _Classes:
     """The classes of a file, ours or one that people wrote; InputError as of ``read_label_space``."""
     space = read_label_space(path)
-    text = json.loads(path.read_text(encoding="utf-8"))
+    text = read_structured(path)
     entries = (text.get("classes") or text.get("labels")) if isinstance(text, dict) else text
     listed = entries if isinstance(entries, list) else []
     given = text.get("ignore") if isinstance(text, dict) else None

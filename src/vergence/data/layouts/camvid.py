@@ -13,6 +13,7 @@ from vergence.data.layouts.files import image_size, list_files, require_folder, 
 from vergence.data.layouts.intrinsics import UNKNOWN, Intrinsics, normalised, read_intrinsics
 from vergence.data.layouts.label_folders import space_of_folder
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_lines
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 
@@ -85,7 +86,7 @@ def _listed_pairs(root: Path, split: str) -> list[tuple[str, str]]:
     path = root / f"{split}.txt"
     if not path.is_file():
         return []
-    pairs = [["/".join(Path(word).parts[-2:]) for word in line.split()] for line in path.read_text().splitlines()]
+    pairs = [["/".join(Path(word).parts[-2:]) for word in line.split()] for line in read_lines(path)]
     pairs = [words for words in pairs if words]
     absent = [word for words in pairs for word in words if not (root / word).is_file()]
     if absent:

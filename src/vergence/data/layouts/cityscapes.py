@@ -1,7 +1,6 @@
 """Cityscapes: stills with labels, the 30-frame sequences around them, cameras, right images and disparity."""
 
 import dataclasses
-import json
 import logging
 import math
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import image_size, list_files, list_folders, require_folder
 from vergence.data.layouts.intrinsics import Intrinsics, normalised
 from vergence.data.manifest import Manifest
+from vergence.data.structured import Entry, read_json
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 
@@ -186,13 +186,10 @@ def _camera(root: Path, part: str, city: str, snippet: list[Name]) -> Intrinsics
 
 def read_camera(path: Path) -> Intrinsics:
     """A Cityscapes camera file, for the 2048 x 1024 image; InputError where it is broken or lacks a key."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        fx, fy, cx, cy = (float(values["intrinsic"][key]) for key in ("fx", "fy", "u0", "v0"))
-        baseline = float(values["extrinsic"]["baseline"])
-        camera = Camera(fx, fy, cx, cy, MEANS.width, MEANS.height)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is no valid Cityscapes camera file ({type(error).__name__}: {error}); unpack it again."
-        ) from error
+    remedy = "unpack the cameras of Cityscapes again"
+    values = Entry(path, read_json(path, remedy=remedy), remedy=remedy)
+    fx, fy = (values["intrinsic"][key].number(above=0) for key in ("fx", "fy"))
+    cx, cy = (values["intrinsic"][key].number() for key in ("u0", "v0"))
+    baseline = values["extrinsic"]["baseline"].number()
+    camera = Camera(fx, fy, cx, cy, MEANS.width, MEANS.height)
     return normalised(camera, str(path), baseline=baseline if baseline > 0 else math.nan)

@@ -18,6 +18,7 @@ from vergence.data.layouts.maps import Sorted, sort_pictures
 from vergence.data.layouts.order import in_time
 from vergence.data.layouts.splits import assign_splits
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_numbers
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -265,14 +266,7 @@ def read_poses(path: Path, centre: NDArray[np.float64] | None = None) -> list[st
     ``centre`` (3,): where the camera in use sits in the frame of the one that the poses are of; default at its place.
     InputError where the file is no table of 12 finite numbers a line.
     """
-    try:
-        table = np.loadtxt(path, dtype=np.float64, ndmin=2)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as poses ({error}); write 12 numbers a line.") from error
-    if table.shape[1] != 12 or not np.isfinite(table).all():
-        raise InputError(
-            f"{path} must hold 12 finite numbers a line (3x4, row-major, camera to world), it has {table.shape[1]}."
-        )
+    table = read_numbers(path, 12, "write 3x4 numbers a line, row-major, camera to world")
     poses = table.reshape(-1, 3, 4)
     if centre is not None:
         poses[:, :, 3] += poses[:, :, :3] @ centre

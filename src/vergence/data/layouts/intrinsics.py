@@ -1,18 +1,19 @@
 """Pinhole cameras as small files: ``intrinsics.json`` and SC-Depth's ``cam.txt``."""
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vergence.data.frame_row import FrameRow
+from vergence.data.structured import read_json, read_numbers
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 
 REQUIRED = ("width", "height", "fx", "fy", "cx", "cy")
 ASPECT_TOLERANCE = 0.02
+_MATRIX = "it must hold a 3x3 camera matrix in pixels"
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,7 @@ def read_intrinsics(path: Path) -> Intrinsics:
     Raises:
         InputError: not JSON, keys missing, a value that is no finite number, an impossible camera.
     """
-    try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error}); write a JSON object with {_wanted()}.") from error
+    values = read_json(path, remedy=f"write a JSON object with {_wanted()}")
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold a JSON object with {_wanted()}.")
     missing = [key for key in REQUIRED if key not in values]
@@ -89,12 +87,9 @@ def read_intrinsics(path: Path) -> Intrinsics:
 
 def read_cam_txt(path: Path, width: int, height: int) -> Intrinsics:
     """Read SC-Depth's ``cam.txt``: a 3x3 matrix in pixels of the images beside it, which are width x height."""
-    try:
-        numbers = [float(word) for word in path.read_text(encoding="utf-8").replace(",", " ").split()]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}); it must hold a 3x3 camera matrix in pixels.") from error
+    numbers = [float(number) for number in read_numbers(path, None, _MATRIX).reshape(-1)]
     if len(numbers) < 9:
-        raise InputError(f"{path} holds {len(numbers)} numbers; it must hold a 3x3 camera matrix in pixels.")
+        raise InputError(f"{path} holds {len(numbers)} numbers; {_MATRIX}.")
     keys = {"fx": numbers[0], "fy": numbers[4], "cx": numbers[2], "cy": numbers[5], "width": width, "height": height}
     return normalised(_camera(keys, path), path.name)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.layouts.intrinsics import Intrinsics, normalised
+from vergence.data.structured import read_keyed_numbers
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 
@@ -51,21 +52,7 @@ def camera_x(projection: NDArray[np.float64]) -> float:
 
 def read_matrices(path: Path) -> dict[str, NDArray[np.float64]]:
     """The number lines of a KITTI calibration file (``KEY: numbers``); InputError where it cannot be read."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}); unpack the calibration of this day, or use "
-            "intrinsics='published'."
-        ) from error
-    found = {}
-    for line in lines:
-        key, _, text = line.partition(":")
-        try:
-            found[key.strip()] = np.array([float(word) for word in text.split()])
-        except ValueError:  # calib_time and the like
-            continue
-    return found
+    return read_keyed_numbers(path, "unpack the calibration of this day, or use intrinsics='published'")
 
 
 def read_raw_calibration(folder: Path, size: tuple[int, int]) -> RectifiedCameras:

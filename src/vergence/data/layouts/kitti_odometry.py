@@ -13,6 +13,7 @@ from vergence.data.layouts.files import image_size, list_files, list_folders, re
 from vergence.data.layouts.kitti_calibration import read_odometry_calibration
 from vergence.data.layouts.splits import split_in_time
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_numbers
 from vergence.errors import InputError
 
 DEFAULT_SPLITS = {**{f"{n:02d}": "train" for n in range(9)}, "09": "test", "10": "test"}
@@ -97,10 +98,7 @@ def _rate(path: Path) -> float:
     """Frames per second from ``times.txt``; KITTI's 10 where it is missing."""
     if not path.is_file():
         return 10.0
-    try:
-        steps = np.diff(np.loadtxt(path, dtype=np.float64, ndmin=1))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as times ({error}); write one number of seconds a line.") from error
+    steps = np.diff(read_numbers(path, 1, "write one number of seconds a line")[:, 0])
     step = float(np.median(steps)) if steps.size else 0.0
     if not step > 0:
         raise InputError(f"{path} must hold growing times in seconds, one a line; unpack it again or remove it.")

@@ -13,6 +13,7 @@ from vergence.data.layouts.files import image_size, list_files, list_folders, re
 from vergence.data.layouts.intrinsics import Intrinsics
 from vergence.data.layouts.kitti_calibration import PUBLISHED_BASELINE, published, read_raw_calibration
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_lines
 from vergence.errors import InputError
 
 FPS = 10.0
@@ -115,10 +116,7 @@ def _split_name(path: Path) -> str:
 
 def read_list(path: Path) -> Iterator[ListedFrame]:
     """Frames of a split list; InputError for a missing or empty file or a line that is not `drive frame side`."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); give a text file of `drive frame side` lines.") from error
+    lines = read_lines(path, "give a text file of `drive frame side` lines")
     if not any(line.strip() for line in lines):
         raise InputError(f"{path} is empty; it must hold one `drive frame side` line for each frame.")
     for number, line in enumerate(lines, start=1):

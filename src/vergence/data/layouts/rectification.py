@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from vergence.data.structured import read_json, read_opencv_matrices
 from vergence.errors import InputError
 
 Array = NDArray[np.float64]
@@ -41,25 +41,20 @@ def read_stereo_calibration(path: Path) -> StereoCalibration:
     In the latter, matrices are called KL, DL, KR, DR or M1, D1, M2, D2. InputError where one is missing or odd.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        given = json.loads(text)["camera-calibration"] if path.suffix == ".json" else _opencv_matrices(text)
+        given = read_json(path)["camera-calibration"] if path.suffix == ".json" else read_opencv_matrices(path)
         found = {}
         for name, shape in _SHAPES.items():
             values = np.array(given[name] if name in given else given[_YAML_NAMES[name]], dtype=np.float64).ravel()
             if name in ("DL", "DR"):
                 values = np.pad(values, (0, max(0, 5 - len(values))))[:5]
             found[name] = values.reshape(shape)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is no calibration of two cameras ({error!r}); unpack it again.") from error
     if not all(np.isfinite(values).all() for values in found.values()) or not np.linalg.norm(found["T"]) > 0:
         raise InputError(f"{path} has numbers that are not finite, or no distance between the cameras; correct it.")
     return StereoCalibration(**found)
-
-
-def _opencv_matrices(text: str) -> dict[str, list[float]]:
-    pattern = r"^(\w+):\s*!!opencv-matrix\b.*?data:\s*\[([^\]]*)\]"
-    found = re.findall(pattern, text, re.MULTILINE | re.DOTALL)
-    return {name: [float(word) for word in numbers.replace(",", " ").split()] for name, numbers in found}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from vergence.data.layouts.rectification import Rectification, StereoCalibration
 from vergence.data.layouts.splits import assign_splits
 from vergence.data.layouts.super_endoscopy import LEFT, RIGHT
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_json
 from vergence.data.video import VideoOptions, read_video
 from vergence.errors import InputError
 
@@ -134,7 +135,7 @@ def _row(name: str, number: int, position: int, record: dict[str, Any], place: P
 def _finished(place: Path, told: dict[str, Any]) -> dict[str, Any] | None:
     """The record of frames that were rectified before, in the same way; None if they were not."""
     try:
-        record = json.loads((place / RECORD).read_text(encoding="utf-8"))
+        record = read_json(place / RECORD)
         same = all(record[key] == value for key, value in told.items())
         whole = all((place / "right" / f"{number:06d}.jpg").is_file() for number in record["frames"])
     except (OSError, ValueError, KeyError, TypeError):

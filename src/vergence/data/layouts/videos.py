@@ -1,7 +1,6 @@
 """One or several video files as a manifest."""
 
 import dataclasses
-import json
 import logging
 from collections import Counter
 from pathlib import Path
@@ -11,6 +10,7 @@ from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files
 from vergence.data.layouts.intrinsics import UNKNOWN, read_intrinsics
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_json
 from vergence.data.video import VideoOptions, decode_video
 from vergence.errors import InputError
 
@@ -65,8 +65,8 @@ def video(
 def _speaks_of_a_camera(path: Path) -> bool:
     """Whether a JSON file beside a video means its camera: any other (a scan's findings, say) has no focal length."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except ValueError:
+        values = read_json(path) if path.is_file() else None
+    except InputError:
         return True  # a broken file is for read_intrinsics to complain about
     if isinstance(values, dict) and {"fx", "fy", "cx", "cy"} & values.keys():
         return True

@@ -5,6 +5,9 @@ encodings (UTF-8, with or without byte order mark, UTF-16 and UTF-32 with one), 
 the place in it and the remedy. Nothing else in the package parses such files (a test looks).
 """
 
+from pathlib import Path
+from typing import Any
+
 from vergence.data.structured.calibration import read_keyed_numbers, read_opencv_matrices
 from vergence.data.structured.json_text import parse_json, read_json, read_json_lines
 from vergence.data.structured.matlab import read_matrix
@@ -12,11 +15,18 @@ from vergence.data.structured.tables import read_csv, read_lines, read_numbers
 from vergence.data.structured.text import LIMITS, decoded, read_bytes, read_text
 from vergence.data.structured.values import Entry
 from vergence.data.structured.xml_text import read_xml
-from vergence.data.structured.yaml_text import parse_yaml, read_yaml
+from vergence.data.structured.yaml_text import check_yaml, parse_yaml, read_yaml
+
+
+def read_structured(path: Path, remedy: str = "correct it") -> Any:
+    """The value of a .json file, or of any other as YAML; InputError as of :func:`read_json`, :func:`read_yaml`."""
+    return read_json(path, remedy=remedy) if path.suffix.lower() == ".json" else read_yaml(path, remedy)
+
 
 __all__ = [
     "LIMITS",
     "Entry",
+    "check_yaml",
     "decoded",
     "parse_json",
     "parse_yaml",
@@ -29,6 +39,7 @@ __all__ = [
     "read_matrix",
     "read_numbers",
     "read_opencv_matrices",
+    "read_structured",
     "read_text",
     "read_xml",
     "read_yaml",

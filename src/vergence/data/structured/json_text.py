@@ -27,12 +27,12 @@ def parse_json(
 
     Args:
         source: names the file in messages.
-        finite: refuse NaN and Infinity, which are no JSON though many programs write them.
+        finite: refuse NaN, Infinity and whole numbers of more than 63 bits.
         depth: lists and objects within one another.
 
     Raises:
         InputError: no JSON (with line and column), a key twice in one object, nested too deep, a number that is not
-            finite or has more than 63 bits.
+
     """
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refused if finite else None)
@@ -96,6 +96,6 @@ def _check(value: Any, source: Path | str, remedy: str, finite: bool, depth: int
 def _check_numbers(values: Iterable[Any], source: Path | str, remedy: str, finite: bool) -> None:
     for value in values:
         if (finite and type(value) is float and not math.isfinite(value)) or (
-            type(value) is int and not -_LARGEST <= value < _LARGEST
+            finite and type(value) is int and not -_LARGEST <= value < _LARGEST
         ):
             raise InputError(f"{source} has a number that is too large to be used; {remedy}.")

@@ -17,6 +17,7 @@ from PIL import Image
 
 from vergence.data.atomic import write_text
 from vergence.data.manifest import FrameRow, Manifest, format_pose
+from vergence.data.structured import read_json, read_lines
 from vergence.data.toytown.options import MAX_FRAMES, STYLES, TownOptions, camera
 from vergence.data.toytown.render import render_street
 from vergence.errors import InputError
@@ -83,8 +84,8 @@ def write_toytown(
 
 def _read_stamp(folder: Path) -> dict | None:
     try:
-        return json.loads((folder / STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(folder / STAMP)
+    except InputError:
         return None
 
 
@@ -166,7 +167,7 @@ def _finish(folder: Path, options: TownOptions, streets: Mapping[str, int], fram
     splits = [split for split, count in streets.items() for _ in range(count)]
     rows = []
     for number, split in enumerate(splits):
-        for n, pose in enumerate(_poses(folder, number).read_text(encoding="utf-8").splitlines()):
+        for n, pose in enumerate(read_lines(_poses(folder, number))):
             stem = f"street{number:03d}_{n:05d}"
             rows.append(
                 FrameRow(
