@@ -62,7 +62,7 @@ def test_frames_that_were_not_read_are_not_needed(folder: Path) -> None:
 
 
 def test_no_selection(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no whole selection .*; run vergence select again"):
+    with pytest.raises(InputError, match=r"selection.json does not exist; run vergence select again"):
         write_selection_page(tmp_path)
     (folder / "digests.npy").unlink()
     with pytest.raises(InputError, match=r"holds no features .*; run vergence select with this --out first"):

@@ -211,7 +211,8 @@ def test_opencv_calibration(tmp_path):
     names = {"M1": CAMERAS.KL, "D1": CAMERAS.DL[:4], "M2": CAMERAS.KR, "D2": CAMERAS.DR, "R": CAMERAS.R, "T": CAMERAS.T}
     for name, values in names.items():
         numbers = ", ".join(f"{value:.9e}" for value in values.ravel())
-        text += f"{name}: !!opencv-matrix\n   rows: {len(values)}\n   cols: {values.size // len(values)}\n   dt: d\n   data: [ {numbers} ]\n"
+        cols = values.size // len(values)
+        text += f"{name}: !!opencv-matrix\n   rows: {len(values)}\n   cols: {cols}\n   dt: d\n   data: [ {numbers} ]\n"
     (tmp_path / "endoscope_calibration.yaml").write_text(text)
     found = read_stereo_calibration(tmp_path / "endoscope_calibration.yaml")
     for name in ("KL", "DL", "KR", "DR", "R", "T"):
