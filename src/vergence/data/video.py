@@ -17,8 +17,8 @@ from typing import Any
 
 from PIL import Image
 
-from vergence.data.video_times import FrameClock, VideoTimes, opened_video, reason, video_times
 from vergence.data.structured import read_json
+from vergence.data.video_times import FrameClock, VideoTimes, opened_video, reason, video_times
 from vergence.errors import InputError
 
 RECORD = "frames.json"

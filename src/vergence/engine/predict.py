@@ -15,7 +15,6 @@ import vergence
 from vergence.data.atomic import write_text
 from vergence.data.images import read_image
 from vergence.data.manifest import Manifest
-from vergence.data.structured import Entry, read_json
 from vergence.data.table import nearest
 from vergence.data.video_writer import write_video
 from vergence.engine.checkpoint import LoadedRun, load_run
