@@ -6,8 +6,7 @@ from typing import Any
 
 from vergence.data.label_space import LABEL_SPACES, LabelSpace
 from vergence.data.label_tables import Colour
-from vergence.data.structured import read_csv
-from vergence.data.structured import read_structured
+from vergence.data.structured import read_csv, read_structured
 from vergence.errors import InputError
 
 FILE_NAMES = ("classes.json", "classes.yaml", "classes.yml")

@@ -9,6 +9,7 @@ from typing import Any
 
 from vergence.data.atomic import write_text
 from vergence.data.digests import file_digest, text_digest
+from vergence.data.structured import read_json_lines
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.inputs import prefetched
 from vergence.engine.predict_sources import ManifestSource, NormalisedCamera, Source
@@ -111,16 +112,15 @@ class Journal:
 
 def _read(path: Path) -> Iterator[tuple[str, Entry]]:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+        found = read_json_lines(path)
+    except InputError:
         return
-    for line in lines:
+    for values in found:
         try:
-            values = json.loads(line)
             name, files = values["name"], values["files"]
             origin = Origin(*(str(values[key]) for key in ("made", "scale", "camera", "picture")))
             yield str(name), Entry(origin, {str(file): int(size) for file, size in files.items()})
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vergence.data.digests import file_digest, text_digest
+from vergence.data.structured import read_json
 from vergence.engine.export_frames import TrackerFiles
 from vergence.engine.inputs import evenly_spaced
 from vergence.engine.predict_classes import ClassFiles
@@ -141,8 +142,8 @@ def _record(out: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        record = read_json(path, finite=False)
+    except InputError:
         record = None
     if not isinstance(record, dict) or "run" not in record:
         raise InputError(f"{path} cannot be read as a record of predictions; give another folder, or --overwrite true.")
