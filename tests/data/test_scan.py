@@ -240,6 +240,29 @@ def test_frames_far_apart_are_not_a_video(tmp_path):
     assert "30 apart" in next(f.text for f in found.findings if f.kind == "gaps")
 
 
+def test_random_subset_of_a_video_is_no_video(tmp_path):
+    folder = film(tmp_path / "subset", travelling(14))
+    numbers = [82, 103, 256, 429, 743, 768, 816, 930, 1223, 1264, 1408, 1523, 1524, 1613]
+    for k, number in reversed(list(enumerate(numbers))):
+        (folder / f"{k:06d}.jpg").rename(folder / f"{number:06d}.jpg")
+    found = only(scan(folder))
+    assert found.verdict == "poor"
+    assert "only 1 of 13 frames" in next(f.text for f in found.findings if f.kind == "gaps")
+
+
+def test_positions_that_the_names_contradict_are_seen(tmp_path):
+    folder = film(tmp_path / "counted", travelling(20))
+    manifest = resolve_input(folder, split=False)
+    kept = [manifest[k] for k in (0, 2, 3, 7, 11, 12, 15, 19)]
+    rows = [type(row)(row.image, row.sequence, k) for k, row in enumerate(kept)]
+    found = only(scan(type(manifest)(rows, manifest.root)))
+    assert found.verdict == "poor"
+    assert "are none by their names (the first are 000000.jpg and 000002.jpg)" in next(
+        f.text for f in found.findings if f.kind == "gaps"
+    )
+    assert not only(scan(folder)).has("gaps")
+
+
 def test_few_frames(tmp_path):
     assert only(scan(film(tmp_path / "two", travelling(2)))).has("short")
     with pytest.raises(InputError, match="max_pairs"):
@@ -249,6 +272,7 @@ def test_few_frames(tmp_path):
 def test_tiny_frames_are_reported_without_motion(tmp_path):
     found = only(scan(film(tmp_path / "tiny", (frame.resize((1, 1)) for frame in travelling(5)))))
     assert (found.motion, found.static_share, found.pairs, found.step) == (None, None, 4, 1)
+    assert found.verdict == "poor", "of frames without motion nothing is known"
 
 
 def test_long_sequences_are_sampled_in_chunks():

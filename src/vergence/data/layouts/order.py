@@ -75,6 +75,19 @@ def positions(names: Sequence[str]) -> list[int]:
     return found if len(set(found)) == len(found) else list(range(len(names)))
 
 
+def follows_by_name(names: Sequence[str]) -> list[bool] | None:
+    """Whether each name is the next in time after the one before it in ``names`` (one fewer), or None."""
+    places: dict[str, tuple[str, int]] = {}
+    for clip, members in _clips(names).items():
+        numbers = [number for number, _ in members if number is not None]
+        steps = [b - a for a, b in itertools.pairwise(numbers)]
+        if len(numbers) < len(members) or any(step <= 0 for step in steps):
+            return None
+        counted = [0, *itertools.accumulate(steps_in_time(steps)[0])]
+        places.update({name: (clip, place) for (_, name), place in zip(members, counted, strict=True)})
+    return [places[a][0] == places[b][0] and places[b][1] - places[a][1] == 1 for a, b in itertools.pairwise(names)]
+
+
 def _some(clips: Sequence[str] | dict[str, list]) -> str:
     names = list(clips)
     return ", ".join(names[:4]) + (" ..." if names[4:] else "")

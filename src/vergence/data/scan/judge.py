@@ -1,5 +1,6 @@
 """From measures to findings: thresholds, and one sentence of what to do for each."""
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vergence.data.layouts.order import follows_by_name
 from vergence.data.scan.measure import Measures
 from vergence.data.scan.report import Finding, SequenceReport
 
@@ -96,12 +98,46 @@ def _length(measures: Measures, step: int) -> Iterator[Finding]:
             "problem",
             f"no two frames are neighbours (their numbers are {usual} apart); give the video at its full frame rate.",
         )
+    elif apart[1] < 0.5 * sum(apart.values()):
+        yield Finding(
+            "gaps",
+            "problem" if apart[1] < 0.25 * sum(apart.values()) else "advice",
+            f"only {apart[1]} of {sum(apart.values())} frames that follow one another are neighbours, as in a "
+            "random subset of a video; give the video at its full frame rate.",
+        )
     elif sum(apart.values()) > apart[1]:
         yield Finding(
             "gaps",
             "note",
             f"frames are missing at {sum(apart.values()) - apart[1]} place(s); frames across a gap are not paired.",
         )
+
+
+def _strangers(measures: Measures, step: int) -> Iterator[Finding]:
+    """Neighbours by their positions that cannot be, by their names or their size."""
+    if measures.pairs and all(math.isinf(pair.difference) for pair in measures.pairs):
+        row = measures.rows[0]
+        yield Finding(
+            "unmeasured",
+            "problem",
+            f"no motion can be measured in frames of {row.width}x{row.height} or of unlike sizes; give larger frames.",
+        )
+    paths = [Path(row.image) for row in measures.rows]
+    known = follows_by_name([path.name for path in paths]) if len({path.parent for path in paths}) == 1 else None
+    pairs = [(a, b) for a, b in itertools.pairwise(range(len(paths))) if _apart(measures, a, b) == 1]
+    odd = [(a, b) for a, b in pairs if known is not None and not known[a]]
+    if len(odd) > 0.25 * len(pairs):
+        first, second = (paths[k].name for k in odd[0])
+        yield Finding(
+            "gaps",
+            "problem",
+            f"{len(odd)} of {len(pairs)} neighbours are none by their names (the first are {first} and {second}); "
+            "correct the positions, or give the video at its full frame rate.",
+        )
+
+
+def _apart(measures: Measures, first: int, second: int) -> int:
+    return measures.rows[second].position - measures.rows[first].position
 
 
 def standing_runs(measures: Measures, shortest: int = 5) -> list[tuple[int, int]]:
@@ -141,7 +177,8 @@ def _speed(measures: Measures, step: int) -> Iterator[Finding]:
         yield Finding(
             "fast",
             "problem",
-            f"only {found:.0%} of the picture is found again in the next frame; give video at a higher frame rate.",
+            f"only {found:.0%} of the picture is found again in the next frame: these are no neighbours, "
+            "or the camera is too fast; give video at a higher frame rate.",
         )
     elif len(moved) and np.median(moved) > FAST:
         yield Finding(
@@ -261,6 +298,7 @@ def _picture(measures: Measures, step: int) -> Iterator[Finding]:
 
 _CHECKS: Sequence[Callable[[Measures, int], Iterator[Finding]]] = (
     _length,
+    _strangers,
     _standing,
     _speed,
     _turning,

@@ -22,7 +22,7 @@ class Finding:
 
     kind: str
     """static, slow, fast, rotation, cuts, exposure, duplicates, blur, short, gaps, borders, grey, sizes, unreadable,
-    cameras, mixed."""
+    unmeasured, cameras, mixed."""
     level: Level
     """"problem": do not train on it as it is; "advice": train better by following it; "note": good to know."""
     text: str
