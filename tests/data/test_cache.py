@@ -80,7 +80,14 @@ def test_other_resizing_is_another_entry(data, cache, tmp_path):
     assert len(entries(cache)) == 20
 
 
-DAMAGES = [lambda old: b"", lambda old: old[:-1], lambda old: old + b"x", lambda old: bytes(len(old))]
+DAMAGES = [
+    lambda old: b"",
+    lambda old: old[:-1],
+    lambda old: old + b"x",
+    lambda old: bytes(len(old)),
+    lambda old: old[:-1] + b"\x07",
+    lambda old: old[:4] + b"\x09" + old[5:],
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

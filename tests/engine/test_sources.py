@@ -1,5 +1,8 @@
 """What each role of a method draws from: labelled subsets, closed labels, estimated depth, labels that say nothing."""
 
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -163,3 +166,50 @@ class TestEstimates:
 def test_labels_of_the_world_are_read_as_they_are(tmp_path: Path) -> None:
     world(tmp_path / "w")
     assert (read_label(tmp_path / "w" / "label" / "0.png") == 1).all()
+
+
+class TestStale:
+    """Kept estimates follow what they were made from, and damaged ones are made again."""
+
+    def values(self, manifest: Manifest, port: str) -> list[float]:
+        found = with_estimates(manifest, port, (HEIGHT, WIDTH))
+        return [float(read_estimate(found.path(row, "estimate")).mean()) for row in range(len(found))]
+
+    def depth(self, path: Path, near: int) -> None:
+        depth = np.full((HEIGHT, WIDTH), 50, np.float32)
+        depth[:, :near] = 2
+        np.save(path, depth)
+
+    def test_truth_follows_its_depth_file(self, tmp_path: Path) -> None:
+        manifest = Manifest.read(world(tmp_path / "w", depth=False))
+        self.depth(tmp_path / "a.npy", WIDTH // 2)
+        self.depth(tmp_path / "b.npy", WIDTH // 4)
+        first, second = (manifest.changed(lambda row, n=name: replace(row, depth=str(tmp_path / n)))
+                         for name in ("a.npy", "b.npy"))  # fmt: skip
+        assert self.values(first, "truth")[0] == pytest.approx(0.5, abs=0.01)
+        assert self.values(second, "truth")[0] == pytest.approx(0.25, abs=0.01)
+        state = (tmp_path / "a.npy").stat()
+        self.depth(tmp_path / "a.npy", 3 * WIDTH // 4)  # of the same size, and given its old time
+        os.utime(tmp_path / "a.npy", ns=(state.st_atime_ns, state.st_mtime_ns))
+        assert self.values(first, "truth")[0] == pytest.approx(0.75, abs=0.01)
+
+    def test_a_depth_file_of_a_folder_that_changed(self, tmp_path: Path) -> None:
+        manifest, port = Manifest.read(world(tmp_path / "w", depth=False)), tmp_path / "port"
+        port.mkdir()
+        for row in range(len(manifest)):
+            self.depth(port / f"{manifest.path(row).stem}.npy", WIDTH // 2)
+        assert self.values(manifest, str(port))[0] == pytest.approx(0.5, abs=0.01)
+        self.depth(port / f"{manifest.path(0).stem}.npy", WIDTH // 4)
+        os.utime(port / f"{manifest.path(0).stem}.npy", ns=(1, 1))  # older than the newest
+        assert self.values(manifest, str(port))[0] == pytest.approx(0.25, abs=0.01)
+
+    @pytest.mark.parametrize("damage", [lambda old: b"", lambda old: old[:-5], lambda old: old[:60] + b"X" + old[61:]])
+    def test_a_damaged_estimate_is_made_again(self, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+        manifest = Manifest.read(world(tmp_path / "w", depth=False))
+        self.depth(tmp_path / "a.npy", WIDTH // 2)
+        manifest = manifest.changed(lambda row: replace(row, depth=str(tmp_path / "a.npy")))
+        file = with_estimates(manifest, "truth", (HEIGHT, WIDTH)).path(0, "estimate")
+        whole = file.read_bytes()
+        file.write_bytes(damage(whole))
+        with_estimates(manifest, "truth", (HEIGHT, WIDTH))
+        assert file.read_bytes() == whole

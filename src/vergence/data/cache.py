@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import struct
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.atomic import writing
+from vergence.data.digests import file_state
 from vergence.data.pictures import decoding
 from vergence.errors import InputError
 
-_MAGIC = b"VGF1"
-_HEADER = struct.Struct("<4sII4x")  # magic, stored width and height, padding to 16 bytes
+_MAGIC = b"VGF2"
+_HEADER = struct.Struct("<4sIII")  # magic, stored width and height, CRC-32 of the pixels and these two
 
 
 def default_cache_folder() -> Path:
@@ -30,7 +32,7 @@ class FrameCache:
 
     An entry's name is a hash of the source's path, size and time of change and of how it was resized, so a changed
     source or another size is another entry. Entries appear by renaming: any number of workers, processes and runs may
-    share a folder. A broken entry counts as absent. Delete the folder at any time.
+    share a folder. An entry that is broken, by its checksum too, counts as absent. Delete the folder at any time.
 
     Raises:
         InputError: the folder cannot be made or written, or is too small for what is announced.
@@ -49,11 +51,7 @@ class FrameCache:
 
     def key(self, path: Path, resizing: str) -> Path:
         """File of the entry of one source; InputError where the source is missing."""
-        try:
-            state = path.stat()
-        except OSError:
-            raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
-        text = f"{path}|{state.st_size}|{state.st_mtime_ns}|{self.width}x{self.height}|{resizing}|{decoding()}"
+        text = f"{file_state(path)}|{self.width}x{self.height}|{resizing}|{decoding()}"
         name = hashlib.sha1(text.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
         return self.folder / name[:2] / f"{name[2:]}.frame"
 
@@ -61,10 +59,10 @@ class FrameCache:
         """Read an entry into ``out`` (3, H, W); returns the source's stored (H, W), or None where there is none."""
         try:
             with entry.open("rb", buffering=0) as file:
-                magic, width, height = _HEADER.unpack(file.read(_HEADER.size))
+                magic, width, height, checksum = _HEADER.unpack(file.read(_HEADER.size))
                 if magic != _MAGIC or file.readinto(out.data.cast("B")) != out.nbytes or file.read(1):
                     return None
-                return int(height), int(width)
+                return (int(height), int(width)) if checksum == _checksum(out.data, width, height) else None
         except (OSError, struct.error):
             return None
 
@@ -72,8 +70,9 @@ class FrameCache:
         """Write an entry, frame (3, H, W), atomically."""
         try:
             with writing(entry) as temporary, temporary.open("wb") as file:
-                file.write(_HEADER.pack(_MAGIC, stored_size[1], stored_size[0]))
-                file.write(np.ascontiguousarray(frame).data)
+                pixels, (height, width) = np.ascontiguousarray(frame).data, stored_size
+                file.write(_HEADER.pack(_MAGIC, width, height, _checksum(pixels, width, height)))
+                file.write(pixels)
         except InputError as error:
             reason = getattr(error.__cause__, "strerror", None) or error
             raise InputError(f"the frame cache {self.folder} cannot be written ({reason}); {_REMEDY}") from error
@@ -87,6 +86,10 @@ class FrameCache:
         if missing >= free:
             sizes = f"needs {missing / 1e9:.1f} GB and {free / 1e9:.1f} GB are free"
             raise InputError(f"the frame cache {self.folder} {sizes}; {_REMEDY}")
+
+
+def _checksum(pixels: memoryview, width: int, height: int) -> int:
+    return zlib.crc32(pixels, zlib.crc32(struct.pack("<II", width, height)))
 
 
 _REMEDY = "free some space, name another folder in VERGENCE_CACHE, or turn the cache off with --frames.cache false."

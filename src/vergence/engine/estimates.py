@@ -6,18 +6,22 @@ A port is a text: a depth run's folder, a folder of depth files, "truth" (measur
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vergence.data.digests import file_state
 from vergence.data.estimate_files import write_estimate, write_sigmoid
 from vergence.data.frame_row import FrameRow
 from vergence.data.images import frame_depth, open_image, read_depth
 from vergence.data.manifest import Manifest
+from vergence.data.whole_png import is_whole_png
 from vergence.engine.checkpoint import load_run
+from vergence.engine.inputs import prefetched
 from vergence.engine.port_files import NamedFiles, digest, entry, is_run, port_cache
 from vergence.engine.port_runs import image_batches, weights_identity
 from vergence.errors import InputError
@@ -27,6 +31,8 @@ _log = logging.getLogger("vergence")
 Progress = Callable[[int, int], None]
 Estimator = Callable[[Manifest, list[int]], Iterator[tuple[int, NDArray[np.floating]]]]
 """Rows of a manifest to (row, inverse depth (h, w)), near is large."""
+Measured = Callable[[Manifest, int], str]
+"""A text that changes with the depth file of a row, and with what its values mean."""
 Write = Callable[[Path, NDArray[np.floating]], Path]
 _DEPTH_SUFFIXES = (".png", ".npy", ".npz")
 _ASPECT = 1.02
@@ -52,9 +58,9 @@ def with_estimates(
     """
     if all(row.estimate for row in manifest) and port == "manifest":
         return manifest
-    folder, estimator, write = _open_port(port, size, device)
-    files = [folder / f"{entry(manifest.path(index))}.png" for index in range(len(manifest))]
-    missing = [index for index, file in enumerate(files) if not file.is_file()]
+    folder, estimator, write, measured = _open_port(port, size, device)
+    files = [folder / f"{_entry(manifest, index, measured)}.png" for index in range(len(manifest))]
+    missing = [index for index, (_, whole) in enumerate(prefetched(is_whole_png, files)) if not whole]
     if missing:
         _log.info("estimating the depth of %d frames by %s", len(missing), port)
         for done, (index, inverse_depth) in enumerate(estimator(manifest, missing)):
@@ -66,30 +72,36 @@ def with_estimates(
     return manifest.changed(lambda row: _named(row, names))
 
 
+def _entry(manifest: Manifest, index: int, measured: Measured | None) -> str:
+    """Name of one frame's estimate: of the picture, and of the depth file where one is what it is made from."""
+    name = entry(manifest.path(index))
+    return name if measured is None else digest(f"{name}|{measured(manifest, index)}")
+
+
 def _named(row: FrameRow, names: dict[str, str]) -> FrameRow:
     return replace(row, estimate=names[row.image]) if row.image in names else row
 
 
-def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Estimator, Write]:
-    """Where a port's estimates are kept, what makes them, and what writes them."""
+def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Estimator, Write, Measured | None]:
+    """Where a port's estimates are kept, what makes them, what writes them, and which depth file they are made from."""
     home = port_cache("estimates")
     kind, _, name = port.partition(":")
     if port == "truth":
-        return home / "truth", _truth, write_estimate
+        return home / "truth", _truth, write_estimate, _truth_file
     if kind in ("hf", "onnx", "onnx-depth") and name:
         from vergence.engine.foreign_depth import open_model
 
         identity, estimator = open_model(kind, name, size, device)
-        return home / digest(identity), estimator, write_estimate
+        return home / digest(identity), estimator, write_estimate, None
     path = Path(port).expanduser()
     if is_run(path):
         identity = f"run, sigmoid|{weights_identity(path)}"
-        return home / digest(identity), lambda manifest, rows: _by_run(path, manifest, rows, device), write_sigmoid
+        estimator = lambda manifest, rows: _by_run(path, manifest, rows, device)  # noqa: E731
+        return home / digest(identity), estimator, write_sigmoid, None
     if path.is_dir():
         found = _depth_files(path)
-        latest = max(file.stat().st_mtime_ns for file in found.files.values())
-        identity = f"files|{path.absolute()}|{len(found.files)}|{latest}"
-        return home / digest(identity), lambda manifest, rows: _from_files(found, manifest, rows), write_estimate
+        identity = f"files|{path.absolute()}"
+        return home / digest(identity), partial(_from_files, found), write_estimate, partial(_file_state, found)
     raise InputError(
         f"{port!r} is no depth port: give a depth run, a folder of depth files, truth, hf:MODEL or onnx:FILE."
     )
@@ -131,14 +143,7 @@ def _depth_files(folder: Path) -> NamedFiles:
 def _from_files(found: NamedFiles, manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, NDArray[np.floating]]]:
     """Depth files that end like the image's path: the longest common ending decides, and must be the only one."""
     for index in rows:
-        image = manifest.path(index)
-        names = found.of(image)
-        if len(names) != 1:
-            raise InputError(
-                f"{found.folder} has {'no' if not names else 'more than one'} depth file for {image}; name it as the "
-                f"image, such as {image.stem}.png."
-            )
-        file = found.files[names[0]]
+        image, file = manifest.path(index), _depth_file(found, manifest.path(index))
         depth = read_depth(file)
         opened = open_image(image)
         change = (depth.shape[1] / depth.shape[0]) / (opened.width / opened.height)
@@ -148,6 +153,30 @@ def _from_files(found: NamedFiles, manifest: Manifest, rows: list[int]) -> Itera
                 "give depth of the same picture, whole and of the same aspect."
             )
         yield index, _inverse(depth)
+
+
+def _depth_file(found: NamedFiles, image: Path) -> Path:
+    names = found.of(image)
+    if len(names) != 1:
+        raise InputError(
+            f"{found.folder} has {'no' if not names else 'more than one'} depth file for {image}; name it as the "
+            f"image, such as {image.stem}.png."
+        )
+    return found.files[names[0]]
+
+
+def _file_state(found: NamedFiles, manifest: Manifest, index: int) -> str:
+    names = found.of(manifest.path(index))
+    return file_state(found.files[names[0]]) if len(names) == 1 else ""  # the estimator says what is wrong
+
+
+def _truth_file(manifest: Manifest, index: int) -> str:
+    """The measured depth of a row: its file, and the columns that say what its values mean."""
+    row = manifest[index]
+    file = next((name for name in ("depth", "disparity") if getattr(row, name)), None)
+    meaning = [(one.name, getattr(row, one.name)) for one in fields(row) if one.name.startswith(("depth_", "dispar"))]
+    camera = (row.fx, row.cx, row.stereo_cx, row.baseline) if file == "disparity" else ()
+    return f"{file_state(manifest.path(index, file)) if file else ''}|{meaning}|{camera}"
 
 
 def _inverse(depth: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from vergence.data.label_corruption import LabelCorruption
 from vergence.data.label_space import LabelSpace
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.pseudo_label_files import read_pseudo_label
+from vergence.data.whole_png import is_whole_png
 from vergence.engine.checkpoint import LoadedRun, load_run
 from vergence.engine.inputs import prefetched
 from vergence.engine.port_files import digest, entry, port_cache
@@ -57,7 +58,8 @@ def predicted_labels(
     """What a segmentation run says of each picture, as whole."""
     home = port_cache("pseudo_labels") / digest(f"run|{weights_identity(path)}|{size}")
     names = {one.image: entry(one.image) for one in wanted}
-    missing = [image for image, name in names.items() if not (home / "labels" / f"{name}.png").is_file()]
+    kept = prefetched(lambda name: _is_kept(home, name), names.values())
+    missing = [image for image, (_, whole) in zip(names, kept, strict=True) if not whole]
     run = load_run(path, device)
     space = run.method.label_space
     if "segmentation" not in run.method.tasks or space is None:
@@ -72,6 +74,11 @@ def _kept(home: Path, name: str, space: LabelSpace, sure: bool = True) -> Found:
     """Where the labels of one picture are kept."""
     confidence = home / "confidence" / f"{name}.png" if sure else None
     return Found(home / "labels" / f"{name}.png", confidence, space.text())
+
+
+def _is_kept(home: Path, name: str, sure: bool = True) -> bool:
+    """Whether labels, and confidence where it is kept, are there and undamaged."""
+    return all(is_whole_png(home / kind / f"{name}.png") for kind in (["labels", "confidence"] if sure else ["labels"]))
 
 
 @torch.no_grad()
@@ -136,7 +143,7 @@ def corrupted_labels(
         space, sure = source.trained(), "" if labels.confidence is None else entry(labels.confidence)
         name = digest(f"{entry(labels.label)}|{sure}|{one.key}|{labels.space}")
         copy = _kept(home, name, space, labels.confidence is not None)
-        if not copy.label.is_file():
+        if not _is_kept(home, name, labels.confidence is not None):
             picture = open_image(one.image)
             own = (picture.height, picture.width)
             ids, confidence = read_pseudo_label(labels.label, labels.confidence, own, source)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from vergence.data.cache import default_cache_folder
-from vergence.errors import InputError
+from vergence.data.digests import file_state
 
 
 def port_cache(kind: str) -> Path:
@@ -20,16 +20,7 @@ def digest(text: str) -> str:
 
 def entry(path: Path) -> str:
     """Name of what was made of one file: another file, or a changed one, has another; InputError if it is missing."""
-    return digest(state_of(path))
-
-
-def state_of(path: Path) -> str:
-    """A text that changes with a file's place, size or time of change; InputError if it is missing."""
-    try:
-        state = path.stat()
-    except OSError:
-        raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
-    return f"{path}|{state.st_size}|{state.st_mtime_ns}"
+    return digest(file_state(path))
 
 
 def is_run(path: Path) -> bool:

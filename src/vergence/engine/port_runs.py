@@ -6,17 +6,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vergence.data.digests import file_digest
 from vergence.data.images import open_image
 from vergence.engine.checkpoint import LoadedRun, find_checkpoint
 from vergence.engine.inputs import on_device, prefetched, to_network
-from vergence.engine.port_files import state_of
 
 _BATCH = 8
 
 
 def weights_identity(path: Path) -> str:
     """A text that changes with the weights of a run; InputError where there is none."""
-    return state_of((find_checkpoint(path) / "model.safetensors").absolute())
+    files = [find_checkpoint(path) / name for name in ("model.safetensors", "config.json")]
+    return "|".join(file_digest(file) for file in files if file.is_file())
 
 
 def image_batches(run: LoadedRun, images: Sequence[Path]) -> Iterator[tuple[list[int], list[tuple[int, int]], Tensor]]:
