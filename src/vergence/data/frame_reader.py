@@ -17,6 +17,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.images import frame_depth, open_image, read_label
 from vergence.data.inverse_depth import INVALID, from_metres, from_sigmoid
 from vergence.data.labels import label_mapping, label_space
+from vergence.data.lenses import straight_image, straight_label
 from vergence.data.manifest import Manifest
 from vergence.data.pseudo_label_files import read_pseudo_label
 from vergence.data.transforms import Placement
@@ -54,8 +55,11 @@ class FrameReader:
         if self.cache is None:
             return
         cache = self.cache
-        used = (path for path in dict.fromkeys(path for row in rows for path in self.paths(row)) if path is not None)
-        cache.check_space((cache.key(path, self._resizing) for path in used), 2 * len(self.manifest.rows))
+        used = {
+            path: self._lens_row(row, k) for row in rows for k, path in enumerate(self.paths(row)) if path is not None
+        }
+        entries = (cache.key(path, self._form(row)) for path, row in used.items())
+        cache.check_space(entries, 2 * len(self.manifest.rows))
 
     def frames(self, row: int, paths: list[Path | None]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         """Frames (F, 3, H, W) at working size, missing ones filled with the target, and the stored (H, W)."""
@@ -65,7 +69,7 @@ class FrameReader:
             if path is None:
                 frames[k] = frames[0]
                 continue
-            size = self._read_frame(path, frames[k])
+            size = self._read_frame(path, frames[k], self._lens_row(row, k))
             if k == 0:
                 stored_size = size
                 self._check_size(row, path, size)
@@ -84,14 +88,24 @@ class FrameReader:
                 "make the manifest again, with the intrinsics of this size."
             )
 
-    def _read_frame(self, path: Path, out: NDArray[np.uint8]) -> tuple[int, int]:
+    def _lens_row(self, row: int, place: int) -> FrameRow:
+        """The row whose lens took a frame of a sample; stereo partners have none."""
+        offset = 0 if place == 0 else self.options.offsets[place - 1]
+        neighbour = self.manifest.neighbour(row, offset) if isinstance(offset, int) else None
+        return self.manifest[row if neighbour is None else neighbour]
+
+    def _form(self, row: FrameRow) -> str:
+        """How a stored frame of this row becomes a cached one, beside its size."""
+        return f"{self._resizing}|{row.lens}|{(row.fx, row.fy, row.cx, row.cy)}" if row.lens else self._resizing
+
+    def _read_frame(self, path: Path, out: NDArray[np.uint8], row: FrameRow) -> tuple[int, int]:
         entry = None
         if self.cache is not None:
-            entry = self.cache.key(path, self._resizing)
+            entry = self.cache.key(path, self._form(row))
             stored_size = self.cache.load(entry, out)
             if stored_size is not None:
                 return stored_size
-        image = open_image(path)
+        image = straight_image(row, open_image(path))
         stored_size = (image.height, image.width)
         out[:] = self.placement(stored_size).image(image, self.options.resampling).transpose(2, 0, 1)
         if self.cache is not None and entry is not None:
@@ -115,7 +129,7 @@ class FrameReader:
         source = said.label_space or target
         space = label_space(source) if source else None
         size = (placement.stored_height, placement.stored_width)
-        ids = placement.label(read_label(self.manifest.path(row, "label"), size, space))
+        ids = placement.label(straight_label(said, read_label(self.manifest.path(row, "label"), size, space)))
         return torch.from_numpy(label_mapping(source, target)[ids] if target else ids)
 
     def pseudo_label(self, row: int, paths: list[Path | None], placement: Placement) -> tuple[Tensor, Tensor]:

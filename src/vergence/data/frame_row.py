@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
+from vergence.geometry.distortion import parse_lens
 
 PATH_COLUMNS = (
     *("image", "stereo", "label", "depth", "disparity", "estimate"),
@@ -69,6 +70,10 @@ class FrameRow:
     stereo_confidence: str = ""
     depth_scale: float = math.nan
     """Value in an integer file of ``depth`` that is one metre (value / scale = metres); NaN: as its suffix implies."""
+    lens: str = ""
+    """Where the lens bends: model, normalised fx fy cx cy of the stored picture, coefficients
+    (:func:`vergence.geometry.distortion.lens_text`). ``fx`` ... ``cy`` are then those of the straightened frame;
+    ``label``, ``depth`` are of the stored picture, what networks make (``estimate``, ``pseudo_label``) is not."""
 
     @property
     def intrinsics_known(self) -> bool:
@@ -88,7 +93,7 @@ def format_pose(matrix: NDArray[np.floating]) -> str:
 
 PSEUDO_COLUMNS = ("pseudo_label", "pseudo_label_space", "confidence", "stereo_pseudo_label", "stereo_confidence")
 """What a label port fills."""
-LATER_COLUMNS = ("depth_unit", *PSEUDO_COLUMNS, "depth_scale")
+LATER_COLUMNS = ("lens", "depth_unit", *PSEUDO_COLUMNS, "depth_scale")
 """Columns that manifests of earlier versions lack: empty, they change no digest."""
 COLUMNS = tuple(field.name for field in dataclasses.fields(FrameRow))
 TYPES: dict[str, type] = {field.name: field.type for field in dataclasses.fields(FrameRow)}  # type: ignore[misc]
@@ -98,7 +103,7 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
     seen: set[str] = set()  # of their text: NaN is not equal to itself
     for row in rows:
         where = f"{name}, frame {row.image!r}"
-        numbers = str((row.fx, row.fy, row.cx, row.cy, row.stereo_cx, row.baseline))
+        numbers = str((row.fx, row.fy, row.cx, row.cy, row.stereo_cx, row.baseline, row.lens))
         if not row.image:
             given = row.label or row.depth or row.disparity or "its row"
             raise InputError(f"{name}: {given} has no image; name the image of each frame in the column 'image'.")
@@ -118,8 +123,15 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
             raise InputError(
                 f"{where}: size {row.width}x{row.height} makes no sense; give both, or 0 and 0 where it is unknown."
             )
+        if row.lens and (row.stereo or row.disparity):
+            raise InputError(
+                f"{where}: a stereo pair must be rectified, and this one has a lens that bends; rectify both pictures "
+                "and take the distortion out of the intrinsics."
+            )
         if numbers not in seen:
             _check_numbers(row, where)
+            if row.lens:
+                _check_lens(row, where)
             seen.add(numbers)
 
 
@@ -139,6 +151,18 @@ def _check_numbers(row: FrameRow, where: str) -> None:
             ) from error
     if not math.isnan(row.baseline) and not 0 < abs(row.baseline) < 100:
         raise InputError(f"{where}: baseline {row.baseline:g} is impossible; give metres, not 0, or leave it empty.")
+
+
+def _check_lens(row: FrameRow, where: str) -> None:
+    try:
+        parse_lens(row.lens)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    if not row.intrinsics_known:
+        raise InputError(
+            f"{where}: a lens needs fx, fy, cx, cy of the straightened frame; vergence index writes both from an "
+            "intrinsics.json with distortion."
+        )
 
 
 def _is_pose(text: str) -> bool:

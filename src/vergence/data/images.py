@@ -17,6 +17,7 @@ from vergence.data.deep_png import has_deep_channels, read_first_channel
 from vergence.data.depth_files import METRES_FACTOR
 from vergence.data.frame_row import DEPTH_UNITS, FrameRow
 from vergence.data.label_space import LabelSpace
+from vergence.data.lenses import straight_depth, straight_image
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import open_picture
 from vergence.data.structured import read_matrix
@@ -40,6 +41,11 @@ def open_image(path: Path | str, draft_width: int = 0) -> Image.Image:
     if "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")
+
+
+def open_frame(manifest: Manifest, index: int) -> Image.Image:
+    """The image of a manifest's row as its pinhole camera sees it, RGB; InputError as in :func:`open_image`."""
+    return straight_image(manifest[index], open_image(manifest.path(index)))
 
 
 def read_image(path: Path | str) -> NDArray[np.uint8]:
@@ -163,7 +169,7 @@ def frame_depth(manifest: Manifest, index: int) -> NDArray[np.float32] | None:
     """Measured depth of a manifest's row at the file's own size, from ``depth`` or else ``disparity``, or None."""
     row = manifest[index]
     if row.depth:
-        return read_depth(manifest.path(index, "depth"), row.depth_unit, row.depth_scale)
+        return straight_depth(row, read_depth(manifest.path(index, "depth"), row.depth_unit, row.depth_scale))
     if row.disparity:
         return read_disparity_as_depth(manifest.path(index, "disparity"), row)
     return None

@@ -18,6 +18,7 @@ from vergence.data.digests import file_state
 from vergence.data.estimate_files import write_estimate, write_sigmoid
 from vergence.data.frame_row import FrameRow
 from vergence.data.images import frame_depth, open_image, read_depth
+from vergence.data.lenses import lens_mark
 from vergence.data.manifest import Manifest
 from vergence.data.whole_png import is_whole_png
 from vergence.engine.checkpoint import load_run
@@ -68,13 +69,13 @@ def with_estimates(
             write(files[index], inverse_depth)
             if progress is not None:
                 progress(done + 1, len(missing))
-    names = {row.image: str(file) for row, file in zip(manifest, files, strict=True)}
-    return manifest.changed(lambda row: _named(row, names))
+    made = {row.image: str(file) for row, file in zip(manifest, files, strict=True)}
+    return manifest.changed(lambda row: _named(row, made))
 
 
 def _entry(manifest: Manifest, index: int, measured: Measured | None) -> str:
     """Name of one frame's estimate: of the picture, and of the depth file where one is what it is made from."""
-    name = entry(manifest.path(index))
+    name = f"{entry(manifest.path(index))}{lens_mark(manifest[index])}"
     return name if measured is None else digest(f"{name}|{measured(manifest, index)}")
 
 
@@ -124,7 +125,7 @@ def _by_run(path: Path, manifest: Manifest, rows: list[int], device: str) -> Ite
     run = load_run(path, device)
     if "depth" not in run.method.tasks:
         raise InputError(f"{path} predicts no depth; name a depth run as depth port.")
-    for places, _, images in image_batches(run, [manifest.path(row) for row in rows]):
+    for places, _, images in image_batches(run, [(manifest.path(row), manifest[row]) for row in rows]):
         maps = run.method.predict(images)["disparity"][:, 0].cpu().numpy()
         yield from ((rows[place], found) for place, found in zip(places, maps, strict=True))
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from vergence.data.images import open_image
+from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.transforms import resize_lanczos
 from vergence.engine.inputs import prefetched
@@ -61,7 +61,7 @@ def open_model(kind: str, name: str, size: tuple[int, int], device: str = "cpu")
     def estimate(manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, Maps]]:
         predict, most = opened()
         waiting: list[tuple[int, Image.Image]] = []
-        for row, picture in prefetched(lambda row: open_image(manifest.path(row)), rows):
+        for row, picture in prefetched(lambda row: open_frame(manifest, row), rows):
             if waiting and (len(waiting) == most or waiting[0][1].size != picture.size):
                 yield from _predicted(predict, waiting)
                 waiting = []

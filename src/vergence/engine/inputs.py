@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.images import frame_depth, open_image, read_label
+from vergence.data.images import frame_depth, open_frame, read_label
 from vergence.data.labels import LabelSpace, label_mapping, label_space
+from vergence.data.lenses import straight_label
 from vergence.data.manifest import Manifest
 from vergence.data.transforms import Placement, resize_image
 from vergence.errors import InputError
@@ -44,7 +45,7 @@ def to_network(image: Image.Image, options: FrameOptions) -> Tensor:
 
 def working_image(manifest: Manifest, index: int, options: FrameOptions) -> Tensor:
     """The image of a row at network size, (3, h, w) uint8; InputError where it cannot be read."""
-    return to_network(open_image(manifest.path(index)), options)
+    return to_network(open_frame(manifest, index), options)
 
 
 def on_device(images: Sequence[Tensor], device: torch.device) -> Tensor:
@@ -88,7 +89,7 @@ def ground_truth_label(manifest: Manifest, index: int, space: LabelSpace) -> NDA
             f"label {path} is {width}x{height}, but its image is {row.width}x{row.height}; give a label of the image's "
             "size, or of its aspect."
         )
-    return label_mapping(source.text(), space.text())[label]
+    return label_mapping(source.text(), space.text())[straight_label(row, label)]
 
 
 def resize_label(label: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

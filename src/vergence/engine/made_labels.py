@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.depth_files import write_picture
+from vergence.data.frame_row import FrameRow
 from vergence.data.images import open_image
 from vergence.data.label_corruption import LabelCorruption
 from vergence.data.label_space import LabelSpace
 from vergence.data.labels import label_mapping, label_space
+from vergence.data.lenses import lens_mark
 from vergence.data.pseudo_label_files import read_pseudo_label
 from vergence.data.whole_png import is_whole_png
 from vergence.engine.checkpoint import LoadedRun, load_run
@@ -41,6 +43,8 @@ class Wanted:
     """Whether it is the partner of the row's image."""
     key: str
     """Name of the frame, the same wherever the data lie."""
+    said: FrameRow = field(compare=False)
+    """The row."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ def predicted_labels(
 ) -> dict[Wanted, Found]:
     """What a segmentation run says of each picture, as whole."""
     home = port_cache("pseudo_labels") / digest(f"run|{weights_identity(path)}|{size}")
-    names = {one.image: entry(one.image) for one in wanted}
+    names = {one.image: f"{entry(one.image)}{lens_mark(one.said)}" for one in wanted}
+    rows = {one.image: one.said for one in wanted}
     kept = prefetched(lambda name: _is_kept(home, name), names.values())
     missing = [image for image, (_, whole) in zip(names, kept, strict=True) if not whole]
     run = load_run(path, device)
@@ -66,7 +71,15 @@ def predicted_labels(
         raise InputError(f"{path} predicts no classes; name a segmentation run as label port.")
     if missing:
         _log.info("labelling %d frames by %s", len(missing), path)
-        _predict(run, space, missing, [names[image] for image in missing], home, size, progress)
+        _predict(
+            run,
+            space,
+            [(image, rows[image]) for image in missing],
+            [names[image] for image in missing],
+            home,
+            size,
+            progress,
+        )
     return {one: _kept(home, names[one.image], space) for one in wanted}
 
 
@@ -85,7 +98,7 @@ def _is_kept(home: Path, name: str, sure: bool = True) -> bool:
 def _predict(
     run: LoadedRun,
     space: LabelSpace,
-    images: list[Path],
+    images: list[tuple[Path, FrameRow]],
     names: list[str],
     home: Path,
     size: tuple[int, int],

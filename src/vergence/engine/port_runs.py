@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from vergence.data.digests import file_digest
+from vergence.data.frame_row import FrameRow
 from vergence.data.images import open_image
+from vergence.data.lenses import straight_image
 from vergence.engine.checkpoint import LoadedRun, find_checkpoint
 from vergence.engine.inputs import on_device, prefetched, to_network
 
@@ -20,8 +22,10 @@ def weights_identity(path: Path) -> str:
     return "|".join(file_digest(file) for file in files if file.is_file())
 
 
-def image_batches(run: LoadedRun, images: Sequence[Path]) -> Iterator[tuple[list[int], list[tuple[int, int]], Tensor]]:
-    """Whole pictures as the run's network sees them, in batches of one size.
+def image_batches(
+    run: LoadedRun, images: Sequence[tuple[Path, FrameRow]]
+) -> Iterator[tuple[list[int], list[tuple[int, int]], Tensor]]:
+    """Whole pictures, each with its row, as the run's network sees them, in batches of one size.
 
     Yields:
         Places in ``images``, the pictures' own (H, W), and the batch (B, 3, h, w) in [0, 1] on the run's device.
@@ -30,7 +34,8 @@ def image_batches(run: LoadedRun, images: Sequence[Path]) -> Iterator[tuple[list
     waiting: list[tuple[int, tuple[int, int], Tensor]] = []
 
     def load(place: int) -> tuple[tuple[int, int], Tensor]:
-        image = open_image(images[place])
+        path, row = images[place]
+        image = straight_image(row, open_image(path))
         return (image.height, image.width), to_network(image, options)
 
     def flush() -> tuple[list[int], list[tuple[int, int]], Tensor]:

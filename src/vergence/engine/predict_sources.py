@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.frame_row import FrameRow
-from vergence.data.images import frame_depth, open_image
+from vergence.data.images import frame_depth, open_frame
 from vergence.data.layouts import resolve_input
 from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files
-from vergence.data.layouts.intrinsics import read_intrinsics
+from vergence.data.layouts.intrinsics import UNKNOWN, read_intrinsics
+from vergence.data.lenses import straight_image
 from vergence.data.manifest import Manifest
 from vergence.data.video import VideoOptions, read_video
 from vergence.data.video_times import video_times
@@ -76,7 +77,7 @@ class ManifestSource:
     def _load(self, place: int, truth: bool = False) -> Frame:
         index = self.indices[place]
         depth = frame_depth(self.manifest, index) if truth else None
-        return Frame(self.names[place], open_image(self.manifest.path(index)), self.camera_of(index), depth)
+        return Frame(self.names[place], open_frame(self.manifest, index), self.camera_of(index), depth)
 
     def camera_of(self, index: int) -> NormalisedCamera | None:
         """The camera of a row of the manifest, if it is known."""
@@ -94,6 +95,7 @@ class VideoSource:
         beside = path.with_suffix(".json")
         camera = read_intrinsics(beside) if beside.is_file() else None
         self.camera = (camera.fx, camera.fy, camera.cx, camera.cy) if camera is not None and camera.known else None
+        self._straight = UNKNOWN if camera is None else camera
         self.intrinsics_known = self.camera is not None
         times = video_times(path)
         self.expected = max(1, times.frames)
@@ -102,12 +104,15 @@ class VideoSource:
     def __len__(self) -> int:
         return self.expected if self.limit is None else min(self.limit, self.expected)
 
-    def _read(self, stride: int = 1) -> Iterator[tuple[Image.Image, int]]:
-        return read_video(self.path, VideoOptions(width=0, stride=stride, allow_truncated=self.allow_truncated))
+    def _read(self, stride: int = 1) -> Iterator[Image.Image]:
+        row = self._straight.onto(FrameRow(self.path.name, self.path.stem, 0))
+        options = VideoOptions(width=0, stride=stride, allow_truncated=self.allow_truncated)
+        for image, _ in read_video(self.path, options):
+            yield straight_image(row, image)
 
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame]:
         """The frames in order; those to be skipped are decoded and dropped."""
-        for number, (image, _) in enumerate(self._read()):
+        for number, image in enumerate(self._read()):
             if self.limit is not None and number >= self.limit:
                 return
             name = f"{number:06d}"
@@ -119,7 +124,7 @@ class VideoSource:
         if truth:
             return
         stride = max(1, math.ceil(len(self) / most))
-        for number, (image, _) in enumerate(self._read(stride)):
+        for number, image in enumerate(self._read(stride)):
             if number >= most or (self.limit is not None and number * stride >= self.limit):
                 return
             yield Frame(f"{number * stride:06d}", image, self.camera)

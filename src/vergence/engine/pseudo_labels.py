@@ -52,6 +52,11 @@ def with_pseudo_labels(
     wanted = _wanted(manifest, offsets)
     if port == "truth":
         _log.warning("pseudo-labels are the data's own labels (label port truth): an oracle, to compare with")
+        if any(one.said.lens for one in wanted):
+            raise InputError(
+                f"{manifest.name} has frames of a lens that bends, and its labels are of the stored pictures; the label "
+                "port truth needs undistorted images and labels."
+            )
         found = _of_rows(manifest, wanted, "label")
     elif port == "manifest":
         found = _of_rows(manifest, wanted, "pseudo_label")
@@ -74,10 +79,12 @@ def _wanted(manifest: Manifest, offsets: Sequence[int | str] | None) -> list[Wan
     rest = range(len(manifest), len(manifest.rows))
     rows += [row for row in rest if offsets is None or row in neighbours]
     partners = rows if offsets is None else rows[: len(manifest)] if "s" in offsets else []
-    wanted = [Wanted(manifest.path(row), row, False, _key(manifest[row])) for row in rows]
+    wanted = [Wanted(manifest.path(row), row, False, _key(manifest[row]), manifest[row]) for row in rows]
     for row in partners:
         if manifest[row].stereo:
-            wanted.append(Wanted(manifest.path(row, "stereo"), row, True, _key(manifest[row]) + "/stereo"))
+            wanted.append(
+                Wanted(manifest.path(row, "stereo"), row, True, _key(manifest[row]) + "/stereo", manifest[row])
+            )
     return wanted
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.atomic import write_text
-from vergence.data.images import open_image
+from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.structured import read_json
 from vergence.engine.checkpoint import LoadedRun, find_checkpoint
@@ -137,7 +137,7 @@ def _pooled(run: LoadedRun, images: list[Tensor]) -> Tensor:
 def _load(run: LoadedRun, manifest: Manifest, row: int) -> tuple[Tensor, int]:
     """The image as the network sees it, (3, h, w) uint8, and a number that stands for its pixels, never 0."""
     path, said = manifest.path(row), manifest[row]
-    image = open_image(path)
+    image = open_frame(manifest, row)
     if said.width and (said.width, said.height) != image.size:
         raise InputError(
             f"{path} is {image.width}x{image.height}, but the manifest says {said.width}x{said.height}; "

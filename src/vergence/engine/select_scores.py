@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vergence.data.atomic import write_text
 from vergence.data.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
-from vergence.data.images import open_image
+from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.inputs import on_device, prefetched, to_network
@@ -98,7 +98,7 @@ def entropies(run: LoadedRun, manifest: Manifest, rows: list[int]) -> Iterator[t
     """Mean entropy of the classes of each frame's pixels, 1 where all classes are as likely."""
     home = next(run.method.parameters()).device
     options = run.config.frames.options
-    for row, image in prefetched(lambda row: to_network(open_image(manifest.path(row)), options), rows):
+    for row, image in prefetched(lambda row: to_network(open_frame(manifest, row), options), rows):
         logits = run.method.predict(on_device([image], home))["logits"]
         yield from _finite([row], pixel_entropy(logits).mean((1, 2)).tolist(), manifest)
 

@@ -177,3 +177,25 @@ def _range_of_factors(stored: Camera) -> tuple[float, float]:
     """Factors on the focal lengths that leave a possible camera; see :class:`~vergence.geometry.camera.Camera`."""
     shares = stored.fx / stored.width, stored.fy / stored.height
     return max(0.2, 0.0501 / min(shares)), min(20.0, 99.9 / max(shares))
+
+
+def lens_text(lens: Lens, stored: Camera) -> str:
+    """The column ``lens`` of a manifest: model, normalised fx fy cx cy of the stored picture, coefficients."""
+    return " ".join([lens.model, *(repr(float(value)) for value in (*stored.normalized(), *lens.coefficients))])
+
+
+def parse_lens(text: str) -> tuple[Lens, tuple[float, float, float, float]]:
+    """Lens and normalised fx, fy, cx, cy of the stored picture, of a column ``lens``; InputError where it is none."""
+    model, *words = text.split()
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        numbers = []
+    if len(numbers) < 4:
+        raise InputError(
+            f"lens {text!r} must be a model ({' or '.join(COEFFICIENTS)}), then fx fy cx cy of the stored picture "
+            "divided by its width and height, then the coefficients."
+        )
+    fx, fy, cx, cy = numbers[:4]
+    Camera.from_normalized(fx, fy, cx, cy, 1000, 1000)
+    return Lens(model, tuple(numbers[4:])), (fx, fy, cx, cy)

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from vergence.data.depth_files import ColourRange, colour_range
-from vergence.data.images import open_image
+from vergence.data.images import open_frame
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.engine.checkpoint import LoadedRun, load_run
@@ -68,7 +68,7 @@ def chosen_pictures(rounds: Sequence[Round], data: Manifest) -> list[dict[str, A
         rows = [places[image] for image in one.new() if image in places]
         pictures = []
         for index in rows[:_THUMBNAILS]:
-            image = open_image(data.path(index)).convert("RGB")
+            image = open_frame(data, index)
             image.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
             row = data[index]
             pictures.append(photograph(f"{row.sequence} · {row.position}", np.asarray(image)))

@@ -10,7 +10,7 @@ from PIL import Image
 
 import vergence
 from vergence.data.atomic import write_text
-from vergence.data.images import open_image
+from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.structured import Entry, read_json
 from vergence.engine.inputs import evenly_spaced
@@ -161,7 +161,7 @@ def _map(
 
 
 def _shown(number: int, frame: dict[str, Any], manifest: Manifest, several: bool) -> Shown:
-    image = open_image(manifest.path(frame["row"]))
+    image = open_frame(manifest, frame["row"])
     height = max(1, round(image.height * _THUMBNAIL / image.width))
     small = image.resize((_THUMBNAIL, height), Image.Resampling.LANCZOS)
     camera = f" · {frame['camera'].rpartition('/')[2]}" if several else ""

@@ -1,6 +1,7 @@
-"""Pinhole cameras as small files: ``intrinsics.json`` and SC-Depth's ``cam.txt``."""
+"""Cameras as small files: ``intrinsics.json`` and SC-Depth's ``cam.txt``."""
 
 import dataclasses
+import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,28 @@ from typing import Any
 
 from vergence.data.frame_row import FrameRow
 from vergence.data.structured import read_json, read_numbers
+from vergence.data.table import nearest
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
+from vergence.geometry.distortion import COEFFICIENTS, Lens, lens_text, straight_camera
 
 REQUIRED = ("width", "height", "fx", "fy", "cx", "cy")
+KEYS = (*REQUIRED, "fps", "baseline_m", "cx_right", "distortion", "model")
+REMARKS = frozenset(
+    {
+        *("frames", "colour", "source", "original", "convention", "status", "how", "note", "comment", "description"),
+        *("fps_source", "first_source_frame", "first_frame_time_s", "distortion_removed", "name", "date"),
+    }
+)
+"""Keys for people: nothing is computed from them."""
+_MODELS = {
+    **dict.fromkeys(("opencv", "plumb_bob", "radtan", "pinhole"), "opencv"),
+    **dict.fromkeys(("fisheye", "equidistant", "opencv_fisheye"), "fisheye"),
+}
+"""Names of the lens models, also those of ROS and Kalibr."""
 ASPECT_TOLERANCE = 0.02
 _MATRIX = "it must hold a 3x3 camera matrix in pixels"
+_log = logging.getLogger("vergence")
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,8 @@ class Intrinsics:
     """Metres to the right-hand camera."""
     stereo_cx: float = math.nan
     fps: float = math.nan
+    lens: str = ""
+    """Column of the manifest; fx, fy, cx, cy are then those of the straightened frames."""
     source: str = "unknown"
 
     @property
@@ -38,7 +57,8 @@ class Intrinsics:
 
     def onto(self, row: FrameRow) -> FrameRow:
         """The row with these intrinsics and this frame rate."""
-        return dataclasses.replace(row, fx=self.fx, fy=self.fy, cx=self.cx, cy=self.cy, fps=self.fps)
+        camera = {"fx": self.fx, "fy": self.fy, "cx": self.cx, "cy": self.cy}
+        return dataclasses.replace(row, **camera, fps=self.fps, lens=self.lens)
 
     def check_aspect(self, width: int, height: int, image: Path) -> None:
         """InputError where an image's shape is not the shape that the intrinsics are for."""
@@ -52,21 +72,36 @@ class Intrinsics:
 UNKNOWN = Intrinsics()
 
 
-def normalised(camera: Camera, source: str, **more: float) -> Intrinsics:
-    """Intrinsics of a pixel camera."""
-    fx, fy, cx, cy = camera.normalized()
-    return Intrinsics(fx, fy, cx, cy, camera.width / camera.height, source=source, **more)
+def normalised(camera: Camera, source: str, lens: Lens | None = None, **more: float) -> Intrinsics:
+    """Intrinsics of a pixel camera; with a lens that bends, those of the frames that are straightened.
+
+    InputError where the lens leaves nothing of the picture.
+    """
+    text, straight = "", camera
+    if lens is not None and lens.bends:
+        text, straight = lens_text(lens, camera), straight_camera(lens, camera)
+        shown = f"fx {camera.fx:.1f} -> {straight.fx:.1f} pixels"
+        _log.info("%s: distortion (%s) is undone when frames are read, %s", source, lens.model, shown)
+    fx, fy, cx, cy = straight.normalized()
+    return Intrinsics(fx, fy, cx, cy, camera.width / camera.height, lens=text, source=source, **more)
 
 
 def read_intrinsics(path: Path) -> Intrinsics:
-    """Read ``intrinsics.json``: width, height, fx, fy, cx, cy in pixels; optional fps, baseline_m (metres), cx_right.
+    """Read ``intrinsics.json``: width, height, fx, fy, cx, cy in pixels; optional fps, baseline_m (metres), cx_right,
+    and ``distortion`` with ``model``: "opencv" (k1, k2, p1, p2, k3; the default) or "fisheye" (k1 to k4).
 
     Raises:
-        InputError: not JSON, keys missing, a value that is no finite number, an impossible camera.
+        InputError: not JSON, keys missing or unknown, a value that is no finite number, an impossible camera or lens.
     """
     values = read_json(path, remedy=f"write a JSON object with {_wanted()}")
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold a JSON object with {_wanted()}.")
+    for key in values:
+        if key not in KEYS and key not in REMARKS and not key.startswith("_"):
+            raise InputError(
+                f"{path} has an unknown key {key!r}{nearest(key, KEYS)}; the keys are {', '.join(KEYS)}, and "
+                f"{', '.join(sorted(REMARKS))} or a name that starts with _ for remarks."
+            )
     missing = [key for key in REQUIRED if key not in values]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}; it needs {_wanted()}, in pixels of the stored images.")
@@ -79,10 +114,42 @@ def read_intrinsics(path: Path) -> Intrinsics:
     return normalised(
         camera,
         path.name,
+        _lens(values, path),
         baseline=more["baseline_m"],
         fps=more["fps"],
         stereo_cx=right / camera.width,
     )
+
+
+def _lens(values: dict[str, Any], path: Path) -> Lens | None:
+    """The lens of a file, or None for a pinhole."""
+    if "distortion" not in values:
+        if "model" in values:
+            raise InputError(
+                f"{path} has a model and no distortion; add its coefficients (OpenCV: k1, k2, p1, p2, k3; fisheye: k1, "
+                "k2, k3, k4), or take model out where the images are undistorted."
+            )
+        return None
+    model = _MODELS.get(str(values.get("model", "opencv")).lower())
+    if model is None:
+        known = list(_MODELS)
+        raise InputError(
+            f"{path}: model {values['model']!r} is unknown{nearest(str(values['model']), known)}; use one of "
+            f"{', '.join(known)}."
+        )
+    given = values["distortion"]
+    if isinstance(given, dict):
+        names = COEFFICIENTS[model]
+        for key in given:
+            if key not in names:
+                raise InputError(f"{path}: distortion of model {model} has no {key!r}; it has {', '.join(names)}.")
+        given = [given.get(name, 0.0) for name in names]
+    if not isinstance(given, list):
+        raise InputError(f"{path}: distortion is {given!r}, expected a list of coefficients; correct the file.")
+    try:
+        return Lens(model, tuple(_number(value, "distortion", path) for value in given))
+    except InputError as error:
+        raise InputError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
 def read_cam_txt(path: Path, width: int, height: int) -> Intrinsics:

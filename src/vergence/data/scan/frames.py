@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vergence.data.frame_row import FrameRow
 from vergence.data.images import open_image
+from vergence.data.lenses import straight_image
 from vergence.data.pictures import picture_size
 from vergence.errors import InputError
 
@@ -34,11 +36,11 @@ class FrameLook(NamedTuple):
     """Black share of the height or width at the top, bottom, left and right."""
 
 
-def look(path: Path) -> FrameLook | None:
+def look(path: Path, row: FrameRow) -> FrameLook | None:
     """Read a frame and measure it; None where it cannot be decoded."""
     try:
         size = picture_size(path)
-        picture = open_image(path, draft_width=DETAIL_WIDTH)
+        picture = straight_image(row, open_image(path, draft_width=DETAIL_WIDTH).convert("RGB"))
     except InputError:
         return None
     if picture.width > DETAIL_WIDTH:

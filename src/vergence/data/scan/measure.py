@@ -50,7 +50,7 @@ def measure_sequence(manifest: Manifest, indices: Sequence[int], max_pairs: int)
     measures = Measures([manifest[index] for index in indices])
     previous: tuple[int, FrameLook] | None = None
     for k in chosen_frames(len(indices), max_pairs):
-        now = look(manifest.path(indices[k]))
+        now = look(manifest.path(indices[k]), manifest[indices[k]])
         if now is None:
             measures.unreadable.append(k)
             previous = None
