@@ -54,7 +54,7 @@ def with_pseudo_labels(
         _log.warning("pseudo-labels are the data's own labels (label port truth): an oracle, to compare with")
         if any(one.said.lens for one in wanted):
             raise InputError(
-                f"{manifest.name} has frames of a lens that bends, and its labels are of the stored pictures; the label "
+                f"{manifest.name} has frames of a lens that bends, and its labels are of the stored pictures; label "
                 "port truth needs undistorted images and labels."
             )
         found = _of_rows(manifest, wanted, "label")
