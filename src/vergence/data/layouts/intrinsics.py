@@ -57,8 +57,7 @@ class Intrinsics:
 
     def onto(self, row: FrameRow) -> FrameRow:
         """The row with these intrinsics and this frame rate."""
-        camera = {"fx": self.fx, "fy": self.fy, "cx": self.cx, "cy": self.cy}
-        return dataclasses.replace(row, **camera, fps=self.fps, lens=self.lens)
+        return dataclasses.replace(row, fx=self.fx, fy=self.fy, cx=self.cx, cy=self.cy, fps=self.fps, lens=self.lens)
 
     def check_aspect(self, width: int, height: int, image: Path) -> None:
         """InputError where an image's shape is not the shape that the intrinsics are for."""
