@@ -1,6 +1,7 @@
 """COCO: one JSON file with images, categories and masks in run-length code."""
 
 import json
+import logging
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LabelSpace
 from vergence.errors import InputError
 
+_log = logging.getLogger("vergence")
 FILE = "annotations.json"
 
 
@@ -147,14 +149,40 @@ def _decoded(segmentation: Any, size: tuple[int, int], name: str, coder: Any) ->
         if tuple(segmentation["size"]) != size:
             raise InputError(f"{name} has a mask of size {segmentation['size']} (height, width), expected {[*size]}.")
         counts = segmentation["counts"]
+        if isinstance(counts, list) and not all(
+            type(count) is int and 0 <= count <= size[0] * size[1] for count in counts
+        ):
+            raise ValueError("a count is no whole number of pixels")
         # the library does not look: it would leave the rest of the mask to chance
         if sum(counts if isinstance(counts, list) else _lengths(counts)) != size[0] * size[1]:
             raise ValueError("the lengths do not add up to the size")
         if isinstance(counts, list):
             segmentation = coder.frPyObjects(segmentation, *size)
     else:
-        segmentation = coder.merge(coder.frPyObjects(segmentation, *size))
+        polygons = _polygons(segmentation, size, name)
+        if not polygons:
+            return np.zeros(size, dtype=bool)
+        segmentation = coder.merge(coder.frPyObjects(polygons, *size))
     return np.asarray(coder.decode(segmentation), dtype=bool)
+
+
+def _polygons(given: Any, size: tuple[int, int], name: str) -> list[list[float]]:
+    """Polygons of three points or more; those with fewer have no area and are left out with a line.
+
+    The library's C code crashes on coordinates that are not finite or far away: ValueError.
+    """
+    if not isinstance(given, list) or not all(isinstance(polygon, list) for polygon in given):
+        raise ValueError("a polygon is a list of x and y")
+    far = 10 * max(size)
+    kept = []
+    for polygon in given:
+        if len(polygon) % 2 or not all(type(value) in (int, float) and abs(value) <= far for value in polygon):
+            raise ValueError(f"a polygon has x without y, or a coordinate that is no number within {far} pixels")
+        if len(polygon) < 6:
+            _log.warning("%s has a polygon of %d points, which has no area: left out", name, len(polygon) // 2)
+        else:
+            kept.append(polygon)
+    return kept
 
 
 def _lengths(counts: str | bytes) -> list[int]:
