@@ -5,9 +5,10 @@
         --labels CAMVID_RUN --out runs/semhint
 
 All variants go on from one depth run for the same steps over the same seeds, so that rows of one seed are paired and
-the first one (plain view synthesis, gone on with) is what the others are compared with. The noisy labels of toy town
-come from a segmentation that saw ``--few`` labelled frames, drawn and trained anew for each seed. A study that is
-stopped goes on where it was.
+the first one (plain view synthesis, gone on with) is what the others are compared with; its photometric loss is a mean
+over the kept pixels as theirs is (loss.normalise: kept), not over all as that of the depth recipe. The noisy labels of
+toy town come from a segmentation that saw ``--few`` labelled frames, drawn and trained anew for each seed. A study that
+is stopped goes on where it was.
 """
 
 import argparse

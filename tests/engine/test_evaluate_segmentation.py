@@ -16,10 +16,14 @@ from vergence.engine.baselines import MostFrequentClass
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.config import load_config
 from vergence.engine.evaluate import evaluate, evaluate_run
+from vergence.engine.evaluate_segmentation import best_class
 from vergence.engine.predict_maps import Window, parse_size, predict_maps
 from vergence.engine.scores_table import tables
 from vergence.errors import InputError
 from vergence.methods import Method
+from vergence.methods.corda import CordaMethod
+from vergence.methods.corda_config import CordaConfig
+from vergence.models.corda_network import CordaNetworkConfig
 
 HEIGHT, WIDTH = 64, 128
 SPACE = label_space("toy:sky#4682b4,road#804080,car#00008e")
@@ -329,3 +333,21 @@ def test_bad_data(tmp_path):
     both = made_run(tmp_path, method=BothMethod())
     with pytest.raises(InputError, match=r"no labels \(column label\) and no measured depth"):
         evaluate(both, Manifest([frame(tmp_path, 0, halves(0, 1))], tmp_path))
+
+
+def test_logits_of_corda_are_resized_once_with_corners_aligned() -> None:
+    """Not to the network's size first: twice, or with half-pixel centres, other classes win near borders."""
+    network = CordaNetworkConfig(variant="dacs", encoder="resnet18", weights="none", width=8)
+    options = FrameOptions(height=64, width=96, label_space="toy:a#000000,b#0000ff,c#00ff00")
+    method = CordaMethod(CordaConfig(network=network, depth=False, difficulty="off"), options).eval()
+    images = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        small = method.network(images)["logits"]
+        found = predict_maps(method, images, small=True)["logits"]
+        full = predict_maps(method, images)["logits"]
+    torch.testing.assert_close(found, small)
+    assert full.shape[-2:] == (64, 96)
+    expected = torch.nn.functional.interpolate(small[:1].double(), (200, 300), mode="bilinear", align_corners=True)
+    got = best_class(found[0], (200, 300), method.corners_aligned)
+    assert (got == expected[0].argmax(0)).float().mean() > 0.9999
+    assert (got != best_class(full[0], (200, 300))).any()

@@ -128,3 +128,39 @@ def test_mean_weights_match_a_plain_loop_and_swap_back() -> None:
     torch.testing.assert_close(model[0].weight.detach().double(), expected, rtol=1e-5, atol=1e-5)
     average.swap()
     assert torch.equal(model[0].weight, trained)
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_entries_of_a_parameter_are_stepped_one_after_the_other(stops: bool) -> None:
+    """corda.md 1.4: the same gradient, decay of what the entry before left, own buffers at first, then a shared one."""
+    counts, lr, momentum, decay = (3, 1, 4), 0.1, 0.9, 0.05
+    start = [torch.randn(5, dtype=torch.float64) for _ in counts]
+    values = [nn.Parameter(value.clone()) for value in start]
+    module = nn.Module()
+    for number, value in enumerate(values):
+        module.register_parameter(f"p{number}", value)
+    config = OptimConfig(name="sgd", lr=lr, momentum=momentum, weight_decay=decay)
+    groups = [{"name": "encoder", "params": values, "repeats": list(counts)}]
+    optimizer = build_optimizer(config, groups)
+    twins: list[torch.Tensor] = [value.clone() for value in start]
+    buffers: list[torch.Tensor | None] = [None] * 3
+    for step in range(3):
+        gradients = [torch.randn(5, dtype=torch.float64) for _ in counts]
+        if stops and step == 2:
+            stored = optimizer_state(optimizer, module)
+            optimizer = build_optimizer(config, groups)
+            restore_optimizer(optimizer, module, *stored)
+        for value, gradient in zip(values, gradients, strict=True):
+            value.grad = gradient.clone()
+        optimizer.step()
+        for place, count in enumerate(counts):
+            shared = buffers[place]
+            for _ in range(count):
+                change = gradients[place] + decay * twins[place]
+                buffers[place] = change if shared is None else momentum * buffers[place] + change
+                twins[place] = twins[place] - lr * buffers[place]
+    for value, twin in zip(values, twins, strict=True):
+        torch.testing.assert_close(value.detach(), twin)
+    assert all(one is other for one, other in zip(optimizer.param_groups[0]["params"], values, strict=True))
+    with pytest.raises(InputError, match="use sgd"):
+        build_optimizer(OptimConfig(name="adam"), groups)

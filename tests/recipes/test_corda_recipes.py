@@ -72,6 +72,14 @@ def test_the_published_recipes_differ_in_depth_variant_and_pseudo_labels() -> No
     }
 
 
+def test_the_released_program_differs_from_the_paper_in_three_switches() -> None:
+    """corda.md 1.4 (entries of the optimiser), 4 (batch_mean), 1.3 (void is a class)."""
+    paper, released = recipe_config("corda-gta"), recipe_config("corda-gta-released")
+    mixing = replace(paper.section.consistency, mix_void=True)
+    assert released.section == replace(paper.section, difficulty="batch_mean", repeat_encoder=True, consistency=mixing)
+    assert (released.optim, released.train, released.frames) == (paper.optim, paper.train, paper.frames)
+
+
 def test_all_classes_of_camvid_are_learned_from_the_town() -> None:
     space = label_space(recipe_config("corda-camvid").frames.options.label_space)
     assert space.classes == tuple(CAMVID_11)

@@ -269,7 +269,7 @@ def _predictions(
 
     def flush() -> Iterator[Seen]:
         images = on_device([image for _, image, _ in waiting], device)
-        maps = {name: predict_maps(method, images, flip, window) for name, method in methods.items()}
+        maps = {name: predict_maps(method, images, flip, window, small=True) for name, method in methods.items()}
         for place, (index, _, truths) in enumerate(waiting):
             own = {name: {key: value[place] for key, value in found.items()} for name, found in maps.items()}
             yield index, truths, own

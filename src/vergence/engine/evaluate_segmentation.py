@@ -26,10 +26,10 @@ from vergence.metrics.segmentation import ConfusionMatrix, only_truth_of, scores
 SEGMENTATION_METRICS = ("miou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
 
 
-def best_class(logits: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """Class ids (H, W) of logits (K, h, w), resized bilinearly with half-pixel centres."""
+def best_class(logits: Tensor, size: tuple[int, int] | torch.Size, corners_aligned: bool = False) -> Tensor:
+    """Class ids (H, W) of logits (K, h, w), resized bilinearly with half-pixel centres or with corners aligned."""
     if logits.shape[-2:] != tuple(size):
-        logits = F.interpolate(logits[None].float(), tuple(size), mode="bilinear", align_corners=False)[0]
+        logits = F.interpolate(logits[None].float(), tuple(size), mode="bilinear", align_corners=corners_aligned)[0]
     return logits.max(dim=0).indices  # on CPUs three times as fast as argmax
 
 
@@ -148,7 +148,7 @@ class SegmentationEvaluation:
                 assert self._prior is not None
                 answer = self._prior.answer(truth.shape, truth if self._left_out else None).to(label.device)
             else:
-                answer = best_class(maps[predictor.name]["logits"], label.shape)
+                answer = best_class(maps[predictor.name]["logits"], label.shape, self.run.method.corners_aligned)
             predictor.add(answer, label)
 
     def result(self) -> dict[str, Any]:

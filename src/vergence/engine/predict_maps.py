@@ -61,7 +61,9 @@ def window_of(settings: EvaluateConfig, size: str | None = None, overlap: float 
     return None if settings.window is None else Window(*settings.window, overlap)
 
 
-def predict_maps(method: Method, images: Tensor, flip: bool = False, window: Window | None = None) -> dict[str, Tensor]:
+def predict_maps(
+    method: Method, images: Tensor, flip: bool = False, window: Window | None = None, small: bool = False
+) -> dict[str, Tensor]:
     """What a method predicts, of images (B, 3, H, W) in [0, 1].
 
     Args:
@@ -69,10 +71,14 @@ def predict_maps(method: Method, images: Tensor, flip: bool = False, window: Win
             of their probabilities.
         window: classes from boxes of this size instead of the whole picture, by the mean of their probabilities;
             depth always sees the whole picture.
+        small: logits as the network has them, from methods whose evaluation resizes them once
+            (``corners_aligned``); not with flip or window, which join full maps.
 
     Returns:
         ``inverse_depth`` (B, 1, H, W) in 1 / training unit and ``logits`` (B, K, H, W), each where the method has it.
     """
+    if small and method.corners_aligned and not flip and window is None:
+        return {"logits": method.small_logits(images)}
     plain = _maps(method, images, window)
     if not flip:
         return plain

@@ -63,6 +63,8 @@ class Method(nn.Module):
     """What :meth:`predict` gives, of "depth" and "segmentation"."""
     label_space: LabelSpace | None = None
     """The classes of ``logits``."""
+    corners_aligned: ClassVar[bool] = False
+    """Whether evaluation resizes :meth:`small_logits` once, with corners aligned, as the method's paper does."""
     scale: Literal["metric", "unscaled"] = "unscaled"
     """Whether ``metres_per_unit`` is meaningful (a known baseline was seen in training) or depth has a free factor."""
     metres_per_unit: float = 1.0
@@ -93,6 +95,10 @@ class Method(nn.Module):
         segmentation is.
         """
         raise NotImplementedError
+
+    def small_logits(self, images: Tensor) -> Tensor:
+        """Logits (B, K, h, w) before they are resized to the images (B, 3, H, W)."""
+        return self.predict(images)["logits"]
 
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:
         """Maps for pictures of one batch: what was predicted, what was compared, what was masked."""

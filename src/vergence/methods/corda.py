@@ -52,6 +52,7 @@ class CordaMethod(Method):
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
+    corners_aligned: ClassVar[bool] = True
     depth_scale: Tensor
 
     def __init__(self, config: CordaConfig, options: FrameOptions, seed: int = 0) -> None:
@@ -221,8 +222,13 @@ class CordaMethod(Method):
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``logits`` (B, K, H, W) at the size of the images."""
+        return {"logits": to_size(self.small_logits(images), images)}
+
+    def small_logits(self, images: Tensor) -> Tensor:
+        """Logits (B, K, h, w) at the size of the feature."""
         network = self.teacher.network if self.teacher is not None else self.network
-        return {"logits": to_size(full_precision(network(images)["logits"]), images)}
+        logits: Tensor = network(images)["logits"]
+        return full_precision(logits)
 
     @torch.no_grad()
     def diagnose(self, batch: Batch, source: Batch | None = None) -> dict[str, Tensor]:
