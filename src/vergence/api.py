@@ -96,7 +96,7 @@ def evaluate(
         run: run folder.
         data: manifest, folder or video; default the run's.
         protocol: of depth: eigen, improved or plain; default the run's.
-        split: rows of the manifest; default the run's evaluation split where the manifest has it.
+        split: rows of the manifest; default the run's evaluation split; all for every row.
         flip: average with the prediction of the mirrored picture; default the run's.
         scale: of depth: median, none, or a factor on the network's unit; default the protocol's.
         resolution: where classes are compared: working (the network's size), native (the labels' own) or WIDTHxHEIGHT.

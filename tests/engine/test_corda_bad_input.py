@@ -124,7 +124,7 @@ def test_estimates_that_fit(tmp_path: Path, domains: tuple[Path, Path], caplog: 
 def test_an_empty_target(tmp_path: Path, domains: tuple[Path, Path]) -> None:
     target, source = domains
     held_back = changed(target, lambda row: replace(row, split="val"))
-    refused(r"target/changed\.parquet.* has no frames; choose another split", tmp_path, held_back, source)
+    refused(r"target/changed\.parquet.* has no split .train. but", tmp_path, held_back, source)
     empty = Manifest([], target.parent).write(target.parent / "empty.parquet")
     refused(r"empty\.parquet.* has no frames", tmp_path, empty, source)
 

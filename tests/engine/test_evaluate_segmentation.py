@@ -233,10 +233,10 @@ def test_windows_and_flip_are_in_the_stamp(tmp_path):
     manifest = Manifest([frame(tmp_path, 0, halves(0, 1), halves(0, 1))], tmp_path)
     plain = evaluate_run(made_run(tmp_path), manifest, baselines=False)
     assert "flip off · whole pictures" in plain["stamp"]
-    result = evaluate_run(made_run(tmp_path, window=(64, 32)), manifest, flip=True, baselines=False)
+    result = evaluate_run(made_run(tmp_path, window="32x64"), manifest, flip=True, baselines=False)
     assert "flip on · windows of 32x64 overlapping by 50%" in result["stamp"]
     assert trained(result)["miou"] == 1
-    asked = evaluate(made_run(tmp_path, window=(64, 32)), manifest, window="none", baselines=False)
+    asked = evaluate(made_run(tmp_path, window="32x64"), manifest, window="none", baselines=False)
     assert asked["segmentation"]["window"] is None
 
 

@@ -164,3 +164,10 @@ def test_entries_of_a_parameter_are_stepped_one_after_the_other(stops: bool) -> 
     assert all(one is other for one, other in zip(optimizer.param_groups[0]["params"], values, strict=True))
     with pytest.raises(InputError, match="use sgd"):
         build_optimizer(OptimConfig(name="adam"), groups)
+
+
+def test_warmup_takes_no_more_than_a_tenth_of_the_steps() -> None:
+    config = OptimConfig(warmup=100)
+    assert [lr_factor(config, 150, step) for step in (0, 7, 14, 15, 149)] == pytest.approx([1 / 15, 8 / 15, 1, 1, 1])
+    assert lr_factor(config, 5, 0) == 1
+    assert lr_factor(config, 10000, 49) == pytest.approx(0.5)

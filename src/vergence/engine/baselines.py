@@ -14,6 +14,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import LabelSpace
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
+from vergence.data.split_rows import in_split
 from vergence.data.subsets import labelled_subset
 from vergence.engine.checkpoint import LoadedRun, build_method
 from vergence.engine.config import FramesConfig
@@ -102,8 +103,7 @@ def training_frames(run: LoadedRun) -> Manifest:
 
 
 def _training_split(manifest: Manifest, frames: FramesConfig) -> Manifest:
-    chosen = manifest.select(split=frames.train_split)
-    return chosen if len(chosen) else manifest
+    return in_split(manifest, frames.train_split, "frames.train_split")
 
 
 def input_free_of_run(run: LoadedRun, manifest: Manifest, indices: list[int]) -> tuple[MeanInverseDepth | None, str]:

@@ -82,7 +82,7 @@ class OptimConfig:
     power: float = 0.9
     """Of schedule "poly": (1 - step / steps) ** power."""
     warmup: int = 0
-    """Steps in which the rate grows linearly to that of the schedule."""
+    """Steps in which the rate grows linearly to that of the schedule; never more than a tenth of the run."""
     group_lr: dict[str, float] = field(default_factory=dict)
     """Base rate of the method's parameter groups by name; 0 or missing means ``lr``."""
     clip: float | None = None
@@ -159,15 +159,18 @@ class EvaluateConfig:
     classes: Literal["all", "synthia16", "synthia13", "synthia16_dropped", "synthia13_dropped"] = "all"
     """Classes that means are taken over: all, or the 16 or 13 of SYNTHIA to Cityscapes; "dropped" leaves labelled
     pixels of the other classes out, which count as errors otherwise."""
-    window: tuple[int, int] | None = None
-    """Height and width of a window that slides over frames larger than it; null for the whole frame at once."""
+    window: str | None = None
+    """WIDTHxHEIGHT of a window that slides over frames larger than it; null for the whole frame at once."""
     overlap: float = 0.5
     """Share of the window that neighbouring windows have in common."""
 
     def __post_init__(self) -> None:
         if self.window is not None:
-            self.window = (int(self.window[0]), int(self.window[1]))
-            _require(min(self.window) > 0, f"evaluate.window is {self.window}; give a positive height and width.")
+            parts = self.window.lower().split("x")
+            _require(
+                len(parts) in (1, 2) and all(part.isdecimal() and int(part) > 0 for part in parts),
+                f"evaluate.window is {self.window}; give WIDTHxHEIGHT, such as 1024x512, or null.",
+            )
         _require(0 <= self.overlap < 1, f"evaluate.overlap is {self.overlap}; give 0 or more, less than 1.")
 
 
@@ -236,6 +239,9 @@ def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), orig
     method = values.get("method", RunConfig.method)
     kind = config_class(str(method))
     check_keys(values, kind, origin)
+    window = values.get("evaluate", {}).get("window")
+    if isinstance(window, list) and len(window) == 2:  # as stored by runs of before; read as written then
+        values = merged(values, {"evaluate": {"window": f"{window[1]}x{window[0]}"}})
     namespace = parse(kind, values, overrides, origin)
     if namespace["method"] != method:
         raise InputError("the method is part of the recipe; choose another recipe instead of --method.")

@@ -4,7 +4,7 @@ import json as json_format
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from vergence.data.atomic import write_text
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
+from vergence.data.split_rows import has_split, has_splits, in_split
 from vergence.engine.baselines import untrained_method
 from vergence.engine.checkpoint import LoadedRun, load_run
 from vergence.engine.evaluate_depth import DepthEvaluation
@@ -41,10 +42,16 @@ _BATCH_PIXELS = 2**22
 """Pixels of a batch at most: large pictures go one or two at a time."""
 
 
-def open_data(run: LoadedRun, data: Manifest | Path | str | None, split: str | None) -> Manifest:
-    """The frames to evaluate: of ``data`` (default: the run's), of ``split`` (default: the run's, where it is there).
+def open_data(
+    run: LoadedRun, data: Manifest | Path | str | None, split: str | None, absent: Literal["error", "all"] = "error"
+) -> Manifest:
+    """The frames to evaluate: of ``data`` (default: the run's), of ``split`` (default: the run's).
 
-    InputError where the split is named and empty, or where no frame is left.
+    Args:
+        absent: what data with splits but without this one are: an error, or (for pictures) taken whole, with a warning.
+
+    Raises:
+        InputError: no such split, or no frame.
     """
     frames, settings = run.config.frames, run.config.evaluate
     if isinstance(data, Manifest):
@@ -54,12 +61,15 @@ def open_data(run: LoadedRun, data: Manifest | Path | str | None, split: str | N
         if not source:
             raise InputError(f"{run.path} names no evaluation data; give a manifest with --data.")
         manifest = resolve_input(Path(source), allow_truncated=frames.allow_truncated)
-    wanted = split if split is not None else settings.split
-    if split is not None or any(row.split == wanted for row in manifest):
-        manifest = manifest.select(split=wanted)
     if len(manifest) == 0:
-        raise InputError(f"{manifest.name} has no frames to evaluate; give another split or manifest.")
-    return manifest
+        raise InputError(f"{manifest.name} has no frames to evaluate; give another manifest.")
+    wanted = split if split is not None else settings.split or frames.val_split
+    if absent == "all" and has_splits(manifest) and not has_split(manifest, wanted):
+        _log.warning("%s has no split %r: all its frames are shown, also those trained on", manifest.name, wanted)
+        return manifest
+    if not has_splits(manifest) and data is None and frames.val is None:
+        _log.warning("%s has no splits: scores are on frames that were trained on", manifest.name)
+    return in_split(manifest, wanted)
 
 
 def evaluate(
@@ -90,7 +100,7 @@ def evaluate(
         data: manifest, folder or video with labels, measured depth (``depth`` or ``disparity``) or poses; default the
             run's.
         protocol: of depth, "eigen", "improved" or "plain"; default the run's ``evaluate.protocol``.
-        split: rows of the manifest; default the run's ``evaluate.split`` where the manifest has it, else all rows.
+        split: rows of the manifest; default the run's ``evaluate.split``; "all": every row.
         flip: average with the prediction of the mirrored picture; default the run's ``evaluate.flip``.
         scale: of depth, instead of the protocol's: "median", "none", or a factor on the network's unit.
         resolution: where classes are compared: "working" (prediction and labels at the network's input size),

@@ -11,6 +11,7 @@ from typing import Literal
 from vergence.data.atomic import write_text
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.split_rows import in_split
 from vergence.engine.checkpoint import find_checkpoint, read_json
 from vergence.engine.flywheel_folder import Round
 from vergence.engine.predict import SIDECAR, predict
@@ -24,8 +25,7 @@ _RETURNED = ("labelled.parquet", "labelled.csv")
 
 def in_training(manifest: Manifest, split: str) -> list[FrameRow]:
     """Frames that may be trained on: of the split, or all where the data have no splits."""
-    divided = set(manifest.splits()) != {""}
-    return [row for row in manifest if not divided or row.split == split]
+    return list(in_split(manifest, split, "frames.train_split"))
 
 
 def label_source(manifest: Manifest, split: str) -> Literal["manifest", "annotator"]:
@@ -36,8 +36,6 @@ def label_source(manifest: Manifest, split: str) -> Literal["manifest", "annotat
 def check_budget(manifest: Manifest, split: str, by: str, wanted: int) -> None:
     """InputError where more labels are asked for than there are frames that can be labelled."""
     rows = in_training(manifest, split)
-    if not rows:
-        raise InputError(f"{manifest.name} has no frames of split {split!r}; choose another in frames.train_split.")
     labelled = sum(bool(row.label) for row in rows)
     there = labelled if by == "manifest" else len(rows) - labelled
     what = "training frames with a label" if by == "manifest" else "training frames without a label"

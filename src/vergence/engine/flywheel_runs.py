@@ -8,6 +8,7 @@ from typing import Any
 
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
+from vergence.data.split_rows import has_split, in_split
 from vergence.engine.config import RunConfig, config_class, load_config, merged, nested, read_recipe
 from vergence.engine.flywheel_config import FlywheelConfig, PartConfig, known_keys, method_of
 from vergence.engine.flywheel_folder import Round
@@ -84,9 +85,9 @@ def held_back(config: FlywheelConfig, data: Manifest) -> Manifest:
     named = settings["frames"]["val"]
     wanted = settings["evaluate"]["split"] or settings["frames"]["val_split"]
     manifest = data if named is None else resolve_input(Path(named))
-    if wanted in manifest.splits():
-        manifest = manifest.select(split=wanted)
-    elif named is None:
+    if named is not None or has_split(manifest, wanted):
+        manifest = in_split(manifest, wanted, "evaluate.split")
+    else:
         _log.warning("%s has no split %r: scores are on frames that were trained on", config.data, wanted)
     both = manifest.select(predicate=lambda row: bool(row.label and (row.depth or row.disparity)))
     return both if len(both) else manifest

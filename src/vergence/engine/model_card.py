@@ -51,6 +51,8 @@ def model_card(config: RunConfig, step: int, scale: str) -> str:
 def tasks_of(config: RunConfig) -> tuple[str, ...]:
     """What a model of these settings predicts."""
     tasks = METHODS[config.method][1].tasks
+    if getattr(config.section, "segmentation", None) is False:
+        return ("depth",)
     return ("segmentation", "depth") if getattr(config.section, "multi_task", None) else tasks
 
 

@@ -75,8 +75,9 @@ def lr_factor(config: OptimConfig, steps: int, step: int) -> float:
         factor = config.gamma ** (step // config.step_size)
     elif config.schedule == "multi_step":
         factor = config.gamma ** sum(step >= milestone for milestone in config.milestones)
-    if step < config.warmup:
-        factor *= (step + 1) / config.warmup
+    warmup = min(config.warmup, steps // 10)  # a short run must not end before it has begun to learn
+    if step < warmup:
+        factor *= (step + 1) / warmup
     return float(factor)
 
 

@@ -58,7 +58,7 @@ def window_of(settings: EvaluateConfig, size: str | None = None, overlap: float 
     overlap = settings.overlap if overlap is None else overlap
     if size is not None:
         return None if size == "none" else Window(*parse_size(str(size), "window"), overlap)
-    return None if settings.window is None else Window(*settings.window, overlap)
+    return None if settings.window is None else Window(*parse_size(settings.window, "evaluate.window"), overlap)
 
 
 def predict_maps(

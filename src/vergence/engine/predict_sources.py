@@ -17,6 +17,7 @@ from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files
 from vergence.data.layouts.intrinsics import UNKNOWN, read_intrinsics
 from vergence.data.lenses import straight_image
 from vergence.data.manifest import Manifest
+from vergence.data.split_rows import in_split
 from vergence.data.video import VideoOptions, read_video
 from vergence.data.video_times import video_times
 from vergence.engine.inputs import evenly_spaced, prefetched
@@ -148,10 +149,9 @@ def open_source(
             return VideoSource(path, limit, allow_truncated)
         images = list_files(path)
         manifest = resolve_input(path / images[0] if len(images) == 1 else path, False, allow_truncated)
-    if split is not None:
-        manifest = manifest.select(split=split)
+    manifest = in_split(manifest, split)
     if len(manifest) == 0:
-        raise InputError(f"{manifest.name} has no frames to predict; give another split or input.")
+        raise InputError(f"{manifest.name} has no frames to predict; give another input.")
     return ManifestSource(manifest, limit)
 
 

@@ -10,6 +10,7 @@ import torch
 
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
+from vergence.data.split_rows import in_split
 from vergence.data.subsets import listed_rows
 from vergence.data.table import nearest
 from vergence.engine.checkpoint import LoadedRun, load_run
@@ -135,11 +136,7 @@ def _sorted(manifest: Manifest, split: str) -> Manifest:
     rows = list(manifest)
     if not rows:
         raise InputError(f"{manifest.name} has no frames; there is nothing to choose from.")
-    if split != "all" and set(manifest.splits()) != {""}:
-        rows = [row for row in rows if row.split == split]
-        if not rows:
-            known = ", ".join(repr(key) for key in manifest.splits())
-            raise InputError(f"{manifest.name} has no split {split!r} but {known}; name one of these or all.")
+    rows = list(in_split(manifest, split))
     return Manifest(sorted(rows, key=lambda row: row.image), manifest.root, manifest.name)
 
 

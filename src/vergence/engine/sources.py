@@ -18,15 +18,16 @@ from vergence.data.layouts import resolve_input
 from vergence.data.loading import FrameLoader, build_loader
 from vergence.data.manifest import Manifest
 from vergence.data.rare_classes import RareClassSampler, class_counts
+from vergence.data.split_rows import has_split, has_splits, in_split
 from vergence.data.subsets import Subset, labelled_subset
 from vergence.engine.checkpoint import read_settings
 from vergence.engine.config import RunConfig
 from vergence.engine.estimates import with_estimates
 from vergence.engine.inputs import evenly_spaced
+from vergence.engine.model_card import tasks_of
 from vergence.engine.pseudo_labels import with_pseudo_labels
 from vergence.engine.runtime import count_workers
 from vergence.errors import InputError
-from vergence.methods import METHODS
 
 _log = logging.getLogger("vergence")
 _LABELS_SEEN = 32
@@ -58,7 +59,7 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
     if not frames.source:
         raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
     source = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
-    training = _split(source, frames.train_split)
+    training = in_split(source, frames.train_split, "frames.train_split")
     roles = dict.fromkeys(config.section.roles, training)
     subset = None
     if "labelled" in roles:
@@ -85,7 +86,11 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
 def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen: set[Path]) -> Manifest:
     """The unlabelled frames: labels outside the subset are taken out of the manifest."""
     frames = config.frames
-    manifest = training if frames.unlabelled_split is None else _split(source, frames.unlabelled_split)
+    manifest = (
+        training
+        if frames.unlabelled_split is None
+        else in_split(source, frames.unlabelled_split, "frames.unlabelled_split")
+    )
     if frames.unlabelled == "labelled":
         manifest = manifest.select(predicate=lambda row: manifest.root / row.image in chosen)
     if frames.unlabelled == "rest":
@@ -134,7 +139,7 @@ def _source_domain(config: RunConfig) -> Manifest:
             "frames.source_domain."
         )
     found = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
-    manifest = _split(found, frames.train_split)
+    manifest = in_split(found, frames.train_split, "frames.train_split")
     labelled = manifest.select(predicate=lambda row: bool(row.label))
     if len(labelled) == 0:
         raise InputError(f"{manifest.name} has no labels, and frames.source_domain must; add the column label to it.")
@@ -147,23 +152,21 @@ def _evaluation(config: RunConfig, source: Manifest) -> Manifest | None:
     frames, val = config.frames, source
     if frames.val is not None:
         val = resolve_input(Path(frames.val), allow_truncated=frames.allow_truncated)
-    evaluation = _split(val, config.evaluate.split)
-    tasks = METHODS[config.method][1].tasks
+    wanted = config.evaluate.split or frames.val_split
+    if frames.val is None and has_splits(val) and not has_split(val, wanted):
+        remedy = "give some frames that split, or name other data in frames.val"
+        _log.warning("%s has no split %r: no evaluation during training; %s", val.name, wanted, remedy)
+        return None
+    evaluation = in_split(val, wanted, "evaluate.split")
+    if frames.val is None and not has_splits(val):
+        _log.warning("%s has no splits: evaluation during training is on frames that are trained on", val.name)
+    tasks = tasks_of(config)
     depth = "depth" in tasks and any(row.depth or row.disparity for row in evaluation)
     if not depth and not ("segmentation" in tasks and any(row.label for row in evaluation)):
         missing = "labels" if "segmentation" in tasks else "measured depth"
         _log.warning("%s has no %s: no evaluation during training", evaluation.name, missing)
         return None
     return evaluation
-
-
-def _split(manifest: Manifest, split: str | None) -> Manifest:
-    if set(manifest.splits()) == {""}:
-        return manifest
-    chosen = manifest.select(split=split)
-    if len(chosen) == 0:
-        raise InputError(f"{chosen.name} has no frames; choose another split or make the manifest again.")
-    return chosen
 
 
 def build_loaders(

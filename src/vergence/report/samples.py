@@ -97,7 +97,7 @@ def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
     training = method.training
     method.eval()
     try:
-        manifest = open_data(loaded, data, None) if images > 0 else None
+        manifest = open_data(loaded, data, None, absent="all") if images > 0 else None
         if manifest is not None and "depth" in method.tasks:
             _collect(samples, loaded, manifest, images)
         if "segmentation" in method.tasks:
