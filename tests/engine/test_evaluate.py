@@ -277,7 +277,7 @@ def test_the_table_fits_a_console_and_shows_the_stamp(tmp_path):
         ({"protocol": "eign"}, "eign.*eigen"),
         ({"scale": "mean"}, "scale 'mean' is unknown"),
         ({"scale": -1.0}, "impossible"),
-        ({"split": "nowhere"}, "no frames"),
+        ({"split": "nowhere"}, "no split .nowhere. but .val."),
     ],
 )
 def test_bad_arguments(tmp_path, arguments, message):

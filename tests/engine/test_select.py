@@ -298,7 +298,7 @@ def test_splits(depth_run: Path, tmp_path: Path) -> None:
     world = write_world(tmp_path / "world", frames)
     assert min(stems(select(depth_run, world, 8, tmp_path / "train", "ds"))) == 6
     assert len(select(depth_run, world, 14, tmp_path / "all", "ds", split="all")["frames"]) == 14
-    with pytest.raises(InputError, match="has no split 'test' but 'val', 'train'; name one of these or all"):
+    with pytest.raises(InputError, match="has no split 'test' but 'val', 'train'; name one of these, or all"):
         select(depth_run, world, 2, tmp_path / "out", "ds", split="test")
 
 
