@@ -405,3 +405,34 @@ def test_command(depth_run: Path, world: Path, tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().out == f"{tmp_path / 'out'}: features of frames 0 to 7 of {COUNT}\n"
     assert cli.main([*words, "--criterio", "ds"]) == 2
     assert "criterio" in capsys.readouterr().err
+
+
+def test_entropy_trains_anew_where_frames_have_labels(depth_run: Path, world: Path, tmp_path: Path) -> None:
+    """three_ways 5.4: the first step is random, each later one asks a segmentation trained on what is chosen."""
+    space = "toy:a#000000,b#ffffff"
+    settings = {"frames.options.label_space": space, "train.steps": 6}
+    run = write_run(tmp_path / "run", "supervised-toytown-tiny", "supervised", **settings)
+    frames, root = [], Manifest.read(world).root
+    for place, row in enumerate(rows()):
+        with Image.open(root / row.image) as picture:
+            ids = np.indices((picture.height, picture.width)).sum(0) // 8 % 2
+        Image.fromarray(ids.astype(np.uint8)).save(tmp_path / f"label{place}.png")
+        label = {"label": str(tmp_path / f"label{place}.png"), "label_space": space}
+        frames.append(FrameRow(**{**_values(row), **label}))
+    Manifest(frames, root).write(world)
+    found = select(run, world, 6, tmp_path / "out", "entropy", steps="2,4")
+    steps = [frame["step"] for frame in found["frames"]]
+    assert steps == [2, 2, 4, 4, 6, 6]
+    assert ["entropy" in frame for frame in found["frames"]] == [False, False, True, True, True, True]
+    for chosen, trained in ((2, 2), (4, 4)):  # a third and two thirds of the run's 6 steps
+        folder = tmp_path / f"out/steps/step-{chosen}"
+        taught = Manifest.read(folder / "frames.parquet")
+        assert sorted(Path(row.image).stem for row in taught) == sorted(
+            Path(name).stem for name in names(found)[:chosen]
+        )
+        assert load_config(folder / "student/recipe.yaml").train.steps == trained
+        scores = np.load(folder / "entropy.npy")
+        best = np.argsort(-np.nan_to_num(scores, nan=-1))[:2].tolist()
+        assert sorted(best) == sorted(stems(found)[chosen : chosen + 2])
+    with pytest.raises(InputError, match="of method distill; a student's recipe is of method supervised here"):
+        select(run, world, 4, tmp_path / "other", "entropy", student="select-student-tiny")

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from vergence.selection.orders import default_steps
 
 _log = logging.getLogger("vergence")
 
+DEPTH_STUDENT = "select-student"
+
 
 def select(
     run: Path | str,
@@ -37,7 +40,7 @@ def select(
     exclude: str | Path | None = None,
     labelled: str | Path | None = None,
     depth: str | None = None,
-    student: str | Path = "select-student",
+    student: str | Path = DEPTH_STUDENT,
     weight: float = 1000.0,
     overrides: Overrides = (),
     half: bool | None = None,
@@ -71,9 +74,11 @@ def select(
     _check_run(loaded, criterion, depth)
     options, home = loaded.config.frames.options, str(next(loaded.method.parameters()).device)
     students = Students(manifest, out / "steps", str(student), overrides, options, seed, home, progress)
-    if criterion in ("us", "ds_us") or overrides:
+    if criterion == "entropy":
+        students = _class_students(students, loaded, len(goals))
+    if criterion in ("us", "ds_us") or students.classes:
         students.check()
-    if overrides and criterion not in ("us", "ds_us"):
+    if overrides and criterion not in ("us", "ds_us") and not students.classes:
         raise InputError(f"criterion {criterion} trains no students; leave out {_first(overrides)}.")
     features = compute_features(loaded, manifest, out, half, piece, progress)
     if piece is not None and piece.total > 1:
@@ -85,6 +90,22 @@ def select(
     choice.check(count)
     choice.make(criterion, students, str(depth or run))
     return write_selection(choice, criterion, str(data))
+
+
+def _class_students(students: Students, run: LoadedRun, steps: int) -> Students:
+    """Students of the entropy baseline: trained anew at each step on the labels of what is chosen, where all frames
+    have labels (5.4); by the run's own recipe, unless another is named. Without labels the run itself is asked, once.
+    """
+    named = students.recipe != DEPTH_STUDENT
+    if all(row.label for row in students.manifest) and (named or run.config.method == "supervised"):
+        recipe = students.recipe if named else str(run.path / "recipe.yaml")
+        return replace(students, recipe=recipe, classes=True, parts=0 if named else steps)
+    _log.warning(
+        "the frames with the highest entropy of %s itself are taken in one step: to train anew at each step all frames "
+        "need labels, and --student a recipe of method supervised (or the run to be of that method)",
+        run.path,
+    )
+    return students
 
 
 def _first(overrides: Overrides) -> str:

@@ -84,9 +84,12 @@ class Choice:
         elif criterion in ("random", "uniform"):
             order = self.order(criterion)
             self._take([row for row in order if self.allowed[row]][: self.goals[-1]], self.goals[-1])
-        elif criterion == "entropy":
+        elif criterion == "entropy" and not students.classes:
             scores = self._entropies()
             self._take(top_scores(scores, self.goals[-1], self.allowed), self.goals[-1], scores, "entropy")
+        elif criterion == "entropy":
+            for number, goal in enumerate(self.goals):
+                self._step(criterion, students, number, goal)
         else:
             size = (self.run.config.frames.options.height, self.run.config.frames.options.width)
             taught = with_estimates(self.manifest, port, size, str(self.device), self.progress)
@@ -111,9 +114,9 @@ class Choice:
             else:
                 self._take([row for row in self.order("random") if self.allowed[row]][:need], goal)
             return
-        scores = students.difficulty(max(1, number), chosen, np.flatnonzero(self.allowed).tolist())
-        if criterion == "us":
-            self._take(top_scores(scores, need, self.allowed), goal, scores, "difficulty")
+        scores = students.scores(max(1, number), chosen, np.flatnonzero(self.allowed).tolist())
+        if criterion in ("us", "entropy"):
+            self._take(top_scores(scores, need, self.allowed), goal, scores, students.measure)
         else:
             self._far(need, goal, scores)
 

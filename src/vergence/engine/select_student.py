@@ -1,4 +1,7 @@
-"""Students of a selection: trained on the frames chosen so far, asked how hard the others are (Three Ways, 5.2)."""
+"""Students of a selection: trained on the frames chosen so far, asked how hard the others are (Three Ways, 5.2).
+
+One that learns depth is asked how far it is from its teacher; one that learns classes, how uncertain it is (5.4).
+"""
 
 import hashlib
 import json
@@ -16,7 +19,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.manifest import Manifest
 from vergence.engine.checkpoint import latest_checkpoint, load_run, read_settings
 from vergence.engine.config import RunConfig, config_from_dict, load_config, read_recipe
-from vergence.engine.select_scores import Progress, difficulties, kept_scores, open_stage, quiet
+from vergence.engine.select_scores import Progress, difficulties, entropies, kept_scores, open_stage, quiet
 from vergence.engine.train import train
 from vergence.errors import InputError, Interrupted
 
@@ -30,7 +33,7 @@ class Students:
     """What all steps of a selection share."""
 
     manifest: Manifest
-    """All frames, with the teacher's depth in the column ``estimate``."""
+    """All frames, with the teacher's depth in the column ``estimate``; with labels where classes are learned."""
     folder: Path
     """Each step has a folder below it."""
     recipe: str
@@ -40,27 +43,38 @@ class Students:
     seed: int
     device: str
     progress: Progress | None = None
+    classes: bool = False
+    """Students learn classes from labels, by a recipe of method supervised."""
+    parts: int = 0
+    """Student k trains k / parts of the recipe's steps; 0: k times as many."""
 
-    def difficulty(self, number: int, chosen: Sequence[int], rows: Sequence[int]) -> NDArray[np.float64]:
+    @property
+    def measure(self) -> str:
+        """What the scores are."""
+        return "entropy" if self.classes else "difficulty"
+
+    def scores(self, number: int, chosen: Sequence[int], rows: Sequence[int]) -> NDArray[np.float64]:
         """Train student ``number`` (from 1) on the chosen frames, and score ``rows``; NaN elsewhere.
 
         A step that was interrupted goes on; one that is finished is read from its folder.
         """
         folder = self.folder / f"step-{len(chosen)}"
         config = self._config(number, folder)
-        frames = [[self.manifest[row].image, self.manifest[row].estimate] for row in sorted(chosen)]
+        column = "label" if self.classes else "estimate"
+        frames = [[self.manifest[row].image, getattr(self.manifest[row], column)] for row in sorted(chosen)]
         open_stage(folder, {"frames": _digest(frames), "student": _digest(_settings(config))})
-        scores = folder / "difficulty.npy"
+        scores = folder / f"{self.measure}.npy"
         asked = sorted(rows)
         if scores.exists() and not np.isnan(np.load(scores)[asked]).any():
             return np.load(scores)
         self._train(config, folder, chosen)
         student = load_run(folder / "student", self.device)
+        score = entropies if self.classes else difficulties
         found = kept_scores(
             scores,
             len(self.manifest),
             asked,
-            lambda missing: difficulties(student, self.manifest, missing),
+            lambda missing: score(student, self.manifest, missing),
             self.progress,
         )
         shutil.rmtree(folder / "student" / "checkpoints", ignore_errors=True)
@@ -78,16 +92,23 @@ class Students:
         options |= {key: getattr(shared, key) for key in ("height", "width", "fit", "crop_anchor")}
         if crop := options.get("random_crop"):
             options["random_crop"] = [min(crop[0], shared.height), min(crop[1], shared.width)]
+        if self.classes:
+            options["label_space"] = shared.label_space
+            frames.pop("labelled", None)
         frames["source"] = str((folder / "frames.parquet").absolute())
         settings = values.setdefault("train", {})
         settings |= {"seed": self.seed, "device": self.device, "evaluate_every": 0}
         values.setdefault("recipe", Path(self.recipe).stem)
         config = config_from_dict(values, _words(self.overrides), self.recipe)
-        if config.method != "distill":
-            raise InputError(f"{self.recipe} is of method {config.method}; a student's recipe is of method distill.")
-        if config.section.teacher != "manifest":
+        wanted = "supervised" if self.classes else "distill"
+        if config.method != wanted:
+            raise InputError(
+                f"{self.recipe} is of method {config.method}; a student's recipe is of method {wanted} here."
+            )
+        if not self.classes and config.section.teacher != "manifest":
             raise InputError("the teacher of a selection is named by --depth; leave distill.teacher at manifest.")
-        config.train = replace(config.train, steps=number * config.train.steps)
+        steps = number * config.train.steps
+        config.train = replace(config.train, steps=max(1, steps // self.parts) if self.parts else steps)
         return config
 
     def _train(self, config: RunConfig, folder: Path, chosen: Sequence[int]) -> None:
