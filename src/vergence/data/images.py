@@ -13,7 +13,8 @@ from PIL import Image
 
 from vergence.data.atomic import writing
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.deep_png import has_deep_channels, read_first_channel
+from vergence.data.deep_channels import has_deep_channels, read_channels
+from vergence.data.deep_pictures import is_deep, to_eight_bits
 from vergence.data.depth_files import METRES_FACTOR
 from vergence.data.frame_row import DEPTH_UNITS, FrameRow
 from vergence.data.label_space import LabelSpace
@@ -31,13 +32,13 @@ _HEADERS = threading.Lock()
 
 
 def open_image(path: Path | str, draft_width: int = 0) -> Image.Image:
-    """Decode an image as 8-bit RGB, upright (grey is repeated, alpha dropped, 16-bit grey divided by 257).
+    """Decode an image as 8-bit RGB, upright (grey is repeated, alpha dropped, more bits scaled to 8).
 
     ``draft_width`` and errors as of :func:`~vergence.data.pictures.open_picture`.
     """
     image = open_picture(path, draft_width)
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+    if is_deep(image):
+        return to_eight_bits(image, path).convert("RGB")
     if "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")
@@ -68,8 +69,8 @@ def read_label(
         InputError: unreadable, colours without a space, of another size, an id or a colour that the space lacks.
     """
     image = open_picture(path)
-    if image.mode in ("RGB", "RGBA", "LA") and has_deep_channels(path):
-        label = _narrow(read_first_channel(path), path)
+    if has_deep_channels(image):
+        label = _narrow(read_channels(image, path)[..., 0], path)
     elif image.mode in ("RGB", "RGBA") and space is not None:
         label = space.decode(np.asarray(image)[..., :3], path)
     elif image.mode in ("L", "P", "1"):
@@ -177,8 +178,8 @@ def frame_depth(manifest: Manifest, index: int) -> NDArray[np.float32] | None:
 
 def _read_integers(path: Path, any_depth: bool = False) -> NDArray[np.float64]:
     image = open_picture(path)
-    if image.mode in ("RGB", "RGBA", "LA") and has_deep_channels(path):
-        return read_first_channel(path).astype(np.float64)
+    if has_deep_channels(image):
+        return read_channels(image, path)[..., 0].astype(np.float64)
     if not image.mode.startswith("I") and not (any_depth and image.mode == "L"):
         raise InputError(f"{path} has mode {image.mode}, expected a 16-bit PNG; give depth or disparity times 256.")
     return np.asarray(image).astype(np.float64)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from vergence.errors import InputError
@@ -19,6 +21,8 @@ FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "PPM", "GIF")
 LIMIT = "VERGENCE_MAX_MEGAPIXELS"
 """Environment variable: how many million pixels a picture may have."""
 DEFAULT_MEGAPIXELS = 89.0
+WHITE_LEVEL = "VERGENCE_WHITE_LEVEL"
+"""Environment variable: the stored value of pictures of more than 8 bits that is white, where it is not inferred."""
 _ORIENTATION = 274
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -32,7 +36,8 @@ _TURNS = {
 """EXIF orientation -> what makes the picture upright."""
 _ACROSS = (5, 6, 7, 8)
 """Orientations that swap width and height."""
-_RAW_MODE = "vergence raw mode"
+_RAW_MODE, _TURNED = "vergence raw mode", "vergence turned"
+"""Keys of ``Image.info``."""
 _SUBFILE, _NO_PAGE = 254, 0b101
 """TIFF's tag of what a page is, and its bits of a preview and of a mask."""
 _MOST_PREVIEWS = 64
@@ -58,11 +63,14 @@ def open_picture(path: Path | str, draft_width: int = 0) -> Image.Image:
             image.draft("RGB", (1, draft_width) if _orientation(image) in _ACROSS else (draft_width, 1))
         raw_mode = image.tile[0][3] if image.tile else ""
         raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) and raw_mode else raw_mode
+        orientation = _orientation(image) if image.format == "TIFF" else 1
         image.load()
-        # TIFF has been turned by now: PIL does so itself, for this format only
-        turn = None if image.format == "TIFF" else _TURNS.get(_orientation(image))
-        upright = image if turn is None else image.transpose(turn)
+        upright = image
+        if image.format != "TIFF":  # PIL turns these itself, and no others
+            orientation = _orientation(image)
+            upright = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
         upright.format = image.format
+        upright.info[_TURNED] = orientation
         upright.info[_RAW_MODE] = raw_mode if isinstance(raw_mode, str) else ""
         return upright
 
@@ -91,6 +99,14 @@ def raw_mode(image: Image.Image) -> str:
     return str(image.info.get(_RAW_MODE, ""))
 
 
+def turned_like(image: Image.Image, stored: NDArray[Any]) -> NDArray[Any]:
+    """Pixels (H, W, ...) as the file stores them, upright as a picture of it from :func:`open_picture`."""
+    orientation = image.info.get(_TURNED, 1)
+    pixels = stored.swapaxes(0, 1) if orientation in _ACROSS else stored
+    pixels = pixels[::-1] if orientation in (3, 4, 7, 8) else pixels
+    return np.ascontiguousarray(pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels)
+
+
 def bits(image: Image.Image) -> int:
     """Bits of a channel in the file of a picture from :func:`open_picture`."""
     if image.mode == "1":
@@ -108,7 +124,7 @@ def is_lossy(image: Image.Image, path: Path | str) -> bool:
 
 def decoding() -> str:
     """A text that changes where the same file would be decoded into other pixels: part of a cached frame's name."""
-    return f"2|{os.environ.get('VERGENCE_WHITE_LEVEL', '')}"
+    return f"2|{os.environ.get(WHITE_LEVEL, '')}"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,133 @@
+"""Pictures of more than 8 bits a channel: scaled by the range that their camera has, the same for all of a folder.
+
+Twelve bits lie in files of sixteen, integers of 32 bits hold sixteen, floating point goes to 1, 255 or 65535. The range
+is inferred as a power of two from all pictures of a folder (a part, evenly spaced, where there are many): a range of
+each picture's own would make brightness flicker, which photometric losses take for motion.
+"""
+
+import functools
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vergence.data.deep_channels import has_deep_channels, read_channels
+from vergence.data.pictures import WHITE_LEVEL, open_picture, raw_mode
+from vergence.errors import InputError
+
+_BITS = (8, 10, 12, 14, 16, 20, 24, 32)
+_FLOAT_RANGES = (1.0, 255.0, 65535.0)
+_OVERSHOOT = 0.1
+"""Share of the range by which floating point may lie outside of it: resizing filters do so."""
+_LOOKED_AT = 64
+_BITS_PER_SAMPLE, _SAMPLE_FORMAT, _UNSIGNED = 258, 339, 1
+_log = logging.getLogger("vergence")
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether a picture from :func:`~vergence.data.pictures.open_picture` has more than 8 bits a channel."""
+    return image.mode == "F" or image.mode.startswith("I") or has_deep_channels(image)
+
+
+def to_eight_bits(image: Image.Image, path: Path | str) -> Image.Image:
+    """A picture for which :func:`is_deep` as 8-bit grey or RGB; how it is scaled is said once for a folder.
+
+    Raises:
+        InputError: negative or not finite numbers, floating point above 65535, brighter than all pictures of its
+            folder that were looked at, or a :data:`WHITE_LEVEL` that is no number.
+    """
+    path = Path(path)
+    stored = _numbers(image, path)
+    white = _stated_white() or _declared_white(image, path)
+    if not white:
+        white = _white_of_folder(path.absolute().parent, path.suffix, stored.dtype.kind)
+        if float(stored.max(initial=0)) > white * (1 + _OVERSHOOT * (stored.dtype.kind == "f")):
+            raise InputError(
+                f"{path} has the value {stored.max():g}, brighter than the pictures of its folder by which {white:g} "
+                f"was taken for white; set {WHITE_LEVEL} to the value that is white, such as 65535."
+            )
+    if stored.dtype.kind == "f":
+        scaled = np.rint(stored * (255 / white))
+    else:  # the upper 8 bits, where white is a power of two less one
+        scaled = np.floor(stored.astype(np.float64) * (256 / (white + 1)))
+    return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+
+
+def _stated_white() -> float:
+    text = os.environ.get(WHITE_LEVEL, "")
+    try:
+        white = float(text) if text else 0.0
+        if text and not 0 < white < 2**32:
+            raise ValueError
+    except ValueError:
+        raise InputError(f"{WHITE_LEVEL} is {text!r}; give the stored value that is white, such as 4095.") from None
+    return white
+
+
+def _declared_white(image: Image.Image, path: Path) -> float:
+    """White where the file says it: PPM files are scaled to 16 bits when they are read, TIFF files count their bits."""
+    if image.format == "PPM":
+        return 65535.0 if image.mode != "F" else 0.0
+    packed = {"I;10": 10, "I;12": 12, "I;14": 14}.get(raw_mode(image)[:4], 0)
+    return float(2**packed - 1)
+
+
+@functools.lru_cache(maxsize=256)
+def _white_of_folder(folder: Path, suffix: str, kind: str) -> float:
+    """The value that is white in the pictures of a folder: integers ("u"), or floating point ("f")."""
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(suffix))
+    places = np.unique(np.linspace(0, len(names) - 1, min(len(names), _LOOKED_AT)).round().astype(int))
+    most = 0.0
+    for name in (names[place] for place in places):
+        try:
+            image = open_picture(folder / name)
+            stored = _numbers(image, folder / name) if is_deep(image) else np.zeros(0, np.uint16)
+        except InputError:
+            continue  # said when it is its turn
+        if stored.dtype.kind == kind:
+            most = max(most, float(stored.max(initial=0)))
+    if kind == "f":
+        white = next((one for one in _FLOAT_RANGES if most <= one * (1 + _OVERSHOOT)), 0.0)
+        if not white:
+            raise InputError(
+                f"{folder} has pictures in floating point up to {most:g}, expected 0 to 1, 255 or 65535; save them in "
+                f"such a range, or set {WHITE_LEVEL} to the value that is white."
+            )
+    else:
+        white = float(2 ** next(bits for bits in _BITS if most < 2**bits) - 1)
+    _log.info(
+        "%s: pictures of more than 8 bits, with values up to %g: %g is taken for white (set %s where it is another)",
+        folder,
+        most,
+        white,
+        WHITE_LEVEL,
+    )
+    return white
+
+
+def _numbers(image: Image.Image, path: Path) -> NDArray[Any]:
+    """The stored values (H, W) or (H, W, 3), unsigned integers or floating point; InputError where they make none."""
+    stored: NDArray[Any] = np.asarray(image)
+    if has_deep_channels(image):
+        channels = read_channels(image, path)
+        stored = channels[..., :3] if channels.shape[-1] > 2 else channels[..., 0]
+    if stored.dtype.kind == "f":
+        if not np.isfinite(stored).all():
+            raise InputError(f"{path} has values that are not finite; save it again without them.")
+        if stored.min(initial=0) < -_OVERSHOOT * max(1.0, float(stored.max(initial=0))):
+            raise InputError(f"{path} has the value {stored.min():g}, expected none below 0; save it in such a range.")
+        return stored
+    if stored.dtype == np.int32 and _is_unsigned(image):
+        stored = stored.view(np.uint32)
+    if stored.min(initial=0) < 0:
+        raise InputError(f"{path} has the value {stored.min()}, expected none below 0; save it as unsigned integers.")
+    return stored.astype(np.uint32)
+
+
+def _is_unsigned(image: Any) -> bool:
+    tags = getattr(image, "tag_v2", {})
+    return raw_mode(image).startswith("I;32") and "S" not in raw_mode(image) and bool(tags)
