@@ -4,14 +4,8 @@ from PIL import Image
 
 from tests.data.small_world import picture, save
 from vergence.data.depth_files import write_depth_png
-from vergence.data.images import (
-    frame_depth,
-    read_depth,
-    read_disparity_as_depth,
-    read_image,
-    read_label,
-    write_sparse_depth,
-)
+from vergence.data.images import frame_depth, read_depth, read_disparity_as_depth, read_image, write_sparse_depth
+from vergence.data.label_pictures import read_label
 from vergence.data.manifest import FrameRow, Manifest
 from vergence.errors import InputError
 
@@ -78,7 +72,7 @@ def test_label_ids_of_grey_and_palette_images(tmp_path):
 
 
 def test_bad_labels(tmp_path):
-    with pytest.raises(InputError, match="mode RGB, expected one 8-bit channel"):
+    with pytest.raises(InputError, match="holds colours, but no label space"):
         read_label(save(tmp_path / "rgb.png", picture(0)))
     with pytest.raises(InputError, match="40x24, but its image is 24x40"):
         read_label(save(tmp_path / "a.png", picture(0)[..., 0]), (40, 24))

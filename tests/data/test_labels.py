@@ -10,8 +10,8 @@ from PIL import Image
 from tests.data.small_world import manifest, save
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.dataset import FrameDataset, FrameOptions
-from vergence.data.images import read_label
 from vergence.data.label_files import read_label_space
+from vergence.data.label_pictures import read_label
 from vergence.data.labels import (
     CAMVID_11,
     CITYSCAPES_19,
@@ -195,16 +195,16 @@ def test_colour_files_are_decoded_to_the_ids_they_were_painted_from(tmp_path, na
     np.testing.assert_array_equal(read_label(tmp_path / "a.png", (20, 30), space), ids)
 
 
-def test_of_two_classes_of_one_colour_the_first_is_taken():
-    colours = CITYSCAPES_IDS.colourize(np.array([[0, 3, 18]]))
-    assert CITYSCAPES_IDS.decode(colours, "x").tolist() == [[0, 0, 17]]
+def test_of_two_classes_of_one_colour_the_first_is_taken(tmp_path):
+    path = save(tmp_path / "a.png", CITYSCAPES_IDS.colourize(np.array([[0, 3, 18]])))
+    assert read_label(path, space=CITYSCAPES_IDS).tolist() == [[0, 0, 17]]
 
 
 def test_a_colour_of_no_class_is_named(tmp_path):
     colours = COMMA10K.colourize(np.zeros((3, 4), np.uint8))
     colours[1, 2] = (64, 32, 33)
     path = save(tmp_path / "a.png", colours)
-    with pytest.raises(InputError, match=r"a\.png has the colour \(64, 32, 33\) at x 2, y 1.*'comma10k'"):
+    with pytest.raises(InputError, match=r"a\.png has the colour \(64, 32, 33\), #402021, at x 2, y 1.*'comma10k'"):
         read_label(path, space=COMMA10K)
 
 

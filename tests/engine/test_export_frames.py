@@ -7,7 +7,7 @@ import pytest
 
 from tests.engine.test_predict_classes import HEIGHT, SPACE, WIDTH, BothMethod, DepthMethod, RedMethod, folder, made_run
 from vergence.data.frame_row import FrameRow
-from vergence.data.images import read_label
+from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
 from vergence.data.video_writer import write_video
 from vergence.engine.export_frames import read_tracker_frame

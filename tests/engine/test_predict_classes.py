@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.images import read_image, read_label
+from vergence.data.images import read_image
+from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.video_writer import write_video
 from vergence.engine.checkpoint import LoadedRun

@@ -8,7 +8,7 @@ from tests.engine.test_predict_classes import SPACE, made_run
 from tests.engine.test_pseudo_labels import ids, world
 from vergence.data.dataset import FrameDataset
 from vergence.data.frame_options import FrameOptions
-from vergence.data.images import read_label
+from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
 from vergence.engine.predict import predict
 from vergence.engine.predict_sources import VideoSource

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vergence import api
 from vergence.data.frame_options import FrameOptions
-from vergence.data.images import read_label
+from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.manifest import FrameRow, Manifest
 from vergence.engine import prelabel

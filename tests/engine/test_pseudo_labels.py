@@ -17,8 +17,8 @@ from tests.engine.tiny_method import TinyConfig, TinyMethod
 from vergence.data.dataset import FrameDataset
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
-from vergence.data.images import read_label
 from vergence.data.label_corruption import LabelCorruption
+from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.engine import made_labels

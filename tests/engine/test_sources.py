@@ -14,7 +14,7 @@ from PIL import Image
 
 from vergence.data.estimate_files import read_estimate
 from vergence.data.frame_row import FrameRow
-from vergence.data.images import read_label
+from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
 from vergence.engine.config import load_config
 from vergence.engine.estimates import with_estimates

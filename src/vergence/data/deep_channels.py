@@ -24,11 +24,11 @@ def read_channels(image: Image.Image, path: Path | str) -> NDArray[np.uint16]:
     import av  # slow to import; few files need it
 
     try:
-        with Path(path).open("rb") as file, av.open(file, format=_DEMUXERS[str(image.format)]) as container:
+        with Path(path).open("rb") as file, av.open(file, "r", format=_DEMUXERS[str(image.format)]) as container:
             frame = next(container.decode(video=0))
         kind, order = frame.format.name[:-2], {"le": "<", "be": ">"}[frame.format.name[-2:]]
         plane, channels = frame.planes[0], _CHANNELS[kind]
-        rows = np.frombuffer(plane, dtype=np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+        rows = np.frombuffer(bytes(plane), dtype=np.uint8).reshape(-1, plane.line_size)
         used = np.ascontiguousarray(rows[: frame.height, : frame.width * channels * 2]).view(f"{order}u2")
         return turned_like(image, used.reshape(frame.height, frame.width, channels).astype(np.uint16))
     except (av.FFmpegError, OSError, StopIteration, ValueError, KeyError) as error:

@@ -14,8 +14,9 @@ from vergence.data.cache import FrameCache
 from vergence.data.estimate_files import read_estimate, read_sigmoid
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
-from vergence.data.images import frame_depth, open_image, read_label
+from vergence.data.images import frame_depth, open_image
 from vergence.data.inverse_depth import INVALID, from_metres, from_sigmoid
+from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.lenses import straight_image, straight_label
 from vergence.data.manifest import Manifest

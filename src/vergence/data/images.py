@@ -1,4 +1,4 @@
-"""Read what lies on disk: images, labels and measured depth, with plain words for whatever is wrong with a file."""
+"""Read what lies on disk: images and measured depth, with plain words for whatever is wrong with a file."""
 
 import math
 import threading
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.atomic import writing
-from vergence.data.batch import IGNORED_LABEL
 from vergence.data.deep_channels import has_deep_channels, read_channels
 from vergence.data.deep_pictures import is_deep, to_eight_bits
 from vergence.data.depth_files import METRES_FACTOR
 from vergence.data.frame_row import DEPTH_UNITS, FrameRow
-from vergence.data.label_space import LabelSpace
 from vergence.data.lenses import straight_depth, straight_image
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import open_picture
@@ -52,53 +50,6 @@ def open_frame(manifest: Manifest, index: int) -> Image.Image:
 def read_image(path: Path | str) -> NDArray[np.uint8]:
     """Decode an image as (H, W, 3) uint8 RGB; InputError as in :func:`open_image`."""
     return np.array(open_image(path))
-
-
-def read_label(
-    path: Path | str, size: tuple[int, int] | None = None, space: LabelSpace | None = None
-) -> NDArray[np.uint8]:
-    """Read class ids (H, W) uint8, 255 = none, as the file has them: ids of ``space``, which is not mapped here.
-
-    Args:
-        path: an image of one channel or a palette, whose values are ids; with a space also one in its colours. Of
-            several channels of 16 bits, the form of SYNTHIA, the first one holds the ids.
-        size: (H, W) it must have, that of its image.
-        space: what the ids or colours mean; they are checked against it.
-
-    Raises:
-        InputError: unreadable, colours without a space, of another size, an id or a colour that the space lacks.
-    """
-    image = open_picture(path)
-    if has_deep_channels(image):
-        label = _narrow(read_channels(image, path)[..., 0], path)
-    elif image.mode in ("RGB", "RGBA") and space is not None:
-        label = space.decode(np.asarray(image)[..., :3], path)
-    elif image.mode in ("L", "P", "1"):
-        label = np.array(image, dtype=np.uint8)
-    elif image.mode.startswith("I") and np.asarray(image).max() <= IGNORED_LABEL:
-        label = np.asarray(image).astype(np.uint8)
-    else:
-        raise InputError(
-            f"label {path} has mode {image.mode}, expected one 8-bit channel of class ids; convert it to ids, or "
-            "name the label space of its colours in the column label_space."
-        )
-    if size is not None and label.shape != size:
-        raise InputError(
-            f"label {path} is {label.shape[1]}x{label.shape[0]}, but its image is {size[1]}x{size[0]}; "
-            "give label and image of one size."
-        )
-    if space is not None:
-        space.check_ids(label, path)
-    return label
-
-
-def _narrow(ids: NDArray[np.uint16], path: Path | str) -> NDArray[np.uint8]:
-    if ids.max(initial=0) > IGNORED_LABEL:
-        raise InputError(
-            f"label {path} has the value {ids.max()} in its first channel of 16 bits, expected class ids up to 255; "
-            "name the file of classes, not of depth or of objects."
-        )
-    return ids.astype(np.uint8)
 
 
 def read_depth(path: Path | str, unit: str = "", scale: float = math.nan) -> NDArray[np.float32]:

@@ -1,10 +1,9 @@
 """Label spaces of one's own, from a .json or .yaml file of classes and colours."""
 
-import colorsys
 from pathlib import Path
 from typing import Any
 
-from vergence.data.label_space import LABEL_SPACES, LabelSpace
+from vergence.data.label_space import LABEL_SPACES, LabelSpace, made_up_colour
 from vergence.data.label_tables import Colour
 from vergence.data.structured import read_csv, read_structured
 from vergence.errors import InputError
@@ -74,9 +73,8 @@ def _build(values: Any, default_name: str) -> LabelSpace:
 
 
 def _colour(value: Any, number: int) -> Colour:
-    if value is None:  # hues that lie far apart for neighbours, never black
-        red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.75, 0.6 + 0.35 * (number % 2))
-        return (round(red * 255), round(green * 255), round(blue * 255))
+    if value is None:
+        return made_up_colour(number)
     if isinstance(value, str):
         text = value.removeprefix("#")
         if len(text) != 6:

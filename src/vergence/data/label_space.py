@@ -1,9 +1,8 @@
 """A label space: the classes that label files speak of, their colours, and the known ones."""
 
-import functools
+import colorsys
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from vergence.data import label_tables as tables
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.label_tables import Colour
-from vergence.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -62,50 +60,22 @@ class LabelSpace:
             self.name, tuple(self.classes[number] for number in kept), tuple(self.colours[number] for number in kept)
         )
 
-    def check_ids(self, label: NDArray[np.integer], source: Path | str) -> None:
-        """InputError where a label of ``source`` has an id that is neither a class, void, nor 255."""
-        if label.size == 0 or label.max() < len(self):
-            return
-        outside = set(np.flatnonzero(np.bincount(label.ravel()))) - {*range(len(self)), *self.void, IGNORED_LABEL}
-        if outside:
-            shown = ", ".join(str(number) for number in sorted(outside)[:5])
-            raise InputError(
-                f"{source} has the id {shown}, but label space {self.name!r} has ids 0 to {len(self) - 1} and "
-                "255 for none; name the right space in the column label_space, or correct the file."
-            )
+    def is_known(self) -> bool:
+        """Whether this is one of :data:`LABEL_SPACES`."""
+        return LABEL_SPACES.get(self.name) == self
 
-    def decode(self, colours: NDArray[np.uint8], source: Path | str) -> NDArray[np.uint8]:
-        """Ids (H, W) uint8 of a label painted in this space's colours (H, W, 3).
-
-        Black is 255 unless a class is black; of two classes of one colour the one with the lower id is taken.
-
-        Raises:
-            InputError: a colour of no class, naming ``source`` and the colour.
-        """
-        ids = _colour_table(self)[_packed(colours)]
-        if ids.min(initial=0) < 0:
-            row, column = np.argwhere(ids < 0)[0]
-            red, green, blue = colours[row, column]
-            raise InputError(
-                f"{source} has the colour ({red}, {green}, {blue}) at x {column}, y {row}, which is of no class of "
-                f"label space {self.name!r}; save labels without smoothing or JPEG, or name the right label space."
-            )
-        return ids.astype(np.uint8)
+    def stated_colours(self) -> dict[int, Colour]:
+        """Id -> colour, for the classes whose colour somebody has said; others are of our making."""
+        if self.is_known():
+            ours = OWN_COLOURS.get(self.name, ())
+            return {k: colour for k, colour in enumerate(self.colours) if self.classes[k] not in ours}
+        return {k: colour for k, colour in enumerate(self.colours) if colour != made_up_colour(k)}
 
 
-@functools.lru_cache(maxsize=2)
-def _colour_table(space: LabelSpace) -> NDArray[np.int16]:
-    """Id of every 24-bit colour, -1 where it is of no class: a look-up is an eighth of the time of a search."""
-    table = np.full(1 << 24, -1, dtype=np.int16)
-    table[0] = IGNORED_LABEL
-    for number, colour in reversed(list(enumerate(space.colours))):
-        table[_packed(np.array(colour))] = number
-    return table
-
-
-def _packed(colours: NDArray[np.integer]) -> NDArray[np.int32]:
-    wide = colours.astype(np.int32)
-    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+def made_up_colour(number: int) -> Colour:
+    """The colour of a class for which none is given: hues that lie far apart for neighbours, never black."""
+    red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.75, 0.6 + 0.35 * (number % 2))
+    return (round(red * 255), round(green * 255), round(blue * 255))
 
 
 def _space(name: str, classes: dict[str, Colour], void: tuple[int, ...] = ()) -> LabelSpace:
@@ -133,6 +103,8 @@ LABEL_SPACES = {
         *(SEMANTIC_SUPER, SUPER),
     )
 }
+OWN_COLOURS = {"semantic_super": SEMANTIC_SUPER.classes, "super": SUPER.classes, "synthia": ("lane marking",)}
+"""Known space -> classes whose colour is ours, not that of the data set."""
 TRAINED_AS = {
     "cityscapes_ids": "cityscapes19",
     "gta5": "cityscapes19",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.images import read_label
+from vergence.data.label_pictures import read_label
 from vergence.data.label_space import LabelSpace
 from vergence.data.pictures import open_picture
 from vergence.errors import InputError
@@ -32,7 +32,7 @@ def read_pseudo_label(
     """
     ids = read_label(label, space=space)
     (h, w), (height, width) = ids.shape, size
-    if not 1 / _ASPECT < (w / h) / (width / height) < _ASPECT:
+    if not 1 / _ASPECT < (w / h) / (width / height) < _ASPECT:  # small ones are rounded more than check_aspect allows
         raise InputError(
             f"pseudo-label {label} is {w}x{h} and its image {width}x{height}; give labels of the same picture, whole "
             "and of the same aspect."

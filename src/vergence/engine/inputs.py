@@ -12,12 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.images import frame_depth, open_frame, read_label
+from vergence.data.images import frame_depth, open_frame
+from vergence.data.label_pictures import check_aspect, read_label
 from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.lenses import straight_label
 from vergence.data.manifest import Manifest
+from vergence.data.pictures import picture_size
 from vergence.data.transforms import Placement, resize_image
-from vergence.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -83,12 +84,8 @@ def ground_truth_label(manifest: Manifest, index: int, space: LabelSpace) -> NDA
     path = manifest.path(index, "label")
     source = label_space(row.label_space) if row.label_space else space
     label = read_label(path, space=source)
-    height, width = label.shape
-    if row.width and abs(row.height * width - height * row.width) > max(row.width, row.height, width, height):
-        raise InputError(
-            f"label {path} is {width}x{height}, but its image is {row.width}x{row.height}; give a label of the image's "
-            "size, or of its aspect."
-        )
+    size = (row.height, row.width) if row.width else picture_size(manifest.path(index))[::-1]
+    check_aspect((label.shape[0], label.shape[1]), size, path)
     return label_mapping(source.text(), space.text())[straight_label(row, label)]
 
 

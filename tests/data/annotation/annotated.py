@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from vergence.data.annotation import export_labels, import_labels
-from vergence.data.images import read_label
+from vergence.data.label_pictures import read_label
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import FrameRow, Manifest
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.data.annotation.annotated import SPACE, bare, read_labels, world
 from vergence.data.annotation import coco, export_labels, import_labels
-from vergence.data.images import read_label
+from vergence.data.label_pictures import read_label
 from vergence.data.labels import CITYSCAPES_19, label_space
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest

@@ -29,6 +29,6 @@ def gta5(root: Path | str, val: int = 0) -> Manifest:
     if not rows:
         raise InputError(f"{root} holds no GTA5; expected images/ and labels/.")
     if (root / "labels").is_dir():
-        rows = pair_labels(rows, root / "images", root / "labels", root, "gta5")
+        rows = pair_labels(rows, root / "images", root / "labels", root, "gta5", odd=True)
     rows = with_column(without_odd_labels(rows, root), root, "disparity", "estimate")
     return finish(rows, root, root.name, split=False)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from vergence.data.frame_row import FrameRow
 from vergence.data.label_files import FILE_NAMES, read_label_space
+from vergence.data.label_pictures import check_aspect
 from vergence.data.labels import label_space
 from vergence.data.layouts.files import list_files, list_folders
+from vergence.data.pictures import picture_size
 from vergence.errors import InputError
 
 FOLDERS = ("labels", "masks")
@@ -46,14 +48,25 @@ def label_files(base: Path) -> dict[str, str]:
     return found
 
 
-def pair_labels(rows: Sequence[FrameRow], images: Path, labels: Path, root: Path, space: str) -> list[FrameRow]:
+def pair_labels(
+    rows: Sequence[FrameRow], images: Path, labels: Path, root: Path, space: str, odd: bool = False
+) -> list[FrameRow]:
     """Rows with the labels that have their image's path below ``images``, whatever the suffix, in ``labels``.
 
+    ``odd`` keeps labels of another aspect, which the layout leaves out itself.
+
     Raises:
-        InputError: a label without an image, or two for one.
+        InputError: a label without an image, two labels or two images of one name, a label of another aspect.
     """
     found = label_files(labels)
-    names = {(root / row.image).relative_to(images).as_posix().rpartition(".")[0]: row for row in rows}
+    names: dict[str, FrameRow] = {}
+    for row in rows:
+        name = (root / row.image).relative_to(images).as_posix().rpartition(".")[0]
+        first = names.setdefault(name, row)
+        if first is not row and name in found:
+            raise InputError(
+                f"{images} has two images for the label {found[name]}: {first.image} and {row.image}; keep one of them."
+            )
     lonely = sorted(set(found) - set(names))
     if lonely:
         raise InputError(
@@ -61,10 +74,16 @@ def pair_labels(rows: Sequence[FrameRow], images: Path, labels: Path, root: Path
             f"put the image into {images} or remove the label."
         )
     place = labels.relative_to(root).as_posix()
-    return [
-        dataclasses.replace(row, label=f"{place}/{found[name]}", label_space=space) if name in found else row
-        for name, row in names.items()
-    ]
+    labelled = []
+    for row in rows:
+        name = (root / row.image).relative_to(images).as_posix().rpartition(".")[0]
+        if name in found:
+            if row.width and not odd:
+                path = labels / found[name]
+                check_aspect(picture_size(path)[::-1], (row.height, row.width), path)
+            row = dataclasses.replace(row, label=f"{place}/{found[name]}", label_space=space)
+        labelled.append(row)
+    return labelled
 
 
 def with_labels(rows: Sequence[FrameRow], root: Path, images: Path, space: str = "") -> list[FrameRow]:

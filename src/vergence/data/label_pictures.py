@@ -1,0 +1,309 @@
+"""The one way in which a label picture becomes class ids, for training, evaluation, import and ports alike."""
+
+import functools
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vergence.data.batch import IGNORED_LABEL
+from vergence.data.deep_channels import has_deep_channels, read_channels
+from vergence.data.label_space import LabelSpace
+from vergence.data.label_tables import Colour
+from vergence.data.pictures import bits, is_lossy, open_picture
+from vergence.errors import InputError
+
+Label = NDArray[np.uint8]
+_BLACK, _WHITE, _BORDER = (0, 0, 0), (255, 255, 255), (224, 224, 192)
+_LOOKED_AT = 64
+_log = logging.getLogger("vergence")
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What values and colours of label files stand for."""
+
+    name: str
+    """For messages: what says so."""
+    ids: Mapping[int, int]
+    """Stored value -> id; values that are not there may not occur."""
+    colours: Mapping[Colour, int]
+    """Colour -> id."""
+    expected: Mapping[int, Colour]
+    """Id -> colour, where files may be expected to have it: not where colours are ours."""
+    classes: int
+    lenient: bool = False
+    """Whether ids are believed under a palette of other colours: data sets whose form is known."""
+
+    def greys(self) -> dict[int, int]:
+        """Grey level -> id; black is none unless a class is black."""
+        found = {colour[0]: value for value, colour in reversed(list(self.expected.items())) if len(set(colour)) == 1}
+        return {0: IGNORED_LABEL, **found}
+
+
+@functools.lru_cache(maxsize=64)
+def coding_of(space: LabelSpace) -> Coding:
+    """The coding of label files of a space; ids stay those of the file."""
+    colours = {colour: number for number, colour in reversed(list(enumerate(space.colours)))}
+    ids = {number: number for number in (*range(len(space)), *space.void, IGNORED_LABEL)}
+    return Coding(
+        f"label space {space.name!r}",
+        MappingProxyType(ids),
+        MappingProxyType(colours),
+        MappingProxyType(space.stated_colours()),
+        len(space),
+        space.is_known(),
+    )
+
+
+def decode_label(path: Path | str, coding: Coding) -> Label:
+    """Class ids (H, W) uint8 of a label picture, 255 = none.
+
+    One channel of grey holds ids; or the grey levels of classes, such as 0 and 255 where a class is white. A palette
+    holds ids where its colours are those of the classes, else its colours count. What is wholly transparent has no
+    label. Of several channels of 16 bits, the form of SYNTHIA, the first one holds the ids.
+
+    Raises:
+        InputError: unreadable, compressed as JPEG is, ids or colours that the coding lacks.
+    """
+    path = Path(path)
+    image = open_picture(path)
+    if is_lossy(image, path):
+        raise InputError(
+            f"label {path} was compressed as {image.format} in a way which changes its values; save labels as "
+            "PNG, from their source."
+        )
+    if has_deep_channels(image):
+        return _of_ids(_narrow(read_channels(image, path)[..., 0], path), path, coding)
+    if image.mode in ("I", "I;16", "I;16B", "I;16L"):
+        return _of_ids(_narrow(np.asarray(image), path), path, coding)
+    if image.mode in ("L", "LA", "1"):
+        step = 255 // (2 ** min(bits(image), 8) - 1)
+        label = _of_greys(np.asarray(image if image.mode == "L" else image.convert("L")), step, path, coding)
+        return _without_erased(label, image)
+    if image.mode == "P":
+        return _of_palette(image, path, coding)
+    if image.mode == "RGB" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode in ("RGB", "RGBA"):
+        return _of_colours(np.asarray(image), path, coding)
+    raise InputError(f"label {path} has mode {image.mode}, expected ids in one channel or colours; save it as PNG.")
+
+
+def _narrow(ids: NDArray[np.generic], path: Path) -> Label:
+    wide = ids.astype(np.int64)
+    if wide.size and (wide.max() > IGNORED_LABEL or wide.min() < 0):
+        value = wide.max() if wide.max() > IGNORED_LABEL else wide.min()
+        raise InputError(
+            f"label {path} has the value {value} in its first channel of 16 or more bits, expected class ids up to "
+            "255; name the file of classes, not of depth or of objects."
+        )
+    return wide.astype(np.uint8)
+
+
+def _present(values: Label) -> set[int]:
+    return {int(value) for value in np.flatnonzero(np.bincount(values.ravel(), minlength=256))}
+
+
+def _of_ids(values: Label, path: Path, coding: Coding) -> Label:
+    if values.size and values.max() >= coding.classes:
+        outside = sorted(_present(values) - set(coding.ids))
+        if outside:
+            shown = ", ".join(str(number) for number in outside[:5])
+            raise InputError(
+                f"{path} has the id {shown}, but {coding.name} has ids 0 to {coding.classes - 1} and 255 for none; "
+                "name the right space in the column label_space, or correct the file."
+            )
+    return _mapped(values, coding)
+
+
+def _mapped(values: Label, coding: Coding) -> Label:
+    if all(value == found for value, found in coding.ids.items()):
+        return np.array(values)
+    table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
+    for value, found in coding.ids.items():
+        table[value] = found
+    return table[values]
+
+
+def _of_greys(greys: Label, step: int, path: Path, coding: Coding) -> Label:
+    """Ids, or grey levels of classes; in files of fewer than 8 bits, ids are ``step`` levels apart."""
+    values = greys // np.uint8(step)
+    white = _WHITE in coding.expected.values()
+    if not white and values.max(initial=0) < coding.classes:
+        return _of_ids(values, path, coding)
+    levels, present = coding.greys(), _present(greys)
+    by_grey = present <= set(levels)
+    if by_grey and {value // step for value in present} <= set(coding.ids):  # the folder's other files tell
+        union = _levels_of_folder(path.absolute().parent, path.suffix) | present
+        by_grey = white and (step == 255 or (255 in union and union <= set(levels)))
+    if by_grey:
+        table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
+        table[list(levels)] = list(levels.values())
+        return table[greys]
+    if not white and step == 1 and coding.classes <= 2 and 255 in present and present <= {0, 255}:
+        _check_binary(path, coding)
+    return _of_ids(values, path, coding)
+
+
+def _check_binary(path: Path, coding: Coding) -> None:
+    """InputError where the labels of a folder have 0 and 255 only, which is how most tools write two classes."""
+    if _levels_of_folder(path.absolute().parent, path.suffix) <= {0, 255}:
+        raise InputError(
+            f"label {path} has the values 0 and 255 only, and so have the others of its folder, but 255 means none and "
+            f'no class of {coding.name} is white; give the class that 255 stands for "color": [255, 255, 255] in '
+            "classes.json, or save ids."
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def _levels_of_folder(folder: Path, suffix: str) -> frozenset[int]:
+    """Grey levels in the label pictures of a folder, of which at most a part, evenly spaced, is read."""
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(suffix))
+    places = np.unique(np.linspace(0, len(names) - 1, min(len(names), _LOOKED_AT)).round().astype(int))
+    found: set[int] = set()
+    for place in places:
+        try:
+            image = open_picture(folder / names[place])
+        except InputError:
+            continue  # said when it is its turn
+        if image.mode == "L":
+            found |= _present(np.asarray(image))
+    return frozenset(found)
+
+
+def _of_palette(image: Image.Image, path: Path, coding: Coding) -> Label:
+    """Ids where the palette agrees with the classes or none of their colours is known; else by colour, or refused."""
+    values = np.array(image)
+    flat = image.getpalette() or []
+    palette = [tuple(flat[k : k + 3]) for k in range(0, len(flat) - 2, 3)]
+    expected = coding.expected
+    if len(palette) >= coding.classes and all(
+        expected.get(k, colour) == colour for k, colour in enumerate(palette) if k < coding.classes
+    ):
+        return _of_ids(values, path, coding)
+    present = [value for value, count in enumerate(image.histogram()) if count]
+    shown = {value: palette[value] if value < len(palette) else expected.get(value, _BLACK) for value in present}
+    if not expected or all(colour == (value,) * 3 for value, colour in shown.items()):
+        return _of_greys(values, 1, path, coding)
+    odd = [value for value in present if value in expected and shown[value] != expected[value]]
+    if not odd and set(present) <= set(coding.ids):
+        return _of_ids(values, path, coding)
+    known = {_BLACK: IGNORED_LABEL, _BORDER: IGNORED_LABEL, **coding.colours}
+    opaque = [value for value in present if value not in _transparent(image)]
+    if all(shown[value] in known for value in opaque):
+        table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
+        for value in opaque:
+            table[value] = known[shown[value]]  # type: ignore[index]
+        return table[values]
+    strangers = [value for value in odd if shown[value] not in known]
+    if coding.lenient and len(strangers) == len(odd):
+        _say_once(path.parent, coding.name)
+        return _of_ids(values, path, coding)
+    index = (odd or [value for value in opaque if shown[value] not in known])[0]
+    wanted = "#{:02x}{:02x}{:02x}".format(*expected[index]) if index in expected else "a colour of a class"
+    raise InputError(
+        f"{path} has another palette than {coding.name}: index {index} is #{bytes(shown[index]).hex()} instead of "
+        f"{wanted}; keep the palette of the classes, or save RGB colours."
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _say_once(folder: Path, name: str) -> None:
+    _log.warning("%s: palettes are not that of %s; the ids are believed", folder, name)
+
+
+def _transparent(image: Image.Image) -> set[int]:
+    found = image.info.get("transparency")
+    if isinstance(found, int):
+        return {found}
+    return {k for k, alpha in enumerate(found or b"") if alpha == 0}
+
+
+def _without_erased(label: Label, image: Image.Image) -> Label:
+    """Where alpha is 0 there is no label, whatever colour is left there."""
+    if image.mode == "LA":
+        label[np.asarray(image)[..., 1] == 0] = IGNORED_LABEL
+    return label
+
+
+def _of_colours(pixels: Label, path: Path, coding: Coding) -> Label:
+    """Ids of colours (H, W, 3 or 4)."""
+    if not coding.colours:
+        raise InputError(
+            f"label {path} holds colours, but no label space says what they mean; save ids in one channel, or name the "
+            "label space in the column label_space."
+        )
+    ids = _colour_table(tuple(coding.colours.items()))[packed(pixels)]
+    if pixels.shape[-1] == 4:
+        ids[pixels[..., 3] == 0] = IGNORED_LABEL
+    if ids.min(initial=0) < 0:
+        row, column = np.argwhere(ids < 0)[0]
+        red, green, blue = (int(part) for part in pixels[row, column, :3])
+        raise InputError(
+            f"{path} has the colour ({red}, {green}, {blue}), #{red:02x}{green:02x}{blue:02x}, at x {column}, y {row} "
+            f"({int((ids < 0).sum())} pixels of such colours), which is no class in {coding.name}; save labels without "
+            "smoothing or JPEG, or name the right label space."
+        )
+    return ids.astype(np.uint8)
+
+
+@functools.lru_cache(maxsize=2)
+def _colour_table(colours: tuple[tuple[Colour, int], ...]) -> NDArray[np.int16]:
+    """Id of every 24-bit colour, -1 where it is of no class: a look-up is an eighth of the time of a search."""
+    table = np.full(1 << 24, -1, dtype=np.int16)
+    table[packed(np.array([_BLACK, _BORDER], dtype=np.uint8))] = IGNORED_LABEL
+    for colour, number in colours:
+        table[packed(np.array(colour))] = number
+    return table
+
+
+def packed(colours: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Colours (..., 3 or more) as numbers of 24 bits."""
+    wide = colours[..., :3].astype(np.int32)
+    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+
+
+def read_label(path: Path | str, size: tuple[int, int] | None = None, space: LabelSpace | None = None) -> Label:
+    """Read class ids (H, W) uint8, 255 = none, as the file has them: ids of ``space``, which is not mapped here.
+
+    Args:
+        path: see :func:`decode_label`.
+        size: (H, W) it must have, that of its upright image.
+        space: what the ids or colours mean; None takes one channel for ids.
+
+    Raises:
+        InputError: as of :func:`decode_label`, colours without a space, another size.
+    """
+    label = decode_label(path, _ANY if space is None else coding_of(space))
+    if size is not None and label.shape != size:
+        raise InputError(
+            f"label {path} is {label.shape[1]}x{label.shape[0]}, but its image is {size[1]}x{size[0]}; "
+            "give label and image of one size."
+        )
+    return label
+
+
+_ANY = Coding(
+    "no label space (column label_space)",
+    MappingProxyType({k: k for k in range(256)}),
+    MappingProxyType({}),
+    MappingProxyType({}),
+    256,
+)
+
+
+def check_aspect(label: tuple[int, int], image: tuple[int, int], path: Path | str, kind: str = "label") -> None:
+    """InputError where a label of size (H, W) has another aspect than its upright image (H, W)."""
+    (h, w), (height, width) = label, image
+    if abs(height * w - h * width) > max(width, height, w, h):
+        raise InputError(
+            f"{kind} {path} is {w}x{h}, but its image is {width}x{height} as it is shown (EXIF orientation applied); "
+            "give a label of the image's size, or of its aspect."
+        )
