@@ -56,7 +56,7 @@ def test_every_problem_is_told_at_once(manifest: Manifest) -> None:
     said = complaint(manifest, labels.parent)
     assert "nothing was written; it has 4 problems:" in said
     assert "a__000.png is 5x2, but its image is 5x3" in said
-    assert "b__000.png has the id 3 (4 pixels), which is no class" in said
+    assert "b__000.png has the id 3, 4, 5, but classes.json has ids 0 to 2 and 255 for none" in said
     assert "a__001.png is no image" in said
     assert "a__01 is the name of no frame in the manifest (did you mean 'a__001'?)" in said
 
@@ -72,7 +72,8 @@ def test_long_lists_are_cut(tmp_path: Path) -> None:
     assert lines[-1] == "  and 5 more"
 
 
-def test_palette_of_another_program(manifest: Manifest) -> None:
+def test_palettes_of_another_program(manifest: Manifest) -> None:
+    """Sorted anew, the colours count; of other colours, nothing can be said."""
     path = exported(manifest, "png") / "labels" / "a__000.png"
     image = Image.open(path)
     image.load()
@@ -80,8 +81,21 @@ def test_palette_of_another_program(manifest: Manifest) -> None:
     assert palette is not None
     image.putpalette([*palette[3:6], *palette[:3], *palette[6:]])
     image.save(path)
+    import_labels(path.parents[1], bare(manifest), manifest.root / "m.csv")
+    exchanged = np.array([1, 0, *range(2, 256)], dtype=np.uint8)[LABEL]
+    np.testing.assert_array_equal(read_labels(manifest.root / "m.csv")[0], exchanged)
+    image.putpalette([9, 9, 9, *palette[3:]])
+    image.save(path)
     said = complaint(manifest, path.parents[1])
-    assert "a__000.png has another palette than classes.json: index 0 is #808080 instead of #008000" in said
+    assert "a__000.png has another palette than classes.json: index 0 is #090909 instead of #008000" in said
+
+
+@pytest.mark.parametrize("form", ["png", "cvat"])
+def test_lossy_masks_are_refused(manifest: Manifest, form: str) -> None:
+    source = exported(manifest, form)
+    path = next(source.glob("labels/*.png" if form == "png" else "SegmentationClass/*.png"))
+    Image.open(path).convert("RGB").save(path, format="JPEG")
+    assert "in a way which changes its values" in complaint(manifest, source)
 
 
 def test_colours_instead_of_ids(manifest: Manifest) -> None:
@@ -93,7 +107,9 @@ def test_colours_instead_of_ids(manifest: Manifest) -> None:
     picture[0, 0] = (1, 2, 3)
     picture[1, :2] = (9, 9, 9)
     Image.fromarray(picture).save(path)
-    with pytest.raises(InputError, match=r"colour #090909 .2 pixels. and 1 other colours, which is no class"):
+    with pytest.raises(
+        InputError, match=r"#010203, at x 0, y 0 \(3 pixels of such colours\), which is no class in classes\.json"
+    ):
         import_labels(path.parents[1], manifest, manifest.root / "new" / "m.csv")
 
 
@@ -120,7 +136,7 @@ def test_classes_that_people_wrote(manifest: Manifest) -> None:
     import_labels(source, bare(manifest), manifest.root / "m.csv")
     np.testing.assert_array_equal(read_labels(manifest.root / "m.csv")[0], LABEL)
     Image.open(source / "labels" / "a__000.png").convert("RGB").save(source / "labels" / "a__000.png")
-    assert "gives no colour to each class" in complaint(manifest, source)
+    assert "no label space says what they mean" in complaint(manifest, source)
 
 
 def test_a_png_export_is_a_folder_to_train_from(manifest: Manifest) -> None:
@@ -210,7 +226,7 @@ def test_what_is_no_set_of_annotations(manifest: Manifest) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("grass:0,128,0::", "grass:0,128,1::", "has the colour #008000 (4 pixels), which is no class"),
+        ("grass:0,128,0::", "grass:0,128,1::", "#008000, at x 0, y 0 (4 pixels of such colours), which is no class"),
         ("grass:0,128,0::", "grass:128,128,128::", "path and grass share a name or a colour"),
         ("grass:0,128,0::", "grass 0 128 0", "should be like 'road:128,64,128::'"),
         ("grass:0,128,0::", "grass:0,128,300::", "should be like 'road:128,64,128::'"),
@@ -233,7 +249,7 @@ def test_cvat_masks_of_one_channel(manifest: Manifest) -> None:
     import_labels(source, bare(manifest), manifest.root / "m.csv")
     np.testing.assert_array_equal(read_labels(manifest.root / "m.csv")[0], LABEL)
     Image.fromarray(np.full_like(LABEL, 77)).save(path)
-    assert "has the id 77, but labelmap.txt has 5 lines" in complaint(manifest, source)
+    assert "has the id 77, but labelmap.txt has ids 0 to 4" in complaint(manifest, source)
 
 
 def test_what_nobody_painted_in_cvat_is_ignored(manifest: Manifest) -> None:

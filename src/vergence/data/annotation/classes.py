@@ -3,10 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LabelSpace
@@ -86,30 +84,3 @@ def parse_colour(text: str) -> Colour | None:
     """Of ``#rrggbb``; None where it is none."""
     found = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text.strip())
     return tuple(int(part, 16) for part in found.groups()) if found else None  # type: ignore[return-value]
-
-
-def ids_of_colours(
-    picture: NDArray[np.uint8], colours: Sequence[Colour], ids: Sequence[int]
-) -> tuple[NDArray[np.uint8], list[tuple[Colour, int]]]:
-    """Ids (H, W) uint8 of a picture (H, W, 3) uint8 whose colours stand for ``ids``.
-
-    Returns:
-        The ids, and the colours that stand for nothing with their numbers of pixels, most frequent first.
-    """
-    codes = picture.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
-    present, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    known = {(red << 16) + (green << 8) + blue: value for (red, green, blue), value in zip(colours, ids, strict=True)}
-    table = np.array([known.get(int(code), IGNORED_LABEL) for code in present], dtype=np.uint8)
-    strangers = [
-        ((int(code) >> 16, int(code) >> 8 & 255, int(code) & 255), int(count))
-        for code, count in zip(present, counts, strict=True)
-        if int(code) not in known
-    ]
-    return table[places].reshape(codes.shape), sorted(strangers, key=lambda pair: -pair[1])
-
-
-def unknown_colours(path: Path, strangers: list[tuple[Colour, int]]) -> str:
-    """A sentence about colours that are no class."""
-    (colour, count), others = strangers[0], len(strangers) - 1
-    more = f" and {others} other colours" if others else ""
-    return f"{path} has the colour {hexadecimal(colour)} ({count} pixels){more}, which is no class"

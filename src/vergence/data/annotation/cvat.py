@@ -13,15 +13,13 @@ from vergence.data.annotation.classes import (
     AnnotationClasses,
     Colour,
     hexadecimal,
-    ids_of_colours,
-    unknown_colours,
     voc_colour,
 )
 from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, Problems, check_size
 from vergence.data.atomic import write_text
 from vergence.data.batch import IGNORED_LABEL
+from vergence.data.label_pictures import Coding, decode_label
 from vergence.data.labels import LabelSpace
-from vergence.data.pictures import open_picture
 from vergence.data.structured import read_lines
 from vergence.errors import InputError
 
@@ -113,17 +111,8 @@ def _read_label_map(path: Path) -> tuple[list[str], list[Colour]]:
 
 def _read_mask(path: Path, size: tuple[int, int], colours: list[Colour]) -> Label:
     """Places of the classes (H, W) uint8; a mask of one channel holds places in the label map."""
-    places = list(range(len(colours)))
-    image = open_picture(path)
-    if image.mode == "L":
-        mask = np.array(image)
-        check_size(mask, size, str(path))
-        if mask.max(initial=0) >= len(colours) and set(np.unique(mask)) - {*places, IGNORED_LABEL}:
-            raise InputError(f"{path} has the id {mask.max()}, but {LABEL_MAP} has {len(colours)} lines")
-        return mask
-    picture = np.array(image.convert("RGB"))
-    check_size(picture, size, str(path))
-    mask, strangers = ids_of_colours(picture, colours, places)
-    if strangers:
-        raise InputError(unknown_colours(path, strangers))
+    places = {place: place for place in (*range(len(colours)), IGNORED_LABEL)}
+    by_colour = {colour: place for place, colour in enumerate(colours)}
+    mask = decode_label(path, Coding(LABEL_MAP, places, by_colour, dict(enumerate(colours)), len(colours)))
+    check_size(mask, size, str(path))
     return mask

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from vergence.data.annotation.classes import (
@@ -18,16 +17,14 @@ from vergence.data.annotation.classes import (
     Colour,
     distinct_colours,
     hexadecimal,
-    ids_of_colours,
     parse_colour,
-    unknown_colours,
 )
 from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, Problems, check_size
 from vergence.data.atomic import write_text
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.label_files import read_label_space
+from vergence.data.label_pictures import Coding, decode_label
 from vergence.data.labels import LabelSpace, label_space
-from vergence.data.pictures import open_picture
 from vergence.data.structured import read_structured
 from vergence.errors import InputError
 
@@ -111,43 +108,11 @@ def _read_classes(path: Path) -> _Classes:
 
 def _read_mask(path: Path, size: tuple[int, int], classes: _Classes) -> Label:
     """Places of the classes (H, W) uint8."""
-    image = open_picture(path)
-    palette = image.getpalette() if image.mode == "P" else None
-    ids = image.mode in ("L", "P", "1")
-    stored = np.array(image if ids else image.convert("RGB"), dtype=np.uint8)
-    check_size(stored, size, str(path))
-    if not ids:
-        return _from_colours(path, stored, classes)
     last = len(classes.names) - 1
-    places = {**dict(zip(range(last), range(last), strict=True)), **dict.fromkeys(classes.void, last)}
-    present = [int(value) for value in np.unique(stored)]
-    for value in present:
-        if value not in places:
-            count = int((stored == value).sum())
-            raise InputError(f"{path} has the id {value} ({count} pixels), which is no class in {CLASSES}")
-    if palette is not None and classes.coloured:
-        _check_palette(path, palette, present, {value: classes.colours[place] for value, place in places.items()})
-    table = np.array([places.get(value, IGNORED_LABEL) for value in range(256)], dtype=np.uint8)
-    return table[stored]
-
-
-def _from_colours(path: Path, picture: Label, classes: _Classes) -> Label:
-    """Places (H, W) of colours (H, W, 3)."""
-    if not classes.coloured or len(set(classes.colours)) < len(classes.colours):
-        raise InputError(f"{path} holds colours, but {CLASSES} gives no colour to each class; save ids in one channel")
-    mask, strangers = ids_of_colours(picture, classes.colours, range(len(classes.colours)))
-    if strangers:
-        raise InputError(unknown_colours(path, strangers))
+    places = {**{place: place for place in range(last)}, **dict.fromkeys(classes.void, last)}
+    told = classes.colours if classes.coloured and len(set(classes.colours)) == len(classes.colours) else []
+    colours = {colour: place for place, colour in enumerate(told)}
+    expected = {value: classes.colours[place] for value, place in places.items() if classes.coloured}
+    mask = decode_label(path, Coding(CLASSES, places, colours, expected, last))
+    check_size(mask, size, str(path))
     return mask
-
-
-def _check_palette(path: Path, palette: list[int], present: list[int], expected: dict[int, Colour]) -> None:
-    """A program that made a palette of its own has other colours, and its ids stand for other classes."""
-    for index in present:
-        colour = tuple(palette[3 * index : 3 * index + 3])
-        if index in expected and colour != expected[index]:
-            shown = hexadecimal(colour) if len(colour) == 3 else "nothing"
-            raise InputError(
-                f"{path} has another palette than {CLASSES}: index {index} is {shown} instead of "
-                f"{hexadecimal(expected[index])}; keep the palette of the export, or save RGB colours"
-            )
