@@ -61,7 +61,10 @@ def test_broken_code() -> None:
         ([], "ends early"),
         (brush.encode(np.eye(5, dtype=bool)), "100 values, expected 4 x 4 x 4"),
         ([*code[:4], 0, *code[5:]], "8 bits"),
-        ([300], "range"),
+        ([300], "from 0 to 255"),
+        ("what", "from 0 to 255"),
+        (1 << 40, "from 0 to 255"),
+        ([1.5, True], "from 0 to 255"),
     ):
         with pytest.raises(ValueError, match=said):
             brush.decode(broken, 4, 4)

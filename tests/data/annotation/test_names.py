@@ -1,5 +1,8 @@
 """Names of frames in annotators: readable, flat, and never the same for two frames."""
 
+import logging
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,3 +45,45 @@ def test_colours_are_made_distinct() -> None:
         classes = AnnotationClasses.of(space)
         assert len({colour for _, _, colour in classes.painted()} | {(0, 0, 0)}) == len(space) + 2
         assert classes.ignore not in space.classes
+
+
+def test_names_that_tools_change() -> None:
+    rows = [FrameRow("a/my frame (1).jpg", "a", 0), FrameRow("a/90fbb0c0-x.jpg", "a", 1), FrameRow("a/x.jpg", "a", 2)]
+    names = FrameNames(rows)
+    assert names.find("upload/1/0a1b2c3d-my_frame_1") == 0
+    assert names.find("90fbb0c0-x") == 1  # its own name
+    assert names.find("11fbb0c0-x") == 2
+    assert names.find(r"D:\data\x") == 2
+    with pytest.raises(LookupError, match="no frame in the manifest"):
+        names.find("0a1b2c3d-y")
+
+
+def video(first: int, count: int) -> list[FrameRow]:
+    """Frames as they are decoded from a video file."""
+    return [FrameRow(f"v/{k:06d}.jpg", "drive", k, camera="drive") for k in range(first, first + count)]
+
+
+def test_frames_of_a_video_task_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "vergence"):
+        assert FrameNames(video(0, 9)).find("frame_000005") == 5
+    assert "frame 5 is v/000005.jpg" in caplog.text
+    assert FrameNames(video(0, 9)[::-1]).find("frame_000005") == 3
+    assert FrameNames(video(3, 4)).find("frame_000005") == 2  # a part that was chosen
+    folder = [FrameRow(f"v/shot_{k:04d}.png", "v", k, camera="main") for k in range(1, 8)]
+    assert FrameNames(folder).find("frame_000005") == 5  # the sixth, which the folder calls 6
+    own = [FrameRow(f"v/frame_{k:06d}.png", "v", k, camera="main") for k in range(1, 8)]
+    assert FrameNames(own).find("frame_000005") == 4  # called so itself
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (video(0, 4), "frame 5 of a video, of which the manifest has 4 frames"),
+        ([*video(0, 9), FrameRow("w/0.jpg", "w", 0)], "has several sequences"),
+        ([FrameRow(f"v/{k}.png", "v", k, camera="main") for k in (0, 1, 2, 4, 6)], "leaves out frames"),
+        ([], "no frame in the manifest"),
+    ],
+)
+def test_frames_of_a_video_that_cannot_be_counted(rows: list[FrameRow], said: str) -> None:
+    with pytest.raises(LookupError, match=said):
+        FrameNames(rows).find("frame_000005")

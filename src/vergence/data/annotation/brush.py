@@ -48,6 +48,8 @@ def decode(code: list[int], height: int, width: int) -> NDArray[np.bool_]:
     Raises:
         ValueError: the code ends early, is of another size, or no code at all.
     """
+    if not isinstance(code, list) or not all(type(value) is int and 0 <= value <= 255 for value in code):
+        raise ValueError("the code is no list of whole numbers from 0 to 255")
     data = bytes(code)
     place = 0
 

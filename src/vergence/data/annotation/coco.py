@@ -95,7 +95,7 @@ def _read_file(path: Path, content: dict[str, Any], found: Annotations, problems
     for image_id, file in images.items():
         if not groups[image_id]:
             continue
-        name = PurePosixPath(file).with_suffix("").as_posix()
+        name = PurePosixPath(file.replace("\\", "/")).with_suffix("").as_posix()
         if name in found.masks:
             problems.add(f"{path} lists {file} twice, with annotations in both places; keep one")
 

@@ -95,6 +95,8 @@ def import_labels(
         problems = Problems(source)
         chosen = label_space(space) if isinstance(space, str) else space or common_space(manifest)
         found = reader(name)(place, problems, chosen)
+        if not found.masks:
+            problems.check()
         chosen = chosen or _own_space(found, source)
         rows = _matched(found, manifest, problems)
         if not rows and not problems.found:

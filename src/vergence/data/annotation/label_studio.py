@@ -1,6 +1,7 @@
 """Label Studio: tasks with brush masks as JSON, both ways; and its export of one PNG for each class."""
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from vergence.data.annotation import brush
 from vergence.data.annotation.classes import AnnotationClasses, hexadecimal
 from vergence.data.annotation.formats import Annotations, ExportedFrame, Problems, json_files
 from vergence.data.annotation.label_studio_png import PICTURES, read_pictures
-from vergence.data.annotation.label_studio_tasks import CONFIG, is_tasks, read_config, read_task
+from vergence.data.annotation.label_studio_tasks import CONFIG, read_config, read_task, tasks_of
 from vergence.data.atomic import write_text, writing
 from vergence.data.labels import LabelSpace
 
+_log = logging.getLogger("vergence")
 TASKS = "tasks.json"
 _FROM, _TO = "tag", "image"
 
@@ -72,11 +74,23 @@ def read(source: Path, problems: Problems, known: LabelSpace | None = None) -> A
     """
     names, colours = read_config(source / CONFIG) if source.is_dir() else ([], [])
     found = Annotations(names, colours)
-    tasks = [task for _, content in json_files(source) if is_tasks(content) for task in content]
+    tasks = [task for _, content in json_files(source) for task in tasks_of(content)]
     pictures = sorted(source.glob(PICTURES)) if source.is_dir() else []
     if pictures:
         read_pictures(source, pictures, tasks, [*names, *(known.classes if known else ())], found, problems)
     else:
         for task in tasks:
             read_task(task, found, problems)
+        _tell_predictions(tasks, found, problems)
     return found
+
+
+def _tell_predictions(tasks: list[dict[str, Any]], found: Annotations, problems: Problems) -> None:
+    alone = sum(bool(task.get("predictions")) and not task["annotations"] for task in tasks)
+    if alone and not found.masks:
+        problems.add(
+            f"its tasks have predictions only ({alone}), which nobody accepted; submit them in Label Studio and export "
+            "again"
+        )
+    elif alone:
+        _log.warning("%d tasks have predictions only, which nobody accepted: they are left out", alone)

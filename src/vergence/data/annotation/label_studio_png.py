@@ -10,7 +10,7 @@ import numpy as np
 
 from vergence.data.annotation import brush
 from vergence.data.annotation.formats import Annotations, Label, Problems, check_size
-from vergence.data.annotation.label_studio_tasks import CONFIG, frame_of, place_of
+from vergence.data.annotation.label_studio_tasks import CONFIG, dicts, frame_of, place_of
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.pictures import open_picture
 from vergence.data.structured import read_xml
@@ -74,8 +74,8 @@ def read_pictures(
 
 def _controls(source: Path, tasks: Sequence[dict[str, Any]]) -> set[str]:
     """Names of the brushes of a project: they stand in the names of its PNG files."""
-    results = [region for task in tasks for one in task.get("annotations") or [] for region in one.get("result") or []]
-    names = {str(region.get("from_name")) for region in results if region.get("type") == "brushlabels"}
+    regions = (region for task in tasks for one in dicts(task["annotations"]) for region in dicts(one.get("result")))
+    names = {str(region.get("from_name")) for region in regions if region.get("type") == "brushlabels"}
     if (source / CONFIG).is_file():
         names |= {str(node.get("name")) for node in read_xml(source / CONFIG).iter("BrushLabels")}
     return names or {"tag"}

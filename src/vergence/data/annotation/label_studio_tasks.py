@@ -15,14 +15,52 @@ from vergence.data.structured import read_xml
 from vergence.errors import InputError
 
 CONFIG = "label_config.xml"
+_IMAGE = re.compile(r"\.(png|jpe?g|bmp|webp|tiff?)$", re.IGNORECASE)
 _OTHER_SHAPES = ("polygonlabels", "rectanglelabels", "ellipselabels", "keypointlabels", "vectorlabels", "bitmasklabels")
 
 
-def is_tasks(content: Any) -> bool:
-    """Whether the content of a JSON file looks like tasks of Label Studio."""
-    return isinstance(content, list) and bool(content) and all(isinstance(task, dict) for task in content) and (
-        "data" in content[0] or "image" in content[0]
-    )  # fmt: skip
+def tasks_of(content: Any) -> list[dict[str, Any]]:
+    """Tasks with annotations from the content of a JSON file; none where it is nothing of Label Studio's.
+
+    Whole tasks, one or a list; JSON-MIN, which keeps the regions of one annotation under the name of each brush;
+    annotations with their task, as a target storage holds them; ``completions`` of versions before 1.0.
+    """
+    listed = content if isinstance(content, list) else [content]
+    if not listed or not all(isinstance(task, dict) for task in listed):
+        return []
+    if not all("data" in task or "result" in task or _names_image(task) for task in listed):
+        return []
+    return [_whole(task) for task in listed]
+
+
+def _names_image(values: dict[str, Any]) -> bool:
+    return any(isinstance(value, str) and _IMAGE.search(_file(value)) for value in values.values())
+
+
+def _whole(task: dict[str, Any]) -> dict[str, Any]:
+    """A task as the full JSON export has it."""
+    if isinstance(task.get("task"), dict) and "result" in task:
+        return {**task["task"], "annotations": [task]}
+    if "data" in task:
+        return {**task, "annotations": task.get("annotations") or task.get("completions") or []}
+    regions = [
+        {
+            "type": next((kind for kind in ("brushlabels", *_OTHER_SHAPES) if kind in region), "unknown"),
+            "from_name": key,
+            **{part: region.get(part) for part in ("original_width", "original_height", "image_rotation")},
+            "value": region,
+        }
+        for key, value in task.items()
+        for region in dicts(value)
+        if "original_width" in region
+    ]
+    annotated = regions or "annotation_id" in task
+    return {"id": task.get("id", ""), "data": task, "annotations": [{"result": regions}] if annotated else []}
+
+
+def dicts(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; none where it is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def read_config(path: Path) -> tuple[list[str], list[Colour]]:
@@ -47,27 +85,34 @@ def place_of(name: str, found: Annotations) -> int:
 
 
 def frame_of(task: dict[str, Any]) -> str | None:
-    """Name of a task's frame: from the export, or else the file name in its address without what an upload adds."""
-    data = task.get("data", task)
+    """Name of a task's frame: from the export, or else the path in its address."""
+    data = task.get("data")
     if not isinstance(data, dict):
         return None
     if isinstance(data.get("frame"), str):
         return str(data["frame"])
-    for text in (value for value in data.values() if isinstance(value, str)):
+    files = (_file(value) for value in data.values() if isinstance(value, str))
+    return next((PurePosixPath(file).with_suffix("").as_posix() for file in files if _IMAGE.search(file)), None)
+
+
+def _file(text: str) -> str:
+    """The path that an address names."""
+    try:
         address = urlsplit(text)
-        file = unquote(address.query.partition("d=")[2] if "d=" in address.query else address.path)
-        if re.search(r"\.(png|jpe?g|bmp|webp|tiff?)$", file, re.IGNORECASE):
-            path = PurePosixPath(file)
-            uploaded = "upload" in path.parts
-            return re.sub(r"^[0-9a-f]{8}-", "", path.stem) if uploaded else path.with_suffix("").as_posix()
-    return None
+    except ValueError:
+        return ""
+    file = unquote(address.query.partition("d=")[2] if "d=" in address.query else address.path)
+    return file.replace("\\", "/")
 
 
 def read_task(task: dict[str, Any], found: Annotations, problems: Problems) -> None:
     """Enter the one annotation of a task, if it has one."""
     number = task.get("id", "")
-    given = task.get("annotations") or []
-    valid = [one for one in given if isinstance(one, dict) and not one.get("was_cancelled")]
+    given = task["annotations"]
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        problems.add(f"task {number} has annotations that are no list of objects; export it again")
+        return
+    valid = [one for one in given if not one.get("was_cancelled") and not one.get("skipped")]
     if not valid:
         return
     name = frame_of(task)
@@ -78,19 +123,7 @@ def read_task(task: dict[str, Any], found: Annotations, problems: Problems) -> N
         problems.add(f"{name} has {len(valid)} annotations; keep one")
     if name in found.masks:
         problems.add(f"{name} is the image of several tasks with annotations; keep one")
-    regions = []
-    for region in valid[0].get("result") or []:
-        kind = region.get("type") if isinstance(region, dict) else None
-        if kind in _OTHER_SHAPES:
-            problems.add(f"{name} has a region of type {kind}, which is no mask; draw it with the brush")
-        if kind != "brushlabels":
-            continue
-        value = region.get("value") or {}
-        classes = value.get("brushlabels") or []
-        if len(classes) != 1:
-            problems.add(f"{name} has a brush region with {len(classes)} classes {classes}; give it one")
-            continue
-        regions.append((place_of(str(classes[0]), found), region))
+    regions = _regions(valid[0].get("result"), name, found, problems)
 
     def load(size: tuple[int, int]) -> Label:
         label = np.full(size, IGNORED_LABEL, dtype=np.uint8)
@@ -99,6 +132,36 @@ def read_task(task: dict[str, Any], found: Annotations, problems: Problems) -> N
         return label
 
     found.masks[name] = load
+
+
+def _regions(result: Any, name: str, found: Annotations, problems: Problems) -> list[tuple[int, dict[str, Any]]]:
+    """Place of the class and brush region, in order; what is no such region is a problem, or nothing of pixels."""
+    if result is None:
+        return []
+    if not isinstance(result, list) or not all(isinstance(region, dict) for region in result):
+        problems.add(f"{name} has a result that is no list of regions; export it again")
+        return []
+    # a brush without labels of its own has them in a second region of the same id
+    labels = {
+        str(one.get("id")): one["value"]["labels"]
+        for one in result
+        if isinstance(one.get("value"), dict) and one["value"].get("labels")
+    }
+    regions = []
+    for region in result:
+        kind = region.get("type")
+        value = region["value"] if isinstance(region.get("value"), dict) else {}
+        if kind in _OTHER_SHAPES:
+            problems.add(f"{name} has a region of type {kind}, which is no mask; draw it with the brush")
+        if kind != "brushlabels" and "rle" not in value:
+            continue
+        classes = value.get("brushlabels") or value.get("labels") or labels.get(str(region.get("id"))) or []
+        if not isinstance(classes, list) or len(classes) != 1 or not isinstance(classes[0], str):
+            shown = classes if isinstance(classes, list) else [classes]
+            problems.add(f"{name} has a brush region with {len(shown)} classes {str(shown)[:80]}; give it one")
+            continue
+        regions.append((place_of(classes[0], found), region))
+    return regions
 
 
 def _mask(region: dict[str, Any], size: tuple[int, int], name: str) -> Any:

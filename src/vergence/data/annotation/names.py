@@ -1,13 +1,16 @@
 """Names of frames in annotators: one flat name a frame, and back from a file's name to the row of a manifest."""
 
 import hashlib
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from vergence.data.frame_row import FrameRow
 
+_log = logging.getLogger("vergence")
 _LONGEST = 120
+_UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 
 
 def frame_name(row: FrameRow) -> str:
@@ -49,26 +52,73 @@ class FrameNames:
     """Finds the row that an annotator's file belongs to.
 
     A file may be called as :func:`frame_name` does; or as the image itself (any part of its path that ends it), where
-    only one row has an image of that name.
+    only one row has an image of that name. Paths may be of Windows, and have what Label Studio makes of a name when it
+    is uploaded (``90fbb0c0-drive_0000``); CVAT's names of video frames (``frame_000005``) count the frames of the one
+    sequence that there is.
     """
 
     def __init__(self, rows: Sequence[FrameRow]) -> None:
         self.exact = {frame_name(row): index for index, row in enumerate(rows)}
-        self.others: dict[str, list[int]] = {}
-        for index, row in enumerate(rows):
-            self.others.setdefault(Path(row.image).stem, []).append(index)
+        self._rows = rows
+        self._counted = False
         self._images = [PurePosixPath(row.image).with_suffix("").as_posix() for row in rows]
+        self._others = _places(Path(row.image).stem for row in rows)
+        self._uploaded = _places(_uploaded(Path(row.image).stem) for row in rows)
 
     def find(self, name: str) -> int:
         """Index of the row; LookupError with a reason ("is the name of ...") where there is none or several."""
         path = PurePosixPath(name.replace("\\", "/"))
-        if path.name in self.exact:
-            return self.exact[path.name]
-        found = self.others.get(path.name, [])
-        if len(found) > 1:
-            found = [index for index in found if _one_ends_the_other(self._images[index], path.as_posix())]
-        if len(found) == 1:
-            return found[0]
-        if found or path.name in self.others:
-            raise LookupError("is the name of several frames; keep the names of the export")
+        original = path.with_name(_UPLOAD.sub("", path.name)) if path.name else path
+        for known, wanted in ((self._others, path), (self._uploaded, original)):
+            if wanted.name in self.exact:
+                return self.exact[wanted.name]
+            found = known.get(wanted.name, [])
+            if len(found) > 1:
+                found = [index for index in found if _one_ends_the_other(self._images[index], wanted.as_posix())]
+            if len(found) == 1:
+                return found[0]
+            if found or wanted.name in known:
+                raise LookupError("is the name of several frames; keep the names of the export")
+        number = re.fullmatch(r"frame_([0-9]{6,9})", path.name)
+        if number and self._rows:
+            return self._of_video(int(number[1]))
         raise LookupError("is the name of no frame in the manifest")
+
+    def _of_video(self, number: int) -> int:
+        """The row of a video's frame, which CVAT counts from 0: by position where the frames are decoded from a video
+        (they may be chosen ones), else by order, if none is left out."""
+        if len({(row.sequence, row.camera) for row in self._rows}) != 1:
+            raise LookupError("is a frame of a video, but the manifest has several sequences; give that of this video")
+        places = {row.position: index for index, row in enumerate(self._rows)}
+        positions = sorted(places)
+        decoded = all(_is_decoded(row) for row in self._rows)
+        first = 0 if decoded else positions[0]
+        if not decoded and positions[-1] - first + 1 != len(positions):
+            raise LookupError(
+                "is a frame of a video, but the manifest leaves out frames of its sequence, so that they cannot be "
+                "counted; give all of them"
+            )
+        if first + number not in places:
+            raise LookupError(f"is frame {number} of a video, of which the manifest has {len(positions)} frames")
+        if not self._counted:
+            self._counted = True
+            image = self._rows[places[first + number]].image
+            _log.warning("frames of a video are matched by counting: frame %d is %s", number, image)
+        return places[first + number]
+
+
+def _uploaded(name: str) -> str:
+    """A name without the letters that Label Studio's upload takes out."""
+    return re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_"))
+
+
+def _places(names: Iterable[str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        found.setdefault(name, []).append(index)
+    return found
+
+
+def _is_decoded(row: FrameRow) -> bool:
+    """Whether a row looks like one of a video file: 000005.jpg, the camera called like the sequence."""
+    return Path(row.image).stem == f"{row.position:06d}" and row.camera == row.sequence

@@ -8,7 +8,7 @@ from vergence.data.annotation import coco, cvat, label_studio, png
 from vergence.data.annotation.classes import AnnotationClasses
 from vergence.data.annotation.formats import Annotations, ExportedFrame, Problems, json_files
 from vergence.data.annotation.label_studio_png import PICTURES
-from vergence.data.annotation.label_studio_tasks import is_tasks
+from vergence.data.annotation.label_studio_tasks import tasks_of
 from vergence.data.labels import LabelSpace
 from vergence.data.table import nearest
 from vergence.errors import InputError
@@ -54,7 +54,7 @@ def detect(source: Path) -> str:
     for _, content in json_files(source):
         if coco.is_coco(content):
             return "coco"
-        if is_tasks(content):
+        if tasks_of(content):
             return "label_studio"
     if source.is_dir() and any(source.glob("labels/**/*.png")):
         raise InputError(f"{source} has labels/ but no {png.CLASSES}; put the {png.CLASSES} of the export there.")
