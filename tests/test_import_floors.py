@@ -9,7 +9,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "vergence"
 FLOORS = [
     {"geometry"},
-    {"losses", "mixing", "metrics"},
+    {"losses", "mixing", "metrics", "motion"},
     {"models", "data"},
     {"methods", "selection"},
     {"engine", "report"},

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vergence.labelling import labels_export, labels_import, select
+from vergence.labelling import labels_export, labels_import, labels_propagate, select
 
 if TYPE_CHECKING:
     from vergence.data.manifest import Manifest
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from vergence.engine.doctor import Check
 
 __all__ = [
-    "Overrides", "convert", "demo", "doctor", "evaluate", "index", "labels_export", "labels_import", "predict",
-    "report", "resume", "scan", "select", "train",
+    "Overrides", "convert", "demo", "doctor", "evaluate", "index", "labels_export", "labels_import", "labels_propagate",
+    "predict", "report", "resume", "scan", "select", "train",
 ]  # fmt: skip
 
 Overrides = Mapping[str, Any] | Sequence[str]

@@ -207,14 +207,18 @@ def _labels(words: list[str]) -> int:
         return 0 if words else 2
     if words[0] not in known:
         near = difflib.get_close_matches(words[0], known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else "there are export and import."
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
         raise InputError(f"there is no command labels {words[0]!r}; {hint}")
     usage, function = _labels_usages()[known.index(words[0])]
     arguments = parse(usage, function, words[1:])
-    with bar("exporting" if words[0] == "export" else "importing") as progress:
+    with bar({"export": "exporting", "import": "importing", "propagate": "carrying labels"}[words[0]]) as progress:
         result = function(**arguments.as_dict(), progress=progress)
     if words[0] == "import":
         say(result)
+    elif words[0] == "propagate":
+        from vergence.engine.propagate import summary as propagated
+
+        say(f"{arguments.out}: {propagated(result)}")
     else:
         say(
             f"{result['frames']} frames in {arguments.out}: {result['labels']} with labels, "
@@ -227,6 +231,10 @@ def _labels_usages() -> list[tuple[str, Callable[..., Any]]]:
     return [
         ("labels export MANIFEST --to cvat|label_studio|coco|png --out DIR [--run RUN] [...]", api.labels_export),
         ("labels import SOURCE --data MANIFEST --out MANIFEST [--from FORMAT] [...]", api.labels_import),
+        (
+            "labels propagate MANIFEST --out MANIFEST [--run RUN] [--motion auto|flow|geometry] [...]",
+            api.labels_propagate,
+        ),
     ]
 
 
@@ -268,5 +276,5 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "doctor": _doctor,
 }
 
-SUB_VERBS = {"labels": ("export", "import")}
+SUB_VERBS = {"labels": ("export", "import", "propagate")}
 """Verbs whose next word says which function is meant."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from vergence.data.annotation import ImportedLabels
@@ -141,3 +141,42 @@ def labels_import(
     from vergence.data.layouts import resolve_input
 
     return import_labels(source, resolve_input(data, split=False), out, format, label_space, complete, progress)
+
+
+def labels_propagate(
+    manifest: str | Path,
+    out: str | Path,
+    run: str | Path | None = None,
+    motion: Literal["auto", "flow", "geometry"] = "auto",
+    seconds: float = 2.0,
+    keep: float = 0.9,
+    width: int = 1280,
+    field_of_view: float = 60.0,
+    device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Carry the labels of a few frames through the video around them; write the manifest that training reads.
+
+    A call that was interrupted goes on where it stopped. Carried labels teach, they never judge.
+
+    Args:
+        manifest: frames of videos, some with labels.
+        out: the new manifest, .parquet or .csv; labels and confidence lie in a folder of its name.
+        run: depth run with a pose network: what stands still moves as its geometry says, where that explains more.
+        motion: auto (flow, and geometry where there is a run), flow or geometry.
+        seconds: how far a label is carried, each way.
+        keep: share of the pixels of carried frames that keep a label; the least sure ones lose it.
+        width: frames are made so wide at the most while labels are carried.
+        field_of_view: horizontal degrees, for cameras without intrinsics.
+        device: auto, cpu or cuda; of the run.
+
+    Returns:
+        What propagation.json says.
+    """
+    from vergence.data.layouts import resolve_input
+    from vergence.engine.checkpoint import load_run
+    from vergence.engine.propagate import Propagation, propagate
+
+    settings = Propagation(motion, seconds, keep, width, field_of_view)
+    loaded = load_run(run, device) if run is not None else None
+    return propagate(resolve_input(manifest, split=False), out, settings, loaded, progress)

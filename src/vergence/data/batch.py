@@ -31,6 +31,8 @@ class Batch(TypedDict):
     """(B, H, W) int64 train ids, ``IGNORED_LABEL`` where there is none."""
     labelled: NotRequired[Tensor]
     """(B,) bool, beside ``label``: whether the row has a label at all."""
+    label_confidence: NotRequired[Tensor]
+    """(B, H, W) uint8, beside ``label`` where some labels are more sure than others: value / 255 is how sure."""
     estimate: NotRequired[Tensor]
     """(B, 1, H, W) float32 in [0, 1], near is large: estimated inverse depth, min-max normalised over the image."""
     inverse_depth: NotRequired[Tensor]

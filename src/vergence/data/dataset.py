@@ -37,7 +37,8 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
 
     A sample holds ``frames`` (F, 3, H, W) uint8, ``jitter`` (8,) (the colour draw; it is applied after loading, on the
     device), ``intrinsics`` (F, 3, 3), ``stereo_transform`` (4, 4), ``available`` (F,), ``intrinsics_known``, ``index``,
-    ``flipped`` and, where asked for, ``label`` (H, W) int64 with ``labelled``, ``depth``, ``estimate`` and
+    ``flipped`` and, where asked for, ``label`` (H, W) int64 with ``labelled``, and where some labels are more sure than
+    others ``label_confidence`` (H, W) uint8, ``depth``, ``estimate`` and
     ``inverse_depth`` (1, H, W) float32, ``pseudo_label`` and ``confidence`` (F, H, W) uint8.
 
     Args:
@@ -65,6 +66,7 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
         self._reader = FrameReader(manifest, options, cache)
         self._reader.check_space(self.rows)
         self._announce()
+        self._weighted = options.load_label and any(row.label_confidence for row in manifest)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -85,6 +87,8 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
             estimate=reader.estimate(row, placement) if self.options.load_estimate else None,
             inverse_depth=reader.inverse_depth(row, placement) if self.options.load_inverse_depth else None,
         )
+        if self._weighted:
+            view = replace(view, label_confidence=reader.label_confidence(row, placement))
         if self.options.load_pseudo_label:
             pseudo_label, confidence = reader.pseudo_label(row, paths, placement)
             view = replace(view, pseudo_label=pseudo_label, confidence=confidence)
@@ -114,6 +118,8 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
         if view.label is not None:
             sample["label"] = view.label.long()
             sample["labelled"] = torch.tensor(bool(self.manifest[row].label))
+        if view.label_confidence is not None:
+            sample["label_confidence"] = view.label_confidence.contiguous()
         if view.depth is not None:
             sample["depth"] = view.depth.contiguous()
         if view.estimate is not None:

@@ -20,7 +20,7 @@ from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.lenses import straight_image, straight_label
 from vergence.data.manifest import Manifest
-from vergence.data.pseudo_label_files import read_pseudo_label
+from vergence.data.pseudo_label_files import read_confidence, read_pseudo_label
 from vergence.data.transforms import Placement
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
@@ -132,6 +132,14 @@ class FrameReader:
         size = (placement.stored_height, placement.stored_width)
         ids = placement.label(straight_label(said, read_label(self.manifest.path(row, "label"), size, space)))
         return torch.from_numpy(label_mapping(source, target)[ids] if target else ids)
+
+    def label_confidence(self, row: int, placement: Placement) -> Tensor:
+        """How sure the label is, (H, W) uint8, value / 255; all 255 where nothing is said of it."""
+        if not self.manifest[row].label_confidence:
+            return torch.full((placement.height, placement.width), 255, dtype=torch.uint8)
+        size = (placement.stored_height, placement.stored_width)
+        sure = straight_label(self.manifest[row], read_confidence(self.manifest.path(row, "label_confidence"), size))
+        return torch.from_numpy(placement.label(sure))
 
     def pseudo_label(self, row: int, paths: list[Path | None], placement: Placement) -> tuple[Tensor, Tensor]:
         """Guessed class ids (F, H, W) of the options' label space and confidence (F, H, W), both uint8.

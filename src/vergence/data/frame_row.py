@@ -14,7 +14,7 @@ from vergence.geometry.distortion import parse_lens
 
 PATH_COLUMNS = (
     *("image", "stereo", "label", "depth", "disparity", "estimate"),
-    *("pseudo_label", "confidence", "stereo_pseudo_label", "stereo_confidence"),
+    *("pseudo_label", "confidence", "stereo_pseudo_label", "stereo_confidence", "label_confidence"),
 )
 REQUIRED_COLUMNS = ("image", "sequence", "position")
 DEPTH_UNITS = {"": 0.0, "metres": 1.0, "centimetres": 0.01, "millimetres": 0.001}
@@ -74,6 +74,16 @@ class FrameRow:
     """Where the lens bends: model, normalised fx fy cx cy of the stored picture, coefficients
     (:func:`vergence.geometry.distortion.lens_text`). ``fx`` ... ``cy`` are then those of the straightened frame;
     ``label``, ``depth`` are of the stored picture, what networks make (``estimate``, ``pseudo_label``) is not."""
+    label_origin: str = ""
+    """"" for a label that somebody made or checked, "carried" for one that video motion brought from another frame: it
+    may teach, never judge."""
+    label_confidence: str = ""
+    """8-bit PNG of the size of ``label``: the probability that a pixel's label is right, value / 255; "" = surely."""
+
+    @property
+    def judges(self) -> bool:
+        """Whether it has a label that was made or checked by somebody."""
+        return bool(self.label) and not self.label_origin
 
     @property
     def intrinsics_known(self) -> bool:
@@ -91,9 +101,10 @@ def format_pose(matrix: NDArray[np.floating]) -> str:
     return " ".join(repr(float(value)) for value in np.asarray(matrix)[:3].reshape(12))
 
 
+LABEL_ORIGINS = ("", "carried")
 PSEUDO_COLUMNS = ("pseudo_label", "pseudo_label_space", "confidence", "stereo_pseudo_label", "stereo_confidence")
 """What a label port fills."""
-LATER_COLUMNS = ("lens", "depth_unit", *PSEUDO_COLUMNS, "depth_scale")
+LATER_COLUMNS = ("lens", "depth_unit", *PSEUDO_COLUMNS, "depth_scale", "label_origin", "label_confidence")
 """Columns that manifests of earlier versions lack: empty, they change no digest."""
 COLUMNS = tuple(field.name for field in dataclasses.fields(FrameRow))
 TYPES: dict[str, type] = {field.name: field.type for field in dataclasses.fields(FrameRow)}  # type: ignore[misc]
@@ -109,6 +120,8 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
             raise InputError(f"{name}: {given} has no image; name the image of each frame in the column 'image'.")
         if row.pose and not _is_pose(row.pose):
             raise InputError(f"{where}: pose must be 12 finite numbers (row-major 3x4, camera to world) or empty.")
+        if row.label_origin not in LABEL_ORIGINS:
+            raise InputError(f"{where}: label_origin is {row.label_origin!r}; use 'carried', or leave it empty.")
         if row.depth_unit not in DEPTH_UNITS:
             raise InputError(
                 f"{where}: depth_unit is {row.depth_unit!r}; use {', '.join(filter(None, DEPTH_UNITS))}, or leave it "

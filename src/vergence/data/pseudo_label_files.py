@@ -39,17 +39,23 @@ def read_pseudo_label(
         )
     if confidence is None:
         return ids, np.where(ids == IGNORED_LABEL, 0, 255).astype(np.uint8)
-    image = open_picture(confidence)
-    if image.mode != "L":
-        raise InputError(
-            f"confidence {confidence} has mode {image.mode}, expected an 8-bit grey picture of 255 times the "
-            "probability; write it again with vergence predict --confidence."
-        )
-    sure = np.array(image)
-    if sure.shape != ids.shape:
-        raise InputError(
-            f"confidence {confidence} is {sure.shape[1]}x{sure.shape[0]}, but its label {label} is {w}x{h}; give both "
-            "of one prediction."
-        )
+    sure = read_confidence(confidence, (h, w))
     sure[ids == IGNORED_LABEL] = 0
     return ids, sure
+
+
+def read_confidence(path: Path | str, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """How sure a label of this size (H, W) is, uint8, value / 255; InputError if it is not grey or of another size."""
+    image = open_picture(path)
+    if image.mode != "L":
+        raise InputError(
+            f"confidence {path} has mode {image.mode}, expected an 8-bit grey picture of 255 times the probability; "
+            "write it again with vergence predict --confidence, or vergence labels propagate."
+        )
+    sure = np.array(image)
+    if sure.shape != size:
+        raise InputError(
+            f"confidence {path} is {sure.shape[1]}x{sure.shape[0]}, but its label is {size[1]}x{size[0]}; give both of "
+            "one prediction."
+        )
+    return sure

@@ -32,7 +32,8 @@ def labelled_subset(
 ) -> Subset:
     """The frames that count as labelled.
 
-    Without count and file: all that have a label. With a count: ``sorted(RandomState(seed).permutation(n)[:count])``
+    Carried labels (``label_origin``) come along wherever all hand-made ones count: they were made of these. Without
+    count and file: all that have a label. With a count: ``sorted(RandomState(seed).permutation(n)[:count])``
     of the n labelled frames sorted by path, so that a smaller subset of one seed lies in a larger one (three_ways.md
     section 6); no seed is seed 0. With a file: the frames it lists, of these the first ``count``.
 
@@ -46,8 +47,10 @@ def labelled_subset(
         InputError: no frame has a label, fewer have one than asked for, or the file lists a frame that is not there,
             has no label, or is listed twice.
     """
-    labelled = sorted((row for row in range(len(manifest)) if manifest[row].label), key=lambda row: manifest[row].image)
-    if not labelled:
+    made = (row for row in range(len(manifest)) if manifest[row].judges)
+    labelled = sorted(made, key=lambda row: manifest[row].image)
+    carried = [row for row in range(len(manifest)) if manifest[row].label and not manifest[row].judges]
+    if not labelled and not carried:
         raise InputError(
             f"{manifest.name} has no labelled frame among its {len(manifest)}; fill the column 'label', or give a "
             "layout that finds the labels."
@@ -67,7 +70,13 @@ def labelled_subset(
             )
         chosen = [labelled[place] for place in random_subset(len(labelled), count, seed or 0)]
         how, total = f"at random with seed {seed or 0}", len(labelled)
-    rows = sorted(chosen, key=lambda row: manifest[row].image)
+    if carried and len(chosen) < len(labelled):
+        raise InputError(
+            f"{manifest.name} has labels carried from {len(labelled)} labelled frames, of which {len(chosen)} are to "
+            "count as labelled; carry the labels of those alone (vergence labels propagate), or let all count "
+            "(frames.labelled.count null)."
+        )
+    rows = sorted([*chosen, *carried], key=lambda row: manifest[row].image)
     digest = _digest(manifest, rows)
     return Subset(rows, digest, f"{len(rows)} of {total} frames, {how} ({digest})")
 

@@ -171,6 +171,8 @@ class View:
     """(F, H, W), or (1, H, W) of the target alone."""
     confidence: Tensor | None = None
     """The same."""
+    label_confidence: Tensor | None = None
+    """(H, W)."""
 
 
 _OF_CAMERAS = ("intrinsics", "stereo_transform")

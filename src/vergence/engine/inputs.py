@@ -70,8 +70,8 @@ def ground_truth(manifest: Manifest, index: int) -> NDArray[np.float32]:
 
 
 def has_label(manifest: Manifest, index: int) -> bool:
-    """Whether a row has a label."""
-    return bool(manifest[index].label)
+    """Whether a row has a label that may judge: carried ones only teach."""
+    return manifest[index].judges
 
 
 def ground_truth_label(manifest: Manifest, index: int, space: LabelSpace) -> NDArray[np.uint8]:

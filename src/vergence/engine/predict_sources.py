@@ -53,7 +53,7 @@ class ManifestSource:
     def __init__(self, manifest: Manifest, limit: int | None = None) -> None:
         self.manifest = manifest
         self.indices = evenly_spaced(range(len(manifest)), limit)
-        self.names = _names([manifest[index] for index in self.indices])
+        self.names = names_of([manifest[index] for index in self.indices])
         self.intrinsics_known = all(manifest[index].intrinsics_known for index in self.indices)
         rates = [manifest[index].fps for index in self.indices]
         self.fps = next((rate for rate in rates if rate > 0), _DEFAULT_FPS)
@@ -155,7 +155,7 @@ def open_source(
     return ManifestSource(manifest, limit)
 
 
-def _names(rows: list[FrameRow]) -> list[str]:
+def names_of(rows: list[FrameRow]) -> list[str]:
     """A relative path for each row's results, no two alike, not even where capital letters do not count.
 
     That of its image without suffix if all images lie below the root, with suffix where one picture is there in two

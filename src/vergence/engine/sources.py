@@ -162,7 +162,7 @@ def _evaluation(config: RunConfig, source: Manifest) -> Manifest | None:
         _log.warning("%s has no splits: evaluation during training is on frames that are trained on", val.name)
     tasks = tasks_of(config)
     depth = "depth" in tasks and any(row.depth or row.disparity for row in evaluation)
-    if not depth and not ("segmentation" in tasks and any(row.label for row in evaluation)):
+    if not depth and not ("segmentation" in tasks and any(row.judges for row in evaluation)):
         missing = "labels" if "segmentation" in tasks else "measured depth"
         _log.warning("%s has no %s: no evaluation during training", evaluation.name, missing)
         return None

@@ -111,7 +111,7 @@ class SSDAMethod(ThreeWaysMethod):
     def source_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy on labelled source frames."""
         prediction = self.network(batch["jittered"][:, 0], side=self.network.side is not None)
-        found = segmentation_losses(prediction, batch["label"])
+        found = segmentation_losses(prediction, batch)
         return {"source": self.config.source_weight * found["segmentation"], "_source": found["_labelled"]}
 
     def matched(self, source: Batch, target: Batch) -> Batch:

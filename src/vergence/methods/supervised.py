@@ -10,7 +10,7 @@ from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import label_space
 from vergence.errors import InputError
-from vergence.losses.segmentation import cross_entropy
+from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy
 from vergence.losses.tensors import full_precision
 from vergence.methods.base import Method, MethodConfig, groups_of
 from vergence.models.freeze import freeze_batchnorm
@@ -94,7 +94,7 @@ class SupervisedMethod(Method):
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         batch = batches["labelled"]
         side = self.network.side is not None
-        return segmentation_losses(self.network(batch["jittered"][:, 0], side=side), batch["label"])
+        return segmentation_losses(self.network(batch["jittered"][:, 0], side=side), batch)
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``logits`` (B, K, H, W) at the size of the images."""
@@ -113,13 +113,22 @@ def to_size(maps: Tensor, images: Tensor) -> Tensor:
     return nn.functional.interpolate(maps, size=images.shape[-2:], mode="bilinear", align_corners=True)
 
 
-def segmentation_losses(prediction: Prediction, label: Tensor) -> dict[str, Tensor]:
+def segmentation_losses(prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
     """Cross-entropy of the final logits, averaged with that of the side output where there is one (three_ways 3.2).
 
-    ``_labelled`` is the share of pixels that have a label.
+    ``_labelled`` is the share of pixels that have a label. Where labels are more and less sure ("label_confidence"),
+    the mean is weighted by it.
     """
+    label = batch["label"]
     with torch.autocast(label.device.type, enabled=False):
-        loss = cross_entropy(prediction["logits"], label)
+        weight = _share_of_mean(label, batch["label_confidence"]) if "label_confidence" in batch else None
+        loss = cross_entropy(prediction["logits"], label, pixel_weight=weight)
         if "side_logits" in prediction:
-            loss = (loss + cross_entropy(prediction["side_logits"], label)) / 2
-        return {"segmentation": loss, "_labelled": (label != 255).float().mean()}
+            loss = (loss + cross_entropy(prediction["side_logits"], label, pixel_weight=weight)) / 2
+        return {"segmentation": loss, "_labelled": (label != IGNORED_LABEL).float().mean()}
+
+
+def _share_of_mean(label: Tensor, confidence: Tensor) -> Tensor:
+    """Weights (B, H, W) with which a mean over all pixels is the mean over labelled ones, weighted by confidence."""
+    weight = confidence.float() * (label != IGNORED_LABEL)
+    return weight / weight.mean().clamp(min=1e-6)

@@ -182,7 +182,7 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         config = self.config
         side = self.network.side is not None
         prediction = self.network(batch["jittered"][:, 0], depth=config.multi_task, side=side)
-        losses = segmentation_losses(prediction, batch["label"])
+        losses = segmentation_losses(prediction, batch)
         if config.segmentation_weight != 1:
             losses["_segmentation"] = losses["segmentation"].detach()
             losses["segmentation"] = config.segmentation_weight * losses["segmentation"]

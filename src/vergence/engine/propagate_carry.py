@@ -1,0 +1,140 @@
+"""Labels carried over one piece of video: motions composed from each key, votes merged, what they meet compared."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from vergence.motion.confidence import IGNORED, Trust, add_votes, decide, vote_weight
+from vergence.motion.track import Track, advance, begin, places, sample
+
+Pair = tuple[Tensor, Tensor]
+"""Flow to the next frame and flow back from it, (2, H, W) each."""
+_CONSISTENT = 1.5
+_CUT = 0.2
+
+
+@dataclass
+class Piece:
+    """What is needed of the frames of a segment, in order of time.
+
+    Attributes:
+        frames: (3, H, W) float in [0, 1].
+        times: seconds.
+        labels: (h, w) uint8 of the keys, None of the others.
+        motion: (place) -> flows between the frames at place and place + 1.
+        classes: how many.
+    """
+
+    frames: Sequence[Tensor]
+    times: Sequence[float]
+    labels: Sequence[Tensor | None]
+    motion: Callable[[int], Pair]
+    classes: int
+    trust: Trust = field(default_factory=Trust)
+
+
+@dataclass
+class Carried:
+    """What arrived at a frame."""
+
+    label: Tensor
+    """(H, W) uint8, 255 = none."""
+    score: Tensor
+    """(H, W) in [0, 1]: orders pixels by trust."""
+
+
+@dataclass
+class Meeting:
+    """A carried label beside the hand-made one of the key it arrived at: the honest test on one's own data."""
+
+    seconds: float
+    right: Tensor
+    """(N,) bool, of pixels that have both labels."""
+    score: Tensor
+    """(N,)."""
+
+
+@dataclass
+class Outcome:
+    """Of one segment."""
+
+    carried: dict[int, Carried]
+    """By place in the piece."""
+    meetings: list[Meeting]
+    cuts: list[int]
+    """Places after which the video is another one."""
+
+
+def carry(piece: Piece) -> Outcome:
+    """Carry the labels of the keys at the ends of a piece to every frame between them, from both sides."""
+    last = len(piece.frames) - 1
+    ahead: dict[int, tuple[Tensor, Tensor]] = {}
+    cuts: set[int] = set()
+    flows = [_kept(piece.motion(place), place, cuts) for place in range(last)]
+    outcome = Outcome({}, [], sorted(cuts))
+    if piece.labels[0] is not None:
+        for place, track, weight in _walk(piece, flows, 0, 1, last, cuts):
+            ahead[place] = (track.position, weight.half())
+    back = piece.labels[last] is not None
+    found = _walk(piece, flows, last, -1, 0, cuts) if back else iter(())
+    behind = {place: (track.position, weight.half()) for place, track, weight in found}
+    for place in range(last + 1):
+        arrivals = [(end, way[place]) for end, way in ((0, ahead), (last, behind)) if place in way]
+        if not arrivals:
+            continue
+        merged = _merge(piece, arrivals)
+        own = piece.labels[place]
+        if own is None:
+            outcome.carried[place] = merged
+        else:
+            outcome.meetings.append(_meet(piece, merged, own))
+    return outcome
+
+
+def _kept(pair: Pair, place: int, cuts: set[int]) -> Pair:
+    """Flows of a pair in half the memory; notes a cut where next to nothing goes there and back."""
+    ahead, back = pair
+    moved = places(ahead) + ahead
+    missed = (ahead + sample(back, moved)).square().sum(0).sqrt()
+    if float((missed < _CONSISTENT).float().mean()) < _CUT:
+        cuts.add(place)
+    return ahead.half(), back.half()
+
+
+def _walk(
+    piece: Piece, flows: list[Pair], start: int, step: int, stop: int, cuts: set[int]
+) -> Iterator[tuple[int, Track, Tensor]]:
+    """Tracks to a key from the frames after it in one direction, with the weight of what arrives."""
+    track = begin(*piece.frames[start].shape[-2:])
+    for place in range(start + step, stop + step, step):
+        between = min(place, place - step)
+        if between in cuts:
+            return
+        ahead, back = (flow.float() for flow in (flows[between] if step > 0 else flows[between][::-1]))
+        track = advance(track, back, ahead)
+        seconds = abs(piece.times[place] - piece.times[start])
+        yield place, track, vote_weight(track, piece.frames[start], piece.frames[place], seconds, piece.trust)
+
+
+def _merge(piece: Piece, arrivals: list[tuple[int, tuple[Tensor, Tensor]]]) -> Carried:
+    size = piece.frames[0].shape[-2:]
+    votes = torch.zeros(piece.classes, *size)
+    strongest = torch.zeros(size)
+    for end, (position, weight) in arrivals:
+        label = piece.labels[end]
+        assert label is not None
+        add_votes(votes, label, position, weight.float())
+        strongest = torch.maximum(strongest, weight.float())
+    return Carried(*decide(votes, strongest, piece.trust))
+
+
+def _meet(piece: Piece, carried: Carried, own: Tensor) -> Meeting:
+    truth = own
+    if own.shape != carried.label.shape:
+        size = carried.label.shape
+        truth = torch.nn.functional.interpolate(own[None, None].float(), size, mode="nearest-exact")[0, 0].byte()
+    both = (truth != IGNORED) & (carried.label != IGNORED)
+    seconds = abs(piece.times[-1] - piece.times[0])
+    return Meeting(seconds, (truth == carried.label)[both], carried.score[both])

@@ -1,0 +1,75 @@
+"""Which frames lie between which labelled ones: pieces of video over which labels are carried, each by itself."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vergence.data.manifest import Manifest
+
+ASSUMED_FPS = 10.0
+"""Where a manifest does not say."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Neighbouring rows in order of time, and the labelled ones (keys) at the ends, None where there is none near."""
+
+    before: int | None
+    rows: tuple[int, ...]
+    after: int | None
+
+    @property
+    def chain(self) -> tuple[int, ...]:
+        """All rows, keys among them, in order."""
+        ends = [() if key is None else (key,) for key in (self.before, self.after)]
+        return (*ends[0], *self.rows, *ends[1])
+
+
+def seconds_between(manifest: Manifest, first: int, second: int) -> float:
+    """Time between two rows of one sequence, by their positions and frame rate."""
+    rate = manifest[first].fps
+    rate = rate if math.isfinite(rate) and rate > 0 else ASSUMED_FPS
+    return abs(manifest[second].position - manifest[first].position) / rate
+
+
+def segments(manifest: Manifest, seconds: float) -> Iterator[Segment]:
+    """Pieces of all sequences in which every frame is at most so many seconds from a key at an end.
+
+    A gap in the positions that is longer than this ends a piece, too. Two keys that are neighbours have none between.
+    """
+    videos: dict[tuple[str, str], list[int]] = {}
+    for index, row in enumerate(manifest):
+        videos.setdefault((row.sequence, row.camera), []).append(index)
+    for indices in videos.values():
+        indices.sort(key=lambda index: manifest[index].position)
+        keys = [place for place, index in enumerate(indices) if manifest[index].judges]
+        for first, last in zip([None, *keys], [*keys, None], strict=True):
+            yield from _between(manifest, indices, first, last, seconds)
+
+
+def _between(
+    manifest: Manifest, indices: list[int], first: int | None, last: int | None, seconds: float
+) -> Iterator[Segment]:
+    before = None if first is None else indices[first]
+    after = None if last is None else indices[last]
+    inner = indices[0 if first is None else first + 1 : last]
+    near = _reached(manifest, before, inner, seconds)
+    back = _reached(manifest, after, inner[::-1], seconds)[::-1]
+    if near and back and len(near) + len(back) >= len(inner):
+        yield Segment(before, tuple(inner), after)
+        return
+    if near:
+        yield Segment(before, tuple(near), None)
+    if back:
+        yield Segment(None, tuple(back), after)
+
+
+def _reached(manifest: Manifest, key: int | None, rows: list[int], seconds: float) -> list[int]:
+    """Rows in this order from a key, until one is too far from it or from the one before."""
+    found: list[int] = []
+    if key is not None:
+        for row in rows:
+            if seconds_between(manifest, key, row) > seconds:
+                break
+            found.append(row)
+    return found

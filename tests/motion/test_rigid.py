@@ -1,0 +1,33 @@
+"""Flow of a still scene from depth and pose, and the choice between two flows."""
+
+import pytest
+import torch
+
+from vergence.motion.rigid import better_explained, rigid_flow
+
+CAMERA = torch.tensor([[40.0, 0, 15.5], [0, 40.0, 11.5], [0, 0, 1]])
+
+
+def test_a_plane_seen_from_the_side_moves_by_focal_length_times_shift_over_depth() -> None:
+    motion = torch.eye(4)
+    motion[0, 3] = 0.5
+    flow = rigid_flow(torch.full((24, 32), 10.0), CAMERA, motion)
+    assert flow[0].mean().item() == pytest.approx(40 * 0.5 / 10, abs=1e-4)
+    assert flow[1].abs().max() < 1e-4
+
+
+def test_what_comes_to_lie_behind_the_camera_moves_far_outside() -> None:
+    motion = torch.eye(4)
+    motion[2, 3] = -20.0
+    flow = rigid_flow(torch.full((24, 32), 10.0), CAMERA, motion)
+    assert flow.isfinite().all()
+
+
+def test_each_pixel_takes_the_flow_that_finds_its_colour() -> None:
+    frame = torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(1))
+    other = torch.cat([frame[:, :, :16].roll(2, 2), frame[:, :, 16:]], dim=2)  # the left half moved by two pixels
+    moved = torch.zeros(2, 24, 32)
+    moved[0] = 2
+    chosen = better_explained(moved, torch.zeros(2, 24, 32), frame, other)
+    assert (chosen[0, :, 4:11] == 2).float().mean() > 0.9
+    assert (chosen[0, :, 20:] == 0).all()
