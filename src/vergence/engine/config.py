@@ -132,6 +132,10 @@ class TrainConfig:
     """"auto", "cpu" or "cuda"."""
     find_unused_parameters: bool = False
     """For several processes and a method that leaves parameters out of some steps."""
+    sync_batchnorm: bool = False
+    """On several GPUs: batch norm over the frames of all of them, as one GPU would with the whole batch."""
+    timeout: float = 600.0
+    """Seconds that one of several processes waits for the others before it says that one is lost."""
     trackers: tuple[str, ...] = ()
     """"tensorboard", "wandb"; metrics.jsonl is always written."""
 
@@ -141,6 +145,7 @@ class TrainConfig:
             _require(getattr(self, name) > 0, f"train.{name} is {getattr(self, name)}; give 1 or more.")
         _require(self.evaluate_every >= 0, f"train.evaluate_every is {self.evaluate_every}; give 0 (never) or more.")
         _require(self.ema is None or 0 < self.ema < 1, f"train.ema is {self.ema}; give a decay such as 0.999, or null.")
+        _require(0 < self.timeout < 1e8, f"train.timeout is {self.timeout}; give seconds, such as 600.")
         _require(self.seed >= 0, f"train.seed is {self.seed}; give 0 or more.")
 
 

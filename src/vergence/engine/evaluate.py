@@ -29,6 +29,7 @@ from vergence.engine.inputs import (
 )
 from vergence.engine.odometry import evaluate_odometry
 from vergence.engine.predict_maps import Window, predict_maps, window_of
+from vergence.engine.processes import ALONE, Processes
 from vergence.engine.scores import choose_protocol, csv_text, finite
 from vergence.errors import InputError
 from vergence.methods import Method
@@ -158,10 +159,12 @@ def evaluate_run(
     limit: int | None = None,
     batch_size: int = 8,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
 ) -> dict[str, Any]:
     """Score a loaded run; writes nothing and leaves the random state and the training mode as they were.
 
-    Resolution and window of segmentation are those of the run's settings.
+    Resolution and window of segmentation are those of the run's settings. Of several processes all must call it: each
+    scores its share of the images, and all get the result of all images, the same as one process would have.
 
     Returns:
         ``protocol`` (one line), ``stamp`` (all that a number depends on), ``data`` (digest), ``images``, ``rows``
@@ -183,6 +186,7 @@ def evaluate_run(
         limit=limit,
         batch_size=batch_size,
         progress=progress,
+        processes=processes,
     )[0]
 
 
@@ -200,6 +204,7 @@ def _evaluate(
     limit: int | None = None,
     batch_size: int = 8,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
 ) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
     """The result, and rows of each image by task."""
     tasks = run.method.tasks
@@ -220,14 +225,20 @@ def _evaluate(
         if labels:
             parts.append(SegmentationEvaluation(run, manifest, labels, resolution, methods, note, classes))
         chosen = {part.task: evenly_spaced(part.rows, limit) for part in parts}
-        rows = sorted(set().union(*chosen.values()))
-        seen = _predictions(run, manifest, rows, parts, chosen, methods, flip, window, batch_size)
-        for done, (index, truths, maps) in enumerate(seen):
-            for part in parts:
-                if part.task in truths:
-                    part.add(index, truths[part.task], maps)
-            if progress is not None:
-                progress(done + 1, len(rows))
+        rows = processes.share(sorted(set().union(*chosen.values())), batch_size)
+
+        def score() -> list[Any]:
+            seen = _predictions(run, manifest, rows, parts, chosen, methods, flip, window, batch_size)
+            for done, (index, truths, maps) in enumerate(seen):
+                for part in parts:
+                    if part.task in truths:
+                        part.add(index, truths[part.task], maps)
+                if progress is not None:
+                    progress(done + 1, len(rows))
+            return [part.found() for part in parts]
+
+        for part, found in zip(parts, zip(*processes.together(score), strict=True), strict=True):
+            part.merge(list(found))
         result = _result(run, manifest, protocol, flip, window, parts)
         motion = evaluate_odometry(run, manifest) if poses else None
         if motion is not None:

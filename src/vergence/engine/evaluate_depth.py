@@ -77,6 +77,19 @@ class DepthEvaluation:
                 regions = self._regions.setdefault(scores.name, RegionScores(self._space))
                 regions.add(inverse_depth, torch.from_numpy(truth), torch.from_numpy(label), own)
 
+    def found(self) -> tuple[list[Scores], dict[str, RegionScores]]:
+        """What was added so far, for :meth:`merge` in another process."""
+        return self.predictors, self._regions
+
+    def merge(self, found: list[tuple[list[Scores], dict[str, RegionScores]]]) -> None:
+        """Have what all processes found, by rank, in place of one's own."""
+        self.predictors, self._regions = found[0]
+        for predictors, regions in found[1:]:
+            for own, other in zip(self.predictors, predictors, strict=True):
+                own.extend(other)
+            for name, scored in regions.items():
+                self._regions.setdefault(name, RegionScores(scored.space)).extend(scored)
+
     def result(self) -> dict[str, Any]:
         """Rows and the protocol; InputError where no pixel of any image counted."""
         if not self.predictors[0].errors:

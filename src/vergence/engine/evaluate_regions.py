@@ -57,10 +57,10 @@ class RegionScores:
     """One predictor over all images that have labels; pixels of all images count alike."""
 
     space: LabelSpace
-    errors: Tensor | None = None
-    """(2, K): sum of relative errors of the pixels of each class, and their number."""
-    sky: Tensor | None = None
-    """(2,): unmeasured pixels of the sky that are predicted near, and all of them."""
+    errors: list[Tensor] = field(default_factory=list)
+    """(2, K) of each image: sum of relative errors of the pixels of each class, and their number."""
+    sky: list[Tensor] = field(default_factory=list)
+    """(2,) of each image: unmeasured pixels of the sky that are predicted near, and all of them."""
     borders: list[BorderScores] = field(default_factory=list)
     """Of each image that has some."""
 
@@ -74,10 +74,8 @@ class RegionScores:
             )
             resized = label[rows[:, None], columns]
         compared = compare(inverse_depth, truth, protocol)
-        found = torch.stack(class_errors(compared, resized, len(self.space)))
-        self.errors = found if self.errors is None else self.errors + found
-        near = near_pixels(compared, inverse_depth, self._is(resized, {"sky"}) & (truth <= 0), protocol)
-        self.sky = near if self.sky is None else self.sky + near
+        self.errors.append(torch.stack(class_errors(compared, resized, len(self.space))))
+        self.sky.append(near_pixels(compared, inverse_depth, self._is(resized, {"sky"}) & (truth <= 0), protocol))
         score = border_scores(inverse_depth, self._is(label, FOREGROUND), label != IGNORED_LABEL)
         if score.pixels:
             self.borders.append(score)
@@ -86,6 +84,12 @@ class RegionScores:
         """Bool, where a label is one of the classes that mean this."""
         ids = [number for number, name in enumerate(self.space.classes) if meaning(name) in meanings]
         return torch.isin(label.long(), torch.tensor(ids, dtype=torch.int64))
+
+    def extend(self, other: "RegionScores") -> None:
+        """Take in images that were scored elsewhere, behind one's own."""
+        self.errors += other.errors
+        self.sky += other.sky
+        self.borders += other.borders
 
     def summary(self) -> dict[str, Any]:
         """``border_distance`` in pixels of the labels and ``border_recall``, where there are borders; by class name
@@ -96,12 +100,14 @@ class RegionScores:
         if pixels := sum(one.pixels for one in self.borders):
             found["border_distance"] = sum(one.distance * one.pixels for one in self.borders) / pixels
             found["border_recall"] = sum(one.recall * one.pixels for one in self.borders) / pixels
-        if self.errors is not None:
-            sums, counts = self.errors
+        if self.errors:
+            sums, counts = sum(self.errors[1:], self.errors[0])
             found["class_abs_rel"] = dict(zip(self.space.classes, (sums / counts).tolist(), strict=True))
             found["class_pixels"] = dict(zip(self.space.classes, counts.long().tolist(), strict=True))
-        if self.sky is not None and self.sky[1]:
-            found["sky_near"] = float(self.sky[0] / self.sky[1])
+        if self.sky:
+            near, pixels_of_sky = sum(self.sky[1:], self.sky[0])
+            if pixels_of_sky:
+                found["sky_near"] = float(near / pixels_of_sky)
         return found
 
 

@@ -1,7 +1,7 @@
 """Classes of a run against labels: IoU from one confusion matrix, beside an input-free answer and no training."""
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,25 @@ class ClassScores:
 
     def add(self, prediction: Tensor, label: Tensor) -> None:
         """Compare class ids (H, W) with a label (H, W), 255 = none."""
-        metric = ConfusionMatrix(len(self.space)).to(label.device)
+        metric = ConfusionMatrix(len(self.space), sync_on_compute=False).to(label.device)
         metric.update(prediction[None], label[None])
         own = metric.compute()
         self.confusion = own if self.confusion is None else self.confusion + own
         own = only_truth_of(own, self.classes) if self.protocol.drops else own
         self.counts.append(torch.stack((own.diagonal(), own.sum(dim=1), own.sum(dim=0)))[:, self.classes])
+
+    def extend(self, other: "ClassScores") -> None:
+        """Take in images that were scored elsewhere, behind one's own."""
+        if self.confusion is None or other.confusion is None:
+            self.confusion = other.confusion if self.confusion is None else self.confusion
+        else:
+            self.confusion = self.confusion + other.confusion
+        self.counts += other.counts
+
+    def on_cpu(self) -> "ClassScores":
+        """The same, with nothing on another device."""
+        confusion = None if self.confusion is None else self.confusion.cpu()
+        return replace(self, confusion=confusion, counts=[count.cpu() for count in self.counts])
 
     def summary(self) -> dict[str, Any]:
         """Shares from 0 to 1 over all pixels of all images; classes that nobody saw are NaN and not in ``miou``."""
@@ -150,6 +163,19 @@ class SegmentationEvaluation:
             else:
                 answer = best_class(maps[predictor.name]["logits"], label.shape, self.run.method.corners_aligned)
             predictor.add(answer, label)
+
+    def found(self) -> tuple[list[str], set[tuple[int, int]], list[ClassScores]]:
+        """What was added so far, for :meth:`merge` in another process."""
+        return self.images, self.sizes, [predictor.on_cpu() for predictor in self.predictors]
+
+    def merge(self, found: list[tuple[list[str], set[tuple[int, int]], list[ClassScores]]]) -> None:
+        """Have what all processes found, by rank, in place of one's own."""
+        self.images = [image for images, _, _ in found for image in images]
+        self.sizes = set().union(*(sizes for _, sizes, _ in found))
+        self.predictors = found[0][2]
+        for _, _, predictors in found[1:]:
+            for own, other in zip(self.predictors, predictors, strict=True):
+                own.extend(other)
 
     def result(self) -> dict[str, Any]:
         """Name, protocol, label space, what the run was trained with, and one row a predictor.

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import threading
+from datetime import timedelta
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
-from accelerate.utils import DistributedDataParallelKwargs, gather_object
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, gather_object
 
 from vergence.engine.config import TrainConfig
+from vergence.engine.processes import is_collective
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -46,14 +48,27 @@ def start_accelerator(settings: TrainConfig) -> Accelerator:
         os.environ.setdefault("ACCELERATE_TORCH_DEVICE", device)
     if not PartialState._shared_state.get("distributed_type"):
         AcceleratorState._reset_state(True)
+    if settings.sync_batchnorm and device == "cpu":
+        raise InputError(
+            "train.sync_batchnorm needs GPUs: PyTorch has no synchronised batch norm for CPUs; leave it false there."
+        )
     ddp = DistributedDataParallelKwargs(find_unused_parameters=settings.find_unused_parameters)
-    return Accelerator(
-        cpu=device == "cpu",
-        mixed_precision=settings.precision,
-        gradient_accumulation_steps=settings.accumulate,
-        step_scheduler_with_optimizer=False,
-        kwargs_handlers=[ddp],
-    )
+    group = InitProcessGroupKwargs(timeout=timedelta(seconds=settings.timeout))
+    try:
+        return Accelerator(
+            cpu=device == "cpu",
+            mixed_precision=settings.precision,
+            gradient_accumulation_steps=settings.accumulate,
+            step_scheduler_with_optimizer=False,
+            kwargs_handlers=[ddp, group],
+        )
+    except RuntimeError as error:
+        if not is_collective(error):
+            raise
+        raise InputError(
+            f"the processes of this run do not find one another ({' '.join(str(error).split())[:160]}); start all of "
+            "them by torchrun, with one address and a free port."
+        ) from error
 
 
 def finish(accelerator: Accelerator) -> None:

@@ -40,6 +40,13 @@ class Scores:
         self.ratios.append(float(score.ratio))
         self.pixels.append(int(score.pixels))
 
+    def extend(self, other: "Scores") -> None:
+        """Take in images that were scored elsewhere, behind one's own."""
+        self.images += other.images
+        self.errors += other.errors
+        self.ratios += other.ratios
+        self.pixels += other.pixels
+
     def summary(self) -> dict[str, Any]:
         """Means over images, the median of the ratios, and their standard deviation over that median."""
         means = np.mean(np.array(self.errors, dtype=np.float64), axis=0)

@@ -58,6 +58,8 @@ class TrainingState:
         if settings.channels_last:
             self.method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.method.to(accelerator.device)
+        if settings.sync_batchnorm and accelerator.num_processes > 1:
+            torch.nn.SyncBatchNorm.convert_sync_batchnorm(self.method)
         if settings.compile:
             self.method.compile()
         groups = self.method.parameter_groups()

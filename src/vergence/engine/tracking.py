@@ -20,6 +20,7 @@ from torch import Tensor
 from vergence.data.atomic import write_text
 from vergence.data.structured import read_json_lines
 from vergence.data.table import nearest
+from vergence.engine.processes import Processes
 from vergence.errors import InputError, printable
 
 
@@ -110,12 +111,18 @@ class Window:
             self.counts[key] = self.counts[key] + counted if key in self.counts else counted
 
     def means(self, accelerator: Any) -> dict[str, float]:
-        """Means over the window and all processes, in one transfer from the device."""
+        """Means over the window and all processes, in one transfer from the device.
+
+        A value that only some processes have (of a class that only their frames show) is the mean of theirs.
+        """
         keys = list(self.sums)
-        stacked = torch.stack([self.sums[key] / self.counts[key] for key in keys])
+        stacked = torch.stack([torch.stack([self.sums[key], self.counts[key]]) for key in keys])
         if accelerator.num_processes > 1:
-            stacked = accelerator.reduce(stacked, "mean")
-        means = dict(zip(keys, stacked.tolist(), strict=True))
+            keys = sorted(set().union(*Processes.of(accelerator).gather(keys)))
+            none = torch.zeros_like(stacked[0, 0])
+            own = [torch.stack([self.sums.get(key, none), self.counts.get(key, none)]) for key in keys]
+            stacked = accelerator.reduce(torch.stack(own), "sum")
+        means = dict(zip(keys, (stacked[:, 0] / stacked[:, 1]).tolist(), strict=True))
         return {key: value for key, value in means.items() if not (key.startswith("_") and math.isnan(value))}
 
     def clear(self, step: int) -> None:

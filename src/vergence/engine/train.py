@@ -18,6 +18,7 @@ from vergence.engine.checkpoint import LoadedRun, latest_checkpoint
 from vergence.engine.config import RunConfig
 from vergence.engine.evaluate import evaluate_run
 from vergence.engine.optim import set_learning_rates
+from vergence.engine.processes import Processes, ProcessLost, lost_process_said
 from vergence.engine.runtime import StopSignal, finish, start_accelerator
 from vergence.engine.sources import build_loaders, open_sources
 from vergence.engine.state import TrainingState, check_folder, open_folder
@@ -39,10 +40,11 @@ def train(config: RunConfig, run: Path | str, resume: bool = False) -> Path:
     check_trackers(config.train.trackers)
     accelerator = start_accelerator(config.train)
     try:
-        if accelerator.is_main_process:
-            check_folder(run, resume)
-        with contextlib.closing(Loop(config, run, accelerator, latest_checkpoint(run) if resume else None)) as loop:
-            loop.run()
+        with lost_process_said(Processes.of(accelerator), run):
+            if accelerator.is_main_process:
+                check_folder(run, resume)
+            with contextlib.closing(Loop(config, run, accelerator, latest_checkpoint(run) if resume else None)) as loop:
+                loop.run()
         return run
     finally:
         finish(accelerator)
@@ -170,23 +172,27 @@ class Loop:
             self.log.write(self.state.step, "event", {"event": "remark", "remark": remark})
 
     def _evaluate(self) -> str:
-        """Score the weights that would be stored, on the main process; returns a line for people."""
-        text = ""
-        if self.sources.evaluation is not None and self.accelerator.is_main_process:
-            assert self.log is not None
-            settings, state = self.config.evaluate, self.state
-            options: dict[str, Any] = {"baselines": False, "odometry": False, "limit": settings.limit}
-            try:
-                with state.stored_weights():
-                    run = LoadedRun(self.folder, self.config, state.method, state.step)
-                    result = evaluate_run(run, self.sources.evaluation, settings.protocol, settings.flip, **options)
-            except InputError as error:  # a broken file there is no reason to lose the training
+        """Score the weights that would be stored, each process its share of frames; returns a line for people."""
+        if self.sources.evaluation is None:
+            return ""
+        assert self.log is not None
+        settings, state, processes = self.config.evaluate, self.state, Processes.of(self.accelerator)
+        options: dict[str, Any] = {"baselines": False, "odometry": False, "limit": settings.limit}
+        processes.share_buffers(state.method)
+        try:
+            with state.stored_weights():
+                run = LoadedRun(self.folder, self.config, state.method, state.step)
+                frames = self.sources.evaluation
+                result = evaluate_run(run, frames, settings.protocol, settings.flip, **options, processes=processes)
+        except ProcessLost:
+            raise
+        except InputError as error:  # a broken file there is no reason to lose the training
+            if self.accelerator.is_main_process:
                 _log.warning("not evaluated at step %d: %s", state.step, error)
-                self.log.write(state.step, "event", {"event": "not evaluated", "reason": str(error)})
-            else:
-                row, text = _evaluation_row(result, state.step)
-                self.log.write(state.step, "evaluate", row)
-        self.accelerator.wait_for_everyone()
+            self.log.write(state.step, "event", {"event": "not evaluated", "reason": str(error)})
+            return ""
+        row, text = _evaluation_row(result, state.step)
+        self.log.write(state.step, "evaluate", row)
         return text
 
     def close(self) -> None:
