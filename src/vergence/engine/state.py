@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import yaml
+from timm.layers import convert_sync_batchnorm
 from torch import Tensor
 
 import vergence
@@ -59,7 +60,7 @@ class TrainingState:
             self.method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.method.to(accelerator.device)
         if settings.sync_batchnorm and accelerator.num_processes > 1:
-            torch.nn.SyncBatchNorm.convert_sync_batchnorm(self.method)
+            convert_sync_batchnorm(self.method)  # timm's keeps the activation inside its own layers
         if settings.compile:
             self.method.compile()
         groups = self.method.parameter_groups()

@@ -5,6 +5,7 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class ConvBlock(nn.Module):
@@ -60,7 +61,7 @@ class ASPP(nn.Module):
     @staticmethod
     def _pool(pooled: nn.Sequential, x: Tensor) -> Tensor:
         conv, norm, activation = pooled
-        assert isinstance(norm, nn.BatchNorm2d)
+        assert isinstance(norm, _BatchNorm)  # or its synchronised kind
         x = conv(F.adaptive_avg_pool2d(x, 1))
         if norm.training and len(x) == 1:  # one value a channel has no variance
             x = F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
