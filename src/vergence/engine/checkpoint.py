@@ -58,6 +58,13 @@ def build_method(config: RunConfig, purpose: str = "training") -> Method:
         _log.setLevel(logging.WARNING)  # that networks start from random weights is not news here
     try:
         return METHODS[config.method][1](section, config.frames.options, config.train.seed)
+    except InputError:
+        raise
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError, UserWarning) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise InputError(
+            f"no network can be built from the settings of {config.method} ({reason}); correct its sizes."
+        ) from error
     finally:
         _log.setLevel(level)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vergence.errors import printable
 from vergence.report.run_folder import Record
 
 _INK = "#010203"  # stands for the page's text colour while matplotlib draws
@@ -108,7 +109,8 @@ def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool =
     with rc_context(style):
         figure = Figure(figsize=(6.4, 3.3), layout="constrained")
         axes = figure.add_subplot()
-        for index, (name, curve) in enumerate(lines.items()):
+        shown = {printable(name).replace("$", r"\$"): curve for name, curve in lines.items()}  # no mathematics
+        for index, (name, curve) in enumerate(shown.items()):
             colour = _COLOURS[index % len(_COLOURS)]
             plain = not smooth or len(curve.values) < 30
             axes.plot(curve.steps, curve.values, color=colour, lw=1.8 if plain else 0.8, alpha=1 if plain else 0.3,

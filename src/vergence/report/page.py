@@ -23,6 +23,7 @@ from vergence.report.run_folder import (
     source_name,
 )
 from vergence.report.samples import Samples, collect_samples
+from vergence.report.sound_values import is_number, mapping
 from vergence.report.tables import Text, tables
 
 
@@ -84,7 +85,7 @@ def render(folder: Path, samples: Samples) -> str:
 
 def _progress(config: Mapping[str, Any], records: Sequence[Record], folder: Path) -> str:
     step, steps = last_step(folder, records), setting(config, "train", "steps")
-    if not steps:
+    if not is_number(steps) or not steps:
         return f"{step} steps"
     done = "finished" if step >= steps else "unfinished"
     return f"{done}: {step} of {steps} steps"
@@ -105,10 +106,10 @@ def facts(config: Mapping[str, Any], records: Sequence[Record], digest: str = ""
         if record.get("kind") == "event":
             start.update({key: value for key, value in record.items() if isinstance(value, str | int | float)})
     method, depth = config.get("method") or "", predicts_depth(config)
-    net, pose = (setting(config, str(method), part) or {} for part in ("network", "pose"))
-    options = setting(config, "frames", "options") or {}
+    parts = ((str(method), "network"), (str(method), "pose"), ("frames", "options"))
+    net, pose, options = (mapping(setting(config, *keys)) for keys in parts)
     precision = setting(config, "train", "precision")
-    size = f"{options['width']} x {options['height']}" if options.get("width") else None
+    size = f"{options['width']} x {options.get('height')}" if options.get("width") else None
     listed = {
         "Recipe": config.get("recipe"),
         "Method": method,
@@ -128,7 +129,7 @@ def facts(config: Mapping[str, Any], records: Sequence[Record], digest: str = ""
         "Batch size": setting(config, "frames", "batch_size"),
         "Steps": setting(config, "train", "steps"),
         "Optimiser": _joined(*(setting(config, "optim", key) for key in ("name", "lr", "schedule"))),
-        "Precision": {"no": "fp32", False: "fp32"}.get(precision, precision),
+        "Precision": "fp32" if precision in ("no", False) else precision,
         "Seed": setting(config, "train", "seed"),
         "Device": start.get("device") or setting(config, "train", "device"),
         "Vergence": start.get("version") or start.get("vergence"),

@@ -7,6 +7,7 @@ from typing import Any
 from vergence.data.structured import read_json, read_json_lines, read_yaml
 from vergence.errors import InputError
 from vergence.methods import METHODS
+from vergence.report.sound_values import evaluation, is_record, mapping, sections, sound
 
 Record = Mapping[str, Any]
 _UNSCALED = "depth unscaled: right up to one unknown factor"
@@ -18,7 +19,7 @@ def read_records(path: Path | str) -> list[dict[str, Any]]:
     A run that was resumed from an earlier step repeats steps: the later line of one step and kind counts.
     """
     try:
-        found = read_json_lines(path)
+        found = [record for line in read_json_lines(path) if is_record(record := sound(line))]
     except InputError:
         return []
     records: dict[Any, dict[str, Any]] = {}
@@ -33,10 +34,9 @@ def read_records(path: Path | str) -> list[dict[str, Any]]:
 def read_recipe(folder: Path) -> dict[str, Any]:
     """The resolved recipe as plain values; empty where it is absent or broken."""
     try:
-        value = read_yaml(folder / "recipe.yaml")
+        return sections(read_yaml(folder / "recipe.yaml"))
     except InputError:
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def read_evaluations(folder: Path) -> list[dict[str, Any]]:
@@ -44,12 +44,12 @@ def read_evaluations(folder: Path) -> list[dict[str, Any]]:
     found = []
     for path in sorted((folder / "evaluation").glob("*.json")):
         try:
-            value = read_json(path, finite=False)
+            value = evaluation(read_json(path, finite=False))
         except InputError:
             continue
-        if isinstance(value, dict) and isinstance(value.get("rows"), list):
+        if value is not None:
             found.append(value)
-    return sorted(found, key=lambda value: -(value.get("step") or 0))
+    return sorted(found, key=lambda value: -value["step"])
 
 
 def last_step(folder: Path, records: Sequence[Record]) -> int:
@@ -63,7 +63,7 @@ def last_step(folder: Path, records: Sequence[Record]) -> int:
 
 def recipe_warnings(config: Mapping[str, Any]) -> list[str]:
     """What the recipe says that a reader of the numbers should know."""
-    section = config.get(str(config.get("method"))) or {}
+    section = mapping(config.get(str(config.get("method"))))
     found = []
     parts = (("network", "depth"), ("pose", "pose")) if predicts_depth(config) else (("network", "segmentation"),)
     for part, name in parts:
@@ -106,7 +106,9 @@ def setting(config: Mapping[str, Any], *keys: str) -> Any:
 
 def source_name(offset: int | str) -> str:
     """An entry of ``FrameOptions.offsets`` in words."""
-    return "the stereo partner" if offset == "s" else f"frame {offset:+d}".replace("-", "−")
+    if not isinstance(offset, int):
+        return "the stereo partner" if offset == "s" else str(offset)
+    return f"frame {offset:+d}".replace("-", "−")
 
 
 def predicts_depth(config: Mapping[str, Any]) -> bool:
@@ -117,7 +119,7 @@ def predicts_depth(config: Mapping[str, Any]) -> bool:
 
 def scale_status(offsets: Any, metres_per_unit: float | None = None) -> str:
     """What the numbers of a depth map mean, in words."""
-    if "s" not in (offsets or ()):
+    if not isinstance(offsets, list | tuple) or "s" not in offsets:
         return _UNSCALED
     unit = f" ({metres_per_unit:g} m a unit)" if metres_per_unit else ""
     return f"depth in metres, from the stereo baseline{unit}"

@@ -89,7 +89,7 @@ def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
         loaded: LoadedRun = run if isinstance(run, LoadedRun) else load_run(path)
         method = loaded.method
         if method.scale == "metric":
-            samples.scale = scale_status("s", method.metres_per_unit)
+            samples.scale = scale_status(("s",), method.metres_per_unit)
     except (InputError, OSError, RuntimeError) as error:
         samples.missing = f"No pictures: the weights cannot be loaded. {error}"
         return samples
