@@ -18,7 +18,10 @@ class FrameOptions:
     fit: Literal["stretch", "crop"] = "stretch"
     """Stretch the whole frame to the working size, or first cut it to the working aspect."""
     crop_anchor: Literal["top", "center", "bottom"] = "center"
-    """Which rows "crop" keeps."""
+    """Which rows "crop" (and ``aspect``) keeps."""
+    aspect: float = 0.0
+    """Width over height of the frames that "stretch" is for: those of another shape are first cut to it. 0: all are
+    stretched whole. Set by itself where the data have frames of several shapes."""
     random_crop: tuple[int, int] | None = None
     """Height and width of a random piece of the working frame, in training only."""
     flip: float = 0.5
@@ -68,6 +71,8 @@ class FrameOptions:
                 raise InputError(f"{name} {getattr(self, name)} is out of range; give 0 to {largest}.")
         if not 1 <= self.field_of_view < 180:
             raise InputError(f"field_of_view {self.field_of_view} must be degrees between 1 and 180.")
+        if not (self.aspect == 0 or 0.01 <= self.aspect <= 100):
+            raise InputError(f"aspect {self.aspect} is no width over height; give 0, or a number such as 1.78.")
         choices = {
             "fit": ("stretch", "crop"),
             "crop_anchor": ("top", "center", "bottom"),

@@ -40,6 +40,8 @@ class FrameReader:
         self._resizing = options.fit if options.fit == "stretch" else f"{options.fit}-{options.crop_anchor}"
         if options.resampling != "lanczos":
             self._resizing += f"-{options.resampling}"
+        if options.aspect:
+            self._resizing += f"-aspect{options.aspect}"
 
     def paths(self, row: int) -> list[Path | None]:
         """The sample's image files."""
@@ -116,7 +118,8 @@ class FrameReader:
     def placement(self, stored_size: tuple[int, int]) -> Placement:
         """How a stored frame of size (H, W) becomes a working frame."""
         options = self.options
-        return Placement.fit(stored_size, (options.height, options.width), options.fit, options.crop_anchor)
+        size = (options.height, options.width)
+        return Placement.fit(stored_size, size, options.fit, options.crop_anchor, options.aspect)
 
     def label(self, row: int, placement: Placement) -> Tensor:
         """Class ids (H, W) uint8 of the options' label space; all ignored where the row has no label.

@@ -13,6 +13,7 @@ from vergence.data.atomic import writing
 from vergence.data.cache import default_cache_folder
 from vergence.data.dataset import FrameDataset
 from vergence.data.labels import label_space
+from vergence.data.lenses import lens_mark
 from vergence.data.loading import EndlessSampler
 
 _log = logging.getLogger("vergence")
@@ -74,6 +75,8 @@ def class_counts(dataset: FrameDataset) -> NDArray[np.int64]:
     states = [(path, path.stat()) if path is not None and path.is_file() else None for path in files]
     told = [state and f"{state[0]}|{state[1].st_size}|{state[1].st_mtime_ns}" for state in states]
     about = [options.height, options.width, options.fit, options.crop_anchor, options.label_space, *told]
+    about += [f"aspect {options.aspect}"] if options.aspect else []
+    about += [f"{row} {mark}" for row in dataset.rows if (mark := lens_mark(manifest[row]))]
     name = hashlib.sha1("\n".join(map(str, about)).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
     stored = default_cache_folder().parent / "class_counts" / f"{name}.npy"
     classes = len(label_space(options.label_space))

@@ -12,10 +12,17 @@ from torchvision.transforms.v2 import functional
 
 from vergence.geometry.camera import Camera, crop_intrinsics, flip_intrinsics, flip_intrinsics_vertically
 
+ASPECT_TOLERANCE = 0.03
+"""Shapes that differ by no more than this share are stretched as one: KITTI's sizes differ by 0.004."""
 Number = TypeVar("Number", np.float32, np.uint8)
 
 JITTER_LENGTH = 8
 """Length of one colour draw: four factors, then the order of the four operations (-1 = no jitter)."""
+
+
+def unlike(width: int, height: int, aspect: float) -> bool:
+    """Whether a frame has another shape than this width over height; 0 is like all."""
+    return aspect > 0 and abs(width / (height * aspect) - 1) > ASPECT_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -36,20 +43,28 @@ class Placement:
 
     @classmethod
     def fit(
-        cls, stored_size: tuple[int, int], working_size: tuple[int, int], fit: str = "stretch", anchor: str = "center"
+        cls,
+        stored_size: tuple[int, int],
+        working_size: tuple[int, int],
+        fit: str = "stretch",
+        anchor: str = "center",
+        aspect: float = 0.0,
     ) -> "Placement":
         """Place a stored frame of size (H, W) into a working frame of size (H, W).
 
         Args:
             fit: "stretch" takes the whole frame, "crop" the largest box of the working aspect.
             anchor: where that box sits when rows are cut: "top", "center" or "bottom"; columns are cut centrally.
+            aspect: width over height that "stretch" is for, 0 any: of a frame of another shape it takes the largest box
+                of this one, so that nothing is stretched otherwise than in the frames of this shape.
         """
         stored_height, stored_width = stored_size
         height, width = working_size
         box_width, box_height = stored_width, stored_height
-        if fit == "crop":
-            box_width = min(stored_width, max(1, round(stored_height * width / height)))
-            box_height = min(stored_height, max(1, round(stored_width * height / width)))
+        if fit == "crop" or unlike(stored_width, stored_height, aspect):
+            across, down = (width, height) if fit == "crop" else (aspect, 1)
+            box_width = min(stored_width, max(1, round(stored_height * across / down)))
+            box_height = min(stored_height, max(1, round(stored_width * down / across)))
         spare = stored_height - box_height
         top = {"top": 0, "center": spare // 2, "bottom": spare}[anchor]
         left = (stored_width - box_width) // 2

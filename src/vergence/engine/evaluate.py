@@ -22,7 +22,6 @@ from vergence.engine.inputs import (
     evenly_spaced,
     has_label,
     has_truth,
-    network_size,
     on_device,
     prefetched,
     working_image,
@@ -31,6 +30,7 @@ from vergence.engine.odometry import evaluate_odometry
 from vergence.engine.predict_maps import Window, predict_maps, window_of
 from vergence.engine.processes import ALONE, Processes
 from vergence.engine.scores import choose_protocol, csv_text, finite
+from vergence.engine.shapes import describe_input
 from vergence.errors import InputError
 from vergence.methods import Method
 from vergence.metrics.depth import DepthProtocol
@@ -314,9 +314,7 @@ def _result(
     parts: list[DepthEvaluation | SegmentationEvaluation],
 ) -> dict[str, Any]:
     """What the parts found, each with a stamp: all that its numbers depend on."""
-    first, options = manifest[0], run.config.frames.options
-    height, width = network_size(options, first.width or 1, first.height or 1)
-    seen = f"network input {width}x{height}" + ("" if options.fit == "stretch" else " (aspect kept)")
+    size, seen = describe_input(manifest, run.config.frames.options)
     flipped, data = f"flip {'on' if flip else 'off'}", f"data {manifest.digest()} · step {run.step}"
     result: dict[str, Any] = {
         "name": protocol.name,
@@ -324,7 +322,7 @@ def _result(
         "stamp": f"{seen} · {data}",
         "data": manifest.digest(),
         "images": 0,
-        "size": f"{width}x{height}",
+        "size": size,
         "flip": flip,
         "step": run.step,
         "rows": [],

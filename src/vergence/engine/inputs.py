@@ -18,7 +18,7 @@ from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.lenses import straight_label
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import picture_size
-from vergence.data.transforms import Placement, resize_image
+from vergence.data.transforms import Placement, resize_image, unlike
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,12 +29,15 @@ def network_size(options: FrameOptions, width: int, height: int) -> tuple[int, i
     """Height and width at which a network sees a whole picture of this size.
 
     With ``fit="stretch"`` the working size. With ``fit="crop"`` training saw the scene at the scale that covers the
-    working size: the picture keeps its aspect at that scale, rounded to multiples of 32, and nothing is cut off.
+    working size: the picture keeps its aspect at that scale, rounded to multiples of 32, and nothing is cut off. A
+    picture of another shape than ``aspect`` has the scales of its rows and columns that a cut one had in training.
     """
-    if options.fit == "stretch":
+    if options.fit == "stretch" and not unlike(width, height, options.aspect):
         return options.height, options.width
-    scale = max(options.height / height, options.width / width)
-    rows, columns = (max(2 * _MULTIPLE, round(side * scale / _MULTIPLE) * _MULTIPLE) for side in (height, width))
+    aspect = options.width / options.height if options.fit == "crop" else options.aspect
+    box_width, box_height = min(width, height * aspect), min(height, width / aspect)
+    scaled = (height * options.height / box_height, width * options.width / box_width)
+    rows, columns = (max(2 * _MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in scaled)
     return rows, columns
 
 

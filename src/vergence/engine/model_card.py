@@ -73,7 +73,8 @@ def _facts(config: RunConfig, tasks: tuple[str, ...], scale: str) -> Mapping[str
         "Source domain": frames.source_domain,
         "Labels": frames.labelled.file or (frames.labelled.count and f"{frames.labelled.count} frames"),
         "Network starts from": getattr(config.section, "initialize_from", None) or initial,
-        "Frames seen at": f"{options.width}x{options.height}",
+        "Frames seen at": f"{options.width}x{options.height}"
+        + (f"; frames that are not {options.aspect:.2f}:1 were cut to it" if options.aspect else ""),
         "Method, recipe, seed": f"{config.method}, {config.recipe or 'none'}, {config.train.seed}",
         "Licence": "the licences of the training data and of the weights it starts from bind these weights too; "
         "Vergence's own licence is for the program only",

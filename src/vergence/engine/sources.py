@@ -27,6 +27,7 @@ from vergence.engine.inputs import evenly_spaced
 from vergence.engine.model_card import tasks_of
 from vergence.engine.pseudo_labels import with_pseudo_labels
 from vergence.engine.runtime import count_workers
+from vergence.engine.shapes import settle_aspect
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -50,7 +51,8 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
     """Manifests of the roles, and what to evaluate on (None, said in the log, where there is no truth).
 
     The split of the settings is taken; all frames where the data have no splits. Labels of frames that are not among
-    the labelled ones are closed: no role can read them.
+    the labelled ones are closed: no role can read them. Where frames have several shapes, ``frames.options.aspect`` of
+    the settings is set.
 
     Raises:
         InputError: no source given, nothing there, no such split, no labelled frames.
@@ -60,6 +62,8 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
         raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
     source = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
     training = in_split(source, frames.train_split, "frames.train_split")
+    evaluation = _evaluation(config, source)
+    frames.options.aspect = settle_aspect(frames.options, training, *([evaluation] if evaluation else []))
     roles = dict.fromkeys(config.section.roles, training)
     subset = None
     if "labelled" in roles:
@@ -80,7 +84,15 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
         if options.load_pseudo_label:
             port = _label_port(config, role)
             roles[role] = _pseudo_labelled(roles[role], port, options, frames.label_noise, device, training)
-    return Sources(roles, _evaluation(config, source), subset)
+    return Sources(roles, evaluation, subset)
+
+
+def role_options(config: RunConfig, role: str, manifest: Manifest) -> FrameOptions:
+    """How frames of a role are read: another domain's frames have a shape of their own."""
+    options: FrameOptions = config.section.frame_options(role, config.frames.options)
+    if role != "source":
+        return options
+    return replace(options, aspect=settle_aspect(replace(options, aspect=0.0), manifest))
 
 
 def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen: set[Path]) -> Manifest:
@@ -184,7 +196,7 @@ def build_loaders(
     share, rank = frames.batch_size // world, accelerator.process_index
     loaders = {}
     for number, (role, manifest) in enumerate(roles.items()):
-        options = config.section.frame_options(role, frames.options)
+        options = role_options(config, role, manifest)
         cache = FrameCache(default_cache_folder(), options.height, options.width) if frames.cache else None
         dataset = FrameDataset(manifest, options, train=True, seed=seed + number, cache=cache)
         if role in ("labelled", "source") and options.load_label:

@@ -22,7 +22,7 @@ from vergence.engine.checkpoint import (
     read_tensors,
 )
 from vergence.engine.estimates import with_estimates
-from vergence.engine.sources import open_sources
+from vergence.engine.sources import open_sources, role_options
 from vergence.errors import InputError
 from vergence.methods import Method
 from vergence.report.hint_samples import NOTE, hint_panel
@@ -93,7 +93,7 @@ def _device(run: LoadedRun) -> torch.device:
 def _batch(run: LoadedRun, manifest: Manifest, role: str) -> Batch:
     """A few samples of a role, evenly spaced, cropped and mirrored as in training; always the same number of them."""
     config = run.config
-    options = config.section.frame_options(role, config.frames.options)
+    options = role_options(config, role, manifest)
     dataset = FrameDataset(manifest, options, train=True, seed=config.train.seed)
     places = [int((place + 0.5) * len(dataset) / _MIXED) for place in range(_MIXED)]
     return prepare_batch(collate([dataset[place] for place in places]), _device(run))

@@ -110,6 +110,8 @@ def facts(config: Mapping[str, Any], records: Sequence[Record], digest: str = ""
     net, pose, options = (mapping(setting(config, *keys)) for keys in parts)
     precision = setting(config, "train", "precision")
     size = f"{options['width']} x {options.get('height')}" if options.get("width") else None
+    if size and isinstance(aspect := options.get("aspect"), int | float) and aspect:
+        size += f"; frames that are not {aspect:.2f}:1 are cut to it"
     listed = {
         "Recipe": config.get("recipe"),
         "Method": method,
