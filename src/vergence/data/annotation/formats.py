@@ -2,8 +2,6 @@
 
 import contextlib
 import shutil
-import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +16,7 @@ from vergence.errors import InputError
 
 Label = NDArray[np.uint8]
 _SHOWN = 20
-_FOLDERS = ("images", "JPEGImages", "annotations", "labels", "SegmentationClass", "SegmentationObject")
+FOLDERS = ("images", "JPEGImages", "annotations", "labels", "SegmentationClass", "SegmentationObject")
 """Folders of all formats."""
 
 
@@ -107,41 +105,3 @@ def json_files(source: Path) -> Iterator[tuple[Path, Any]]:
     places = [source] if source.is_file() else sorted([*source.glob("*.json"), *source.glob("annotations/*.json")])
     for path in places:
         yield path, read_json(path, "annotations", "export it again, or take it away", finite=False)
-
-
-@contextlib.contextmanager
-def unpacked(source: Path) -> Iterator[Path]:
-    """The folder of a set of annotations; an archive is unpacked for the time being, without its pictures.
-
-    Raises:
-        InputError: there is no such folder or file, or the archive is damaged.
-    """
-    if source.is_dir() or (source.is_file() and source.suffix.lower() == ".json"):
-        yield source
-        return
-    if not source.exists():
-        raise InputError(f"{source} does not exist; give the folder or archive that the annotator exported.")
-    if not zipfile.is_zipfile(source):
-        raise InputError(f"{source} is no folder and no .zip; give what the annotator exported.")
-    with tempfile.TemporaryDirectory(prefix="vergence-labels-") as folder:
-        try:
-            with zipfile.ZipFile(source) as archive:
-                for member in archive.infolist():
-                    if not _is_picture(member.filename):
-                        archive.extract(member, folder)
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-            raise InputError(f"{source} cannot be unpacked ({error}); export it again.") from error
-        yield _inner(Path(folder))
-
-
-def _is_picture(member: str) -> bool:
-    """Whether a file of an archive is below the folder of images; masks may be in a folder of that name themselves."""
-    parts = member.split("/")[:-1]
-    return next((part in ("images", "JPEGImages") for part in parts[:2] if part in _FOLDERS), False)
-
-
-def _inner(folder: Path) -> Path:
-    """Archives often hold one folder that holds everything."""
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(("__MACOSX", "."))]
-    alone = len(entries) == 1 and entries[0].is_dir() and entries[0].name not in _FOLDERS
-    return entries[0] if alone else folder

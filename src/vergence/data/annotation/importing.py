@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vergence.data.annotation.archives import unpacked
 from vergence.data.annotation.classes import (
     BACKGROUND,
     BLACK,
@@ -19,7 +20,7 @@ from vergence.data.annotation.classes import (
     voc_colour,
 )
 from vergence.data.annotation.exporting import Progress, common_space
-from vergence.data.annotation.formats import Annotations, Problems, unpacked
+from vergence.data.annotation.formats import Annotations, Problems
 from vergence.data.annotation.names import FrameNames, frame_name
 from vergence.data.annotation.png import write_palette_png
 from vergence.data.annotation.registry import detect, reader
@@ -72,7 +73,7 @@ def import_labels(
     rows stay as they are. Nothing is written before everything has been checked.
 
     Args:
-        source: folder, ``.zip`` or ``.json`` of the annotator.
+        source: folder, ``.zip``, ``.tar`` or ``.json`` of the annotator.
         manifest: its samples are labelled.
         out: the new manifest, .parquet or .csv.
         format: "png", "cvat", "coco" or "label_studio"; default what the files look like.
