@@ -26,7 +26,7 @@ BYTES = 20 * GB
 RATIO, SMALL = 100, GB
 """An archive unpacks into no more than so many times its own size, or into the bytes of a small one."""
 _PIECE = 1 << 20
-_PACKERS: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+_PACKERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile),
     *(OSError, EOFError, RuntimeError, NotImplementedError, ValueError, MemoryError),
@@ -52,9 +52,9 @@ def unpacked(source: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="vergence-labels-") as folder:
         try:
             unpack(source, _Target(source, Path(folder)))
+        except InputError:
+            raise
         except _DAMAGED as error:
-            if isinstance(error, InputError):
-                raise
             reason = str(error) or type(error).__name__
             raise InputError(f"{source} cannot be unpacked ({reason}); export it again.") from error
         yield _inner(Path(folder))
@@ -118,10 +118,10 @@ def _unpack_tar(source: Path, target: _Target) -> None:
     """Of tar, plain or packed by gzip, bzip2 or xz."""
     with source.open("rb") as file:
         head = file.read(512)
-    packer = next((opener for mark, opener in _PACKERS.items() if head.startswith(mark)), None)
-    if packer is None and head[257:262] != b"ustar":
+    packer = next((opener for mark, opener in _PACKERS.items() if head.startswith(mark)), open)
+    if packer is open and head[257:262] != b"ustar":
         raise InputError(f"{source} is no folder, no .zip and no .tar; give what the annotator exported.")
-    with (packer or Path.open)(source, "rb") as file:
+    with packer(source, "rb") as file:
         stream = _Bounded(file, target)
         with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:") as archive:
             for member in archive:

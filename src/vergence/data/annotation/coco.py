@@ -16,10 +16,15 @@ from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, 
 from vergence.data.atomic import write_text
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LabelSpace
+from vergence.data.structured import Entry
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
 FILE = "annotations.json"
+_LONGEST = 1 << 16
+"""Pixels of a side of a picture."""
+_LONGEST_LENGTH = 40
+"""Bits of a length of run-length code."""
 
 
 def is_coco(content: Any) -> bool:
@@ -81,17 +86,24 @@ def _read_file(path: Path, content: dict[str, Any], found: Annotations, problems
     try:
         places = {category["id"]: _place(category, found) for category in content["categories"]}
         images = {image["id"]: str(image["file_name"]) for image in content["images"]}
-        sizes = {image["id"]: (int(image["height"]), int(image["width"])) for image in content["images"]}
+        sizes = {
+            entry["id"].value: (entry["height"].whole(1, _LONGEST), entry["width"].whole(1, _LONGEST))
+            for entry in Entry(path, content, remedy="export it again")["images"]
+        }
         groups: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         for annotation in content["annotations"]:
             groups[annotation["image_id"]].append(annotation)
             if annotation["image_id"] not in images or annotation["category_id"] not in places:
                 problems.add(f"{path}: annotation {annotation.get('id')} is of an image or category that is not listed")
-    except (KeyError, TypeError, ValueError) as error:
+    except InputError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is no COCO file of masks ({type(error).__name__}: {error}); images need id, file_name, width and "
             "height, annotations image_id, category_id and segmentation."
         ) from error
+    if len(images) < len(content["images"]) or len(places) < len(content["categories"]):
+        raise InputError(f"{path} has an id of images or categories twice; export it again.")
     for image_id, file in images.items():
         if not groups[image_id]:
             continue
@@ -146,7 +158,7 @@ def _decode(annotation: dict[str, Any], size: tuple[int, int], what: str, coder:
 def _decoded(segmentation: Any, size: tuple[int, int], name: str, coder: Any) -> NDArray[np.bool_]:
     """Of run-length code, compressed or not, or of polygons."""
     if isinstance(segmentation, dict):
-        if tuple(segmentation["size"]) != size:
+        if segmentation["size"] != [*size]:
             raise InputError(f"{name} has a mask of size {segmentation['size']} (height, width), expected {[*size]}.")
         counts = segmentation["counts"]
         if isinstance(counts, list) and not all(
@@ -196,6 +208,8 @@ def _lengths(counts: str | bytes) -> list[int]:
         code = letter - 48
         if not 0 <= code < 64:
             raise ValueError(f"the letter {chr(letter)!r} is no run-length code")
+        if shift > _LONGEST_LENGTH:
+            raise ValueError("a length is larger than any picture")
         value |= (code & 31) << shift
         shift += 5
         if not code & 32:
