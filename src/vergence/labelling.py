@@ -176,7 +176,10 @@ def labels_propagate(
     from vergence.data.layouts import resolve_input
     from vergence.engine.checkpoint import load_run
     from vergence.engine.propagate import Propagation, propagate
+    from vergence.report.propagation_page import write_propagation_page
 
     settings = Propagation(motion, seconds, keep, width, field_of_view)
     loaded = load_run(run, device) if run is not None else None
-    return propagate(resolve_input(manifest, split=False), out, settings, loaded, progress)
+    found = propagate(resolve_input(manifest, split=False), out, settings, loaded, progress)
+    write_propagation_page(out)
+    return found

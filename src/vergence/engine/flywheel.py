@@ -179,7 +179,7 @@ class _Wheel:
         rows: list[dict[str, Any]] = []
         tasks = METHODS[config.method][1].tasks
         depth = any(row.depth or row.disparity for row in self.held_back) and "depth" in tasks
-        if depth or (any(row.label for row in self.held_back) and "segmentation" in tasks):
+        if depth or (any(row.judges for row in self.held_back) and "segmentation" in tasks):
             result = evaluate(run, self.held_back, limit=self.config.limit, device=self.device)
             rounds = one.number if stage == "depth" else one.number + 1  # whose labels were known to this run
             labels = self.rounds[rounds - 1].chosen() if rounds else []

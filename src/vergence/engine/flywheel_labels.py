@@ -30,13 +30,13 @@ def in_training(manifest: Manifest, split: str) -> list[FrameRow]:
 
 def label_source(manifest: Manifest, split: str) -> Literal["manifest", "annotator"]:
     """ "manifest" where any training frame has a label."""
-    return "manifest" if any(row.label for row in in_training(manifest, split)) else "annotator"
+    return "manifest" if any(row.judges for row in in_training(manifest, split)) else "annotator"
 
 
 def check_budget(manifest: Manifest, split: str, by: str, wanted: int) -> None:
     """InputError where more labels are asked for than there are frames that can be labelled."""
     rows = in_training(manifest, split)
-    labelled = sum(bool(row.label) for row in rows)
+    labelled = sum(row.judges for row in rows)
     there = labelled if by == "manifest" else len(rows) - labelled
     what = "training frames with a label" if by == "manifest" else "training frames without a label"
     if wanted > there:
@@ -52,12 +52,12 @@ def known_before(data: Manifest, rounds: list[Round], number: int, split: str, b
     """Images labelled before a round: with an annotator also those that had a label from the start."""
     if number:
         return rounds[number - 1].chosen()
-    return [] if by == "manifest" else [row.image for row in in_training(data, split) if row.label]
+    return [] if by == "manifest" else [row.image for row in in_training(data, split) if row.judges]
 
 
 def not_to_choose(home: Path, data: Manifest, split: str, by: str) -> Path | None:
     """A list of training frames whose label nobody has, where labels come from the manifest."""
-    without = [row.image for row in in_training(data, split) if not row.label] if by == "manifest" else []
+    without = [row.image for row in in_training(data, split) if not row.judges] if by == "manifest" else []
     return write_text(home / "unlabelled.json", json.dumps(without) + "\n") if without else None
 
 
@@ -85,7 +85,7 @@ def open_labels(data: Manifest, rounds: list[Round], number: int, images: list[s
         return row if label is None else replace(row, label=label[0], label_space=label[1])
 
     found = data.changed(known)
-    missing = [row.image for row in found if row.image in chosen and not row.label]
+    missing = [row.image for row in found if row.image in chosen and not row.judges]
     if missing:
         raise InputError(_request(rounds[number], missing))
     return found
@@ -100,7 +100,7 @@ def _returned(rounds: list[Round]) -> dict[str, tuple[str, str]]:
                 continue
             manifest = Manifest.read(one.selection / name)
             for index, row in enumerate(manifest):
-                if row.label:
+                if row.judges:
                     label = os.path.abspath(manifest.path(index, "label"))
                     found[_place(manifest, row)] = (label, row.label_space)
     return found

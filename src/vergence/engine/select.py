@@ -148,7 +148,7 @@ def _named(manifest: Manifest, source: str | Path | None) -> set[str]:
     if source is None:
         return set()
     if str(source) == "labelled":
-        return {row.image for row in manifest if row.label}
+        return {row.image for row in manifest if row.judges}
     return {manifest[row].image for row in listed_rows(manifest, Path(source))}
 
 

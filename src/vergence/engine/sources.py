@@ -112,7 +112,9 @@ def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen:
                 f"{training.name} has no frames beside the labelled ones; set frames.unlabelled to all, or fewer "
                 "labelled frames in frames.labelled.count."
             )
-    return manifest.changed(lambda row: row if manifest.root / row.image in chosen else replace(row, label=""))
+    # of carried labels only parts are there; the teacher speaks of whole frames
+    known = {manifest.root / row.image for row in manifest.rows if row.judges} & chosen
+    return manifest.changed(lambda row: row if manifest.root / row.image in known else replace(row, label=""))
 
 
 def _label_port(config: RunConfig, role: str) -> str:
@@ -130,7 +132,7 @@ def _pseudo_labelled(
     """The frames of a role with pseudo-labels; only for the port "truth" closed labels are opened, and only for it."""
     given = manifest
     if port == "truth":
-        labels = {training.root / row.image: row for row in training.rows if row.label}
+        labels = {training.root / row.image: row for row in training.rows if row.judges}
         given = manifest.changed(lambda row: labels.get(manifest.root / row.image, row))
     offsets = options.offsets if options.load_pseudo_label == "all" else ()
     found = with_pseudo_labels(given, port, (options.height, options.width), device, noise, offsets=offsets)

@@ -122,12 +122,12 @@ def _frames(
             path = manifest.path(index, "label")
             source = row.label_space or space.text()
             label = mapping(read_label(path, size, label_space(source)), source)
-            counts["labels"] += 1
+            counts["labels" if row.judges else "predictions"] += 1
         elif predictor is not None and predictor_space is not None:
             label = mapping(predictor(image), predictor_space.text())
             counts["predictions"] += 1
         counts["frames"] += 1
-        yield ExportedFrame(frame_name(row), image, size, label, predicted=not row.label)
+        yield ExportedFrame(frame_name(row), image, size, label, predicted=not row.judges)
         if progress is not None:
             progress(index + 1, len(manifest))
 

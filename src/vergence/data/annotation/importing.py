@@ -114,7 +114,13 @@ def import_labels(
             raise
         _tidy(staging, fresh=[])
     labelled = [
-        dataclasses.replace(row, label=str(folder / f"{frame_name(row)}.png"), label_space=chosen.text())
+        dataclasses.replace(
+            row,
+            label=str(folder / f"{frame_name(row)}.png"),
+            label_space=chosen.text(),
+            label_origin="",
+            label_confidence="",
+        )
         if index in rows
         else row
         for index, row in enumerate(manifest)

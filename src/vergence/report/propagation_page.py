@@ -1,0 +1,147 @@
+"""The page of labels that were carried through video: where they came from, how sure they are, where they stopped."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import vergence
+from vergence.data.atomic import write_text
+from vergence.data.depth_files import ColourRange
+from vergence.data.images import read_image
+from vergence.data.label_pictures import read_label
+from vergence.data.labels import LabelSpace, label_mapping, label_space
+from vergence.data.manifest import Manifest
+from vergence.data.pseudo_label_files import read_confidence
+from vergence.data.structured import read_json
+from vergence.engine.inputs import evenly_spaced
+from vergence.engine.predict_classes import painted
+from vergence.engine.propagate import RECORD
+from vergence.report.pictures import Picture, class_ids, colour_bar, colour_picture, photograph
+
+_SEGMENTS = 8
+_FRAMES = 3
+_MAP = "viridis"
+_LIMITS = ColourRange(0.5, 1.0)
+_WIDTH, _HEIGHT = 960, 160
+
+
+class Piece(NamedTuple):
+    """A piece of video on the page."""
+
+    title: str
+    note: str
+    pictures: list[Picture]
+
+
+def write_propagation_page(manifest: Path | str) -> Path:
+    """Write ``propagation.html`` beside the labels that ``vergence labels propagate`` carried into a manifest.
+
+    Raises:
+        InputError: a file is gone or broken.
+    """
+    data = Manifest.read(manifest)
+    folder = Path(manifest).absolute().with_suffix("")
+    record = read_json(folder / RECORD)
+    space = label_space(record["label_space"])
+    environment = Environment(
+        loader=PackageLoader("vergence", "report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    rows = {row.image: index for index, row in enumerate(data)}
+    shown = evenly_spaced(record["segments"], _SEGMENTS)
+    seen: set[int] = set()
+    pieces = [_piece(data, rows, segment, space, seen) for segment in shown]
+    page = environment.get_template("propagation.html.j2").render(
+        title=f"{record['labelled']} labels carried to {record['carried']} frames",
+        lead=_lead(record),
+        facts=_facts(record),
+        classes=[
+            {"name": space.classes[number], "colour": "#{:02x}{:02x}{:02x}".format(*space.colours[number])}
+            for number in sorted(seen)
+        ],
+        scale=[colour_bar("probability that the label is right", _LIMITS, _MAP)],
+        chart=_chart(data, record),
+        segments=pieces,
+        hidden=len(record["segments"]) - len(pieces),
+        footer=f"Vergence {vergence.__version__} · data {record['data']} · {time.strftime('%Y-%m-%d')}",
+    )
+    return write_text(folder / "propagation.html", page)
+
+
+def _lead(record: dict[str, Any]) -> str:
+    check = record["check"]
+    if check["right_kept"] is None:
+        return "No carried label met one made by hand, so nothing on these data says how right they are."
+    return (
+        f"The test on these data: where a carried label meets one made by hand, {check['seconds']:.1f} seconds away on "
+        f"average, {check['right_kept']:.1%} of the kept pixels agree. Nearer frames are better than that."
+    )
+
+
+def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("motion", record["motion"]),
+        ("reach", f"{record['seconds']:g} s each way"),
+        ("coverage", f"{record['coverage']:.0%} of the pixels of carried frames"),
+        ("cuts", str(sum(len(segment["cuts"]) for segment in record["segments"]))),
+    ]
+
+
+def _piece(data: Manifest, rows: dict[str, int], segment: dict[str, Any], space: LabelSpace, seen: set[int]) -> Piece:
+    keys = [name for name in (segment["from"], segment["to"]) if name is not None]
+    coverage = {frame["image"]: frame["coverage"] for frame in segment["frames"]}
+    reached = [name for name, share in coverage.items() if share > 0]
+    pictures: list[Picture] = []
+    for name in [*keys[:1], *evenly_spaced(reached, _FRAMES), *keys[1:]]:
+        pictures += _pictures(data, rows[name], space, coverage.get(name), seen)
+    ends = " and ".join(Path(name).stem for name in keys)
+    place = ", ".join(part for part in (segment["sequence"], segment["camera"]) if part)
+    note = f"{len(reached)} of {len(coverage)} frames reached from {ends}."
+    if segment["cuts"]:
+        note += f" Stopped by a cut before {', '.join(Path(name).stem for name in segment['cuts'])}."
+    for meeting in segment["meetings"]:
+        note += f" After {meeting['seconds']:.1f} s {meeting['right_kept']:.1%} of the kept pixels agree."
+    return Piece(place, note, pictures)
+
+
+def _pictures(data: Manifest, index: int, space: LabelSpace, share: float | None, seen: set[int]) -> Iterator[Picture]:
+    """The frame painted with its label and, of a carried one, its confidence."""
+    row = data[index]
+    image = read_image(data.path(index))
+    own = label_space(row.label_space)
+    ids = label_mapping(own.text(), space.text())[read_label(data.path(index, "label"), space=own)]
+    seen |= class_ids(ids, space)
+    name = Path(row.image).stem
+    yield photograph(name, painted(image, ids, space), "by hand" if share is None else f"{share:.0%} of the pixels")
+    if row.label_confidence:
+        sure = read_confidence(data.path(index, "label_confidence"), ids.shape) / 255
+        yield colour_picture(f"{name}, confidence", np.where(sure > 0, sure, np.nan), _LIMITS, _MAP)
+
+
+def _chart(data: Manifest, record: dict[str, Any]) -> str:
+    """Bars of coverage, frame by frame, as inline SVG; labels made by hand in another colour."""
+    coverage = {frame["image"]: frame["coverage"] for segment in record["segments"] for frame in segment["frames"]}
+    order = sorted(range(len(data)), key=lambda index: (data[index].sequence, data[index].camera, data[index].position))
+    shares = [1.0 if data[index].judges else coverage.get(data[index].image, 0.0) for index in order]
+    hands = [data[index].judges for index in order]
+    step = max(1, len(order) // _WIDTH)
+    parts = list(_bars(shares[::step], hands[::step]))
+    return (
+        f'<svg role="img" aria-label="Coverage over time" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'preserveAspectRatio="none">{"".join(parts)}</svg>'
+    )
+
+
+def _bars(shares: Sequence[float], hands: Sequence[bool]) -> Iterator[str]:
+    width = _WIDTH / max(len(shares), 1)
+    for place, (share, hand) in enumerate(zip(shares, hands, strict=True)):
+        height = share * (_HEIGHT - 4)
+        colour = "#e0762b" if hand else "#4c8dd6"
+        yield (
+            f'<rect x="{place * width:.2f}" y="{_HEIGHT - height:.1f}" width="{width * 0.92:.2f}" '
+            f'height="{height:.1f}" fill="{colour}"/>'
+        )
