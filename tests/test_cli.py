@@ -115,7 +115,7 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["convert", "nothing", "--from", "monodepth3", "--out", "new"], "did you mean 'monodepth2'?"),
         (["convert", "nothing", "--out", "new"], "nothing does not exist"),
         (["labels", "exprt"], "did you mean export?"),
-        (["labels", "xyz"], "there are export and import"),
+        (["labels", "xyz"], "there are export, import, propagate"),
         (["labels", "export", "m.csv", "--out", "new"], "needs --to;"),
         (["labels", "export", "m.csv", "--to", "png", "--out", "new"], "m.csv"),
         (["labels", "export", "m.csv", "--to", "png", "--out", "new", "--rn", "x"], "did you mean --run?"),

@@ -303,7 +303,7 @@ class TestSources:
         with pytest.raises(InputError, match="predicts no classes"):
             self.settings(tmp_path, bare, port__labels=str(run[0]))
         (run[0] / "recipe.yaml").write_text("[", encoding="utf-8")
-        with pytest.raises(InputError, match=r"recipe.yaml cannot be read .*restore it"):
+        with pytest.raises(InputError, match=r"recipe.yaml is no YAML"):
             self.settings(tmp_path, bare, port__labels=str(run[0]))
 
     def test_labels_that_say_nothing_or_of_another_space_stop_the_start(self, tmp_path: Path) -> None:

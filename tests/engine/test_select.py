@@ -137,7 +137,7 @@ def test_labels_are_not_read(depth_run: Path, tmp_path: Path, monkeypatch: pytes
         raise AssertionError("a label was read")
 
     monkeypatch.setattr("vergence.data.frame_reader.read_label", fail)
-    monkeypatch.setattr("vergence.data.images.read_label", fail)
+    monkeypatch.setattr("vergence.data.label_pictures.read_label", fail)
     for criterion in ("ds", "random", "uniform", "ds_us"):
         found = api.select(depth_run, world, 4, tmp_path / "out", criterion, student="select-student-tiny",
                            overrides=STUDENT if criterion == "ds_us" else (), device="cpu")  # fmt: skip

@@ -20,6 +20,7 @@ REMARKS = frozenset(
     {
         *("frames", "colour", "source", "original", "convention", "status", "how", "note", "comment", "description"),
         *("fps_source", "first_source_frame", "first_frame_time_s", "distortion_removed", "name", "date"),
+        *("depth_from_disparity", "lidar_depth"),
     }
 )
 """Keys for people: nothing is computed from them."""
