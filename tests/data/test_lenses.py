@@ -11,7 +11,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.images import frame_depth, open_frame
 from vergence.data.labels import label_space
 from vergence.data.layouts import resolve_input
-from vergence.data.layouts.intrinsics import read_intrinsics
+from vergence.data.layouts.intrinsics import find_intrinsics, read_intrinsics
 from vergence.data.lenses import straightening
 from vergence.data.manifest import Manifest
 from vergence.engine.inputs import ground_truth_label
@@ -157,3 +157,70 @@ def test_names_and_forms_of_distortion(tmp_path):
 def test_stereo_must_be_rectified(clip):
     with pytest.raises(InputError, match="must be rectified"):
         clip.changed(lambda row: dataclasses.replace(row, stereo="right.png", baseline=0.1))
+
+
+YAML = """%YAML:1.0
+---
+image_width: 160
+image_height: 120
+camera_matrix: !!opencv-matrix
+   rows: 3
+   cols: 3
+   dt: d
+   data: [ 110., 0., 80., 0., 112., 61., 0., 0., 1. ]
+distortion_coefficients: !!opencv-matrix
+   rows: 5
+   cols: 1
+   dt: d
+   data: [ -0.25, 0.05, 0.001, -0.0005, 0. ]
+"""
+ROS = """image_width: 160
+image_height: 120
+camera_name: narrow
+camera_matrix: {rows: 3, cols: 3, data: [110, 0, 80, 0, 112, 61, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [-0.25, 0.05, 0.001, -0.0005, 0]}
+"""
+XML = """<?xml version="1.0"?>
+<opencv_storage>
+<image_width>160</image_width><image_height>120</image_height>
+<camera_matrix type_id="opencv-matrix"><rows>3</rows><cols>3</cols><dt>d</dt>
+<data>110. 0. 80. 0. 112. 61. 0. 0. 1.</data></camera_matrix>
+<distortion_coefficients type_id="opencv-matrix"><rows>5</rows><cols>1</cols><dt>d</dt>
+<data>-0.25 0.05 0.001 -0.0005 0.</data></distortion_coefficients>
+</opencv_storage>
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("calibration.yml", YAML), ("camera_info.yaml", ROS), ("out_camera_data.xml", XML)]
+)
+def test_calibrations_of_opencv_and_ros(tmp_path, name, text):
+    wanted = read_intrinsics(write(tmp_path, distortion=LENSES["opencv"]))
+    (tmp_path / "intrinsics.json").unlink()
+    (tmp_path / name).write_text(text)
+    found = find_intrinsics(tmp_path)
+    assert found.source == name
+    assert repr(dataclasses.replace(found, source="")) == repr(dataclasses.replace(wanted, source=""))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (YAML.replace("image_width", "some_width"), "lacks image_width"),
+        (YAML.replace("camera_matrix", "projection"), "no camera matrix of 3x3"),
+        (YAML.replace("110.", "nan"), "finite"),
+        (YAML.replace("rows: 3", "rows: 4"), "9 numbers for 4 x 3"),
+        (ROS.replace("plumb_bob", "rational_polynomial"), "model 'rational_polynomial' is unknown"),
+        ("- 1\n- 2\n", "no mapping of names"),
+    ],
+)
+def test_bad_calibrations(tmp_path, text, message):
+    (tmp_path / "intrinsics.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        find_intrinsics(tmp_path)
+
+
+def test_other_files_of_usual_names_are_no_cameras(tmp_path):
+    (tmp_path / "camera.yaml").write_text("brand: none\n")
+    assert not find_intrinsics(tmp_path).known

@@ -373,3 +373,36 @@ def test_video_writer_refuses_what_cannot_be_a_video(tmp_path):
         write_video(tmp_path / "a.mp4", [picture(1), picture(1, (10, 20))], 10)
     assert not list(tmp_path.iterdir())
     assert write_video(tmp_path / "odd.mp4", [picture(1, (33, 65))] * 2, 10).stat().st_size > 0
+
+
+class TestMapsBesidePictures:
+    """Labels and depth maps are predicted no more than they are trained on."""
+
+    def write(self, path, name, values):
+        path.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(path / name)
+
+    def noise(self, seed):
+        return np.random.default_rng(seed).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_among_frames(self, tmp_path, count):
+        for number in range(count):
+            self.write(tmp_path / "in", f"{number:03d}.jpg", self.noise(number))
+            self.write(tmp_path / "in", f"{number:03d}_mask.png", np.eye(HEIGHT, WIDTH, dtype=np.uint8))
+            self.write(tmp_path / "in", f"{number:03d}_depth.png", np.full((HEIGHT, WIDTH), 2560, np.uint16))
+        predict(made_run(tmp_path), tmp_path / "in", tmp_path / "out")
+        assert sorted(file.name for file in (tmp_path / "out/depth").iterdir()) == [
+            f"{k:03d}.png" for k in range(count)
+        ]
+
+    def test_in_folders(self, tmp_path):
+        for number in range(3):
+            self.write(tmp_path / "in/rgb", f"{number:03d}.png", self.noise(number))
+            self.write(tmp_path / "in/depth", f"{number:03d}.png", np.full((HEIGHT, WIDTH), 2560, np.uint16))
+            self.write(tmp_path / "in/semantic", f"{number:03d}.png", np.eye(HEIGHT, WIDTH, dtype=np.uint8))
+        predict(made_run(tmp_path), tmp_path / "in", tmp_path / "out")
+        found = sorted(
+            file.relative_to(tmp_path / "out/depth").as_posix() for file in tmp_path.glob("out/depth/**/*.png")
+        )
+        assert found == [f"rgb/{k:03d}.png" for k in range(3)]

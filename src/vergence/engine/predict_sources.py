@@ -15,6 +15,7 @@ from vergence.data.images import frame_depth, open_frame
 from vergence.data.layouts import resolve_input
 from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files
 from vergence.data.layouts.intrinsics import UNKNOWN, read_intrinsics
+from vergence.data.layouts.maps import bare, sort_pictures
 from vergence.data.lenses import straight_image
 from vergence.data.manifest import Manifest
 from vergence.data.split_rows import in_split
@@ -147,12 +148,19 @@ def open_source(
         path = Path(source)
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
             return VideoSource(path, limit, allow_truncated)
-        images = list_files(path)
-        manifest = resolve_input(path / images[0] if len(images) == 1 else path, False, allow_truncated)
+        manifest = resolve_input(_only_picture(path) or path, False, allow_truncated)
     manifest = in_split(manifest, split)
     if len(manifest) == 0:
         raise InputError(f"{manifest.name} has no frames to predict; give another input.")
     return ManifestSource(manifest, limit)
+
+
+def _only_picture(path: Path) -> Path | None:
+    """The one picture of a folder, beside which there may be maps of it; None where there are more."""
+    if len({bare(Path(name).stem) for name in list_files(path)}) != 1:
+        return None
+    frames = [path / name for name in sort_pictures(path).frames.get(path, [])]
+    return frames[0] if len(frames) == 1 else None
 
 
 def names_of(rows: list[FrameRow]) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vergence.data.frame_row import FrameRow, format_pose
 from vergence.data.layouts.files import image_size, list_files, list_folders, require_folder
-from vergence.data.layouts.intrinsics import Intrinsics, find_intrinsics, read_cam_txt
+from vergence.data.layouts.intrinsics import Intrinsics, find_intrinsics, intrinsics_file, read_cam_txt
 from vergence.data.layouts.label_folders import label_files, label_folder, split_by_folder, with_labels
 from vergence.data.layouts.map_pairs import join_maps, listed_splits
 from vergence.data.layouts.maps import Sorted, sort_pictures
@@ -123,7 +123,7 @@ def clip_form(root: Path) -> Callable[[Path], list[FrameRow]] | None:
     names = set(list_folders(root))
     if names & {"left", "right"} and not list_files(root):
         return _stereo_rows
-    if "images" in names and (root / "intrinsics.json").is_file():
+    if "images" in names and intrinsics_file(root) is not None:
         return _images_rows
     return None
 
@@ -169,7 +169,7 @@ def _check_stems(here: Path, names: Sequence[str]) -> None:
 
 def _intrinsics(root: Path, here: Path, names: Sequence[str]) -> Intrinsics:
     for place in (here, root):
-        if (place / "cam.txt").is_file() and not (place / "intrinsics.json").is_file():
+        if (place / "cam.txt").is_file() and intrinsics_file(place) is None:
             return read_cam_txt(place / "cam.txt", *image_size(here / names[0]))
     return find_intrinsics(here, root)
 
@@ -192,7 +192,7 @@ def _sequence_rows(
 def _images_rows(root: Path) -> list[FrameRow]:
     if not (root / "images").is_dir():
         raise InputError(f"{root} has no images/ folder; put the frames into {root / 'images'}.")
-    if not (root / "intrinsics.json").is_file():
+    if intrinsics_file(root) is None:
         raise InputError(f"{root} has no intrinsics.json; add one, or use the layout 'folder' for unknown intrinsics.")
     return _with_truth(root, _folder_rows(root, root / "images", sort_pictures(root / "images").frames))
 

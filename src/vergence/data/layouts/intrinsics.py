@@ -1,4 +1,4 @@
-"""Cameras as small files: ``intrinsics.json`` and SC-Depth's ``cam.txt``."""
+"""Cameras as small files: ``intrinsics.json``, OpenCV's and ROS's calibrations, SC-Depth's ``cam.txt``."""
 
 import dataclasses
 import logging
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vergence.data.frame_row import FrameRow
+from vergence.data.layouts.opencv_camera import find_calibration, read_camera
 from vergence.data.structured import read_json, read_numbers
 from vergence.data.table import nearest
 from vergence.errors import InputError
@@ -87,13 +88,17 @@ def normalised(camera: Camera, source: str, lens: Lens | None = None, **more: fl
 
 
 def read_intrinsics(path: Path) -> Intrinsics:
-    """Read ``intrinsics.json``: width, height, fx, fy, cx, cy in pixels; optional fps, baseline_m (metres), cx_right,
-    and ``distortion`` with ``model``: "opencv" (k1, k2, p1, p2, k3; the default) or "fisheye" (k1 to k4).
+    """Read ``intrinsics.json`` or a calibration of OpenCV or ROS (YAML, XML).
+
+    The former has width, height, fx, fy, cx, cy in pixels; optional fps, baseline_m (metres), cx_right, and
+    ``distortion`` with ``model``: "opencv" (k1, k2, p1, p2, k3; the default) or "fisheye" (k1 to k4).
 
     Raises:
         InputError: not JSON, keys missing or unknown, a value that is no finite number, an impossible camera or lens.
     """
-    values = read_json(path, remedy=f"write a JSON object with {_wanted()}")
+    values = (
+        read_json(path, remedy=f"write a JSON object with {_wanted()}") if path.suffix == ".json" else read_camera(path)
+    )
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold a JSON object with {_wanted()}.")
     for key in values:
@@ -161,12 +166,16 @@ def read_cam_txt(path: Path, width: int, height: int) -> Intrinsics:
     return normalised(_camera(keys, path), path.name)
 
 
+def intrinsics_file(folder: Path) -> Path | None:
+    """``intrinsics.json`` of a folder, else a calibration of OpenCV or ROS in it, else None."""
+    path = folder / "intrinsics.json"
+    return path if path.is_file() else find_calibration(folder)
+
+
 def find_intrinsics(*folders: Path) -> Intrinsics:
-    """``intrinsics.json`` of the first folder that has one, else unknown."""
-    for folder in folders:
-        if (folder / "intrinsics.json").is_file():
-            return read_intrinsics(folder / "intrinsics.json")
-    return UNKNOWN
+    """The camera of the first folder that has an :func:`intrinsics_file`, else unknown."""
+    path = next((found for folder in folders if (found := intrinsics_file(folder)) is not None), None)
+    return UNKNOWN if path is None else read_intrinsics(path)
 
 
 def _wanted() -> str:

@@ -8,7 +8,7 @@ the place in it and the remedy. Nothing else in the package parses such files (a
 from pathlib import Path
 from typing import Any
 
-from vergence.data.structured.calibration import read_keyed_numbers, read_opencv_matrices
+from vergence.data.structured.calibration import read_calibration, read_keyed_numbers, read_opencv_matrices
 from vergence.data.structured.json_text import parse_json, read_json, read_json_lines
 from vergence.data.structured.matlab import read_matrix
 from vergence.data.structured.tables import read_csv, read_lines, read_numbers
@@ -31,6 +31,7 @@ __all__ = [
     "parse_json",
     "parse_yaml",
     "read_bytes",
+    "read_calibration",
     "read_csv",
     "read_json",
     "read_json_lines",

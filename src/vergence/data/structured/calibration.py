@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.structured.text import read_text
 from vergence.data.structured.xml_text import parse_xml
+from vergence.data.structured.yaml_text import parse_yaml
 from vergence.errors import InputError
 
 Array = NDArray[np.float64]
@@ -35,7 +37,37 @@ def read_opencv_matrices(path: Path | str, remedy: str = "write it again with cv
     Raises:
         InputError: as of ``read_text`` and ``read_xml``; a matrix whose numbers do not fill its rows and columns.
     """
+    return _matrices(read_text(path, "calibration", remedy), path, remedy)
+
+
+def read_calibration(path: Path | str, remedy: str = "write it again with cv::FileStorage") -> dict[str, Any]:
+    """Matrices, numbers and words by name of a file of OpenCV's FileStorage, or the values of plain YAML (ROS).
+
+    InputError as of :func:`read_opencv_matrices` and ``parse_yaml``, or where plain YAML is no mapping.
+    """
     text = read_text(path, "calibration", remedy)
+    if text.lstrip().startswith("<"):
+        nodes = [node for node in parse_xml(text, path, remedy) if node.get("type_id") is None]
+        words = {node.tag: (node.text or "").strip() for node in nodes}
+    elif "!!opencv-matrix" in text:
+        words = dict(_WORD.findall(text))
+    else:
+        values = parse_yaml(text, path, remedy)
+        if not isinstance(values, dict):
+            raise InputError(f"{path} is no mapping of names to values; {remedy}.")
+        return {str(key): value for key, value in values.items()}
+    plain = {name: number if (number := _number(word)) is not None else word for name, word in words.items()}
+    return plain | _matrices(text, path, remedy)
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
+
+
+def _matrices(text: str, path: Path | str, remedy: str) -> dict[str, Array]:
     listed = _of_xml(text, path, remedy) if text.lstrip().startswith("<") else _of_yaml(text)
     found = {}
     for name, rows, cols, data in listed:
@@ -49,6 +81,7 @@ def read_opencv_matrices(path: Path | str, remedy: str = "write it again with cv
 
 
 _HEAD = re.compile(r"^[ \t]*([A-Za-z_][\w.-]*)[ \t]*:[ \t]*!!opencv-matrix\b", re.MULTILINE)
+_WORD = re.compile(r"^([A-Za-z_][\w.-]*)[ \t]*:[ \t]*([^\s!\[{][^\n]*?)[ \t\r]*$", re.MULTILINE)
 _PART = re.compile(r"\b(rows|cols|data)[ \t]*:[ \t]*(?:\[([^\[\]]*)\]|(\d+))")
 
 
