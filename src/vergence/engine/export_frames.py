@@ -125,7 +125,7 @@ def read_tracker_frame(path: Path | str) -> dict[str, NDArray[Any]]:
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             found = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, BadZipFile) as error:
         raise InputError(f"{path} cannot be read as an exported frame ({error}); export it again.") from error
     if "intrinsics" not in found:
         raise InputError(f"{path} has no intrinsics, so it is no exported frame; give a file of {FOLDER}/.")

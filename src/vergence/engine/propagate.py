@@ -18,6 +18,7 @@ from vergence.data.digests import file_state
 from vergence.data.frame_row import FrameRow
 from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_json
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.inputs import ground_truth_label
 from vergence.engine.label_ports import space_of_rows
@@ -154,7 +155,7 @@ def _piece(
             with writing(home / f"{place}.npz") as temporary:
                 np.savez(temporary, label=carried[0], score=carried[1])
         write_text(done, json.dumps(outcome[1]))
-    found = json.loads(done.read_text(encoding="utf-8"))
+    found = read_json(done, remedy="remove it")
     files = {segment.chain[place]: home / f"{place}.npz" for place in found["places"]}
     return _Result(segment, files, found["meetings"], found["cuts"])
 

@@ -44,7 +44,7 @@ def open_stage(folder: Path, key: dict[str, Any]) -> None:
     """Begin a folder, or go on with one that was begun with the same ``key``; what is there of another is removed."""
     path = folder / "stage.json"
     text = json.dumps(key, indent=2, sort_keys=True) + "\n"
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+    if not path.is_file() or path.read_bytes() != text.encode():
         shutil.rmtree(folder, ignore_errors=True)
         write_text(path, text)
 

@@ -204,7 +204,8 @@ def _read_weights(source: str | Path) -> tuple[Path, State]:
     path = Path(source)
     if path.is_dir():
         latest = path / "checkpoints" / "LATEST"
-        folder = path / "checkpoints" / latest.read_text().strip() if latest.is_file() else path
+        name = latest.read_bytes()[:80].decode(errors="replace").strip() if latest.is_file() else ""
+        folder = path / "checkpoints" / name if re.fullmatch(r"step-[0-9]+", name) else path
         path = folder / "model.safetensors" if (folder / "model.safetensors").is_file() else path
     return path, read_state_dict(path)
 

@@ -35,7 +35,8 @@ def read_opencv_matrices(path: Path | str, remedy: str = "write it again with cv
     """Matrices (rows, cols) by name of a file of OpenCV's FileStorage, YAML or XML; other entries are left out.
 
     Raises:
-        InputError: as of ``read_text`` and ``read_xml``; a matrix whose numbers do not fill its rows and columns.
+        InputError: as of ``read_text`` and ``read_xml``; a matrix whose numbers do not fill its rows and columns,
+            are not finite, or that stands twice.
     """
     return _matrices(read_text(path, "calibration", remedy), path, remedy)
 
@@ -72,8 +73,16 @@ def _matrices(text: str, path: Path | str, remedy: str) -> dict[str, Array]:
     found = {}
     for name, rows, cols, data in listed:
         numbers = _numbers(data.replace(",", " "))
-        if numbers is None or not rows.isdecimal() or not cols.isdecimal() or len(rows + cols) > 10:
-            raise InputError(f"{path}: {name} is no matrix of numbers with rows and cols; {remedy}.")
+        if name in found:
+            raise InputError(f"{path}: {name} stands twice; {remedy}.")
+        if (
+            numbers is None
+            or not np.isfinite(numbers).all()
+            or not rows.isdecimal()
+            or not cols.isdecimal()
+            or len(rows + cols) > 10
+        ):
+            raise InputError(f"{path}: {name} is no matrix of finite numbers with rows and cols; {remedy}.")
         if not numbers.size == int(rows) * int(cols) <= _LARGEST:
             raise InputError(f"{path}: {name} has {numbers.size} numbers for {rows} x {cols} (rows, cols); {remedy}.")
         found[name] = numbers.reshape(int(rows), int(cols))
