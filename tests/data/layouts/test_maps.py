@@ -197,3 +197,29 @@ def test_vistas_2_with_its_classes_or_without_labels(tmp_path, caplog, config):
     assert len(found) == 8
     assert all(bool(row.label) == config for row in found)
     assert ("config_v2.0.json with its classes is missing" in caplog.text) != config
+
+
+def test_labels_below_folders_of_their_own_are_found_by_name(tmp_path, caplog):
+    """BDD100K: images/10k/train/a.jpg and labels/sem_seg/masks/train/a.png."""
+    for number in range(4):
+        picture = np.random.default_rng(number).integers(0, 255, (32, 64, 3), dtype=np.uint8)
+        for place, values in (
+            ("images/10k/train", picture),
+            ("labels/sem_seg/masks/train", np.eye(32, 64, dtype=np.uint8)),
+        ):
+            (tmp_path / place).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(values).save(tmp_path / place / f"{number}.{'jpg' if 'images' in place else 'png'}")
+    left_out = folder(tmp_path)
+    assert [row.label for row in left_out] == [""] * 4
+    assert "labels of unknown classes and are left out; add classes.json or give --label_space" in caplog.text
+    found = folder(tmp_path, label_space="cityscapes19")
+    assert [row.label for row in found] == [f"labels/sem_seg/masks/train/{number}.png" for number in range(4)]
+
+
+def test_a_list_that_names_no_frame_is_said(tmp_path, caplog):
+    for number in range(4):
+        picture = np.random.default_rng(number).integers(0, 255, (32, 64, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{number}.jpg")
+    (tmp_path / "train.txt").write_text("nothing\nof_this\n")
+    folder(tmp_path)
+    assert "train.txt: none of its 2 lines names a frame of" in caplog.text

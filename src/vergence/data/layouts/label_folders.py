@@ -9,7 +9,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.label_files import FILE_NAMES, read_label_space
 from vergence.data.label_pictures import check_aspect
 from vergence.data.labels import label_space
-from vergence.data.layouts.files import list_files, list_folders
+from vergence.data.layouts.files import IMAGE_SUFFIXES, list_files, list_folders
 from vergence.data.pictures import picture_size
 from vergence.errors import InputError
 
@@ -28,8 +28,18 @@ _log = logging.getLogger("vergence")
 
 
 def label_folder(root: Path) -> Path | None:
-    """The folder of labels in ``root``, or None."""
-    return next((root / name for name in FOLDERS if (root / name).is_dir()), None)
+    """The folder of labels in ``root``, or None; also None where none of them has the path of a picture.
+
+    Of such labels the names alone may tell the picture (BDD100K's ``labels/sem_seg/...``): see ``join_maps``.
+    """
+    found = next((root / name for name in FOLDERS if (root / name).is_dir()), None)
+    if found is None:
+        return None
+    images = root / "images" if not list_files(root) and (root / "images").is_dir() else root
+    labels = label_files(found)
+    suffixes = [case for suffix in IMAGE_SUFFIXES for case in (suffix, suffix.upper())]
+    fits = any((images / f"{stem}{suffix}").is_file() for stem in labels for suffix in suffixes)
+    return found if fits or not labels else None
 
 
 def label_files(base: Path) -> dict[str, str]:

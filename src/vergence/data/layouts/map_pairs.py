@@ -165,12 +165,15 @@ def listed_splits(rows: Sequence[FrameRow], root: Path) -> list[FrameRow] | None
     known: dict[str, str] = {}
     index = _index(rows)
     for folder, path in _lists(root):
-        split = SPLITS[path.stem.lower()]
+        split, before, words = SPLITS[path.stem.lower()], len(known), 0
         for line in read_lines(path):
             word = line.split()[0] if line.split() else ""
+            words += bool(word)
             for key in _frames_named(word, folder, root, rows, index) if word else ():
                 if known.setdefault(key, split) != split:
                     raise InputError(f"{path} names {word}, which is {known[key]} too; name it in one list.")
+        if words and len(known) == before:
+            _log.warning("%s: none of its %d lines names a frame of %s; no split is made of it", path, words, root)
     if not known:
         return None
     result = []
