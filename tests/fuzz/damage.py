@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 Rng = np.random.Generator
-BYTES: dict[str, Callable[[bytes, Rng], bytes]] = {
+Damage = Callable[[bytes, Rng], bytes]
+BYTES: dict[str, Damage] = {
     "empty": lambda data, rng: b"",
     "one_byte": lambda data, rng: data[:1],
     "head": lambda data, rng: data[:16],
@@ -19,9 +20,7 @@ BYTES: dict[str, Callable[[bytes, Rng], bytes]] = {
     "ff": lambda data, rng: b"\xff" * len(data),
     "random": lambda data, rng: rng.bytes(len(data)),
     "text": lambda data, rng: b"This is no such file.\n",
-    "page": lambda data, rng: (
-        b"<!DOCTYPE html><html><head><title>Log in</title></head><body>Please log in</body></html>"
-    ),
+    "page": lambda data, rng: b"<!DOCTYPE html><html><body>Please log in</body></html>",
     "pickle": lambda data, rng: b"cos\nsystem\n(S'id > canary'\ntR.",
     "postscript": lambda data, rng: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 32\n(x) print\nshowpage\n%%EOF\n",
 }

@@ -6,6 +6,7 @@ runs a command line. The parent then judges the exit code, what was printed, the
 outside the folder, and the programs and connections that were started.
 """
 
+import contextlib
 import fnmatch
 import json
 import os
@@ -239,10 +240,8 @@ def _walk(place: str) -> Iterator[str]:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError):
             stream.flush()
-        except (OSError, ValueError):
-            pass
 
 
 def run_all(

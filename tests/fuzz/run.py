@@ -75,16 +75,15 @@ def import_all() -> None:
     import importlib
     import pkgutil
 
-    import av
-    import matplotlib.pyplot
     import torch
 
     import vergence
 
-    for module in pkgutil.walk_packages(vergence.__path__, "vergence."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    assert av and matplotlib.pyplot and torch.get_num_threads() == 1, "threads and forks do not go together"
+    names = [module.name for module in pkgutil.walk_packages(vergence.__path__, "vergence.")]
+    for name in [*names, "av", "matplotlib.pyplot", "pycocotools.mask"]:
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    assert torch.get_num_threads() == 1, "threads and forks do not go together"
 
 
 if __name__ == "__main__":

@@ -67,6 +67,11 @@ def jpeg_of(width: int, height: int) -> bytes:
     return bytes(data)
 
 
+def exif(kind: int, value: bytes) -> bytes:
+    """An orientation of a type and a value that it cannot have."""
+    return b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01" + struct.pack("<HI", kind, 1) + value + bytes(4)
+
+
 def of_array(array: np.ndarray, form: str) -> bytes:
     file = io.BytesIO()
     Image.fromarray(array).save(file, form)
@@ -149,9 +154,9 @@ OTHERS: dict[str, Callable[[], bytes]] = {
 ODD: dict[str, Callable[[], bytes]] = {
     "exif_garbage": lambda: sound(chunk(b"eXIf", b"II*\0\xff\xff\xff\xff" + bytes(20))),
     "exif_loop": lambda: sound(chunk(b"eXIf", b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0\x08\0\0\0")),
-    "exif_orientation_99": lambda: encoded("JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0c\0\0\0" + bytes(4)),
-    "exif_orientation_text": lambda: encoded("JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x02\0\0\0a\0\0\0" + bytes(4)),
-    "xmp_entities": lambda: sound(chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>")),
+    "exif_orientation_99": lambda: encoded("JPEG", exif=exif(3, b"c\0\0\0")),
+    "exif_orientation_text": lambda: encoded("JPEG", exif=exif(2, b"a\0\0\0")),
+    "xmp_entities": lambda: sound(chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>")),
     "profile_garbage": lambda: sound(chunk(b"iCCP", b"a\0\0" + zlib.compress(b"garbage"))),
     "gamma_0": lambda: sound(chunk(b"gAMA", bytes(4))),
     "unknown_chunk": lambda: sound(chunk(b"vpAg", b"x" * 99)),
