@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs bench setup clean
+.PHONY: demo test fuzz lint docs bench setup clean
 
 setup: $(STAMP)
 
@@ -22,6 +22,10 @@ demo: $(STAMP)
 # Two worker processes of one thread each: more threads than cores make the suite many times slower.
 test: $(STAMP)
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Every malformed input; `make test` runs a part of them.
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m tests.fuzz.run
 
 lint: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
+    message = re.sub(r"\S{400,}", lambda found: f"{found[0][:100]}...{found[0][-20:]}", message)  # of hostile files
     print(printable(f"vergence: {message}"), file=sys.stderr)
     return code
 
@@ -52,6 +54,8 @@ def _run(words: list[str]) -> int:
     if words[0] in ("-V", "--version"):
         say(f"vergence {vergence.__version__}")
         return 0
+    if any("\0" in word for word in words):
+        raise InputError("a word of the command has a zero byte; no name of a file and no value may have one.")
     verb, rest = words[0], words[1:]
     if verb not in COMMANDS:
         near = difflib.get_close_matches(verb, COMMANDS, n=1, cutoff=0.5)

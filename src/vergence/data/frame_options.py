@@ -5,6 +5,9 @@ from typing import Literal
 
 from vergence.errors import InputError
 
+_LARGEST = 16384
+"""Pixels of a side of a training frame: four times the largest camera's."""
+
 
 @dataclass
 class FrameOptions:
@@ -56,8 +59,10 @@ class FrameOptions:
 
     def __post_init__(self) -> None:
         self.offsets = tuple(self.offsets)
-        if self.height < 0 or self.width < 1:
-            raise InputError(f"frames of {self.width}x{self.height} are impossible; give a positive height and width.")
+        if self.height < 0 or self.width < 1 or max(self.height, self.width) > _LARGEST:
+            raise InputError(
+                f"frames of {self.width}x{self.height} are impossible; give a height and width from 1 to {_LARGEST}."
+            )
         if len(set(self.offsets)) != len(self.offsets) or any(
             offset != "s" if isinstance(offset, str) else offset == 0 for offset in self.offsets
         ):

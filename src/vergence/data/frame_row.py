@@ -132,6 +132,10 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
                 f"{where}: depth_scale is {row.depth_scale:g} and depth_unit {row.depth_unit or 'empty'}; give one of "
                 "them, and as depth_scale a number above 0 (value / depth_scale = metres)."
             )
+        if row.fps < 0:
+            raise InputError(f"{where}: fps is {row.fps:g}; give frames a second, 0 or nothing where unknown.")
+        if max(row.width, row.height) > 1_000_000:
+            raise InputError(f"{where}: size {row.width}x{row.height} is of no picture; correct the manifest.")
         if row.width < 0 or row.height < 0 or (row.width == 0) != (row.height == 0):
             raise InputError(
                 f"{where}: size {row.width}x{row.height} makes no sense; give both, or 0 and 0 where it is unknown."

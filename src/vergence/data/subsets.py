@@ -149,7 +149,14 @@ def _json_names(values: Any) -> list[str]:
     return names
 
 
+_LONGEST = 8192
+"""Letters of a line: two paths and their parts fit."""
+
+
 def _text_names(lines: list[str]) -> list[str]:
+    long = next((number for number, line in enumerate(lines, start=1) if len(line) > _LONGEST), None)
+    if long is not None:
+        raise TypeError(f"line {long} is longer than any name of a file")
     return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
 
 

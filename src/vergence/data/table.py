@@ -108,7 +108,7 @@ def _read_parquet(path: Path) -> Mapping[str, list[Any]]:
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} cannot be read as Parquet ({error}); make it again.") from error
+        raise InputError(f"{path} cannot be read as Parquet ({_reason(error)}); make it again.") from error
     _check_columns(table.column_names, path)
     columns: dict[str, list[Any]] = {}
     for name in table.column_names:
@@ -116,9 +116,16 @@ def _read_parquet(path: Path) -> Mapping[str, list[Any]]:
         try:
             values = table.column(name).cast(_ARROW[kind]).to_pylist()
         except pa.ArrowException as error:
-            raise InputError(f"{path}: column {name!r} must hold {kind.__name__} values ({error}).") from error
+            raise InputError(
+                f"{path}: column {name!r} must hold {kind.__name__} values ({_reason(error)}); correct it."
+            ) from error
         empty: Any = {str: "", int: 0, float: math.nan}[kind]
         if None in values and name in ("image", "position"):
             raise InputError(f"{path}: column {name!r} has empty cells; every frame needs its {name}.")
         columns[name] = [empty if value is None else value for value in values]
     return columns
+
+
+def _reason(error: Exception) -> str:
+    """What Arrow says, which may be several lines, as one."""
+    return " ".join(str(error).split()) or type(error).__name__

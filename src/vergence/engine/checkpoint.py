@@ -143,6 +143,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file; InputError where it is missing or damaged."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for without end
+        raise InputError(f"{path} is no regular file; use another checkpoint.")
     try:
         return dict(load_file(path))
     except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:

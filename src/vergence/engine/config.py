@@ -90,6 +90,14 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         self.betas, self.milestones = tuple(self.betas), tuple(self.milestones)  # type: ignore[assignment]
+        _require(
+            len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas),
+            f"optim.betas are {list(self.betas)}; give two numbers of 0 or more, less than 1.",
+        )
+        _require(0 <= self.momentum < 1, f"optim.momentum is {self.momentum}; give 0 or more, less than 1.")
+        _require(self.gamma > 0, f"optim.gamma is {self.gamma}; give a positive number.")
+        _require(self.power >= 0, f"optim.power is {self.power}; give 0 or more.")
+        _require(all(one > 0 for one in self.milestones), "optim.milestones must be steps of 1 or more.")
         _require(self.lr > 0, f"optim.lr is {self.lr}; give a positive number.")
         _require(self.weight_decay >= 0, f"optim.weight_decay is {self.weight_decay}; give 0 or more.")
         _require(self.warmup >= 0, f"optim.warmup is {self.warmup}; give a number of steps, 0 for none.")
@@ -176,6 +184,7 @@ class EvaluateConfig:
                 len(parts) in (1, 2) and all(part.isdecimal() and int(part) > 0 for part in parts),
                 f"evaluate.window is {self.window}; give WIDTHxHEIGHT, such as 1024x512, or null.",
             )
+        _require(self.limit is None or self.limit > 0, f"evaluate.limit is {self.limit}; give 1 or more, or null.")
         _require(0 <= self.overlap < 1, f"evaluate.overlap is {self.overlap}; give 0 or more, less than 1.")
 
 

@@ -19,6 +19,7 @@ from vergence.data.lenses import straight_label
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import picture_size
 from vergence.data.transforms import Placement, resize_image, unlike
+from vergence.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -99,6 +100,8 @@ def resize_label(label: NDArray[np.uint8], height: int, width: int) -> NDArray[n
 
 def evenly_spaced(items: Sequence[Item], most: int | None) -> list[Item]:
     """At most ``most`` of the items, evenly spaced, the first and the last among them."""
+    if most is not None and most < 1:
+        raise InputError(f"limit is {most}; give 1 or more, or leave it out for all.")
     if most is None or len(items) <= most:
         return list(items)
     return [items[int(place)] for place in np.linspace(0, len(items) - 1, most).round()]

@@ -101,6 +101,10 @@ def predict(
     """
     _check_colour_map(colour_map)
     scale = _number(scale)
+    if batch_size < 1 or not 0 <= (0 if overlap is None else overlap) < 1:
+        raise InputError("predict needs a batch_size of 1 or more and an overlap of 0 or more, less than 1.")
+    if field_of_view is not None and not 1 <= field_of_view < 180:
+        raise InputError(f"field_of_view is {field_of_view:g}; give horizontal degrees from 1 to less than 180.")
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
     source, out = open_source(input, split, limit, allow_truncated), Path(out)
     data = source.manifest if isinstance(source, ManifestSource) else None

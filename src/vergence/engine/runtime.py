@@ -114,12 +114,17 @@ def restore_random_state(states: list[dict[str, Any]], accelerator: Accelerator)
     if accelerator.process_index >= len(states):
         _log.warning("this run was stopped on %d processes: randomness of the others starts anew", len(states))
         return
-    state = states[accelerator.process_index]
-    version, words, following = state["python"]
-    random.setstate((version, tuple(words), following))
-    kind, keys, *rest = state["numpy"]
-    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
-    torch.set_rng_state(_bytes(state["torch"]))
+    try:
+        state = states[accelerator.process_index]
+        version, words, following = state["python"]
+        random.setstate((version, tuple(words), following))
+        kind, keys, *rest = state["numpy"]
+        np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+        torch.set_rng_state(_bytes(state["torch"]))
+    except (TypeError, ValueError, LookupError, OverflowError, RuntimeError) as error:
+        raise InputError(
+            f"the random generators in state.json cannot be restored ({error!r}); resume from another checkpoint."
+        ) from error
     if accelerator.device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(_bytes(state["cuda"]), accelerator.device)
 

@@ -47,6 +47,11 @@ class ViewSynthesisConfig:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.metres_per_unit) and self.metres_per_unit > 0):
             raise InputError(f"metres_per_unit is {self.metres_per_unit}; give a positive number of metres.")
+        if not 0 < self.loss.min_depth < self.loss.max_depth < math.inf:
+            raise InputError(
+                f"loss.min_depth {self.loss.min_depth:g} and loss.max_depth {self.loss.max_depth:g} are no range of "
+                "depths; give positive numbers, the smaller one first."
+            )
 
 
 class ViewSynthesis(Method):

@@ -218,6 +218,8 @@ def _finite(state: State, path: Path) -> State:
 
 def check_finite(name: str, tensor: Tensor, origin: Path | str) -> None:
     """InputError where a weight is infinite or no number: such a network predicts nonsense everywhere."""
+    if tensor.layout != torch.strided:
+        raise InputError(f"{origin}: {name!r} is a sparse tensor, expected a dense one; save it with .to_dense().")
     if tensor.is_floating_point() and not torch.isfinite(tensor).all():
         count = int((~torch.isfinite(tensor)).sum())
         raise InputError(

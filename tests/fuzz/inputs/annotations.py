@@ -2,7 +2,6 @@
 
 import io
 import json
-
 import struct
 import zipfile
 from collections.abc import Callable
@@ -159,8 +158,10 @@ def coco() -> list[Case]:
             "categories": [{"id": 1, "name": "road"}],
             "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": value, "iscrowd": 0}],
         }
-        edit = lambda folder, rng, content=content: write(folder / "theirs.json", json.dumps(content))  # noqa: E731
-        found.append(imported(f"coco/segmentation/{name}", "theirs.json", edit, REFUSED, name in ("nan", "huge", "rle_size")))
+        edit = lambda folder, rng, content=content: write(folder / "theirs.json", json.dumps(content))
+        found.append(
+            imported(f"coco/segmentation/{name}", "theirs.json", edit, REFUSED, name in ("nan", "huge", "rle_size"))
+        )
     return found
 
 
@@ -172,22 +173,51 @@ def label_studio() -> list[Case]:
         "nan": [float("nan")] * 50, "float": [1.5] * 50, "null": None, "word": "x", "size": [0x7F, 0xFF, 0xFF, 0xFF] + [0] * 50, "bytes": list(range(256)),
     }  # fmt: skip
     for name, rle in values.items():
-        result = [{"type": "brushlabels", "original_width": 64, "original_height": 32, "value": {"format": "rle", "rle": rle, "brushlabels": ["road"]}}]
+        result = [
+            {
+                "type": "brushlabels",
+                "original_width": 64,
+                "original_height": 32,
+                "value": {"format": "rle", "rle": rle, "brushlabels": ["road"]},
+            }
+        ]
         task = [{"id": 1, "data": {"image": "/data/upload/1/aaaaaaaa-000.png"}, "annotations": [{"result": result}]}]
-        edit = lambda folder, rng, task=task: write(folder / "theirs.json", json.dumps(task))  # noqa: E731
+        edit = lambda folder, rng, task=task: write(folder / "theirs.json", json.dumps(task))
         found.append(imported(f"label_studio/rle/{name}", "theirs.json", edit, REFUSED))
-    for name, size in {"huge": (10**6, 10**6), "less": (-64, -32), "zero": (0, 0), "text": ("a", "b"), "float": (64.5, 32), "null": (None, None)}.items():
-        result = [{"type": "brushlabels", "original_width": size[0], "original_height": size[1], "value": {"format": "rle", "rle": [0] * 50, "brushlabels": ["road"]}}]
+    for name, size in {
+        "huge": (10**6, 10**6),
+        "less": (-64, -32),
+        "zero": (0, 0),
+        "text": ("a", "b"),
+        "float": (64.5, 32),
+        "null": (None, None),
+    }.items():
+        result = [
+            {
+                "type": "brushlabels",
+                "original_width": size[0],
+                "original_height": size[1],
+                "value": {"format": "rle", "rle": [0] * 50, "brushlabels": ["road"]},
+            }
+        ]
         task = [{"id": 1, "data": {"image": "000.png"}, "annotations": [{"result": result}]}]
-        edit = lambda folder, rng, task=task: write(folder / "theirs.json", json.dumps(task))  # noqa: E731
+        edit = lambda folder, rng, task=task: write(folder / "theirs.json", json.dumps(task))
         found.append(imported(f"label_studio/size/{name}", "theirs.json", edit, REFUSED))
     for name, text in {
         "entities": '<!DOCTYPE a [<!ENTITY b "' + "c" * 1000 + '">]><View>' + "&b;" * 1000 + "</View>", "file": '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><View>&b;</View>',
         "deep": "<a>" * 100_000, "cut": "<View><Label value='a'", "nothing": "", "words": "no xml", "bytes": b"\xff\xfe<\0", "encoding": "<?xml version='1.0' encoding='nobody'?><View/>",
         "spaces": "<View xmlns:x='" + "y" * 10**6 + "'/>", "twice": "<View/><View/>",
     }.items():  # fmt: skip
-        edit = lambda folder, rng, text=text: write(folder / "label_studio/label_config.xml", text)  # noqa: E731
-        found.append(imported(f"label_studio/xml/{name}", "label_studio", edit, EITHER if name in ("encoding", "spaces") else REFUSED, name == "entities"))
+        edit = lambda folder, rng, text=text: write(folder / "label_studio/label_config.xml", text)
+        found.append(
+            imported(
+                f"label_studio/xml/{name}",
+                "label_studio",
+                edit,
+                EITHER if name in ("encoding", "spaces") else REFUSED,
+                name == "entities",
+            )
+        )
     return found
 
 
@@ -197,7 +227,7 @@ def cvat() -> list[Case]:
         "nothing": "", "words": "no map", "colour": "road:1,2::\n", "colour_less": "road:-1,2,3::\n", "colour_big": "road:1,2,999::\n", "colour_digit": "road:²,1,1::\n",
         "colour_long": "road:" + "9" * 5000 + ",1,1::\n", "twice": "road:1,2,3::\nroad:4,5,6::\n", "bytes": b"\xff\xfe\xfa", "zero": "road:1,2,3::\0", "many": "".join(f"c{n}:{n % 256},{n // 256},7::\n" for n in range(400)),
     }.items():  # fmt: skip
-        edit = lambda folder, rng, text=text: write(folder / "cvat/labelmap.txt", text)  # noqa: E731
+        edit = lambda folder, rng, text=text: write(folder / "cvat/labelmap.txt", text)
         found.append(imported(f"cvat/labelmap/{name}", "cvat", edit, REFUSED))
     masks: dict[str, Callable[[], bytes]] = {
         "jpeg": lambda: _bytes(mask(0).convert("RGB"), "JPEG"), "size": lambda: _bytes(mask(0, (33, 17)).convert("RGB"), "PNG"), "photo": lambda: _bytes(picture(1), "PNG"),
@@ -206,10 +236,10 @@ def cvat() -> list[Case]:
     }  # fmt: skip
     for form, place in (("cvat", "cvat/SegmentationClass/000.png"), ("png", "png/labels/000.png")):
         for name, make in masks.items():
-            edit = lambda folder, rng, make=make, place=place: write(folder / place, make())  # noqa: E731
+            edit = lambda folder, rng, make=make, place=place: write(folder / place, make())
             found.append(imported(f"{form}/masks/{name}", form, edit, REFUSED, name in ("eps", "jpeg")))
         for what in NOT_FILES:
-            edit = lambda folder, rng, what=what, place=place: not_a_file(folder / place, what)  # noqa: E731
+            edit = lambda folder, rng, what=what, place=place: not_a_file(folder / place, what)
             found.append(imported(f"{form}/masks/{what}", form, edit, EITHER if what == "folder" else REFUSED))
     return found
 

@@ -129,8 +129,13 @@ def edits() -> dict[str, tuple[Edit, str, tuple[str, ...]]]:
     for number in range(60):
         found[f"evaluation/spoiled_{number}"] = (_spoil_evaluation, EITHER, ("report",))
     for what in NOT_FILES:
-        for file in (f"{STEP}/model.safetensors", f"{STEP}/config.json", "depth_run/recipe.yaml", "depth_run/metrics.jsonl"):
-            edit = lambda folder, rng, file=file, what=what: not_a_file(folder / file, what)  # type: ignore[misc]  # noqa: E731
+        for file in (
+            f"{STEP}/model.safetensors",
+            f"{STEP}/config.json",
+            "depth_run/recipe.yaml",
+            "depth_run/metrics.jsonl",
+        ):
+            edit = lambda folder, rng, file=file, what=what: not_a_file(folder / file, what)  # type: ignore[misc]
             found[f"{what}/{Path(file).name}"] = (edit, EITHER, ("evaluate", "report", "resume"))
     return found
 
@@ -185,12 +190,22 @@ def cases() -> list[Case]:
             if verb not in VERBS:
                 continue
             writes = RESUMED if verb == "resume" else WRITES
-            quick = name in ("tensors/huge_header", "tensors/pickle", "log/loss_text", "weights/nan", "config.json/deep")
-            found.append(Case(f"runs/{verb}/{name}", VERBS[verb], edit, expect, NEEDS, writes, quick and verb != "resume"))
+            quick = name in (
+                "tensors/huge_header",
+                "tensors/pickle",
+                "log/loss_text",
+                "weights/nan",
+                "config.json/deep",
+            )
+            found.append(
+                Case(f"runs/{verb}/{name}", VERBS[verb], edit, expect, NEEDS, writes, quick and verb != "resume")
+            )
     for name, text in RECIPES.items():
         argv = ("train", "mine.yaml", "--out", "out", "--data", "manifest.csv")
         odd = name in ("merge", "huge")
-        found.append(Case(f"recipes/{name}", argv, replaced("mine.yaml", text), EITHER if odd else REFUSED, NEEDS, quick=True))
+        found.append(
+            Case(f"recipes/{name}", argv, replaced("mine.yaml", text), EITHER if odd else REFUSED, NEEDS, quick=True)
+        )
     return [*found, *converted()]
 
 

@@ -73,7 +73,11 @@ def manifests() -> list[Case]:
                 expect = EITHER if (column, value) in HARMLESS or optional or column == "image" else REFUSED
                 if verb in ("scan", "predict") or column in ("image", "label_space"):
                     name = f"manifests/{verb}/{column}/{number}"
-                    found.append(Case(name, words, _cell(column, value), expect, NEEDS, WRITES, verb == "scan" and column == "fx"))
+                    found.append(
+                        Case(
+                            name, words, _cell(column, value), expect, NEEDS, WRITES, verb == "scan" and column == "fx"
+                        )
+                    )
         for name, way in BYTES.items():
             for suffix in ("csv", "parquet"):
                 words = [word.replace("{}", f"manifest.{suffix}") for word in argv]
@@ -83,10 +87,14 @@ def manifests() -> list[Case]:
 
                 some = name == "half" and suffix == "csv"
                 if verb in ("scan", "train"):
-                    found.append(Case(f"manifests/{verb}/{suffix}/{name}", words, edit, EITHER if some else REFUSED, NEEDS, WRITES))
+                    found.append(
+                        Case(
+                            f"manifests/{verb}/{suffix}/{name}", words, edit, EITHER if some else REFUSED, NEEDS, WRITES
+                        )
+                    )
         for what in NOT_FILES:
             words = [word.replace("{}", "manifest.csv") for word in argv]
-            way = lambda folder, rng, what=what: not_a_file(folder / "manifest.csv", what)  # noqa: E731
+            way = lambda folder, rng, what=what: not_a_file(folder / "manifest.csv", what)
             found.append(Case(f"manifests/{verb}/{what}", words, way, REFUSED, NEEDS, WRITES))
     for number in range(40):
         damage = flipped if number % 2 else moved
@@ -94,9 +102,12 @@ def manifests() -> list[Case]:
         def turn(folder: Path, rng: Rng, damage: Any = damage) -> None:
             write(folder / "manifest.parquet", damage((folder / "manifest.parquet").read_bytes(), rng))
 
-        found.append(Case(f"manifests/parquet/flips_{number}", ("scan", "manifest.parquet"), turn, EITHER, NEEDS, WRITES))
+        found.append(
+            Case(f"manifests/parquet/flips_{number}", ("scan", "manifest.parquet"), turn, EITHER, NEEDS, WRITES)
+        )
     return found + [
-        Case(f"manifests/typed/{name}", ("scan", "manifest.parquet"), edit, REFUSED, NEEDS, WRITES) for name, edit in typed()
+        Case(f"manifests/typed/{name}", ("scan", "manifest.parquet"), edit, REFUSED, NEEDS, WRITES)
+        for name, edit in typed()
     ]
 
 
@@ -143,7 +154,7 @@ LINES: dict[str, bytes | str] = {
     "long": "1 " * 200_000,
 }  # fmt: skip
 CLASSES: dict[str, bytes | str] = {
-    **{name: text for name, text in JSON_TEXTS.items()},
+    **JSON_TEXTS,
     "number": "5", "names_numbers": '{"classes": [1, 2]}', "twice": '{"classes": ["a", "a"]}', "none": '{"classes": []}',
     "colour": '{"classes": [{"name": "a", "color": "#gggggg"}]}', "colour_long": '{"classes": [{"name": "a", "color": [1, 2, 3, 4]}]}',
     "colour_less": '{"classes": [{"name": "a", "color": [-1, 0, 999]}]}', "id": '{"classes": [{"id": -5, "name": "a"}]}',
@@ -169,7 +180,9 @@ def sidecars() -> list[Case]:
     camera = {"width": 64, "height": 32, "fx": 50, "fy": 50, "cx": 32, "cy": 16}
     for name, change in CAMERAS.items():
         text = json.dumps({**camera, **change})
-        found.append(Case(f"cameras/{name}", index, laid("intrinsics.json", text), REFUSED, NEEDS, quick=name == "fx_nan"))
+        found.append(
+            Case(f"cameras/{name}", index, laid("intrinsics.json", text), REFUSED, NEEDS, quick=name == "fx_nan")
+        )
     for name, content in JSON_TEXTS.items():
         expect = EITHER if name in ("object", "null") else REFUSED
         found.append(Case(f"cameras/json/{name}", index, laid("intrinsics.json", content), expect, NEEDS))
@@ -185,7 +198,18 @@ def sidecars() -> list[Case]:
             def edit(folder: Path, rng: Rng, content: bytes | str = content, suffix: str = suffix) -> None:
                 write(folder / f"list.{suffix}", content)
 
-            argv = ("select", "depth_run", "--data", "manifest.csv", "--count", "1", "--out", "out", "--criterion", "ds")
+            argv = (
+                "select",
+                "depth_run",
+                "--data",
+                "manifest.csv",
+                "--count",
+                "1",
+                "--out",
+                "out",
+                "--criterion",
+                "ds",
+            )
             found.append(Case(f"lists/{suffix}/{name}", (*argv, "--exclude", f"list.{suffix}"), edit, REFUSED, NEEDS))
     return found
 

@@ -92,7 +92,7 @@ def _read_label_map(path: Path) -> tuple[list[str], list[Colour]]:
             continue
         fields = line.split(":")
         name, given = ":".join(fields[:-3]), fields[-3] if len(fields) > 3 else ""
-        parts = [int(part) for part in given.split(",") if part.strip().isdecimal()]
+        parts = [int(part) for part in given.split(",") if part.strip().isdecimal() and len(part.strip()) <= 3]
         if len(parts) != 3 or max(parts) > 255 or not name:
             raise InputError(f"{path}: {line!r} should be like 'road:128,64,128::'; export it again.")
         colour = (parts[0], parts[1], parts[2])
@@ -101,6 +101,8 @@ def _read_label_map(path: Path) -> tuple[list[str], list[Colour]]:
             raise InputError(f"{path}: {name} and {other} share a name or a colour; give each its own, export again.")
         names.append(name)
         colours.append(colour)
+    if len(names) >= IGNORED_LABEL:
+        raise InputError(f"{path} names {len(names)} classes, possible are {IGNORED_LABEL - 1}; take some away.")
     if BLACK not in colours:
         if BACKGROUND in names:
             raise InputError(f"{path}: {BACKGROUND} must be black (0,0,0), as what nobody painted; export it again.")
