@@ -197,7 +197,9 @@ def _select(words: list[str]) -> int:
         found = api.select(**arguments.as_dict(), overrides=settings, progress=progress)
     if "frames" in found:
         page = Path(arguments.out) / "selection.html"
-        say(f"{arguments.out}: {found['count']} of {found['of']} frames chosen by {found['criterion']}; see {page}")
+        aside = f" and {len(found['val'])} set aside as split val" if found["val"] else ""
+        chosen = f"{found['count']} of {found['of']} frames chosen by {found['criterion']}{aside}"
+        say(f"{arguments.out}: {chosen}; see {page}")
     else:
         first, last = found["features"]
         say(f"{arguments.out}: features of frames {first} to {last} of {found['of']}")

@@ -17,6 +17,7 @@ def select(
     steps: str | Sequence[int] | None = None,
     seed: int = 0,
     split: str = "train",
+    val: int = 0,
     exclude: str | Path | None = None,
     labelled: str | Path | None = None,
     depth: str | None = None,
@@ -42,6 +43,7 @@ def select(
         steps: numbers of frames after which us and ds_us train a new student, such as 25,50,100; default the paper's.
         seed: of the first frame, of random frames and of the students.
         split: rows to choose from, where the data have splits; all for every row.
+        val: how many frames to set aside before, evenly spaced in time, as split val: to be labelled too, to judge by.
         exclude: list of frames that are not to be chosen (text, JSON, manifest), or labelled for those with a label.
         labelled: list of frames that are labelled already, or labelled for those with a label: what is chosen differs
             from them.
@@ -69,6 +71,7 @@ def select(
         steps=steps,
         seed=seed,
         split=split,
+        val=val,
         exclude=exclude,
         labelled=labelled,
         depth=depth,
@@ -131,7 +134,8 @@ def labels_import(
 
     Args:
         source: folder, .zip or .json that the tool exported.
-        data: manifest (or folder) of the frames that were annotated.
+        data: manifest (or folder) of the frames that were annotated; of a selection.parquet the new manifest has the
+            rest of the video, too, from frames.parquet beside it.
         out: the new manifest, .parquet or .csv; the labels lie beside it.
         format: cvat, label_studio, coco or png; default what the files look like.
         label_space: whose classes the labels speak of; default that of the manifest's labels, or else the tool's own.
@@ -139,8 +143,11 @@ def labels_import(
     """
     from vergence.data.annotation import import_labels
     from vergence.data.layouts import resolve_input
+    from vergence.data.selected import frames_of_selection
 
-    return import_labels(source, resolve_input(data, split=False), out, format, label_space, complete, progress)
+    whole = frames_of_selection(data)
+    asked = resolve_input(data, split=False)
+    return import_labels(source, asked, out, format, label_space, complete, progress, whole)
 
 
 def labels_propagate(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 from PIL import Image
 
 from vergence import api, cli
+from vergence.data.annotation import export_labels
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.data.subsets import labelled_subset, read_list
@@ -257,9 +259,7 @@ def test_duplicates_are_told_and_chosen_once(
     assert "3 frames are identical to others and are left out" in caplog.text
     assert set(stems(found)) == set(range(COUNT)) - {3, 8, 12}
     assert found["left_out"] == 3
-    with pytest.raises(
-        InputError, match=r"12 frames are asked for and .* has 11 without 3 excluded, labelled or ident"
-    ):
+    with pytest.raises(InputError, match=r"12 frames are asked for and .* has 11 without 3 excluded, labelled, ident"):
         select(depth_run, world, COUNT - 2, tmp_path / "out", "ds")
 
 
@@ -405,6 +405,49 @@ def test_command(depth_run: Path, world: Path, tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().out == f"{tmp_path / 'out'}: features of frames 0 to 7 of {COUNT}\n"
     assert cli.main([*words, "--criterio", "ds"]) == 2
     assert "criterio" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["selection", "frames"])
+def test_frames_set_aside_judge_and_the_rest_trains(name: str, depth_run: Path, world: Path, tmp_path: Path) -> None:
+    """Of a video without splits: chosen frames and val frames come back labelled, all others are there unlabelled."""
+    bare = Manifest.read(world).changed(lambda row: FrameRow(**{**_values(row), "split": ""}))
+    bare.write(world)
+    out = tmp_path / "out"
+    found = select(depth_run, world, 4, out, "uniform", val=3)
+    order = uniform_order([(row.sequence, row.camera) for row in rows()], [row.position for row in rows()])
+    assert [int(Path(image).stem) for image in found["val"]] == order[:3]
+    assert stems(found) == order[3:7]
+    asked = Manifest.read(out / "selection.parquet")
+    assert [row.split for row in asked] == ["train"] * 4 + ["val"] * 3
+    export_labels(asked, "cvat", tmp_path / "asked.zip", "sim:road#804080,sky#4682b4")
+    answer = tmp_path / "answer"
+    shutil.unpack_archive(tmp_path / "asked.zip", answer)
+    for image in (answer / "JPEGImages").iterdir():
+        with Image.open(image) as picture:
+            painted = Image.new("RGB", picture.size, (128, 64, 128))
+        (answer / "SegmentationClass").mkdir(exist_ok=True)
+        painted.save(answer / "SegmentationClass" / f"{image.stem}.png")
+    made = api.labels_import(answer, out / f"{name}.parquet", tmp_path / "labelled.parquet", complete=name != "frames")
+    assert made.imported == 7
+    back = Manifest.read(tmp_path / "labelled.parquet")
+    assert len(back) == COUNT
+    assert {int(Path(row.image).stem) for row in back if row.label} == set(order[:7])
+    assert {int(Path(row.image).stem) for row in back if row.split == "val"} == set(order[:3])
+    assert all(row.split == "train" for row in back if int(Path(row.image).stem) not in order[:3])
+    with pytest.raises(InputError, match=r"15 frames are to be set aside and .* has 14; ask for fewer"):
+        select(depth_run, world, 1, out, "uniform", val=15)
+
+
+def test_splits_that_are_there_stay(depth_run: Path, world: Path, tmp_path: Path) -> None:
+    splits = {0: "test", 1: ""}
+    Manifest.read(world).changed(
+        lambda row: FrameRow(**{**_values(row), "split": splits.get(row.position, "train")})
+    ).write(world)
+    found = select(depth_run, world, 2, tmp_path / "out", "uniform", val=1)
+    whole = Manifest.read(tmp_path / "out" / "frames.parquet")
+    for row in whole:
+        aside = Path(row.image).name == Path(found["val"][0]).name
+        assert row.split == ("val" if aside else splits.get(row.position, "train"))
 
 
 def test_entropy_trains_anew_where_frames_have_labels(depth_run: Path, world: Path, tmp_path: Path) -> None:

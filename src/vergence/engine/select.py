@@ -37,6 +37,7 @@ def select(
     steps: str | Sequence[int] | None = None,
     seed: int = 0,
     split: str = "train",
+    val: int = 0,
     exclude: str | Path | None = None,
     labelled: str | Path | None = None,
     depth: str | None = None,
@@ -64,6 +65,8 @@ def select(
         raise InputError(f"criterion {criterion!r} is unknown{near}; use one of {', '.join(CRITERIA)}.")
     if count < 1:
         raise InputError(f"count is {count}; give 1 or more frames to choose.")
+    if val < 0:
+        raise InputError(f"val is {val}; give 0 or more frames to set aside.")
     if not weight >= 0:
         raise InputError(f"weight is {weight}; give 0 or more.")
     goals = _goals(count, steps)
@@ -86,10 +89,10 @@ def select(
         _log.info("features of frames %d to %d are done; select without shards when all are", rows.start, rows.stop)
         return {"features": [rows.start, rows.stop], "of": len(manifest)}
     choice = Choice(loaded, manifest, features, out, seed, goals, weight, progress)
-    choice.close(closed, known)
+    choice.close(closed, known, val)
     choice.check(count)
     choice.make(criterion, students, str(depth or run))
-    return write_selection(choice, criterion, str(data))
+    return write_selection(choice, criterion, str(data), given)
 
 
 def _class_students(students: Students, run: LoadedRun, steps: int) -> Students:

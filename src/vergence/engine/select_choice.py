@@ -42,6 +42,8 @@ class Choice:
     picks: list[int] = field(default_factory=list)
     known: list[int] = field(default_factory=list)
     """Frames that are labelled already."""
+    val: list[int] = field(default_factory=list)
+    """Frames set aside to judge by."""
     reasons: list[dict[str, float | int]] = field(default_factory=list)
     """Of each pick: the step, and its difficulty or entropy."""
     allowed: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
@@ -56,14 +58,21 @@ class Choice:
         """Where the run is."""
         return next(self.run.method.parameters()).device
 
-    def close(self, closed: set[str], known: set[str]) -> None:
-        """Leave out frames that are not to be chosen, and all but one of identical frames."""
+    def close(self, closed: set[str], known: set[str], val: int = 0) -> None:
+        """Leave out frames that are not to be chosen, ``val`` others, evenly in time, and all but one of equal ones."""
         shut = np.array([row.image in closed or row.image in known for row in self.manifest])
+        open_rows = [row for row in self.order("uniform") if not shut[row]]
+        if val > len(open_rows):
+            raise InputError(
+                f"{val} frames are to be set aside and {self.manifest.name} has {len(open_rows)}; ask for fewer."
+            )
+        self.val = open_rows[:val]
         self.known = [place for place, row in enumerate(self.manifest) if row.image in known]
-        self.allowed = first_of_each(self.features.digests, shut)
-        twins = int((~shut & ~self.allowed).sum())
         if shut.any():
             _log.info("%d of %d frames are excluded or labelled already", shut.sum(), len(shut))
+        shut[self.val] = True
+        self.allowed = first_of_each(self.features.digests, shut)
+        twins = int((~shut & ~self.allowed).sum())
         if twins:
             _log.info("%d frames are identical to others and are left out", twins)
 
@@ -72,7 +81,7 @@ class Choice:
         there = int(self.allowed.sum())
         if count > there:
             left = len(self.manifest) - there
-            without = f" without {left} excluded, labelled or identical ones" if left else ""
+            without = f" without {left} excluded, labelled, identical or set aside ones" if left else ""
             raise InputError(
                 f"{count} frames are asked for and {self.manifest.name} has {there}{without}; ask for fewer."
             )

@@ -1,6 +1,7 @@
 """Files of a selection: what was chosen in which order and why, as JSON, lists and a manifest."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,22 @@ import torch
 
 import vergence
 from vergence.data.atomic import write_text, writing
+from vergence.data.manifest import Manifest
+from vergence.data.selected import FRAMES, SELECTION
+from vergence.data.split_rows import has_splits
 from vergence.engine.select_choice import Choice
 from vergence.selection.features import FeatureSpace
 from vergence.selection.orders import PAPER_STEPS
 
 LISTS = "nlabels_{}.txt"
+TRAIN, VAL = "train", "val"
 
 
-def write_selection(choice: Choice, criterion: str, data: str) -> dict[str, Any]:
-    """Write ``selection.json``, ``selection.parquet``, ``nlabels_N.txt``, ``candidates.parquet`` and ``allowed.npy``.
+def write_selection(choice: Choice, criterion: str, data: str, given: Manifest) -> dict[str, Any]:
+    """Write ``selection.json`` and the lists, manifests and arrays beside it.
 
+    ``nlabels_N.txt`` are the beginnings of the choice. ``selection.parquet`` has the frames to label: the chosen ones
+    in order, then those set aside as split val; ``frames.parquet`` all that were ``given``, with these splits.
     ``candidates.parquet`` says which frame each row of the features is, ``allowed.npy`` which of them could be chosen.
 
     Returns:
@@ -45,6 +52,7 @@ def write_selection(choice: Choice, criterion: str, data: str) -> dict[str, Any]
         "of": len(manifest),
         "left_out": int((~could).sum()),
         "labelled": choice.known,
+        "val": [manifest[row].image for row in choice.val],
         "run": str(choice.run.path.absolute()),
         "run_step": choice.run.step,
         "data": data,
@@ -52,8 +60,13 @@ def write_selection(choice: Choice, criterion: str, data: str) -> dict[str, Any]
         "vergence": vergence.__version__,
         "frames": frames,
     }
-    chosen = type(manifest)([manifest[row] for row in picks], manifest.root)
-    chosen.write(out / "selection.parquet")
+    judges = {manifest[row].image for row in choice.val}
+    other = "" if has_splits(given) else TRAIN  # a frame without split among others has lost it, as scan takes it away
+    whole = given.changed(lambda row: replace(row, split=VAL if row.image in judges else row.split or other))
+    split = {row.image: row.split for row in whole}
+    to_label = [replace(manifest[row], split=split[manifest[row].image]) for row in (*picks, *choice.val)]
+    Manifest(to_label, manifest.root).write(out / SELECTION)
+    whole.write(out / FRAMES)
     write_lists(out, [frame["image"] for frame in frames], choice.goals)
     write_text(out / "selection.json", json.dumps(selection, indent=1) + "\n")  # last: it says that all is there
     return selection

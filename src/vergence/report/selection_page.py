@@ -105,6 +105,7 @@ def _facts(selection: dict[str, Any], manifest: Manifest) -> list[tuple[str, str
         "Steps": ", ".join(map(str, selection["steps"])) if "us" in selection["criterion"] else "",
         "Labelled before": str(len(selection["labelled"])) if selection["labelled"] else "",
         "Left out (excluded, labelled, identical)": str(selection["left_out"]) if selection["left_out"] else "",
+        "Set aside to judge by": f"{len(selection['val'])} frames" if selection.get("val") else "",
         "Seed": str(selection["seed"]),
         "Features of": f"{selection['run']}, step {selection['run_step']}",
         "Frames": f"{selection['data']} ({selection['data_digest']})",

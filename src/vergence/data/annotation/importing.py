@@ -1,7 +1,6 @@
 """Masks that come back from an annotator, checked as a whole and entered into a manifest."""
 
 import contextlib
-import dataclasses
 import os
 import shutil
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LABEL_SPACES, LabelSpace, label_space
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import picture_size
+from vergence.data.selected import joined, with_label
 from vergence.data.table import nearest
 from vergence.errors import InputError
 
@@ -65,6 +65,7 @@ def import_labels(
     space: LabelSpace | str | None = None,
     complete: bool = False,
     progress: Progress | None = None,
+    whole: Manifest | None = None,
 ) -> ImportedLabels:
     """Check the masks of an annotator, write them as PNG files of class ids, and write the manifest that names them.
 
@@ -80,6 +81,7 @@ def import_labels(
         space: whose classes the labels speak of; default that of the manifest's labels, or else the annotator's.
         complete: frames without annotation are an error.
         progress: called with (files done, all).
+        whole: what ``manifest`` is a part of; all its frames are in the new manifest, with the labels of that part.
 
     Raises:
         InputError: one that lists every problem: names of no frame, several masks of a frame, other sizes, unknown
@@ -114,18 +116,11 @@ def import_labels(
             raise
         _tidy(staging, fresh=[])
     labelled = [
-        dataclasses.replace(
-            row,
-            label=str(folder / f"{frame_name(row)}.png"),
-            label_space=chosen.text(),
-            label_origin="",
-            label_confidence="",
-        )
-        if index in rows
-        else row
+        with_label(row, str(folder / f"{frame_name(row)}.png"), chosen.text()) if index in rows else row
         for index, row in enumerate(manifest)
     ]
-    Manifest(labelled, manifest.root, manifest.name).write(out)
+    found_rows = Manifest(labelled, manifest.root, manifest.name)
+    (found_rows if whole is None else joined(found_rows, whole)).write(out)
     return ImportedLabels(out, name, chosen, len(manifest), len(rows), empty, len(manifest) - len(rows))
 
 
