@@ -37,7 +37,7 @@ SECTION = "|".join(sorted({key.split(".")[0] for key in SETTINGS if "." in key})
 """First words of settings."""
 HANDED_ON = re.compile(r"^flywheel\.(\w+\.)?overrides\.")
 """What stands before settings that a flywheel hands on to its trainings."""
-FILES = {"depth.pth", "train.txt", "flywheel.csv"}
+FILES = {"frames.parquet", "depth.pth", "train.txt", "flywheel.csv"}
 """Names of files that look like settings."""
 UNNAMED = {
     "progress",
