@@ -2,6 +2,7 @@
 
 import math
 import threading
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -84,6 +85,8 @@ def read_depth(path: Path | str, unit: str = "", scale: float = math.nan) -> NDA
         depth = integers / (1.0 if unit else METRES_FACTOR if math.isnan(scale) else scale)
     if DEPTH_UNITS[unit]:
         depth = depth * DEPTH_UNITS[unit]
+    if depth.size == 0:
+        raise InputError(f"depth {path} is empty ({depth.shape}); give (H, W) metres.")
     return np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
 
 
@@ -145,7 +148,17 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             return {name: loaded[name] for name in loaded.files}
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
-    except (OSError, ValueError, TypeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        EOFError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+        SyntaxError,
+        tokenize.TokenError,
+    ) as error:
         raise InputError(f"{path} cannot be read as NumPy arrays ({error}); make it again.") from error
 
 

@@ -11,6 +11,11 @@ import numpy as np
 
 from vergence.errors import InputError
 
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,av1,obu,ivf,flv,asf,ogg,mxf,dv,"
+    "mjpeg,yuv4mpegpipe,gif,nut,rm,wtv"
+)
+"""Containers that hold their frames themselves: lists, which name other files or the network, are none."""
 _WHOLE = 0.9  # of what a file claims to hold: less means that it was cut off
 _SAME_RATE = 0.05  # a stated rate this close to the measured one is the exact form of it
 
@@ -62,7 +67,7 @@ def opened_video(path: Path) -> Iterator[Any]:
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); copy the video again.")
     try:
-        container = av.open(str(path))
+        container = av.open(str(path), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as a video ({reason(error)}); it may be cut off or damaged, copy it again."
@@ -113,7 +118,7 @@ def _packets(container: Any, stream: Any) -> tuple[int, list[float], dict[int, t
 def _rate(stream: Any, measured: float, timed: bool) -> float:
     """Frames/s. Raw streams of a codec have no times; their codec may state a rate, ffmpeg's guess of 25 is none."""
     if not timed:
-        return float(stream.codec_context.framerate or 0) or math.nan
+        return float(getattr(stream.codec_context, "framerate", None) or 0) or math.nan
     stated = float(stream.average_rate or stream.guessed_rate or 0)
     if math.isnan(measured):
         return stated or math.nan
