@@ -14,9 +14,14 @@ from vergence.data.layouts import index_layout
 from vergence.engine.checkpoint import latest_checkpoint, read_settings
 
 ROOT = Path(__file__).parents[2]
-CASES: dict[str, dict[str, str]] = {
-    "depth": {"recipe": "depth-toytown-tiny"},
-    "supervised": {"recipe": "supervised-toytown-tiny"},
+CASES: dict[str, tuple[str, dict[str, object]]] = {
+    "depth": ("depth-toytown-tiny", {}),
+    "supervised": ("supervised-toytown-tiny", {}),
+    "three_ways": ("three_ways-toytown-tiny", {}),
+    "multi_task": ("three_ways-toytown-tiny", {"three_ways.multi_task": "true", "frames.options.offsets": "[-1,1]"}),
+    "unimatch": ("unimatch-toytown-tiny", {}),
+    "corda": ("corda-toytown-tiny", {"frames.source_domain": "TOWN"}),
+    "semhint": ("semhint-toytown-tiny", {"semhint.labels": "truth", "semhint.start": 0, "semhint.ramp": 1}),
 }
 
 
@@ -27,12 +32,15 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "town.parquet"
 
 
-def torchrun(*words: object) -> subprocess.CompletedProcess[str]:
+def torchrun(*words: object) -> None:
+    """The command in two processes; it must end well and without a traceback."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "vergence"]
-    return subprocess.run(
+    done = subprocess.run(
         [*start, *map(str, words)],
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def evaluation(run: Path) -> dict[str, Any]:
@@ -43,19 +51,15 @@ def evaluation(run: Path) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_two_processes_train_evaluate_store_and_resume(name: str, town: Path, tmp_path: Path) -> None:
-    given = dict(CASES[name])
+    recipe, own = CASES[name]
     run = tmp_path / "run"
     settings = {
-        **given, "train.steps": 1, "train.evaluate_every": 1, "frames.batch_size": 2, "frames.workers": 0,
+        **own, "train.steps": 1, "train.evaluate_every": 1, "frames.batch_size": 2, "frames.workers": 0,
         "train.timeout": 60,
     }  # fmt: skip
-    recipe = settings.pop("recipe")
-    words = [f"--{key}={value}" for key, value in settings.items()]
-    done = torchrun("train", recipe, "--data", town, "--out", run, *words)
-    assert done.returncode == 0, done.stderr
-    done = torchrun("resume", run, "--train.steps=2")
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
+    words = [f"--{key}={town if value == 'TOWN' else value}" for key, value in settings.items()]
+    torchrun("train", recipe, "--data", town, "--out", run, *words)
+    torchrun("resume", run, "--train.steps=2")
     checkpoint = latest_checkpoint(run)
     assert checkpoint is not None
     assert read_settings(checkpoint)[1] == 2
