@@ -29,7 +29,7 @@ def test_integers_are_scaled_by_the_bits_they_use(tmp_path, shift, suffix):
     np.testing.assert_array_equal(read_image(path), np.repeat(GREY[..., None], 3, -1))
 
 
-@pytest.mark.parametrize("white", [1, 255, 65535])
+@pytest.mark.parametrize("white", [1, 255, 4095, 65535])
 def test_floating_point_is_scaled_by_its_range(tmp_path, white):
     path = tiff(tmp_path / "a.tif", GREY.astype(np.float32) * np.float32(white / 255))
     np.testing.assert_array_equal(read_image(path)[..., 0], GREY)

@@ -128,6 +128,11 @@ def test_what_is_erased_has_no_label(tmp_path):
     expected[0, 0] = 255
     # a stranger's colour below nothing is no error
     np.testing.assert_array_equal(read_label(tmp_path / "a.png", space=THREE), expected)
+    for name, colours in (("own", THREE.colours), ("sorted", THREE.colours[::-1])):  # ids or colours
+        path = palette(
+            tmp_path / f"{name}.png", np.array([[0, 1, 2]], np.uint8), dict(enumerate(colours)), transparency=0
+        )
+        assert read_label(path, space=THREE).tolist() == [[255, 1, 2 if name == "own" else 0]]
     la = Image.fromarray(np.array([[[0, 255], [1, 0]]], dtype=np.uint8))
     la.save(tmp_path / "b.png")
     assert read_label(tmp_path / "b.png", space=THREE).tolist() == [[0, 255]]

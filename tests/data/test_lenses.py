@@ -130,6 +130,7 @@ def write(tmp_path, **more):
         ({"model": "fisheye"}, "has a model and no distortion"),
         ({"distortion": [0.1], "model": "fish"}, r"model 'fish' is unknown \(did you mean 'fisheye'\?\)"),
         ({"distortion": [0.1] * 8}, "8 coefficients, at most 5"),
+        ({"distortion": [0.1] * 3}, "which may be k1, k2, k3 or k1, k2, p1"),
         ({"distortion": ["a"]}, "expected a finite number"),
         ({"distortion": 0.1}, "expected a list"),
         ({"distortion": {"k9": 1}}, "has no 'k9'"),

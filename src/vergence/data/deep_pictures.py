@@ -1,8 +1,8 @@
 """Pictures of more than 8 bits a channel: scaled by the range that their camera has, the same for all of a folder.
 
-Twelve bits lie in files of sixteen, integers of 32 bits hold sixteen, floating point goes to 1, 255 or 65535. The range
-is inferred as a power of two from all pictures of a folder (a part, evenly spaced, where there are many): a range of
-each picture's own would make brightness flicker, which photometric losses take for motion.
+Twelve bits lie in files of sixteen, integers of 32 bits hold sixteen, floating point goes to 1, 255 or
+likewise. The range is inferred as a power of two from all pictures of a folder (a part, evenly spaced, where there are
+many): a range of each picture's own would make brightness flicker, which photometric losses take for motion.
 """
 
 import functools
@@ -20,7 +20,7 @@ from vergence.data.pictures import WHITE_LEVEL, open_picture, raw_mode
 from vergence.errors import InputError
 
 _BITS = (8, 10, 12, 14, 16, 20, 24, 32)
-_FLOAT_RANGES = (1.0, 255.0, 65535.0)
+_FLOAT_RANGES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 _OVERSHOOT = 0.1
 """Share of the range by which floating point may lie outside of it: resizing filters do so."""
 _LOOKED_AT = 64
@@ -94,7 +94,7 @@ def _white_of_folder(folder: Path, suffix: str, kind: str) -> float:
         white = next((one for one in _FLOAT_RANGES if most <= one * (1 + _OVERSHOOT)), 0.0)
         if not white:
             raise InputError(
-                f"{folder} has pictures in floating point up to {most:g}, expected 0 to 1, 255 or 65535; save them in "
+                f"{folder} has pictures in floating point up to {most:g}, expected at most 65535; save them in "
                 f"such a range, or set {WHITE_LEVEL} to the value that is white."
             )
     else:

@@ -88,7 +88,7 @@ def decode_label(path: Path | str, coding: Coding) -> Label:
         label = _of_greys(np.asarray(image if image.mode == "L" else image.convert("L")), step, path, coding)
         return _without_erased(label, image)
     if image.mode == "P":
-        return _of_palette(image, path, coding)
+        return _without_erased(_of_palette(image, path, coding), image)
     if image.mode == "RGB" and "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode in ("RGB", "RGBA"):
@@ -227,9 +227,11 @@ def _transparent(image: Image.Image) -> set[int]:
 
 
 def _without_erased(label: Label, image: Image.Image) -> Label:
-    """Where alpha is 0 there is no label, whatever colour is left there."""
+    """Where alpha is 0 there is no label, whatever colour or value is left there."""
     if image.mode == "LA":
         label[np.asarray(image)[..., 1] == 0] = IGNORED_LABEL
+    elif "transparency" in image.info:
+        label[np.isin(np.asarray(image), list(_transparent(image)))] = IGNORED_LABEL
     return label
 
 

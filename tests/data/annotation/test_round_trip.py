@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as npst
 from tests.data.annotation.annotated import SPACE, bare, read_labels, round_trip, world
 from vergence.data.annotation import export_labels, import_labels
 from vergence.data.annotation.registry import detect
+from vergence.data.label_pictures import read_label
 from vergence.data.labels import CITYSCAPES_19, CITYSCAPES_IDS, LabelSpace, label_space
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
@@ -151,3 +152,15 @@ def test_export_writes_all_or_nothing(tmp_path: Path) -> None:
     (tmp_path / "out" / "something").touch()
     with pytest.raises(InputError, match="out exists already"):
         export_labels(manifest, "png", tmp_path / "out")
+
+
+@pytest.mark.parametrize("colours", [((0, 0, 0), (255, 255, 255), (128, 0, 0)), ((9, 9, 9), (9, 9, 9), (0, 0, 0))])
+def test_imported_labels_are_those_of_their_space(tmp_path: Path, colours: tuple) -> None:
+    """A black class, and two of one colour, have other colours in the annotator, but not in what is trained on."""
+    space = LabelSpace("yard", ("ground", "path", "shed"), colours)
+    label = np.array([[0, 1, 2, 255], [2, 2, 1, 0]], dtype=np.uint8)
+    export_labels(world(tmp_path, [label], space), "png", tmp_path / "out")
+    import_labels(tmp_path / "out", bare(world(tmp_path, [label], space)), tmp_path / "back.csv", space=space)
+    back = Manifest.read(tmp_path / "back.csv")
+    assert label_space(back[0].label_space) == space
+    np.testing.assert_array_equal(read_label(back.path(0, "label"), space=space), label)

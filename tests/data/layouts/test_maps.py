@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,16 +133,32 @@ def test_lists_of_scenes_are_splits(tmp_path):
 
 
 def test_lists_of_voc_are_splits(tmp_path):
+    root = tmp_path / "VOCdevkit" / "VOC2012"
     for k, stem in enumerate(NAMES):
-        photo(tmp_path / "JPEGImages" / f"{stem}.jpg", k)
-    place = tmp_path / "ImageSets" / "Segmentation"
+        photo(root / "JPEGImages" / f"{stem}.jpg", k)
+    place = root / "ImageSets" / "Segmentation"
     place.mkdir(parents=True)
     (place / "train.txt").write_text("000000\n000001\n")
     (place / "val.txt").write_text("000003\n")
+    assert [row.split for row in folder(root)] == ["train", "train", "", "val"]
+    main = root / "ImageSets" / "Main"
+    main.mkdir()
+    (main / "train.txt").write_text("000003\n000002\n")  # detection splits the same images in another way
+    assert [row.split for row in folder(root)] == ["train", "train", "", "val"]
     assert [row.split for row in folder(tmp_path)] == ["train", "train", "", "val"]
     (place / "val.txt").write_text("000001\n")
     with pytest.raises(InputError, match="000001, which is train too"):
-        folder(tmp_path)
+        folder(root)
+
+
+def test_depth_of_the_same_time_is_that_of_the_own_clip(tmp_path):
+    for clip in ("fr1", "fr2"):
+        for k in range(4):
+            photo(tmp_path / clip / "rgb" / f"1305031102.{k}00000.png", k)
+            deep(tmp_path / clip / "depth" / f"1305031102.{k}10000.png", 5000)
+    rows = list(folder(tmp_path))
+    assert [Path(row.depth).parts[0] for row in rows] == [Path(row.image).parts[0] for row in rows]
+    assert [Path(row.depth).stem[11] for row in rows] == [Path(row.image).stem[11] for row in rows]
 
 
 def test_clip_with_maps_beside_its_images(tmp_path, caplog):

@@ -13,6 +13,7 @@ from vergence.data.annotation.archives import unpacked
 from vergence.data.annotation.classes import (
     BACKGROUND,
     BLACK,
+    IGNORE_COLOUR,
     IGNORE_NAMES,
     AnnotationClasses,
     distinct_colours,
@@ -175,7 +176,9 @@ def _convert(
 ) -> int:
     """Write every good mask below ``staging``; returns how many have no class anywhere."""
     table, strangers = class_table(found.classes, space)
-    palette, empty = AnnotationClasses.of(space).palette(), 0
+    # not the annotator's palette, whose colours are made distinct: a label is read by the colours of its space
+    colours = [*space.colours, *[BLACK] * (IGNORED_LABEL - len(space)), IGNORE_COLOUR]
+    palette, empty = [part for colour in colours for part in colour], 0
     seen: dict[str, int] = {}
     for done, (index, name) in enumerate(sorted(rows.items()), start=1):
         with problems.collect():

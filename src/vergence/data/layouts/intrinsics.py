@@ -151,6 +151,11 @@ def _lens(values: dict[str, Any], path: Path) -> Lens | None:
         given = [given.get(name, 0.0) for name in names]
     if not isinstance(given, list):
         raise InputError(f"{path}: distortion is {given!r}, expected a list of coefficients; correct the file.")
+    if model == "opencv" and len(given) == 3:
+        raise InputError(
+            f"{path}: distortion has 3 coefficients, which may be k1, k2, k3 or k1, k2, p1; write all of "
+            f"{', '.join(COEFFICIENTS[model])}, or a JSON object with their names."
+        )
     try:
         return Lens(model, tuple(_number(value, "distortion", path) for value in given))
     except InputError as error:

@@ -94,7 +94,7 @@ def _joined(rows: Sequence[FrameRow], root: Path, paths: Sequence[Path], column:
     for row in rows:
         match = _nearest_folder(Path(row.image), found.get(bare(Path(row.image).stem), []), root)
         if match is None and column == "depth" and by_time:
-            match = _nearest_in_time(row, by_time)
+            match = _nearest_in_time(row, by_time, root)
         if match is not None and not getattr(row, column):
             used.add(match)
             values = {column: match.relative_to(root).as_posix(), **more}
@@ -113,7 +113,7 @@ def _nearest_folder(image: Path, candidates: Sequence[Path], root: Path) -> Path
     """The candidate that shares most folders with an image; None where there is none or two of one kind do."""
 
     def rank(path: Path) -> tuple[int, bool]:
-        return len(set(path.relative_to(root).parts[:-1]) & set(image.parts[:-1])), "color" not in str(path).lower()
+        return _shared(image, path, root), "color" not in str(path).lower()
 
     ranked = sorted(candidates, key=rank, reverse=True)
     ids = [path for path in ranked if rank(path) == rank(ranked[0])]
@@ -130,12 +130,18 @@ def _seconds(name: str) -> float | None:
         return None
 
 
-def _nearest_in_time(row: FrameRow, maps: Sequence[tuple[float, Path]]) -> Path | None:
+def _nearest_in_time(row: FrameRow, maps: Sequence[tuple[float, Path]], root: Path) -> Path | None:
+    """The map of the row's time, of several cameras or clips the one in its own folder."""
     now = _seconds(Path(row.image).name)
     if now is None:
         return None
-    delay, path = min((abs(when - now), path) for when, path in maps)
-    return path if delay <= _LARGEST_DELAY else None
+    near = [(abs(when - now), path) for when, path in maps if abs(when - now) <= _LARGEST_DELAY]
+    return min(near, key=lambda one: (-_shared(Path(row.image), one[1], root), one))[1] if near else None
+
+
+def _shared(image: Path, path: Path, root: Path) -> int:
+    """How many folders a picture, relative to ``root``, and a map have in common."""
+    return len(set(path.relative_to(root).parts[:-1]) & set(image.parts[:-1]))
 
 
 def _say_unread(root: Path) -> None:
@@ -164,7 +170,7 @@ def listed_splits(rows: Sequence[FrameRow], root: Path) -> list[FrameRow] | None
     """
     known: dict[str, str] = {}
     index = _index(rows)
-    for folder, path in _lists(root):
+    for folder, path in _lists(rows, root):
         split, before, words = SPLITS[path.stem.lower()], len(known), 0
         for line in read_lines(path):
             word = line.split()[0] if line.split() else ""
@@ -186,11 +192,17 @@ def listed_splits(rows: Sequence[FrameRow], root: Path) -> list[FrameRow] | None
     return result
 
 
-def _lists(root: Path) -> Iterator[tuple[Path, Path]]:
+def _lists(rows: Sequence[FrameRow], root: Path) -> Iterator[tuple[Path, Path]]:
+    """(folder, list) of the lists in ``root``, its folders and those above the images, and in ``ImageSets/`` there: of
+    the lists of several tasks that VOC has, those of segmentation alone, since each task splits the images anew."""
     names = [name for name in SPLITS if len(name) <= 5]
-    places = [root, *(root / name for name in list_folders(root))]
-    places += [root / "ImageSets" / name for name in list_folders(root / "ImageSets")]
-    for folder in places:
+    above = {root / place for row in rows for place in Path(row.image).parents}
+    places = sorted({root, *(root / name for name in list_folders(root)), *above})
+    for folder in list(places):
+        sets = folder / "ImageSets"
+        tasks = list_folders(sets)
+        places += [sets, *(sets / name for name in (["Segmentation"] if "Segmentation" in tasks else tasks))]
+    for folder in dict.fromkeys(places):
         yield from ((folder, folder / f"{name}.txt") for name in names if (folder / f"{name}.txt").is_file())
 
 
