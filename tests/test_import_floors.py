@@ -1,6 +1,8 @@
 """The house: a file imports from lower floors or its own room, never upwards, never in a circle."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +14,22 @@ FLOORS = [
     {"losses", "mixing", "metrics", "motion"},
     {"models", "data"},
     {"methods", "selection"},
-    {"engine", "report"},
+    {"engine", "report", "inference"},
     {"top"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ANYWHERE = {"errors", "_compat", "__init__"}
-TOP = {"cli", "arguments", "console", "api", "labelling", "demo", "__main__"}  # single files, together one room
-SIDEWAYS = {("report", "engine")}
-"""The one door between rooms of a floor: pages show what the engine computes. Never the other way."""
+TOP = {"cli", "arguments", "console", "api", "labelling", "demo", "door", "__main__"}  # single files, together one room
+SIDEWAYS = {("report", "engine"), ("report", "inference"), ("inference", "engine"), ("engine", "inference")}
+"""Doors between rooms of a floor: pages show what the engine computes, never the other way. Inference loads runs, and
+the ports and the evaluation, which are in the engine still, look through it: which file may is said below."""
+BELOW_INFERENCE = {
+    f"engine.{name}"
+    for name in ("checkpoint", "foreign_depth", "inputs", "predict_maps", "predict_sources", "runtime", "scaling")
+}
+"""What inference may know of the engine."""
+LAZY = "__init__"
+"""The package itself names everything that is the door for Python and imports it when it is asked for."""
 TENSORS_ONLY = ("geometry", "losses", "mixing", "metrics")
 FILE_LIBRARIES = {"pathlib", "os", "io", "shutil", "PIL", "pyarrow", "av", "safetensors", "json", "csv"}
 
@@ -63,7 +73,7 @@ def graph(source: Path) -> dict[str, set[str]]:
     known = set(trees)
     edges: dict[str, set[str]] = {}
     for name, tree in trees.items():
-        targets = {resolve(target, known) for target in imported(tree, name)}
+        targets = set() if name == LAZY else {resolve(target, known) for target in imported(tree, name)}
         edges[name] = {target for target in targets if target is not None and target != name}
     return edges
 
@@ -113,6 +123,27 @@ def circle(edges: dict[str, set[str]]) -> list[str] | None:
 
 def test_imports_point_downwards() -> None:
     assert upward(graph(SOURCE)) == []
+
+
+def test_what_inference_knows_of_the_engine_knows_nothing_of_it() -> None:
+    edges = graph(SOURCE)
+    known = {target for name in edges if room(name) == "inference" for target in edges[name]}
+    assert {target for target in known if room(target) == "engine"} <= BELOW_INFERENCE
+    seen, waiting = set(), set(BELOW_INFERENCE)
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        waiting |= edges[name] - seen
+    assert {name for name in seen if room(name) == "inference"} == set()
+
+
+def test_the_package_imports_no_room_until_one_is_asked_for() -> None:
+    code = (
+        "import sys, vergence; assert set(vergence.__all__) <= set(dir(vergence)); "
+        "print(*(name for name in sys.modules if name.startswith('vergence') or name in ('torch', 'numpy')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"vergence", "vergence._compat"}
 
 
 def test_no_circles() -> None:

@@ -1,7 +1,55 @@
-"""Vergence: depth and semantics teach each other from unlabelled video and a handful of labels."""
+"""Vergence: depth and semantics teach each other from unlabelled video and a handful of labels.
+
+The door for Python: ``vergence.load(RUN).predict(PICTURE)``, the verbs (``vergence.train``, ``vergence.evaluate``, ...)
+and, for training of one's own, ``vergence.losses``, ``vergence.mixing``, ``vergence.models``, ``vergence.geometry`` and
+``vergence.metrics``. Everything is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from vergence._compat import repair_on_import
+
+if TYPE_CHECKING:
+    from vergence import geometry, losses, metrics, mixing, models
+    from vergence.api import convert, evaluate, index, predict, report, resume, scan, select
+    from vergence.api import labels_propagate as propagate
+    from vergence.door import train
+    from vergence.errors import InputError
+    from vergence.inference.prediction import Prediction
+    from vergence.inference.predictor import Predictor, load
 
 repair_on_import()
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "InputError", "Prediction", "Predictor", "convert", "evaluate", "geometry", "index", "load", "losses", "metrics",
+    "mixing", "models", "predict", "propagate", "report", "resume", "scan", "select", "train",
+]  # fmt: skip
+
+_OBJECTS = {
+    "InputError": "vergence.errors",
+    "Prediction": "vergence.inference.prediction",
+    "Predictor": "vergence.inference.predictor",
+    "load": "vergence.inference.predictor",
+}
+_ROOMS = ("geometry", "losses", "metrics", "mixing", "models", "report")
+"""A room that is also a verb can be called."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OBJECTS:
+        found = getattr(import_module(_OBJECTS[name]), name)
+    elif name in _ROOMS:
+        found = import_module(f"vergence.{name}")
+    elif name in __all__:
+        found = import_module("vergence.door").verb(name)
+    else:
+        raise AttributeError(f"module 'vergence' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -193,11 +193,10 @@ def predict(
         allow_truncated: use what can be read of a video that is damaged or cut off.
         device: auto, cpu or cuda.
     """
-    from vergence.engine.checkpoint import load_run
     from vergence.engine.predict import predict as run_prediction
 
     return run_prediction(
-        load_run(run, device),
+        run,
         input,
         out,
         depth=depth,
@@ -223,6 +222,7 @@ def predict(
         colour_map=colour_map,
         overwrite=overwrite,
         allow_truncated=allow_truncated,
+        device=device,
         progress=progress,
     )
 
@@ -236,14 +236,10 @@ def report(run: str | Path, out: str | Path | None = None, data: str | Path | No
         data: manifest, folder or video to take pictures from; default the run's evaluation data.
         images: how many frames to show.
     """
-    from vergence.engine.flywheel_config import is_flywheel_folder
-    from vergence.report.page import write_report
+    import vergence.report as page
 
-    if is_flywheel_folder(Path(run)):
-        from vergence.report.flywheel_page import write_flywheel_page
-
-        return write_flywheel_page(Path(run), out, images)
-    return write_report(run, out, data, images)
+    written: Path = page(run, out, data, images)
+    return written
 
 
 def scan(

@@ -5,14 +5,14 @@ A port is a text: a depth run's folder, a folder of depth files, "truth" (measur
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vergence.data.digests import file_state
 from vergence.data.estimate_files import write_estimate, write_sigmoid
@@ -24,8 +24,10 @@ from vergence.data.whole_png import is_whole_png
 from vergence.engine.checkpoint import load_run
 from vergence.engine.inputs import prefetched
 from vergence.engine.port_files import NamedFiles, digest, entry, is_run, port_cache
-from vergence.engine.port_runs import image_batches, weights_identity
+from vergence.engine.port_runs import BATCH, looked_at, weights_identity
 from vergence.errors import InputError
+from vergence.inference.networks import RunNetwork
+from vergence.inference.predictor import Maps, Predictor
 
 _log = logging.getLogger("vergence")
 
@@ -119,15 +121,18 @@ def _truth(manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, NDArray[n
         yield index, _inverse(depth)
 
 
-@torch.no_grad()
 def _by_run(path: Path, manifest: Manifest, rows: list[int], device: str) -> Iterator[tuple[int, NDArray[np.floating]]]:
     """The disparity of a depth run at its own working size."""
-    run = load_run(path, device)
-    if "depth" not in run.method.tasks:
+    network = RunNetwork(load_run(path, device))
+    if "depth" not in network.tasks:
         raise InputError(f"{path} predicts no depth; name a depth run as depth port.")
-    for places, _, images in image_batches(run, [(manifest.path(row), manifest[row]) for row in rows]):
-        maps = run.method.predict(images)["disparity"][:, 0].cpu().numpy()
-        yield from ((rows[place], found) for place, found in zip(places, maps, strict=True))
+    images = [(manifest.path(row), manifest[row]) for row in rows]
+
+    def look(batch: Sequence[Tensor]) -> Maps:
+        return {"disparity": network.method.predict(network.images(batch))["disparity"]}
+
+    for place, _, maps in looked_at(Predictor(network, BATCH), images, look):
+        yield rows[place], maps["disparity"][0].cpu().numpy()
 
 
 def _depth_files(folder: Path) -> NamedFiles:

@@ -7,6 +7,7 @@ are imported when such a port is opened, and models are loaded when the first fr
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -55,11 +56,10 @@ def open_model(kind: str, name: str, size: tuple[int, int], device: str = "cpu")
         InputError: the library, the model or the file is missing, or the model is no depth model. In use: it cannot
             run, or gives maps of another shape.
     """
-    identity, load = _hugging_face(name, size, device) if kind == "hf" else _onnx(kind, name, size, device)
-    opened = cache(load)
+    model = foreign_model(kind, name, size, device)
 
     def estimate(manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, Maps]]:
-        predict, most = opened()
+        predict, most = model.opened()
         waiting: list[tuple[int, Image.Image]] = []
         for row, picture in prefetched(lambda row: open_frame(manifest, row), rows):
             if waiting and (len(waiting) == most or waiting[0][1].size != picture.size):
@@ -69,11 +69,32 @@ def open_model(kind: str, name: str, size: tuple[int, int], device: str = "cpu")
         if waiting:
             yield from _predicted(predict, waiting)
 
-    return identity, estimate
+    return model.identity, estimate
 
 
 Loaded = tuple[Predict, int]
 """A model, and how many pictures it takes at once."""
+
+
+@dataclass(frozen=True)
+class ForeignModel:
+    """A depth model of others."""
+
+    identity: str
+    """A text that changes with the model."""
+    opened: Callable[[], Loaded]
+    """Loads it when it is first called."""
+    metric: bool
+    """Whether it says that its depth is in metres."""
+
+
+def foreign_model(kind: str, name: str, size: tuple[int, int] | None, device: str = "cpu") -> ForeignModel:
+    """A model by itself; arguments and errors as of :func:`open_model`.
+
+    ``size`` None: maps of transformers keep the size at which they come, and an ONNX model without a size of its own
+    sees pictures at theirs, rounded to multiples of 32.
+    """
+    return _hugging_face(name, size, device) if kind == "hf" else _onnx(kind, name, size, device)
 
 
 def _predicted(predict: Predict, waiting: list[tuple[int, Image.Image]]) -> Iterator[tuple[int, Maps]]:
@@ -97,8 +118,8 @@ def _library(name: str, port: str, install: str) -> Any:
 # -- transformers ------------------------------------------------------------------------------------------------------
 
 
-def _hugging_face(name: str, size: tuple[int, int], device: str) -> tuple[str, Callable[[], Loaded]]:
-    library = _library("transformers", f"hf:{name}", "transformers")
+def _hugging_face(name: str, size: tuple[int, int] | None, device: str) -> ForeignModel:
+    library = _library("transformers", f"hf:{name}", "'vergence[hf]'")
     settings = _from_hub(name, lambda: library.AutoConfig.from_pretrained(name))
     metric = gives_depth(settings)
     version = getattr(settings, "_commit_hash", None) or _newest(Path(name))
@@ -108,15 +129,16 @@ def _hugging_face(name: str, size: tuple[int, int], device: str) -> tuple[str, C
 
         def predict(pictures: list[Image.Image]) -> Maps:
             found = estimation(pictures, batch_size=len(pictures))
+            # frames are of any size: maps come as large as these, and are needed at ours
             maps = torch.stack([entry["predicted_depth"].float().squeeze() for entry in found])[:, None]
-            if maps.shape[-2] > size[0] or maps.shape[-1] > size[1]:  # as large as the frames, whatever these are
+            if size is not None and (maps.shape[-2] > size[0] or maps.shape[-1] > size[1]):
                 maps = F.interpolate(maps, size=size, mode="bilinear", antialias=True)
             depth: Maps = maps[:, 0].cpu().numpy()
             return _inverse(depth) if metric else depth
 
         return predict, _BATCH
 
-    return f"hf|{name}|{version}|{metric}|{size}", load
+    return ForeignModel(f"hf|{name}|{version}|{metric}|{size}", cache(load), metric)
 
 
 def gives_depth(settings: Any) -> bool:
@@ -148,7 +170,7 @@ def _newest(folder: Path) -> str:
 # -- ONNX --------------------------------------------------------------------------------------------------------------
 
 
-def _onnx(kind: str, name: str, size: tuple[int, int], device: str) -> tuple[str, Callable[[], Loaded]]:
+def _onnx(kind: str, name: str, size: tuple[int, int] | None, device: str) -> ForeignModel:
     port, path = f"{kind}:{name}", Path(name).expanduser()
     library = _library("onnxruntime", port, "'vergence[export]'")
     if not path.is_file():
@@ -164,9 +186,11 @@ def _onnx(kind: str, name: str, size: tuple[int, int], device: str) -> tuple[str
             raise InputError(
                 f"{path} is no ONNX model that can be run ({_first_line(error)}); export it anew."
             ) from error
-        given, most, (height, width) = _input(session, path, size)
+        given, most, wanted_size = _input(session, path)
 
         def predict(pictures: list[Image.Image]) -> Maps:
+            like = size or _rounded(pictures[0])
+            height, width = (own or free for own, free in zip(wanted_size, like, strict=True))
             arrays = [np.asarray(resize_lanczos(picture, height, width)) for picture in pictures]
             images = np.stack(arrays).transpose(0, 3, 1, 2).astype(np.float32, order="C") / np.float32(255)
             try:
@@ -182,11 +206,17 @@ def _onnx(kind: str, name: str, size: tuple[int, int], device: str) -> tuple[str
 
         return predict, most
 
-    return f"{kind}|{path.absolute()}|{state.st_size}|{state.st_mtime_ns}|{size}", load
+    return ForeignModel(f"{kind}|{path.absolute()}|{state.st_size}|{state.st_mtime_ns}|{size}", cache(load), False)
 
 
-def _input(session: Any, path: Path, size: tuple[int, int]) -> tuple[str, int, tuple[int, int]]:
-    """Name of the one input, how many images it takes at once, and their (H, W): its own, or ``size`` if it is free."""
+def _rounded(picture: Image.Image) -> tuple[int, int]:
+    """The size (H, W) of a picture in multiples of 32."""
+    height, width = (max(32, round(side / 32) * 32) for side in (picture.height, picture.width))
+    return height, width
+
+
+def _input(session: Any, path: Path) -> tuple[str, int, tuple[int | None, int | None]]:
+    """Name of the one input, how many images it takes at once, and their (H, W), None where it is free."""
     inputs = session.get_inputs()
     shape = list(inputs[0].shape) if inputs else []
     free = [isinstance(side, int) for side in shape]  # names and None stand for any number
@@ -200,7 +230,7 @@ def _input(session: Any, path: Path, size: tuple[int, int]) -> tuple[str, int, t
         raise InputError(
             f"{path} takes exactly {shape[0]} images at once; export it for one, or for any number of them."
         )
-    height, width = (side if isinstance(side, int) else own for side, own in zip(shape[2:], size, strict=True))
+    height, width = (side if isinstance(side, int) else None for side in shape[2:])
     return inputs[0].name, 1 if free[0] else _BATCH, (height, width)
 
 

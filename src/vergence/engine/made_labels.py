@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -22,10 +21,10 @@ from vergence.data.whole_png import is_whole_png
 from vergence.engine.checkpoint import LoadedRun, load_run
 from vergence.engine.inputs import prefetched
 from vergence.engine.port_files import digest, entry, port_cache
-from vergence.engine.port_runs import image_batches, weights_identity
+from vergence.engine.port_runs import BATCH, looked_at, weights_identity
 from vergence.engine.predict_classes import Classes, classes_of, write_label_png
-from vergence.engine.predict_maps import predict_maps, window_of
 from vergence.errors import InputError
+from vergence.inference.predictor import load
 
 _log = logging.getLogger("vergence")
 
@@ -94,7 +93,6 @@ def _is_kept(home: Path, name: str, sure: bool = True) -> bool:
     return all(is_whole_png(home / kind / f"{name}.png") for kind in (["labels", "confidence"] if sure else ["labels"]))
 
 
-@torch.no_grad()
 def _predict(
     run: LoadedRun,
     space: LabelSpace,
@@ -105,13 +103,11 @@ def _predict(
     progress: Progress | None,
 ) -> None:
     """Label pictures and write labels and confidence under their names below ``home``."""
-    window = window_of(run.config.evaluate)
+    predictor = load(run, batch_size=BATCH)
 
     def predicted() -> Iterator[tuple[str, Classes]]:
-        for places, sizes, batch in image_batches(run, images):
-            logits = predict_maps(run.method, batch, window=window)["logits"]
-            for place, own, found in zip(places, sizes, logits, strict=True):
-                yield names[place], classes_of(found, kept_size(own, size))
+        for place, own, maps in looked_at(predictor, images):
+            yield names[place], classes_of(maps["logits"], kept_size(own, size))
 
     def write(pair: tuple[str, Classes]) -> None:
         _write(home, pair[0], pair[1].ids, pair[1].confidence, space)

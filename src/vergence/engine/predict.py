@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 import vergence
 from vergence.data.atomic import write_text
@@ -17,22 +15,20 @@ from vergence.data.images import read_image
 from vergence.data.manifest import Manifest
 from vergence.data.table import nearest
 from vergence.data.video_writer import write_video
-from vergence.engine.checkpoint import LoadedRun, load_run
+from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.export_frames import TrackerFiles, write_index
-from vergence.engine.inputs import on_device, prefetched, to_network
+from vergence.engine.inputs import prefetched
 from vergence.engine.predict_classes import ClassFiles
 from vergence.engine.predict_depth import DepthFiles, survey
-from vergence.engine.predict_journal import weights_digest
-from vergence.engine.predict_maps import Window, predict_maps, window_of
 from vergence.engine.predict_results import SIDECAR, Files, Results
 from vergence.engine.predict_sources import Frame, ManifestSource, Source, open_source
 from vergence.engine.predicted_manifest import with_partners, write_predicted
 from vergence.errors import InputError
+from vergence.inference.predictor import Predictor, load
 
 Progress = Callable[[int, int], None]
 
 
-@torch.no_grad()
 def predict(
     run: LoadedRun | Path | str,
     input: Manifest | Path | str,
@@ -105,36 +101,38 @@ def predict(
         raise InputError("predict needs a batch_size of 1 or more and an overlap of 0 or more, less than 1.")
     if field_of_view is not None and not 1 <= field_of_view < 180:
         raise InputError(f"field_of_view is {field_of_view:g}; give horizontal degrees from 1 to less than 180.")
-    loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
+    predictor = load(run, device, flip=flip, window=window, overlap=overlap, batch_size=batch_size)
+    network, space = predictor.network, predictor.network.label_space
     source, out = open_source(input, split, limit, allow_truncated), Path(out)
     data = source.manifest if isinstance(source, ManifestSource) else None
     if partners:
         if not isinstance(source, ManifestSource):
             raise InputError(f"{input} is a video, which has no stereo partners; leave --partners out.")
         source = with_partners(source)
-    guess = field_of_view if field_of_view is not None else loaded.config.frames.options.field_of_view
+    guess = field_of_view if field_of_view is not None else network.field_of_view
     video = source.is_video if video is None else video
-    _check_tasks(loaded, {"array": array, "cloud": cloud, "scale": scale, "camera_height": camera_height}, confidence)
+    _check_tasks(
+        predictor, {"array": array, "cloud": cloud, "scale": scale, "camera_height": camera_height}, confidence
+    )
     files: list[Files] = []
-    if "depth" in loaded.method.tasks:
+    if "depth" in predictor.tasks:
         files.append(DepthFiles(depth, array, colour or video, cloud, colour_map, guess))
-    if "segmentation" in loaded.method.tasks:
-        assert loaded.method.label_space is not None
-        files.append(ClassFiles(loaded.method.label_space, labels, overlay or video, confidence))
+    if space is not None:
+        files.append(ClassFiles(space, labels, overlay or video, confidence))
     if tracker:
-        tasks, space = loaded.method.tasks, loaded.method.label_space
-        files.append(TrackerFiles("depth" in tasks, space if "segmentation" in tasks else None, guess))
-    sliding = window_of(loaded.config.evaluate, window, overlap) if "segmentation" in loaded.method.tasks else None
+        files.append(TrackerFiles("depth" in predictor.tasks, space, guess))
     if not any(kind.paths(out, "") for kind in files):
         raise InputError("there is nothing to write; leave one kind of file switched on.")
-    loaded.method.eval()
-    made_by = _made_by(loaded, flip, sliding, scale, camera_height, colour_map)
+    made_by = network.made_by() | {
+        "scale_asked": scale, "camera_height": camera_height, "colour_map": colour_map,
+        "vergence": vergence.__version__,
+    }  # fmt: skip
     results = Results(source, out, files, made_by, overwrite)
     record = made_by | results.of_earlier("tracker")
     for kind in files:
         if isinstance(kind, DepthFiles):
             record |= results.earlier_survey(kind) or {
-                **survey(loaded, source, flip, scale, camera_height, guess), "surveyed": results.looked_at,
+                **survey(predictor, source, scale, camera_height, guess), "surveyed": results.looked_at,
             }  # fmt: skip
         else:
             record |= kind.record()
@@ -142,7 +140,7 @@ def predict(
     skipped = results.begin(record)
     _write_record(out, record)
 
-    names = _write_frames(loaded, source, out, files, record, flip, sliding, batch_size, skipped, results, progress)
+    names = _write_frames(predictor, source, out, files, record, skipped, results, progress)
     record["frames"] = len(names)
     for kind in files:
         if isinstance(kind, ClassFiles) and kind.labels and isinstance(source, ManifestSource) and data is not None:
@@ -168,13 +166,13 @@ def _check_colour_map(name: str) -> None:
         raise InputError(f"colour map {name!r} is unknown{nearest(name, list(colormaps))}; use one of matplotlib's.")
 
 
-def _check_tasks(run: LoadedRun, of_depth: dict[str, Any], confidence: bool) -> None:
-    """InputError where something was asked for that the method does not predict."""
+def _check_tasks(predictor: Predictor, of_depth: dict[str, Any], confidence: bool) -> None:
+    """InputError where something was asked for that is not predicted."""
     asked = [name for name, value in of_depth.items() if value not in (None, False)]
-    if "depth" not in run.method.tasks and asked:
-        raise InputError(f"{run.path} predicts no depth, so {asked[0]} is not possible; leave it out.")
-    if "segmentation" not in run.method.tasks and confidence:
-        raise InputError(f"{run.path} predicts no classes, so confidence is not possible; leave it out.")
+    if "depth" not in predictor.tasks and asked:
+        raise InputError(f"{predictor.network.name} predicts no depth, so {asked[0]} is not possible; leave it out.")
+    if "segmentation" not in predictor.tasks and confidence:
+        raise InputError(f"{predictor.network.name} predicts no classes, so confidence is not possible; leave it out.")
 
 
 def _number(scale: float | str | None) -> float | str | None:
@@ -185,46 +183,21 @@ def _number(scale: float | str | None) -> float | str | None:
     return scale
 
 
-def _made_by(
-    run: LoadedRun, flip: bool, window: Window | None, scale: float | str | None, height: float | None, colours: str
-) -> dict[str, Any]:
-    """What results depend on besides the input: two calls with equal values may share a folder."""
-    return {
-        "run": run.path.resolve().name, "step": run.step, "weights": weights_digest(run),
-        "tasks": list(run.method.tasks), "flip": flip,
-        "window": None if window is None else str(window),
-        "scale_asked": scale, "camera_height": height, "colour_map": colours, "vergence": vergence.__version__,
-    }  # fmt: skip
-
-
 def _write_record(out: Path, record: dict[str, Any]) -> None:
     write_text(out / SIDECAR, json.dumps(record, indent=2) + "\n")
 
 
 def _write_frames(
-    run: LoadedRun, source: Source, out: Path, files: list[Files], record: dict[str, Any], flip: bool,
-    window: Window | None, batch_size: int, skipped: frozenset[str], results: Results, progress: Progress | None,
+    predictor: Predictor, source: Source, out: Path, files: list[Files], record: dict[str, Any],
+    skipped: frozenset[str], results: Results, progress: Progress | None,
 ) -> list[str]:  # fmt: skip
     """Predict and write frame after frame; gives the names of all frames, written now or before."""
     names = sorted(skipped)
-    device = next(run.method.parameters()).device
-
-    def looked_at(frames: list[Frame]) -> Iterator[tuple[Frame, list[Any]]]:
-        images = on_device([to_network(frame.image, run.config.frames.options) for frame in frames], device)
-        maps = predict_maps(run.method, images, flip, window)
-        for place, frame in enumerate(frames):
-            own: dict[str, Tensor] = {name: found[place] for name, found in maps.items()}
-            yield frame, [kind.prepare(frame, own) for kind in files]
 
     def predicted() -> Iterator[tuple[Frame, list[Any]]]:
-        waiting: list[Frame] = []
-        for frame in source.frames(skipped):
-            if waiting and (len(waiting) == batch_size or waiting[0].image.size != frame.image.size):
-                yield from looked_at(waiting)
-                waiting = []
-            waiting.append(frame)
-        if waiting:
-            yield from looked_at(waiting)
+        frames = ((frame, predictor.network.prepare(frame.image)) for frame in source.frames(skipped))
+        for frame, maps in predictor.looked_at(frames):
+            yield frame, [kind.prepare(frame, maps) for kind in files]
 
     def write(pair: tuple[Frame, list[Any]]) -> None:
         for kind, found in zip(files, pair[1], strict=True):

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -14,9 +13,7 @@ from vergence.data.atomic import writing
 from vergence.data.depth_files import write_picture
 from vergence.data.labels import LabelSpace
 from vergence.engine.predict_sources import Frame
-
-_STRENGTH = 0.55
-"""Share of a class's colour in an overlay."""
+from vergence.inference.prediction import best_classes, painted
 
 
 class Classes(NamedTuple):
@@ -73,12 +70,9 @@ class ClassFiles:
 
 def classes_of(logits: Tensor, size: tuple[int, int], confidence: bool = True) -> Classes:
     """The best class of each pixel and its probability, of logits (K, h, w) resized bilinearly to (H, W)."""
-    logits = F.interpolate(logits[None].float(), size, mode="bilinear", align_corners=False)[0]
-    best, ids = logits.max(dim=0)
-    sure = None
-    if confidence:
-        sure = (255 * (best - logits.logsumexp(dim=0)).exp()).round().byte().cpu().numpy()
-    return Classes(ids.byte().cpu().numpy(), sure)
+    ids, sure = best_classes(logits, size)
+    stored = (255 * sure).round().byte().cpu().numpy() if confidence else None
+    return Classes(ids.byte().cpu().numpy(), stored)
 
 
 def write_label_png(path: Path | str, ids: NDArray[np.uint8], space: LabelSpace) -> Path:
@@ -88,10 +82,3 @@ def write_label_png(path: Path | str, ids: NDArray[np.uint8], space: LabelSpace)
     with writing(path) as temporary:
         image.save(temporary, format="PNG")
     return Path(path)
-
-
-def painted(image: NDArray[np.uint8], ids: NDArray[np.integer], space: LabelSpace) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) with the colours of classes (H, W) over it; what is no class stays as it is."""
-    colours = space.colourize(ids).astype(np.float32)
-    share = np.where((ids >= 0) & (ids < len(space)), _STRENGTH, 0)[..., None].astype(np.float32)
-    return ((1 - share) * image + share * colours).round().astype(np.uint8)

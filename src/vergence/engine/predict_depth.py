@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.depth_files import (
@@ -21,18 +19,17 @@ from vergence.data.depth_files import (
     write_picture,
 )
 from vergence.data.pointcloud import depth_to_points, write_ply
-from vergence.engine.checkpoint import LoadedRun
-from vergence.engine.inputs import on_device, to_network
-from vergence.engine.predict_maps import predict_inverse_depth
 from vergence.engine.predict_sources import Frame, Source
-from vergence.engine.scaling import ground_height, known_metres_per_unit, one_factor, truth_ratio
+from vergence.engine.scaling import ground_height, one_factor, truth_ratio
 from vergence.errors import InputError
+from vergence.inference.prediction import CLOUD_REACH, inverted, resized_inverse_depth
+from vergence.inference.predictor import Predictor
 
 _LARGEST = 65535
+_UNKNOWN_REACH = 4.0
+"""Of models that do not say how far they see: the pictures of depth reach so many times the far end of the colours."""
 _SAMPLED = 48
 """Frames looked at to fix the colour range and the scale of all."""
-_CLOUD_REACH = 10.0
-"""Points farther than so many median depths are sky or guesses, and left out of point clouds."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +59,8 @@ class DepthFiles:
 
     def write(self, frame: Frame, inverse_depth: Tensor, out: Path, record: dict[str, Any]) -> None:
         """All files of one frame. The map is resized as disparity, bilinearly, and only then inverted."""
-        size = (frame.image.height, frame.image.width)
-        resized = F.interpolate(inverse_depth[None, None], size, mode="bilinear", align_corners=False)[0, 0].numpy()
-        inverse = resized / record["factor"]
-        depth: NDArray[np.float32] = (1 / inverse).astype(np.float32)
+        inverse = resized_inverse_depth(inverse_depth, (frame.image.height, frame.image.width), record["factor"])
+        depth = inverted(inverse)
         paths = self.paths(out, frame.name)
         if "depth" in paths:
             write_depth_png(paths["depth"], depth, record["png_factor"])
@@ -74,7 +69,7 @@ class DepthFiles:
         if "cloud" in paths:
             points = depth_to_points(
                 depth, frame.camera_or_guess(self.field_of_view), np.asarray(frame.image),
-                farthest=_CLOUD_REACH * float(np.median(depth)),
+                farthest=CLOUD_REACH * float(np.median(depth)),
             )  # fmt: skip
             how = f"depth {record['unit']}, camera {record['camera']}, axes x right y down z forward"
             write_ply(paths["cloud"], points, how)
@@ -84,7 +79,7 @@ class DepthFiles:
 
 
 def survey(
-    run: LoadedRun, source: Source, flip: bool, scale: float | str | None, camera_height: float | None, guess: float
+    predictor: Predictor, source: Source, scale: float | str | None, camera_height: float | None, guess: float
 ) -> dict[str, Any]:
     """One scale and one colour range for all frames, from some of them.
 
@@ -94,13 +89,15 @@ def survey(
     Raises:
         InputError: a scale that is impossible, for this run or for these frames.
     """
-    factor, origin = _factor(run, source, flip, scale, camera_height, guess)
+    factor, origin = _factor(predictor, source, scale, camera_height, guess)
     metric = origin != "unscaled"
-    samples = [_inverse_depth(run, frame, flip).flatten() for frame in source.sample(_SAMPLED)]
+    samples = [predictor.inverse_depth(frame).flatten() for frame in source.sample(_SAMPLED)]
     limits = colour_range(torch.cat(samples).numpy() / factor)
-    loss = getattr(getattr(run.method, "config", None), "loss", None)
-    farthest = float(getattr(loss, "max_depth", 100.0)) * factor
-    png_factor = METRES_FACTOR if metric else float(math.floor(_LARGEST / farthest))
+    png_factor = METRES_FACTOR
+    if not metric and predictor.network.farthest is not None:
+        png_factor = float(math.floor(_LARGEST / (predictor.network.farthest * factor)))
+    elif not metric:
+        png_factor = _LARGEST / _UNKNOWN_REACH * limits.low
     return {
         "unit": "metres" if metric else "unscaled",
         "scale": origin,
@@ -112,7 +109,7 @@ def survey(
 
 
 def _factor(
-    run: LoadedRun, source: Source, flip: bool, scale: float | str | None, camera_height: float | None, guess: float
+    predictor: Predictor, source: Source, scale: float | str | None, camera_height: float | None, guess: float
 ) -> tuple[float, str]:
     """Factor on the network's unit, and where it comes from."""
     if camera_height is not None:
@@ -121,19 +118,17 @@ def _factor(
         if not (math.isfinite(camera_height) and camera_height > 0):
             raise InputError(f"camera_height {camera_height} is impossible; give metres above the ground.")
         heights = (
-            ground_height(1 / _inverse_depth(run, frame, flip).numpy(), frame.camera_or_guess(guess))
+            ground_height(1 / predictor.inverse_depth(frame).numpy(), frame.camera_or_guess(guess))
             for frame in source.sample(_SAMPLED)
         )
         return one_factor((camera_height / height for height in heights), "level ground under the camera")
-    if scale is None:
-        if run.method.scale == "metric":
-            return known_metres_per_unit(run.method), "metres from the stereo baseline seen in training"
+    if scale is None and predictor.network.metres_per_unit is None:
         return 1.0, "unscaled"
-    if scale == "metric":
-        return known_metres_per_unit(run.method), "metres from the stereo baseline seen in training"
+    if scale is None or scale == "metric":
+        return predictor.factor_of(scale)[0], predictor.network.origin_of_metres
     if scale == "truth":
         ratios = (
-            truth_ratio(_inverse_depth(run, frame, flip), frame.truth)
+            truth_ratio(predictor.inverse_depth(frame), frame.truth)
             for frame in source.sample(_SAMPLED, truth=True)
             if frame.truth is not None
         )
@@ -141,10 +136,3 @@ def _factor(
     if isinstance(scale, str) or not (math.isfinite(scale) and scale > 0):
         raise InputError(f"scale {scale!r} is unknown; give a positive factor, 'metric' or 'truth'.")
     return scale, f"factor {scale:g} given by the user"
-
-
-def _inverse_depth(run: LoadedRun, frame: Frame, flip: bool) -> Tensor:
-    """Inverse depth (h, w) at network size in 1 / training unit, on the CPU."""
-    device = next(run.method.parameters()).device
-    images = on_device([to_network(frame.image, run.config.frames.options)], device)
-    return predict_inverse_depth(run.method, images, flip)[0, 0].float().cpu()

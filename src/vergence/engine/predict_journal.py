@@ -1,6 +1,5 @@
 """What each frame's results were made of, so that those of other weights, settings or pictures are made again."""
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from typing import Any
 from vergence.data.atomic import write_text
 from vergence.data.digests import file_digest, text_digest
 from vergence.data.structured import read_json_lines
-from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.inputs import prefetched
 from vergence.engine.predict_sources import ManifestSource, NormalisedCamera, Source
 from vergence.errors import InputError
@@ -126,18 +124,6 @@ def _read(path: Path) -> Iterator[tuple[str, Entry]]:
 
 def _line(name: str, entry: Entry) -> str:
     return json.dumps({"name": name, **vars(entry.origin), "files": entry.files}) + "\n"
-
-
-def weights_digest(run: LoadedRun) -> str:
-    """Digest of a run's weights as they are loaded, and of the settings that its network and its input depend on."""
-    found = hashlib.blake2b(digest_size=16)
-    settings = run.config.to_dict()
-    kept = [run.config.method, settings["frames"]["options"], settings.get(run.config.method)]
-    found.update(json.dumps([*kept, run.method.scale, run.method.metres_per_unit], default=str).encode())
-    for name, tensor in sorted(run.method.state_dict().items()):
-        found.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        found.update(tensor.detach().cpu().contiguous().flatten().view(-1).numpy().tobytes())
-    return found.hexdigest()
 
 
 def picture_digests(source: Source) -> dict[str, tuple[str, str]]:

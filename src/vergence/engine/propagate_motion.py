@@ -12,10 +12,11 @@ from vergence.data.images import open_image
 from vergence.data.manifest import Manifest
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.odometry import predict_motions
-from vergence.engine.port_runs import image_batches
+from vergence.engine.port_runs import BATCH, looked_at
 from vergence.engine.propagate_carry import Pair
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
+from vergence.inference.predictor import load
 from vergence.motion.flow import DenseFlow
 from vergence.motion.rigid import better_explained, rigid_flow
 
@@ -77,14 +78,14 @@ class VideoMotion:
         size = (frames[0].shape[-2], frames[0].shape[-1])
         if any(manifest[row].lens for row in chain):
             raise InputError(f"{manifest.path(chain[0])} was taken by a lens that bends; use --motion flow.")
-        unit = run.method.metres_per_unit if run.method.scale == "metric" else 1.0
+        predictor = load(run, window="none" if "segmentation" in run.method.tasks else None, batch_size=BATCH)
+        unit = predictor.network.metres_per_unit or 1.0
         depths: list[Any] = [None] * len(chain)
-        for places, _, images in image_batches(run, [(manifest.path(row), manifest[row]) for row in chain]):
+        for place, _, maps in looked_at(predictor, [(manifest.path(row), manifest[row]) for row in chain]):
             inverse = F.interpolate(
-                run.method.predict(images)["inverse_depth"].cpu().float(), size, mode="bilinear", align_corners=False
+                maps["inverse_depth"][None].cpu().float(), size, mode="bilinear", align_corners=False
             )
-            for place, found in zip(places, inverse[:, 0], strict=True):
-                depths[place] = unit / found.clamp(min=1e-6)
+            depths[place] = unit / inverse[0, 0].clamp(min=1e-6)
         camera = self._intrinsics(manifest, chain[0], size)
         motions = torch.from_numpy(predict_motions(run, manifest, list(chain))).float()
         back = torch.linalg.inv(motions)

@@ -1,0 +1,26 @@
+"""Pages. The room has the name of its verb, so it can be called: ``vergence.report(RUN)`` writes the page of a run."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from vergence.errors import InputError
+
+
+class _Room(ModuleType):
+    def __call__(self, run: str | Path, out: str | Path | None = None, data: Any = None, images: int = 4) -> Path:
+        """See :func:`vergence.api.report`."""
+        from vergence.engine.flywheel_config import is_flywheel_folder
+        from vergence.report.flywheel_page import write_flywheel_page
+        from vergence.report.page import write_report
+
+        for name, given in (("run", run), ("out", out)):
+            if not isinstance(given, str | Path) and not (given is None and name == "out"):
+                raise InputError(f"report: {name} is a {type(given).__name__}, expected a path.")
+        if is_flywheel_folder(Path(run)):
+            return write_flywheel_page(Path(run), out, images)
+        return write_report(run, out, data, images)
+
+
+sys.modules[__name__].__class__ = _Room

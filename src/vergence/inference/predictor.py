@@ -1,0 +1,222 @@
+"""The one loop of frames through a network, and the door to it: ``vergence.load``."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from vergence.data.manifest import Manifest
+from vergence.engine.checkpoint import LoadedRun, load_run
+from vergence.engine.predict_sources import Frame, open_source
+from vergence.engine.runtime import resolve_device
+from vergence.engine.scaling import known_metres_per_unit
+from vergence.errors import InputError
+from vergence.inference.given import as_frame, is_many
+from vergence.inference.networks import ForeignNetwork, Network, Precision, RunNetwork, is_foreign
+from vergence.inference.prediction import Prediction, best_classes, inverted, resized_inverse_depth
+
+Item = TypeVar("Item")
+Maps = dict[str, Tensor]
+Look = Callable[[Sequence[Any]], Maps]
+"""Prepared pictures of one size to maps, each with as many entries."""
+
+
+def load(
+    source: Path | str | LoadedRun,
+    device: str = "auto",
+    *,
+    flip: bool = False,
+    window: str | None = None,
+    overlap: float | None = None,
+    scale: float | str | None = None,
+    precision: Precision = "no",
+    batch_size: int = 4,
+    size: tuple[int, int] | None = None,
+) -> "Predictor":
+    """Load a trained model for use.
+
+    Args:
+        source: a run folder, one of its checkpoints (also a copy of one, from a hub), "hf:NAME" (a depth model of
+            Hugging Face's hub, or a folder of one), "onnx:FILE" (gives inverse depth) or "onnx-depth:FILE".
+        device: auto, cpu, cuda or cuda:N.
+        flip: average with the prediction of the mirrored picture.
+        window: WIDTHxHEIGHT of a box that slides over the network's input, for classes; "none" for whole pictures;
+            default the run's.
+        overlap: share of its side by which neighbouring windows overlap; default the run's.
+        scale: of depth: "metric" or a factor on the network's unit; default metres where the run knows them.
+        precision: "no" (single precision), "bf16" or "fp16" (on a GPU).
+        batch_size: pictures looked at together.
+        size: (H, W) at which an ONNX model without a size of its own sees pictures; default their own.
+
+    Raises:
+        InputError: nothing that can be loaded, or an impossible setting.
+    """
+    if isinstance(source, LoadedRun):
+        return Predictor(RunNetwork(source, flip, window, overlap, precision), batch_size, scale)
+    if not isinstance(source, str | Path):
+        raise InputError(
+            f"load is given a {type(source).__name__}, expected the path of a run or checkpoint, or a text such as "
+            "hf:NAME or onnx:FILE."
+        )
+    if is_foreign(source):
+        for name, value in (("window", window), ("overlap", overlap)):
+            if value is not None:
+                raise InputError(f"{source} predicts no classes, so {name} is not possible; leave it out.")
+        if precision != "no":
+            raise InputError(f"{source} computes in its own precision; leave precision out.")
+        return Predictor(ForeignNetwork(str(source), resolve_device(device), flip, size), batch_size, scale)
+    if size is not None:
+        raise InputError(f"{source} is a run, which sees pictures at the size it was trained at; leave size out.")
+    return load(
+        load_run(source, device), flip=flip, window=window, overlap=overlap, scale=scale, precision=precision,
+        batch_size=batch_size,
+    )  # fmt: skip
+
+
+class Predictor:
+    """A network and how it is used: device, precision, batches, sizes, units, classes.
+
+    Args:
+        network: what is looked through.
+        batch_size: pictures looked at together.
+        scale: see :func:`load`.
+
+    Raises:
+        InputError: an impossible setting.
+    """
+
+    def __init__(self, network: Network, batch_size: int = 4, scale: float | str | None = None) -> None:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size is {batch_size!r}; give 1 or more.")
+        self.network, self.batch_size = network, batch_size
+        self.factor, self.unit = self.factor_of(scale)
+
+    def factor_of(self, scale: float | str | None) -> tuple[float, str]:
+        """Factor on the network's unit, and what the unit then is; InputError where it is impossible."""
+        metres = self.network.metres_per_unit
+        if scale is None and metres is None:
+            return 1.0, "unscaled"
+        if scale is None or scale == "metric":
+            if metres is None and isinstance(self.network, RunNetwork):
+                known_metres_per_unit(self.network.method)  # says why not
+            if metres is None:
+                raise InputError(f"scale 'metric' is not possible: {self.network.name} gives no metres; give a factor.")
+            return metres, "metres"
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < float("inf"):
+            raise InputError(f"scale {scale!r} is unknown; give a positive factor or 'metric'.")
+        return float(scale), "metres"
+
+    def __repr__(self) -> str:
+        classes = f", {len(self.class_names)} classes" if self.class_names else ""
+        depth = f", depth {self.unit}" if "depth" in self.tasks else ""
+        return f"<Predictor {self.network.name} on {self.network.device}{depth}{classes}>"
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Of "depth" and "segmentation"."""
+        return self.network.tasks
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes by their ids; empty where no classes are predicted."""
+        return () if self.network.label_space is None else tuple(self.network.label_space.classes)
+
+    # -- for people ----------------------------------------------------------------------------------------------------
+
+    def predict(self, given: Any) -> Any:
+        """What the network says of a picture, or of each of a list of pictures.
+
+        Args:
+            given: a path, a PIL image, a uint8 array (H, W, 3) RGB, a tensor (3, H, W), uint8 or from 0 to 1, or a
+                list of these.
+
+        Returns:
+            A :class:`~vergence.inference.prediction.Prediction`, of a list a list of them in its order.
+
+        Raises:
+            InputError: nothing that is a picture, or one that cannot be read.
+        """
+        if is_many(given):
+            return list(self._seen(as_frame(one, str(number)) for number, one in enumerate(given)))
+        return next(self._seen([as_frame(given)]))
+
+    def stream(self, given: Any, split: str | None = None, limit: int | None = None) -> Iterator[Prediction]:
+        """The same, frame by frame, of a video, a folder, a manifest or anything that gives pictures.
+
+        No more frames are held than ``batch_size`` and a few that are read ahead.
+
+        Args:
+            given: path of a video, picture, folder or manifest, a manifest, or an iterable of what ``predict`` takes.
+            split: rows of a manifest.
+            limit: at most so many frames.
+
+        Raises:
+            InputError: nothing that can be read, also in the middle of a video that is damaged.
+        """
+        if isinstance(given, str | Path | Manifest):
+            return self._seen(open_source(given, split, limit).frames())
+        if split is not None:
+            raise InputError("split is of manifests and folders; leave it out.")
+        if not isinstance(given, Iterable) or isinstance(given, bytes | dict | torch.Tensor):
+            raise InputError(
+                f"stream is given a {type(given).__name__}, expected a video, folder, manifest or pictures one by one."
+            )
+        pairs = zip(range(limit), given, strict=False) if limit is not None else enumerate(given)
+        return self._seen(as_frame(one, f"{number:06d}") for number, one in pairs)
+
+    def _seen(self, frames: Iterable[Frame]) -> Iterator[Prediction]:
+        for frame, maps in self.looked_at((frame, self.network.prepare(frame.image)) for frame in frames):
+            yield self.prediction(frame, maps)
+
+    def prediction(self, frame: Frame, maps: Maps) -> Prediction:
+        """Maps (., h, w) of one frame at its own size, in the unit and classes that are asked for."""
+        import numpy as np
+
+        size = (frame.image.height, frame.image.width)
+        said: dict[str, Any] = {}
+        if "inverse_depth" in maps:
+            inverse = resized_inverse_depth(maps["inverse_depth"][0].float().cpu(), size, self.factor)
+            said |= {"inverse_depth": inverse, "depth": inverted(inverse)}
+        if "logits" in maps:
+            ids, confidence = best_classes(maps["logits"], size)
+            said |= {"classes": ids.byte().cpu().numpy(), "confidence": confidence.cpu().numpy()}
+        return Prediction(
+            image=np.asarray(frame.image), unit=self.unit, label_space=self.network.label_space, camera=frame.camera,
+            field_of_view=self.network.field_of_view, name=frame.name, **said,
+        )  # fmt: skip
+
+    # -- for verbs -----------------------------------------------------------------------------------------------------
+
+    def looked_at(self, prepared: Iterable[tuple[Item, Any]], look: Look | None = None) -> Iterator[tuple[Item, Maps]]:
+        """The loop: pictures in order, in batches of one size, through the network.
+
+        Args:
+            prepared: whatever tells a picture, and what ``network.prepare`` made of it (perhaps in other threads).
+            look: what is asked of a batch; default ``network.maps``.
+
+        Yields:
+            Each picture's own maps (., h, w), at the network's size, on its device.
+        """
+        look = look or self.network.maps
+        waiting: list[tuple[Item, Any]] = []
+        for pair in prepared:
+            full = len(waiting) == self.batch_size
+            if waiting and (full or self.network.kind(waiting[0][1]) != self.network.kind(pair[1])):
+                yield from self._batch(waiting, look)
+                waiting = []
+            waiting.append(pair)
+        if waiting:
+            yield from self._batch(waiting, look)
+
+    def _batch(self, waiting: list[tuple[Item, Any]], look: Look) -> Iterator[tuple[Item, Maps]]:
+        with torch.no_grad():
+            maps = look([one for _, one in waiting])
+        for place, (item, _) in enumerate(waiting):
+            yield item, {name: found[place] for name, found in maps.items()}
+
+    def inverse_depth(self, frame: Frame) -> Tensor:
+        """Inverse depth (h, w) of one frame at the network's size, in 1 / its unit, on the CPU."""
+        maps = self.network.maps([self.network.prepare(frame.image)])
+        return maps["inverse_depth"][0, 0].float().cpu()
