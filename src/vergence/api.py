@@ -236,10 +236,9 @@ def report(run: str | Path, out: str | Path | None = None, data: str | Path | No
         data: manifest, folder or video to take pictures from; default the run's evaluation data.
         images: how many frames to show.
     """
-    import vergence.report as page
+    from vergence.report import report as write_page
 
-    written: Path = page(run, out, data, images)
-    return written
+    return write_page(run, out, data, images)
 
 
 def scan(

@@ -15,7 +15,10 @@ from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.manifest import FrameRow, Manifest
 from vergence.engine import prelabel
+from vergence.engine.checkpoint import LoadedRun
+from vergence.engine.config import EvaluateConfig
 from vergence.errors import InputError
+from vergence.inference import predictor
 
 SPACE = label_space("toy:dark#000010,bright#f0f0f0")
 
@@ -25,6 +28,8 @@ class Threshold(nn.Module):
 
     tasks = ("segmentation",)
     label_space = SPACE
+    scale = "unscaled"
+    metres_per_unit = 1.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,8 +44,9 @@ class Threshold(nn.Module):
 def method(monkeypatch: pytest.MonkeyPatch) -> Threshold:
     method = Threshold()
     options = FrameOptions(height=64, width=128, fit="stretch")
-    run = SimpleNamespace(method=method, config=SimpleNamespace(frames=SimpleNamespace(options=options)))
-    monkeypatch.setattr(prelabel, "load_run", lambda path, device: run)
+    config = SimpleNamespace(frames=SimpleNamespace(options=options), evaluate=EvaluateConfig())
+    run = LoadedRun(Path("run"), config, method.eval(), 1)  # type: ignore[arg-type]
+    monkeypatch.setattr(predictor, "load_run", lambda path, device: run)
     return method
 
 

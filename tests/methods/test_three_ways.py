@@ -11,7 +11,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.methods.consistency import ConsistencyConfig, consistency_loss, mixed_view, with_truth
 from vergence.methods.supervised import SupervisedConfig, SupervisedMethod
-from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod, normalised_disparity, own_car_mask
+from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod, own_car_mask, own_depth
 from vergence.models.depth_network import PoseConfig
 from vergence.models.segmentation_network import SegmentationNetworkConfig
 
@@ -205,13 +205,13 @@ def test_pseudo_depth_distills_the_port() -> None:
     assert own_car_mask(torch.zeros(1, 1, 20, 3))[0, 0, :, 0].tolist() == [1.0] * 18 + [0.0] * 2
 
 
-def test_normalised_disparity_is_detached_and_spans_each_crop() -> None:
+def test_own_depth_is_detached_and_spans_each_crop() -> None:
     disparity = torch.rand(2, 1, HEIGHT, WIDTH, requires_grad=True)
-    found = normalised_disparity({0: disparity}, torch.zeros(2, 3, HEIGHT, WIDTH))
+    found = own_depth({0: disparity}, torch.zeros(2, 3, HEIGHT, WIDTH))
     assert not found.requires_grad
     assert found.amin((1, 2, 3)).tolist() == [0, 0]
     assert found.amax((1, 2, 3)).tolist() == [1, 1]
-    flat = normalised_disparity({0: torch.full((1, 1, HEIGHT, WIDTH), 0.5)}, torch.zeros(1, 3, HEIGHT, WIDTH))
+    flat = own_depth({0: torch.full((1, 1, HEIGHT, WIDTH), 0.5)}, torch.zeros(1, 3, HEIGHT, WIDTH))
     assert flat.isfinite().all()
 
 

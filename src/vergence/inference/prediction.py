@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vergence.data.depth_files import colour_range, colourize
 from vergence.data.labels import LabelSpace
-from vergence.data.pointcloud import depth_to_points, write_ply
+from vergence.data.pointcloud import PointCloud, depth_to_points, write_ply
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 
@@ -43,7 +43,7 @@ class Cloud:
         """Write a binary PLY file; InputError where it cannot be written."""
         if not isinstance(path, str | Path):
             raise InputError(f"cloud.save: {path!r} is no path; give one such as frame.ply.")
-        return write_ply(path, self, self.comment)
+        return write_ply(path, PointCloud(self.points, self.colours), self.comment)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -174,8 +174,7 @@ class Prediction:
 def resized_inverse_depth(inverse_depth: Tensor, size: tuple[int, int], factor: float = 1.0) -> NDArray[np.float32]:
     """Inverse depth (h, w) on the CPU, resized to (H, W) bilinearly, in a unit of which ``factor`` are one."""
     resized = F.interpolate(inverse_depth[None, None], size, mode="bilinear", align_corners=False)[0, 0].numpy()
-    scaled: NDArray[np.float32] = resized / factor
-    return scaled
+    return (resized / factor).astype(np.float32, copy=False)
 
 
 def inverted(inverse_depth: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -31,6 +31,7 @@ from vergence.methods.supervised import SupervisedConfig, SupervisedMethod, segm
 from vergence.methods.teacher import MeanTeacher
 from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig, finest_disparity
 from vergence.mixing.augment import draw_strong
+from vergence.mixing.by_depth import normalised_disparity
 from vergence.models.freeze import freeze, freeze_batchnorm, statistics_kept
 
 
@@ -226,7 +227,7 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         prediction = self.network(batch["jittered"][:, 0], segmentation=False, depth=True)
         seen = self._depth_losses(prediction["disparities"], batch, step + 1)
         losses = {f"unlabelled_{key}": value for key, value in seen.items() if not key.startswith("_")}
-        return losses, normalised_disparity(prediction["disparities"], images)
+        return losses, own_depth(prediction["disparities"], images)
 
     @torch.no_grad()
     def pseudo_probabilities(self, batch: Batch) -> Tensor:
@@ -273,17 +274,15 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         images = batch["frames"][:, 0]
         depth = batch.get("estimate")
         if self.config.multi_task and self.config.depth == "online":
-            depth = normalised_disparity(self.network(images, segmentation=False, depth=True)["disparities"], images)
+            depth = own_depth(self.network(images, segmentation=False, depth=True)["disparities"], images)
         mixed = self.mixed(images, self.pseudo_probabilities(batch), depth)
         maps = {"mixed": mixed.images, "mask": mixed.mask, "pseudo_label": mixed.label, "confidence": mixed.confidence}
         return maps if depth is None else {**maps, "depth": depth}
 
 
-def normalised_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:
+def own_depth(disparities: dict[int, Tensor], images: Tensor) -> Tensor:
     """The finest disparity, detached, min-max normalised for each crop (4.3, step 3)."""
-    disparity = finest_disparity(disparities, images).detach()
-    low, high = disparity.amin((1, 2, 3), keepdim=True), disparity.amax((1, 2, 3), keepdim=True)
-    return (disparity - low) / (high - low).clamp(min=1e-12)
+    return normalised_disparity(finest_disparity(disparities, images).detach())
 
 
 def own_car_mask(maps: Tensor, share: float = 0.9) -> Tensor:

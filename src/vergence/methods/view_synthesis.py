@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
-from vergence.geometry.pose import transform_from_parameters
 from vergence.losses.photometric import tie_break_noise
 from vergence.losses.self_supervised import (
     Synthesis,
@@ -28,7 +27,7 @@ from vergence.losses.tensors import full_precision
 from vergence.methods.base import Method
 from vergence.models.depth_network import PoseConfig, build_pose_network
 from vergence.models.encoders import Normalization
-from vergence.models.pose import IntrinsicsHead, PoseCNN, PoseNetwork
+from vergence.models.pose import IntrinsicsHead, PoseCNN, PoseNetwork, moved_camera
 
 
 @dataclass
@@ -171,16 +170,11 @@ class ViewSynthesis(Method):
     def _moved_camera(self, target: Tensor, source: Tensor, offset: int) -> tuple[Tensor, Tensor | None]:
         """Pose of one temporal source: the pair is seen in temporal order, a past frame's transform is inverted."""
         assert self.pose is not None
-        pair = torch.stack((source, target) if offset < 0 else (target, source), dim=1)
-        axis_angle, translation, features = self.pose(pair)
-        with torch.autocast(pair.device.type, enabled=False):
-            transform = transform_from_parameters(
-                full_precision(axis_angle), full_precision(translation), invert=offset < 0
-            )
-            camera = None
-            if self.intrinsics_head is not None:
-                camera = self.intrinsics_head(full_precision(features), target.shape[-2], target.shape[-1])
-        return transform, camera
+        transform, features = moved_camera(self.pose, target, source, offset < 0)
+        if self.intrinsics_head is None:
+            return transform, None
+        with torch.autocast(target.device.type, enabled=False):
+            return transform, self.intrinsics_head(full_precision(features), target.shape[-2], target.shape[-1])
 
 
 def finest_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:

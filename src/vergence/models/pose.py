@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vergence.geometry.pose import transform_from_parameters
 from vergence.models.encoders import Normalization, build_encoder
 
 POSE_SCALE = 0.01  # keeps the first predicted motions small, as in Monodepth2
@@ -33,7 +34,33 @@ class PoseHead(nn.Module):
         return POSE_SCALE * self.last(x).mean(dim=(2, 3)).unflatten(1, (self.motions, 6))
 
 
-class PoseNetwork(nn.Module):
+class _Pairs(nn.Module):
+    """What networks of pairs of frames share."""
+
+    def transform(self, target: Tensor, source: Tensor, past: bool = False) -> Tensor:
+        """Transforms (B, 4, 4) that take points of the target's camera to the source's, in depth units.
+
+        Args:
+            target, source: (B, 3, H, W) in [0, 1].
+            past: whether the source was taken before the target; the pair is always seen in temporal order.
+        """
+        return moved_camera(self, target, source, past)[0]
+
+
+def moved_camera(network: nn.Module, target: Tensor, source: Tensor, past: bool) -> tuple[Tensor, Tensor]:
+    """As :meth:`PoseNetwork.transform`, in full precision, and the bottleneck features it was read from."""
+    pair = torch.stack((source, target) if past else (target, source), dim=1)
+    axis_angle, translation, features = network(pair)
+    with torch.autocast(pair.device.type, enabled=False):
+        transform = transform_from_parameters(_full(axis_angle), _full(translation), invert=past)
+    return transform, features
+
+
+def _full(values: Tensor) -> Tensor:
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+class PoseNetwork(_Pairs):
     """Motion from the first to the second frame of a pair that is given in temporal order.
 
     Args:
@@ -67,7 +94,7 @@ class PoseNetwork(nn.Module):
         return motion[:, :3], motion[:, 3:], features
 
 
-class PoseCNN(nn.Module):
+class PoseCNN(_Pairs):
     """The small pose network of seven strided convolutions, for ablations (semhint 1.2); has no normalisation."""
 
     WIDTHS = (16, 32, 64, 128, 256, 256, 256)

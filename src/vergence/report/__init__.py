@@ -8,19 +8,23 @@ from typing import Any
 from vergence.errors import InputError
 
 
-class _Room(ModuleType):
-    def __call__(self, run: str | Path, out: str | Path | None = None, data: Any = None, images: int = 4) -> Path:
-        """See :func:`vergence.api.report`."""
-        from vergence.engine.flywheel_config import is_flywheel_folder
-        from vergence.report.flywheel_page import write_flywheel_page
-        from vergence.report.page import write_report
+def report(run: str | Path, out: str | Path | None = None, data: Any = None, images: int = 4) -> Path:
+    """See :func:`vergence.api.report`."""
+    from vergence.engine.flywheel_config import is_flywheel_folder
+    from vergence.report.flywheel_page import write_flywheel_page
+    from vergence.report.page import write_report
 
-        for name, given in (("run", run), ("out", out)):
-            if not isinstance(given, str | Path) and not (given is None and name == "out"):
-                raise InputError(f"report: {name} is a {type(given).__name__}, expected a path.")
-        if is_flywheel_folder(Path(run)):
-            return write_flywheel_page(Path(run), out, images)
-        return write_report(run, out, data, images)
+    for name, given in (("run", run), ("out", out)):
+        if not isinstance(given, str | Path) and not (given is None and name == "out"):
+            raise InputError(f"report: {name} is a {type(given).__name__}, expected a path.")
+    if is_flywheel_folder(Path(run)):
+        return write_flywheel_page(Path(run), out, images)
+    return write_report(run, out, data, images)
+
+
+class _Room(ModuleType):
+    def __call__(self, *args: Any, **kwargs: Any) -> Path:
+        return report(*args, **kwargs)
 
 
 sys.modules[__name__].__class__ = _Room
