@@ -89,7 +89,7 @@ def photometric_depth_loss(
     transforms = poses if isinstance(poses, Tensor) else torch.stack(list(poses), dim=1)
     _check(scales, target, images, transforms)
     batch, count = images.shape[:2]
-    camera = intrinsics.expand(batch, 3, 3) if intrinsics.ndim == 2 else intrinsics
+    camera = intrinsics.expand(batch, 3, 3) if intrinsics.shape == (3, 3) else intrinsics
     if camera.shape != (batch, 3, 3):
         raise InputError(
             f"photometric_depth_loss: intrinsics have shape {tuple(intrinsics.shape)}, expected (3, 3) or "
