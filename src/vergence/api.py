@@ -165,7 +165,7 @@ def predict(
     """Predict depth and classes of an image, a folder or a video, at the input's own resolution.
 
     Args:
-        run: run folder.
+        run: run folder, or a depth model of others: hf:NAME, onnx:FILE or onnx-depth:FILE.
         input: image, folder, video or manifest.
         out: folder of the files.
         depth: write depth as 16-bit PNG files; predictions.json says what a value means.
