@@ -8,7 +8,7 @@ and, for training of one's own, ``vergence.losses``, ``vergence.mixing``, ``verg
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vergence._compat import repair_on_import
+from vergence._compat import repair_on_import, wait_without_spinning
 
 if TYPE_CHECKING:
     from vergence import geometry, losses, metrics, mixing, models
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vergence.inference.predictor import Predictor, load
 
 repair_on_import()
+wait_without_spinning()
 
 __version__ = "0.1.0"
 

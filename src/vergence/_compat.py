@@ -1,4 +1,4 @@
-"""Make torchvision importable beside a CPU-only torch.
+"""Before torch is imported: make torchvision importable beside a CPU-only torch, and let threads sleep.
 
 The registry's torchvision is built for CUDA. Beside a CPU-only torch its compiled operators do not load, and
 ``import torchvision`` (and so timm) fails with "operator torchvision::nms does not exist". Declaring the schemas of
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,15 @@ def repair_on_import() -> None:
     """Have :func:`make_torchvision_importable` called when torchvision is first imported; idempotent."""
     if "torchvision" not in sys.modules and not any(isinstance(finder, _RepairFirst) for finder in sys.meta_path):
         sys.meta_path.insert(0, _RepairFirst())
+
+
+def wait_without_spinning() -> None:
+    """Have PyTorch's threads sleep at barriers (``OMP_WAIT_POLICY``), unless the user decided or torch is there.
+
+    Threads that spin while they wait take the processors from each other where other work runs beside a training.
+    """
+    if "torch" not in sys.modules:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def operators_load() -> bool:
