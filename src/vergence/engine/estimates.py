@@ -22,9 +22,9 @@ from vergence.data.lenses import lens_mark
 from vergence.data.manifest import Manifest
 from vergence.data.whole_png import is_whole_png
 from vergence.engine.checkpoint import load_run
-from vergence.engine.inputs import prefetched
 from vergence.engine.port_files import NamedFiles, digest, entry, is_run, port_cache
-from vergence.engine.port_runs import BATCH, looked_at, weights_identity
+from vergence.engine.port_runs import BATCH, looked_at, make_missing, weights_identity
+from vergence.engine.processes import ALONE, Processes
 from vergence.errors import InputError
 from vergence.inference.networks import RunNetwork
 from vergence.inference.predictor import Maps, Predictor
@@ -43,7 +43,12 @@ _ASPECT = 1.02
 
 
 def with_estimates(
-    manifest: Manifest, port: str, size: tuple[int, int], device: str = "cpu", progress: Progress | None = None
+    manifest: Manifest,
+    port: str,
+    size: tuple[int, int],
+    device: str = "cpu",
+    progress: Progress | None = None,
+    processes: Processes = ALONE,
 ) -> Manifest:
     """The manifest with the column ``estimate`` filled for its samples.
 
@@ -55,6 +60,7 @@ def with_estimates(
         port: see the module.
         size: (H, W) at which models without a size of their own see the frames ("onnx:").
         progress: called with (done, total).
+        processes: of a run; all of them call this, and each estimates its share.
 
     Raises:
         InputError: the port cannot be had, lacks a frame, or gives maps that are not finite or of another shape.
@@ -63,14 +69,16 @@ def with_estimates(
         return manifest
     folder, estimator, write, measured = _open_port(port, size, device)
     files = [folder / f"{_entry(manifest, index, measured)}.png" for index in range(len(manifest))]
-    missing = [index for index, (_, whole) in enumerate(prefetched(is_whole_png, files)) if not whole]
-    if missing:
+
+    def make(missing: list[int]) -> None:
         _log.info("estimating the depth of %d frames by %s", len(missing), port)
         for done, (index, inverse_depth) in enumerate(estimator(manifest, missing)):
             _check(inverse_depth, manifest.path(index), port)
             write(files[index], inverse_depth)
             if progress is not None:
                 progress(done + 1, len(missing))
+
+    make_missing(files, is_whole_png, make, processes)
     made = {row.image: str(file) for row, file in zip(manifest, files, strict=True)}
     return manifest.changed(lambda row: _named(row, made))
 

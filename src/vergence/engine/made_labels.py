@@ -21,8 +21,9 @@ from vergence.data.whole_png import is_whole_png
 from vergence.engine.checkpoint import LoadedRun, load_run
 from vergence.engine.inputs import prefetched
 from vergence.engine.port_files import digest, entry, port_cache
-from vergence.engine.port_runs import BATCH, looked_at, weights_identity
+from vergence.engine.port_runs import BATCH, looked_at, make_missing, weights_identity
 from vergence.engine.predict_classes import Classes, classes_of, write_label_png
+from vergence.engine.processes import ALONE, Processes
 from vergence.errors import InputError
 from vergence.inference.predictor import load
 
@@ -56,29 +57,30 @@ class Found:
 
 
 def predicted_labels(
-    path: Path, wanted: list[Wanted], size: tuple[int, int], device: str, progress: Progress | None
+    path: Path,
+    wanted: list[Wanted],
+    size: tuple[int, int],
+    device: str,
+    progress: Progress | None,
+    processes: Processes = ALONE,
 ) -> dict[Wanted, Found]:
-    """What a segmentation run says of each picture, as whole."""
+    """What a segmentation run says of each picture, as whole; each process of a run labels its share."""
     home = port_cache("pseudo_labels") / digest(f"run|{weights_identity(path)}|{size}")
     names = {one.image: f"{entry(one.image)}{lens_mark(one.said)}" for one in wanted}
     rows = {one.image: one.said for one in wanted}
-    kept = prefetched(lambda name: _is_kept(home, name), names.values())
-    missing = [image for image, (_, whole) in zip(names, kept, strict=True) if not whole]
+    images = list(names)
     run = load_run(path, device)
     space = run.method.label_space
     if "segmentation" not in run.method.tasks or space is None:
         raise InputError(f"{path} predicts no classes; name a segmentation run as label port.")
-    if missing:
+
+    def make(missing: list[int]) -> None:
         _log.info("labelling %d frames by %s", len(missing), path)
-        _predict(
-            run,
-            space,
-            [(image, rows[image]) for image in missing],
-            [names[image] for image in missing],
-            home,
-            size,
-            progress,
-        )
+        pictures = [images[place] for place in missing]
+        said = [(image, rows[image]) for image in pictures]
+        _predict(run, space, said, [names[image] for image in pictures], home, size, progress)
+
+    make_missing(list(names.values()), lambda name: _is_kept(home, name), make, processes)
     return {one: _kept(home, names[one.image], space) for one in wanted}
 
 
@@ -135,35 +137,39 @@ def kept_size(picture: tuple[int, int], working: tuple[int, int]) -> tuple[int, 
 
 
 def corrupted_labels(
-    found: dict[Wanted, Found], size: tuple[int, int], corruption: LabelCorruption
+    found: dict[Wanted, Found], size: tuple[int, int], corruption: LabelCorruption, processes: Processes = ALONE
 ) -> dict[Wanted, Found]:
     """Worse copies at about the working size; confidence stays what it was, whoever erred did not know."""
     home = port_cache("pseudo_labels") / digest(f"{corruption}|{size}")
-    worse = {}
 
-    def one_of(item: tuple[Wanted, Found]) -> Found:
-        one, labels = item
+    def copy_of(one: Wanted, labels: Found) -> tuple[Found, LabelSpace, str]:
         source = label_space(labels.space) if labels.space else None
         if source is None:
             raise InputError(
                 f"pseudo-label {labels.label} does not say what its ids mean, and frames.label_noise must know the "
                 "classes; fill the column of its label space."
             )
-        space, sure = source.trained(), "" if labels.confidence is None else entry(labels.confidence)
+        sure = "" if labels.confidence is None else entry(labels.confidence)
         name = digest(f"{entry(labels.label)}|{sure}|{one.key}|{labels.space}")
-        copy = _kept(home, name, space, labels.confidence is not None)
-        if not _is_kept(home, name, labels.confidence is not None):
-            picture = open_image(one.image)
-            own = (picture.height, picture.width)
-            ids, confidence = read_pseudo_label(labels.label, labels.confidence, own, source)
-            ids = _nearest(label_mapping(source.text(), space.text())[ids], kept_size(own, size))
-            kept = None if labels.confidence is None else _nearest(confidence, kept_size(own, size))
-            _write(home, name, corruption.corrupt(ids, len(space), one.key), kept, space)
-        return copy
+        return _kept(home, name, source.trained(), labels.confidence is not None), source, name
 
-    for (one, _), copy in prefetched(one_of, found.items()):
-        worse[one] = copy
-    return worse
+    def corrupt(place: int) -> None:
+        (one, labels), (copy, source, name) = items[place], copies[place]
+        picture, space = open_image(one.image), source.trained()
+        own = (picture.height, picture.width)
+        ids, confidence = read_pseudo_label(labels.label, labels.confidence, own, source)
+        ids = _nearest(label_mapping(source.text(), space.text())[ids], kept_size(own, size))
+        kept = None if copy.confidence is None else _nearest(confidence, kept_size(own, size))
+        _write(home, name, corruption.corrupt(ids, len(space), one.key), kept, space)
+
+    def make(missing: list[int]) -> None:
+        for _ in prefetched(corrupt, missing):
+            pass
+
+    items = list(found.items())
+    copies = [made for _, made in prefetched(lambda item: copy_of(*item), items)]
+    make_missing(copies, lambda made: _is_kept(home, made[2], made[0].confidence is not None), make, processes)
+    return {one: copy for one, (copy, _, _) in zip(found, copies, strict=True)}
 
 
 def _nearest(values: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -1,8 +1,8 @@
-"""Runs behind ports: what they are known by, and image files looked at through them."""
+"""Runs behind ports: what they are known by, image files looked at through them, who of several processes looks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vergence.data.digests import file_digest
 from vergence.data.frame_row import FrameRow
@@ -10,8 +10,10 @@ from vergence.data.images import open_image
 from vergence.data.lenses import straight_image
 from vergence.engine.checkpoint import find_checkpoint
 from vergence.engine.inputs import prefetched
+from vergence.engine.processes import ALONE, Processes
 from vergence.inference.predictor import Look, Maps, Predictor
 
+Name = TypeVar("Name")
 BATCH = 8
 """Pictures that a port looks at together."""
 
@@ -39,3 +41,35 @@ def looked_at(
     loaded = prefetched(load, range(len(images)))
     for (place, size), maps in predictor.looked_at((((place, size), one) for place, (size, one) in loaded), look):
         yield place, size, maps
+
+
+def make_missing(
+    names: Sequence[Name],
+    is_there: Callable[[Name], bool],
+    make: Callable[[list[int]], None],
+    processes: Processes = ALONE,
+) -> None:
+    """Let the processes of a run make what is missing, each its share; afterwards every one of them has everything.
+
+    Args:
+        names: of what is wanted, the same in each process.
+        is_there: whether one is kept, whole, already.
+        make: makes those at these places of ``names``, at least one.
+        processes: all of them must call this.
+
+    Raises:
+        InputError: of any of the processes, in each.
+    """
+
+    def missing() -> list[int]:
+        return [place for place, (_, there) in enumerate(prefetched(is_there, names)) if not there]
+
+    def made(places: list[int]) -> None:
+        if places:
+            make(places)
+
+    wanted = sorted(set[int]().union(*processes.together(missing)))  # one list for all: another may be writing already
+    if wanted:
+        processes.together(lambda: made(processes.share(wanted, BATCH)))
+    if wanted and processes.world > 1:  # what others made is not here where machines keep caches of their own
+        processes.together(lambda: made(missing()))

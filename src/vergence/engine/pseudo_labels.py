@@ -17,6 +17,7 @@ from vergence.data.manifest import Manifest
 from vergence.engine.label_ports import PREDICTED, folder_space, label_folder
 from vergence.engine.made_labels import Found, Progress, Wanted, corrupted_labels, predicted_labels
 from vergence.engine.port_files import NamedFiles, is_run
+from vergence.engine.processes import ALONE, Processes
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -30,6 +31,7 @@ def with_pseudo_labels(
     corruption: LabelCorruption | None = None,
     progress: Progress | None = None,
     offsets: Sequence[int | str] | None = None,
+    processes: Processes = ALONE,
 ) -> Manifest:
     """The manifest with ``pseudo_label``, ``confidence`` and their ``stereo_`` columns filled for its samples.
 
@@ -44,6 +46,7 @@ def with_pseudo_labels(
         corruption: makes the port's labels worse.
         progress: called with (done, total) while a run predicts.
         offsets: whose neighbours need labels too, "s" meaning stereo partners; default all rows and partners.
+        processes: of a run; all of them call this, and each makes its share.
 
     Raises:
         InputError: the port cannot be had, predicts no classes, or lacks a sample; a label that is to be corrupted has
@@ -61,12 +64,12 @@ def with_pseudo_labels(
     elif port == "manifest":
         found = _of_rows(manifest, wanted, "pseudo_label")
     elif is_run(label_folder(port)):
-        found = predicted_labels(label_folder(port), wanted, size, device, progress)
+        found = predicted_labels(label_folder(port), wanted, size, device, progress, processes)
     else:
         found = _of_folder(label_folder(port), wanted)
     _check_complete(manifest, wanted, found, port)
     if corruption is not None and corruption.active:
-        found = corrupted_labels(found, size, corruption)
+        found = corrupted_labels(found, size, corruption, processes)
     return _filled(manifest, found)
 
 

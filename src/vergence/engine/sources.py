@@ -13,7 +13,6 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import PSEUDO_COLUMNS
 from vergence.data.images import frame_depth
 from vergence.data.inverse_depth import check_metres, near_is_dark
-from vergence.data.label_corruption import LabelCorruption
 from vergence.data.layouts import resolve_input
 from vergence.data.loading import FrameLoader, build_loader
 from vergence.data.manifest import Manifest
@@ -25,6 +24,7 @@ from vergence.engine.config import RunConfig
 from vergence.engine.estimates import with_estimates
 from vergence.engine.inputs import evenly_spaced
 from vergence.engine.model_card import tasks_of
+from vergence.engine.processes import ALONE, Processes
 from vergence.engine.pseudo_labels import with_pseudo_labels
 from vergence.engine.runtime import count_workers
 from vergence.engine.shapes import settle_aspect
@@ -47,12 +47,12 @@ class Sources:
     """Which frames are the labelled ones, for methods that have that role."""
 
 
-def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
+def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = ALONE) -> Sources:
     """Manifests of the roles, and what to evaluate on (None, said in the log, where there is no truth).
 
     The split of the settings is taken; all frames where the data have no splits. Labels of frames that are not among
     the labelled ones are closed: no role can read them. Where frames have several shapes, ``frames.options.aspect`` of
-    the settings is set.
+    the settings is set. What ports have not made yet is made, by each process of a run its share.
 
     Raises:
         InputError: no source given, nothing there, no such split, no labelled frames.
@@ -80,10 +80,10 @@ def open_sources(config: RunConfig, device: str = "cpu") -> Sources:
     for role, manifest in roles.items():
         port, options = config.section.depth_port_of(role), config.section.frame_options(role, frames.options)
         if port and (options.load_estimate or options.load_inverse_depth == "estimate"):
-            roles[role] = with_estimates(manifest, port, (options.height, options.width), device)
+            roles[role] = with_estimates(manifest, port, (options.height, options.width), device, processes=processes)
         if options.load_pseudo_label:
             port = _label_port(config, role)
-            roles[role] = _pseudo_labelled(roles[role], port, options, frames.label_noise, device, training)
+            roles[role] = _pseudo_labelled(roles[role], port, options, config, device, training, processes)
     return Sources(roles, evaluation, subset)
 
 
@@ -127,7 +127,13 @@ def _label_port(config: RunConfig, role: str) -> str:
 
 
 def _pseudo_labelled(
-    manifest: Manifest, port: str, options: FrameOptions, noise: LabelCorruption, device: str, training: Manifest
+    manifest: Manifest,
+    port: str,
+    options: FrameOptions,
+    config: RunConfig,
+    device: str,
+    training: Manifest,
+    processes: Processes,
 ) -> Manifest:
     """The frames of a role with pseudo-labels; only for the port "truth" closed labels are opened, and only for it."""
     given = manifest
@@ -135,7 +141,8 @@ def _pseudo_labelled(
         labels = {training.root / row.image: row for row in training.rows if row.judges}
         given = manifest.changed(lambda row: labels.get(manifest.root / row.image, row))
     offsets = options.offsets if options.load_pseudo_label == "all" else ()
-    found = with_pseudo_labels(given, port, (options.height, options.width), device, noise, offsets=offsets)
+    size, noise = (options.height, options.width), config.frames.label_noise
+    found = with_pseudo_labels(given, port, size, device, noise, offsets=offsets, processes=processes)
     guessed = {(row.sequence, row.camera, row.position): row for row in found.rows}
     return manifest.changed(
         lambda row: replace(

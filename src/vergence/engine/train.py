@@ -61,7 +61,7 @@ class Loop:
         self.log: RunLog | None = None
         self.pace = Pace()
         self.remarks: set[str] = set()
-        self.sources = open_sources(config, accelerator.device.type)
+        self.sources = open_sources(config, accelerator.device.type, Processes.of(accelerator))
         self.loaders = build_loaders(config, self.sources.roles, checkpoint, accelerator)
         self.batches = self._batches()
         self.batches = itertools.chain([next(self.batches)], self.batches)  # a broken first frame shows now
