@@ -257,7 +257,7 @@ def _stream_frames(
         known = max(times.claimed, times.frames)
         raise InputError(
             f"{path} is damaged or cut off: only {read} of about {known} frames can be read{damage}; "
-            "copy it again, or say allow_truncated to use what is there: {_SETTING}."
+            f"copy it again, or say allow_truncated to use what is there: {_SETTING}."
         )
 
 
