@@ -56,20 +56,22 @@ def resume(run: str | Path, overrides: Overrides = ()) -> Path:
     """Go on with a run that was stopped or killed, from its newest checkpoint to the same numbers.
 
     Args:
-        run: the run folder.
+        run: the run folder, or RUN/checkpoints/step-N to go on from there; later checkpoints and rows are dropped.
         overrides: settings to change, such as ``{"train.steps": 20000}`` to train longer.
     """
     from vergence.engine.config import load_config
     from vergence.engine.flywheel_config import is_flywheel_folder
+    from vergence.engine.resuming import resumed_from
     from vergence.engine.state import check_folder
     from vergence.engine.train import train as run_training
 
-    check_folder(Path(run), resume=True)
-    if is_flywheel_folder(Path(run)):
+    run, checkpoint = resumed_from(Path(run))
+    check_folder(run, resume=True)
+    if is_flywheel_folder(run):
         from vergence.report.flywheel_page import resume_flywheel_with_pages
 
-        return resume_flywheel_with_pages(Path(run), overrides)
-    return run_training(load_config(Path(run) / "recipe.yaml", overrides), run, resume=True)
+        return resume_flywheel_with_pages(run, overrides)
+    return run_training(load_config(run / "recipe.yaml", overrides), run, resume=True, checkpoint=checkpoint)
 
 
 def evaluate(

@@ -11,8 +11,9 @@ import torch
 from tests.engine.tiny_method import TinyMethod, write_frames, write_recipe
 from vergence import api
 from vergence.engine import checkpoint as module
-from vergence.engine.checkpoint import clean_leftovers, find_checkpoint, latest_checkpoint, load_run, write_checkpoint
+from vergence.engine.checkpoint import find_checkpoint, latest_checkpoint, load_run, write_checkpoint
 from vergence.engine.config import load_config
+from vergence.engine.run_lock import clean_leftovers
 from vergence.errors import InputError
 
 
@@ -180,7 +181,8 @@ def test_what_is_no_run(tmp_path: Path) -> None:
     [("state.json", b"{}"), ("state.json", b"junk"), ("state.safetensors", b"junk"), ("state.json", b"[1]")],
 )
 def test_damaged_resume_state(run: Path, name: str, content: bytes) -> None:
-    (find_checkpoint(run) / name).write_bytes(content)
+    for folder in (run / "checkpoints").glob("step-*"):
+        (folder / name).write_bytes(content)
     with pytest.raises(InputError, match=r"state\.json|state\.safetensors"):
         api.resume(run, {"train.steps": 12})
 

@@ -1,6 +1,9 @@
 """Batches from samples: an endless seeded order shared by any number of processes, workers, the device."""
 
+import contextlib
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -93,7 +96,20 @@ class FrameLoader(DataLoader[Any]):
     """A DataLoader of whole batches that raises a worker's InputError as it was meant to be read."""
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:  # type: ignore[override]
-        for batch in super().__iter__():
+        with _own_child_signals():
+            batches = super().__iter__()
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (RuntimeError, OSError, EOFError) as error:
+                if self.num_workers == 0 or not _worker_died(error):
+                    raise
+                raise InputError(
+                    "a process that loads frames was killed (often for want of memory); give fewer with "
+                    "--frames.workers, 0 for none."
+                ) from error
             if isinstance(batch, InputError):
                 raise batch
             yield batch
@@ -161,6 +177,26 @@ def prepare_batch(batch: dict[str, Tensor], device: torch.device | str = "cpu") 
         moved["pseudo_label"] = moved["pseudo_label"].long()
         moved["confidence"] = moved["confidence"].float().div_(255)
     return cast(Batch, moved)
+
+
+@contextlib.contextmanager
+def _own_child_signals() -> Iterator[None]:
+    """Keep PyTorch from raising at any place of a step when a worker dies; the next batch tells it soon enough."""
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGCHLD)
+    yield
+    if signal.getsignal(signal.SIGCHLD) is not before:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def _worker_died(error: Exception) -> bool:
+    """Whether an error means that a worker is gone; what a worker itself raises begins with "Caught"."""
+    if "Caught " in str(error):
+        return False
+    lost = (ConnectionError, EOFError, FileNotFoundError)  # while memory was being handed over
+    return isinstance(error, lost) or "DataLoader worker" in str(error)
 
 
 def _same(batch: Any) -> Any:

@@ -21,6 +21,7 @@ from vergence.data import structured
 from vergence.data.atomic import write_text
 from vergence.engine.config import RunConfig, config_from_dict
 from vergence.engine.model_card import model_card
+from vergence.engine.run_lock import PARTIAL
 from vergence.errors import InputError
 from vergence.methods import METHODS, Method
 from vergence.models.weights import check_finite
@@ -31,7 +32,6 @@ FORMAT = 1
 TRAINING_ONLY = "reference."
 """Weights of a method below this name are a frozen helper of training: they go with the resume state."""
 _STEP = re.compile(r"step-(\d{8,})")
-_PARTIAL = ".partial-"
 
 
 @dataclass
@@ -106,11 +106,11 @@ def latest_checkpoint(run: Path) -> Path | None:
         name = (run / "checkpoints" / "LATEST").read_text(encoding="utf-8").strip()
         if _STEP.fullmatch(name) and (run / "checkpoints" / name / "model.safetensors").is_file():
             return run / "checkpoints" / name
-    found = _checkpoints(run)
+    found = checkpoints(run)
     return found[-1] if found else None
 
 
-def _checkpoints(run: Path) -> list[Path]:
+def checkpoints(run: Path) -> list[Path]:
     """Whole checkpoints, oldest first: a folder gets its name when everything in it is on disk."""
     folder = run / "checkpoints"
     names = [entry.name for entry in folder.iterdir() if _STEP.fullmatch(entry.name)] if folder.is_dir() else []
@@ -182,6 +182,7 @@ def write_checkpoint(
     values: Mapping[str, Any],
     keep: int = 2,
     scale: str = "unscaled",
+    data: str = "",
 ) -> Path:
     """Write ``checkpoints/step-N``: beside its place, flushed to disk, then renamed; then LATEST; then drop old ones.
 
@@ -189,13 +190,14 @@ def write_checkpoint(
         weights: what evaluation and prediction use.
         tensors, values: what resuming needs besides.
         scale: what a unit of depth is, for the model card.
+        data: digest of the frames that were trained on.
 
     Raises:
         InputError: the folder cannot be written; earlier checkpoints stay.
     """
     parent = run / "checkpoints"
     final = parent / f"step-{step:08d}"
-    partial = parent / f"{_PARTIAL}{final.name}"
+    partial = parent / f"{PARTIAL}{final.name}"
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -203,13 +205,14 @@ def write_checkpoint(
             save_file(_storable(content), partial / f"{name}.safetensors", {"format": "pt"})
             (partial / f"{name}.safetensors").chmod(0o666 & ~_umask())  # safetensors writes for the owner only
         settings = {"format": FORMAT, "vergence": vergence.__version__, "step": step, "config": config.to_dict()}
+        settings |= {"data": data} if data else {}
         (partial / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         (partial / "state.json").write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
         (partial / "README.md").write_text(model_card(config, step, scale), encoding="utf-8")
         for path in [*partial.iterdir(), partial]:
             _flush(path)
         if final.exists():  # left by a run that was killed before LATEST named it
-            os.replace(final, outdated := parent / f"{_PARTIAL}old-{final.name}")
+            os.replace(final, outdated := parent / f"{PARTIAL}old-{final.name}")
             shutil.rmtree(outdated, ignore_errors=True)
         os.replace(partial, final)
         write_text(parent / "LATEST", final.name + "\n")
@@ -220,15 +223,9 @@ def write_checkpoint(
         raise InputError(
             f"{final} cannot be written ({reason}); free some space, then vergence train --resume {run} goes on."
         ) from error
-    for old in [folder for folder in _checkpoints(run) if folder != final][: -(keep - 1) or None]:
+    for old in [folder for folder in checkpoints(run) if folder != final][: -(keep - 1) or None]:
         shutil.rmtree(old, ignore_errors=True)
     return final
-
-
-def clean_leftovers(run: Path) -> None:
-    """Remove what a killed write left."""
-    for path in (run / "checkpoints").glob(f"{_PARTIAL}*"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def check_space(run: Path, tensors: Mapping[str, Tensor], copies: float) -> None:

@@ -142,6 +142,8 @@ class TrainConfig:
     """For several processes and a method that leaves parameters out of some steps."""
     sync_batchnorm: bool = False
     """On several GPUs: batch norm over the frames of all of them, as one GPU would with the whole batch."""
+    allow_changes: bool = False
+    """Resume on other data, another seed or batch size than the run was trained on; forgotten afterwards."""
     timeout: float = 600.0
     """Seconds that one of several processes waits for the others before it says that one is lost."""
     trackers: tuple[str, ...] = ()
@@ -270,11 +272,8 @@ def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), orig
         config.evaluate.split = config.frames.val_split
     _require(config.frames.batch_size > 0, f"frames.batch_size is {config.frames.batch_size}; give 1 or more.")
     protocol = config.evaluate.protocol
-    known = ", ".join(PROTOCOLS)
-    _require(
-        protocol in PROTOCOLS,
-        f"evaluate.protocol {protocol!r} is unknown{nearest(protocol, list(PROTOCOLS))}; use one of {known}.",
-    )
+    known = f"{nearest(protocol, list(PROTOCOLS))}; use one of {', '.join(PROTOCOLS)}."
+    _require(protocol in PROTOCOLS, f"evaluate.protocol {protocol!r} is unknown{known}")
     workers = config.frames.workers
     _require(workers == "auto" or int(workers) >= 0, f"frames.workers is {workers}; give 0 or more, or auto.")
     return config

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from vergence.data.frame_options import FrameOptions
 from vergence.data.manifest import Manifest
-from vergence.engine.checkpoint import latest_checkpoint, load_run, read_settings
+from vergence.engine.checkpoint import load_run, read_settings
 from vergence.engine.config import RunConfig, config_from_dict, load_config, read_recipe
+from vergence.engine.resuming import newest_whole
 from vergence.engine.select_scores import Progress, difficulties, entropies, kept_scores, open_stage, quiet
 from vergence.engine.train import train
 from vergence.errors import InputError, Interrupted
@@ -113,7 +114,7 @@ class Students:
 
     def _train(self, config: RunConfig, folder: Path, chosen: Sequence[int]) -> None:
         run = folder / "student"
-        checkpoint = latest_checkpoint(run) if (run / "recipe.yaml").is_file() else None
+        checkpoint = newest_whole(run) if (run / "recipe.yaml").is_file() else None
         if checkpoint is not None and read_settings(checkpoint)[1] >= config.train.steps:
             return
         done = checkpoint is not None

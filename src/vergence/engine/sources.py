@@ -45,6 +45,8 @@ class Sources:
     """Frames with truth to evaluate on meanwhile."""
     labelled: Subset | None
     """Which frames are the labelled ones, for methods that have that role."""
+    digest: str
+    """Of the training split."""
 
 
 def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = ALONE) -> Sources:
@@ -63,6 +65,7 @@ def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = 
     source = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
     training = in_split(source, frames.train_split, "frames.train_split")
     evaluation = _evaluation(config, source)
+    digest = training.digest()
     frames.options.aspect = settle_aspect(frames.options, training, *([evaluation] if evaluation else []))
     roles = dict.fromkeys(config.section.roles, training)
     subset = None
@@ -84,7 +87,7 @@ def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = 
         if options.load_pseudo_label:
             port = _label_port(config, role)
             roles[role] = _pseudo_labelled(roles[role], port, options, config, device, training, processes)
-    return Sources(roles, evaluation, subset)
+    return Sources(roles, evaluation, subset, digest)
 
 
 def role_options(config: RunConfig, role: str, manifest: Manifest) -> FrameOptions:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vergence.engine.checkpoint import latest_checkpoint, read_settings
+from vergence.engine.checkpoint import read_settings
 from vergence.engine.config import RunConfig, load_config
+from vergence.engine.resuming import newest_whole
 from vergence.engine.train import train
 from vergence.errors import InputError
 from vergence.models.depth_network import DepthNetworkConfig
@@ -50,8 +51,6 @@ def trained(
         InputError: a run with other settings is there, unless that was ``checked``.
     """
     if not (run / "recipe.yaml").is_file():
-        for left in run.glob(".recipe.*.tmp.yaml"):  # by a call that was killed while it began
-            left.unlink()
         train(config(), run)
         return True
     stored = load_config(run / "recipe.yaml")
@@ -67,7 +66,7 @@ def trained(
 
 def is_finished(run: Path, config: RunConfig) -> bool:
     """Whether a run of these settings has a checkpoint of its last step."""
-    checkpoint = latest_checkpoint(run)
+    checkpoint = newest_whole(run)
     return checkpoint is not None and read_settings(checkpoint)[1] >= config.train.steps
 
 

@@ -17,7 +17,6 @@ from vergence.engine.checkpoint import (
     TRAINING_ONLY,
     build_method,
     check_space,
-    clean_leftovers,
     load_weights,
     read_json,
     read_settings,
@@ -26,6 +25,8 @@ from vergence.engine.checkpoint import (
 )
 from vergence.engine.config import RunConfig
 from vergence.engine.optim import WeightAverage, build_optimizer, optimizer_state, restore_optimizer
+from vergence.engine.resuming import drop_later
+from vergence.engine.run_lock import clean_leftovers, is_leftover
 from vergence.engine.runtime import random_state, restore_random_state, seed_everything
 from vergence.engine.tracking import RunLog, Window, drop_rows_after
 from vergence.errors import InputError
@@ -39,13 +40,14 @@ class TrainingState:
         config: of the run.
         accelerator: Hugging Face Accelerate.
         checkpoint: folder to go on from, or None for a start from the method's own weights.
+        data: digest of the frames trained on, for the checkpoints.
 
     Raises:
         InputError: the method cannot be built, or the checkpoint is damaged or of another run.
     """
 
-    def __init__(self, config: RunConfig, accelerator: Any, checkpoint: Path | None) -> None:
-        self.config, self.accelerator = config, accelerator
+    def __init__(self, config: RunConfig, accelerator: Any, checkpoint: Path | None, data: str = "") -> None:
+        self.config, self.accelerator, self.data = config, accelerator, data
         settings = config.train
         self.step = 0
         self.window = Window()
@@ -97,8 +99,9 @@ class TrainingState:
                 weights = self.method.state_dict()
                 for name in [name for name in weights if name.startswith(TRAINING_ONLY)]:
                     tensors[f"method/{name}"] = weights.pop(name)
-                scale = describe_scale(self.method)
-                write_checkpoint(run, self.step, self.config, weights, tensors, plain, self.config.train.keep, scale)
+                plain["tensors"] = sorted(tensors)
+                keep, scale = self.config.train.keep, describe_scale(self.method)
+                write_checkpoint(run, self.step, self.config, weights, tensors, plain, keep, scale, self.data)
         self.accelerator.wait_for_everyone()
 
     @contextlib.contextmanager
@@ -128,6 +131,7 @@ class TrainingState:
             )
         path = folder / "state.safetensors"
         tensors, values = read_tensors(path), read_json(folder / "state.json")
+        self._check_whole(folder, tensors, values)
         weights = read_tensors(folder / "model.safetensors") | _below(tensors, "method/")
         load_weights(self.method, weights, folder / "model.safetensors")
         try:
@@ -145,6 +149,27 @@ class TrainingState:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path} or state.json is damaged ({error!r}); resume from another checkpoint.") from error
+
+    def _check_whole(self, folder: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """InputError where the resume state lacks tensors: training would go on from zeros without a word."""
+        missing = sorted(set(values.get("tensors", ())) - tensors.keys())
+        remedy = "resume from another checkpoint, such as vergence train --resume RUN/checkpoints/step-N."
+        if missing:
+            raise InputError(
+                f"{folder / 'state.safetensors'} lacks {len(missing)} tensors, first {missing[0]!r}; {remedy}"
+            )
+        keys: dict[str, set[str]] = {}
+        for full in [*_below(tensors, "optimizer/"), *values.get("optimizer", {})]:
+            name, _, key = full.rpartition("/")
+            keys.setdefault(name, set()).add(key)
+        whole = set().union(*keys.values())
+        partial = next((name for name, found in keys.items() if found != whole), None)
+        if partial is not None:
+            lacks = sorted(whole - keys[partial])[0]
+            raise InputError(f"the optimiser state of {partial!r} in {folder} lacks {lacks!r}; {remedy}")
+        plain = self.config.optim.name == "sgd" and not self.config.optim.momentum
+        if self.step > 0 and not keys and not plain:
+            raise InputError(f"{folder} has no optimiser state; {remedy}")
 
     @torch.no_grad()
     def _restore_average(self, tensors: dict[str, Tensor]) -> None:
@@ -180,7 +205,7 @@ def check_folder(run: Path, resume: bool) -> None:
         raise InputError(f"{run} is a file; give a folder that does not exist yet.")
     if resume and not (run / "recipe.yaml").is_file():
         raise InputError(f"{run} is no run that can be resumed; start one with vergence train RECIPE --out {run}.")
-    if not resume and run.exists() and any(run.iterdir()):
+    if not resume and run.exists() and not all(map(is_leftover, run.iterdir())):
         raise InputError(f"{run} exists and is not empty; go on with --resume {run}, or give another --out.")
     existing = next(place for place in (run, *run.absolute().parents) if place.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
@@ -199,6 +224,7 @@ def open_folder(run: Path, config: RunConfig, state: TrainingState, main: bool) 
             run, state.method.state_dict(), copies=(config.train.keep + 1) * (3 + (config.train.ema is not None))
         )
         clean_leftovers(run)
+        drop_later(run, state.step)
         drop_rows_after(run / "metrics.jsonl", state.step)
     log = RunLog(run, config.train.trackers, config.to_dict(), main)
     started = "started" if state.step == 0 else "resumed"

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from vergence.data.batch import Batch
 from vergence.data.loading import prepare_batch
-from vergence.engine.checkpoint import LoadedRun, latest_checkpoint
+from vergence.engine.checkpoint import LoadedRun, latest_checkpoint, read_settings
 from vergence.engine.config import RunConfig
 from vergence.engine.evaluate import evaluate_run
 from vergence.engine.optim import set_learning_rates
 from vergence.engine.processes import Processes, ProcessLost, lost_process_said
+from vergence.engine.resuming import check_unchanged, newest_whole
+from vergence.engine.run_lock import locked
 from vergence.engine.runtime import StopSignal, finish, start_accelerator
 from vergence.engine.sources import build_loaders, open_sources
 from vergence.engine.state import TrainingState, check_folder, open_folder
@@ -28,8 +30,11 @@ from vergence.errors import InputError, Interrupted
 _log = logging.getLogger("vergence")
 
 
-def train(config: RunConfig, run: Path | str, resume: bool = False) -> Path:
+def train(config: RunConfig, run: Path | str, resume: bool = False, checkpoint: Path | None = None) -> Path:
     """Train to the last step in the run folder ``run``, from the beginning or from its newest checkpoint.
+
+    Args:
+        checkpoint: to resume from this one; what came after it is dropped.
 
     Raises:
         InputError: the folder exists (or, to resume, does not), the input cannot be used, the output cannot be
@@ -40,10 +45,18 @@ def train(config: RunConfig, run: Path | str, resume: bool = False) -> Path:
     check_trackers(config.train.trackers)
     accelerator = start_accelerator(config.train)
     try:
-        with lost_process_said(Processes.of(accelerator), run):
-            if accelerator.is_main_process:
+        main = accelerator.is_main_process
+        with lost_process_said(Processes.of(accelerator), run), contextlib.ExitStack() as held:
+            if main:
                 check_folder(run, resume)
-            with contextlib.closing(Loop(config, run, accelerator, latest_checkpoint(run) if resume else None)) as loop:
+            if main and resume:
+                held.enter_context(locked(run))
+            if resume and checkpoint is None:
+                checkpoint = newest_whole(run)
+            with contextlib.closing(Loop(config, run, accelerator, checkpoint)) as loop:
+                if main and not resume:  # nothing is written before all is known to be right
+                    held.enter_context(locked(run))
+                    check_folder(run, resume)
                 loop.run()
         return run
     finally:
@@ -62,10 +75,13 @@ class Loop:
         self.pace = Pace()
         self.remarks: set[str] = set()
         self.sources = open_sources(config, accelerator.device.type, Processes.of(accelerator))
+        if checkpoint is not None:
+            check_unchanged(checkpoint, config, self.sources.digest)
+            config.train.allow_changes = False  # was said for this once
         self.loaders = build_loaders(config, self.sources.roles, checkpoint, accelerator)
         self.batches = self._batches()
         self.batches = itertools.chain([next(self.batches)], self.batches)  # a broken first frame shows now
-        self.state = TrainingState(config, accelerator, checkpoint)
+        self.state = TrainingState(config, accelerator, checkpoint, self.sources.digest)
 
     def run(self) -> None:
         """All steps that are left."""
@@ -111,12 +127,29 @@ class Loop:
             self.pace.waited(time.perf_counter() - start)
             yield {role: prepare_batch(batch, self.accelerator.device) for role, batch in loaded.items()}
 
+    def _next_batches(self) -> dict[str, Batch]:
+        """InputError where frames cannot be loaded any more; the steps that are done are stored first."""
+        try:
+            return next(self.batches)
+        except InputError as error:
+            state, alone = self.state, self.accelerator.num_processes == 1
+            latest = latest_checkpoint(self.folder)
+            if alone and state.step > (0 if latest is None else read_settings(latest)[1]):
+                state.save(self.folder)
+                latest = latest_checkpoint(self.folder)
+            if latest is None:
+                raise
+            raise InputError(
+                f"{str(error).rstrip('.')}; the last checkpoint is {latest.name}, vergence train --resume "
+                f"{self.folder} goes on from it."
+            ) from error
+
     def _step(self) -> None:
         """One step of the optimiser; nothing in it waits for the device."""
         state, accelerator = self.state, self.accelerator
         set_learning_rates(state.optimizer, self.config.optim, self.config.train.steps, state.step)
         for _ in range(self.config.train.accumulate):
-            batches = next(self.batches)
+            batches = self._next_batches()
             with accelerator.accumulate(state.model):
                 losses: dict[str, Tensor] = state.model(batches, state.step)
                 loss = torch.stack([value for key, value in losses.items() if not key.startswith("_")]).sum()
