@@ -333,3 +333,11 @@ def test_raw_streams_of_a_codec(tmp_path, codec, suffix):
     assert [row.position for row in manifest] == list(range(8))
     assert manifest[0].fps == pytest.approx(20)
     assert first_levels(decode_video(path)) == list(range(8))
+
+
+def test_a_video_without_a_frame_is_refused_whatever_is_allowed(tmp_path):
+    path = write_timed(tmp_path / "a.mkv", range(0, 120, 40), "libx264")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])  # behind the header, in front of the end of the first frame
+    with pytest.raises(InputError, match="has no frame that can be read"):
+        list(read_video(path, VideoOptions(allow_truncated=True)))

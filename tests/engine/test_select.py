@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -347,8 +348,35 @@ def test_other_frames_or_runs_need_another_folder(depth_run: Path, world: Path, 
     with pytest.raises(InputError, match="holds features of another run; give another --out"):
         select(other, world, 2, tmp_path / "out", "ds")
     (tmp_path / "out" / "features.npy").write_bytes(b"cut")
-    with pytest.raises(InputError, match=r"features.npy or digests.npy is damaged .*; remove that folder"):
+    with pytest.raises(InputError, match=r"features.npy, digests.npy or checks.npy is damaged .*; remove that folder"):
         select(depth_run, world, 2, tmp_path / "out", "ds")
+
+
+def test_changed_pictures_and_damaged_features_are_noticed(
+    depth_run: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    out, image = tmp_path / "out", tmp_path / "world" / "image"
+    select(depth_run, world, 2, out, "ds")
+    features = np.load(out / "features.npy", mmap_mode="r+")
+    good = features[7].copy()
+    features[7, :3] += 1
+    features.flush()
+    times = (image / "04.png").stat()
+    (image / "04.png").write_bytes((image / "11.png").read_bytes())
+    os.utime(image / "04.png", ns=(times.st_atime_ns, times.st_mtime_ns))  # as copying tools do
+    load, seen = select_features._load, []
+    monkeypatch.setattr(
+        select_features, "_load", lambda run, manifest, row: seen.append(row) or load(run, manifest, row)
+    )
+    select(depth_run, world, 2, out, "ds")
+    assert set(seen) - {0} == {4, 7}  # the first says how wide features are
+    assert "features of 2 frames are made again" in caplog.text
+    found = np.load(out / "features.npy")
+    np.testing.assert_allclose(found[7], good, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found[4], found[11], rtol=1e-4, atol=1e-4)
+    seen.clear()
+    select(depth_run, world, 2, out, "ds")
+    assert set(seen) <= {0}
 
 
 def test_broken_files(depth_run: Path, world: Path, tmp_path: Path) -> None:

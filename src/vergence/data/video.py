@@ -259,6 +259,8 @@ def _stream_frames(
             f"{path} is damaged or cut off: only {read} of about {known} frames can be read{damage}; "
             f"copy it again, or say allow_truncated to use what is there: {_SETTING}."
         )
+    if not read:
+        raise InputError(f"{path} has no frame that can be read{damage}; copy it again.")
 
 
 def _upright(frame: Any, stream: Any, width: int) -> Image.Image:

@@ -3,8 +3,10 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.atomic import write_text
+from vergence.data.digests import file_state, text_digest
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
+from vergence.data.pictures import decoding
 from vergence.data.structured import read_json
 from vergence.engine.checkpoint import LoadedRun, find_checkpoint
 from vergence.engine.inputs import on_device, prefetched, to_network
 from vergence.errors import InputError
 from vergence.selection.features import LEVEL, POOLED, FeatureSpace, frame_features, pooled_features
 
+_log = logging.getLogger("vergence")
 Progress = Callable[[int, int], None]
 _BATCH = 8
 _FLUSH = 64
@@ -71,6 +76,8 @@ def compute_features(
         half: store 16-bit floats; default only where 32 bits would need more than 8 GiB.
         progress: called with (done, total) of the shard.
 
+    Features of pictures that have changed, and damaged ones, count as missing.
+
     Raises:
         InputError: a file is missing, broken or not of the size that the manifest says; features are not finite;
             ``out`` holds features of other frames or of another run; there is too little space.
@@ -78,13 +85,17 @@ def compute_features(
     rows = (shard or Shard()).rows(len(manifest))
     width = _pooled(run, [_load(run, manifest, rows[0] if rows else 0)[0]]).shape[1]
     half = 4 * width * len(manifest) > _HALF_ABOVE if half is None else half
-    features = _opened(out, _identity(run, manifest, width, half))
+    features, checks = _opened(out, _identity(run, manifest, width, half))
+    _drop_stale(features, checks, manifest, rows)
     missing = [row for row in rows if features.digests[row] == 0]
     since: list[tuple[int, int]] = []
 
     def keep() -> None:  # a digest says that the features before it are on disk
-        if isinstance(features.array, np.memmap):
-            features.array.flush()
+        for row, _ in since:
+            checks[row] = _check(features, manifest, row)
+        for stored in (features.array, checks):
+            if isinstance(stored, np.memmap):
+                stored.flush()
         for row, digest in since:
             features.digests[row] = digest
         since.clear()
@@ -99,6 +110,27 @@ def compute_features(
             if progress is not None:
                 progress(len(rows) - len(missing) + done, len(rows))
     return features
+
+
+def _check(features: Features, manifest: Manifest, row: int) -> tuple[int, int]:
+    """Numbers that change with the picture of a row, or how its lens bends it, and with its stored features."""
+    seen = text_digest(f"{file_state(manifest.path(row))}|{manifest[row].lens}|{decoding()}")
+    return int(seen[:16], 16), zlib.crc32(np.ascontiguousarray(features.array[row]).data)
+
+
+def _drop_stale(features: Features, checks: NDArray[np.uint64], manifest: Manifest, rows: Iterable[int]) -> None:
+    """Make features of rows count as missing whose picture has changed, or which are damaged; say how many."""
+    stale = [
+        row for row in rows if features.digests[row] and tuple(map(int, checks[row])) != _check(features, manifest, row)
+    ]
+    for row in stale:
+        features.digests[row] = 0
+    if stale:
+        name = manifest.path(stale[0])
+        what = (
+            "features of %d frames are made again, since their pictures have changed or they are damaged; the first: %s"
+        )
+        _log.warning(what, len(stale), name)
 
 
 def open_features(out: Path) -> Features:
@@ -173,8 +205,8 @@ def _identity(run: LoadedRun, manifest: Manifest, width: int, half: bool) -> dic
     }
 
 
-def _opened(out: Path, identity: dict[str, Any]) -> Features:
-    """The files, made where they are not there; several processes may do so at once."""
+def _opened(out: Path, identity: dict[str, Any]) -> tuple[Features, NDArray[np.uint64]]:
+    """The files, and the checks (N, 2) of their rows, made where they are not there; several processes may do so."""
     stored = _stored_identity(out)
     if stored is not None:
         for part, what in (("frames", "other frames"), ("run", "another run"), ("form", "another precision")):
@@ -191,16 +223,20 @@ def _opened(out: Path, identity: dict[str, Any]) -> Features:
             )
     _make(out / "features.npy", identity["form"], (rows, columns))
     _make(out / "digests.npy", "uint64", (rows,))
+    _make(out / "checks.npy", "uint64", (rows, 2))
     if stored is None:
         write_text(out / "features.json", json.dumps(identity, indent=2) + "\n")
     try:
         features = Features(*(np.load(out / name, mmap_mode="r+") for name in ("features.npy", "digests.npy")))
-        if features.array.shape == (rows, columns) and features.digests.shape == (rows,):
-            return features
+        checks = np.load(out / "checks.npy", mmap_mode="r+")
+        if (features.array.shape, features.digests.shape, checks.shape) == ((rows, columns), (rows,), (rows, 2)):
+            return features, checks
         reason = f"shapes {features.array.shape} and {features.digests.shape}"
     except (OSError, ValueError) as error:
         reason = str(error)
-    raise InputError(f"{out}/features.npy or digests.npy is damaged ({reason}); remove that folder and select again.")
+    raise InputError(
+        f"{out}/features.npy, digests.npy or checks.npy is damaged ({reason}); remove that folder and select again."
+    )
 
 
 def _stored_identity(out: Path) -> dict[str, Any] | None:
@@ -215,7 +251,7 @@ def _stored_identity(out: Path) -> dict[str, Any] | None:
 
 def _is_own(name: str) -> bool:
     """Whether a file is what another process, or a killed one, has begun."""
-    return name.startswith(".") or name in ("features.npy", "digests.npy", "candidates.parquet")
+    return name.startswith(".") or name in ("features.npy", "digests.npy", "checks.npy", "candidates.parquet")
 
 
 def _make(path: Path, form: str, shape: tuple[int, ...]) -> None:
