@@ -38,6 +38,11 @@ def run_demo(
     progress: Progress | None = None,
 ) -> Path:
     """See :func:`vergence.api.demo`; returns the page."""
+    if labels < 0:
+        raise InputError(f"labels is {labels}; give how many frames are labelled, 0 for depth alone.")
+    for name, value in (("label_steps", label_steps), ("limit", limit)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} is {value}; give 1 or more, or leave it out.")
     check_same(out / "run", recipe, overrides)
     with said_once():
         return _run_stages(out, recipe, overrides, labels, label_steps, limit, progress)

@@ -15,9 +15,10 @@ from vergence.data.manifest import Manifest
 from vergence.engine.baselines import MostFrequentClass
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.config import load_config
+from vergence.engine.config_sections import parse_size
 from vergence.engine.evaluate import evaluate, evaluate_run
 from vergence.engine.evaluate_segmentation import best_class
-from vergence.engine.predict_maps import Window, parse_size, predict_maps
+from vergence.engine.predict_maps import Window, predict_maps
 from vergence.engine.scores_table import tables
 from vergence.errors import InputError
 from vergence.methods import Method

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from vergence.engine.config import OptimConfig
+from vergence.engine.config_sections import OptimConfig
 from vergence.engine.optim import (
     WeightAverage,
     build_optimizer,

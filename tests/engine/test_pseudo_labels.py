@@ -23,7 +23,8 @@ from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.engine import made_labels
 from vergence.engine.checkpoint import LoadedRun
-from vergence.engine.config import EvaluateConfig, FramesConfig, RunConfig, load_config
+from vergence.engine.config import RunConfig, load_config
+from vergence.engine.config_sections import EvaluateConfig, FramesConfig
 from vergence.engine.label_ports import port_space
 from vergence.engine.pseudo_labels import with_pseudo_labels
 from vergence.engine.sources import build_loaders, open_sources

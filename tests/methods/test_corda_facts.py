@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from vergence.engine.config import OptimConfig
+from vergence.engine.config_sections import OptimConfig
 from vergence.engine.optim import build_optimizer, lr_factor
 from vergence.losses.depth import berhu_valid
 from vergence.losses.difficulty import adaptation_difficulty, pixel_weights

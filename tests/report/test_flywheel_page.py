@@ -16,7 +16,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
 from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
-from vergence.engine.config import EvaluateConfig
+from vergence.engine.config_sections import EvaluateConfig
 from vergence.engine.flywheel_config import BudgetConfig, FlywheelConfig, FlywheelRecipe, PartConfig
 from vergence.errors import InputError
 from vergence.report import flywheel_page, flywheel_pictures

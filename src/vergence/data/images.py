@@ -1,10 +1,6 @@
 """Read what lies on disk: images and measured depth, with plain words for whatever is wrong with a file."""
 
 import math
-import threading
-import tokenize
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +16,11 @@ from vergence.data.frame_row import DEPTH_UNITS, FrameRow
 from vergence.data.lenses import straight_depth, straight_image
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import open_picture
-from vergence.data.structured import read_matrix
+from vergence.data.structured import read_array, read_arrays, read_matrix
 from vergence.errors import InputError
 
 MATLAB_VARIABLE = "depth_map"
 """Name of depth in the MATLAB files of Cityscapes' refined stereo depth."""
-
-_HEADERS = threading.Lock()
-"""NumPy parses headers with ``ast``, which several threads at once break in Python 3.11 (SystemError)."""
 
 
 def open_image(path: Path | str, draft_width: int = 0) -> Image.Image:
@@ -140,26 +133,8 @@ def _read_integers(path: Path, any_depth: bool = False) -> NDArray[np.float64]:
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with _HEADERS, path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"depth": loaded}
-            return {name: loaded[name] for name in loaded.files}
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        EOFError,
-        MemoryError,
-        zipfile.BadZipFile,
-        zlib.error,
-        SyntaxError,
-        tokenize.TokenError,
-    ) as error:
-        raise InputError(f"{path} cannot be read as NumPy arrays ({error}); make it again.") from error
+    remedy = "correct the manifest or make it again"
+    return {"depth": read_array(path, remedy)} if path.suffix == ".npy" else read_arrays(path, remedy)
 
 
 def _sparse(path: Path) -> NDArray[np.floating]:

@@ -68,7 +68,9 @@ def _build(values: Any, default_name: str) -> LabelSpace:
         one = numbered.get(number, {"name": f"id {number}", "color": (0, 0, 0)})
         classes.append(str(one.get("readable", one.get("name", ""))).strip())
         colours.append(_colour(one.get("color", one.get("colour")), number))
-    name = str(values.get("name", default_name)).replace(":", " ").strip() or "labels"
+    if not isinstance(values.get("name", ""), str):
+        raise ValueError(f"its name is {values['name']!r}, expected text")
+    name = values.get("name", default_name).replace(":", " ").strip() or "labels"
     return LabelSpace(name, tuple(classes), tuple(colours), tuple(sorted(void - {255})))
 
 

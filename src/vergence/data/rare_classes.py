@@ -1,5 +1,6 @@
 """Rare-class sampling (DAFormer, Hoyer et al., CVPR 2022): frames that show a seldom class are drawn more often."""
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -15,6 +16,8 @@ from vergence.data.dataset import FrameDataset
 from vergence.data.labels import label_space
 from vergence.data.lenses import lens_mark
 from vergence.data.loading import EndlessSampler
+from vergence.data.structured import map_array
+from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
 _ENOUGH = 0.0015
@@ -81,9 +84,8 @@ def class_counts(dataset: FrameDataset) -> NDArray[np.int64]:
     stored = default_cache_folder().parent / "class_counts" / f"{name}.npy"
     classes = len(label_space(options.label_space))
     if stored.is_file():
-        counts: NDArray[np.int64] = np.load(stored)
-        if counts.shape == (len(dataset.rows), classes):
-            return counts
+        with contextlib.suppress(InputError):  # a damaged file of the cache is made again
+            return np.array(map_array(stored, "r", (len(dataset.rows), classes), "int64"))
     _log.info("counting the classes of %d labels", len(files))
 
     def count(row: int) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.split_rows import in_split
 from vergence.data.subsets import labelled_subset
 from vergence.engine.checkpoint import LoadedRun, build_method
-from vergence.engine.config import FramesConfig
+from vergence.engine.config_sections import FramesConfig
 from vergence.engine.inputs import evenly_spaced, ground_truth, ground_truth_label, has_truth, prefetched
 from vergence.errors import InputError
 from vergence.methods import Method

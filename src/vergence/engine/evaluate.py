@@ -15,6 +15,8 @@ from vergence.data.manifest import Manifest
 from vergence.data.split_rows import has_split, has_splits, in_split
 from vergence.engine.baselines import untrained_method
 from vergence.engine.checkpoint import LoadedRun, load_run
+from vergence.engine.class_protocols import class_protocol
+from vergence.engine.config_sections import check_resolution
 from vergence.engine.evaluate_depth import DepthEvaluation
 from vergence.engine.evaluate_regions import class_rows
 from vergence.engine.evaluate_segmentation import SegmentationEvaluation
@@ -123,6 +125,8 @@ def evaluate(
     """
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
     settings = loaded.config.evaluate
+    check_resolution(resolution or settings.resolution)
+    class_protocol(classes or settings.classes)
     result, tables = _evaluate(
         loaded,
         open_data(loaded, data, split),

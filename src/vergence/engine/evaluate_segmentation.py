@@ -17,8 +17,8 @@ from vergence.data.structured import read_json_lines
 from vergence.engine.baselines import MostFrequentClass, class_prior_of_run
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.class_protocols import CLASS_PROTOCOLS, ClassProtocol, class_protocol
+from vergence.engine.config_sections import check_resolution
 from vergence.engine.inputs import ground_truth_label, network_size, resize_label
-from vergence.engine.predict_maps import parse_size
 from vergence.errors import InputError
 from vergence.methods import Method
 from vergence.metrics.segmentation import ConfusionMatrix, only_truth_of, scores
@@ -124,7 +124,7 @@ class SegmentationEvaluation:
         classes: str = "all",
     ) -> None:
         self.run, self.manifest, self.rows, self.resolution = run, manifest, rows, resolution
-        self.size = None if resolution in ("working", "native") else _check_size(resolution)
+        self.size = check_resolution(resolution)
         space = run.method.label_space
         if space is None:
             raise InputError(f"{run.path} does not say which classes it predicts; train it again.")
@@ -232,12 +232,3 @@ def labelled_subset_of(run: Path) -> dict[str, str] | None:
                 said = str(record.get("describe") or record.get("is") or "labels")
                 found = {"digest": digest, "describe": said if digest in said else f"{said} ({digest})"}
     return found
-
-
-def _check_size(resolution: str) -> tuple[int, int]:
-    try:
-        return parse_size(resolution, "resolution")
-    except InputError:
-        raise InputError(
-            f"resolution {resolution!r} is unknown; give working, native or WIDTHxHEIGHT, such as 1024x512."
-        ) from None

@@ -5,7 +5,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
-from zipfile import BadZipFile
 
 import numpy as np
 import torch.nn.functional as F
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from vergence.data.atomic import write_text, writing
 from vergence.data.labels import LabelSpace
+from vergence.data.structured import read_arrays
 from vergence.engine.predict_sources import Frame, ManifestSource, Source
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
@@ -122,11 +122,7 @@ def _frames(source: Source, names: list[str]) -> list[dict[str, Any]]:
 
 def read_tracker_frame(path: Path | str) -> dict[str, NDArray[Any]]:
     """The arrays of one exported frame by name; InputError where the file is missing or none of these."""
-    try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            found = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, TypeError, EOFError, MemoryError, BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as an exported frame ({error}); export it again.") from error
+    found = read_arrays(Path(path), "export it again")
     if "intrinsics" not in found:
         raise InputError(f"{path} has no intrinsics, so it is no exported frame; give a file of {FOLDER}/.")
     return found

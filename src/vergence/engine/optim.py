@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vergence.data.table import nearest
-from vergence.engine.config import OptimConfig
+from vergence.engine.config_sections import OptimConfig
 from vergence.errors import InputError
 
 
@@ -135,6 +135,9 @@ def restore_optimizer(
         InputError: the state is of another optimiser or network.
     """
     parameters = dict(method.named_parameters())
+    kept = {"step", "exp_avg", "exp_avg_sq"} if "betas" in optimizer.defaults else set()
+    if kept and not tensors:
+        raise InputError("the stored optimiser state is empty; resume from another checkpoint.")
     for full, value in [*tensors.items(), *values.items()]:
         name, _, key = full.rpartition("/")
         parameter = parameters.get(name)
@@ -147,4 +150,14 @@ def restore_optimizer(
             raise InputError(f"the stored optimiser state of {name!r} does not fit this network; start a new run.")
         if isinstance(value, Tensor) and value.ndim:
             value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        if isinstance(value, Tensor) and not value.is_floating_point():
+            raise InputError(
+                f"the stored optimiser state of {name!r} is of {value.dtype}; resume from another checkpoint."
+            )
         optimizer.state[parameter][key] = value
+    for name, parameter in parameters.items():
+        lacking = kept - set(optimizer.state.get(parameter, ()))
+        if parameter in optimizer.state and lacking:
+            raise InputError(
+                f"the stored optimiser state of {name!r} lacks {min(lacking)}; resume from another checkpoint."
+            )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vergence.engine.config import EvaluateConfig
+from vergence.engine.config_sections import EvaluateConfig, check_overlap, parse_size
 from vergence.errors import InputError
 from vergence.methods import Method
 from vergence.metrics.depth import flip_postprocess
@@ -24,8 +24,7 @@ class Window:
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
             raise InputError(f"window {self.width}x{self.height} is impossible; give a positive width and height.")
-        if not 0 <= self.overlap < 1:
-            raise InputError(f"overlap {self.overlap} is impossible; give a share from 0 to below 1, such as 0.5.")
+        check_overlap(self.overlap)
 
     def __str__(self) -> str:
         return f"windows of {self.width}x{self.height} overlapping by {self.overlap:.0%}"
@@ -38,26 +37,15 @@ class Window:
         return [(top, left) for top in rows for left in columns]
 
 
-def parse_size(text: str, what: str) -> tuple[int, int]:
-    """Height and width of ``WIDTHxHEIGHT`` (or of one number, a square); InputError where it says neither."""
-    parts = text.lower().split("x")
-    try:
-        numbers = [int(part) for part in parts]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 2) or min(numbers) < 1:
-        raise InputError(f"{what} {text!r} is no size; give WIDTHxHEIGHT, such as 1024x512.")
-    return numbers[-1], numbers[0]
-
-
 def window_of(settings: EvaluateConfig, size: str | None = None, overlap: float | None = None) -> Window | None:
     """The window ``WIDTHxHEIGHT`` that was asked for ("none": no window), else that of a run's settings.
 
     InputError where it is impossible.
     """
     overlap = settings.overlap if overlap is None else overlap
+    check_overlap(overlap)
     if size is not None:
-        return None if size == "none" else Window(*parse_size(str(size), "window"), overlap)
+        return None if size == "none" else Window(*parse_size(str(size), "window", "none or "), overlap)
     return None if settings.window is None else Window(*parse_size(settings.window, "evaluate.window"), overlap)
 
 

@@ -18,7 +18,7 @@ from vergence.data.layouts.intrinsics import UNKNOWN, read_intrinsics
 from vergence.data.layouts.maps import bare, sort_pictures
 from vergence.data.lenses import straight_image
 from vergence.data.manifest import Manifest
-from vergence.data.split_rows import in_split
+from vergence.data.split_rows import ALL, has_splits, in_split
 from vergence.data.video import VideoOptions, read_video
 from vergence.data.video_times import video_times
 from vergence.engine.inputs import evenly_spaced, prefetched
@@ -147,8 +147,12 @@ def open_source(
     else:
         path = Path(source)
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+            if split not in (None, ALL):
+                raise InputError(f"{path} is a video, which has no splits; leave --split out.")
             return VideoSource(path, limit, allow_truncated)
         manifest = resolve_input(_only_picture(path) or path, False, allow_truncated)
+    if split not in (None, ALL) and len(manifest) and not has_splits(manifest):
+        raise InputError(f"{manifest.name} has no splits, so none is {split!r}; leave --split out.")
     manifest = in_split(manifest, split)
     if len(manifest) == 0:
         raise InputError(f"{manifest.name} has no frames to predict; give another input.")

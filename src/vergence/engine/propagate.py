@@ -18,7 +18,7 @@ from vergence.data.digests import file_state
 from vergence.data.frame_row import FrameRow
 from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
-from vergence.data.structured import read_json
+from vergence.data.structured import read_arrays, read_json
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.inputs import ground_truth_label
 from vergence.engine.label_ports import space_of_rows
@@ -199,7 +199,7 @@ def _threshold(files: list[Path], keep: float) -> float:
     """The score that the wanted share of all pixels of carried frames reaches; 0 where fewer were reached."""
     counts, total = np.zeros(_BINS, np.int64), 0
     for file in files:
-        score = np.load(file)["score"]
+        score = _kept(file)["score"]
         total += score.size
         counts += np.bincount((score.ravel() * (_BINS - 1)).astype(np.int64), minlength=_BINS)
     above = counts[::-1].cumsum()
@@ -207,12 +207,23 @@ def _threshold(files: list[Path], keep: float) -> float:
     return max(0.0, (_BINS - 1 - int(reached[0])) / (_BINS - 1)) if len(reached) else 0.0
 
 
+def _kept(file: Path) -> dict[str, NDArray[Any]]:
+    """Label ids and scores in [0, 1] (H, W) that were kept of a row; InputError where the file is damaged."""
+    remedy = "remove it and propagate again"
+    found = read_arrays(file, remedy, ("label", "score"))
+    label, score = found["label"], found["score"]
+    sound = label.dtype == np.uint8 and label.ndim == 2 and label.shape == score.shape and score.dtype.kind == "f"
+    if not sound or not ((score >= 0) & (score <= 1)).all():
+        raise InputError(f"{file} holds no label ids and scores from 0 to 1 of one size; {remedy}.")
+    return found
+
+
 def _write(
     manifest: Manifest, row: int, file: Path, threshold: float, folder: Path, name: str, space: LabelSpace
 ) -> float:
     """Write label and confidence of a row; the share of its pixels that has a label."""
-    with np.load(file) as stored:
-        label, score = stored["label"].copy(), stored["score"]
+    stored = _kept(file)
+    label, score = stored["label"], stored["score"]
     label[score < threshold] = IGNORED
     sure = np.where(label == IGNORED, 0.0, probability(torch.from_numpy(score)).numpy())
     size = (manifest[row].height, manifest[row].width) if manifest[row].width else label.shape

@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, gather_object
 
-from vergence.engine.config import TrainConfig
+from vergence.engine.config_sections import TrainConfig
 from vergence.engine.processes import is_collective
 from vergence.errors import InputError
 

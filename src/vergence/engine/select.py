@@ -143,6 +143,8 @@ def _goals(count: int, steps: str | Sequence[int] | None) -> list[int]:
         goals = []
     if not goals or goals != sorted(set(goals)) or goals[0] < 1:
         raise InputError(f"steps are {steps!r}; give rising numbers of frames, such as 25,50,100.")
+    if goals[0] > count:
+        raise InputError(f"steps are {steps!r}, all above the count of {count}; give some of at most that.")
     return [goal for goal in goals if goal < count] + [count]
 
 

@@ -22,7 +22,7 @@ from vergence.data.digests import file_state, text_digest
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import decoding
-from vergence.data.structured import read_json
+from vergence.data.structured import map_array, read_json
 from vergence.engine.checkpoint import LoadedRun, find_checkpoint
 from vergence.engine.inputs import on_device, prefetched, to_network
 from vergence.errors import InputError
@@ -135,10 +135,8 @@ def _drop_stale(features: Features, checks: NDArray[np.uint64], manifest: Manife
 
 def open_features(out: Path) -> Features:
     """The features that are there; InputError where they are not or are damaged."""
-    try:
-        return Features(*(np.load(out / name, mmap_mode="r") for name in ("features.npy", "digests.npy")))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{out} holds no features ({error}); run vergence select with this --out first.") from error
+    remedy = "run vergence select with this --out first"
+    return Features(*(map_array(out / name, remedy=remedy) for name in ("features.npy", "digests.npy")))
 
 
 def _computed(run: LoadedRun, manifest: Manifest, rows: Iterable[int]) -> Iterator[tuple[int, int, Tensor]]:
@@ -226,17 +224,13 @@ def _opened(out: Path, identity: dict[str, Any]) -> tuple[Features, NDArray[np.u
     _make(out / "checks.npy", "uint64", (rows, 2))
     if stored is None:
         write_text(out / "features.json", json.dumps(identity, indent=2) + "\n")
-    try:
-        features = Features(*(np.load(out / name, mmap_mode="r+") for name in ("features.npy", "digests.npy")))
-        checks = np.load(out / "checks.npy", mmap_mode="r+")
-        if (features.array.shape, features.digests.shape, checks.shape) == ((rows, columns), (rows,), (rows, 2)):
-            return features, checks
-        reason = f"shapes {features.array.shape} and {features.digests.shape}"
-    except (OSError, ValueError) as error:
-        reason = str(error)
-    raise InputError(
-        f"{out}/features.npy, digests.npy or checks.npy is damaged ({reason}); remove that folder and select again."
+    remedy = "remove that folder and select again"
+    features = Features(
+        map_array(out / "features.npy", "r+", (rows, columns), identity["form"], remedy),
+        map_array(out / "digests.npy", "r+", (rows,), "uint64", remedy),
     )
+    checks = map_array(out / "checks.npy", "r+", (rows, 2), "uint64", remedy)
+    return features, checks
 
 
 def _stored_identity(out: Path) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from vergence.data.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
+from vergence.data.structured import map_array
 from vergence.engine.checkpoint import LoadedRun
 from vergence.engine.inputs import on_device, prefetched, to_network
 from vergence.errors import InputError
@@ -57,7 +58,7 @@ def kept_scores(
         scores = np.lib.format.open_memmap(path, mode="w+", dtype=np.float64, shape=(total,))
         scores[:] = np.nan
     else:
-        scores = np.load(path, mmap_mode="r+")
+        scores = map_array(path, "r+", (total,), "float64", "remove it, it is made again")
     missing = [row for row in rows if np.isnan(scores[row])]
     for done, (row, score) in enumerate(scorer(missing), start=1):
         scores[row] = score

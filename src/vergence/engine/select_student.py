@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vergence.data.frame_options import FrameOptions
 from vergence.data.manifest import Manifest
+from vergence.data.structured import map_array
 from vergence.engine.checkpoint import load_run, read_settings
 from vergence.engine.config import RunConfig, config_from_dict, load_config, read_recipe
 from vergence.engine.resuming import newest_whole
@@ -66,8 +67,10 @@ class Students:
         open_stage(folder, {"frames": _digest(frames), "student": _digest(_settings(config))})
         scores = folder / f"{self.measure}.npy"
         asked = sorted(rows)
-        if scores.exists() and not np.isnan(np.load(scores)[asked]).any():
-            return np.load(scores)
+        if scores.exists():
+            known = np.array(map_array(scores, "r", (len(self.manifest),), "float64", "remove it, it is made again"))
+            if not np.isnan(known[asked]).any():
+                return known
         self._train(config, folder, chosen)
         student = load_run(folder / "student", self.device)
         score = entropies if self.classes else difficulties

@@ -171,9 +171,11 @@ def _source_domain(config: RunConfig) -> Manifest:
 
 
 def _evaluation(config: RunConfig, source: Manifest) -> Manifest | None:
+    frames, val = config.frames, source
+    if frames.val is not None and not Path(frames.val).exists():
+        raise InputError(f"frames.val is {frames.val}, which does not exist; name a manifest, a folder or a video.")
     if config.train.evaluate_every == 0:
         return None
-    frames, val = config.frames, source
     if frames.val is not None:
         val = resolve_input(Path(frames.val), allow_truncated=frames.allow_truncated)
     wanted = config.evaluate.split or frames.val_split

@@ -62,6 +62,8 @@ class DepthDecoder(nn.Module):
             raise InputError(f"decoder_widths={tuple(widths)} must be {LEVELS} positive numbers, fine to coarse.")
         if any(scale not in range(LEVELS - 1) for scale in scales):
             raise InputError(f"scales={tuple(scales)} must be among 0, 1, 2, 3.")
+        if len(set(scales)) < len(scales):
+            raise InputError(f"scales={tuple(scales)} name one twice; give each once.")
         self.scales, self.widths, self.strides = tuple(scales), tuple(widths), tuple(strides)
         self.finest = min(scales, default=0) if finest is None else finest
         levels = range(LEVELS - 1, self.finest - 1, -1)

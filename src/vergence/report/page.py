@@ -39,9 +39,13 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
         images: how many frames to show; 0 for none.
 
     Raises:
-        InputError: the folder is no run, or the page cannot be written.
+        InputError: the folder is no run, ``data`` is not there, or the page cannot be written.
     """
     folder = Path(getattr(run, "path", run))
+    if images < 0:
+        raise InputError(f"images is {images}; give how many frames to show, 0 for none.")
+    if isinstance(data, str | Path) and not Path(data).exists():
+        raise InputError(f"{data} does not exist; give a manifest, a folder or a video, or leave --data out.")
     if not folder.is_dir() or not any((folder / name).exists() for name in ("recipe.yaml", "metrics.jsonl")):
         raise InputError(f"{folder} is no run folder (it has neither recipe.yaml nor metrics.jsonl); give one made by "
                          "`vergence train`.")  # fmt: skip

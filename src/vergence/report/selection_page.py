@@ -12,10 +12,9 @@ import vergence
 from vergence.data.atomic import write_text
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
-from vergence.data.structured import Entry, read_json
+from vergence.data.structured import Entry, map_array, read_json
 from vergence.engine.inputs import evenly_spaced
 from vergence.engine.select_features import open_features
-from vergence.errors import InputError
 from vergence.report.pictures import Picture, photograph
 from vergence.report.selection_charts import Line, coverage_chart, legend, map_chart
 from vergence.selection.coverage import coverage, flat_map
@@ -89,11 +88,9 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
 
 def _read(folder: Path) -> tuple[dict[str, Any], Manifest, NDArray[np.bool_]]:
     selection = Entry("", read_json(folder / "selection.json", remedy="run vergence select again")).mapping()
-    try:
-        allowed = np.load(folder / "allowed.npy")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder} holds no whole selection ({error}); run vergence select again.") from error
-    return selection, Manifest.read(folder / "candidates.parquet"), allowed
+    manifest = Manifest.read(folder / "candidates.parquet")
+    allowed = map_array(folder / "allowed.npy", "r", (len(manifest),), "bool", "run vergence select again")
+    return selection, manifest, np.array(allowed)
 
 
 def _facts(selection: dict[str, Any], manifest: Manifest) -> list[tuple[str, str]]:

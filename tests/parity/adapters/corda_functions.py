@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from tests.parity.adapters.three_ways_functions import tensors
 from tests.parity.registry import Case, operation
-from vergence.engine.config import OptimConfig
+from vergence.engine.config_sections import OptimConfig
 from vergence.engine.optim import lr_factor
 from vergence.losses.depth import berhu_valid, valid_mean
 from vergence.losses.difficulty import INVALID, adaptation_difficulty, pixel_weights

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.parity.registry import Case, operation
-from vergence.engine.config import OptimConfig
+from vergence.engine.config_sections import OptimConfig
 from vergence.engine.optim import lr_factor
 
 

@@ -12,7 +12,7 @@ from tests.parity.loops import Loop, Parts, check_size, double_precision, formul
 from tests.parity.registry import Case, operation
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.engine.config import OptimConfig
+from vergence.engine.config_sections import OptimConfig
 from vergence.losses.self_supervised import ViewLossOptions
 from vergence.methods import view_synthesis
 from vergence.methods.depth import DepthConfig, DepthMethod

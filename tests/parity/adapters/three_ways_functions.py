@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tests.parity.adapters.method import photometric_losses
 from tests.parity.registry import Case, Params, operation
-from vergence.engine.config import OptimConfig
+from vergence.engine.config_sections import OptimConfig
 from vergence.engine.optim import lr_factor
 from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import berhu, feature_distance

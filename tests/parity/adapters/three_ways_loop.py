@@ -13,7 +13,7 @@ from tests.parity.loops import Loop, Parts, check_size, double_precision, formul
 from tests.parity.registry import Case, Params, operation
 from vergence.data.batch import IGNORED_LABEL, Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.engine.config import OptimConfig
+from vergence.engine.config_sections import OptimConfig
 from vergence.methods import consistency
 from vergence.methods.consistency import ConsistencyConfig
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod

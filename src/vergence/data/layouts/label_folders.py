@@ -101,10 +101,11 @@ def with_labels(rows: Sequence[FrameRow], root: Path, images: Path, space: str =
 
     Labels of unknown meaning are left out, with a warning.
     """
+    text = label_space(space).text() if space else None  # an unknown one is refused also where no labels are
     labels = label_folder(root)
     if labels is None or not label_files(labels):
         return list(rows)
-    text = label_space(space).text() if space else space_of_folder(root, labels)
+    text = text or space_of_folder(root, labels)
     if text is None:
         _log.warning("%s is not used: %s with the names of the classes is missing in %s", labels, FILE_NAMES[0], root)
         return list(rows)

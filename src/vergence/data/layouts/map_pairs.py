@@ -35,6 +35,8 @@ def join_maps(rows: Sequence[FrameRow], root: Path, maps: Sorted, space: str, sc
         scale: value of depth that is one metre, or NaN.
     """
     rows = list(rows)
+    if not math.isnan(scale) and not 0 < scale < math.inf:
+        raise InputError(f"depth_scale is {scale:g}; give the value of the depth maps that is one metre, such as 1000.")
     if maps.labels:
         text = label_space(space).text() if space else _space(root, maps.labels)
         if text is None:

@@ -23,7 +23,7 @@ from vergence.data.layouts.rectification import Rectification, StereoCalibration
 from vergence.data.layouts.splits import assign_splits
 from vergence.data.layouts.super_endoscopy import LEFT, RIGHT
 from vergence.data.manifest import Manifest
-from vergence.data.structured import read_json
+from vergence.data.structured import read_array, read_json
 from vergence.data.video import VideoOptions, read_video
 from vergence.errors import InputError
 
@@ -174,7 +174,7 @@ def _write(folder: Path, place: Path, cameras: StereoCalibration, step: int, dep
 
 def _points(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
     """Points (H, W, 3) of the left camera."""
-    points = np.load(path, allow_pickle=False) if path.suffix == ".npy" else read_float_tiff(path)
+    points = read_array(path, "unpack again") if path.suffix == ".npy" else read_float_tiff(path)
     width, height = size
     if points.shape not in ((height, width, 3), (2 * height, width, 3)):
         raise InputError(

@@ -1,4 +1,4 @@
-"""The one reader of structured files: JSON, YAML, XML, CSV, text lists, calibrations, MATLAB.
+"""The one reader of structured files: JSON, YAML, XML, CSV, text lists, calibrations, MATLAB, NumPy.
 
 Files come from strangers. Each reader limits the size, the depth and what references may expand to, knows the
 encodings (UTF-8, with or without byte order mark, UTF-16 and UTF-32 with one), and raises InputError with the file,
@@ -8,6 +8,7 @@ the place in it and the remedy. Nothing else in the package parses such files (a
 from pathlib import Path
 from typing import Any
 
+from vergence.data.structured.arrays import map_array, read_array, read_arrays
 from vergence.data.structured.calibration import read_calibration, read_keyed_numbers, read_opencv_matrices
 from vergence.data.structured.json_text import parse_json, read_json, read_json_lines
 from vergence.data.structured.matlab import read_matrix
@@ -28,8 +29,11 @@ __all__ = [
     "Entry",
     "check_yaml",
     "decoded",
+    "map_array",
     "parse_json",
     "parse_yaml",
+    "read_array",
+    "read_arrays",
     "read_bytes",
     "read_calibration",
     "read_csv",

@@ -19,6 +19,7 @@ LIMITS = {
     "log": 1024 * MB,
     "table": 1024 * MB,
     "matlab": 512 * MB,
+    "arrays": 4096 * MB,
 }
 """Largest size of a file in bytes, by what it is: parsing costs up to thirty times that in memory."""
 _MARKS = (
