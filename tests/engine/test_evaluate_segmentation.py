@@ -314,9 +314,9 @@ def test_tables_fit_a_console(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"resolution": "full"}, "resolution 'full' is unknown; give working, native or WIDTHxHEIGHT"),
+        ({"resolution": "full"}, "resolution 'full' is no size; give working, native or WIDTHxHEIGHT"),
         ({"window": "big"}, "window 'big' is no size"),
-        ({"window": "64x64", "overlap": 1.0}, "overlap 1.0 is impossible"),
+        ({"window": "64x64", "overlap": 1.0}, "overlap is 1.0; give 0 or more, less than 1"),
     ],
 )
 def test_bad_arguments(tmp_path, arguments, message):

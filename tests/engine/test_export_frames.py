@@ -119,9 +119,9 @@ def test_frames_of_a_video_are_numbered(tmp_path):
 def test_files_that_are_no_frames(tmp_path):
     (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 half")
     np.savez(tmp_path / "other.npz", depth=np.ones(3))
-    with pytest.raises(InputError, match="cannot be read as an exported frame"):
+    with pytest.raises(InputError, match=r"cannot be read as NumPy arrays .*; export it again"):
         read_tracker_frame(tmp_path / "torn.npz")
-    with pytest.raises(InputError, match="cannot be read as an exported frame"):
+    with pytest.raises(InputError, match="does not exist; export it again"):
         read_tracker_frame(tmp_path / "missing.npz")
     with pytest.raises(InputError, match="has no intrinsics"):
         read_tracker_frame(tmp_path / "other.npz")

@@ -348,7 +348,7 @@ def test_other_frames_or_runs_need_another_folder(depth_run: Path, world: Path, 
     with pytest.raises(InputError, match="holds features of another run; give another --out"):
         select(other, world, 2, tmp_path / "out", "ds")
     (tmp_path / "out" / "features.npy").write_bytes(b"cut")
-    with pytest.raises(InputError, match=r"features.npy, digests.npy or checks.npy is damaged .*; remove that folder"):
+    with pytest.raises(InputError, match=r"features.npy cannot be read as NumPy arrays .*; remove that folder"):
         select(depth_run, world, 2, tmp_path / "out", "ds")
 
 

@@ -34,6 +34,13 @@ def test_only_the_main_process_writes(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_written_through_a_link_to_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="is a link to nowhere or a pipe; remove it"):
+        RunLog(tmp_path, (), {})
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_a_full_disk(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
     log = RunLog(tmp_path, (), {})

@@ -65,7 +65,7 @@ def test_no_selection(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"selection.json does not exist; run vergence select again"):
         write_selection_page(tmp_path)
     (folder / "digests.npy").unlink()
-    with pytest.raises(InputError, match=r"holds no features .*; run vergence select with this --out first"):
+    with pytest.raises(InputError, match=r"digests.npy does not exist; run vergence select with this --out first"):
         write_selection_page(folder)
 
 

@@ -4,7 +4,6 @@ import contextlib
 import importlib.util
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -41,8 +40,8 @@ class RunLog:
         self._trackers: list[Any] = []
         if not active:
             return
-        if os.path.lexists(self.path) and not self.path.is_file():  # a link to nowhere, a pipe, a folder
-            raise InputError(f"{self.path} is no regular file; remove it, or give another --out.")
+        if (self.path.is_symlink() and not self.path.exists()) or self.path.is_fifo():
+            raise InputError(f"{self.path} is a link to nowhere or a pipe; remove it, or give another --out.")
         try:
             self._file = self.path.open("a", encoding="utf-8")
         except OSError as error:
