@@ -16,7 +16,7 @@ from vergence.data.labels import label_space
 from vergence.data.manifest import FrameRow, Manifest
 from vergence.engine import prelabel
 from vergence.engine.checkpoint import LoadedRun
-from vergence.engine.config import EvaluateConfig
+from vergence.engine.config_sections import EvaluateConfig
 from vergence.errors import InputError
 from vergence.inference import predictor
 
