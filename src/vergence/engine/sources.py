@@ -24,6 +24,7 @@ from vergence.engine.config import RunConfig
 from vergence.engine.estimates import with_estimates
 from vergence.engine.inputs import evenly_spaced
 from vergence.engine.model_card import tasks_of
+from vergence.engine.motion_advice import advise_offsets
 from vergence.engine.processes import ALONE, Processes
 from vergence.engine.pseudo_labels import with_pseudo_labels
 from vergence.engine.runtime import count_workers
@@ -208,9 +209,12 @@ def build_loaders(
     start = 0 if checkpoint is None else read_settings(checkpoint)[1] * config.train.accumulate
     workers = count_workers(frames.workers, accelerator.device.type == "cuda", world)
     share, rank = frames.batch_size // world, accelerator.process_index
+    read = {role: role_options(config, role, manifest) for role, manifest in roles.items()}
+    if checkpoint is None and rank == 0 and "depth" in tasks_of(config):
+        advise_offsets({role: (manifest, read[role]) for role, manifest in roles.items()})
     loaders = {}
     for number, (role, manifest) in enumerate(roles.items()):
-        options = role_options(config, role, manifest)
+        options = read[role]
         cache = FrameCache(default_cache_folder(), options.height, options.width) if frames.cache else None
         dataset = FrameDataset(manifest, options, train=True, seed=seed + number, cache=cache)
         if role in ("labelled", "source") and options.load_label:

@@ -11,7 +11,7 @@ from vergence.data.scan.measure import measure_sequence
 from vergence.data.scan.report import Finding, ScanReport, SequenceReport
 from vergence.errors import InputError
 
-__all__ = ["Finding", "ScanReport", "SequenceReport", "adapted", "scan"]
+__all__ = ["Finding", "ScanReport", "SequenceReport", "adapted", "glance", "scan"]
 
 
 def scan(
@@ -34,7 +34,7 @@ def scan(
     if max_pairs < 10:
         raise InputError(f"scan: max_pairs is {max_pairs}; measure at least 10 pairs of frames.")
     manifest = inputs if isinstance(inputs, Manifest) else resolve_input(inputs, split=False)
-    groups = _groups(manifest)
+    groups = _groups(manifest, range(len(manifest)))
     if not groups:
         raise InputError(f"{manifest.name} has no frames to scan; give a manifest, folder or video with frames.")
     reports = []
@@ -47,13 +47,31 @@ def scan(
     return ScanReport(tuple(reports), tuple(_together(manifest, reports)))
 
 
-def _groups(manifest: Manifest) -> dict[tuple[str, str], list[int]]:
+def glance(manifest: Manifest, sequences: int = 3, pairs: int = 10) -> list[SequenceReport]:
+    """Reports of a few sequences that samples are of, from a few pairs each: what motion there is, in a second.
+
+    Sequences are spread evenly, and pairs are in the middle of long ones, whose ends often stand. Neighbours that are
+    no samples count as well.
+    """
+    sampled = {(row.sequence, row.camera) for row in manifest}
+    groups = [rows for name, rows in _groups(manifest, range(len(manifest.rows))).items() if name in sampled]
+    chosen = {round(k * (len(groups) - 1) / max(1, sequences - 1)) for k in range(sequences)} if groups else set()
+    reports = []
+    for rows in (groups[k] for k in sorted(chosen)):
+        ends = len(rows) // 4 if len(rows) > 3 * pairs else 0
+        name = manifest[rows[0]].sequence
+        reports.append(judge(name, measure_sequence(manifest, rows[ends : len(rows) - ends], pairs)))
+    return reports
+
+
+def _groups(manifest: Manifest, indices: Sequence[int]) -> dict[tuple[str, str], list[int]]:
     """Indices of each sequence and camera, in order of time."""
     groups: dict[tuple[str, str], list[int]] = {}
-    for index, row in enumerate(manifest):
+    for index in indices:
+        row = manifest[index]
         groups.setdefault((row.sequence, row.camera), []).append(index)
-    for indices in groups.values():
-        indices.sort(key=lambda index: manifest[index].position)
+    for found in groups.values():
+        found.sort(key=lambda index: manifest[index].position)
     return groups
 
 

@@ -193,7 +193,7 @@ def _speed(measures: Measures, step: int) -> Iterator[Finding]:
             "slow",
             "advice",
             f"little motion ({np.median(moved[moved >= STATIC]):.2%} of the width between frames while moving); use "
-            f"offsets [-{step}, {step}]{video}.",
+            f"--frames.options.offsets '[-{step}, {step}]'{video}.",
         )
 
 
