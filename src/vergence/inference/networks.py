@@ -80,7 +80,8 @@ class RunNetwork:
         self.name, self.tasks = run.path.resolve().name, tuple(run.method.tasks)
         segments = "segmentation" in self.tasks
         self.label_space = run.method.label_space if segments else None
-        self.window: Window | None = window_of(run.config.evaluate, window, overlap) if segments else None
+        asked = window_of(run.config.evaluate, window, overlap)  # what is impossible is refused on a depth run, too
+        self.window: Window | None = asked if segments else None
         self.metres_per_unit = float(run.method.metres_per_unit) if run.method.scale == "metric" else None
         loss = getattr(getattr(run.method, "config", None), "loss", None)
         self.farthest: float | None = float(getattr(loss, "max_depth", 100.0))
