@@ -159,7 +159,7 @@ OPTIONS: dict[str, tuple[list[str], dict[str, tuple[str, ...]]]] = {
         ["predict", "depth_run", "frames", "--out", "out"],
         {
             "scale": ("0", "-1", "nan", "inf", "much"), "camera_height": ("0", "-1", "nan", "inf"),
-            "overlap": ("1", "-1", "nan"), "window": ("0x0", "axb", "-4x-4", "64"), "limit": ("-1", "0", "nan"),
+            "overlap": ("1", "-1", "nan"), "window": ("0x0", "axb", "-4x-4", "64x"), "limit": ("-1", "0", "nan"),
             "batch_size": ("0", "-1", "1.5"), "field_of_view": ("0", "180", "-5", "nan"),
             "colour_map": ("nobody", ""),
             "device": ("tpu", "cuda:7"), "split": ("nowhere",), "depth": ("word",), "array": ("word",),
