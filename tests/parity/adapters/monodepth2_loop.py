@@ -14,8 +14,8 @@ from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.engine.config_sections import OptimConfig
 from vergence.losses.self_supervised import ViewLossOptions
-from vergence.methods import view_synthesis
 from vergence.methods.depth import DepthConfig, DepthMethod
+from vergence.models import pose as pose_module
 from vergence.models.depth_network import DepthNetworkConfig, PoseConfig
 from vergence.models.pretrained import (
     encoder_name,
@@ -106,8 +106,8 @@ def looped(inputs: dict[str, np.ndarray], params: dict, keys: dict) -> Loop:
 def training_loop(inputs: dict[str, np.ndarray], params: dict, case: Case) -> dict[str, np.ndarray]:
     with double_precision(), pytest.MonkeyPatch.context() as patch:
         found = looped(inputs, params, case.keys).run(values)
-        plain = view_synthesis.transform_from_parameters
-        patch.setattr(view_synthesis, "transform_from_parameters", partial(guarded, plain=plain))
+        plain = pose_module.transform_from_parameters
+        patch.setattr(pose_module, "transform_from_parameters", partial(guarded, plain=plain))
         first = looped(inputs, params, case.keys)
         first.batches = first.batches[:1]
         released = first.run(values)

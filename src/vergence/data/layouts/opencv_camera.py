@@ -37,7 +37,7 @@ def _speaks_of_a_camera(path: Path) -> bool:
 
 
 def read_camera(path: Path) -> dict[str, Any]:
-    """The keys of ``intrinsics.json`` that a calibration of OpenCV's FileStorage or of ROS's ``camera_info`` means.
+    """The keys of ``intrinsics.json`` that a calibration of OpenCV's or of ROS's ``camera_info`` means.
 
     Raises:
         InputError: as of the readers; no 3x3 matrix, no size of the image, or numbers that are none.
@@ -60,7 +60,7 @@ def read_camera(path: Path) -> dict[str, Any]:
 
 
 def _numbers(value: Any) -> NDArray[np.float64]:
-    """A matrix of FileStorage, or ROS's mapping with ``data``; empty where it is neither."""
+    """A matrix of OpenCV, or ROS's mapping with ``data``; empty where it is neither."""
     try:
         return np.asarray(value.get("data") if isinstance(value, dict) else value, dtype=np.float64).ravel()
     except (TypeError, ValueError):
