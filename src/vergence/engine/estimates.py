@@ -4,6 +4,7 @@ A port is a text: a depth run's folder, a folder of depth files, "truth" (measur
 "onnx-depth:FILE" (see :mod:`vergence.engine.foreign_depth`).
 """
 
+import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
@@ -107,7 +108,7 @@ def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Est
     path = Path(port).expanduser()
     if is_run(path):
         identity = f"run, sigmoid|{weights_identity(path)}"
-        estimator = lambda manifest, rows: _by_run(path, manifest, rows, device)  # noqa: E731
+        estimator = functools.partial(_by_run, path, device=device)
         return home / digest(identity), estimator, write_sigmoid, None
     if path.is_dir():
         found = _depth_files(path)

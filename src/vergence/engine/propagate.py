@@ -95,7 +95,7 @@ def propagate(
     Manifest(rows, manifest.root, manifest.name).write(out)
     record = _record(manifest, settings, motion, results, coverage, threshold, space)
     write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
-    _remove(folder / ".work")
+    shutil.rmtree(folder / ".work", ignore_errors=True)
     return record
 
 
@@ -299,10 +299,6 @@ def _told(manifest: Manifest, result: _Result, coverage: dict[int, float]) -> di
         "cuts": [image(segment.chain[place + 1]) for place in result.cuts],
         "meetings": result.meetings,
     }
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def summary(record: dict[str, Any]) -> str:
