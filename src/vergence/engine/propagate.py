@@ -20,7 +20,7 @@ from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
 from vergence.data.structured import read_arrays, read_json
 from vergence.engine.checkpoint import LoadedRun
-from vergence.engine.inputs import ground_truth_label
+from vergence.engine.inputs import ground_truth_label, resize_label
 from vergence.engine.label_ports import space_of_rows
 from vergence.engine.port_files import digest
 from vergence.engine.port_runs import weights_identity
@@ -226,21 +226,13 @@ def _write(
     label, score = stored["label"], stored["score"]
     label[score < threshold] = IGNORED
     sure = np.where(label == IGNORED, 0.0, probability(torch.from_numpy(score)).numpy())
+    confidence = np.round(sure * 255).astype(np.uint8)
     size = (manifest[row].height, manifest[row].width) if manifest[row].width else label.shape
     if size != label.shape:
-        label, sure = (_resized(values, size) for values in (label, sure))
-    write_picture(folder / "confidence" / f"{name}.png", np.round(sure * 255).astype(np.uint8))
+        label, confidence = (resize_label(values, *size) for values in (label, confidence))
+    write_picture(folder / "confidence" / f"{name}.png", confidence)
     write_label_png(folder / "labels" / f"{name}.png", label, space)
     return float((label != IGNORED).mean())
-
-
-def _resized(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """The nearest value for each pixel of another size."""
-    rows, columns = (
-        np.minimum((np.arange(new) + 0.5) * old // new, old - 1).astype(np.int64)
-        for new, old in zip(size, values.shape, strict=True)
-    )
-    return values[rows[:, None], columns]
 
 
 def _carried(
