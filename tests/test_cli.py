@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import vergence
-from tests.engine.tiny_method import write_frames, write_recipe
+from tests.training.tiny_method import write_frames, write_recipe
 from vergence import api
 from vergence.cli import COMMANDS, functions, main
 from vergence.data.layouts import find_layout
@@ -253,7 +253,7 @@ def test_programming_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch
 def test_doctor_exit_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: Any, code: int
 ) -> None:
-    from vergence.engine.doctor import Check
+    from vergence.doctor import Check
 
     found = functools.wraps(api.doctor)(lambda out: [Check("thing", status, "[as] it is")])
     monkeypatch.setattr(api, "doctor", found)
@@ -313,7 +313,7 @@ def test_escapes_of_a_terminal_are_shown_not_sent(
 def test_names_in_brackets_are_no_markup() -> None:
     from rich.console import Console
 
-    from vergence.engine.scores_table import tables
+    from vergence.evaluation.scores_table import tables
 
     names = ["[red]car[/red]", "road [paved]", "[/]", "sky :smile: \x1b[31m"]
     row = {"name": "trained", "miou": 0.5, "pixel_accuracy": 0.5, "mean_accuracy": 0.5, "frequency_weighted_iou": 0.5}

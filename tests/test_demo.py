@@ -54,7 +54,7 @@ def test_the_page_shows_depth_choice_and_both_segmentations(made: Path) -> None:
 
 
 def test_segmentation_has_the_network_of_the_depth_run(made: Path) -> None:
-    from vergence.engine.config import load_config
+    from vergence.runs.config import load_config
 
     depth, chosen, random = (load_config(made / run / "recipe.yaml") for run in ("run", "three_ways", "labels_only"))
     assert chosen.section.network.weights == random.section.network.weights == "none"

@@ -18,11 +18,11 @@ from vergence import api, cli
 from vergence.arguments import OPTION_NAMES
 from vergence.data.frame_row import COLUMNS
 from vergence.data.layouts import LAYOUTS
-from vergence.engine.config import RunConfig, config_class, read_recipe, recipe_names
-from vergence.engine.flywheel_config import FlywheelRecipe, load_flywheel
-from vergence.engine.schema import leaves, override_pairs, parse
+from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
 from vergence.methods import METHODS
 from vergence.metrics.depth import PROTOCOLS
+from vergence.runs.config import RunConfig, config_class, read_recipe, recipe_names
+from vergence.runs.schema import leaves, override_pairs, parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

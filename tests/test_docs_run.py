@@ -12,7 +12,7 @@ from PIL import Image
 from vergence import cli
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
-from vergence.engine.checkpoint import load_run
+from vergence.runs.checkpoint import load_run
 
 av = pytest.importorskip("av")
 ROOT = Path(__file__).parents[1]

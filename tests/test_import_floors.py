@@ -13,21 +13,20 @@ FLOORS = [
     {"geometry"},
     {"losses", "mixing", "metrics", "motion"},
     {"models", "data"},
-    {"methods", "selection"},
-    {"engine", "report", "inference"},
+    {"methods"},
+    {"runs"},
+    {"inference"},
+    {"evaluation", "propagation"},
+    {"training"},
+    {"selection"},
+    {"flywheel"},
+    {"report"},
     {"top"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ANYWHERE = {"errors", "_compat", "__init__"}
-TOP = {"cli", "arguments", "console", "api", "labelling", "demo", "door", "__main__"}  # single files, together one room
-SIDEWAYS = {("report", "engine"), ("report", "inference"), ("inference", "engine"), ("engine", "inference")}
-"""Doors between rooms of a floor: pages show what the engine computes, never the other way. Inference loads runs, and
-the ports and the evaluation, which are in the engine still, look through it: which file may is said below."""
-BELOW_INFERENCE = {
-    f"engine.{name}"
-    for name in ("checkpoint", "foreign_depth", "inputs", "predict_maps", "predict_sources", "runtime", "scaling")
-}
-"""What inference may know of the engine."""
+# single files, together one room
+TOP = {"cli", "arguments", "console", "api", "labelling", "demo", "doctor", "door", "__main__"}
 LAZY = "__init__"
 """The package itself names everything that is the door for Python and imports it when it is asked for."""
 TENSORS_ONLY = ("geometry", "losses", "mixing", "metrics")
@@ -91,7 +90,7 @@ def upward(edges: dict[str, set[str]]) -> list[str]:
             wrong.append(f"{name} is in no room of the house")
             continue
         for target in sorted(targets):
-            if room(target) in ANYWHERE or room(target) == room(name) or (room(name), room(target)) in SIDEWAYS:
+            if room(target) in ANYWHERE or room(target) == room(name):
                 continue
             if FLOOR.get(room(target), 99) >= FLOOR.get(room(name), -1):
                 wrong.append(f"{name} imports {target}")
@@ -123,18 +122,6 @@ def circle(edges: dict[str, set[str]]) -> list[str] | None:
 
 def test_imports_point_downwards() -> None:
     assert upward(graph(SOURCE)) == []
-
-
-def test_what_inference_knows_of_the_engine_knows_nothing_of_it() -> None:
-    edges = graph(SOURCE)
-    known = {target for name in edges if room(name) == "inference" for target in edges[name]}
-    assert {target for target in known if room(target) == "engine"} <= BELOW_INFERENCE
-    seen, waiting = set(), set(BELOW_INFERENCE)
-    while waiting:
-        name = waiting.pop()
-        seen.add(name)
-        waiting |= edges[name] - seen
-    assert {name for name in seen if room(name) == "inference"} == set()
 
 
 def test_the_package_imports_no_room_until_one_is_asked_for() -> None:

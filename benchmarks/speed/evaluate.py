@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.speed.common import append_rows, in_turn, stamp
 from vergence.data.dataset import FrameOptions
-from vergence.engine.predict_maps import predict_inverse_depth
+from vergence.inference.network_maps import predict_inverse_depth
 from vergence.methods.depth import DepthConfig, DepthMethod
 from vergence.metrics.depth import PROTOCOLS, DepthMetric, DepthProtocol, score_inverse_depth
 from vergence.models.depth_network import DepthNetworkConfig

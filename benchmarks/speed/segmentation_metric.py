@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.speed.common import append_rows, in_turn, stamp
-from vergence.engine.evaluate_segmentation import best_class
+from vergence.evaluation.segmentation import best_class
 from vergence.metrics.segmentation import ConfusionMatrix, scores
 
 IGNORED_LABEL = 255

@@ -14,9 +14,16 @@ from PIL import Image
 from benchmarks.studies.pictures import GAP
 from vergence.data.labels import label_space
 from vergence.data.layouts import resolve_input
-from vergence.engine.checkpoint import load_run
-from vergence.engine.evaluate_segmentation import best_class
-from vergence.engine.inputs import evenly_spaced, ground_truth_label, has_label, on_device, resize_label, working_image
+from vergence.evaluation.segmentation import best_class
+from vergence.inference.inputs import (
+    evenly_spaced,
+    ground_truth_label,
+    has_label,
+    on_device,
+    resize_label,
+    working_image,
+)
+from vergence.runs.checkpoint import load_run
 
 
 def main() -> None:

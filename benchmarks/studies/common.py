@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from vergence import __version__
-from vergence.engine.checkpoint import LoadedRun
-from vergence.engine.config import load_config
-from vergence.engine.evaluate import evaluate
-from vergence.engine.train import train
+from vergence.evaluation.evaluate import evaluate
+from vergence.runs.checkpoint import LoadedRun
+from vergence.runs.config import load_config
+from vergence.training.train import train
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 

@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks.studies.common import labelled_rows, paired_summary, read_rows, trained, wanted, write_rows
 from benchmarks.studies.corda_maps import AUROC, rank_errors
 from benchmarks.studies.three_ways import overrides
-from vergence.engine.checkpoint import load_run
+from vergence.runs.checkpoint import load_run
 
 KEYS = ("pair", "study", "variant", "seed", "steps")
 STUDIES = ("steps", "depth", "mixing")

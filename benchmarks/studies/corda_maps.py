@@ -13,12 +13,12 @@ from torch import Tensor
 from vergence.data.dataset import FrameDataset
 from vergence.data.labels import LabelSpace
 from vergence.data.loading import collate, prepare_batch
-from vergence.engine.checkpoint import load_run
-from vergence.engine.estimates import with_estimates
-from vergence.engine.evaluate import open_data
-from vergence.engine.inputs import evenly_spaced, has_label
+from vergence.evaluation.evaluate import open_data
+from vergence.inference.estimates import with_estimates
+from vergence.inference.inputs import evenly_spaced, has_label
 from vergence.metrics.ranking import auroc
 from vergence.report.mixing_samples import training_method
+from vergence.runs.checkpoint import load_run
 
 AUROC = ("auroc_difficulty", "auroc_confidence", "auroc_both")
 

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.studies.common import METRICS, commit, device_name, read_rows, write_rows
 from benchmarks.studies.three_ways import overrides
 from vergence import __version__
-from vergence.engine.flywheel import resume_flywheel, start_flywheel
+from vergence.flywheel.rounds import resume_flywheel, start_flywheel
 
 RESULTS = Path(__file__).parent / "results"
 KEYS = ("study", "variant", "seed", "labels", "steps")

@@ -26,12 +26,12 @@ from benchmarks.studies.pictures import GAP, coloured, side_by_side
 from benchmarks.studies.semhint import OFFSETS
 from benchmarks.studies.three_ways import overrides
 from vergence import __version__
-from vergence.engine.config import load_config
-from vergence.engine.runtime import start_accelerator
-from vergence.engine.train import Loop
 from vergence.losses.self_supervised import synthesize
 from vergence.methods.semhint import SemHintMethod
 from vergence.report.pictures import image_pixels
+from vergence.runs.config import load_config
+from vergence.training.runtime import start_accelerator
+from vergence.training.train import Loop
 
 RESULT = Path(__file__).parent / "results" / "semhint_precision.csv"
 KEYS = ("mode", "labels", "class")

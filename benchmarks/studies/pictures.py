@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.layouts import resolve_input
-from vergence.engine.checkpoint import load_run
-from vergence.engine.inputs import evenly_spaced, ground_truth, has_truth, on_device, working_image
+from vergence.inference.inputs import evenly_spaced, ground_truth, has_truth, on_device, working_image
 from vergence.metrics.depth import PROTOCOLS, median, resize_inverse_depth
+from vergence.runs.checkpoint import load_run
 
 WORST = 0.5  # relative error at the end of the colour scale
 GAP = 4

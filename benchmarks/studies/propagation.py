@@ -84,7 +84,7 @@ def reliability(sure: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str
 
 def consecutive_agreement(frames: Manifest) -> float:
     """Share of pixels in which a hand-made label agrees with the next one's under flow: the ceiling of carrying."""
-    from vergence.engine.propagate_motion import working_frame
+    from vergence.propagation.video_motion import working_frame
 
     flow, shares = DenseFlow(), []
     greys = [(working_frame(frames, row, 10_000).mean(0) * 255).byte().numpy() for row in range(len(frames))]

@@ -30,7 +30,7 @@ from benchmarks.studies.common import (
 )
 from benchmarks.studies.three_ways import overrides
 from vergence import __version__
-from vergence.engine.evaluate import evaluate
+from vergence.evaluation.evaluate import evaluate
 
 KEYS = ("data", "study", "variant", "seed", "steps")
 OFFSETS = {"mono": "[-1, 1]", "stereo": '["s"]', "mono+stereo": '[-1, 1, "s"]'}

@@ -12,7 +12,7 @@ from vergence.labelling import labels_export, labels_import, labels_propagate, s
 if TYPE_CHECKING:
     from vergence.data.manifest import Manifest
     from vergence.data.scan import ScanReport
-    from vergence.engine.doctor import Check
+    from vergence.doctor import Check
 
 __all__ = [
     "Overrides", "convert", "demo", "doctor", "evaluate", "index", "labels_export", "labels_import", "labels_propagate",
@@ -39,10 +39,10 @@ def train(recipe: str | Path, out: str | Path, data: str | Path | None = None, o
         InputError: something given cannot be used.
         Interrupted: SIGINT or SIGTERM came; a checkpoint is written.
     """
-    from vergence.engine.config import load_config
-    from vergence.engine.flywheel_config import is_flywheel
-    from vergence.engine.state import check_folder
-    from vergence.engine.train import train as run_training
+    from vergence.flywheel.settings import is_flywheel
+    from vergence.runs.config import load_config
+    from vergence.runs.folder import check_folder
+    from vergence.training.train import train as run_training
 
     if is_flywheel(recipe):
         from vergence.report.flywheel_page import start_flywheel_with_pages
@@ -59,11 +59,11 @@ def resume(run: str | Path, overrides: Overrides = ()) -> Path:
         run: the run folder, or RUN/checkpoints/step-N to go on from there; later checkpoints and rows are dropped.
         overrides: settings to change, such as ``{"train.steps": 20000}`` to train longer.
     """
-    from vergence.engine.config import load_config
-    from vergence.engine.flywheel_config import is_flywheel_folder
-    from vergence.engine.resuming import resumed_from
-    from vergence.engine.state import check_folder
-    from vergence.engine.train import train as run_training
+    from vergence.flywheel.settings import is_flywheel_folder
+    from vergence.runs.config import load_config
+    from vergence.runs.folder import check_folder
+    from vergence.training.resuming import resumed_from
+    from vergence.training.train import train as run_training
 
     run, checkpoint = resumed_from(Path(run))
     check_folder(run, resume=True)
@@ -112,8 +112,8 @@ def evaluate(
         limit: at most so many images, evenly spaced.
         device: auto, cpu or cuda.
     """
-    from vergence.engine.checkpoint import load_run
-    from vergence.engine.evaluate import evaluate as run_evaluation
+    from vergence.evaluation.evaluate import evaluate as run_evaluation
+    from vergence.runs.checkpoint import load_run
 
     return run_evaluation(
         load_run(run, device),
@@ -195,7 +195,7 @@ def predict(
         allow_truncated: use what can be read of a video that is damaged or cut off.
         device: auto, cpu or cuda.
     """
-    from vergence.engine.predict import predict as run_prediction
+    from vergence.inference.predict import predict as run_prediction
 
     return run_prediction(
         run,
@@ -300,7 +300,7 @@ def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monod
         out: the run folder, which must not exist yet.
         family: whose weights: monodepth2 or three_ways.
     """
-    from vergence.engine.convert import convert as run_conversion
+    from vergence.runs.convert import convert as run_conversion
 
     return run_conversion([Path(path) for path in weights], Path(out), family)
 
@@ -311,7 +311,7 @@ def doctor(out: str | Path | None = None) -> "list[Check]":
     Args:
         out: a folder whose disk is to be checked; default the current one.
     """
-    from vergence.engine.doctor import examine
+    from vergence.doctor import examine
 
     return examine(Path(out) if out is not None else Path())
 

@@ -115,7 +115,7 @@ def _evaluate(words: list[str]) -> int:
     arguments = parse("evaluate RUN --data MANIFEST [--protocol NAME] [--json FILE] [...]", api.evaluate, words)
     with bar("evaluating") as progress:
         result = api.evaluate(**arguments.as_dict(), progress=progress)
-    from vergence.engine.scores_table import tables
+    from vergence.evaluation.scores_table import tables
 
     console = plain_console(None if sys.stdout.isatty() else 140)
     for table in tables(result):
@@ -127,7 +127,7 @@ def _predict(words: list[str]) -> int:
     arguments = parse("predict RUN INPUT --out DIR [...]", api.predict, words)
     with bar("predicting") as progress:
         record = api.predict(**arguments.as_dict(), progress=progress)
-    from vergence.engine.predict import summary
+    from vergence.inference.predict import summary
 
     say(f"{arguments.out}: {summary(record)}")
     return 0
@@ -224,7 +224,7 @@ def _labels(words: list[str]) -> int:
     if words[0] == "import":
         say(result)
     elif words[0] == "propagate":
-        from vergence.engine.propagate import summary as propagated
+        from vergence.propagation.propagate import summary as propagated
 
         say(f"{arguments.out}: {propagated(result)}")
     else:

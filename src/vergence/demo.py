@@ -11,15 +11,15 @@ from typing import Any
 from vergence.data.manifest import Manifest
 from vergence.data.subsets import labelled_subset, listed_rows, read_list
 from vergence.data.toytown import write_toytown
-from vergence.engine.config import load_config
-from vergence.engine.evaluate import evaluate
-from vergence.engine.select import select
-from vergence.engine.stages import check_equal, network_of, said_once, trained
 from vergence.errors import InputError
+from vergence.evaluation.evaluate import evaluate
 from vergence.report.demo_page import Demo, write_demo_page
 from vergence.report.page import write_report
 from vergence.report.selection_page import write_selection_page
 from vergence.report.tables import verdict
+from vergence.runs.config import load_config
+from vergence.selection.select import select
+from vergence.training.stages import check_equal, network_of, said_once, trained
 
 _log = logging.getLogger("vergence")
 

@@ -59,8 +59,8 @@ def select(
     Returns:
         What selection.json says.
     """
-    from vergence.engine.select import select as run_selection
     from vergence.report.selection_page import write_selection_page
+    from vergence.selection.select import select as run_selection
 
     found = run_selection(
         run,
@@ -113,7 +113,7 @@ def labels_export(
     """
     from vergence.data.annotation import export_labels
     from vergence.data.layouts import resolve_input
-    from vergence.engine.prelabel import Prelabeller
+    from vergence.inference.prelabel import Prelabeller
 
     predictor = Prelabeller(run, device) if run is not None else None
     frames = resolve_input(manifest, split=False)
@@ -181,9 +181,9 @@ def labels_propagate(
         What propagation.json says.
     """
     from vergence.data.layouts import resolve_input
-    from vergence.engine.checkpoint import load_run
-    from vergence.engine.propagate import Propagation, propagate
+    from vergence.propagation.propagate import Propagation, propagate
     from vergence.report.propagation_page import write_propagation_page
+    from vergence.runs.checkpoint import load_run
 
     settings = Propagation(motion, seconds, keep, width, field_of_view)
     loaded = load_run(run, device) if run is not None else None

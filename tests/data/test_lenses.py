@@ -14,10 +14,10 @@ from vergence.data.layouts import resolve_input
 from vergence.data.layouts.intrinsics import find_intrinsics, read_intrinsics
 from vergence.data.lenses import straightening
 from vergence.data.manifest import Manifest
-from vergence.engine.inputs import ground_truth_label
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 from vergence.geometry.distortion import Lens, straight_pixels
+from vergence.inference.inputs import ground_truth_label
 
 CAMERA = Camera(fx=110.0, fy=112.0, cx=80.0, cy=61.0, width=160, height=120)
 LENSES = {"fisheye": [-0.03, 0.004, 0.0, 0.0], "opencv": [-0.25, 0.05, 0.001, -0.0005, 0.0]}

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from vergence.data.video_writer import write_video
-from vergence.engine.checkpoint import build_method, write_checkpoint
-from vergence.engine.config import load_config
+from vergence.runs.checkpoint import build_method, write_checkpoint
+from vergence.runs.config import load_config
 
 SPACE = "toy:sky#4682b4,road#804080,car#00008e"
 SETTINGS = {

@@ -173,7 +173,7 @@ def test_a_prediction_shows_itself(model: Predictor) -> None:
 
 
 def test_models_of_others_are_models_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.engine.test_foreign_depth import Session, use
+    from tests.inference.test_foreign_depth import Session, use
 
     use(monkeypatch, Session)
     (tmp_path / "model.onnx").write_bytes(b"model")

@@ -7,8 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from vergence.engine.config_sections import OptimConfig
-from vergence.engine.optim import build_optimizer, lr_factor
 from vergence.losses.depth import berhu_valid
 from vergence.losses.difficulty import adaptation_difficulty, pixel_weights
 from vergence.losses.segmentation import cross_entropy, pseudo_labels
@@ -19,6 +17,8 @@ from vergence.mixing.augment import blur_kernel_size
 from vergence.mixing.masks import classmix_mask
 from vergence.mixing.mix import mix
 from vergence.models.exchange import GatedMessage
+from vergence.runs.config_sections import OptimConfig
+from vergence.training.optim import build_optimizer, lr_factor
 
 MINUTE = 1e-6
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from vergence.data.frame_options import FrameOptions
-from vergence.engine.config import load_config
 from vergence.errors import InputError
 from vergence.losses.depth import berhu
 from vergence.methods.distill import DistillConfig, DistillMethod
 from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
+from vergence.runs.config import load_config
 
 OPTIONS = FrameOptions(height=64, width=96)
 SMALL = DepthNetworkConfig(encoder="mobilenetv3_small_050", weights="none", decoder_widths=(4, 4, 8, 8, 8), scales=(0,))

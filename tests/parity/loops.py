@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from tests.parity.formula import formula_state
 from vergence.data.batch import Batch
-from vergence.engine.config_sections import OptimConfig
-from vergence.engine.optim import build_optimizer, set_learning_rates
 from vergence.methods.base import Method
+from vergence.runs.config_sections import OptimConfig
+from vergence.training.optim import build_optimizer, set_learning_rates
 
 Place = Callable[[str], Tensor]
 """Our tensor of an official name."""

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.test_sources import SPACE, world
+from tests.training.test_sources import SPACE, world
 from vergence import api
 from vergence.data.label_tables import CAMVID_11
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.manifest import Manifest
-from vergence.engine.config import RunConfig, load_config, read_recipe, recipe_names
-from vergence.engine.optim import lr_factor
+from vergence.runs.config import RunConfig, load_config, read_recipe, recipe_names
+from vergence.training.optim import lr_factor
 
 PAGE = Path(__file__).parents[2] / "docs/corda.md"
 NAMES = [name for name in recipe_names() if name.startswith("corda-")]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from vergence.engine.config import load_config
-from vergence.engine.optim import lr_factor
+from vergence.runs.config import load_config
+from vergence.training.optim import lr_factor
 
 recipe_config = functools.cache(load_config)
 

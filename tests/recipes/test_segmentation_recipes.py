@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vergence.engine.config import RunConfig, load_config, read_recipe, recipe_names
-from vergence.engine.optim import lr_factor
 from vergence.models.depth_network import DepthNetworkConfig
+from vergence.runs.config import RunConfig, load_config, read_recipe, recipe_names
+from vergence.training.optim import lr_factor
 
 PAGE = Path(__file__).parents[2] / "docs/three_ways.md"
 EXPERIMENTS = {

@@ -9,9 +9,9 @@ from PIL import Image
 
 from vergence import api
 from vergence.data.layouts.super_endoscopy import super_endoscopy
-from vergence.engine.config import RunConfig, load_config, read_recipe, recipe_names
-from vergence.engine.export_frames import read_tracker_frame
 from vergence.errors import InputError
+from vergence.inference.tracker_files import read_tracker_frame
+from vergence.runs.config import RunConfig, load_config, read_recipe, recipe_names
 
 NAMES = [name for name in recipe_names() if name.startswith("semhint-")]
 PUBLISHED = ["semhint-kitti", "semhint-kitti-stereo", "semhint-kitti-mono-stereo"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.engine.tiny_method import write_frames, write_recipe
+from tests.training.tiny_method import write_frames, write_recipe
 from vergence import api
 from vergence.cli import main
 

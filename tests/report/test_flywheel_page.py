@@ -16,11 +16,11 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
 from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
-from vergence.engine.config_sections import EvaluateConfig
-from vergence.engine.flywheel_config import BudgetConfig, FlywheelConfig, FlywheelRecipe, PartConfig
 from vergence.errors import InputError
+from vergence.flywheel.settings import BudgetConfig, FlywheelConfig, FlywheelRecipe, PartConfig
 from vergence.report import flywheel_page, flywheel_pictures
 from vergence.report.flywheel_page import verdicts, write_flywheel_page
+from vergence.runs.config_sections import EvaluateConfig
 
 SPACE = "small:road#804080,sky#4682b4,car#00008e"
 

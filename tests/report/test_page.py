@@ -11,14 +11,14 @@ from PIL import Image
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
-from vergence.engine.checkpoint import LoadedRun, build_method
-from vergence.engine.config import load_config
-from vergence.engine.evaluate import evaluate
 from vergence.errors import InputError
+from vergence.evaluation.evaluate import evaluate
 from vergence.report.page import write_report
 from vergence.report.run_folder import logged_warnings, recipe_warnings
 from vergence.report.samples import choose_frames, relative_error
 from vergence.report.tables import number, tables, verdict
+from vergence.runs.checkpoint import LoadedRun, build_method
+from vergence.runs.config import load_config
 
 HEIGHT, WIDTH = 64, 128
 OVERRIDES = ["--depth.network.encoder=resnet18", "--depth.network.weights=none", "--depth.pose.weights=none"]

@@ -9,15 +9,15 @@ from PIL import Image
 from vergence.data.frame_row import FrameRow
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
-from vergence.engine.checkpoint import load_run
-from vergence.engine.config import config_from_dict, load_config
-from vergence.engine.evaluate import evaluate
-from vergence.engine.train import train
+from vergence.evaluation.evaluate import evaluate
 from vergence.report.page import write_report
 from vergence.report.pictures import class_picture, wrong_picture
 from vergence.report.run_folder import labelled_frames, predicts_depth
 from vergence.report.segmentation_samples import swatches
 from vergence.report.tables import class_verdict, percent, tables
+from vergence.runs.checkpoint import load_run
+from vergence.runs.config import config_from_dict, load_config
+from vergence.training.train import train
 
 HEIGHT, WIDTH = 64, 96
 SPACE = label_space("toy:sky#4682b4,road#804080,car#00008e")

@@ -9,8 +9,8 @@ from PIL import Image, ImageOps
 
 from vergence.data.layouts.files import VIDEO_SUFFIXES
 from vergence.data.manifest import Manifest
-from vergence.engine.predict_sources import Frame, open_source
 from vergence.errors import InputError
+from vergence.inference.frame_sources import Frame, open_source
 
 _TAKEN = "a path, a PIL image, a uint8 array (H, W, 3) or a tensor (3, H, W)"
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")

@@ -11,12 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 from vergence.data.labels import LabelSpace
-from vergence.engine.checkpoint import LoadedRun
-from vergence.engine.foreign_depth import foreign_model
-from vergence.engine.inputs import on_device, to_network
-from vergence.engine.predict_maps import Window, predict_maps, window_of
 from vergence.errors import InputError
+from vergence.inference.foreign_depth import foreign_model
+from vergence.inference.inputs import on_device, to_network
+from vergence.inference.network_maps import Window, predict_maps, window_of
 from vergence.metrics.depth import flip_postprocess
+from vergence.runs.checkpoint import LoadedRun
 
 Precision = Literal["no", "bf16", "fp16"]
 """What a network computes in: single precision, or mixed with one of 16 bits."""
@@ -58,7 +58,7 @@ class RunNetwork:
     """A trained method.
 
     Args:
-        run: what :func:`~vergence.engine.checkpoint.load_run` gives.
+        run: what :func:`~vergence.runs.checkpoint.load_run` gives.
         flip: average with the prediction of the mirrored picture.
         window: WIDTHxHEIGHT of a box that slides over the network's input, for classes; "none" for whole pictures;
             default the run's.

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from vergence.data.manifest import Manifest
-from vergence.engine.checkpoint import LoadedRun, load_run
-from vergence.engine.predict_sources import Frame, open_source
-from vergence.engine.runtime import resolve_device
-from vergence.engine.scaling import known_metres_per_unit
 from vergence.errors import InputError
+from vergence.inference.frame_sources import Frame, open_source
 from vergence.inference.given import as_frame, is_many
 from vergence.inference.networks import ForeignNetwork, Network, Precision, RunNetwork, is_foreign
 from vergence.inference.prediction import Prediction, best_classes, inverted, resized_inverse_depth
+from vergence.inference.scaling import known_metres_per_unit
+from vergence.runs.checkpoint import LoadedRun, load_run
+from vergence.runs.devices import resolve_device
 
 Item = TypeVar("Item")
 Maps = dict[str, Tensor]

@@ -22,7 +22,7 @@ class MethodConfig:
 
     @property
     def depth_port(self) -> str:
-        """Where the ``estimate`` of frames comes from (see :mod:`vergence.engine.estimates`); "" where none is used."""
+        """Where the ``estimate`` of frames comes from (:mod:`vergence.inference.estimates`); "" where none is used."""
         return ""
 
     def depth_port_of(self, role: str) -> str:
@@ -30,7 +30,7 @@ class MethodConfig:
         return self.depth_port
 
     def label_port_of(self, role: str) -> str:
-        """Where its ``pseudo_label`` comes from (see :mod:`vergence.engine.label_ports`); "" where none is used."""
+        """Where its ``pseudo_label`` comes from (see :mod:`vergence.runs.label_ports`); "" where none is used."""
         return ""
 
     def samples(self, role: str) -> int:

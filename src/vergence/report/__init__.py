@@ -10,7 +10,7 @@ from vergence.errors import InputError
 
 def report(run: str | Path, out: str | Path | None = None, data: Any = None, images: int = 4) -> Path:
     """See :func:`vergence.api.report`."""
-    from vergence.engine.flywheel_config import is_flywheel_folder
+    from vergence.flywheel.settings import is_flywheel_folder
     from vergence.report.flywheel_page import write_flywheel_page
     from vergence.report.page import write_report
 

@@ -15,16 +15,23 @@ from vergence.data.images import open_image
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.data.structured import read_json
-from vergence.engine.checkpoint import LoadedRun, load_run
-from vergence.engine.evaluate import open_data
-from vergence.engine.evaluate_segmentation import best_class
-from vergence.engine.inputs import evenly_spaced, ground_truth_label, has_label, on_device, resize_label, working_image
-from vergence.engine.predict_maps import predict_maps
+from vergence.evaluation.evaluate import open_data
+from vergence.evaluation.segmentation import best_class
+from vergence.inference.inputs import (
+    evenly_spaced,
+    ground_truth_label,
+    has_label,
+    on_device,
+    resize_label,
+    working_image,
+)
+from vergence.inference.network_maps import predict_maps
 from vergence.report.mixing_samples import mixing_panels
 from vergence.report.pictures import Panel, class_picture, photograph, wrong_picture
 from vergence.report.samples import collect_samples
 from vergence.report.segmentation_samples import swatches
 from vergence.report.tables import ClassBar, Row, Table, Text, percent, tables
+from vergence.runs.checkpoint import LoadedRun, load_run
 
 _SHOWN = 4
 _THUMBNAIL = 160  # columns

@@ -9,10 +9,10 @@ from typing import Any
 import vergence
 from vergence.data.atomic import write_text
 from vergence.data.manifest import Manifest
-from vergence.engine.flywheel import Overrides, resume_flywheel, start_flywheel
-from vergence.engine.flywheel_config import FlywheelConfig, load_flywheel
-from vergence.engine.flywheel_folder import Round, score_rows
 from vergence.errors import InputError
+from vergence.flywheel.folder import Round, score_rows
+from vergence.flywheel.rounds import Overrides, resume_flywheel, start_flywheel
+from vergence.flywheel.settings import FlywheelConfig, load_flywheel
 from vergence.report.curves import Chart, Curve, draw
 from vergence.report.flywheel_pictures import chosen_pictures, frame_panels
 from vergence.report.page import write_report
@@ -31,12 +31,12 @@ _CHARTS = (
 
 
 def start_flywheel_with_pages(recipe: str | Path, out: Path, data: str | Path | None, overrides: Overrides) -> Path:
-    """:func:`vergence.engine.flywheel.start_flywheel`, with a page of each run, each selection and the whole."""
+    """:func:`vergence.flywheel.rounds.start_flywheel`, with a page of each run, each selection and the whole."""
     return start_flywheel(recipe, out, data, overrides, write_page)
 
 
 def resume_flywheel_with_pages(out: Path, overrides: Overrides) -> Path:
-    """:func:`vergence.engine.flywheel.resume_flywheel`, likewise."""
+    """:func:`vergence.flywheel.rounds.resume_flywheel`, likewise."""
     return resume_flywheel(out, overrides, write_page)
 
 

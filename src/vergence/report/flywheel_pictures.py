@@ -13,12 +13,12 @@ from vergence.data.depth_files import ColourRange, colour_range
 from vergence.data.images import open_frame
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
-from vergence.engine.checkpoint import LoadedRun, load_run
-from vergence.engine.evaluate_segmentation import best_class
-from vergence.engine.flywheel_config import FlywheelConfig
-from vergence.engine.flywheel_folder import Round
-from vergence.engine.flywheel_runs import held_back
-from vergence.engine.inputs import (
+from vergence.evaluation.scores import choose_protocol
+from vergence.evaluation.segmentation import best_class
+from vergence.flywheel.folder import Round
+from vergence.flywheel.settings import FlywheelConfig
+from vergence.flywheel.trainings import held_back
+from vergence.inference.inputs import (
     evenly_spaced,
     ground_truth,
     ground_truth_label,
@@ -28,8 +28,7 @@ from vergence.engine.inputs import (
     resize_label,
     working_image,
 )
-from vergence.engine.predict_maps import predict_inverse_depth, predict_maps, window_of
-from vergence.engine.scores import choose_protocol
+from vergence.inference.network_maps import predict_inverse_depth, predict_maps, window_of
 from vergence.report.pictures import (
     ERROR_LIMITS,
     ERROR_MAP,
@@ -46,6 +45,7 @@ from vergence.report.pictures import (
 )
 from vergence.report.samples import inverse_truth, relative_error, scaled
 from vergence.report.segmentation_samples import Swatch, swatches
+from vergence.runs.checkpoint import LoadedRun, load_run
 
 _THUMBNAIL = 160
 _THUMBNAILS = 20

@@ -12,18 +12,9 @@ from vergence.data.depth_files import ColourRange
 from vergence.data.labels import LabelSpace
 from vergence.data.loading import collate, prepare_batch
 from vergence.data.manifest import Manifest
-from vergence.engine.baselines import training_frames
-from vergence.engine.checkpoint import (
-    TRAINING_ONLY,
-    LoadedRun,
-    build_method,
-    find_checkpoint,
-    load_weights,
-    read_tensors,
-)
-from vergence.engine.estimates import with_estimates
-from vergence.engine.sources import open_sources, role_options
 from vergence.errors import InputError
+from vergence.evaluation.baselines import training_frames
+from vergence.inference.estimates import with_estimates
 from vergence.methods import Method
 from vergence.report.hint_samples import NOTE, hint_panel
 from vergence.report.pictures import (
@@ -37,6 +28,8 @@ from vergence.report.pictures import (
     image_pixels,
     photograph,
 )
+from vergence.runs.checkpoint import TRAINING_ONLY, LoadedRun, build_method, find_checkpoint, load_weights, read_tensors
+from vergence.training.sources import open_sources, role_options
 
 _MIXED = 3
 """Samples that are shown."""

@@ -17,9 +17,9 @@ from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.manifest import Manifest
 from vergence.data.pseudo_label_files import read_confidence
 from vergence.data.structured import read_json
-from vergence.engine.inputs import evenly_spaced
-from vergence.engine.predict_classes import painted
-from vergence.engine.propagate import RECORD
+from vergence.inference.class_files import painted
+from vergence.inference.inputs import evenly_spaced
+from vergence.propagation.propagate import RECORD
 from vergence.report.pictures import Picture, class_ids, colour_bar, colour_picture, photograph
 
 _SEGMENTS = 8

@@ -15,14 +15,13 @@ from vergence.data.dataset import FrameDataset
 from vergence.data.depth_files import ColourRange, colour_range
 from vergence.data.loading import collate, prepare_batch
 from vergence.data.manifest import Manifest
-from vergence.engine.baselines import MeanInverseDepth, input_free_of_run, training_frames, untrained_method
-from vergence.engine.checkpoint import LoadedRun, load_run
-from vergence.engine.evaluate import open_data
-from vergence.engine.evaluate_depth import in_units
-from vergence.engine.inputs import ground_truth, has_truth, on_device, working_image
-from vergence.engine.predict_maps import predict_inverse_depth
-from vergence.engine.scores import choose_protocol
 from vergence.errors import InputError
+from vergence.evaluation.baselines import MeanInverseDepth, input_free_of_run, training_frames, untrained_method
+from vergence.evaluation.depth import in_units
+from vergence.evaluation.evaluate import open_data
+from vergence.evaluation.scores import choose_protocol
+from vergence.inference.inputs import ground_truth, has_truth, on_device, working_image
+from vergence.inference.network_maps import predict_inverse_depth
 from vergence.metrics.depth import DepthProtocol, score_inverse_depth
 from vergence.report.pictures import (
     ERROR_LIMITS,
@@ -39,6 +38,7 @@ from vergence.report.pictures import (
 )
 from vergence.report.run_folder import predicts_depth, read_recipe, scale_status, setting, source_name
 from vergence.report.segmentation_samples import ClassSamples, collect_classes
+from vergence.runs.checkpoint import LoadedRun, load_run
 
 _STRIPS = 3
 

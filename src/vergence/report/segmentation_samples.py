@@ -6,11 +6,8 @@ from typing import NamedTuple
 
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
-from vergence.engine.checkpoint import (
-    LoadedRun,
-)
-from vergence.engine.evaluate_segmentation import best_class
-from vergence.engine.inputs import (
+from vergence.evaluation.segmentation import best_class
+from vergence.inference.inputs import (
     evenly_spaced,
     ground_truth_label,
     has_label,
@@ -18,7 +15,7 @@ from vergence.engine.inputs import (
     resize_label,
     working_image,
 )
-from vergence.engine.predict_maps import predict_maps, window_of
+from vergence.inference.network_maps import predict_maps, window_of
 from vergence.report.mixing_samples import mixing_panels
 from vergence.report.pictures import (
     Panel,
@@ -29,6 +26,7 @@ from vergence.report.pictures import (
     photograph,
     wrong_picture,
 )
+from vergence.runs.checkpoint import LoadedRun
 
 
 class Swatch(NamedTuple):

@@ -13,12 +13,12 @@ from vergence.data.atomic import write_text
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.structured import Entry, map_array, read_json
-from vergence.engine.inputs import evenly_spaced
-from vergence.engine.select_features import open_features
+from vergence.inference.inputs import evenly_spaced
 from vergence.report.pictures import Picture, photograph
 from vergence.report.selection_charts import Line, coverage_chart, legend, map_chart
 from vergence.selection.coverage import coverage, flat_map
 from vergence.selection.features import FeatureSpace
+from vergence.selection.frame_features import open_features
 from vergence.selection.orders import random_order, uniform_order
 
 _SHOWN = 240

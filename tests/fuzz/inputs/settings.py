@@ -9,8 +9,8 @@ from typing import Any, get_args
 from tests.fuzz.damage import Rng, write
 from tests.fuzz.harness import EITHER, REFUSED, Case
 from vergence import api
-from vergence.engine.config import config_class
-from vergence.engine.schema import leaves
+from vergence.runs.config import config_class
+from vergence.runs.schema import leaves
 
 TRAIN = ("train", "depth.yaml", "--out", "out", "--data", "manifest.csv")
 DATA = ("frames", "labels", "depth", "manifest.csv")

@@ -6,8 +6,6 @@ from torch import Tensor, nn
 
 from tests.parity.adapters.three_ways_functions import tensors
 from tests.parity.registry import Case, operation
-from vergence.engine.config_sections import OptimConfig
-from vergence.engine.optim import lr_factor
 from vergence.losses.depth import berhu_valid, valid_mean
 from vergence.losses.difficulty import INVALID, adaptation_difficulty, pixel_weights
 from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy, pseudo_labels
@@ -18,6 +16,8 @@ from vergence.metrics.segmentation import ConfusionMatrix, scores
 from vergence.mixing.augment import CHANGES, ColorJitter, StrongDraw, strong_augment
 from vergence.mixing.masks import classmix_mask
 from vergence.mixing.mix import mix
+from vergence.runs.config_sections import OptimConfig
+from vergence.training.optim import lr_factor
 
 BGR_MEAN = torch.tensor([104.00698793, 116.66876762, 122.67891434]).view(3, 1, 1)
 

@@ -11,7 +11,6 @@ from tests.parity.loops import Loop, Parts, check_size, double_precision, formul
 from tests.parity.registry import Case, operation
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.engine.config_sections import OptimConfig
 from vergence.methods import domains
 from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig, CordaConsistencyConfig
@@ -19,6 +18,7 @@ from vergence.mixing.masks import classmix_mask
 from vergence.models.corda_network import CordaNetwork, CordaNetworkConfig
 from vergence.models.deeplabv2 import CAFFE_MEAN
 from vergence.models.official_corda import corda_name, load_official_corda
+from vergence.runs.config_sections import OptimConfig
 
 LOSSES = ("source", "source_initial", "source_depth", "source_initial_depth")
 LOSSES += tuple(name.replace("source", "mixed", 1) for name in LOSSES)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tests.parity.registry import Case, operation
-from vergence.engine.config_sections import OptimConfig
-from vergence.engine.optim import lr_factor
+from vergence.runs.config_sections import OptimConfig
+from vergence.training.optim import lr_factor
 
 
 @operation("monodepth2.lr_per_epoch")

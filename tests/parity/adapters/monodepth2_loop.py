@@ -12,7 +12,6 @@ from tests.parity.loops import Loop, Parts, check_size, double_precision, formul
 from tests.parity.registry import Case, operation
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.engine.config_sections import OptimConfig
 from vergence.losses.self_supervised import ViewLossOptions
 from vergence.methods.depth import DepthConfig, DepthMethod
 from vergence.models import pose as pose_module
@@ -24,6 +23,7 @@ from vergence.models.pretrained import (
     monodepth_decoder_name,
     pose_head_name,
 )
+from vergence.runs.config_sections import OptimConfig
 
 
 def guarded(axis_angle: Tensor, translation: Tensor, invert: bool = False, plain: Any = None) -> Tensor:

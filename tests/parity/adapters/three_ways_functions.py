@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from tests.parity.adapters.method import photometric_losses
 from tests.parity.registry import Case, Params, operation
-from vergence.engine.config_sections import OptimConfig
-from vergence.engine.optim import lr_factor
 from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import berhu, feature_distance
 from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy, pixel_entropy, pseudo_labels
@@ -25,6 +23,8 @@ from vergence.mixing.masks import (
     depthmix_mask,
 )
 from vergence.mixing.mix import mix
+from vergence.runs.config_sections import OptimConfig
+from vergence.training.optim import lr_factor
 
 OFFICIAL_IGNORED = 250
 

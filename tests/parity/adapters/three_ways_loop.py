@@ -13,7 +13,6 @@ from tests.parity.loops import Loop, Parts, check_size, double_precision, formul
 from tests.parity.registry import Case, Params, operation
 from vergence.data.batch import IGNORED_LABEL, Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.engine.config_sections import OptimConfig
 from vergence.methods import consistency
 from vergence.methods.consistency import ConsistencyConfig
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
@@ -21,6 +20,7 @@ from vergence.mixing.masks import classmix_mask
 from vergence.models.depth_network import PoseConfig
 from vergence.models.official_three_ways import load_official_three_ways, official_parts
 from vergence.models.segmentation_network import SegmentationNetworkConfig
+from vergence.runs.config_sections import OptimConfig
 
 OFFICIAL_IGNORED = 250
 MIXES = {"depthcomp": "depthmix", "class": "classmix", None: "none"}

@@ -1,0 +1,341 @@
+"""Score a run on labels, measured depth and known poses, beside what it must beat; numbers with their protocol."""
+
+import json as json_format
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from vergence.data.atomic import write_text
+from vergence.data.layouts import resolve_input
+from vergence.data.manifest import Manifest
+from vergence.data.split_rows import has_split, has_splits, in_split
+from vergence.errors import InputError
+from vergence.evaluation.baselines import untrained_method
+from vergence.evaluation.class_protocols import class_protocol
+from vergence.evaluation.depth import DepthEvaluation
+from vergence.evaluation.odometry import evaluate_odometry
+from vergence.evaluation.regions import class_rows
+from vergence.evaluation.scores import choose_protocol, csv_text, finite
+from vergence.evaluation.segmentation import SegmentationEvaluation
+from vergence.inference.inputs import evenly_spaced, has_label, has_truth, on_device, prefetched, working_image
+from vergence.inference.network_maps import Window, predict_maps, window_of
+from vergence.inference.shapes import describe_input
+from vergence.methods import Method
+from vergence.metrics.depth import DepthProtocol
+from vergence.runs.checkpoint import LoadedRun, load_run
+from vergence.runs.config_sections import check_resolution
+from vergence.runs.processes import ALONE, Processes
+
+_log = logging.getLogger("vergence")
+
+Progress = Callable[[int, int], None]
+"""Called with images done and images in all."""
+_BATCH_PIXELS = 2**22
+"""Pixels of a batch at most: large pictures go one or two at a time."""
+
+
+def open_data(
+    run: LoadedRun, data: Manifest | Path | str | None, split: str | None, absent: Literal["error", "all"] = "error"
+) -> Manifest:
+    """The frames to evaluate: of ``data`` (default: the run's), of ``split`` (default: the run's).
+
+    Args:
+        absent: what data with splits but without this one are: an error, or (for pictures) taken whole, with a warning.
+
+    Raises:
+        InputError: no such split, or no frame.
+    """
+    frames, settings = run.config.frames, run.config.evaluate
+    if isinstance(data, Manifest):
+        manifest = data
+    else:
+        source = data if data is not None else frames.val or frames.source
+        if not source:
+            raise InputError(f"{run.path} names no evaluation data; give a manifest with --data.")
+        manifest = resolve_input(Path(source), allow_truncated=frames.allow_truncated)
+    if len(manifest) == 0:
+        raise InputError(f"{manifest.name} has no frames to evaluate; give another manifest.")
+    wanted = split if split is not None else settings.split or frames.val_split
+    if absent == "all" and has_splits(manifest) and not has_split(manifest, wanted):
+        _log.warning("%s has no split %r: all its frames are shown, also those trained on", manifest.name, wanted)
+        return manifest
+    if not has_splits(manifest) and data is None and frames.val is None:
+        _log.warning("%s has no splits: scores are on frames that were trained on", manifest.name)
+    return in_split(manifest, wanted)
+
+
+def evaluate(
+    run: LoadedRun | Path | str,
+    data: Manifest | Path | str | None = None,
+    protocol: str | DepthProtocol | None = None,
+    split: str | None = None,
+    *,
+    flip: bool | None = None,
+    scale: str | float | None = None,
+    resolution: str | None = None,
+    classes: str | None = None,
+    window: str | None = None,
+    overlap: float | None = None,
+    json: Path | str | None = None,
+    baselines: bool = True,
+    per_image: bool = False,
+    limit: int | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Evaluate a run folder (or a loaded run) and write the result to its ``evaluation`` folder.
+
+    Depth is scored where the method predicts it and the data have measured depth, segmentation where the method
+    predicts it and the data have labels.
+
+    Args:
+        data: manifest, folder or video with labels, measured depth (``depth`` or ``disparity``) or poses; default the
+            run's.
+        protocol: of depth, "eigen", "improved" or "plain"; default the run's ``evaluate.protocol``.
+        split: rows of the manifest; default the run's ``evaluate.split``; "all": every row.
+        flip: average with the prediction of the mirrored picture; default the run's ``evaluate.flip``.
+        scale: of depth, instead of the protocol's: "median", "none", or a factor on the network's unit.
+        resolution: where classes are compared: "working" (prediction and labels at the network's input size),
+            "native" (the labels' own size) or ``WIDTHxHEIGHT``; default the run's ``evaluate.resolution``.
+        classes: which classes are averaged, see :mod:`vergence.evaluation.class_protocols`; default the run's
+            ``evaluate.classes``.
+        window: ``WIDTHxHEIGHT`` of a box that slides over the network's input, "none" for the whole picture at once;
+            default the run's ``evaluate.window``.
+        overlap: share of its side by which neighbouring windows overlap; default the run's ``evaluate.overlap``.
+        json: another place for the result; default ``RUN/evaluation/<name>.json`` with the protocol or the resolution.
+        baselines: also score the input-free answers and the untrained network.
+        per_image: also write CSV with one row an image and predictor beside the JSON file.
+        limit: at most so many images, evenly spaced.
+
+    A run folder that cannot be written is only read: the result is returned, and a warning says that it is not kept.
+
+    Raises:
+        InputError: nothing to score on, unknown protocol or resolution, unreadable files, ``json`` cannot be written.
+    """
+    loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
+    settings = loaded.config.evaluate
+    check_resolution(resolution or settings.resolution)
+    class_protocol(classes or settings.classes)
+    result, tables = _evaluate(
+        loaded,
+        open_data(loaded, data, split),
+        choose_protocol(settings.protocol if protocol is None else protocol, scale),
+        settings.flip if flip is None else flip,
+        settings.resolution if resolution is None else resolution,
+        window_of(settings, window, overlap),
+        settings.classes if classes is None else classes,
+        baselines=baselines,
+        limit=limit,
+        progress=progress,
+    )
+    path = Path(json) if json is not None else loaded.path / "evaluation" / f"{result['name']}.json"
+    try:
+        write_text(path, json_format.dumps(finite(result), indent=2) + "\n")
+        for place, (task, rows) in enumerate(tables.items() if per_image else ()):
+            suffix = ".csv" if place == 0 else f"-{task}.csv"
+            write_text(path.with_name(path.stem + suffix), csv_text(rows))
+    except InputError as error:
+        if json is not None:  # the user named a place: that it cannot be had is an error
+            raise
+        _log.warning("the result is shown only, not kept: %s To keep it, name a file with --json.", error)
+    return result
+
+
+def evaluate_run(
+    run: LoadedRun,
+    manifest: Manifest,
+    protocol: str | DepthProtocol = "plain",
+    flip: bool = False,
+    *,
+    baselines: bool = True,
+    odometry: bool = True,
+    limit: int | None = None,
+    batch_size: int = 8,
+    progress: Progress | None = None,
+    processes: Processes = ALONE,
+) -> dict[str, Any]:
+    """Score a loaded run; writes nothing and leaves the random state and the training mode as they were.
+
+    Resolution and window of segmentation are those of the run's settings. Of several processes all must call it: each
+    scores its share of the images, and all get the result of all images, the same as one process would have.
+
+    Returns:
+        ``protocol`` (one line), ``stamp`` (all that a number depends on), ``data`` (digest), ``images``, ``rows``
+        (depth, one a predictor; empty where no depth was scored), ``segmentation`` (see
+        :meth:`~vergence.evaluation.segmentation.SegmentationEvaluation.result`) where classes were scored, and
+        ``odometry`` where the manifest has poses and the method a pose network.
+    """
+    settings = run.config.evaluate
+    return _evaluate(
+        run,
+        manifest,
+        choose_protocol(protocol),
+        flip,
+        settings.resolution,
+        window_of(settings),
+        settings.classes,
+        baselines,
+        odometry,
+        limit=limit,
+        batch_size=batch_size,
+        progress=progress,
+        processes=processes,
+    )[0]
+
+
+@torch.no_grad()
+def _evaluate(
+    run: LoadedRun,
+    manifest: Manifest,
+    protocol: DepthProtocol,
+    flip: bool,
+    resolution: str,
+    window: Window | None,
+    classes: str,
+    baselines: bool = True,
+    odometry: bool = True,
+    limit: int | None = None,
+    batch_size: int = 8,
+    progress: Progress | None = None,
+    processes: Processes = ALONE,
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """The result, and rows of each image by task."""
+    tasks = run.method.tasks
+    depth = [i for i in range(len(manifest)) if has_truth(manifest, i)] if "depth" in tasks else []
+    labels = [i for i in range(len(manifest)) if has_label(manifest, i)] if "segmentation" in tasks else []
+    poses = odometry and any(row.pose for row in manifest) and getattr(run.method, "pose", None) is not None
+    if not depth and not labels and not poses:
+        raise _nothing_to_score(manifest, tasks)
+    training = run.method.training
+    run.method.eval()
+    try:
+        methods, note = {"trained": run.method}, ""
+        if baselines and (depth or labels):
+            methods["untrained"], note = untrained_method(run)
+        parts: list[DepthEvaluation | SegmentationEvaluation] = []
+        if depth:
+            parts.append(DepthEvaluation(run, manifest, depth, protocol, methods, note))
+        if labels:
+            parts.append(SegmentationEvaluation(run, manifest, labels, resolution, methods, note, classes))
+        chosen = {part.task: evenly_spaced(part.rows, limit) for part in parts}
+        rows = processes.share(sorted(set().union(*chosen.values())), batch_size)
+
+        def score() -> list[Any]:
+            seen = _predictions(run, manifest, rows, parts, chosen, methods, flip, window, batch_size)
+            for done, (index, truths, maps) in enumerate(seen):
+                for part in parts:
+                    if part.task in truths:
+                        part.add(index, truths[part.task], maps)
+                if progress is not None:
+                    progress(done + 1, len(rows))
+            return [part.found() for part in parts]
+
+        for part, found in zip(parts, zip(*processes.together(score), strict=True), strict=True):
+            part.merge(list(found))
+        result = _result(run, manifest, protocol, flip, window, parts)
+        motion = evaluate_odometry(run, manifest) if poses else None
+        if motion is not None:
+            result["odometry"] = motion
+        elif not parts:
+            raise InputError(f"{manifest.name} has no three frames in a row with poses; evaluate on longer sequences.")
+        tables = {part.task: part.image_rows() for part in parts}
+        if by_class := class_rows(result["rows"]):
+            tables["depth-classes"] = by_class
+        return result, tables
+    finally:
+        run.method.train(training)
+
+
+def _nothing_to_score(manifest: Manifest, tasks: tuple[str, ...]) -> InputError:
+    names = {"segmentation": "labels (column label)", "depth": "measured depth (columns depth, disparity)"}
+    missing = [names[task] for task in names if task in tasks]
+    return InputError(
+        f"{manifest.name} has no {' and no '.join(missing)} for any of its {len(manifest)} frames; "
+        "evaluate on a manifest that has."
+    )
+
+
+Seen = tuple[int, dict[str, Any], dict[str, dict[str, Tensor]]]
+"""A row, what it is scored against by task, and by method its maps without the batch dimension."""
+
+
+def _predictions(
+    run: LoadedRun,
+    manifest: Manifest,
+    rows: list[int],
+    parts: list[DepthEvaluation | SegmentationEvaluation],
+    chosen: dict[str, list[int]],
+    methods: dict[str, Method],
+    flip: bool,
+    window: Window | None,
+    batch_size: int,
+) -> Iterator[Seen]:
+    """All rows in order; pictures of one size share a batch, and each goes through a network once."""
+    options = run.config.frames.options
+    device = next(run.method.parameters()).device
+    wanted = {task: set(indices) for task, indices in chosen.items()}
+
+    def load(index: int) -> tuple[Tensor, dict[str, Any]]:
+        image = working_image(manifest, index, options)
+        return image, {part.task: part.truth(index) for part in parts if index in wanted[part.task]}
+
+    waiting: list[tuple[int, Tensor, dict[str, Any]]] = []
+
+    def flush() -> Iterator[Seen]:
+        images = on_device([image for _, image, _ in waiting], device)
+        maps = {name: predict_maps(method, images, flip, window, small=True) for name, method in methods.items()}
+        for place, (index, _, truths) in enumerate(waiting):
+            own = {name: {key: value[place] for key, value in found.items()} for name, found in maps.items()}
+            yield index, truths, own
+        waiting.clear()
+
+    for index, (image, truths) in prefetched(load, rows, ahead=2 * batch_size):
+        most = max(1, min(batch_size, _BATCH_PIXELS // (image.shape[-2] * image.shape[-1])))
+        if waiting and (len(waiting) >= most or waiting[0][1].shape != image.shape):
+            yield from flush()
+        waiting.append((index, image, truths))
+    if waiting:
+        yield from flush()
+
+
+def _result(
+    run: LoadedRun,
+    manifest: Manifest,
+    protocol: DepthProtocol,
+    flip: bool,
+    window: Window | None,
+    parts: list[DepthEvaluation | SegmentationEvaluation],
+) -> dict[str, Any]:
+    """What the parts found, each with a stamp: all that its numbers depend on."""
+    size, seen = describe_input(manifest, run.config.frames.options)
+    flipped, data = f"flip {'on' if flip else 'off'}", f"data {manifest.digest()} · step {run.step}"
+    result: dict[str, Any] = {
+        "name": protocol.name,
+        "protocol": protocol.describe(),
+        "stamp": f"{seen} · {data}",
+        "data": manifest.digest(),
+        "images": 0,
+        "size": size,
+        "flip": flip,
+        "step": run.step,
+        "rows": [],
+    }
+    names = []
+    for part in parts:
+        found = part.result()
+        names.append(found["name"])
+        stamp = [found["protocol"], seen, flipped, f"{found['images']} images", data]
+        if part.task == "depth":
+            result |= found | {"stamp": " · ".join([*stamp, f"depth {found['scale_status']}"])}
+            continue
+        stamp.insert(3, "whole pictures" if window is None else str(window))
+        found["stamp"] = " · ".join([*stamp, *found["training"]])
+        found |= {"flip": flip, "window": None if window is None else str(window)}
+        if len(parts) == 1:
+            result |= {key: found[key] for key in ("protocol", "stamp", "images")}
+        result["segmentation"] = found
+    return result | ({"name": "-".join(names)} if names else {})

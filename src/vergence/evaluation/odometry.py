@@ -1,0 +1,109 @@
+"""Odometry of a run's pose network on sequences with known poses (SemHint-MD specification, section 1.8)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE
+from rich.table import Table
+
+from vergence.data.manifest import Manifest
+from vergence.evaluation.scores import words
+from vergence.inference.motions import predict_motions, step_of
+from vergence.metrics.odometry import ate_sfmlearner, chain_poses, trajectory_errors
+from vergence.runs.checkpoint import LoadedRun
+
+_SHORTEST = 3
+"""Frames that make a track."""
+
+
+def tracks(manifest: Manifest, step: int) -> list[list[int]]:
+    """Rows of unbroken stretches of frames with poses, ``step`` positions apart, of at least three frames."""
+    found, seen = [], set()
+    for start in range(len(manifest)):
+        before = manifest.neighbour(start, -step)
+        if start in seen or not manifest[start].pose or (before is not None and _counts(manifest, before)):
+            continue
+        track = [start]
+        while (following := manifest.neighbour(track[-1], step)) is not None and _counts(manifest, following):
+            track.append(following)
+        seen.update(track)
+        if len(track) >= _SHORTEST:
+            found.append(track)
+    return found
+
+
+def _counts(manifest: Manifest, index: int) -> bool:
+    return index < len(manifest) and bool(manifest[index].pose)
+
+
+def evaluate_odometry(run: LoadedRun, manifest: Manifest) -> dict[str, Any] | None:
+    """Errors of the pose network on each track with poses; None where there is none.
+
+    ``ate_sfmlearner`` scales each 5-frame snippet by itself; ``t_err``, ``r_err`` and ``ate_aligned`` are of whole
+    tracks, see :func:`vergence.metrics.odometry.trajectory_errors`; ``stamp`` says what the numbers depend on.
+    """
+    step = step_of(run)
+    found = tracks(manifest, step)
+    if not found:
+        return None
+    rows = [_row(manifest, track, predict_motions(run, manifest, track)) for track in found]
+    shortest, longest = (
+        pick(row[f"{name}_segment"] for row in rows) for name, pick in (("shortest", min), ("longest", max))
+    )
+    snippets = np.concatenate([row.pop("snippets") for row in rows])
+    return {
+        "sequences": rows,
+        "ate_sfmlearner": float(snippets.mean()),
+        "ate_sfmlearner_std": float(snippets.std()),
+        "stamp": " · ".join(
+            [
+                "ate_sfmlearner in metres over 5-frame snippets, each scaled by least squares",
+                f"t_err (%) and r_err (degrees / 100 m) over segments of {shortest:.3g}-{longest:.3g} m, one scale",
+                "ate_aligned in metres after a similarity",
+                *([] if step == 1 else [f"frames {step} apart"]),
+                f"data {manifest.digest()}",
+                f"step {run.step}",
+            ]
+        ),
+    }
+
+
+def _row(manifest: Manifest, track: list[int], motions: NDArray[np.float64]) -> dict[str, Any]:
+    poses: NDArray[np.float64] = np.stack([manifest[index].pose_matrix() for index in track])  # type: ignore[misc]
+    truth = _inverse(_inverse(poses[:-1]) @ poses[1:])  # points of a frame to the next one, like the motions
+    snippets = ate_sfmlearner(truth, motions)
+    errors = trajectory_errors(poses, chain_poses(_inverse(motions)))
+    first = manifest[track[0]]
+    return {
+        "sequence": first.sequence,
+        "camera": first.camera,
+        "frames": len(track),
+        "ate_sfmlearner": float(snippets.mean()),
+        "ate_sfmlearner_std": float(snippets.std()),
+        **{name: float(value) for name, value in errors.items()},
+        "snippets": snippets,
+    }
+
+
+def _inverse(transforms: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.inv(transforms), dtype=np.float64)
+
+
+def odometry_table(odometry: dict[str, Any]) -> Table:
+    """The result as a table for the console."""
+    shown = Table(
+        title="Odometry",
+        caption=words(odometry["stamp"], "table.caption"),
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE,
+    )
+    columns = ("ate_sfmlearner", "t_err", "r_err", "ate_aligned", "frames")
+    shown.add_column("")
+    for name in columns:
+        shown.add_column(name, justify="right")
+    for row in odometry["sequences"]:
+        numbers = [f"{row[name]:.4g}" if row.get(name) is not None else "–" for name in columns]
+        shown.add_row(words(row["sequence"]), *numbers)
+    return shown

@@ -1,0 +1,152 @@
+"""Labels in a flywheel: whose they are, which are known in a round, and the noisy ones of all frames."""
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from vergence.data.atomic import write_text
+from vergence.data.frame_row import FrameRow
+from vergence.data.manifest import Manifest
+from vergence.data.split_rows import in_split
+from vergence.errors import InputError
+from vergence.flywheel.folder import Round
+from vergence.inference.predict import SIDECAR, predict
+from vergence.runs.checkpoint import find_checkpoint, read_json
+
+_log = logging.getLogger("vergence")
+
+_RETURNED = ("labelled.parquet", "labelled.csv")
+"""What comes back from the annotator, beside the selection."""
+
+
+def in_training(manifest: Manifest, split: str) -> list[FrameRow]:
+    """Frames that may be trained on: of the split, or all where the data have no splits."""
+    return list(in_split(manifest, split, "frames.train_split"))
+
+
+def label_source(manifest: Manifest, split: str) -> Literal["manifest", "annotator"]:
+    """ "manifest" where any training frame has a label."""
+    return "manifest" if any(row.judges for row in in_training(manifest, split)) else "annotator"
+
+
+def check_budget(manifest: Manifest, split: str, by: str, wanted: int) -> None:
+    """InputError where more labels are asked for than there are frames that can be labelled."""
+    rows = in_training(manifest, split)
+    labelled = sum(row.judges for row in rows)
+    there = labelled if by == "manifest" else len(rows) - labelled
+    what = "training frames with a label" if by == "manifest" else "training frames without a label"
+    if wanted > there:
+        raise InputError(
+            f"the flywheel is to reveal {wanted} labels and {manifest.name} has {there} {what}; lower "
+            "flywheel.labels.per_round or flywheel.rounds, or set flywheel.labels.total."
+        )
+    if wanted == 0 and (by == "manifest" or labelled == 0):
+        raise InputError("there is no label to learn from; set flywheel.labels.per_round to 1 or more.")
+
+
+def known_before(data: Manifest, rounds: list[Round], number: int, split: str, by: str) -> list[str]:
+    """Images labelled before a round: with an annotator also those that had a label from the start."""
+    if number:
+        return rounds[number - 1].chosen()
+    return [] if by == "manifest" else [row.image for row in in_training(data, split) if row.judges]
+
+
+def not_to_choose(home: Path, data: Manifest, split: str, by: str) -> Path | None:
+    """A list of training frames whose label nobody has, where labels come from the manifest."""
+    without = [row.image for row in in_training(data, split) if not row.judges] if by == "manifest" else []
+    return write_text(home / "unlabelled.json", json.dumps(without) + "\n") if without else None
+
+
+def list_of(one: Round, images: Iterable[str], name: str) -> Path | None:
+    """A list of images beside the selection; None for an empty one."""
+    images = list(images)
+    return write_text(one.folder / name, json.dumps(images, indent=1) + "\n") if images else None
+
+
+def open_labels(data: Manifest, rounds: list[Round], number: int, images: list[str], split: str) -> Manifest:
+    """The data with the labels of ``images`` (their own, or those that came back) and of frames of other splits.
+
+    InputError, for people to act on, where frames of this round have no label yet.
+    """
+    came = _returned(rounds[: number + 1])
+    chosen = set(images)
+    training = {row.image for row in in_training(data, split)}
+
+    def known(row: FrameRow) -> FrameRow:
+        if row.image not in training:
+            return row
+        if row.image not in chosen:
+            return replace(row, label="")
+        label = came.get(_place(data, row))
+        return row if label is None else replace(row, label=label[0], label_space=label[1])
+
+    found = data.changed(known)
+    missing = [row.image for row in found if row.image in chosen and not row.judges]
+    if missing:
+        raise InputError(_request(rounds[number], missing))
+    return found
+
+
+def _returned(rounds: list[Round]) -> dict[str, tuple[str, str]]:
+    """Label file and label space by image, both absolute paths."""
+    found = {}
+    for one in rounds:
+        for name in _RETURNED:
+            if not (one.selection / name).is_file():
+                continue
+            manifest = Manifest.read(one.selection / name)
+            for index, row in enumerate(manifest):
+                if row.judges:
+                    label = os.path.abspath(manifest.path(index, "label"))
+                    found[_place(manifest, row)] = (label, row.label_space)
+    return found
+
+
+def _place(manifest: Manifest, row: FrameRow) -> str:
+    return os.path.abspath(manifest.root / row.image)
+
+
+def _request(one: Round, missing: list[str]) -> str:
+    """Which frames to label, and how to go on."""
+    chosen, back = one.selection / "selection.parquet", one.selection / _RETURNED[0]
+    first = ", ".join(Path(image).name for image in missing[:3]) + (", ..." if len(missing) > 3 else "")
+    return (
+        f"round {one.number} waits for labels of {len(missing)} frames ({first}), which {chosen} lists and "
+        f"{one.selection / 'selection.html'} shows: label them (vergence labels export {chosen} --to cvat --out "
+        f"to_label.zip), bring them back (vergence labels import FROM_CVAT --data {chosen} --out {back}), and go on "
+        f"with vergence train --resume {one.home}."
+    )
+
+
+def noisy_labels(one: Round, data: Manifest, device: str) -> bool:
+    """Write classes and confidence of all frames by the round's segmentation; whether there was anything to do."""
+    weights, sidecar = find_checkpoint(one.segmentation) / "model.safetensors", one.labels / SIDECAR
+    stale = False
+    if sidecar.is_file():
+        stale = sidecar.stat().st_mtime_ns < weights.stat().st_mtime_ns
+        if not stale and read_json(sidecar).get("frames") == len(data):
+            return False
+    _log.info("round %d: writing noisy labels of %d frames", one.number, len(data))
+    predict(
+        one.segmentation, _rebased(data), one.labels, depth=False, colour=False, labels=True, overlay=False,
+        confidence=True, video=False, overwrite=stale, device=device,
+    )  # fmt: skip
+    return True
+
+
+def _rebased(data: Manifest) -> Manifest:
+    """The frames with paths below their common folder, so that label files are named as images are."""
+    places = [Path(_place(data, row)) for row in data]
+    root = Path(os.path.commonpath([place.parent for place in places]))
+    rows = [
+        FrameRow(
+            place.relative_to(root).as_posix(), row.sequence, row.position, camera=row.camera, width=row.width,
+            height=row.height, split=row.split,
+        )
+        for place, row in zip(places, data, strict=True)
+    ]  # fmt: skip
+    return Manifest(rows, root, data.name)

@@ -1,0 +1,227 @@
+"""The flywheel: depth and segmentation that improve each other, round after round; each stage an ordinary run.
+
+Every stage looks at what is there and goes on from it: a flywheel that was stopped anywhere is called again.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vergence.data.layouts import resolve_input
+from vergence.data.manifest import Manifest
+from vergence.errors import InputError, Interrupted
+from vergence.evaluation.evaluate import evaluate
+from vergence.flywheel.folder import Round, check_order, inside, rows_of, write_scores
+from vergence.flywheel.labels import (
+    check_budget,
+    known_before,
+    label_source,
+    list_of,
+    noisy_labels,
+    not_to_choose,
+    open_labels,
+)
+from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
+from vergence.flywheel.trainings import Trainings, held_back, settings_of
+from vergence.methods import METHODS
+from vergence.runs.checkpoint import find_checkpoint, read_json
+from vergence.runs.config import load_config
+from vergence.runs.folder import check_folder
+from vergence.selection.select import select
+from vergence.training.stages import check_equal, is_finished, leaves_of, said_once, trained
+
+_log = logging.getLogger("vergence")
+
+Overrides = Mapping[str, Any] | Sequence[str]
+Pages = Callable[[str, Path], None]
+"""Writes a page, called with its kind ("run", "selection" or "flywheel") and the folder."""
+
+
+def start_flywheel(recipe: str | Path, out: Path, data: str | Path | None, overrides: Overrides, pages: Pages) -> Path:
+    """Begin a flywheel in a new folder; see :func:`resume_flywheel` for what it raises."""
+    check_folder(out, resume=False)
+    return _turn(load_flywheel(recipe, overrides, data), out, pages)
+
+
+def resume_flywheel(out: Path, overrides: Overrides, pages: Pages) -> Path:
+    """Go on with a flywheel, perhaps with other settings of what is still to come.
+
+    Raises:
+        InputError: settings changed on which something depends that is there; frames are to be labelled by people;
+            whatever a stage raises.
+        Interrupted: a signal came; the same call goes on.
+    """
+    check_folder(out, resume=True)
+    return _turn(load_flywheel(out / "recipe.yaml", overrides), out, pages)
+
+
+def _turn(asked: FlywheelRecipe, out: Path, pages: Pages) -> Path:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("a flywheel runs in one process; start it without torchrun.")
+    with said_once():
+        wheel = _Wheel(asked, out, pages)
+        try:
+            wheel.turn()
+        except Interrupted as stop:
+            text = f"stopped in a flywheel; vergence train --resume {out} goes on."
+            raise Interrupted(text, stop.exit_code) from None
+    return out
+
+
+class _Wheel:
+    """One flywheel in its folder; building it raises InputError where settings do not fit the data or what is there."""
+
+    def __init__(self, asked: FlywheelRecipe, home: Path, pages: Pages) -> None:
+        self.home, self.pages, self.config = home, pages, asked.flywheel
+        self.news = not (home / "report.html").is_file()
+        self.rounds = [Round(home, number) for number in range(self.config.rounds)]
+        self.trainings = Trainings(self.config, self.rounds)
+        settings = settings_of(self.config, self.config.depth)
+        self.split, self.device = str(settings["frames"]["train_split"]), str(settings["train"]["device"])
+        stored = home / "data.parquet"
+        self._check_source()
+        data = Manifest.read(stored) if stored.is_file() else resolve_input(Path(self.config.data))
+        labels = self.config.labels
+        if labels.by == "auto":
+            labels.by = label_source(data, self.split)
+        check_budget(data, self.split, labels.by, sum(self.config.new_labels(one.number) for one in self.rounds))
+        self._check_rounds()
+        home.mkdir(parents=True, exist_ok=True)
+        asked.write(home)
+        if not stored.is_file():
+            data.write(stored)
+        self.data = Manifest.read(stored)
+        self.held_back = held_back(self.config, self.data)
+
+    def turn(self) -> None:
+        """All stages that are left."""
+        for one in self.rounds:
+            how = "from video" if one.number == 0 else "with hints" if self.config.exchange else "without hints"
+            self._train(one, "depth", how)
+            self._score(one, "depth")
+            self._choose(one)
+            self._train(one, "segmentation", f"from {len(one.chosen())} labels")
+            self._score(one, "segmentation")
+            if self.config.label_files:
+                self.news |= noisy_labels(one, self.data, self.device)
+            if self.news:
+                self._tell()
+                self.news = False
+
+    def _say(self, one: Round, what: str) -> None:
+        _log.info("round %d (the last is %d): %s", one.number, len(self.rounds) - 1, what)
+
+    def _tell(self) -> None:
+        """Scores and page of what is there."""
+        write_scores(self.home, self.rounds)
+        self.pages("flywheel", self.home)
+
+    def _train(self, one: Round, stage: str, how: str) -> None:
+        config, run = self.trainings.of(stage, one.number), one.folder / stage
+        if not is_finished(run, config):
+            self._say(one, f"{stage} {how} ({config.recipe})")
+        self.news |= trained(run, lambda: config, alike=inside)
+
+    def _choose(self, one: Round) -> None:
+        """Frames to label within the budget, and a manifest that knows their labels."""
+        labels = self.config.labels
+        before = known_before(self.data, self.rounds, one.number, self.split, labels.by)
+        count = self.config.new_labels(one.number)
+        if count and not (one.selection / "selection.json").is_file():
+            self._say(one, f"choosing {count} frames to label")
+            self._select(one, before, count)
+        if count and not (one.selection / "selection.html").is_file():
+            self.pages("selection", one.selection)
+        if one.chosen_file.is_file() and one.data.is_file():
+            return
+        images = [*before, *one.new()]
+        try:
+            known = open_labels(self.data, self.rounds, one.number, images, self.split)
+        except InputError:
+            self._tell()
+            raise
+        known.write(one.data)
+        list_of(one, images, one.chosen_file.name)
+
+    def _select(self, one: Round, before: list[str], count: int) -> None:
+        labels, run, criterion = self.config.labels, one.depth, self.config.labels.criterion
+        if criterion == "entropy":  # the classes of the round before; the first has none to ask
+            run, criterion = (self.rounds[one.number - 1].segmentation, criterion) if one.number else (run, "ds")
+        select(
+            run,
+            self.home / "data.parquet",
+            count,
+            one.selection,
+            criterion,
+            seed=self.config.seed,
+            split=self.split if self.split in self.data.splits() else "all",
+            exclude=not_to_choose(self.home, self.data, self.split, labels.by),
+            labelled=list_of(one, before, "labelled_before.json"),
+            depth=str(one.depth),
+            device=self.device,
+        )
+
+    def _score(self, one: Round, stage: str) -> None:
+        """Score a run on the held-back frames, and write its page; nothing is done where that is there."""
+        run, config = one.folder / stage, self.trainings.of(stage, one.number)
+        weights = (find_checkpoint(run) / "model.safetensors").stat()
+        asked = {
+            "data": self.held_back.digest(),
+            "limit": self.config.limit,
+            "exchange": self.config.exchange,
+            "weights": [weights.st_size, weights.st_mtime_ns],
+            **dict(leaves_of(config.to_dict()["evaluate"])),
+        }
+        if one.scores().get(stage, {}).get("asked") == asked and (run / "report.html").is_file():
+            return
+        rows: list[dict[str, Any]] = []
+        tasks = METHODS[config.method][1].tasks
+        depth = any(row.depth or row.disparity for row in self.held_back) and "depth" in tasks
+        if depth or (any(row.judges for row in self.held_back) and "segmentation" in tasks):
+            result = evaluate(run, self.held_back, limit=self.config.limit, device=self.device)
+            rounds = one.number if stage == "depth" else one.number + 1  # whose labels were known to this run
+            labels = self.rounds[rounds - 1].chosen() if rounds else []
+            first = {"round": one.number, "run": stage, "exchange": self.config.exchange, "recipe": config.recipe}
+            rows = rows_of(result, first | {"labels": len(labels)})
+        one.keep_scores(stage, {"asked": asked, "rows": rows})
+        self.news = True
+        self.pages("run", run)
+
+    def _check_source(self) -> None:
+        """InputError where the folder was made of other data."""
+        if (self.home / "data.parquet").is_file():
+            stored = load_flywheel(self.home / "recipe.yaml").flywheel
+            _same(
+                self.home,
+                {"data": (stored.data, self.config.data), "labels.by": (stored.labels.by, self.config.labels.by)},
+            )
+
+    def _check_rounds(self) -> None:
+        """InputError where settings do not fit the stages that are there."""
+        check_order(self.rounds)
+        for one in self.rounds:
+            for stage in ("depth", "segmentation"):
+                run = one.folder / stage
+                if (run / "recipe.yaml").is_file():
+                    check_equal(run, load_config(run / "recipe.yaml"), self.trainings.of(stage, one.number), inside)
+            file = one.selection / "selection.json"
+            if file.is_file():
+                stored, labels = read_json(file), self.config.labels
+                criterion = "ds" if labels.criterion == "entropy" and one.number == 0 else labels.criterion
+                wanted: dict[str, tuple[Any, Any]] = {
+                    "labels.per_round (or total)": (stored["count"], self.config.new_labels(one.number)),
+                    "labels.criterion": (stored["criterion"], criterion),
+                    "seed": (stored["seed"], self.config.seed),
+                }
+                _same(one.selection, wanted)
+
+
+def _same(place: Path, values: dict[str, tuple[Any, Any]]) -> None:
+    for key, (before, now) in values.items():
+        if before != now:
+            raise InputError(
+                f"{place} was made with flywheel.{key} {before}, not {now}; give another --out, or remove it and what "
+                "was made after it."
+            )

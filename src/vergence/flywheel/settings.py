@@ -1,0 +1,245 @@
+"""Settings of a flywheel: which recipes its rounds train, how many labels each may cost, what differs from recipes."""
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from vergence.data.atomic import write_text
+from vergence.data.structured import parse_yaml
+from vergence.data.table import nearest
+from vergence.errors import InputError
+from vergence.methods import METHODS
+from vergence.runs.config import config_class, merged, nested, read_recipe
+from vergence.runs.schema import check_keys, leaves, parse
+from vergence.selection.choice import CRITERIA
+from vergence.training.stages import leaves_of
+
+PARTS = ("depth", "hinted_depth", "segmentation")
+_OVERRIDE = re.compile(rf"--flywheel\.(?:({'|'.join(PARTS)})\.)?overrides\.([\w.]+)(?:=(.*))?", re.DOTALL)
+_OF_A_RUN = ("frames", "optim", "train", "evaluate")
+
+
+@dataclass
+class PartConfig:
+    """One kind of training."""
+
+    recipe: str = ""
+    """Name or path."""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """Settings by full name that differ from the recipe's."""
+
+
+@dataclass
+class BudgetConfig:
+    """How many labels each round may cost, and who makes them."""
+
+    per_round: int = 10
+    """Frames labelled in each round."""
+    total: int | None = None
+    """Frames labelled in all rounds together; null for ``per_round`` in each."""
+    criterion: str = "ds"
+    """How frames are chosen, as by ``vergence select``."""
+    by: Literal["auto", "manifest", "annotator"] = "auto"
+    """"manifest": the data have labels, and only those of chosen frames are revealed; "annotator": the flywheel stops
+    until chosen frames are labelled; auto: the former where any training frame has a label."""
+
+
+@dataclass
+class FlywheelConfig:
+    """Rounds of depth, choice, segmentation and noisy labels."""
+
+    data: str = ""
+    """Manifest, folder or video."""
+    rounds: int = 4
+    exchange: bool = True
+    """Depth of later rounds gets hints from the classes of the round before; without: equal extra training of depth by
+    the recipe of round 0, the control of studies."""
+    warm_start: bool = False
+    """Segmentation of later rounds starts from that of the round before instead of from the round's depth."""
+    seed: int = 0
+    """Of the choice of frames; round r trains with seed + 100 r."""
+    limit: int | None = None
+    """At most so many held-back frames are scored, evenly spaced."""
+    label_files: bool = True
+    """Write each round's noisy labels of all frames as files, too."""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """Settings of all trainings, such as train.device."""
+    labels: BudgetConfig = field(default_factory=BudgetConfig)
+    depth: PartConfig = field(default_factory=PartConfig)
+    """Round 0, from video alone."""
+    hinted_depth: PartConfig = field(default_factory=PartConfig)
+    """Later rounds, with noisy labels."""
+    segmentation: PartConfig = field(default_factory=PartConfig)
+    """Every round, from few labels."""
+
+    def __post_init__(self) -> None:
+        labels = self.labels
+        _require(self.rounds >= 1, f"flywheel.rounds is {self.rounds}; give 1 or more.")
+        _require(self.seed >= 0, f"flywheel.seed is {self.seed}; give 0 or more.")
+        _require(self.limit is None or self.limit > 0, f"flywheel.limit is {self.limit}; give 1 or more, or null.")
+        _require(labels.per_round >= 0, f"flywheel.labels.per_round is {labels.per_round}; give 0 or more.")
+        _require(labels.total is None or labels.total >= 0, f"flywheel.labels.total is {labels.total}; give 0 or more.")
+        _require(
+            labels.criterion in CRITERIA,
+            f"flywheel.labels.criterion is {labels.criterion!r}{nearest(labels.criterion, CRITERIA)}; use one of "
+            f"{', '.join(CRITERIA)}.",
+        )
+
+    def new_labels(self, number: int) -> int:
+        """Frames to be chosen in a round."""
+        before = self.labels.per_round * number
+        total = self.labels.per_round * self.rounds if self.labels.total is None else self.labels.total
+        return max(0, min(self.labels.per_round, total - before))
+
+
+@dataclass
+class FlywheelRecipe:
+    """A flywheel as one value."""
+
+    recipe: str = ""
+    flywheel: FlywheelConfig = field(default_factory=FlywheelConfig)
+
+    def write(self, folder: Path) -> Path:
+        """Write ``recipe.yaml``, from which the flywheel goes on."""
+        return write_text(folder / "recipe.yaml", yaml.safe_dump(asdict(self), sort_keys=False))
+
+
+def is_flywheel(recipe: str | Path) -> bool:
+    """Whether a recipe (by name or path) is a flywheel's; InputError where it cannot be read."""
+    return "flywheel" in read_recipe(recipe)
+
+
+def is_flywheel_folder(folder: Path) -> bool:
+    """Whether a flywheel is in a folder."""
+    with contextlib.suppress(InputError):
+        return is_flywheel(folder / "recipe.yaml")
+    return False
+
+
+def load_flywheel(
+    recipe: str | Path, overrides: Mapping[str, Any] | Sequence[str] = (), data: str | Path | None = None
+) -> FlywheelRecipe:
+    """Read the recipe of a flywheel; overrides as :func:`vergence.runs.config.load_config` takes them.
+
+    Settings of its trainings are ``flywheel.overrides.KEY`` (all of them) and ``flywheel.PART.overrides.KEY``.
+
+    Raises:
+        InputError: an unknown key or a value of another type, in the flywheel or in what it hands to its trainings.
+    """
+    values = read_recipe(recipe)
+    values.setdefault("recipe", Path(recipe).stem)
+    if isinstance(overrides, Mapping):
+        handed, rest = _handed_on(dict(leaves_of(nested(overrides))))
+        values, own = merged(values, nested(rest)), list[str]()
+    else:
+        handed, own = _handed_on_words(overrides)
+    for word in own:
+        section = word.removeprefix("--").split(".")[0]
+        if word.startswith("--") and section in (*_OF_A_RUN, *METHODS):
+            raise InputError(
+                f"{word} is a setting of a training, and a flywheel has several; write --flywheel.overrides.{word[2:]} "
+                f"for all of them, or --flywheel.depth.overrides.{word[2:]} (or of {' or '.join(PARTS[1:])})."
+            )
+    for part, key, value in handed:
+        for other in () if part else PARTS:  # asked for now and for all: stronger than what the recipe has for one
+            _section(values, other).pop(key, None)
+        _section(values, part)[key] = value
+    for part in ("", *PARTS):
+        section = values.get("flywheel", {}).get(part, {}) if part else values.get("flywheel", {})
+        if isinstance(section, dict) and isinstance(section.get("overrides"), dict):
+            section["overrides"] = dict(leaves_of(section["overrides"]))
+    check_keys(values, FlywheelRecipe, str(recipe))
+    found = parse(FlywheelRecipe, values, own, str(recipe))
+    settings = found["flywheel"]
+    parts: dict[str, Any] = {part: PartConfig(**settings[part]) for part in PARTS}
+    config = FlywheelConfig(**(settings | parts | {"labels": BudgetConfig(**settings["labels"])}))
+    if data is not None:
+        config.data = str(data)
+    _require(bool(config.data), "there are no frames to train on; name a manifest, a folder or a video with --data.")
+    config.data = str(Path(config.data).expanduser().absolute())
+    _check_parts(config)
+    return FlywheelRecipe(found["recipe"], config)
+
+
+def method_of(recipe: str) -> str:
+    """Name of a recipe's method."""
+    return str(read_recipe(recipe).get("method", "depth"))
+
+
+def known_keys(method: str) -> set[str]:
+    """Full names of a method's settings."""
+    return {key for key, _ in leaves(config_class(method))}
+
+
+def _handed_on(settings: Mapping[str, Any]) -> tuple[list[tuple[str, str, Any]], dict[str, Any]]:
+    """(part, key, value) of settings of trainings, by full name, and the flywheel's own settings."""
+    found = {name: _OVERRIDE.fullmatch(f"--{name}") for name in settings}
+    handed = [(match[1] or "", match[2], settings[name]) for name, match in found.items() if match]
+    return handed, {name: value for name, value in settings.items() if found[name] is None}
+
+
+def _handed_on_words(words: Sequence[str]) -> tuple[list[tuple[str, str, Any]], list[str]]:
+    """The same of words of a command line."""
+    handed: list[tuple[str, str, Any]] = []
+    own, rest = [], list(words)
+    while rest:
+        word = rest.pop(0)
+        found = _OVERRIDE.fullmatch(word)
+        if found is None:
+            own.append(word)
+            continue
+        text = found[3]
+        if text is None:
+            text = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
+        handed.append((found[1] or "", found[2], _value(text)))
+    return handed, own
+
+
+def _section(values: dict[str, Any], part: str) -> dict[str, Any]:
+    """The overrides of a part of plain values, flat."""
+    section = values.setdefault("flywheel", {})
+    if part:
+        section = section.setdefault(part, {})
+    section["overrides"] = dict(leaves_of(section.get("overrides") or {}))
+    found: dict[str, Any] = section["overrides"]
+    return found
+
+
+def _check_parts(config: FlywheelConfig) -> None:
+    """InputError for recipes that do not predict what their place asks for, and for settings that they do not have."""
+    for part in PARTS:
+        settings: PartConfig = getattr(config, part)
+        if part == "hinted_depth" and not settings.recipe:
+            _require(config.rounds == 1, "flywheel.hinted_depth.recipe is missing; name a semhint recipe.")
+            continue
+        task = "segmentation" if part == "segmentation" else "depth"
+        _require(bool(settings.recipe), f"flywheel.{part}.recipe is missing; name a recipe that learns {task}.")
+        if settings.recipe.endswith((".yaml", ".yml")):
+            settings.recipe = str(Path(settings.recipe).expanduser().absolute())
+        values = read_recipe(settings.recipe)
+        kind = config_class(str(values.get("method", "depth")))
+        tasks = METHODS[str(values.get("method", "depth"))][1].tasks
+        _require(task in tasks, f"flywheel.{part}.recipe {settings.recipe} learns no {task}; name one that does.")
+        values = merged(values, nested(config.overrides | settings.overrides))
+        check_keys(values, kind, settings.recipe)
+        parse(kind, values, (), settings.recipe)
+
+
+def _value(text: str) -> Any:
+    """What a word of the command line means: YAML, and numbers such as 1e-4, which YAML takes for words."""
+    if "e" in text.lower():
+        with contextlib.suppress(ValueError):
+            return float(text)
+    with contextlib.suppress(InputError):
+        return parse_yaml(text, "the command line")
+    return text
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InputError(message)

@@ -1,0 +1,116 @@
+"""Settings of the trainings of a flywheel: what its rounds hand on to one another."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vergence.data.layouts import resolve_input
+from vergence.data.manifest import Manifest
+from vergence.data.split_rows import has_split, in_split
+from vergence.flywheel.folder import Round
+from vergence.flywheel.settings import FlywheelConfig, PartConfig, known_keys, method_of
+from vergence.runs.config import RunConfig, config_class, load_config, merged, nested, read_recipe
+from vergence.runs.schema import parse
+from vergence.training.stages import network_of
+
+_log = logging.getLogger("vergence")
+
+_SCHEDULE = ("name", "lr", "weight_decay", "betas", "momentum", "schedule", "milestones", "step_size", "gamma", "power",
+             "warmup", "clip")  # fmt: skip
+_SEEDS_APART = 100
+
+
+class Trainings:
+    """Settings of every training of a flywheel, each read once."""
+
+    def __init__(self, config: FlywheelConfig, rounds: list[Round]) -> None:
+        self.config, self.rounds = config, rounds
+        self._known: dict[tuple[str, int], RunConfig] = {}
+
+    def of(self, stage: str, number: int) -> RunConfig:
+        """Of "depth" or "segmentation" in a round; the data of that stage must be there."""
+        if (stage, number) not in self._known:
+            make = self._depth if stage == "depth" else self._segmentation
+            self._known[stage, number] = make(number)
+        return self._known[stage, number]
+
+    def _depth(self, number: int) -> RunConfig:
+        """From video; later from the depth of the round before, with its noisy labels as hints."""
+        config, now = self.config, self.rounds[number]
+        data = now.home / "data.parquet"
+        if number == 0:
+            return self._loaded(config.depth, now, {}, data)
+        before = self.rounds[number - 1]
+        part = config.hinted_depth if config.exchange else config.depth
+        method = method_of(part.recipe)
+        words = {f"{method}.initialize_from": str(before.depth.absolute())}
+        if not config.exchange:
+            return self._loaded(part, now, words, data, _effort(config))
+        words |= _twin(self.of("depth", 0), method)
+        return self._loaded(part, now, words | {f"{method}.labels": str(before.segmentation.absolute())}, data)
+
+    def _segmentation(self, number: int) -> RunConfig:
+        """From the round's labels, its depth, and perhaps the segmentation of the round before."""
+        now, part = self.rounds[number], self.config.segmentation
+        method = method_of(part.recipe)
+        warm = self.config.warm_start and number > 0
+        start = self.rounds[number - 1].segmentation if warm else now.depth
+        words = _twin(self.of("depth", 0), method) | {
+            f"{method}.initialize_from": str(start.absolute()),
+            f"{method}.depth": str(now.depth.absolute()),
+            "frames.labelled.count": None,  # all that are known: the manifest holds no others
+            "frames.labelled.file": None,
+        }
+        return self._loaded(part, now, words, now.data)
+
+    def _loaded(
+        self, part: PartConfig, one: Round, words: dict[str, Any], data: Path, fixed: Mapping[str, Any] | None = None
+    ) -> RunConfig:
+        """The recipe, under what is handed on (where the method has such settings), under what the user says.
+
+        What is ``fixed`` the user cannot change.
+        """
+        known = known_keys(method_of(part.recipe))
+        words = {"train.seed": self.config.seed + _SEEDS_APART * one.number} | words
+        handed = {key: value for key, value in words.items() if key in known}
+        over = self.config.overrides | part.overrides | dict(fixed or {})
+        return load_config(part.recipe, handed | over, data.absolute())
+
+
+def held_back(config: FlywheelConfig, data: Manifest) -> Manifest:
+    """Frames to score on: of the evaluation split of the first depth run, and with both truths where any has both."""
+    settings = settings_of(config, config.depth)
+    named = settings["frames"]["val"]
+    wanted = settings["evaluate"]["split"] or settings["frames"]["val_split"]
+    manifest = data if named is None else resolve_input(Path(named))
+    if named is not None or has_split(manifest, wanted):
+        manifest = in_split(manifest, wanted, "evaluate.split")
+    else:
+        _log.warning("%s has no split %r: scores are on frames that were trained on", config.data, wanted)
+    both = manifest.select(predicate=lambda row: bool(row.label and (row.depth or row.disparity)))
+    return both if len(both) else manifest
+
+
+def settings_of(config: FlywheelConfig, part: PartConfig) -> dict[str, Any]:
+    """Plain settings of a training as the user has them, before data are looked at."""
+    values = merged(read_recipe(part.recipe), nested(config.overrides | part.overrides))
+    return parse(config_class(method_of(part.recipe)), values, (), part.recipe)
+
+
+def _effort(config: FlywheelConfig) -> dict[str, Any]:
+    """Steps, batches and rates of the training that later rounds would have with hints: the control has the same."""
+    hinted = settings_of(config, config.hinted_depth)
+    found = {f"optim.{name}": hinted["optim"][name] for name in _SCHEDULE}
+    found |= {f"train.{name}": hinted["train"][name] for name in ("steps", "accumulate")}
+    return found | {"frames.batch_size": hinted["frames"]["batch_size"]}
+
+
+def _twin(depth: RunConfig, method: str) -> dict[str, Any]:
+    """Settings that make another method's networks those of the first depth run, and its unit the same."""
+    section = depth.section
+    words = network_of(depth, method)
+    words |= {f"{method}.pose.{name}": value for name, value in dataclasses.asdict(section.pose).items()}
+    words |= {f"{method}.loss.{name}": getattr(section.loss, name) for name in ("min_depth", "max_depth")}
+    return words | {f"{method}.metres_per_unit": section.metres_per_unit}

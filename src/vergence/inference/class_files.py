@@ -1,0 +1,84 @@
+"""Predicted classes as files: ids as palette PNG, pictures with the classes painted over them, confidence."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from vergence.data.atomic import writing
+from vergence.data.depth_files import write_picture
+from vergence.data.labels import LabelSpace
+from vergence.inference.frame_sources import Frame
+from vergence.inference.prediction import best_classes, painted
+
+
+class Classes(NamedTuple):
+    """What is kept of one frame, at its own size."""
+
+    ids: NDArray[np.uint8]
+    """(H, W)."""
+    confidence: NDArray[np.uint8] | None
+    """(H, W), largest probability times 255."""
+
+
+@dataclass(frozen=True)
+class ClassFiles:
+    """Which files of classes are written for each frame."""
+
+    space: LabelSpace
+    labels: bool = True
+    overlay: bool = True
+    confidence: bool = False
+
+    told = frozenset({"classes"})
+    picture = "overlay"
+
+    def paths(self, out: Path, name: str) -> dict[str, Path]:
+        """The files of one frame."""
+        kinds = ("confidence", "labels", "overlay")
+        return {kind: out / kind / f"{name}.png" for kind in kinds if getattr(self, kind)}
+
+    def record(self) -> dict[str, Any]:
+        """What a reader of the files must know."""
+        classes = [
+            {"id": number, "name": name, "colour": list(colour)}
+            for number, (name, colour) in enumerate(zip(self.space.classes, self.space.colours, strict=True))
+        ]
+        found: dict[str, Any] = {"label_space": self.space.text(), "classes": classes}
+        if self.confidence:
+            found["confidence"] = "largest probability = value / 255"
+        return found
+
+    def prepare(self, frame: Frame, maps: dict[str, Tensor]) -> Classes:
+        """Logits (K, h, w) resized to the frame, bilinearly, on their device; then the best class of each pixel."""
+        return classes_of(maps["logits"], (frame.image.height, frame.image.width), self.confidence)
+
+    def write(self, frame: Frame, found: Classes, out: Path, record: dict[str, Any]) -> None:
+        """All files of one frame."""
+        paths = self.paths(out, frame.name)
+        if "confidence" in paths and found.confidence is not None:
+            write_picture(paths["confidence"], found.confidence)
+        if "labels" in paths:
+            write_label_png(paths["labels"], found.ids, self.space)
+        if "overlay" in paths:  # last: where it exists, the others do too
+            write_picture(paths["overlay"], painted(np.asarray(frame.image), found.ids, self.space))
+
+
+def classes_of(logits: Tensor, size: tuple[int, int], confidence: bool = True) -> Classes:
+    """The best class of each pixel and its probability, of logits (K, h, w) resized bilinearly to (H, W)."""
+    ids, sure = best_classes(logits, size)
+    stored = (255 * sure).round().byte().cpu().numpy() if confidence else None
+    return Classes(ids.byte().cpu().numpy(), stored)
+
+
+def write_label_png(path: Path | str, ids: NDArray[np.uint8], space: LabelSpace) -> Path:
+    """Write class ids (H, W) as an 8-bit palette PNG: its values are the ids, viewers show the colours."""
+    image = Image.fromarray(ids, mode="L")
+    image.putpalette(space.colourize(np.arange(256)).tobytes())
+    with writing(path) as temporary:
+        image.save(temporary, format="PNG")
+    return Path(path)

@@ -1,0 +1,138 @@
+"""Predicted depth as files: 16-bit PNG, arrays, colours, point clouds; one scale and colour range for all frames."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vergence.data.depth_files import (
+    METRES_FACTOR,
+    ColourRange,
+    colour_range,
+    colourize,
+    write_array,
+    write_depth_png,
+    write_picture,
+)
+from vergence.data.pointcloud import depth_to_points, write_ply
+from vergence.errors import InputError
+from vergence.inference.frame_sources import Frame, Source
+from vergence.inference.prediction import CLOUD_REACH, inverted, resized_inverse_depth
+from vergence.inference.predictor import Predictor
+from vergence.inference.scaling import ground_height, one_factor, truth_ratio
+
+_LARGEST = 65535
+_UNKNOWN_REACH = 4.0
+"""Of models that do not say how far they see: the pictures of depth reach so many times the far end of the colours."""
+_SAMPLED = 48
+"""Frames looked at to fix the colour range and the scale of all."""
+
+
+@dataclass(frozen=True)
+class DepthFiles:
+    """Which files of depth are written for each frame, and how."""
+
+    depth: bool = True
+    array: bool = False
+    colour: bool = True
+    cloud: bool = False
+    colour_map: str = "magma"
+    field_of_view: float = 60.0
+
+    told = frozenset({"png_factor", "factor", "colour"})
+    """What the record of an earlier call must say for it to be continued."""
+    picture = "colour"
+    """What a video shows."""
+
+    def paths(self, out: Path, name: str) -> dict[str, Path]:
+        """The files of one frame."""
+        places = {"depth": "png", "array": "npy", "cloud": "ply", "colour": "png"}
+        return {kind: out / kind / f"{name}.{suffix}" for kind, suffix in places.items() if getattr(self, kind)}
+
+    def prepare(self, frame: Frame, maps: dict[str, Tensor]) -> Tensor:
+        """What is kept of a frame's maps: inverse depth (h, w) on the CPU."""
+        return maps["inverse_depth"][0].float().cpu()
+
+    def write(self, frame: Frame, inverse_depth: Tensor, out: Path, record: dict[str, Any]) -> None:
+        """All files of one frame. The map is resized as disparity, bilinearly, and only then inverted."""
+        inverse = resized_inverse_depth(inverse_depth, (frame.image.height, frame.image.width), record["factor"])
+        depth = inverted(inverse)
+        paths = self.paths(out, frame.name)
+        if "depth" in paths:
+            write_depth_png(paths["depth"], depth, record["png_factor"])
+        if "array" in paths:
+            write_array(paths["array"], depth)
+        if "cloud" in paths:
+            points = depth_to_points(
+                depth, frame.camera_or_guess(self.field_of_view), np.asarray(frame.image),
+                farthest=CLOUD_REACH * float(np.median(depth)),
+            )  # fmt: skip
+            how = f"depth {record['unit']}, camera {record['camera']}, axes x right y down z forward"
+            write_ply(paths["cloud"], points, how)
+        if "colour" in paths:  # last: where it exists, the others do too
+            limits = ColourRange(record["colour"]["low"], record["colour"]["high"])
+            write_picture(paths["colour"], colourize(inverse, limits, self.colour_map))
+
+
+def survey(
+    predictor: Predictor, source: Source, scale: float | str | None, camera_height: float | None, guess: float
+) -> dict[str, Any]:
+    """One scale and one colour range for all frames, from some of them.
+
+    Args:
+        guess: field of view in degrees of frames without intrinsics.
+
+    Raises:
+        InputError: a scale that is impossible, for this run or for these frames.
+    """
+    factor, origin = _factor(predictor, source, scale, camera_height, guess)
+    metric = origin != "unscaled"
+    samples = [predictor.inverse_depth(frame).flatten() for frame in source.sample(_SAMPLED)]
+    limits = colour_range(torch.cat(samples).numpy() / factor)
+    png_factor = METRES_FACTOR
+    if not metric and predictor.network.farthest is not None:
+        png_factor = float(math.floor(_LARGEST / (predictor.network.farthest * factor)))
+    elif not metric:
+        png_factor = _LARGEST / _UNKNOWN_REACH * limits.low
+    return {
+        "unit": "metres" if metric else "unscaled",
+        "scale": origin,
+        "factor": factor,
+        "png_factor": png_factor,
+        "png": "depth = value / png_factor; 0 = none, 65535 = that far or farther",
+        "colour": {"of": "inverse depth", "low": limits.low, "high": limits.high, "percentiles": [2, 98]},
+    }
+
+
+def _factor(
+    predictor: Predictor, source: Source, scale: float | str | None, camera_height: float | None, guess: float
+) -> tuple[float, str]:
+    """Factor on the network's unit, and where it comes from."""
+    if camera_height is not None:
+        if scale is not None:
+            raise InputError("camera_height and scale are two ways to one factor; give one of them.")
+        if not (math.isfinite(camera_height) and camera_height > 0):
+            raise InputError(f"camera_height {camera_height} is impossible; give metres above the ground.")
+        heights = (
+            ground_height(1 / predictor.inverse_depth(frame).numpy(), frame.camera_or_guess(guess))
+            for frame in source.sample(_SAMPLED)
+        )
+        return one_factor((camera_height / height for height in heights), "level ground under the camera")
+    if scale is None and predictor.network.metres_per_unit is None:
+        return 1.0, "unscaled"
+    if scale is None or scale == "metric":
+        return predictor.factor_of(scale)[0], predictor.network.origin_of_metres
+    if scale == "truth":
+        ratios = (
+            truth_ratio(predictor.inverse_depth(frame), frame.truth)
+            for frame in source.sample(_SAMPLED, truth=True)
+            if frame.truth is not None
+        )
+        return one_factor(ratios, "measured depth")
+    if isinstance(scale, str) or not (math.isfinite(scale) and scale > 0):
+        raise InputError(f"scale {scale!r} is unknown; give a positive factor, 'metric' or 'truth'.")
+    return scale, f"factor {scale:g} given by the user"

@@ -1,0 +1,256 @@
+"""Depth models of others as depth ports: Hugging Face's depth estimation, and ONNX files.
+
+"hf:NAME" is a model of the hub or a folder of one; whether it gives depth or inverse depth its settings say.
+"onnx:FILE" gives inverse depth (up to scale and shift), "onnx-depth:FILE" depth. An ONNX model takes images
+(B, 3, H, W) in [0, 1], does its own normalisation, and gives (B, h, w) or (B, 1, h, w). transformers and onnxruntime
+are imported when such a port is opened, and models are loaded when the first frame needs one.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+
+from vergence.data.images import open_frame
+from vergence.data.manifest import Manifest
+from vergence.data.transforms import resize_lanczos
+from vergence.errors import InputError
+from vergence.inference.inputs import prefetched
+
+KINDS = ("hf", "onnx", "onnx-depth")
+METRIC = ("depth_pro", "glpn", "zoedepth")
+"""Model types of transformers that give depth; the others give inverse depth unless their settings say metric."""
+_BATCH = 8
+_ASPECT = 1.05
+"""Maps may be of another size than what the model saw, but not of another shape (whole patches change it a little)."""
+
+Maps = NDArray[np.floating]
+Predict = Callable[[list[Image.Image]], Maps]
+"""Pictures of one size to (B, h, w) inverse depth."""
+Estimator = Callable[[Manifest, list[int]], Iterator[tuple[int, Maps]]]
+
+
+def open_model(kind: str, name: str, size: tuple[int, int], device: str = "cpu") -> tuple[str, Estimator]:
+    """What a port's estimates are known by, and what makes them.
+
+    Args:
+        kind: one of ``KINDS``.
+        name: of the model, or its file.
+        size: (H, W) at which an ONNX model without a size of its own sees the frames; models of transformers resize
+            frames themselves, and their maps are brought down to it.
+        device: "cpu" or "cuda[:n]".
+
+    Returns:
+        A text that changes with the model, and the estimator: rows of a manifest to (row, inverse depth (h, w)), near
+        is large; the map of the whole frame, perhaps of another size and stretched.
+
+    Raises:
+        InputError: the library, the model or the file is missing, or the model is no depth model. In use: it cannot
+            run, or gives maps of another shape.
+    """
+    model = foreign_model(kind, name, size, device)
+
+    def estimate(manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, Maps]]:
+        predict, most = model.opened()
+        waiting: list[tuple[int, Image.Image]] = []
+        for row, picture in prefetched(lambda row: open_frame(manifest, row), rows):
+            if waiting and (len(waiting) == most or waiting[0][1].size != picture.size):
+                yield from _predicted(predict, waiting)
+                waiting = []
+            waiting.append((row, picture))
+        if waiting:
+            yield from _predicted(predict, waiting)
+
+    return model.identity, estimate
+
+
+Loaded = tuple[Predict, int]
+"""A model, and how many pictures it takes at once."""
+
+
+@dataclass(frozen=True)
+class ForeignModel:
+    """A depth model of others."""
+
+    identity: str
+    """A text that changes with the model."""
+    opened: Callable[[], Loaded]
+    """Loads it when it is first called."""
+    metric: bool
+    """Whether it says that its depth is in metres."""
+
+
+def foreign_model(kind: str, name: str, size: tuple[int, int] | None, device: str = "cpu") -> ForeignModel:
+    """A model by itself; arguments and errors as of :func:`open_model`.
+
+    ``size`` None: maps of transformers keep the size at which they come, and an ONNX model without a size of its own
+    sees pictures at theirs, rounded to multiples of 32.
+    """
+    return _hugging_face(name, size, device) if kind == "hf" else _onnx(kind, name, size, device)
+
+
+def _predicted(predict: Predict, waiting: list[tuple[int, Image.Image]]) -> Iterator[tuple[int, Maps]]:
+    maps = predict([picture for _, picture in waiting])
+    for place, (row, _) in enumerate(waiting):
+        yield row, maps[place]
+
+
+def _inverse(depth: Maps) -> Maps:
+    """Inverse depth; what has none (0 or less) counts as infinitely far, NaN stays to be found."""
+    return np.divide(1, depth, out=np.zeros_like(depth), where=~(depth <= 0))
+
+
+def _library(name: str, port: str, install: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise InputError(f"the depth port {port} needs {name}; install it with pip install {install}.") from None
+
+
+# -- transformers ------------------------------------------------------------------------------------------------------
+
+
+def _hugging_face(name: str, size: tuple[int, int] | None, device: str) -> ForeignModel:
+    library = _library("transformers", f"hf:{name}", "'vergence[hf]'")
+    settings = _from_hub(name, lambda: library.AutoConfig.from_pretrained(name))
+    metric = gives_depth(settings)
+    version = getattr(settings, "_commit_hash", None) or _newest(Path(name))
+
+    def load() -> Loaded:
+        estimation = _from_hub(name, lambda: library.pipeline("depth-estimation", model=name, device=device))
+
+        def predict(pictures: list[Image.Image]) -> Maps:
+            found = estimation(pictures, batch_size=len(pictures))
+            # frames are of any size: maps come as large as these, and are needed at ours
+            maps = torch.stack([entry["predicted_depth"].float().squeeze() for entry in found])[:, None]
+            if size is not None and (maps.shape[-2] > size[0] or maps.shape[-1] > size[1]):
+                maps = F.interpolate(maps, size=size, mode="bilinear", antialias=True)
+            depth: Maps = maps[:, 0].cpu().numpy()
+            return _inverse(depth) if metric else depth
+
+        return predict, _BATCH
+
+    return ForeignModel(f"hf|{name}|{version}|{metric}|{size}", cache(load), metric)
+
+
+def gives_depth(settings: Any) -> bool:
+    """Whether a model of transformers gives depth, and not inverse depth.
+
+    Its settings may say so (``depth_estimation_type``, as those of Depth Anything do); otherwise its type does.
+    """
+    said = getattr(settings, "depth_estimation_type", None)
+    return said == "metric" if said is not None else getattr(settings, "model_type", "") in METRIC
+
+
+def _from_hub(name: str, opened: Callable[[], Any]) -> Any:
+    """What ``opened`` gives, its errors in one sentence."""
+    try:
+        return opened()
+    except (OSError, ValueError, KeyError, ImportError) as error:  # not there, no network, no depth model, no library
+        raise InputError(
+            f"hf:{name} cannot be opened as a depth model ({_first_line(error)}); give a depth-estimation model of the "
+            "hub, or a folder of one."
+        ) from error
+
+
+def _newest(folder: Path) -> str:
+    """When a local model was last changed."""
+    times = [file.stat().st_mtime_ns for file in folder.glob("*")] if folder.is_dir() else []
+    return str(max(times, default=0))
+
+
+# -- ONNX --------------------------------------------------------------------------------------------------------------
+
+
+def _onnx(kind: str, name: str, size: tuple[int, int] | None, device: str) -> ForeignModel:
+    port, path = f"{kind}:{name}", Path(name).expanduser()
+    library = _library("onnxruntime", port, "'vergence[export]'")
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; give the file of an ONNX depth model as {kind}:FILE.")
+    state = path.stat()
+
+    def load() -> Loaded:
+        wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
+        providers = [name for name in wanted if name in library.get_available_providers()] + ["CPUExecutionProvider"]
+        try:
+            session = library.InferenceSession(str(path), providers=providers)
+        except Exception as error:  # the library's own types of errors derive from Exception only
+            raise InputError(
+                f"{path} is no ONNX model that can be run ({_first_line(error)}); export it anew."
+            ) from error
+        given, most, wanted_size = _input(session, path)
+
+        def predict(pictures: list[Image.Image]) -> Maps:
+            like = size or _rounded(pictures[0])
+            height, width = (own or free for own, free in zip(wanted_size, like, strict=True))
+            arrays = [np.asarray(resize_lanczos(picture, height, width)) for picture in pictures]
+            images = np.stack(arrays).transpose(0, 3, 1, 2).astype(np.float32, order="C") / np.float32(255)
+            try:
+                maps = _checked(np.asarray(session.run(None, {given: images})[0]), images.shape, port)
+            except InputError:
+                raise
+            except Exception as error:
+                raise InputError(
+                    f"{path} cannot run on frames of {width}x{height} ({_first_line(error)}); export it for that size, "
+                    "or with a height and width that may change."
+                ) from error
+            return _inverse(maps) if kind == "onnx-depth" else maps
+
+        return predict, most
+
+    return ForeignModel(f"{kind}|{path.absolute()}|{state.st_size}|{state.st_mtime_ns}|{size}", cache(load), False)
+
+
+def _rounded(picture: Image.Image) -> tuple[int, int]:
+    """The size (H, W) of a picture in multiples of 32."""
+    height, width = (max(32, round(side / 32) * 32) for side in (picture.height, picture.width))
+    return height, width
+
+
+def _input(session: Any, path: Path) -> tuple[str, int, tuple[int | None, int | None]]:
+    """Name of the one input, how many images it takes at once, and their (H, W), None where it is free."""
+    inputs = session.get_inputs()
+    shape = list(inputs[0].shape) if inputs else []
+    free = [isinstance(side, int) for side in shape]  # names and None stand for any number
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(shape) != 4 or (free[1] and shape[1] != 3):
+        described = ", ".join(f"{entry.name} {entry.type} {list(entry.shape)}" for entry in inputs)
+        raise InputError(
+            f"{path} takes {described or 'nothing'}, expected one input of float32 images (B, 3, H, W) in [0, 1]; "
+            "export the model in that form."
+        )
+    if free[0] and shape[0] != 1:
+        raise InputError(
+            f"{path} takes exactly {shape[0]} images at once; export it for one, or for any number of them."
+        )
+    height, width = (side if isinstance(side, int) else None for side in shape[2:])
+    return inputs[0].name, 1 if free[0] else _BATCH, (height, width)
+
+
+def _checked(maps: Maps, shape: tuple[int, ...], port: str) -> Maps:
+    """Maps (B, h, w) of the shape of images (B, 3, H, W)."""
+    if maps.ndim == 4 and maps.shape[1] == 1:
+        maps = maps[:, 0]
+    batch, _, height, width = shape
+    if maps.ndim != 3 or len(maps) != batch:
+        raise InputError(
+            f"the depth port {port} gives an array of shape {maps.shape} for {batch} frames, expected (B, h, w) or "
+            "(B, 1, h, w) first among its outputs; name a model of depth."
+        )
+    if not 1 / _ASPECT < (maps.shape[2] / maps.shape[1]) / (width / height) < _ASPECT:
+        raise InputError(
+            f"the depth port {port} gives maps of {maps.shape[2]}x{maps.shape[1]} for frames of {width}x{height}; "
+            "name a model that keeps the shape of the whole frame."
+        )
+    return maps
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")

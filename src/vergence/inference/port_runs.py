@@ -1,0 +1,75 @@
+"""Runs behind ports: what they are known by, image files looked at through them, who of several processes looks."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vergence.data.digests import file_digest
+from vergence.data.frame_row import FrameRow
+from vergence.data.images import open_image
+from vergence.data.lenses import straight_image
+from vergence.inference.inputs import prefetched
+from vergence.inference.predictor import Look, Maps, Predictor
+from vergence.runs.checkpoint import find_checkpoint
+from vergence.runs.processes import ALONE, Processes
+
+Name = TypeVar("Name")
+BATCH = 8
+"""Pictures that a port looks at together."""
+
+
+def weights_identity(path: Path) -> str:
+    """A text that changes with the weights of a run; InputError where there is none."""
+    files = [find_checkpoint(path) / name for name in ("model.safetensors", "config.json")]
+    return "|".join(file_digest(file) for file in files if file.is_file())
+
+
+def looked_at(
+    predictor: Predictor, images: Sequence[tuple[Path, FrameRow]], look: Look | None = None
+) -> Iterator[tuple[int, tuple[int, int], Maps]]:
+    """Whole pictures, each with its row, through a run.
+
+    Yields:
+        Place in ``images``, the picture's own (H, W), and its maps (., h, w) at the network's size, on its device.
+    """
+
+    def load(place: int) -> tuple[tuple[int, int], Any]:
+        path, row = images[place]
+        image = straight_image(row, open_image(path))
+        return (image.height, image.width), predictor.network.prepare(image)
+
+    loaded = prefetched(load, range(len(images)))
+    for (place, size), maps in predictor.looked_at((((place, size), one) for place, (size, one) in loaded), look):
+        yield place, size, maps
+
+
+def make_missing(
+    names: Sequence[Name],
+    is_there: Callable[[Name], bool],
+    make: Callable[[list[int]], None],
+    processes: Processes = ALONE,
+) -> None:
+    """Let the processes of a run make what is missing, each its share; afterwards every one of them has everything.
+
+    Args:
+        names: of what is wanted, the same in each process.
+        is_there: whether one is kept, whole, already.
+        make: makes those at these places of ``names``, at least one.
+        processes: all of them must call this.
+
+    Raises:
+        InputError: of any of the processes, in each.
+    """
+
+    def missing() -> list[int]:
+        return [place for place, (_, there) in enumerate(prefetched(is_there, names)) if not there]
+
+    def made(places: list[int]) -> None:
+        if places:
+            make(places)
+
+    wanted = sorted(set[int]().union(*processes.together(missing)))  # one list for all: another may be writing already
+    if wanted:
+        processes.together(lambda: made(processes.share(wanted, BATCH)))
+    if wanted and processes.world > 1:  # what others made is not here where machines keep caches of their own
+        processes.together(lambda: made(missing()))

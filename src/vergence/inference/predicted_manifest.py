@@ -1,0 +1,97 @@
+"""The frames of a prediction as a manifest with their predicted labels: what training takes noisy labels from."""
+
+import math
+import os
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vergence.data.frame_row import PSEUDO_COLUMNS, FrameRow
+from vergence.data.manifest import Manifest
+from vergence.errors import InputError
+from vergence.inference.class_files import ClassFiles
+from vergence.inference.frame_sources import ManifestSource
+from vergence.runs.label_ports import PREDICTED
+
+Labels = dict[str, tuple[str, str, str]]
+"""Label file, file of confidence or "", and label space, by the image's absolute path."""
+_PARTNER = " (partner)"
+"""Behind a camera's name: that of its stereo partner."""
+
+
+def with_partners(source: ManifestSource) -> ManifestSource:
+    """The frames and, after them, the images of their stereo partners, each once; InputError where there are none."""
+    manifest = source.manifest
+    rows = [manifest[index] for index in source.indices]
+    if not any(row.stereo for row in rows):
+        raise InputError(f"{manifest.name} has no stereo partners to predict; leave --partners out.")
+    seen, partners = {_place(manifest, row.image) for row in rows}, []
+    for row in rows:
+        if row.stereo and _place(manifest, row.stereo) not in seen:
+            seen.add(_place(manifest, row.stereo))
+            cx = row.cx if math.isnan(row.stereo_cx) else row.stereo_cx
+            partners.append(
+                FrameRow(row.stereo, row.sequence, row.position, row.split, row.camera + _PARTNER, row.fx, row.fy, cx,
+                         row.cy, row.width, row.height, fps=row.fps)
+            )  # fmt: skip
+    return ManifestSource(Manifest([*rows, *partners], manifest.root, manifest.name))
+
+
+def write_predicted(
+    out: Path,
+    data: Manifest,
+    source: ManifestSource,
+    names: Collection[str],
+    files: ClassFiles,
+    still_of: Callable[[Path, Path], bool] = lambda label, image: True,
+) -> Path:
+    """Write all rows of the data as ``manifest.parquet`` in ``out``, with the labels that were predicted.
+
+    Rows that an earlier call predicted into the same folder keep their labels as long as the files are there, and are
+    of the same weights, settings and pictures.
+
+    Args:
+        out: the folder of predictions.
+        data: the input, whose rows are written, other splits among them.
+        source: the frames that were predicted, perhaps with partners.
+        names: of the frames whose files exist.
+        files: which files were written.
+        still_of: whether a label file is what this prediction would say of an image.
+    """
+    labels = _earlier(Manifest.read(out / PREDICTED), still_of) if (out / PREDICTED).is_file() else {}
+    for index, name in zip(source.indices, source.names, strict=True):
+        if name in names:
+            paths = replace(files, confidence=True).paths(out.absolute(), name)
+            sure = str(paths["confidence"]) if paths["confidence"].is_file() else ""
+            found = (str(paths["labels"]), sure, files.space.text())
+            labels[_place(source.manifest, source.manifest[index].image)] = found
+    rows = [_filled(data, row, labels) for row in data.rows]
+    return Manifest(rows, data.root, data.name).write(out / PREDICTED)
+
+
+def _filled(data: Manifest, row: FrameRow, labels: Labels) -> FrameRow:
+    columns: dict[str, Any] = dict.fromkeys(PSEUDO_COLUMNS, "")
+    if own := labels.get(_place(data, row.image)):
+        columns["pseudo_label"], columns["confidence"], columns["pseudo_label_space"] = own
+    if row.stereo and (partner := labels.get(_place(data, row.stereo))):
+        columns["stereo_pseudo_label"], columns["stereo_confidence"], columns["pseudo_label_space"] = partner
+    return replace(row, **columns)
+
+
+def _earlier(manifest: Manifest, still_of: Callable[[Path, Path], bool]) -> Labels:
+    """Labels that lie there, by image."""
+    found = {}
+    for row in manifest:
+        for image, label, confidence in (
+            (row.image, row.pseudo_label, row.confidence),
+            (row.stereo, row.stereo_pseudo_label, row.stereo_confidence),
+        ):
+            if image and label and still_of(Path(_place(manifest, label)), Path(_place(manifest, image))):
+                sure = _place(manifest, confidence) if confidence else ""
+                found[_place(manifest, image)] = (_place(manifest, label), sure, row.pseudo_label_space)
+    return found
+
+
+def _place(manifest: Manifest, path: str) -> str:
+    return os.path.normpath(manifest.root / path)

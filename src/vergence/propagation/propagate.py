@@ -1,0 +1,305 @@
+"""Labels of a few frames carried to their neighbours in time, each carried pixel with a confidence."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import vergence
+from vergence.data.atomic import write_text, writing
+from vergence.data.depth_files import write_picture
+from vergence.data.digests import file_state
+from vergence.data.frame_row import FrameRow
+from vergence.data.labels import LabelSpace, label_space
+from vergence.data.manifest import Manifest
+from vergence.data.structured import read_arrays, read_json
+from vergence.errors import InputError
+from vergence.inference.class_files import write_label_png
+from vergence.inference.frame_sources import names_of
+from vergence.inference.inputs import ground_truth_label, resize_label
+from vergence.inference.port_runs import weights_identity
+from vergence.motion.confidence import IGNORED, Trust, probability
+from vergence.propagation.carry import Piece, carry
+from vergence.propagation.segments import Segment, seconds_between, segments
+from vergence.propagation.video_motion import MotionName, VideoMotion, working_frame
+from vergence.runs.checkpoint import LoadedRun
+from vergence.runs.label_ports import space_of_rows
+from vergence.runs.port_files import digest
+
+RECORD = "propagation.json"
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """Settings of a call."""
+
+    motion: MotionName = "auto"
+    seconds: float = 2.0
+    keep: float = 0.9
+    width: int = 1280
+    field_of_view: float = 60.0
+    trust: Trust = field(default_factory=Trust)
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise InputError(f"--seconds is {self.seconds}; give how far labels are carried, such as 2.")
+        if not 0 < self.keep <= 1:
+            raise InputError(f"--keep is {self.keep}; give the share of pixels that keep a label, over 0 and up to 1.")
+        if self.width < 32:
+            raise InputError(f"--width is {self.width}; give the largest width of working frames, 32 or more.")
+
+
+def propagate(
+    manifest: Manifest,
+    out: Path | str,
+    settings: Propagation,
+    run: LoadedRun | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Carry the labels of a manifest through its video and write the manifest that training reads.
+
+    Beside ``out`` (a ``.parquet`` or ``.csv`` file) a folder of its name holds ``labels/NAME.png`` (ids of the label
+    space, 255 none), ``confidence/NAME.png`` (value / 255 = probability of being right) and ``propagation.json``.
+    Rows that get a label have ``label_origin`` "carried"; labels made by hand stay as they are. A call that was
+    interrupted goes on where it stopped.
+
+    Raises:
+        InputError: no labelled frame, none with neighbours in time, labels of several spaces, a run that does not fit.
+    """
+    out = Path(out).absolute()
+    space = _space(manifest)
+    pieces = list(segments(manifest, settings.seconds))
+    if not pieces:
+        raise InputError(
+            f"no labelled frame of {manifest.name} has an unlabelled neighbour within {settings.seconds:g} seconds; "
+            "index the video that the labelled frames come from, or give more --seconds."
+        )
+    motion = VideoMotion(run, settings.motion, settings.field_of_view)
+    folder = out.with_suffix("")
+    names = dict(zip(range(len(manifest)), names_of(list(manifest)), strict=True))
+    results = [
+        _piece(manifest, piece, motion, space, settings, folder / ".work", _identity(manifest, piece, settings, run))
+        for piece in _counted(pieces, progress)
+    ]
+    reached = {row: file for result in results for row, file in result.files.items()}
+    threshold = _threshold(list(reached.values()), settings.keep)
+    coverage = {row: _write(manifest, row, reached[row], threshold, folder, names[row], space) for row in reached}
+    rows = [_carried(row, index, coverage, folder, names, space) for index, row in enumerate(manifest)]
+    Manifest(rows, manifest.root, manifest.name).write(out)
+    record = _record(manifest, settings, motion, results, coverage, threshold, space)
+    write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
+    shutil.rmtree(folder / ".work", ignore_errors=True)
+    return record
+
+
+@dataclass
+class _Result:
+    """What one segment gave: files of what was carried by row, agreement where labels met, cuts."""
+
+    segment: Segment
+    files: dict[int, Path]
+    meetings: list[dict[str, float]]
+    cuts: list[int]
+
+
+def _space(manifest: Manifest) -> LabelSpace:
+    made = manifest.select(predicate=lambda row: row.judges)
+    if not len(made):
+        raise InputError(f"{manifest.name} has no labelled frame; label some (vergence select chooses which).")
+    text = space_of_rows(Manifest(list(made), made.root, made.name))
+    if not text:
+        raise InputError(f"{manifest.name} does not say what its labels mean; fill its column label_space.")
+    return label_space(text)
+
+
+def _counted(pieces: list[Segment], progress: Progress | None) -> Iterator[Segment]:
+    """The segments, telling how many frames are done."""
+    total, done = sum(len(piece.rows) for piece in pieces), 0
+    for piece in pieces:
+        yield piece
+        done += len(piece.rows)
+        if progress is not None:
+            progress(done, total)
+
+
+def _identity(manifest: Manifest, segment: Segment, settings: Propagation, run: LoadedRun | None) -> str:
+    """A file name that changes with anything that what is carried depends on."""
+    keys = [manifest.path(key, "label") for key in (segment.before, segment.after) if key is not None]
+    files = [file_state(path) for path in (*keys, *(manifest.path(row) for row in segment.chain))]
+    how = asdict(replace(settings, keep=1.0))
+    return digest("|".join([*files, str(how), weights_identity(run.path) if run is not None else ""]))
+
+
+def _piece(
+    manifest: Manifest,
+    segment: Segment,
+    motion: VideoMotion,
+    space: LabelSpace,
+    settings: Propagation,
+    work: Path,
+    identity: str,
+) -> _Result:
+    """Carry over one segment, or take what an earlier call left of it."""
+    home = work / identity
+    done = home / "done.json"
+    if not done.is_file():
+        outcome = _carry(manifest, segment, motion, space, settings)
+        for place, carried in outcome[0].items():
+            with writing(home / f"{place}.npz") as temporary:
+                np.savez(temporary, label=carried[0], score=carried[1])
+        write_text(done, json.dumps(outcome[1]))
+    found = read_json(done, remedy="remove it")
+    files = {segment.chain[place]: home / f"{place}.npz" for place in found["places"]}
+    return _Result(segment, files, found["meetings"], found["cuts"])
+
+
+def _carry(
+    manifest: Manifest, segment: Segment, motion: VideoMotion, space: LabelSpace, settings: Propagation
+) -> tuple[dict[int, tuple[NDArray[np.uint8], NDArray[np.float32]]], dict[str, Any]]:
+    chain = segment.chain
+    frames = [working_frame(manifest, row, settings.width) for row in chain]
+    shapes = {tuple(frame.shape) for frame in frames}
+    if len(shapes) > 1:
+        raise InputError(
+            f"{manifest.path(chain[0])} and its neighbours have frames of {len(shapes)} sizes; give "
+            "each size a sequence of its own."
+        )
+    labels = [
+        torch.from_numpy(np.array(ground_truth_label(manifest, row, space))) if manifest[row].judges else None
+        for row in chain
+    ]
+    pairs = motion.pairs(manifest, chain, frames)
+    times = [seconds_between(manifest, chain[0], row) for row in chain]
+    outcome = carry(Piece(frames, times, labels, pairs.__getitem__, len(space), settings.trust))
+    meetings = []
+    for meeting in outcome.meetings:
+        order = meeting.score.argsort(descending=True)
+        sure = meeting.right[order[: int(len(order) * settings.keep)]]
+        right = {"right": _mean(meeting.right), "right_kept": _mean(sure)}
+        meetings.append({"seconds": meeting.seconds, "pixels": len(order), **right})
+    arrays = {place: (found.label.numpy(), found.score.numpy()) for place, found in outcome.carried.items()}
+    return arrays, {"places": sorted(arrays), "meetings": meetings, "cuts": outcome.cuts}
+
+
+def _mean(flags: torch.Tensor) -> float:
+    return float(flags.float().mean()) if len(flags) else 0.0
+
+
+_BINS = 20000
+
+
+def _threshold(files: list[Path], keep: float) -> float:
+    """The score that the wanted share of all pixels of carried frames reaches; 0 where fewer were reached."""
+    counts, total = np.zeros(_BINS, np.int64), 0
+    for file in files:
+        score = _kept(file)["score"]
+        total += score.size
+        counts += np.bincount((score.ravel() * (_BINS - 1)).astype(np.int64), minlength=_BINS)
+    above = counts[::-1].cumsum()
+    reached = np.flatnonzero(above >= keep * total)
+    return max(0.0, (_BINS - 1 - int(reached[0])) / (_BINS - 1)) if len(reached) else 0.0
+
+
+def _kept(file: Path) -> dict[str, NDArray[Any]]:
+    """Label ids and scores in [0, 1] (H, W) that were kept of a row; InputError where the file is damaged."""
+    remedy = "remove it and propagate again"
+    found = read_arrays(file, remedy, ("label", "score"))
+    label, score = found["label"], found["score"]
+    sound = label.dtype == np.uint8 and label.ndim == 2 and label.shape == score.shape and score.dtype.kind == "f"
+    if not sound or not ((score >= 0) & (score <= 1)).all():
+        raise InputError(f"{file} holds no label ids and scores from 0 to 1 of one size; {remedy}.")
+    return found
+
+
+def _write(
+    manifest: Manifest, row: int, file: Path, threshold: float, folder: Path, name: str, space: LabelSpace
+) -> float:
+    """Write label and confidence of a row; the share of its pixels that has a label."""
+    stored = _kept(file)
+    label, score = stored["label"], stored["score"]
+    label[score < threshold] = IGNORED
+    sure = np.where(label == IGNORED, 0.0, probability(torch.from_numpy(score)).numpy())
+    confidence = np.round(sure * 255).astype(np.uint8)
+    size = (manifest[row].height, manifest[row].width) if manifest[row].width else label.shape
+    if size != label.shape:
+        label, confidence = (resize_label(values, *size) for values in (label, confidence))
+    write_picture(folder / "confidence" / f"{name}.png", confidence)
+    write_label_png(folder / "labels" / f"{name}.png", label, space)
+    return float((label != IGNORED).mean())
+
+
+def _carried(
+    row: FrameRow, index: int, coverage: dict[int, float], folder: Path, names: dict[int, str], space: LabelSpace
+) -> FrameRow:
+    """The row with its carried label, without one that an earlier call carried where this one does not."""
+    if index in coverage and coverage[index] > 0:
+        label, sure = (str(folder / kind / f"{names[index]}.png") for kind in ("labels", "confidence"))
+        return replace(row, label=label, label_space=space.text(), label_origin="carried", label_confidence=sure)
+    return replace(row, label="", label_origin="", label_confidence="") if row.label_origin else row
+
+
+def _record(
+    manifest: Manifest,
+    settings: Propagation,
+    motion: VideoMotion,
+    results: list[_Result],
+    coverage: dict[int, float],
+    threshold: float,
+    space: LabelSpace,
+) -> dict[str, Any]:
+    meetings = [meeting for result in results for meeting in result.meetings]
+    pixels = sum(meeting["pixels"] for meeting in meetings)
+    check = {
+        name: sum(meeting[name] * meeting["pixels"] for meeting in meetings) / pixels if pixels else None
+        for name in ("right", "right_kept", "seconds")
+    }
+    return {
+        "vergence": vergence.__version__,
+        "motion": motion.describe(),
+        "seconds": settings.seconds,
+        "keep": settings.keep,
+        "threshold": threshold,
+        "label_space": space.text(),
+        "data": manifest.digest(),
+        "labelled": sum(row.judges for row in manifest),
+        "carried": sum(share > 0 for share in coverage.values()),
+        "coverage": float(np.mean(list(coverage.values()))) if coverage else 0.0,
+        "check": check | {"meetings": len(meetings)},
+        "segments": [_told(manifest, result, coverage) for result in results],
+    }
+
+
+def _told(manifest: Manifest, result: _Result, coverage: dict[int, float]) -> dict[str, Any]:
+    segment = result.segment
+
+    def image(row: int | None) -> str | None:
+        return None if row is None else manifest[row].image
+
+    return {
+        "sequence": manifest[segment.chain[0]].sequence,
+        "camera": manifest[segment.chain[0]].camera,
+        "from": image(segment.before),
+        "to": image(segment.after),
+        "frames": [{"image": image(row), "coverage": coverage.get(row, 0.0)} for row in segment.rows],
+        "cuts": [image(segment.chain[place + 1]) for place in result.cuts],
+        "meetings": result.meetings,
+    }
+
+
+def summary(record: dict[str, Any]) -> str:
+    """One line about what was carried."""
+    carried = f"{record['labelled']} labels carried to {record['carried']} frames by {record['motion']}"
+    check, told = record["check"], ""
+    if check["right_kept"] is not None:
+        told = (
+            f"; where a carried label meets one made by hand, {check['seconds']:.1f} s away on average, "
+            f"{100 * check['right_kept']:.1f} % of the kept pixels agree"
+        )
+    return f"{carried}, {100 * record['coverage']:.0f} % of their pixels{told}"

@@ -1,0 +1,214 @@
+"""A run as one value: typed settings, read from a YAML recipe and overridden from the command line."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vergence.data.structured import read_yaml
+from vergence.data.table import nearest
+from vergence.errors import InputError
+from vergence.methods import METHODS
+from vergence.runs.config_sections import EvaluateConfig, FramesConfig, OptimConfig, TrainConfig
+from vergence.runs.schema import check_keys, key_types, parse
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+@dataclass
+class RunConfig:
+    """Everything a run depends on. The settings of the method stand in a section of the method's name."""
+
+    recipe: str = ""
+    method: str = "depth"
+    frames: FramesConfig = field(default_factory=FramesConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    @property
+    def section(self) -> Any:
+        """Settings of the method."""
+        return getattr(self, self.method)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for YAML and JSON; :func:`config_from_dict` reads them back."""
+        return _plain(dataclasses.asdict(self))
+
+
+@cache
+def config_class(method: str) -> type[RunConfig]:
+    """RunConfig with the section of this method; InputError if there is no such method."""
+    if method not in METHODS:
+        known = list(METHODS)
+        raise InputError(f"method {method!r} is unknown{nearest(method, known)}; use one of {', '.join(known)}.")
+    settings = METHODS[method][0]
+    section = [(method, settings, field(default_factory=settings))]
+    return dataclasses.make_dataclass("RunConfig", section, bases=(RunConfig,))
+
+
+def load_config(
+    recipe: str | Path, overrides: Mapping[str, Any] | Sequence[str] = (), data: str | Path | None = None
+) -> RunConfig:
+    """Read a recipe and apply overrides.
+
+    Args:
+        recipe: name of a shipped recipe or path of a YAML file; it may say ``extends: NAME_OR_PATH``.
+        overrides: ``{"train.steps": 100}`` (or nested), or command-line words such as ``["--train.steps", "100",
+            "--depth.network.encoder=resnet50"]``.
+        data: overrides ``frames.source``; a relative path starts from the current folder.
+
+    Raises:
+        InputError: unknown recipe, section, key or value, with the nearest known one; values of the wrong type.
+    """
+    values = read_recipe(recipe)
+    if data is not None:
+        values = merged(values, {"frames": {"source": str(data)}})
+    values.setdefault("recipe", Path(recipe).stem)
+    if isinstance(overrides, Mapping):
+        values, overrides = merged(values, nested(overrides)), ()
+    config = config_from_dict(values, overrides, str(recipe))
+    paths = [(config.frames, name) for name in ("source", "source_domain", "val")]
+    for holder, name in [*paths, (config.frames.labelled, "file")]:
+        if path := getattr(holder, name):  # a run is resumed and evaluated from other folders
+            setattr(holder, name, str(Path(path).expanduser().absolute()))
+    return config
+
+
+def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), origin: str = "the recipe") -> RunConfig:
+    """Typed settings from plain values; see :func:`load_config`."""
+    method = values.get("method", RunConfig.method)
+    kind = config_class(str(method))
+    check_keys(values, kind, origin)
+    window = values.get("evaluate", {}).get("window")
+    if isinstance(window, list) and len(window) == 2:  # as stored by runs of before; read as written then
+        values = merged(values, {"evaluate": {"window": f"{window[1]}x{window[0]}"}})
+    namespace = parse(kind, values, overrides, origin)
+    if namespace["method"] != method:
+        raise InputError("the method is part of the recipe; choose another recipe instead of --method.")
+    options = namespace["frames"]["options"]
+    if options["height"] == 0:
+        options["height"] = _height_of(namespace["frames"])
+    config: RunConfig = _build(kind, namespace)
+    ports = [port for role in config.section.roles if (port := config.section.label_port_of(role))]
+    if ports or "segmentation" in METHODS[config.method][1].tasks:
+        config.frames.options.label_space = _label_space(config.frames, ports)
+    if config.evaluate.split is None:
+        config.evaluate.split = config.frames.val_split
+    return config
+
+
+def recipe_names(chains: bool = False) -> list[str]:
+    """Names of the shipped recipes; with ``chains`` also of those that are several runs (flywheels)."""
+    names = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    return [name for name in names if chains or not name.startswith("flywheel")]
+
+
+def read_recipe(recipe: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Plain values of a recipe over those of the recipes it extends; InputError where that cannot be read."""
+    path = _find_recipe(recipe, seen[-1].parent if seen else None)
+    if path in seen:
+        raise InputError(f"{path} extends itself through {', '.join(step.name for step in seen)}; break the circle.")
+    values = read_yaml(path)
+    values = {} if values is None else values
+    if not isinstance(values, dict) or any(not isinstance(key, str) for key in values):
+        raise InputError(f"{path} holds no sections; a recipe is YAML such as 'train: {{steps: 100}}'.")
+    parent = values.pop("extends", None)
+    return values if parent is None else merged(read_recipe(str(parent), (*seen, path)), values)
+
+
+def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:
+    text = str(recipe)
+    if text.endswith((".yaml", ".yml")):
+        places = [Path(text)] if beside is None else [beside / text]
+    else:
+        places = [RECIPES / f"{text}.yaml"] + ([beside / f"{text}.yaml"] if beside else [])
+    for path in places:
+        if path.is_file():
+            return path.resolve()
+    if text.endswith((".yaml", ".yml")):
+        raise InputError(f"{places[0]} does not exist; give the path of a recipe, or the name of one: {_names()}.")
+    raise InputError(
+        f"recipe {text!r} is unknown{nearest(text, recipe_names(chains=True))}; use one of {_names()}, or a YAML file."
+    )
+
+
+def _names() -> str:
+    return ", ".join(recipe_names(chains=True))
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """``over`` on top of ``base``, section by section; lists are replaced whole."""
+    found = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = merged(found[key], value) if both else value
+    return found
+
+
+def nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections from full names."""
+    found: dict[str, Any] = {}
+    for key, value in overrides.items():
+        value = nested(value) if isinstance(value, Mapping) else value
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        found = merged(found, value)
+    return found
+
+
+def _build(kind: type, values: dict[str, Any]) -> Any:
+    """Dataclasses from parsed values, innermost first."""
+    types = key_types(kind)
+    return kind(
+        **{
+            name: _build(types[name], value) if dataclasses.is_dataclass(types[name]) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _height_of(frames: dict[str, Any]) -> int:
+    """Working height that keeps the aspect of the source's frames at the working width, a multiple of 32."""
+    from vergence.data.images import open_image
+    from vergence.data.layouts import resolve_input
+
+    if not frames["source"]:
+        raise InputError("the working height follows from the frames; name them with --data.")
+    manifest = resolve_input(Path(frames["source"]), allow_truncated=frames["allow_truncated"])
+    aspects = sorted(row.height / row.width for row in manifest if row.width and row.height)
+    if not aspects:
+        if len(manifest) == 0:
+            raise InputError(f"{manifest.name} has no frames; give data that have some.")
+        image = open_image(manifest.path(0))
+        aspects = [image.height / image.width]
+    return max(32, round(frames["options"]["width"] * aspects[len(aspects) // 2] / 32) * 32)
+
+
+def _label_space(frames: FramesConfig, ports: Sequence[str]) -> str:
+    """The label space in a form that needs no file: the setting, or that of the source's labels, of a label port, or
+    of the source domain."""
+    from vergence.data.labels import label_space
+    from vergence.data.layouts import resolve_input
+    from vergence.runs.label_ports import port_space, space_of_rows
+
+    if frames.options.label_space:
+        return label_space(frames.options.label_space).text()
+    manifest = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated) if frames.source else None
+    if manifest is not None and (space := space_of_rows(manifest)):
+        return space
+    if space := next((space for port in ports if (space := port_space(port, manifest))), ""):
+        return space
+    if not frames.source_domain:
+        return ""
+    return space_of_rows(resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,174 @@
+"""Which frames to label: features of all frames, an order of choice, and files that say what was chosen and why."""
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vergence.data.layouts import resolve_input
+from vergence.data.manifest import Manifest
+from vergence.data.split_rows import in_split
+from vergence.data.subsets import listed_rows
+from vergence.data.table import nearest
+from vergence.errors import InputError
+from vergence.runs.checkpoint import LoadedRun, load_run
+from vergence.selection.choice import CRITERIA, Choice
+from vergence.selection.frame_features import Progress, Shard, compute_features
+from vergence.selection.orders import default_steps
+from vergence.selection.selection_files import write_selection
+from vergence.selection.student import Overrides, Students
+
+_log = logging.getLogger("vergence")
+
+DEPTH_STUDENT = "select-student"
+
+
+def select(
+    run: Path | str,
+    data: Path | str,
+    count: int,
+    out: Path | str,
+    criterion: str = "ds_us",
+    *,
+    steps: str | Sequence[int] | None = None,
+    seed: int = 0,
+    split: str = "train",
+    val: int = 0,
+    exclude: str | Path | None = None,
+    labelled: str | Path | None = None,
+    depth: str | None = None,
+    student: str | Path = DEPTH_STUDENT,
+    weight: float = 1000.0,
+    overrides: Overrides = (),
+    half: bool | None = None,
+    shard: int | None = None,
+    shards: int = 1,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Choose frames to label; see :func:`vergence.api.select`, which also writes the page.
+
+    Returns:
+        What ``selection.json`` says; of one shard of several only which frames' features it has computed.
+
+    Raises:
+        InputError: something given cannot be used; more frames are asked for than there are different ones.
+        Interrupted: a signal came while a student was trained; the same call goes on.
+    """
+    out, piece = Path(out), _shard(shard, shards)
+    if criterion not in CRITERIA:
+        near = nearest(criterion, CRITERIA)
+        raise InputError(f"criterion {criterion!r} is unknown{near}; use one of {', '.join(CRITERIA)}.")
+    if count < 1:
+        raise InputError(f"count is {count}; give 1 or more frames to choose.")
+    if val < 0:
+        raise InputError(f"val is {val}; give 0 or more frames to set aside.")
+    if not weight >= 0:
+        raise InputError(f"weight is {weight}; give 0 or more.")
+    goals = _goals(count, steps)
+    given = resolve_input(data, split=False)
+    closed, known = (_named(given, source) for source in (exclude, labelled))
+    manifest = _sorted(given, split)
+    loaded = load_run(run, _device(device))
+    _check_run(loaded, criterion, depth)
+    options, home = loaded.config.frames.options, str(next(loaded.method.parameters()).device)
+    students = Students(manifest, out / "steps", str(student), overrides, options, seed, home, progress)
+    if criterion == "entropy":
+        students = _class_students(students, loaded, len(goals))
+    if criterion in ("us", "ds_us") or students.classes:
+        students.check()
+    if overrides and criterion not in ("us", "ds_us") and not students.classes:
+        raise InputError(f"criterion {criterion} trains no students; leave out {_first(overrides)}.")
+    features = compute_features(loaded, manifest, out, half, piece, progress)
+    if piece is not None and piece.total > 1:
+        rows = piece.rows(len(manifest))
+        _log.info("features of frames %d to %d are done; select without shards when all are", rows.start, rows.stop)
+        return {"features": [rows.start, rows.stop], "of": len(manifest)}
+    choice = Choice(loaded, manifest, features, out, seed, goals, weight, progress)
+    choice.close(closed, known, val)
+    choice.check(count)
+    choice.make(criterion, students, str(depth or run))
+    return write_selection(choice, criterion, str(data), given)
+
+
+def _class_students(students: Students, run: LoadedRun, steps: int) -> Students:
+    """Students of the entropy baseline: trained anew at each step on the labels of what is chosen, where all frames
+    have labels (5.4); by the run's own recipe, unless another is named. Without labels the run itself is asked, once.
+    """
+    named = students.recipe != DEPTH_STUDENT
+    if all(row.label for row in students.manifest) and (named or run.config.method == "supervised"):
+        recipe = students.recipe if named else str(run.path / "recipe.yaml")
+        return replace(students, recipe=recipe, classes=True, parts=0 if named else steps)
+    _log.warning(
+        "the frames with the highest entropy of %s itself are taken in one step: to train anew at each step all frames "
+        "need labels, and --student a recipe of method supervised (or the run to be of that method)",
+        run.path,
+    )
+    return students
+
+
+def _first(overrides: Overrides) -> str:
+    """What the user wrote first."""
+    return str(next(iter(overrides)))
+
+
+def _shard(number: int | None, total: int) -> Shard | None:
+    """As asked for, or this process's of several that torchrun has started."""
+    if number is None and total == 1:
+        number, total = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if number is None or not 0 <= number < total:
+        raise InputError(f"shard {number} of {total} shards is impossible; number them from 0 to {total - 1}.")
+    return Shard(number, total)
+
+
+def _device(device: str) -> str:
+    rank = os.environ.get("LOCAL_RANK")
+    if device == "auto" and rank is not None and torch.cuda.device_count() > 1:
+        return f"cuda:{rank}"
+    return device
+
+
+def _goals(count: int, steps: str | Sequence[int] | None) -> list[int]:
+    """How many frames are chosen after each step."""
+    if steps is None:
+        return default_steps(count)
+    listed = steps.strip("[]() ").split(",") if isinstance(steps, str) else steps
+    try:
+        goals = [int(step) for step in listed]
+    except ValueError:
+        goals = []
+    if not goals or goals != sorted(set(goals)) or goals[0] < 1:
+        raise InputError(f"steps are {steps!r}; give rising numbers of frames, such as 25,50,100.")
+    if goals[0] > count:
+        raise InputError(f"steps are {steps!r}, all above the count of {count}; give some of at most that.")
+    return [goal for goal in goals if goal < count] + [count]
+
+
+def _named(manifest: Manifest, source: str | Path | None) -> set[str]:
+    """Images that a list names, or that have a label."""
+    if source is None:
+        return set()
+    if str(source) == "labelled":
+        return {row.image for row in manifest if row.judges}
+    return {manifest[row].image for row in listed_rows(manifest, Path(source))}
+
+
+def _sorted(manifest: Manifest, split: str) -> Manifest:
+    """Samples of a split, sorted by their images' paths: seeds mean places in this order, as in the paper (5.5)."""
+    rows = list(manifest)
+    if not rows:
+        raise InputError(f"{manifest.name} has no frames; there is nothing to choose from.")
+    rows = list(in_split(manifest, split))
+    return Manifest(sorted(rows, key=lambda row: row.image), manifest.root, manifest.name)
+
+
+def _check_run(run: LoadedRun, criterion: str, depth: str | None) -> None:
+    tasks = run.method.tasks
+    if criterion == "entropy" and "segmentation" not in tasks:
+        raise InputError(f"{run.path} predicts no classes, whose entropy is asked for; name a segmentation run.")
+    if criterion in ("us", "ds_us") and depth is None and "depth" not in tasks:
+        raise InputError(f"{run.path} predicts no depth for a student to learn; name a depth run with --depth.")

@@ -1,0 +1,99 @@
+"""Files of a selection: what was chosen in which order and why, as JSON, lists and a manifest."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import vergence
+from vergence.data.atomic import write_text, writing
+from vergence.data.manifest import Manifest
+from vergence.data.selected import FRAMES, SELECTION
+from vergence.data.split_rows import has_splits
+from vergence.selection.choice import Choice
+from vergence.selection.features import FeatureSpace
+from vergence.selection.orders import PAPER_STEPS
+
+LISTS = "nlabels_{}.txt"
+TRAIN, VAL = "train", "val"
+
+
+def write_selection(choice: Choice, criterion: str, data: str, given: Manifest) -> dict[str, Any]:
+    """Write ``selection.json`` and the lists, manifests and arrays beside it.
+
+    ``nlabels_N.txt`` are the beginnings of the choice. ``selection.parquet`` has the frames to label: the chosen ones
+    in order, then those set aside as split val; ``frames.parquet`` all that were ``given``, with these splits.
+    ``candidates.parquet`` says which frame each row of the features is, ``allowed.npy`` which of them could be chosen.
+
+    Returns:
+        What ``selection.json`` says.
+    """
+    out, manifest, picks = choice.out, choice.manifest, choice.picks
+    manifest.write(out / "candidates.parquet")
+    could = choice.allowed.copy()
+    could[picks] = True
+    with writing(out / "allowed.npy") as temporary:
+        np.save(temporary, could)
+    frames: list[dict[str, Any]] = []
+    for row, reason, (distance, nearest) in zip(picks, choice.reasons, nearest_before(choice), strict=True):
+        frame = manifest[row]
+        named = {"image": frame.image, "sequence": frame.sequence, "camera": frame.camera, "position": frame.position}
+        where = {} if nearest is None else {"distance": distance, "nearest": manifest[nearest].image}
+        frames.append({**named, "row": row, **reason, **where})
+    selection = {
+        "criterion": criterion,
+        "seed": choice.seed,
+        "weight": choice.weight,
+        "count": len(picks),
+        "steps": choice.goals,
+        "of": len(manifest),
+        "left_out": int((~could).sum()),
+        "labelled": choice.known,
+        "val": [manifest[row].image for row in choice.val],
+        "run": str(choice.run.path.absolute()),
+        "run_step": choice.run.step,
+        "data": data,
+        "data_digest": manifest.digest(),
+        "vergence": vergence.__version__,
+        "frames": frames,
+    }
+    judges = {manifest[row].image for row in choice.val}
+    other = "" if has_splits(given) else TRAIN  # a frame without split among others has lost it, as scan takes it away
+    whole = given.changed(lambda row: replace(row, split=VAL if row.image in judges else row.split or other))
+    split = {row.image: row.split for row in whole}
+    to_label = [replace(manifest[row], split=split[manifest[row].image]) for row in (*picks, *choice.val)]
+    Manifest(to_label, manifest.root).write(out / SELECTION)
+    whole.write(out / FRAMES)
+    write_lists(out, [frame["image"] for frame in frames], choice.goals)
+    write_text(out / "selection.json", json.dumps(selection, indent=1) + "\n")  # last: it says that all is there
+    return selection
+
+
+def write_lists(out: Path, images: list[str], goals: list[int]) -> None:
+    """A list of image names for each step and each of the paper's subset sizes; those of an earlier call go."""
+    for old in out.glob(LISTS.format("*")):
+        old.unlink()
+    for size in sorted({*goals, *PAPER_STEPS}):
+        if size <= len(images):
+            write_text(out / LISTS.format(size), "\n".join(images[:size]) + "\n")
+
+
+def nearest_before(choice: Choice) -> list[tuple[float, int | None]]:
+    """Of each pick the distance to the nearest frame chosen or labelled before it, and which one that is."""
+    space: FeatureSpace = choice.space
+    rows = torch.tensor([*choice.known, *choice.picks])
+    points = space.points(rows)
+    squared = points.square().sum(1)
+    found: list[tuple[float, int | None]] = []
+    for place in range(len(choice.known), len(rows)):
+        if place == 0:
+            found.append((0.0, None))
+            continue
+        apart = squared[:place] - 2 * (points[:place] @ points[place])
+        nearest = int(rows[int(apart.argmin())])
+        exact = space.exact(rows[place : place + 1], torch.tensor([nearest]))
+        found.append((float(exact[0, 0]), nearest))
+    return found

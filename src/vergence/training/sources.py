@@ -1,0 +1,283 @@
+"""From a run's settings to its data: manifests of splits, one loader a role, the frames to evaluate on."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vergence.data.batch import IGNORED_LABEL
+from vergence.data.cache import FrameCache, default_cache_folder
+from vergence.data.dataset import FrameDataset
+from vergence.data.estimate_files import read_estimate
+from vergence.data.frame_options import FrameOptions
+from vergence.data.frame_row import PSEUDO_COLUMNS
+from vergence.data.images import frame_depth
+from vergence.data.inverse_depth import check_metres, near_is_dark
+from vergence.data.layouts import resolve_input
+from vergence.data.loading import FrameLoader, build_loader
+from vergence.data.manifest import Manifest
+from vergence.data.rare_classes import RareClassSampler, class_counts
+from vergence.data.split_rows import has_split, has_splits, in_split
+from vergence.data.subsets import Subset, labelled_subset
+from vergence.errors import InputError
+from vergence.inference.estimates import with_estimates
+from vergence.inference.inputs import evenly_spaced
+from vergence.inference.pseudo_labels import with_pseudo_labels
+from vergence.inference.shapes import settle_aspect
+from vergence.runs.checkpoint import read_settings
+from vergence.runs.config import RunConfig
+from vergence.runs.model_card import tasks_of
+from vergence.runs.processes import ALONE, Processes
+from vergence.training.motion_advice import advise_offsets
+from vergence.training.runtime import count_workers
+
+_log = logging.getLogger("vergence")
+_LABELS_SEEN = 32
+_DEPTHS_SEEN = 8
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The manifests of a run."""
+
+    roles: dict[str, Manifest]
+    """What each role of the method draws from."""
+    evaluation: Manifest | None
+    """Frames with truth to evaluate on meanwhile."""
+    labelled: Subset | None
+    """Which frames are the labelled ones, for methods that have that role."""
+    digest: str
+    """Of the training split."""
+
+
+def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = ALONE) -> Sources:
+    """Manifests of the roles, and what to evaluate on (None, said in the log, where there is no truth).
+
+    The split of the settings is taken; all frames where the data have no splits. Labels of frames that are not among
+    the labelled ones are closed: no role can read them. Where frames have several shapes, ``frames.options.aspect`` of
+    the settings is set. What ports have not made yet is made, by each process of a run its share.
+
+    Raises:
+        InputError: no source given, nothing there, no such split, no labelled frames.
+    """
+    frames = config.frames
+    if not frames.source:
+        raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
+    source = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
+    training = in_split(source, frames.train_split, "frames.train_split")
+    evaluation = _evaluation(config, source)
+    digest = training.digest()
+    frames.options.aspect = settle_aspect(frames.options, training, *([evaluation] if evaluation else []))
+    roles = dict.fromkeys(config.section.roles, training)
+    subset = None
+    if "labelled" in roles:
+        wanted = frames.labelled
+        seed = config.train.seed if wanted.seed is None else wanted.seed
+        subset = labelled_subset(training, wanted.count, seed, wanted.file)
+        _log.info("labelled: %s", subset.describe)
+        chosen = {training.path(row) for row in subset.rows}
+        roles["labelled"] = training.select(predicate=lambda row: training.root / row.image in chosen)
+        if "unlabelled" in roles:
+            roles["unlabelled"] = _unlabelled(config, source, training, chosen)
+    if "source" in roles:
+        roles["source"] = _source_domain(config)
+    for role, manifest in roles.items():
+        port, options = config.section.depth_port_of(role), config.section.frame_options(role, frames.options)
+        if port and (options.load_estimate or options.load_inverse_depth == "estimate"):
+            roles[role] = with_estimates(manifest, port, (options.height, options.width), device, processes=processes)
+        if options.load_pseudo_label:
+            port = _label_port(config, role)
+            roles[role] = _pseudo_labelled(roles[role], port, options, config, device, training, processes)
+    return Sources(roles, evaluation, subset, digest)
+
+
+def role_options(config: RunConfig, role: str, manifest: Manifest) -> FrameOptions:
+    """How frames of a role are read: another domain's frames have a shape of their own."""
+    options: FrameOptions = config.section.frame_options(role, config.frames.options)
+    if role != "source":
+        return options
+    return replace(options, aspect=settle_aspect(replace(options, aspect=0.0), manifest))
+
+
+def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen: set[Path]) -> Manifest:
+    """The unlabelled frames: labels outside the subset are taken out of the manifest."""
+    frames = config.frames
+    manifest = (
+        training
+        if frames.unlabelled_split is None
+        else in_split(source, frames.unlabelled_split, "frames.unlabelled_split")
+    )
+    if frames.unlabelled == "labelled":
+        manifest = manifest.select(predicate=lambda row: manifest.root / row.image in chosen)
+    if frames.unlabelled == "rest":
+        manifest = manifest.select(predicate=lambda row: manifest.root / row.image not in chosen)
+        if len(manifest) == 0:
+            raise InputError(
+                f"{training.name} has no frames beside the labelled ones; set frames.unlabelled to all, or fewer "
+                "labelled frames in frames.labelled.count."
+            )
+    # of carried labels only parts are there; the teacher speaks of whole frames
+    known = {manifest.root / row.image for row in manifest.rows if row.judges} & chosen
+    return manifest.changed(lambda row: row if manifest.root / row.image in known else replace(row, label=""))
+
+
+def _label_port(config: RunConfig, role: str) -> str:
+    if port := config.section.label_port_of(role):
+        return str(port)
+    raise InputError(
+        f"method {config.method} learns from noisy labels and there are none; set {config.method}.labels to a "
+        "segmentation run, a folder that vergence predict --labels wrote, manifest, or truth."
+    )
+
+
+def _pseudo_labelled(
+    manifest: Manifest,
+    port: str,
+    options: FrameOptions,
+    config: RunConfig,
+    device: str,
+    training: Manifest,
+    processes: Processes,
+) -> Manifest:
+    """The frames of a role with pseudo-labels; only for the port "truth" closed labels are opened, and only for it."""
+    given = manifest
+    if port == "truth":
+        labels = {training.root / row.image: row for row in training.rows if row.judges}
+        given = manifest.changed(lambda row: labels.get(manifest.root / row.image, row))
+    offsets = options.offsets if options.load_pseudo_label == "all" else ()
+    size, noise = (options.height, options.width), config.frames.label_noise
+    found = with_pseudo_labels(given, port, size, device, noise, offsets=offsets, processes=processes)
+    guessed = {(row.sequence, row.camera, row.position): row for row in found.rows}
+    return manifest.changed(
+        lambda row: replace(
+            row, **{name: getattr(guessed[row.sequence, row.camera, row.position], name) for name in PSEUDO_COLUMNS}
+        )
+    )
+
+
+def _source_domain(config: RunConfig) -> Manifest:
+    """The labelled frames of the domain that is adapted from."""
+    frames = config.frames
+    if not frames.source_domain:
+        raise InputError(
+            f"method {config.method} learns from labels of another domain as well; name its manifest or folder in "
+            "frames.source_domain."
+        )
+    found = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
+    manifest = in_split(found, frames.train_split, "frames.train_split")
+    labelled = manifest.select(predicate=lambda row: bool(row.label))
+    if len(labelled) == 0:
+        raise InputError(f"{manifest.name} has no labels, and frames.source_domain must; add the column label to it.")
+    return labelled
+
+
+def _evaluation(config: RunConfig, source: Manifest) -> Manifest | None:
+    frames, val = config.frames, source
+    if frames.val is not None and not Path(frames.val).exists():
+        raise InputError(f"frames.val is {frames.val}, which does not exist; name a manifest, a folder or a video.")
+    if config.train.evaluate_every == 0:
+        return None
+    if frames.val is not None:
+        val = resolve_input(Path(frames.val), allow_truncated=frames.allow_truncated)
+    wanted = config.evaluate.split or frames.val_split
+    if frames.val is None and has_splits(val) and not has_split(val, wanted):
+        remedy = "give some frames that split, or name other data in frames.val"
+        _log.warning("%s has no split %r: no evaluation during training; %s", val.name, wanted, remedy)
+        return None
+    evaluation = in_split(val, wanted, "evaluate.split")
+    if frames.val is None and not has_splits(val):
+        _log.warning("%s has no splits: evaluation during training is on frames that are trained on", val.name)
+    tasks = tasks_of(config)
+    depth = "depth" in tasks and any(row.depth or row.disparity for row in evaluation)
+    if not depth and not ("segmentation" in tasks and any(row.judges for row in evaluation)):
+        missing = "labels" if "segmentation" in tasks else "measured depth"
+        _log.warning("%s has no %s: no evaluation during training", evaluation.name, missing)
+        return None
+    return evaluation
+
+
+def build_loaders(
+    config: RunConfig, roles: dict[str, Manifest], checkpoint: Path | None, accelerator: Any
+) -> dict[str, FrameLoader]:
+    """One endless loader a role of the method, each with its own order; this process's equal share of every batch."""
+    frames, seed, world = config.frames, config.train.seed, accelerator.num_processes
+    if frames.batch_size % world:
+        raise InputError(
+            f"frames.batch_size {frames.batch_size} cannot be shared equally by {world} processes; "
+            f"give a multiple of {world}."
+        )
+    start = 0 if checkpoint is None else read_settings(checkpoint)[1] * config.train.accumulate
+    workers = count_workers(frames.workers, accelerator.device.type == "cuda", world)
+    share, rank = frames.batch_size // world, accelerator.process_index
+    read = {role: role_options(config, role, manifest) for role, manifest in roles.items()}
+    if checkpoint is None and rank == 0 and "depth" in tasks_of(config):
+        advise_offsets({role: (manifest, read[role]) for role, manifest in roles.items()})
+    loaders = {}
+    for number, (role, manifest) in enumerate(roles.items()):
+        options = read[role]
+        cache = FrameCache(default_cache_folder(), options.height, options.width) if frames.cache else None
+        dataset = FrameDataset(manifest, options, train=True, seed=seed + number, cache=cache)
+        if role in ("labelled", "source") and options.load_label:
+            _check_labels(dataset)
+        if options.load_inverse_depth:
+            _check_depth(dataset)
+        if options.load_pseudo_label:
+            _check_pseudo_labels(dataset)
+        size = share * config.section.samples(role)
+        order = {"rank": rank, "world": world, "start_step": start}
+        sampler = None
+        if temperature := config.section.rare_classes(role):
+            sampler = RareClassSampler(class_counts(dataset), temperature, size, seed + number, **order)
+        loaders[role] = build_loader(dataset, size, workers, seed + number, **order, sampler=sampler)
+    return loaders
+
+
+def _check_labels(dataset: FrameDataset) -> None:
+    """InputError where no label that is looked at says anything; labels that alone are empty are said in the log."""
+    rows = evenly_spaced(dataset.rows, _LABELS_SEEN)
+    empty = [row for row in rows if bool((dataset.label(row) == IGNORED_LABEL).all())]
+    if len(empty) == len(rows):
+        raise InputError(
+            f"{dataset.manifest.name} has labels without a single class: all pixels of the {len(rows)} that were "
+            f"looked at are ignored, the first is {dataset.manifest.path(rows[0], 'label')}; check the label files "
+            "and their label space."
+        )
+    if empty:
+        _log.warning("%d of %d labels that were looked at are all ignored pixels", len(empty), len(rows))
+
+
+def _check_pseudo_labels(dataset: FrameDataset) -> None:
+    """InputError where no pseudo-label that is looked at says anything, or one cannot be used."""
+    rows = evenly_spaced(dataset.rows, _DEPTHS_SEEN)
+    if all(bool((dataset.pseudo_label(row) == IGNORED_LABEL).all()) for row in rows):
+        raise InputError(
+            f"{dataset.manifest.name} has pseudo-labels without a single class: all pixels of the {len(rows)} that "
+            f"were looked at are ignored, the first is {dataset.manifest.path(rows[0], 'pseudo_label')}; check the "
+            "label port and frames.options.label_space."
+        )
+
+
+def _check_depth(dataset: FrameDataset) -> None:
+    """InputError where depth supervision is missing, in another unit than it says, or of one value everywhere."""
+    manifest, column = dataset.manifest, dataset.options.load_inverse_depth
+    given = [row for row in dataset.rows if manifest[row].depth or manifest[row].disparity]
+    if column == "estimate":
+        given = [row for row in dataset.rows if manifest[row].estimate]
+    if not given:
+        named = "measured depth (columns depth, disparity)" if column == "measured" else "estimates (column estimate)"
+        raise InputError(f"{manifest.name} has no {named} to learn from; add them, or name another source of depth.")
+    if len(given) < len(dataset.rows):
+        _log.warning("%d of %d frames have no depth to learn from", len(dataset.rows) - len(given), len(dataset.rows))
+    seen = evenly_spaced(given, _DEPTHS_SEEN)
+    if column == "estimate":
+        estimates = [read_estimate(manifest.path(row, "estimate")) for row in seen]
+        if near_is_dark(estimates):
+            _log.warning(
+                "estimates of %s are darker below than above in all %d frames that were looked at, as depth is; they "
+                "must be inverse depth, near and bright: metres belong in the column depth",
+                manifest.name,
+                len(seen),
+            )
+        return
+    maps = [depth for row in seen if (depth := frame_depth(manifest, row)) is not None]
+    check_metres(maps, f"measured depth of {manifest.name}")

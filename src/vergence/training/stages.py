@@ -1,0 +1,104 @@
+"""Chains of runs: stages that look at what is there and go on from it, so that a call can be repeated at any time."""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vergence.errors import InputError
+from vergence.models.depth_network import DepthNetworkConfig
+from vergence.runs.checkpoint import read_settings
+from vergence.runs.config import RunConfig, load_config
+from vergence.training.resuming import newest_whole
+from vergence.training.train import train
+
+_log = logging.getLogger("vergence")
+
+
+@contextlib.contextmanager
+def said_once() -> Iterator[None]:
+    """Stages read the same data and networks: what one of them has said of these, the others need not repeat."""
+    said: set[str] = set()
+
+    def fresh(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        known = message in said
+        said.add(message)
+        return not known
+
+    _log.addFilter(fresh)
+    try:
+        yield
+    finally:
+        _log.removeFilter(fresh)
+
+
+def trained(
+    run: Path, config: Callable[[], RunConfig], checked: bool = False, alike: Callable[[Any], Any] = lambda value: value
+) -> bool:
+    """Train, or go on where an earlier call stopped; a finished run is left as it is.
+
+    Args:
+        checked: the settings of a run that is there are known to be right, and it goes on with these.
+        alike: see :func:`check_equal`.
+
+    Returns:
+        Whether there was anything to do.
+
+    Raises:
+        InputError: a run with other settings is there, unless that was ``checked``.
+    """
+    if not (run / "recipe.yaml").is_file():
+        train(config(), run)
+        return True
+    stored = load_config(run / "recipe.yaml")
+    if not checked:
+        asked = config()
+        check_equal(run, stored, asked, alike)
+        stored = asked
+    if is_finished(run, stored):
+        return False
+    train(stored, run, resume=True)
+    return True
+
+
+def is_finished(run: Path, config: RunConfig) -> bool:
+    """Whether a run of these settings has a checkpoint of its last step."""
+    checkpoint = newest_whole(run)
+    return checkpoint is not None and read_settings(checkpoint)[1] >= config.train.steps
+
+
+def check_equal(
+    run: Path, stored: RunConfig, asked: RunConfig, alike: Callable[[Any], Any] = lambda value: value
+) -> None:
+    """InputError where a run that is there has other settings than those asked for.
+
+    Values for which ``alike`` gives the same count as equal.
+    """
+    before, now = (dict(leaves_of(config.to_dict())) for config in (stored, asked))
+    for key in (key for key in now if alike(now[key]) != alike(before.get(key))):
+        raise InputError(
+            f"{run} was trained with {key} {before.get(key)}, not {now[key]}; give another --out, or remove it."
+        )
+
+
+def leaves_of(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by full name."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from leaves_of(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def network_of(config: RunConfig, section: str) -> dict[str, Any]:
+    """Settings of another method's network that make it the twin of this run's, so that weights fit."""
+    network = config.section.network
+    names = [field.name for field in dataclasses.fields(DepthNetworkConfig)]
+    return {f"{section}.network.{name}": _plain(getattr(network, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,214 @@
+"""The state of training: networks, optimiser, mean weights, sums being logged, randomness; saved and restored."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from timm.layers import convert_sync_batchnorm
+from torch import Tensor
+
+import vergence
+from vergence.data.atomic import write_text
+from vergence.errors import InputError
+from vergence.runs.checkpoint import (
+    TRAINING_ONLY,
+    build_method,
+    check_space,
+    load_weights,
+    read_json,
+    read_settings,
+    read_tensors,
+    write_checkpoint,
+)
+from vergence.runs.config import RunConfig
+from vergence.runs.folder import describe_scale
+from vergence.runs.run_lock import clean_leftovers
+from vergence.training.optim import WeightAverage, build_optimizer, optimizer_state, restore_optimizer
+from vergence.training.resuming import drop_later
+from vergence.training.runtime import random_state, restore_random_state, seed_everything
+from vergence.training.tracking import RunLog, Window, drop_rows_after
+
+
+class TrainingState:
+    """Everything that a checkpoint holds, on its device.
+
+    Args:
+        config: of the run.
+        accelerator: Hugging Face Accelerate.
+        checkpoint: folder to go on from, or None for a start from the method's own weights.
+        data: digest of the frames trained on, for the checkpoints.
+
+    Raises:
+        InputError: the method cannot be built, or the checkpoint is damaged or of another run.
+    """
+
+    def __init__(self, config: RunConfig, accelerator: Any, checkpoint: Path | None, data: str = "") -> None:
+        self.config, self.accelerator, self.data = config, accelerator, data
+        settings = config.train
+        self.step = 0
+        self.window = Window()
+        seed_everything(settings.seed)
+        self.method = build_method(config, "training" if checkpoint is None else "resuming")
+        if checkpoint is None:
+            self.method.initialize()
+        if accelerator.process_index > 0:  # the same weights, other noise
+            seed_everything(settings.seed + accelerator.process_index)
+        self.method.train()
+        if settings.channels_last:
+            self.method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.method.to(accelerator.device)
+        if settings.sync_batchnorm and accelerator.num_processes > 1:
+            convert_sync_batchnorm(self.method)  # timm's keeps the activation inside its own layers
+        if settings.compile:
+            self.method.compile()
+        groups = self.method.parameter_groups()
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
+        optimizer = build_optimizer(config.optim, groups)
+        self.model, self.optimizer = accelerator.prepare(self.method, optimizer)
+        self.average: WeightAverage | None = None
+        if checkpoint is not None:
+            self._restore(checkpoint)
+        elif settings.ema is not None:
+            self.average = WeightAverage(self.method, settings.ema)
+
+    def save(self, run: Path) -> None:
+        """Write a checkpoint (on the main process; all must call)."""
+        states = random_state(self.accelerator)
+        if self.accelerator.is_main_process:
+            self._check_finite_weights(run)
+            tensors, values = optimizer_state(self.optimizer, self.method)
+            tensors = {f"optimizer/{name}": tensor for name, tensor in tensors.items()}
+            tensors.update({f"window/{name}": tensor for name, tensor in self.window.sums.items()})
+            if self.average is not None:
+                parameters = self.average.parameters
+                tensors.update({f"raw/{name}": parameter.detach().clone() for name, parameter in parameters.items()})
+            plain = {
+                "optimizer": values,
+                "random": states,
+                "window": {
+                    "counts": {name: float(count) for name, count in self.window.counts.items()},
+                    "start": self.window.start,
+                },
+                "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else None,
+            }
+            with self.stored_weights():
+                weights = self.method.state_dict()
+                for name in [name for name in weights if name.startswith(TRAINING_ONLY)]:
+                    tensors[f"method/{name}"] = weights.pop(name)
+                plain["tensors"] = sorted(tensors)
+                keep, scale = self.config.train.keep, describe_scale(self.method)
+                write_checkpoint(run, self.step, self.config, weights, tensors, plain, keep, scale, self.data)
+        self.accelerator.wait_for_everyone()
+
+    @contextlib.contextmanager
+    def stored_weights(self) -> Iterator[None]:
+        """While entered, the method has the weights that a checkpoint stores for use: the running mean, if any."""
+        if self.average is not None:
+            self.average.swap()
+        try:
+            yield
+        finally:
+            if self.average is not None:
+                self.average.swap()
+
+    def restore_randomness(self) -> None:
+        """Set the random generators as they were at the checkpoint; call it when loading has begun."""
+        if self._random is not None:
+            restore_random_state(self._random, self.accelerator)
+
+    _random: list[dict[str, Any]] | None = None
+
+    def _restore(self, folder: Path) -> None:
+        stored, self.step = read_settings(folder)
+        if stored.method != self.config.method or stored.optim.name != self.config.optim.name:
+            raise InputError(
+                f"{folder} is of method {stored.method} with {stored.optim.name}, the run of {self.config.method} with "
+                f"{self.config.optim.name}; resume it with the settings it began with."
+            )
+        path = folder / "state.safetensors"
+        tensors, values = read_tensors(path), read_json(folder / "state.json")
+        self._check_whole(folder, tensors, values)
+        weights = read_tensors(folder / "model.safetensors") | _below(tensors, "method/")
+        load_weights(self.method, weights, folder / "model.safetensors")
+        try:
+            self._restore_average(tensors)
+            restore_optimizer(self.optimizer, self.method, _below(tensors, "optimizer/"), values["optimizer"])
+            device = self.accelerator.device
+            self.window.sums = {name: tensor.to(device) for name, tensor in _below(tensors, "window/").items()}
+            counts = values["window"]["counts"]
+            self.window.counts = {name: torch.tensor(float(counts[name]), device=device) for name in self.window.sums}
+            self.window.start = int(values["window"]["start"])
+            self._random = values["random"]
+            if self.accelerator.scaler is not None and values["scaler"]:
+                self.accelerator.scaler.load_state_dict(values["scaler"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path} or state.json is damaged ({error!r}); resume from another checkpoint.") from error
+
+    def _check_whole(self, folder: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """InputError where the resume state lacks tensors: training would go on from zeros without a word."""
+        missing = sorted(set(values.get("tensors", ())) - tensors.keys())
+        remedy = "resume from another checkpoint, such as vergence train --resume RUN/checkpoints/step-N."
+        if missing:
+            raise InputError(
+                f"{folder / 'state.safetensors'} lacks {len(missing)} tensors, first {missing[0]!r}; {remedy}"
+            )
+        keys: dict[str, set[str]] = {}
+        for full in [*_below(tensors, "optimizer/"), *values.get("optimizer", {})]:
+            name, _, key = full.rpartition("/")
+            keys.setdefault(name, set()).add(key)
+        whole = set().union(*keys.values())
+        partial = next((name for name, found in keys.items() if found != whole), None)
+        if partial is not None:
+            lacks = sorted(whole - keys[partial])[0]
+            raise InputError(f"the optimiser state of {partial!r} in {folder} lacks {lacks!r}; {remedy}")
+        plain = self.config.optim.name == "sgd" and not self.config.optim.momentum
+        if self.step > 0 and not keys and not plain:
+            raise InputError(f"{folder} has no optimiser state; {remedy}")
+
+    @torch.no_grad()
+    def _restore_average(self, tensors: dict[str, Tensor]) -> None:
+        """The loaded weights are the mean; the weights being trained lie beside them."""
+        raw = _below(tensors, "raw/")
+        if self.config.train.ema is not None:
+            self.average = WeightAverage(self.method, self.config.train.ema)
+        parameters = dict(self.method.named_parameters())
+        for name, tensor in raw.items():
+            parameters[name].copy_(tensor)
+
+    def _check_finite_weights(self, run: Path) -> None:
+        norms = torch.stack(torch._foreach_norm([parameter.detach() for parameter in self.parameters]))
+        if not torch.isfinite(norms).all():
+            raise InputError(
+                f"the weights of {run} are no longer finite at step {self.step}, no checkpoint is written; lower "
+                "--optim.lr or set --optim.clip, and train again from the last one."
+            )
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def open_folder(run: Path, config: RunConfig, state: TrainingState, main: bool) -> RunLog:
+    """Make or tidy the run folder, and open its log; nothing is written but on the main process.
+
+    Raises:
+        InputError: it cannot be written, or what checkpoints need is not free on its disk.
+    """
+    if main:
+        write_text(run / "recipe.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
+        check_space(
+            run, state.method.state_dict(), copies=(config.train.keep + 1) * (3 + (config.train.ema is not None))
+        )
+        clean_leftovers(run)
+        drop_later(run, state.step)
+        drop_rows_after(run / "metrics.jsonl", state.step)
+    log = RunLog(run, config.train.trackers, config.to_dict(), main)
+    started = "started" if state.step == 0 else "resumed"
+    log.write(state.step, "event", {"event": started, "vergence": vergence.__version__, "torch": torch.__version__})
+    state.restore_randomness()
+    return log

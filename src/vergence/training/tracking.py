@@ -1,0 +1,256 @@
+"""What a run writes and shows while it trains: metrics.jsonl, trackers, progress."""
+
+import contextlib
+import importlib.util
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from vergence.data.atomic import write_text
+from vergence.data.structured import read_json_lines
+from vergence.data.table import nearest
+from vergence.errors import InputError, printable
+from vergence.runs.processes import Processes
+
+
+class RunLog:
+    """``metrics.jsonl``, one JSON object a line, and the trackers asked for; silent where not ``active``.
+
+    Args:
+        run: folder of the run.
+        trackers: checked names, see :func:`check_trackers`.
+        settings: of the run, for trackers that show them.
+        active: on the main process.
+    """
+
+    def __init__(self, run: Path, trackers: tuple[str, ...], settings: Mapping[str, Any], active: bool = True) -> None:
+        self.path = run / "metrics.jsonl"
+        self._file: TextIO | None = None
+        self._trackers: list[Any] = []
+        if not active:
+            return
+        if (self.path.is_symlink() and not self.path.exists()) or self.path.is_fifo():
+            raise InputError(f"{self.path} is a link to nowhere or a pipe; remove it, or give another --out.")
+        try:
+            self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written ({error.strerror}); give another --out.") from error
+        self._trackers = [_TRACKERS[name](run, settings) for name in trackers]
+
+    def write(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
+        """Append a row, readable by others at once; numbers that are not finite become null."""
+        if self._file is None:
+            return
+        row = {"step": step, "kind": kind, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        row.update({key: _finite(value) for key, value in values.items()})
+        try:
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
+        except OSError as error:
+            remedy = f"free some space, then vergence train --resume {self.path.parent} goes on."
+            raise InputError(f"{self.path} cannot be written ({error.strerror}); {remedy}") from error
+        numbers = {f"{kind}/{key}": value for key, value in values.items() if isinstance(value, int | float)}
+        for tracker in self._trackers:
+            tracker.log(numbers, step=step)
+
+    def close(self) -> None:
+        """Close the file and the trackers."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+        for tracker in self._trackers:
+            tracker.finish()
+        self._trackers = []
+
+
+def drop_rows_after(path: Path, step: int) -> None:
+    """Cut ``metrics.jsonl`` back to a checkpoint: later rows, and a line that a killed write left unfinished."""
+    if not path.exists():
+        return
+    kept = []
+    for row in read_json_lines(path):
+        if isinstance(row.get("step"), int) and row["step"] <= step:
+            kept.append(json.dumps(row) + "\n")
+    write_text(path, "".join(kept))
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Window:
+    """Sums of losses since the last logging, kept on their device: nothing waits until :meth:`means`.
+
+    Values that are only logged ("_") may be NaN in steps that have none, such as the share of a class that is not in
+    the batch: those steps do not count.
+    """
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, Tensor] = {}
+        self.start = 0
+        """Step after which the window began."""
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        for key, value in values.items():
+            value = value.detach().float()
+            counted = torch.ones_like(value)
+            if key.startswith("_"):
+                counted, value = value.isnan().logical_not().float(), value.masked_fill(value.isnan(), 0)
+            self.sums[key] = self.sums[key] + value if key in self.sums else value.clone()
+            self.counts[key] = self.counts[key] + counted if key in self.counts else counted
+
+    def means(self, accelerator: Any) -> dict[str, float]:
+        """Means over the window and all processes, in one transfer from the device.
+
+        A value that only some processes have (of a class that only their frames show) is the mean of theirs.
+        """
+        keys = list(self.sums)
+        stacked = torch.stack([torch.stack([self.sums[key], self.counts[key]]) for key in keys])
+        if accelerator.num_processes > 1:
+            keys = sorted(set().union(*Processes.of(accelerator).gather(keys)))
+            none = torch.zeros_like(stacked[0, 0])
+            own = [torch.stack([self.sums.get(key, none), self.counts.get(key, none)]) for key in keys]
+            stacked = accelerator.reduce(torch.stack(own), "sum")
+        means = dict(zip(keys, (stacked[:, 0] / stacked[:, 1]).tolist(), strict=True))
+        return {key: value for key, value in means.items() if not (key.startswith("_") and math.isnan(value))}
+
+    def clear(self, step: int) -> None:
+        self.sums, self.counts, self.start = {}, {}, step
+
+
+class Pace:
+    """Images per second and the share of time spent waiting for data, without the time of evaluations."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start a new measurement."""
+        self._start, self._paused, self._waited, self._images = time.perf_counter(), 0.0, 0.0, 0
+
+    def waited(self, seconds: float) -> None:
+        """Count time in which there was nothing to compute on."""
+        self._waited += seconds
+
+    def count(self, images: int) -> None:
+        """Count images that were trained on."""
+        self._images += images
+
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        """Leave out what is done meanwhile."""
+        start = time.perf_counter()
+        yield
+        self._paused += time.perf_counter() - start
+
+    def read(self) -> dict[str, float]:
+        """The rates since the last :meth:`reset`."""
+        elapsed = max(time.perf_counter() - self._start - self._paused, 1e-9)
+        return {
+            "images_per_second": round(self._images / elapsed, 3),
+            "data_wait": round(self._waited / elapsed, 4),
+            "seconds": round(elapsed, 3),
+        }
+
+
+def check_trackers(names: tuple[str, ...]) -> None:
+    """InputError for a tracker that is unknown or not installed."""
+    for name in names:
+        if name not in _TRACKERS:
+            raise InputError(f"tracker {name!r} is unknown{nearest(name, list(_TRACKERS))}; use tensorboard or wandb.")
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f"tracker {name} is not installed; run: pip install 'vergence[{name}]'.")
+
+
+def _tensorboard(run: Path, settings: Mapping[str, Any]) -> Any:
+    from accelerate.tracking import TensorBoardTracker
+
+    tracker = TensorBoardTracker("tensorboard", run)
+    tracker.start()
+    return tracker
+
+
+def _wandb(run: Path, settings: Mapping[str, Any]) -> Any:
+    from accelerate.tracking import WandBTracker
+
+    tracker = WandBTracker("vergence", dir=str(run), name=run.name, config=dict(settings))
+    tracker.start()
+    return tracker
+
+
+_TRACKERS = {"tensorboard": _tensorboard, "wandb": _wandb}
+
+
+class ProgressLine:
+    """A progress bar on a terminal, plain lines elsewhere; silent on all but the main process."""
+
+    def __init__(self, steps: int, start: int, active: bool = True) -> None:
+        self.steps, self.start, self.active = steps, start, active
+        self._began = time.monotonic()
+        console = Console(stderr=True)
+        self._bar: Progress | None = None
+        if active and console.is_terminal:
+            self._bar = Progress(
+                TextColumn("training"),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[numbers]}"),
+                TextColumn("ETA"),
+                TimeRemainingColumn(),
+                console=console,
+            )
+            self._task = self._bar.add_task("training", total=steps, completed=start, numbers="")
+
+    def __enter__(self) -> "ProgressLine":
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, done: int) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done)
+
+    def show(self, done: int, row: Mapping[str, Any]) -> None:
+        """Numbers of a logging step."""
+        numbers = (
+            f"loss {row['loss']:.4f}  lr {row['lr']:.2g}  {row['images_per_second']:.1f} images/s  "
+            f"data {row['data_wait']:.0%}"
+        )
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, numbers=numbers)
+        elif self.active:
+            left = (time.monotonic() - self._began) / max(done - self.start, 1) * (self.steps - done)
+            print(f"step {done}/{self.steps}  {numbers}  ETA {_clock(left)}", file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """A line above the bar; nothing for an empty text."""
+        if not text:
+            return
+        text = printable(text)
+        if self._bar is not None:
+            self._bar.console.print(text, highlight=False, markup=False)
+        elif self.active:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -1,0 +1,254 @@
+"""The one training loop: batches of the method's roles, its losses, a step; log, evaluate, checkpoint."""
+
+import contextlib
+import itertools
+import logging
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vergence.data.batch import Batch
+from vergence.data.loading import prepare_batch
+from vergence.errors import InputError, Interrupted
+from vergence.evaluation.evaluate import evaluate_run
+from vergence.runs.checkpoint import LoadedRun, latest_checkpoint, read_settings
+from vergence.runs.config import RunConfig
+from vergence.runs.folder import check_folder
+from vergence.runs.processes import Processes, ProcessLost, lost_process_said
+from vergence.runs.run_lock import locked
+from vergence.training.optim import set_learning_rates
+from vergence.training.resuming import check_unchanged, newest_whole
+from vergence.training.runtime import StopSignal, finish, start_accelerator
+from vergence.training.sources import build_loaders, open_sources
+from vergence.training.state import TrainingState, open_folder
+from vergence.training.tracking import Pace, ProgressLine, RunLog, check_trackers
+
+_log = logging.getLogger("vergence")
+
+
+def train(config: RunConfig, run: Path | str, resume: bool = False, checkpoint: Path | None = None) -> Path:
+    """Train to the last step in the run folder ``run``, from the beginning or from its newest checkpoint.
+
+    Args:
+        checkpoint: to resume from this one; what came after it is dropped.
+
+    Raises:
+        InputError: the folder exists (or, to resume, does not), the input cannot be used, the output cannot be
+            written, the loss is no longer finite.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    run = Path(run)
+    check_trackers(config.train.trackers)
+    accelerator = start_accelerator(config.train)
+    try:
+        main = accelerator.is_main_process
+        with lost_process_said(Processes.of(accelerator), run), contextlib.ExitStack() as held:
+            if main:
+                check_folder(run, resume)
+            if main and resume:
+                held.enter_context(locked(run))
+            if resume and checkpoint is None:
+                checkpoint = newest_whole(run)
+            with contextlib.closing(Loop(config, run, accelerator, checkpoint)) as loop:
+                if main and not resume:  # nothing is written before all is known to be right
+                    held.enter_context(locked(run))
+                    check_folder(run, resume)
+                loop.run()
+        return run
+    finally:
+        finish(accelerator)
+
+
+class Loop:
+    """One run in this process: what the steps need, and the steps.
+
+    Whatever can be wrong with settings and data shows while this is built, before anything is written.
+    """
+
+    def __init__(self, config: RunConfig, folder: Path, accelerator: Any, checkpoint: Path | None) -> None:
+        self.config, self.folder, self.accelerator = config, folder, accelerator
+        self.log: RunLog | None = None
+        self.pace = Pace()
+        self.remarks: set[str] = set()
+        self.sources = open_sources(config, accelerator.device.type, Processes.of(accelerator))
+        if checkpoint is not None:
+            check_unchanged(checkpoint, config, self.sources.digest)
+            config.train.allow_changes = False  # was said for this once
+        self.loaders = build_loaders(config, self.sources.roles, checkpoint, accelerator)
+        self.batches = self._batches()
+        self.batches = itertools.chain([next(self.batches)], self.batches)  # a broken first frame shows now
+        self.state = TrainingState(config, accelerator, checkpoint, self.sources.digest)
+
+    def run(self) -> None:
+        """All steps that are left."""
+        state, settings, main = self.state, self.config.train, self.accelerator.is_main_process
+        if state.step >= settings.steps:
+            _log.warning("%s is finished at step %d; give --train.steps to go further", self.folder, state.step)
+            return
+        self.log = open_folder(self.folder, self.config, state, main)
+        if self.sources.labelled is not None:
+            subset = self.sources.labelled
+            self.log.write(state.step, "event", {"event": "labelled", "digest": subset.digest, "is": subset.describe})
+        with StopSignal() as stop, ProgressLine(settings.steps, state.step, main) as progress:
+            self.pace.reset()
+            while state.step < settings.steps:
+                self._step()
+                done = state.step
+                last = done == settings.steps
+                logs = last or done % settings.log_every == 0
+                stopped = stop.agreed(self.accelerator, ask=logs)
+                saves = last or stopped is not None or done % settings.checkpoint_every == 0
+                if logs or saves:
+                    losses = self._finite_losses()
+                if logs:
+                    progress.show(done, self._log_losses(losses))
+                progress.advance(done)
+                if settings.evaluate_every and (last or done % settings.evaluate_every == 0):
+                    with self.pace.pause():
+                        progress.say(self._evaluate())
+                if saves:
+                    with self.pace.pause():
+                        state.save(self.folder)
+                if stopped is not None and not last:
+                    told = f"stopped at step {done} of {settings.steps}; vergence train --resume {self.folder} goes on."
+                    raise Interrupted(told, 128 + stopped)
+        self.log.write(state.step, "event", {"event": "finished"})
+
+    def _batches(self) -> Iterator[dict[str, Batch]]:
+        """Batches by role, on the device; keeps account of the time spent waiting."""
+        iterators = {role: iter(loader) for role, loader in self.loaders.items()}
+        while True:
+            start = time.perf_counter()
+            loaded = {role: next(iterator) for role, iterator in iterators.items()}
+            self.pace.waited(time.perf_counter() - start)
+            yield {role: prepare_batch(batch, self.accelerator.device) for role, batch in loaded.items()}
+
+    def _next_batches(self) -> dict[str, Batch]:
+        """InputError where frames cannot be loaded any more; the steps that are done are stored first."""
+        try:
+            return next(self.batches)
+        except InputError as error:
+            state, alone = self.state, self.accelerator.num_processes == 1
+            latest = latest_checkpoint(self.folder)
+            if alone and state.step > (0 if latest is None else read_settings(latest)[1]):
+                state.save(self.folder)
+                latest = latest_checkpoint(self.folder)
+            if latest is None:
+                raise
+            raise InputError(
+                f"{str(error).rstrip('.')}; the last checkpoint is {latest.name}, vergence train --resume "
+                f"{self.folder} goes on from it."
+            ) from error
+
+    def _step(self) -> None:
+        """One step of the optimiser; nothing in it waits for the device."""
+        state, accelerator = self.state, self.accelerator
+        set_learning_rates(state.optimizer, self.config.optim, self.config.train.steps, state.step)
+        for _ in range(self.config.train.accumulate):
+            batches = self._next_batches()
+            with accelerator.accumulate(state.model):
+                losses: dict[str, Tensor] = state.model(batches, state.step)
+                loss = torch.stack([value for key, value in losses.items() if not key.startswith("_")]).sum()
+                accelerator.backward(loss)
+                if accelerator.sync_gradients and self.config.optim.clip is not None:
+                    accelerator.clip_grad_norm_(state.parameters, self.config.optim.clip)
+                state.optimizer.step()
+                state.optimizer.zero_grad()
+            state.window.add({"loss": loss, **losses})
+            self.pace.count(self.config.frames.batch_size * len(batches))
+        state.method.after_step(state.step)
+        if state.average is not None:
+            state.average.update(state.step)
+        state.step += 1
+
+    def _finite_losses(self) -> dict[str, float]:
+        """Mean losses since the last logging; InputError, and no further checkpoint, if one is not finite."""
+        state = self.state
+        losses = state.window.means(self.accelerator)
+        wrong = [key for key, value in losses.items() if not math.isfinite(value) and not key.startswith("_")]
+        if not wrong and math.isfinite(losses["loss"]):
+            return losses
+        assert self.log is not None
+        self.log.write(state.step, "event", {"event": "loss is not finite", "losses": wrong})
+        kept = latest_checkpoint(self.folder)
+        remedy = f"its last good checkpoint is {kept}" if kept is not None else "there was no checkpoint yet"
+        raise InputError(
+            f"the loss ({', '.join(wrong)}) is no longer finite between steps {state.window.start + 1} and "
+            f"{state.step} of {self.folder}; {remedy}; lower --optim.lr or set --optim.clip, and train again."
+        )
+
+    def _log_losses(self, losses: dict[str, float]) -> dict[str, Any]:
+        """Write a row of losses, rates and pace."""
+        assert self.log is not None
+        groups = {group["name"]: group["lr"] for group in self.state.optimizer.param_groups}
+        row: dict[str, Any] = {**losses, "lr": next(iter(groups.values()))}
+        if len(set(groups.values())) > 1:
+            row.update({f"lr/{name}": rate for name, rate in groups.items()})
+        row.update(self.pace.read())
+        self.log.write(self.state.step, "train", row)
+        self._remark(losses)
+        self.state.window.clear(self.state.step)
+        self.pace.reset()
+        return row
+
+    def _remark(self, losses: dict[str, float]) -> None:
+        """What the method has to say of the steps since the last logging, once in a run."""
+        assert self.log is not None
+        remark = self.state.method.remark(losses)
+        if remark and remark not in self.remarks:
+            self.remarks.add(remark)
+            _log.warning("steps %d to %d: %s", self.state.window.start + 1, self.state.step, remark)
+            self.log.write(self.state.step, "event", {"event": "remark", "remark": remark})
+
+    def _evaluate(self) -> str:
+        """Score the weights that would be stored, each process its share of frames; returns a line for people."""
+        if self.sources.evaluation is None:
+            return ""
+        assert self.log is not None
+        settings, state, processes = self.config.evaluate, self.state, Processes.of(self.accelerator)
+        options: dict[str, Any] = {"baselines": False, "odometry": False, "limit": settings.limit}
+        processes.share_buffers(state.method)
+        try:
+            with state.stored_weights():
+                run = LoadedRun(self.folder, self.config, state.method, state.step)
+                frames = self.sources.evaluation
+                result = evaluate_run(run, frames, settings.protocol, settings.flip, **options, processes=processes)
+        except ProcessLost:
+            raise
+        except InputError as error:  # a broken file there is no reason to lose the training
+            if self.accelerator.is_main_process:
+                _log.warning("not evaluated at step %d: %s", state.step, error)
+            self.log.write(state.step, "event", {"event": "not evaluated", "reason": str(error)})
+            return ""
+        row, text = _evaluation_row(result, state.step)
+        self.log.write(state.step, "evaluate", row)
+        return text
+
+    def close(self) -> None:
+        """End loading processes and files."""
+        for loader in self.loaders.values():
+            loader.close()
+        if self.log is not None:
+            self.log.close()
+
+
+def _evaluation_row(result: dict[str, Any], step: int) -> tuple[dict[str, Any], str]:
+    """What is logged of an evaluation, and a line for people."""
+    row: dict[str, Any] = {}
+    shown: list[str] = []
+    if result["rows"]:
+        row |= {"protocol": result["protocol"], **_numbers(result["rows"][0])}
+        shown += ["abs_rel", "rmse", "a1"]
+    if "segmentation" in result:
+        row |= {"segmentation": result["segmentation"]["protocol"], **_numbers(result["segmentation"]["rows"][0])}
+        shown += ["miou", "pixel_accuracy"]
+    return row, f"step {step}: " + "  ".join(f"{key} {row[key]:.4f}" for key in shown if key in row)
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, int | float]:
+    return {key: value for key, value in row.items() if isinstance(value, int | float)}

@@ -1,0 +1,408 @@
+import json
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vergence.data.depth_files import ColourRange, colourize, read_depth_png
+from vergence.data.frame_options import FrameOptions
+from vergence.data.frame_row import FrameRow
+from vergence.data.manifest import Manifest
+from vergence.data.pointcloud import read_ply
+from vergence.data.video_writer import write_video
+from vergence.errors import InputError
+from vergence.inference.inputs import evenly_spaced, network_size, prefetched, to_network
+from vergence.inference.predict import predict
+from vergence.methods import Method
+from vergence.runs.checkpoint import LoadedRun
+from vergence.runs.config import load_config
+
+HEIGHT, WIDTH = 64, 128
+OVERRIDES = ["--depth.network.encoder=resnet18", "--depth.network.weights=none", "--depth.pose.weights=none"]
+
+
+class RedMethod(Method):
+    """Says inverse depth = red / 255 + 0.01, and counts the pictures it was shown."""
+
+    def __init__(self, metres_per_unit=None):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.shown = 0
+        if metres_per_unit is not None:
+            self.scale, self.metres_per_unit = "metric", metres_per_unit
+
+    def predict(self, images):
+        self.shown += len(images)
+        return {"inverse_depth": images[:, :1] + 0.01, "disparity": images[:, :1]}
+
+
+def made_run(tmp_path, method=None, step=7, **options):
+    config = load_config("depth-kitti-tiny", OVERRIDES)
+    config.frames.options = FrameOptions(height=HEIGHT, width=WIDTH, **options)
+    return LoadedRun(path=tmp_path / "run", config=config, method=method or RedMethod(), step=step)
+
+
+def picture(red, size=(HEIGHT, WIDTH)):
+    image = np.zeros((*size, 3), np.uint8)
+    image[..., 0] = red
+    image[..., 1] = 77
+    return image
+
+
+def folder(tmp_path, reds=(50, 100, 200), size=(HEIGHT, WIDTH)):
+    path = tmp_path / "frames"
+    path.mkdir()
+    for number, red in enumerate(reds):
+        Image.fromarray(picture(red, size)).save(path / f"{number:03d}.png")
+    return path
+
+
+def depth_of(red):
+    return 1 / (red / 255 + 0.01)
+
+
+def test_image_at_its_own_resolution_unscaled(tmp_path):
+    size = (90, 200)
+    image = picture(np.tile(np.linspace(0, 255, size[1]).round(), (size[0], 1)), size)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    record = predict(made_run(tmp_path), tmp_path / "a.png", tmp_path / "out", array=True)
+    assert record["unit"] == "unscaled"
+    assert record["frames"] == 1
+    depth = np.load(tmp_path / "out" / "array" / "a.npy")
+    assert depth.shape == size
+    assert depth.dtype == np.float32
+    # resized as inverse depth: smooth there, and exact in the middle of a ramp
+    np.testing.assert_allclose(1 / depth[45, 20:180], image[45, 20:180, 0] / 255 + 0.01, atol=0.01)
+    stored = read_depth_png(tmp_path / "out" / "depth" / "a.png", record["png_factor"])
+    np.testing.assert_allclose(stored, depth, atol=0.5 / record["png_factor"] + 1e-5)
+    assert record["png_factor"] * 100 <= 65535
+    assert json.loads((tmp_path / "out" / "predictions.json").read_text()) == record
+
+
+def test_metric_runs_write_metres_in_256ths(tmp_path):
+    record = predict(made_run(tmp_path, RedMethod(5.4)), folder(tmp_path), tmp_path / "out")
+    assert (record["unit"], record["factor"], record["png_factor"]) == ("metres", 5.4, 256.0)
+    for number, red in enumerate((50, 100, 200)):
+        stored = read_depth_png(tmp_path / "out" / "depth" / f"{number:03d}.png")
+        np.testing.assert_allclose(stored, 5.4 * depth_of(red), atol=0.01)
+
+
+def test_colours_have_one_range_for_all_frames(tmp_path):
+    record = predict(made_run(tmp_path), folder(tmp_path), tmp_path / "out")
+    limits = ColourRange(record["colour"]["low"], record["colour"]["high"])
+    values = np.repeat([50 / 255 + 0.01, 100 / 255 + 0.01, 200 / 255 + 0.01], 100)
+    assert limits == pytest.approx(tuple(np.percentile(values, (2, 98))), abs=1e-4)
+    for number, red in enumerate((50, 100, 200)):
+        with Image.open(tmp_path / "out" / "colour" / f"{number:03d}.png") as image:
+            expected = colourize(np.full((1, 1), red / 255 + 0.01), limits)[0, 0].astype(int)
+            np.testing.assert_allclose(np.asarray(image).astype(int)[5, 5], expected, atol=2)
+
+
+def test_video_in_video_out(tmp_path):
+    path = write_video(tmp_path / "drive.mp4", (picture(40 + 20 * k) for k in range(8)), 12.5)
+    record = predict(made_run(tmp_path), path, tmp_path / "out")
+    assert record["frames"] == 8
+    assert sorted(os.listdir(tmp_path / "out" / "depth")) == [f"{k:06d}.png" for k in range(8)]
+    with av.open(str(tmp_path / "out" / "colour.mp4")) as container:
+        stream = container.streams.video[0]
+        assert float(stream.average_rate) == pytest.approx(12.5)
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+    assert len(frames) == 8
+    assert frames[0].shape == (2 * HEIGHT, WIDTH, 3)  # the input above the colours
+    np.testing.assert_allclose(frames[2][:HEIGHT, :, 0].mean(), 80, atol=6)
+    brightness = [frame[HEIGHT:].mean() for frame in frames]
+    assert brightness == sorted(brightness)  # nearer and nearer: with a range of its own each frame would look the same
+    assert not any(name.endswith("_frames") for name in os.listdir(tmp_path))
+
+
+def test_frames_that_exist_are_skipped_and_missing_ones_are_made_with_the_same_range(tmp_path):
+    frames, out = folder(tmp_path), tmp_path / "out"
+    first = RedMethod()
+    record = predict(made_run(tmp_path, first), frames, out)
+    before = (out / "colour" / "001.png").read_bytes()
+    (out / "colour" / "001.png").unlink()
+    second = RedMethod()
+    seen = []
+    again = predict(made_run(tmp_path, second), frames, out, progress=lambda done, total: seen.append((done, total)))
+    assert second.shown == 1
+    assert seen == [(3, 3)]
+    assert again == record
+    assert (out / "colour" / "001.png").read_bytes() == before
+    third = RedMethod()
+    predict(made_run(tmp_path, third), frames, out, overwrite=True)
+    assert third.shown == first.shown
+
+
+def test_results_of_other_weights_settings_or_pictures_are_made_again(tmp_path, caplog):
+    frames, out = folder(tmp_path), tmp_path / "out"
+    predict(made_run(tmp_path), frames, out)
+
+    def fresh(run, **settings):
+        """Exactly what a folder of its own would have."""
+        caplog.clear()
+        record = predict(run, frames, out, **settings)
+        expected = predict(run, frames, tmp_path / "fresh", overwrite=True, **settings)
+        assert record == expected
+        for path in (tmp_path / "fresh").rglob("*.png"):
+            assert (out / path.relative_to(tmp_path / "fresh")).read_bytes() == path.read_bytes()
+        return caplog.text
+
+    class Nearer(RedMethod):
+        def predict(self, images):
+            return {"inverse_depth": 2 * images[:, :1] + 0.01 + self.weight, "disparity": images[:, :1]}
+
+    assert "made again" not in fresh(made_run(tmp_path))
+    assert "3 frames" in fresh(made_run(tmp_path, step=8))
+    other = made_run(tmp_path, Nearer(), step=8)  # a run of the same name and step
+    other.method.weight.data += 1
+    assert "3 frames" in fresh(other)
+    assert "3 frames" in fresh(other, scale=2.0)
+    state = (frames / "001.png").stat()
+    Image.fromarray(picture(60)).save(frames / "001.png")  # a changed picture, even with its old time
+    os.utime(frames / "001.png", ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert "made again" in fresh(other, scale=2.0)
+    (out / "predictions.json").write_text("{")
+    with pytest.raises(InputError, match=r"predictions\.json"):
+        predict(other, frames, out)
+
+
+def test_files_of_frames_that_are_no_longer_asked_for_are_told_and_not_counted(tmp_path, caplog):
+    out, run = tmp_path / "out", made_run(tmp_path)
+    predict(run, folder(tmp_path), out)
+    (tmp_path / "frames" / "002.png").unlink()
+    record = predict(run, tmp_path / "frames", out)
+    assert (record["frames"], record["left_over"]) == (2, 2)
+    assert "holds 2 files of earlier predictions that are none of this input's" in caplog.text
+    path = write_video(tmp_path / "a.mp4", (picture(40) for _ in range(6)), 10)
+    assert predict(run, path, tmp_path / "v")["frames"] == 6
+    shorter = write_video(tmp_path / "b.mp4", (picture(200) for _ in range(3)), 10)
+    assert predict(run, shorter, tmp_path / "v")["frames"] == 3
+    assert predict(run, shorter, tmp_path / "v", limit=2)["frames"] == 2
+
+
+def test_what_predict_has_not_made_is_not_touched(tmp_path):
+    frames, out = folder(tmp_path), tmp_path / "out"
+    (out / "depth").mkdir(parents=True)
+    (out / "depth" / "001.png").write_bytes(b"measured by somebody")
+    with pytest.raises(InputError, match=r"depth/001\.png is there and no earlier prediction"):
+        predict(made_run(tmp_path), frames, out)
+    assert (out / "depth" / "001.png").read_bytes() == b"measured by somebody"
+    assert not (out / "predictions.json").exists()
+    assert predict(made_run(tmp_path), frames, out, overwrite=True)["frames"] == 3
+
+
+def test_a_damaged_result_and_a_damaged_journal_are_made_again(tmp_path):
+    frames, out = folder(tmp_path), tmp_path / "out"
+    predict(made_run(tmp_path), frames, out)
+    whole = (out / "depth" / "001.png").read_bytes()
+    (out / "depth" / "001.png").write_bytes(whole[:-9])
+    predict(made_run(tmp_path), frames, out)
+    assert (out / "depth" / "001.png").read_bytes() == whole
+    (out / "results.jsonl").write_text('{"name": 3}\n[\n{"name": "000", "files": [], "made": 1}\nnull\n')
+    method = RedMethod()
+    assert predict(made_run(tmp_path, method), frames, out)["frames"] == 3
+    assert method.shown == 3
+
+
+@pytest.mark.parametrize(
+    "images", [("a.jpg", "a.png"), ("A.png", "a.png"), ("../s/a.png", "../t/a.png"), ("a b/c.png", "a_b/c.png")]
+)
+def test_two_frames_never_share_a_name(images):
+    from vergence.inference.frame_sources import ManifestSource
+
+    rows = [FrameRow(image, sequence, 0) for image, sequence in zip(images, ("a b", "a_b"), strict=True)]
+    names = ManifestSource(Manifest(rows, Path("/data"))).names
+    assert len({name.casefold() for name in names}) == 2
+    assert not any(name.startswith(("/", "..")) for name in names)
+
+
+def test_scales(tmp_path):
+    frames = folder(tmp_path, (100, 100))
+    truth = np.zeros((HEIGHT, WIDTH), np.float32)
+    truth[3, 4:9] = 3 * depth_of(100)
+    np.save(tmp_path / "t.npy", truth)
+    rows = [FrameRow(f"{k:03d}.png", "s", k, depth=str(tmp_path / "t.npy") if k else "") for k in range(2)]
+    manifest = Manifest(rows, frames)
+    assert predict(made_run(tmp_path), manifest, tmp_path / "a", scale="truth")["factor"] == pytest.approx(3, rel=1e-4)
+    given = predict(made_run(tmp_path, RedMethod(5.4)), frames, tmp_path / "b", scale=2.5)
+    assert (given["factor"], given["unit"]) == (2.5, "metres")
+    assert "given" in given["scale"]
+    assert predict(made_run(tmp_path, RedMethod(5.4)), frames, tmp_path / "b", scale="2.5") == given
+    with pytest.raises(InputError, match="unscaled"):
+        predict(made_run(tmp_path), frames, tmp_path / "c", scale="metric")
+    with pytest.raises(InputError, match="no frame shows measured depth"):
+        predict(made_run(tmp_path), frames, tmp_path / "c", scale="truth")
+    with pytest.raises(InputError, match="positive factor"):
+        predict(made_run(tmp_path), frames, tmp_path / "c", scale="big")
+    with pytest.raises(InputError, match="give one of them"):
+        predict(made_run(tmp_path), frames, tmp_path / "c", scale=1.0, camera_height=1.6)
+    assert not (tmp_path / "c").exists()
+
+
+def test_camera_height_gives_metres_on_level_ground(tmp_path):
+    class Ground(RedMethod):
+        def predict(self, images):
+            rows = (torch.arange(HEIGHT) - 0.5 * HEIGHT) / (2.0 * HEIGHT)
+            inverse = (rows / 0.5).clamp(min=0.02).reshape(1, 1, -1, 1).expand(len(images), 1, HEIGHT, WIDTH)
+            return {"inverse_depth": inverse, "disparity": inverse}
+
+    frames = folder(tmp_path)
+    camera = {"fx": 1.0, "fy": 2.0, "cx": 0.5, "cy": 0.5}
+    manifest = Manifest([FrameRow(f"{k:03d}.png", "s", k, **camera) for k in range(3)], frames)
+    record = predict(made_run(tmp_path, Ground()), manifest, tmp_path / "out", camera_height=1.5)
+    assert record["factor"] == pytest.approx(3.0, rel=1e-3)  # the network says 0.5 units above ground
+    assert record["unit"] == "metres"
+
+
+def test_point_clouds_have_colours_and_known_or_guessed_cameras(tmp_path):
+    frames = folder(tmp_path, (100,))
+    row = FrameRow("000.png", "s", 0, fx=1.0, fy=2.0, cx=0.5, cy=0.5)
+    record = predict(made_run(tmp_path), Manifest([row], frames), tmp_path / "a", cloud=True)
+    cloud = read_ply(tmp_path / "a" / "cloud" / "000.ply")
+    depth = depth_of(100)
+    assert record["camera"] == "known"
+    assert cloud.points.shape == (HEIGHT * WIDTH, 3)
+    np.testing.assert_allclose(cloud.points[:, 2], depth, rtol=1e-5)
+    np.testing.assert_allclose(cloud.points[0], [-0.5 * depth, -0.25 * depth, depth], rtol=1e-5)
+    np.testing.assert_array_equal(cloud.colours[0], [100, 77, 0])
+    record = predict(made_run(tmp_path), frames, tmp_path / "b", cloud=True, field_of_view=90.0)
+    assert record["camera"] == "guessed from a field of view of 90 degrees"
+    wide = read_ply(tmp_path / "b" / "cloud" / "000.ply").points
+    assert np.ptp(wide[:, 0]) == pytest.approx(2 * depth, rel=0.02)
+
+
+def test_sky_is_left_out_of_point_clouds(tmp_path):
+    frames = folder(tmp_path, (255,))
+    image = picture(255)
+    image[:20, :, 0] = 0
+    Image.fromarray(image).save(frames / "000.png")
+    predict(made_run(tmp_path), frames, tmp_path / "out", cloud=True)
+    assert len(read_ply(tmp_path / "out" / "cloud" / "000.ply").points) == (HEIGHT - 20) * WIDTH
+
+
+def test_names_follow_the_folders_and_never_leave_the_output(tmp_path):
+    frames = folder(tmp_path)
+    (frames / "deep").mkdir()
+    Image.fromarray(picture(9)).save(frames / "deep" / "000.png")
+    rows = [FrameRow("000.png", "s", 0), FrameRow("deep/000.png", "t", 0)]
+    predict(made_run(tmp_path), Manifest(rows, frames), tmp_path / "a", colour=False)
+    assert (tmp_path / "a" / "depth" / "deep" / "000.png").exists()
+    outside = [FrameRow("../000.png", "../s", 0), FrameRow("001.png", "s", 1, camera="left")]
+    predict(made_run(tmp_path), Manifest(outside, frames / "deep"), tmp_path / "b", colour=False, limit=1)
+    written = [path.relative_to(tmp_path / "b") for path in (tmp_path / "b").rglob("*.png")]
+    assert [str(path) for path in written] == ["depth/_s/000000.png"]
+
+
+def test_real_method_agrees_with_its_own_forward_pass(tmp_path):
+    from vergence.methods import DepthMethod
+
+    run = made_run(tmp_path)
+    torch.manual_seed(0)
+    run.method = DepthMethod(
+        getattr(run.config, "depth", None) or run.config.settings, run.config.frames.options
+    ).eval()
+    frames = folder(tmp_path, (100, 200))
+    record = predict(run, frames, tmp_path / "out", array=True, colour=False)
+    with torch.no_grad():
+        image = torch.from_numpy(picture(200)).permute(2, 0, 1)[None] / 255
+        expected = 1 / run.method.predict(image)["inverse_depth"][0, 0]
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "array" / "001.npy"), expected, rtol=1e-4)
+    assert record["png_factor"] == 655.0
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture"])
+def test_unreadable_input_is_named(tmp_path, content):
+    frames = folder(tmp_path)
+    (frames / "001.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"001\.png"):
+        predict(made_run(tmp_path), frames, tmp_path / "out")
+
+
+def test_missing_input_broken_video_and_empty_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.mp4").write_bytes(b"\0" * 100)
+    for name in ("nowhere", "empty", "broken.mp4"):
+        with pytest.raises(InputError, match=name):
+            predict(made_run(tmp_path), tmp_path / name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_colour_map(tmp_path):
+    with pytest.raises(InputError, match="did you mean 'magma'"):
+        predict(made_run(tmp_path), folder(tmp_path), tmp_path / "out", colour_map="magna")
+
+
+def test_output_that_cannot_be_written(tmp_path):
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(InputError, match="out"):
+        predict(made_run(tmp_path), folder(tmp_path), tmp_path / "out")
+
+
+def test_network_size_keeps_the_aspect_where_training_cropped():
+    stretch, crop = FrameOptions(height=192, width=640), FrameOptions(height=192, width=640, fit="crop")
+    assert network_size(stretch, 1242, 375) == (192, 640)
+    assert network_size(stretch, 640, 360) == (192, 640)
+    assert network_size(crop, 1242, 375) == (192, 640)
+    assert network_size(crop, 640, 360) == (352, 640)
+    assert network_size(crop, 4000, 400) == (192, 1920)
+    assert to_network(Image.new("RGB", (640, 360)), crop).shape == (3, 352, 640)
+
+
+def test_evenly_spaced_keeps_both_ends():
+    assert evenly_spaced(range(10), 4) == [0, 3, 6, 9]
+    assert evenly_spaced(range(3), 4) == [0, 1, 2]
+    assert evenly_spaced(range(3), None) == [0, 1, 2]
+
+
+def test_prefetching_keeps_the_order_and_passes_errors_on():
+    assert list(prefetched(lambda x: x * x, range(20), ahead=3)) == [(x, x * x) for x in range(20)]
+    seen = []
+    with pytest.raises(ZeroDivisionError):
+        seen.extend(prefetched(lambda x: 6 / (x - 3), range(9), ahead=2))
+    assert seen == [(0, -2), (1, -3), (2, -6)]
+
+
+def test_video_writer_refuses_what_cannot_be_a_video(tmp_path):
+    with pytest.raises(InputError, match="at least one frame"):
+        write_video(tmp_path / "a.mp4", [], 10)
+    with pytest.raises(InputError, match="one size"):
+        write_video(tmp_path / "a.mp4", [picture(1), picture(1, (10, 20))], 10)
+    assert not list(tmp_path.iterdir())
+    assert write_video(tmp_path / "odd.mp4", [picture(1, (33, 65))] * 2, 10).stat().st_size > 0
+
+
+class TestMapsBesidePictures:
+    """Labels and depth maps are predicted no more than they are trained on."""
+
+    def write(self, path, name, values):
+        path.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(path / name)
+
+    def noise(self, seed):
+        return np.random.default_rng(seed).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_among_frames(self, tmp_path, count):
+        for number in range(count):
+            self.write(tmp_path / "in", f"{number:03d}.jpg", self.noise(number))
+            self.write(tmp_path / "in", f"{number:03d}_mask.png", np.eye(HEIGHT, WIDTH, dtype=np.uint8))
+            self.write(tmp_path / "in", f"{number:03d}_depth.png", np.full((HEIGHT, WIDTH), 2560, np.uint16))
+        predict(made_run(tmp_path), tmp_path / "in", tmp_path / "out")
+        assert sorted(file.name for file in (tmp_path / "out/depth").iterdir()) == [
+            f"{k:03d}.png" for k in range(count)
+        ]
+
+    def test_in_folders(self, tmp_path):
+        for number in range(3):
+            self.write(tmp_path / "in/rgb", f"{number:03d}.png", self.noise(number))
+            self.write(tmp_path / "in/depth", f"{number:03d}.png", np.full((HEIGHT, WIDTH), 2560, np.uint16))
+            self.write(tmp_path / "in/semantic", f"{number:03d}.png", np.eye(HEIGHT, WIDTH, dtype=np.uint8))
+        predict(made_run(tmp_path), tmp_path / "in", tmp_path / "out")
+        found = sorted(
+            file.relative_to(tmp_path / "out/depth").as_posix() for file in tmp_path.glob("out/depth/**/*.png")
+        )
+        assert found == [f"rgb/{k:03d}.png" for k in range(3)]

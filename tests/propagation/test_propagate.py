@@ -1,0 +1,157 @@
+"""Labels carried through toy town, where every label is known."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vergence import api
+from vergence.data.label_pictures import read_label
+from vergence.data.layouts.toytown import toytown
+from vergence.data.manifest import Manifest
+from vergence.data.subsets import labelled_subset
+from vergence.errors import InputError
+from vergence.inference.inputs import has_label
+from vergence.propagation.segments import segments
+
+pytest.importorskip("cv2", reason="OpenCV (extra flow) is not installed")
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return toytown(tmp_path_factory.mktemp("town"), frames=12, train=1, val=0, stereo=False)
+
+
+def with_labels_at(town: Manifest, *positions: int) -> Manifest:
+    rows = [row if row.position in positions else replace(row, label="", label_space="") for row in town]
+    return Manifest(rows, town.root)
+
+
+@pytest.fixture(scope="module")
+def carried(town: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, dict]:
+    folder = tmp_path_factory.mktemp("carried")
+    given = with_labels_at(town, 3, 8).write(folder / "given.parquet")
+    record = api.labels_propagate(given, folder / "out.parquet", seconds=1.0)
+    return Manifest.read(folder / "out.parquet"), record
+
+
+def right(town: Manifest, carried: Manifest) -> tuple[float, float]:
+    """Share of the pixels of carried frames that have a label, and share of these that are right."""
+    truth = {row.position: town.path(index, "label") for index, row in enumerate(town)}
+    rows = [index for index, row in enumerate(carried) if row.label_origin]
+    pairs = [(read_label(carried.path(row, "label")), read_label(truth[carried[row].position])) for row in rows]
+    found, known = (np.stack(labels) for labels in zip(*pairs, strict=True))
+    kept = found != 255
+    return float(kept.mean()), float((found == known)[kept & (known != 255)].mean())
+
+
+def test_most_of_two_labels_is_right_on_ten_frames(town: Manifest, carried: tuple[Manifest, dict]) -> None:
+    manifest, record = carried
+    coverage, correct = right(town, manifest)
+    assert record["carried"] == 10
+    assert coverage == pytest.approx(0.9, abs=0.02)
+    assert coverage == pytest.approx(record["coverage"], abs=1e-3)
+    assert correct > 0.95
+    assert record["check"]["meetings"] == 2
+    assert 0.8 < record["check"]["right"] < record["check"]["right_kept"] <= 1
+
+
+def test_confidence_orders_right_and_wrong(town: Manifest, carried: tuple[Manifest, dict]) -> None:
+    manifest, _ = carried
+    truth = {row.position: town.path(index, "label") for index, row in enumerate(town)}
+    sure: dict[bool, list[float]] = {True: [], False: []}
+    for index, row in enumerate(manifest):
+        if row.label_origin:
+            found, known = read_label(manifest.path(index, "label")), read_label(truth[row.position])
+            confidence = np.asarray(Image.open(manifest.path(index, "label_confidence"))) / 255
+            assert (confidence[found == 255] == 0).all()
+            for same in (True, False):
+                sure[same] += list(confidence[(found != 255) & (known != 255) & ((found == known) == same)])
+    assert np.mean(sure[True]) > np.mean(sure[False]) + 0.05
+    everything = sure[True] + sure[False]
+    assert np.mean(everything) == pytest.approx(len(sure[True]) / len(everything), abs=0.03)  # it is a probability
+
+
+def test_labels_by_hand_stay_and_carried_ones_never_judge(carried: tuple[Manifest, dict]) -> None:
+    manifest, _ = carried
+    judges = [row.position for index, row in enumerate(manifest) if has_label(manifest, index)]
+    assert judges == [3, 8]
+    assert len(labelled_subset(manifest).rows) == 12
+    with pytest.raises(InputError, match="carried from 2 labelled frames, of which 1"):
+        labelled_subset(manifest, count=1)
+
+
+def test_a_call_that_is_repeated_replaces_what_it_carried(
+    town: Manifest, carried: tuple[Manifest, dict], tmp_path: Path
+) -> None:
+    again = carried[0].write(tmp_path / "again.parquet")
+    record = api.labels_propagate(again, tmp_path / "short.parquet", seconds=0.1)
+    assert record["carried"] == 4
+    assert [row.position for row in Manifest.read(tmp_path / "short.parquet") if row.label] == [2, 3, 4, 7, 8, 9]
+
+
+def test_training_weighs_by_confidence(carried: tuple[Manifest, dict], tmp_path: Path) -> None:
+    data = carried[0].write(tmp_path / "data.parquet")
+    words = {"train.steps": 1, "frames.batch_size": 2, "frames.workers": 0, "frames.labelled.count": None}
+    words |= {"train.evaluate_every": 0, "train.log_every": 1}
+    run = api.train("supervised-toytown-tiny", tmp_path / "run", data, words)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert any(row.get("segmentation", 0) > 0 for row in rows)
+
+
+class TestSegments:
+    def test_keys_bound_them_and_time_ends_them(self, town: Manifest) -> None:
+        found = list(segments(with_labels_at(town, 4, 8), 0.2))
+        chains = [[town[row].position for row in segment.chain] for segment in found]
+        assert chains == [[2, 3, 4], [4, 5, 6, 7, 8], [8, 9, 10]]
+
+    def test_a_gap_in_the_positions_is_time(self, town: Manifest) -> None:
+        rows = [replace(row, position=row.position + 50 * (row.position > 6)) for row in with_labels_at(town, 4)]
+        (before, after) = segments(Manifest(rows, town.root), 1.0)
+        assert [rows[row].position for row in after.rows] == [5, 6]
+        assert before.before is None
+
+
+class TestBadInput:
+    def test_no_label(self, town: Manifest, tmp_path: Path) -> None:
+        given = with_labels_at(town).write(tmp_path / "given.parquet")
+        with pytest.raises(InputError, match="no labelled frame"):
+            api.labels_propagate(given, tmp_path / "out.parquet")
+        assert not (tmp_path / "out.parquet").exists()
+
+    def test_a_label_without_neighbours(self, town: Manifest, tmp_path: Path) -> None:
+        rows = [row for row in with_labels_at(town, 4) if row.position == 4]
+        given = Manifest(rows, town.root).write(tmp_path / "given.parquet")
+        with pytest.raises(InputError, match="within 2 seconds"):
+            api.labels_propagate(given, tmp_path / "out.parquet")
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"motion": "geometry"}, "needs a depth run"),
+            ({"keep": 0.0}, "--keep"),
+            ({"seconds": -1.0}, "--seconds"),
+            ({"width": 8}, "--width"),
+        ],
+    )
+    def test_options_that_make_no_sense(self, town: Manifest, tmp_path: Path, options: dict, message: str) -> None:
+        given = with_labels_at(town, 4).write(tmp_path / "given.parquet")
+        with pytest.raises(InputError, match=message):
+            api.labels_propagate(given, tmp_path / "out.parquet", **options)
+
+    def test_a_cut_stops_them(self, town: Manifest, tmp_path: Path) -> None:
+        noise = np.random.default_rng(0).integers(0, 256, (96, 192, 3), dtype=np.uint8)
+        rows = []
+        for row in with_labels_at(town, 4):
+            picture = tmp_path / f"{row.position}.png"
+            Image.fromarray(np.roll(noise, 37 * row.position, 1)).save(picture)
+            image = str(picture) if row.position > 6 else str(town.root / row.image)
+            rows.append(replace(row, image=image, label=str(town.root / row.label) if row.label else ""))
+        given = Manifest(rows, tmp_path).write(tmp_path / "given.parquet")
+        record = api.labels_propagate(given, tmp_path / "out.parquet")
+        out = Manifest.read(tmp_path / "out.parquet")
+        assert max(row.position for row in out if row.label) == 6
+        assert any(Path(cut).name == "7.png" for segment in record["segments"] for cut in segment["cuts"])

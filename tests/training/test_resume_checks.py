@@ -1,0 +1,236 @@
+"""Resuming where something is torn, missing or changed, or where another process is at work."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from tests.training.test_resume import ROOT, command, numbers
+from tests.training.tiny_method import RECIPE, write_frames, write_recipe
+from vergence import api
+from vergence.errors import InputError
+from vergence.runs.checkpoint import checkpoints, load_run, read_tensors
+from vergence.runs.run_lock import clean_leftovers, locked
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    return api.train(write_recipe(folder), folder / "run", write_frames(folder))
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def spoil(path: Path) -> None:
+    path.write_bytes(b"\xff" * 64)
+
+
+NAMES = ("model.safetensors", "state.safetensors", "state.json", "config.json")
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut, spoil])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_torn_newest_checkpoint(
+    run: Path, trained: Path, name: str, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    damage(run / "checkpoints/step-00000012" / name)
+    api.resume(run)
+    assert f"step-00000012 is damaged ({name}" in caplog.text
+    assert "going on from step-00000008" in caplog.text
+    assert numbers(run) == numbers(trained)
+    assert load_run(run).step == 12
+
+
+def test_no_checkpoint_is_whole(run: Path) -> None:
+    before = (run / "metrics.jsonl").read_text()
+    for folder in checkpoints(run):
+        cut(folder / "model.safetensors")
+    with pytest.raises(InputError, match=r"step-00000012 is damaged .* no other checkpoint is whole"):
+        api.resume(run)
+    assert (run / "metrics.jsonl").read_text() == before
+    assert not (run / ".lock").exists()
+
+
+@pytest.mark.parametrize("name", ["step-00000008", "step-8"])
+def test_from_a_named_checkpoint(run: Path, trained: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert api.resume(run / "checkpoints" / name, {"train.steps": 10}) == run
+    assert "step-00000012 are dropped" in caplog.text
+    assert load_run(run).step == 10
+    assert [folder.name for folder in checkpoints(run)] == ["step-00000008", "step-00000010"]
+    api.resume(run / "checkpoints" / name, {"train.steps": 12})
+    assert numbers(run) == numbers(trained)
+    with pytest.raises(InputError, match="step-00000008, step-00000012"):
+        api.resume(run / "checkpoints" / "step-4")
+
+
+def test_a_named_checkpoint_that_is_torn(run: Path) -> None:
+    cut(run / "checkpoints/step-00000008/state.safetensors")
+    with pytest.raises(InputError, match=r"step-00000008 is damaged"):
+        api.resume(run / "checkpoints" / "step-8")
+    assert load_run(run).step == 12
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [("optimizer/", "no optimiser state"), ("optimizer/head.bias/exp_avg_sq", "'head.bias'.*lacks 'exp_avg_sq'")],
+)
+def test_optimiser_state_that_is_missing(run: Path, lost: str, said: str, listed: bool) -> None:
+    folder = run / "checkpoints/step-00000012"
+    tensors = read_tensors(folder / "state.safetensors")
+    save_file({k: v for k, v in tensors.items() if not k.startswith(lost)}, folder / "state.safetensors")
+    if not listed:  # as stored by earlier versions
+        values = json.loads((folder / "state.json").read_text())
+        del values["tensors"]
+        (folder / "state.json").write_text(json.dumps(values))
+    with pytest.raises(InputError, match=f"lacks [0-9]+ tensors, first '{lost}" if listed else said):
+        api.resume(run, {"train.steps": 14})
+    assert load_run(run).step == 12
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"train.seed": 7}, "train.seed 0, now 7"),
+        ({"frames.batch_size": 2}, "frames.batch_size 4, now 2"),
+        ({}, "data"),
+    ],
+)
+def test_other_input_needs_a_switch(run: Path, tmp_path: Path, change: dict[str, int], said: str) -> None:
+    given = {**change, "train.steps": 14}
+    if not change:
+        given["frames.source"] = str(write_frames(tmp_path, count=8))
+    with pytest.raises(InputError, match=said):
+        api.resume(run, given)
+    assert load_run(run).step == 12
+    api.resume(run, {**given, "train.allow_changes": True})
+    assert load_run(run).step == 14
+    assert "allow_changes: false" in (run / "recipe.yaml").read_text()
+    api.resume(run, {"train.steps": 15})
+
+
+def test_checkpoints_of_before_resume_on_any_data(run: Path, tmp_path: Path) -> None:
+    path = run / "checkpoints/step-00000012/config.json"
+    stored = json.loads(path.read_text())
+    assert len(stored.pop("data")) == 12
+    path.write_text(json.dumps(stored))
+    api.resume(run, {"train.steps": 13, "frames.source": str(write_frames(tmp_path, count=8))})
+    assert load_run(run).step == 13
+
+
+def test_a_second_process_is_refused(run: Path) -> None:
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with locked(run):
+        done = subprocess.run(
+            command("train", "--resume", run, "--train.steps", 14),
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert f"{run} is being trained by another process ({os.getpid()})" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert (run / ".lock").exists()
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    api.resume(run, {"train.steps": 13})
+
+
+def test_forked_children_do_not_keep_the_lock(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, time; from pathlib import Path; from vergence.runs.run_lock import locked\n"
+        "with locked(Path(sys.argv[1])):\n"
+        "    child = os.fork()\n"
+        "    if child == 0: time.sleep(30); os._exit(0)\n"
+        "    print(child, flush=True); os.kill(os.getpid(), 9)\n"
+    )
+    started = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    child = int(started.stdout.readline())
+    started.wait()
+    started.stdout.close()
+    try:
+        time.sleep(0.2)
+        with locked(tmp_path):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_leftovers_of_dead_processes_are_removed(tmp_path: Path, trained: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    alive, run = os.getppid(), tmp_path / "run"
+    (run / "checkpoints" / ".partial-step-00000004").mkdir(parents=True)
+    for name in (".lock", f".recipe.{dead.pid}.tmp.yaml", f"checkpoints/.LATEST.{dead.pid}.tmp"):
+        (run / name).touch()
+    (run / f".note.{alive}.tmp.txt").touch()
+    clean_leftovers(run)
+    assert sorted(path.name for path in run.rglob("*")) == [".lock", f".note.{alive}.tmp.txt", "checkpoints"]
+    (run / f".note.{alive}.tmp.txt").unlink()
+    (run / "checkpoints").rmdir()
+    (run / f".recipe.{dead.pid}.tmp.yaml").touch()  # killed before its recipe was written: still a new run
+    api.train(trained.parent / "tiny.yaml", run, trained.parent / "manifest.csv", {"train.steps": 2})
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "metrics.jsonl", "recipe.yaml"]
+
+
+def test_a_frame_that_vanishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.training.tiny_method import TinyMethod
+
+    data, aside = write_frames(tmp_path), tmp_path / "aside"
+    whole = api.train(write_recipe(tmp_path), tmp_path / "whole", data)
+    before = TinyMethod.after_step
+
+    def vanish(method: TinyMethod, step: int) -> None:
+        before(method, step)
+        if step == 5:
+            (tmp_path / "image").rename(aside)
+
+    monkeypatch.setattr(TinyMethod, "after_step", vanish)
+    with pytest.raises(InputError, match=r"does not exist.*the last checkpoint is step-00000006") as error:
+        api.train(tmp_path / "tiny.yaml", tmp_path / "run", data)
+    assert "\n" not in str(error.value)
+    monkeypatch.undo()
+    aside.rename(tmp_path / "image")
+    api.resume(tmp_path / "run")
+    assert numbers(tmp_path / "run") == numbers(whole)
+
+
+def test_a_loading_process_that_dies(tmp_path: Path) -> None:
+    data, run = write_frames(tmp_path), tmp_path / "run"
+    text = RECIPE.replace("workers: 0", "workers: 1").replace("steps: 12", "steps: 1000000")
+    recipe = write_recipe(tmp_path, text.replace("checkpoint_every: 4", "checkpoint_every: 1000000"))
+    process = subprocess.Popen(
+        command("train", recipe, "--out", run, "--data", data), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not (
+        (run / "metrics.jsonl").exists() and "colour" in (run / "metrics.jsonl").read_text()
+    ):
+        time.sleep(0.01)
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not listed.exists():
+        process.kill()
+        process.communicate()
+        pytest.skip("this system does not list the children of a process")
+    for child in listed.read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2, errors
+    assert "Traceback" not in errors
+    assert "a process that loads frames was killed" in errors.splitlines()[-1]
+    step = load_run(run).step
+    assert step > 0
+    api.resume(run, {"frames.workers": 0, "train.steps": step + 2})
+    assert load_run(run).step == step + 2

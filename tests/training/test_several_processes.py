@@ -1,0 +1,71 @@
+"""Training on two gloo processes: it evaluates as one process would, writes a checkpoint, and goes on from it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vergence import api
+from vergence.data.layouts import index_layout
+from vergence.runs.checkpoint import latest_checkpoint, read_settings
+
+ROOT = Path(__file__).parents[2]
+CASES: dict[str, tuple[str, dict[str, object]]] = {
+    "depth": ("depth-toytown-tiny", {}),
+    "supervised": ("supervised-toytown-tiny", {}),
+    "three_ways": ("three_ways-toytown-tiny", {}),
+    "multi_task": ("three_ways-toytown-tiny", {"three_ways.multi_task": "true", "frames.options.offsets": "[-1,1]"}),
+    "unimatch": ("unimatch-toytown-tiny", {}),
+    "corda": ("corda-toytown-tiny", {"frames.source_domain": "TOWN"}),
+    "semhint": ("semhint-toytown-tiny", {"semhint.labels": "truth", "semhint.start": 0, "semhint.ramp": 1}),
+}
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("town")
+    index_layout("toytown", folder / "town", folder / "town.parquet", frames=8, train=2, val=1)
+    return folder / "town.parquet"
+
+
+def torchrun(*words: object) -> None:
+    """The command in two processes; it must end well and without a traceback."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "vergence"]
+    done = subprocess.run(
+        [*start, *map(str, words)],
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def evaluation(run: Path) -> dict[str, Any]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [row for row in rows if row["kind"] == "evaluate"][-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_train_evaluate_store_and_resume(name: str, town: Path, tmp_path: Path) -> None:
+    recipe, own = CASES[name]
+    run = tmp_path / "run"
+    settings = {
+        **own, "train.steps": 1, "train.evaluate_every": 1, "frames.batch_size": 2, "frames.workers": 0,
+        "train.timeout": 60,
+    }  # fmt: skip
+    words = [f"--{key}={town if value == 'TOWN' else value}" for key, value in settings.items()]
+    torchrun("train", recipe, "--data", town, "--out", run, *words)
+    torchrun("resume", run, "--train.steps=2")
+    checkpoint = latest_checkpoint(run)
+    assert checkpoint is not None
+    assert read_settings(checkpoint)[1] == 2
+    alone = api.evaluate(run, town, split="val", baselines=False, device="cpu")
+    row = alone["segmentation"]["rows"][0] if "segmentation" in alone else alone["rows"][0]
+    found = evaluation(run)
+    shared = [key for key in ("miou", "pixel_accuracy", "abs_rel", "rmse", "scale_median") if key in row]
+    assert shared
+    assert {key: found[key] for key in shared} == pytest.approx({key: row[key] for key in shared}, rel=1e-4)
