@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.data.small_world import picture
+from vergence.data import deep_pictures
+from vergence.data.cache import FrameCache
 from vergence.data.deep_pictures import WHITE_LEVEL
 from vergence.data.images import read_image
 from vergence.errors import InputError
@@ -116,3 +118,45 @@ def test_grey_maps_say_their_range(tmp_path):
     stored = GREY.astype(">u2") << 3
     (tmp_path / "a.pgm").write_bytes(b"P5 40 24 4095\n" + stored.astype(">u2").tobytes())
     np.testing.assert_allclose(read_image(tmp_path / "a.pgm")[..., 0].astype(int), GREY >> 1, atol=1)
+
+
+def test_thermal_pictures_keep_their_contrast(tmp_path, caplog):
+    """Hundredths of a kelvin: 29000 to 30020 of 65535 would be four grey levels."""
+    for number in range(3):
+        tiff(tmp_path / f"{number}.png", 29000 + 4 * GREY.astype(np.uint16) + number)
+    seen = [read_image(tmp_path / f"{number}.png")[..., 0].astype(int) for number in range(3)]
+    assert np.ptp(seen[0]) > 150
+    assert abs(seen[2].mean() - seen[0].mean()) < 2
+    order = np.argsort(GREY, axis=None)
+    assert (np.diff(seen[0].ravel()[order]) >= 0).all()
+    assert "as thermal cameras do" in caplog.text
+
+
+def test_a_dead_pixel_does_not_make_all_others_black(tmp_path):
+    values = GREY.astype(np.uint16) << 2
+    values[0, 0] = 65535
+    seen = read_image(tiff(tmp_path / "a.png", values))[..., 0].astype(int)
+    assert np.ptp(seen.ravel()[1:]) > 150
+
+
+@pytest.mark.parametrize("dtype", ["<u2", "<f4"])
+def test_tiff_files_whose_white_is_0(tmp_path, dtype):
+    white = 65535 if dtype == "<u2" else 1
+    values = (GREY.astype(np.float64) / 255 * white).astype(dtype)
+    Image.fromarray(white - values).save(tmp_path / "a.tif")
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    entry = data.index(struct.pack("<HHI", 262, 3, 1))
+    data[entry + 8 : entry + 10] = struct.pack("<H", 0)
+    (tmp_path / "a.tif").write_bytes(data)
+    np.testing.assert_allclose(read_image(tmp_path / "a.tif")[..., 0].astype(int), GREY, atol=1)
+
+
+def test_cached_frames_follow_the_range_of_their_folder(tmp_path):
+    """New frames that are brighter change the scale of the old ones: their entries are other ones."""
+    cache = FrameCache(tmp_path / "cache", 24, 40)
+    path = tiff(tmp_path / "a.png", GREY.astype(np.uint16) << 2)
+    before = cache.key(path, "stretch")
+    tiff(tmp_path / "b.png", np.full((24, 40), 60000, np.uint16))
+    deep_pictures._levels_of_folder.cache_clear()  # another process
+    deep_pictures._ranges_of_folder.cache_clear()
+    assert cache.key(path, "stretch") != before

@@ -150,3 +150,30 @@ def test_aspect():
     check_aspect((479, 639), (480, 640), "a.png")
     with pytest.raises(InputError, match=r"a\.png is 64x48, but its image is 48x64"):
         check_aspect((48, 64), (64, 48), "a.png")
+
+
+def test_what_lies_beyond_the_palette_of_the_classes(tmp_path):
+    """CVAT's border colour and a transparent entry have no label, though the classes come first and in order."""
+    values = np.where(IDS == 255, 3, IDS)
+    for name, colour, options in (("border", (224, 224, 192), {}), ("erased", (9, 9, 9), {"transparency": 3})):
+        image = Image.new("P", (4, 2))
+        image.putdata(values.ravel().tolist())
+        image.putpalette([part for one in (*THREE.colours, colour) for part in one])
+        image.save(tmp_path / f"{name}.png", **options)
+        np.testing.assert_array_equal(read_label(tmp_path / f"{name}.png", space=THREE), IDS)
+
+
+def test_0_and_255_alone_of_many_classes_are_told(tmp_path, caplog):
+    assert read_label(grey(tmp_path / "a.png", [[0, 255]]), space=CITYSCAPES_19).tolist() == [[0, 255]]
+    assert "taken for the first class of label space 'cityscapes19' and none" in caplog.text
+    caplog.clear()
+    (tmp_path / "more").mkdir()
+    grey(tmp_path / "more" / "b.png", [[3, 255]])
+    read_label(grey(tmp_path / "more" / "a.png", [[0, 255]]), space=CITYSCAPES_19)
+    assert not caplog.text
+
+
+def test_ids_in_three_equal_channels_are_refused_with_the_reason(tmp_path):
+    Image.fromarray(np.repeat(np.array([[[0], [1], [2]]], np.uint8), 3, -1)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="three channels are alike: if they hold ids, save one channel"):
+        read_label(tmp_path / "a.png", space=THREE)

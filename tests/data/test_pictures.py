@@ -178,3 +178,29 @@ def test_nothing_else_opens_pictures():
     )
     found = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if opens.search(path.read_text())}
     assert found == {"data/pictures.py"}
+
+
+@pytest.mark.parametrize("orientation", AS_STORED)
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_plain_tiff_files_are_turned_whole(tmp_path, kind, orientation):
+    """Without compression PIL maps them into memory, and took their width for their height."""
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(np.ascontiguousarray(AS_STORED[orientation]).astype(kind)).save(tmp_path / "a.tif", exif=exif)
+    assert picture_size(tmp_path / "a.tif") == (64, 48)
+    np.testing.assert_array_equal(np.asarray(open_picture(tmp_path / "a.tif")), UPRIGHT)
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS.*run git lfs pull"),
+        (b"\0\0\0\x18ftypheic", "HEIC picture, which is not read; give a PNG"),
+        (b"<!DOCTYPE html>", "web page"),
+        (b"", "is empty; give a PNG"),
+    ],
+)
+def test_what_is_no_picture_is_called_what_it_is(tmp_path, head, words):
+    (tmp_path / "a.jpg").write_bytes(head)
+    with pytest.raises(InputError, match=words):
+        picture_size(tmp_path / "a.jpg")

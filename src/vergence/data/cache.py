@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.atomic import writing
+from vergence.data.deep_pictures import decoding
 from vergence.data.digests import file_state
-from vergence.data.pictures import decoding
 from vergence.errors import InputError
 
 _MAGIC = b"VGF2"
@@ -51,7 +51,7 @@ class FrameCache:
 
     def key(self, path: Path, resizing: str) -> Path:
         """File of the entry of one source; InputError where the source is missing."""
-        text = f"{file_state(path)}|{self.width}x{self.height}|{resizing}|{decoding()}"
+        text = f"{file_state(path)}|{self.width}x{self.height}|{resizing}|{decoding(path)}"
         name = hashlib.sha1(text.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
         return self.folder / name[:2] / f"{name[2:]}.frame"
 

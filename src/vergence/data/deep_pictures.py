@@ -2,21 +2,23 @@
 
 Twelve bits lie in files of sixteen, integers of 32 bits hold sixteen, floating point goes to 1, 255 or
 likewise. The range is inferred as a power of two from all pictures of a folder (a part, evenly spaced, where there are
-many): a range of each picture's own would make brightness flicker, which photometric losses take for motion.
+many): a range of each picture's own would make brightness flicker, which photometric losses take for motion. Pictures
+that use a small part of such a range, as of thermal cameras, get a black level too: else few grey levels would be left.
 """
 
 import functools
 import logging
+import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.deep_channels import has_deep_channels, read_channels
-from vergence.data.pictures import WHITE_LEVEL, open_picture, raw_mode
+from vergence.data.pictures import WHITE_LEVEL, header_modes, is_inverted, open_picture, raw_mode
 from vergence.errors import InputError
 
 _BITS = (8, 10, 12, 14, 16, 20, 24, 32)
@@ -24,8 +26,20 @@ _FLOAT_RANGES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 _OVERSHOOT = 0.1
 """Share of the range by which floating point may lie outside of it: resizing filters do so."""
 _LOOKED_AT = 64
+_ENDS = (0.2, 99.8)
+"""Percentiles that stand for the darkest and the brightest: cameras have dead pixels."""
+_NARROW = 1 / 5
+"""Share of the range below which pictures that use so much only would be left with too few grey levels."""
+_DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".pgm", ".ppm"})
 _BITS_PER_SAMPLE, _SAMPLE_FORMAT, _UNSIGNED = 258, 339, 1
 _log = logging.getLogger("vergence")
+
+
+class Levels(NamedTuple):
+    """Stored values that become 0 and 255."""
+
+    black: float
+    white: float
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -42,19 +56,48 @@ def to_eight_bits(image: Image.Image, path: Path | str) -> Image.Image:
     """
     path = Path(path)
     stored = _numbers(image, path)
-    white = _stated_white() or _declared_white(image, path)
-    if not white:
-        white = _white_of_folder(path.absolute().parent, path.suffix, stored.dtype.kind)
-        if float(stored.max(initial=0)) > white * (1 + _OVERSHOOT * (stored.dtype.kind == "f")):
-            raise InputError(
-                f"{path} has the value {stored.max():g}, brighter than the pictures of its folder by which {white:g} "
-                f"was taken for white; set {WHITE_LEVEL} to the value that is white, such as 65535."
-            )
-    if stored.dtype.kind == "f":
-        scaled = np.rint(stored * (255 / white))
+    stated = _stated_white() or _declared_white(image, path)
+    levels = Levels(0.0, stated) if stated else _checked_levels(stored, path)
+    if stored.dtype.kind == "f" or levels.black:
+        scaled = np.rint((stored.astype(np.float64) - levels.black) * (255 / (levels.white - levels.black)))
     else:  # the upper 8 bits, where white is a power of two less one
-        scaled = np.floor(stored.astype(np.float64) * (256 / (white + 1)))
-    return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+        scaled = np.floor(stored.astype(np.float64) * (256 / (levels.white + 1)))
+    grey = np.clip(scaled, 0, 255).astype(np.uint8)
+    return Image.fromarray(255 - grey if is_inverted(image) else grey)
+
+
+def decoding(path: Path | str) -> str:
+    """A text that changes where the same file would be decoded into other pixels: part of a cached frame's name."""
+    path = Path(path)
+    text = f"3|{os.environ.get(WHITE_LEVEL, '')}"
+    if path.suffix.lower() not in _DEEP_SUFFIXES or _stated_white():
+        return text
+    folder = path.absolute().parent
+    return "|".join([text, *(f"{low:g} {high:g}" for low, high in _ranges_of_folder(folder, path.suffix))])
+
+
+@functools.lru_cache(maxsize=256)
+def _ranges_of_folder(folder: Path, suffix: str) -> list[Levels]:
+    """Ranges of the kinds of deep pictures in a folder; none where its first picture is not deep."""
+    first = min((entry.name for entry in os.scandir(folder) if entry.name.endswith(suffix)), default="")
+    try:
+        mode, raw = header_modes(folder / first)
+        if not (mode.startswith(("I", "F")) or ";16" in raw):
+            return []
+        return [_levels_of_folder(folder, suffix, "f" if mode == "F" else "u")]
+    except InputError:
+        return []  # said when it is its turn
+
+
+def _checked_levels(stored: NDArray[Any], path: Path) -> Levels:
+    """The levels of a picture's folder; InputError where the picture is brighter."""
+    levels = _levels_of_folder(path.absolute().parent, path.suffix, stored.dtype.kind)
+    if not levels.black and float(stored.max(initial=0)) > levels.white * (1 + _OVERSHOOT * (stored.dtype.kind == "f")):
+        raise InputError(
+            f"{path} has the value {stored.max():g}, brighter than the pictures of its folder by which "
+            f"{levels.white:g} was taken for white; set {WHITE_LEVEL} to the value that is white, such as 65535."
+        )
+    return levels
 
 
 def _stated_white() -> float:
@@ -77,35 +120,48 @@ def _declared_white(image: Image.Image, path: Path) -> float:
 
 
 @functools.lru_cache(maxsize=256)
-def _white_of_folder(folder: Path, suffix: str, kind: str) -> float:
-    """The value that is white in the pictures of a folder: integers ("u"), or floating point ("f")."""
+def _levels_of_folder(folder: Path, suffix: str, kind: str) -> Levels:
+    """Black and white of the pictures of a folder: integers ("u"), or floating point ("f")."""
     names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(suffix))
     places = np.unique(np.linspace(0, len(names) - 1, min(len(names), _LOOKED_AT)).round().astype(int))
-    most = 0.0
+    most, low, high = 0.0, math.inf, 0.0
     for name in (names[place] for place in places):
         try:
             image = open_picture(folder / name)
             stored = _numbers(image, folder / name) if is_deep(image) else np.zeros(0, np.uint16)
         except InputError:
             continue  # said when it is its turn
-        if stored.dtype.kind == kind:
-            most = max(most, float(stored.max(initial=0)))
-    if kind == "f":
-        white = next((one for one in _FLOAT_RANGES if most <= one * (1 + _OVERSHOOT)), 0.0)
-        if not white:
-            raise InputError(
-                f"{folder} has pictures in floating point up to {most:g}, expected at most 65535; save them in "
-                f"such a range, or set {WHITE_LEVEL} to the value that is white."
-            )
-    else:
-        white = float(2 ** next(bits for bits in _BITS if most < 2**bits) - 1)
+        if stored.dtype.kind == kind and stored.size:
+            most = max(most, float(stored.max()))
+            ends = np.percentile(stored, _ENDS)
+            low, high = min(low, float(ends[0])), max(high, float(ends[1]))
+    white = _white(most, kind, folder)
+    if low < high < low + white * _NARROW:
+        margin = (high - low) / 4
+        levels = Levels(low - margin, high + margin)
+        _log.warning(
+            "%s: pictures of more than 8 bits that use %g to %g of the range to %g only, as thermal cameras do: %g is "
+            "taken for black and %g for white (set %s to what is white where black is 0)",
+            *(folder, low, high, white, *levels, WHITE_LEVEL),
+        )
+        return levels
     _log.info(
         "%s: pictures of more than 8 bits, with values up to %g: %g is taken for white (set %s where it is another)",
-        folder,
-        most,
-        white,
-        WHITE_LEVEL,
+        *(folder, most, white, WHITE_LEVEL),
     )
+    return Levels(0.0, white)
+
+
+def _white(most: float, kind: str, folder: Path) -> float:
+    """The end of the range that holds the value ``most``."""
+    if kind == "u":
+        return float(2 ** next(bits for bits in _BITS if most < 2**bits) - 1)
+    white = next((one for one in _FLOAT_RANGES if most <= one * (1 + _OVERSHOOT)), 0.0)
+    if not white:
+        raise InputError(
+            f"{folder} has pictures in floating point up to {most:g}, expected at most 65535; save them in "
+            f"such a range, or set {WHITE_LEVEL} to the value that is white."
+        )
     return white
 
 

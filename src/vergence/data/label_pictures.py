@@ -147,14 +147,19 @@ def _of_greys(greys: Label, step: int, path: Path, coding: Coding) -> Label:
         table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
         table[list(levels)] = list(levels.values())
         return table[greys]
-    if not white and step == 1 and coding.classes <= 2 and 255 in present and present <= {0, 255}:
+    if not white and step == 1 and 255 in present and present <= {0, 255}:
         _check_binary(path, coding)
     return _of_ids(values, path, coding)
 
 
 def _check_binary(path: Path, coding: Coding) -> None:
-    """InputError where the labels of a folder have 0 and 255 only, which is how most tools write two classes."""
-    if _levels_of_folder(path.absolute().parent, path.suffix) <= {0, 255}:
+    """InputError where the labels of a folder have 0 and 255 only, which is how most tools write two classes; of more
+    classes a warning, since then the first may be the only one that is labelled."""
+    folder = path.absolute().parent
+    if _levels_of_folder(folder, path.suffix) <= {0, 255}:
+        if coding.classes > 2:
+            _say_binary(folder, coding.name)
+            return
         raise InputError(
             f"label {path} has the values 0 and 255 only, and so have the others of its folder, but 255 means none and "
             f'no class of {coding.name} is white; give the class that 255 stands for "color": [255, 255, 255] in '
@@ -184,11 +189,13 @@ def _of_palette(image: Image.Image, path: Path, coding: Coding) -> Label:
     flat = image.getpalette() or []
     palette = [tuple(flat[k : k + 3]) for k in range(0, len(flat) - 2, 3)]
     expected = coding.expected
-    if len(palette) >= coding.classes and all(
+    opaque = {value for value, count in enumerate(image.histogram()) if count} - _transparent(image)
+    present = sorted(opaque)
+    agrees = len(palette) >= coding.classes and all(
         expected.get(k, colour) == colour for k, colour in enumerate(palette) if k < coding.classes
-    ):
-        return _of_ids(values, path, coding)
-    present = [value for value, count in enumerate(image.histogram()) if count]
+    )
+    if agrees and opaque <= set(coding.ids):
+        return _of_ids(np.where(np.isin(values, present), values, IGNORED_LABEL), path, coding)
     shown = {value: palette[value] if value < len(palette) else expected.get(value, _BLACK) for value in present}
     if not expected or all(colour == (value,) * 3 for value, colour in shown.items()):
         return _of_greys(values, 1, path, coding)
@@ -196,21 +203,29 @@ def _of_palette(image: Image.Image, path: Path, coding: Coding) -> Label:
     if not odd and set(present) <= set(coding.ids):
         return _of_ids(values, path, coding)
     known = {_BLACK: IGNORED_LABEL, _BORDER: IGNORED_LABEL, **coding.colours}
-    opaque = [value for value in present if value not in _transparent(image)]
-    if all(shown[value] in known for value in opaque):
+    if all(shown[value] in known for value in present):
         table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
-        for value in opaque:
+        for value in present:
             table[value] = known[shown[value]]  # type: ignore[index]
         return table[values]
     strangers = [value for value in odd if shown[value] not in known]
     if coding.lenient and len(strangers) == len(odd):
         _say_once(path.parent, coding.name)
         return _of_ids(values, path, coding)
-    index = (odd or [value for value in opaque if shown[value] not in known])[0]
+    index = (odd or [value for value in present if shown[value] not in known])[0]
     wanted = "#{:02x}{:02x}{:02x}".format(*expected[index]) if index in expected else "a colour of a class"
     raise InputError(
         f"{path} has another palette than {coding.name}: index {index} is #{bytes(shown[index]).hex()} instead of "
         f"{wanted}; keep the palette of the classes, or save RGB colours."
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _say_binary(folder: Path, name: str) -> None:
+    _log.warning(
+        "%s: the labels have the values 0 and 255 only, taken for the first class of %s and none; if they are masks of "
+        "two classes, name these in classes.json, the one of 255 with the colour white",
+        *(folder, name),
     )
 
 
@@ -250,10 +265,15 @@ def _of_colours(pixels: Label, path: Path, coding: Coding) -> Label:
         red, green, blue = (int(part) for part in pixels[row, column, :3])
         raise InputError(
             f"{path} has the colour ({red}, {green}, {blue}), #{red:02x}{green:02x}{blue:02x}, at x {column}, y {row} "
-            f"({int((ids < 0).sum())} pixels of such colours), which is no class in {coding.name}; save labels without "
-            "smoothing or JPEG, or name the right label space."
+            f"({int((ids < 0).sum())} pixels of such colours), which is no class in {coding.name}; {_remedy(pixels)}."
         )
     return ids.astype(np.uint8)
+
+
+def _remedy(pixels: Label) -> str:
+    if (pixels[..., :1] == pixels[..., 1:3]).all():
+        return "its three channels are alike: if they hold ids, save one channel of them"
+    return "save labels without smoothing or JPEG, or name the right label space"
 
 
 @functools.lru_cache(maxsize=2)

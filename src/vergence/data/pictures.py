@@ -36,11 +36,12 @@ _TURNS = {
 """EXIF orientation -> what makes the picture upright."""
 _ACROSS = (5, 6, 7, 8)
 """Orientations that swap width and height."""
-_RAW_MODE, _TURNED = "vergence raw mode", "vergence turned"
+_RAW_MODE, _TURNED, _INVERTED = "vergence raw mode", "vergence turned", "vergence inverted"
 """Keys of ``Image.info``."""
 _SUBFILE, _NO_PAGE = 254, 0b101
 """TIFF's tag of what a page is, and its bits of a preview and of a mask."""
 _MOST_PREVIEWS = 64
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit says it in a sentence
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of tags that no pixel depends on
@@ -61,9 +62,10 @@ def open_picture(path: Path | str, draft_width: int = 0) -> Image.Image:
     with _in_plain_words(path), _opened(path) as image:
         if draft_width and image.format in ("JPEG", "MPO"):
             image.draft("RGB", (1, draft_width) if _orientation(image) in _ACROSS else (draft_width, 1))
-        raw_mode = image.tile[0][3] if image.tile else ""
-        raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) and raw_mode else raw_mode
+        raw_mode = _raw_mode(image)
         orientation = _orientation(image) if image.format == "TIFF" else 1
+        if orientation in _ACROSS:
+            image.filename = ""  # else PIL maps the file into memory with width and height the wrong way round
         image.load()
         upright = image
         if image.format != "TIFF":  # PIL turns these itself, and no others
@@ -71,7 +73,8 @@ def open_picture(path: Path | str, draft_width: int = 0) -> Image.Image:
             upright = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
         upright.format = image.format
         upright.info[_TURNED] = orientation
-        upright.info[_RAW_MODE] = raw_mode if isinstance(raw_mode, str) else ""
+        upright.info[_RAW_MODE] = raw_mode
+        upright.info[_INVERTED] = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
         return upright
 
 
@@ -99,6 +102,18 @@ def raw_mode(image: Image.Image) -> str:
     return str(image.info.get(_RAW_MODE, ""))
 
 
+def is_inverted(image: Image.Image) -> bool:
+    """Whether 0 is white in a TIFF, which PIL heeds in pictures of 8 bits and fewer only."""
+    return bool(image.info.get(_INVERTED, False))
+
+
+def header_modes(path: Path | str) -> tuple[str, str]:
+    """PIL's mode and raw mode (:func:`raw_mode`) of a file, without decoding it; InputError as :func:`open_picture`."""
+    path = Path(path)
+    with _in_plain_words(path), _opened(path) as image:
+        return image.mode, _raw_mode(image)
+
+
 def turned_like(image: Image.Image, stored: NDArray[Any]) -> NDArray[Any]:
     """Pixels (H, W, ...) as the file stores them, upright as a picture of it from :func:`open_picture`."""
     orientation = image.info.get(_TURNED, 1)
@@ -122,11 +137,6 @@ def is_lossy(image: Image.Image, path: Path | str) -> bool:
     return image.format in ("JPEG", "MPO") or "jpeg" in str(image.info.get("compression", ""))
 
 
-def decoding() -> str:
-    """A text that changes where the same file would be decoded into other pixels: part of a cached frame's name."""
-    return f"2|{os.environ.get(WHITE_LEVEL, '')}"
-
-
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """A picture whose header has been read and found to be in order."""
@@ -142,6 +152,12 @@ def _opened(path: Path) -> Iterator[Any]:
         _check_pixels(image, path)
         _check_single(image, path)
         yield image
+
+
+def _raw_mode(image: Any) -> str:
+    found = image.tile[0][3] if image.tile else ""
+    found = found[0] if isinstance(found, tuple) and found else found
+    return found if isinstance(found, str) else ""
 
 
 def _most_pixels() -> int:
@@ -224,6 +240,27 @@ def _has_lossy_chunk(path: Path) -> bool:
     return False
 
 
+def _what_it_is(path: Path) -> str:
+    """Of a file that is no picture: what it is instead, and what to do."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    kind = next((name for start, name in _NOT_READ.items() if re.match(start, head, re.DOTALL)), "")
+    if head.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, the picture itself is not here; run git lfs pull"
+    return f"is {kind or 'no image that can be read' if head else 'empty'}; give a PNG or JPEG file"
+
+
+_NOT_READ = {
+    b"....ftyp(heic|heix|hevc|mif1|msf1)": "a HEIC picture, which is not read",
+    b"....ftypavi": "an AVIF picture, which is not read",
+    b"....jP  |\xff\x4f\xff\x51": "a JPEG 2000 picture, which is not read",
+    b"(II\\*\0|MM\0\\*|II\\+\0|MM\0\\+)": "a TIFF of a kind that is not read, such as colours in floating point",
+    rb"\s*<": "a web page or XML, no picture",
+    b"%PDF": "a PDF file, no picture",
+}
+"""Start of a file -> what it is, where users take it for a picture."""
+
+
 @contextlib.contextmanager
 def _in_plain_words(path: Path) -> Iterator[None]:
     """Every way in which a decoder fails becomes one sentence."""
@@ -238,8 +275,7 @@ def _in_plain_words(path: Path) -> Iterator[None]:
     except PermissionError:
         raise InputError(f"{path} may not be read; change its permissions.") from None
     except UnidentifiedImageError:
-        kind = "is empty" if path.stat().st_size == 0 else "is no image that can be read"
-        raise InputError(f"{path} {kind}; give a PNG or JPEG file, or take its row out of the manifest.") from None
+        raise InputError(f"{path} {_what_it_is(path)}, or take its row out of the manifest.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(
             f"{path} has more than {_most_pixels() / 1e6:g} million pixels; make it smaller, or set {LIMIT} to what a "

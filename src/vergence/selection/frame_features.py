@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.atomic import write_text
+from vergence.data.deep_pictures import decoding
 from vergence.data.digests import file_state, text_digest
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
-from vergence.data.pictures import decoding
 from vergence.data.structured import map_array, read_json
 from vergence.errors import InputError
 from vergence.inference.inputs import on_device, prefetched, to_network
@@ -114,7 +114,7 @@ def compute_features(
 
 def _check(features: Features, manifest: Manifest, row: int) -> tuple[int, int]:
     """Numbers that change with the picture of a row, or how its lens bends it, and with its stored features."""
-    seen = text_digest(f"{file_state(manifest.path(row))}|{manifest[row].lens}|{decoding()}")
+    seen = text_digest(f"{file_state(manifest.path(row))}|{manifest[row].lens}|{decoding(manifest.path(row))}")
     return int(seen[:16], 16), zlib.crc32(np.ascontiguousarray(features.array[row]).data)
 
 
