@@ -41,14 +41,14 @@ def train(recipe: str | Path, out: str | Path, data: str | Path | None = None, o
     """
     from vergence.flywheel.settings import is_flywheel
     from vergence.runs.config import load_config
-    from vergence.runs.folder import check_folder
+    from vergence.runs.folder import RunFolder
     from vergence.training.train import train as run_training
 
     if is_flywheel(recipe):
         from vergence.report.flywheel_page import start_flywheel_with_pages
 
         return start_flywheel_with_pages(recipe, Path(out), data, overrides)
-    check_folder(Path(out), resume=False)
+    RunFolder(Path(out)).check_new()
     return run_training(load_config(recipe, overrides, data), out)
 
 
@@ -61,17 +61,16 @@ def resume(run: str | Path, overrides: Overrides = ()) -> Path:
     """
     from vergence.flywheel.settings import is_flywheel_folder
     from vergence.runs.config import load_config
-    from vergence.runs.folder import check_folder
-    from vergence.training.resuming import resumed_from
+    from vergence.runs.folder import named_checkpoint
     from vergence.training.train import train as run_training
 
-    run, checkpoint = resumed_from(Path(run))
-    check_folder(run, resume=True)
-    if is_flywheel_folder(run):
+    folder, checkpoint = named_checkpoint(Path(run))
+    folder.check_resumable()
+    if is_flywheel_folder(folder.path):
         from vergence.report.flywheel_page import resume_flywheel_with_pages
 
-        return resume_flywheel_with_pages(run, overrides)
-    return run_training(load_config(run / "recipe.yaml", overrides), run, resume=True, checkpoint=checkpoint)
+        return resume_flywheel_with_pages(folder.path, overrides)
+    return run_training(load_config(folder.recipe, overrides), folder.path, resume=True, checkpoint=checkpoint)
 
 
 def evaluate(

@@ -18,6 +18,7 @@ from vergence.report.page import write_report
 from vergence.report.selection_page import write_selection_page
 from vergence.report.tables import verdict
 from vergence.runs.config import load_config
+from vergence.runs.folder import REPORT, RunFolder
 from vergence.selection.select import select
 from vergence.training.stages import check_equal, network_of, said_once, trained
 
@@ -79,17 +80,17 @@ def _run_stages(
         "frames.labelled.file": str(chosen),
         "three_ways.initialize_from": str(run.absolute()),
         "three_ways.depth": str(run.absolute()),
-        **network_of(load_config(run / "recipe.yaml"), "three_ways"),
+        **network_of(load_config(RunFolder(run).recipe), "three_ways"),
     }
     trained(chosen_run, lambda: load_config(WITH_DEPTH, words | _steps(label_steps), manifest))
     stages.begin(f"training {LABELS_ONLY} on {labels} random frames: labels alone")
-    words = {"frames.labelled.count": labels, **network_of(load_config(run / "recipe.yaml"), "supervised")}
+    words = {"frames.labelled.count": labels, **network_of(load_config(RunFolder(run).recipe), "supervised")}
     trained(random_run, lambda: load_config(LABELS_ONLY, words | _steps(label_steps), manifest))
     stages.begin("scoring both and writing the report")
     for segmentation in (chosen_run, random_run):
         evaluate(segmentation, limit=limit, progress=progress)
     demo = Demo(run, chosen_run, random_run, *_labelled_rows(manifest, chosen, random_run, labels))
-    page, said = write_demo_page(demo, out / "report.html")
+    page, said = write_demo_page(demo, out / REPORT)
     _log.info("%s", "\n".join([verdict(depth["rows"]), said]))
     return page
 
@@ -122,15 +123,15 @@ def _labelled_rows(manifest: Path, chosen: Path, random_run: Path, count: int) -
     """The training frames, and the rows of the chosen (in the order of choice) and of the random ones."""
     training = Manifest.read(manifest).select(split="train")
     ordered = listed_rows(training, chosen)[:count]
-    config = load_config(random_run / "recipe.yaml")
+    config = load_config(RunFolder(random_run).recipe)
     return training, ordered, labelled_subset(training, count, config.train.seed).rows
 
 
 def check_same(run: Path, recipe: str, overrides: Overrides) -> None:
     """InputError where a run is there already and was made with other settings than those asked for."""
-    if not (run / "recipe.yaml").is_file():
+    if not RunFolder(run).has_recipe:
         return
-    stored = load_config(run / "recipe.yaml")
+    stored = load_config(RunFolder(run).recipe)
     if stored.recipe != Path(recipe).stem:
         raise InputError(f"{run} was trained with {stored.recipe}, not {recipe}; give another --out, or remove it.")
-    check_equal(run, stored, load_config(run / "recipe.yaml", overrides))
+    check_equal(run, stored, load_config(RunFolder(run).recipe, overrides))

@@ -8,6 +8,7 @@ from PIL import Image
 from vergence.data.video_writer import write_video
 from vergence.runs.checkpoint import build_method, write_checkpoint
 from vergence.runs.config import load_config
+from vergence.runs.folder import RunFolder
 
 SPACE = "toy:sky#4682b4,road#804080,car#00008e"
 SETTINGS = {
@@ -27,7 +28,7 @@ def stored_run(folder: Path) -> Path:
     """A run folder with one checkpoint."""
     config = load_config("three_ways-toytown-tiny", SETTINGS)
     method = build_method(config, "loading")
-    write_checkpoint(folder, 1, config, method.state_dict(), {}, {})
+    write_checkpoint(RunFolder(folder), 1, config, method.state_dict(), {}, {})
     return folder
 
 

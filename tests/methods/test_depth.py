@@ -418,15 +418,6 @@ class TestStartingWeights:
         method.initialize()
         assert changed(method.network, copy_of(stored[0].network)) == set()
 
-    def test_a_run_folder(self, stored: tuple[DepthMethod, Path], tmp_path: Path) -> None:
-        folder = tmp_path / "run" / "checkpoints" / "step-00000003"
-        folder.mkdir(parents=True)
-        stored[1].rename(folder / "model.safetensors")
-        (folder.parent / "LATEST").write_text("step-00000003\n")
-        method = build(initialize_from=str(tmp_path / "run"))
-        method.initialize()
-        assert changed(method, copy_of(stored[0])) == set()
-
     def test_the_reference_is_the_initial_encoder(self, stored: tuple[DepthMethod, Path]) -> None:
         """Without weights of its own, the encoder begins as what it was given."""
         method = build(initialize_from=str(stored[1]), feature_distance=0.01)

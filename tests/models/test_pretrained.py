@@ -115,21 +115,19 @@ def test_parts_of_a_run(tmp_path) -> None:
     for module in (holder, source):
         module.network = build_depth_network(DepthNetworkConfig("efficientnet_lite0", "none"))
         module.pose = PoseCNN()
-    folder = tmp_path / "checkpoints" / "step-00000001"
-    folder.mkdir(parents=True)
-    save_file(source.state_dict(), folder / "model.safetensors")
-    (tmp_path / "checkpoints" / "LATEST").write_text("step-00000001\n")
+    file = tmp_path / "run.safetensors"
+    save_file(source.state_dict(), file)
     encoder_before = holder.network.encoder.backbone.conv_stem.weight.clone()
-    load_parts(holder, tmp_path, ("decoder", "pose"))
+    load_parts(holder, file, ("decoder", "pose"))
     assert torch.equal(holder.network.decoder.heads["0"].weight, source.network.decoder.heads["0"].weight)
     assert torch.equal(holder.pose.last.weight, source.pose.last.weight)
     assert torch.equal(holder.network.encoder.backbone.conv_stem.weight, encoder_before)
-    load_parts(holder, folder, ("encoder",))
+    load_parts(holder, file, ("encoder",))
     assert torch.equal(
         holder.network.encoder.backbone.conv_stem.weight, source.network.encoder.backbone.conv_stem.weight
     )
     with pytest.raises(InputError, match="'head' is unknown; use encoder, decoder, pose"):
-        load_parts(holder, tmp_path, ("head",))
+        load_parts(holder, file, ("head",))
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="has no tensor"):
         load_parts(holder, tmp_path / "other.safetensors", ("pose",))

@@ -23,16 +23,14 @@ def config(**changes) -> SegmentationNetworkConfig:
 
 
 def stored(path: Path, network: nn.Module, pose: nn.Module | None = None) -> Path:
-    """As a run folder has them."""
+    """As a run stores them."""
     holder = nn.Module()
     holder.network = network
     if pose is not None:
         holder.pose = pose
-    folder = path / "checkpoints" / "step-00000007"
-    folder.mkdir(parents=True)
-    save_file(holder.state_dict(), folder / "model.safetensors")
-    (path / "checkpoints" / "LATEST").write_text("step-00000007\n")
-    return path
+    file = path.with_suffix(".safetensors")
+    save_file(holder.state_dict(), file)
+    return file
 
 
 def same(first: nn.Module, second: nn.Module, skip: str = " ") -> bool:
@@ -67,7 +65,7 @@ def test_parts_are_chosen(tmp_path: Path) -> None:
     load_transfer(network, None, run, ("encoder",))
     assert same(network.encoder, depth.encoder)
     assert all(torch.equal(value, before[name]) for name, value in network.segmentation.state_dict().items())
-    load_transfer(network, None, run / "checkpoints" / "step-00000007" / "model.safetensors", ("decoder", "pose"))
+    load_transfer(network, None, run, ("decoder", "pose"))
     assert same(network.segmentation, depth.decoder)
     load_transfer(network, PoseCNN(), run, ("encoder", "decoder"))
     with pytest.raises(InputError, match="has no tensor pose"):

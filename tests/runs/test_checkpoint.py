@@ -12,8 +12,9 @@ from tests.training.tiny_method import TinyMethod, write_frames, write_recipe
 from vergence import api
 from vergence.errors import InputError
 from vergence.runs import checkpoint as module
-from vergence.runs.checkpoint import find_checkpoint, latest_checkpoint, load_run, write_checkpoint
+from vergence.runs.checkpoint import load_run, write_checkpoint
 from vergence.runs.config import load_config
+from vergence.runs.folder import RunFolder, find_checkpoint
 from vergence.runs.run_lock import clean_leftovers
 
 
@@ -43,7 +44,7 @@ def test_a_run_is_loaded_ready_for_use(run: Path) -> None:
 
 
 def test_contents(run: Path) -> None:
-    folder = find_checkpoint(run)
+    folder = find_checkpoint(run).path
     assert {path.name for path in folder.iterdir()} == {
         "model.safetensors", "config.json", "README.md", "state.safetensors", "state.json",
     }  # fmt: skip
@@ -58,7 +59,7 @@ def test_contents(run: Path) -> None:
 def test_without_a_usable_latest_the_newest_whole_checkpoint_counts(run: Path, content: str) -> None:
     (run / "checkpoints" / "LATEST").write_text(content)
     (run / "checkpoints" / ".partial-step-00000012").mkdir()
-    found = latest_checkpoint(run)
+    found = RunFolder(run).latest()
     assert found is not None
     assert found.name == "step-00000008"
     (run / "checkpoints" / "LATEST").unlink()
@@ -67,7 +68,7 @@ def test_without_a_usable_latest_the_newest_whole_checkpoint_counts(run: Path, c
 
 def test_leftovers_are_cleaned(run: Path) -> None:
     (run / "checkpoints" / ".partial-step-00000012").mkdir()
-    clean_leftovers(run)
+    clean_leftovers(run, run / "checkpoints")
     assert names(run) == {"LATEST", "step-00000004", "step-00000008"}
 
 
@@ -75,7 +76,7 @@ def test_leftovers_are_cleaned(run: Path) -> None:
 def test_old_checkpoints_go(tmp_path: Path, keep: int) -> None:
     config = load_config(write_recipe(tmp_path))
     for step in (5, 10, 15, 20):
-        write_checkpoint(tmp_path, step, config, {"a": torch.ones(1)}, {}, {}, keep)
+        write_checkpoint(RunFolder(tmp_path), step, config, {"a": torch.ones(1)}, {}, {}, keep)
     assert len(names(tmp_path)) == keep + 1
     assert "step-00000020" in names(tmp_path)
 
@@ -83,8 +84,8 @@ def test_old_checkpoints_go(tmp_path: Path, keep: int) -> None:
 def test_a_checkpoint_that_was_written_before_is_replaced(tmp_path: Path) -> None:
     config = load_config(write_recipe(tmp_path))
     for value in (1.0, 2.0):
-        folder = write_checkpoint(tmp_path, 5, config, {"a": torch.tensor([value])}, {}, {})
-    assert float(module.read_tensors(folder / "model.safetensors")["a"]) == 2
+        written = write_checkpoint(RunFolder(tmp_path), 5, config, {"a": torch.tensor([value])}, {}, {})
+    assert float(module.read_tensors(written.weights)["a"]) == 2
     assert names(tmp_path) == {"LATEST", "step-00000005"}
 
 
@@ -96,7 +97,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(run: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, failing, full)
     before = names(run)
     with pytest.raises(InputError, match="No space left"):
-        write_checkpoint(run, 12, load_config(run / "recipe.yaml"), {"a": torch.ones(1)}, {}, {})
+        write_checkpoint(RunFolder(run), 12, load_config(run / "recipe.yaml"), {"a": torch.ones(1)}, {}, {})
     assert names(run) == before
     assert load_run(run).step == 8
 
@@ -104,8 +105,8 @@ def test_a_full_disk_leaves_the_old_checkpoint(run: Path, monkeypatch: pytest.Mo
 def test_shared_and_strided_tensors_are_stored(tmp_path: Path) -> None:
     base = torch.arange(24.0).reshape(1, 2, 3, 4)
     tensors = {"a": base, "b": base, "c": base.to(memory_format=torch.channels_last), "d": torch.tensor(3)}
-    folder = write_checkpoint(tmp_path, 1, load_config(write_recipe(tmp_path)), tensors, {}, {})
-    stored = module.read_tensors(folder / "model.safetensors")
+    written = write_checkpoint(RunFolder(tmp_path), 1, load_config(write_recipe(tmp_path)), tensors, {}, {})
+    stored = module.read_tensors(written.weights)
     assert all(torch.equal(stored[name], tensor) for name, tensor in tensors.items())
 
 
@@ -119,14 +120,14 @@ class Bomb:
 )
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_damaged_or_hostile_files(run: Path, name: str, content: bytes) -> None:
-    (find_checkpoint(run) / name).write_bytes(content)
+    (find_checkpoint(run).path / name).write_bytes(content)
     with pytest.raises(InputError, match=name) as error:
         load_run(run)
     assert "\n" not in str(error.value)
 
 
 def test_a_truncated_model(run: Path) -> None:
-    path = find_checkpoint(run) / "model.safetensors"
+    path = find_checkpoint(run).weights
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(InputError, match=r"model\.safetensors"):
         load_run(run)
@@ -147,7 +148,7 @@ def test_a_truncated_model(run: Path) -> None:
     ],
 )
 def test_settings_that_do_not_fit(run: Path, change: dict, said: str) -> None:
-    path = find_checkpoint(run) / "config.json"
+    path = find_checkpoint(run).settings
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(InputError, match=said):
         load_run(run)
@@ -155,13 +156,13 @@ def test_settings_that_do_not_fit(run: Path, change: dict, said: str) -> None:
 
 @pytest.mark.parametrize("drop", ["head.bias", "extra"])
 def test_weights_of_another_network(run: Path, drop: str) -> None:
-    folder = find_checkpoint(run)
-    tensors = module.read_tensors(folder / "model.safetensors")
+    weights = find_checkpoint(run).weights
+    tensors = module.read_tensors(weights)
     if drop == "extra":
         tensors["head.extra"] = torch.ones(1)
     else:
         tensors.pop(drop)
-    module.save_file(tensors, folder / "model.safetensors")
+    module.save_file(tensors, weights)
     with pytest.raises(InputError, match="another network"):
         load_run(run)
 
@@ -189,7 +190,7 @@ def test_damaged_resume_state(run: Path, name: str, content: bytes) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_refused(run: Path, value: float) -> None:
-    path = find_checkpoint(run) / "model.safetensors"
+    path = find_checkpoint(run).weights
     tensors = module.read_tensors(path)
     tensors["head.bias"][1] = value
     module.save_file(tensors, path)

@@ -22,6 +22,7 @@ from vergence.data.subsets import labelled_subset, read_list
 from vergence.errors import InputError, Interrupted
 from vergence.runs.checkpoint import build_method, write_checkpoint
 from vergence.runs.config import load_config
+from vergence.runs.folder import RunFolder
 from vergence.selection import frame_features as select_features
 from vergence.selection import student as select_student
 from vergence.selection.orders import random_order, uniform_order
@@ -69,8 +70,8 @@ def write_run(folder: Path, recipe: str, section: str, **changes: Any) -> Path:
     words |= {"frames.options.height": HEIGHT, "frames.options.width": WIDTH, "frames.options.random_crop": None}
     config = load_config(recipe, words | changes)
     method = build_method(config)
-    write_checkpoint(folder, 3, config, method.state_dict(), {}, {})
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(config.to_dict()))
+    write_checkpoint(RunFolder(folder), 3, config, method.state_dict(), {}, {})
+    RunFolder(folder).write_recipe(config.to_dict())
     return folder
 
 

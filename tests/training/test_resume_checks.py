@@ -17,7 +17,8 @@ from tests.training.test_resume import ROOT, command, numbers
 from tests.training.tiny_method import RECIPE, write_frames, write_recipe
 from vergence import api
 from vergence.errors import InputError
-from vergence.runs.checkpoint import checkpoints, load_run, read_tensors
+from vergence.runs.checkpoint import load_run, read_tensors
+from vergence.runs.folder import RunFolder
 from vergence.runs.run_lock import clean_leftovers, locked
 
 
@@ -58,8 +59,8 @@ def test_a_torn_newest_checkpoint(
 
 def test_no_checkpoint_is_whole(run: Path) -> None:
     before = (run / "metrics.jsonl").read_text()
-    for folder in checkpoints(run):
-        cut(folder / "model.safetensors")
+    for checkpoint in RunFolder(run).checkpoints():
+        cut(checkpoint.weights)
     with pytest.raises(InputError, match=r"step-00000012 is damaged .* no other checkpoint is whole"):
         api.resume(run)
     assert (run / "metrics.jsonl").read_text() == before
@@ -71,7 +72,7 @@ def test_from_a_named_checkpoint(run: Path, trained: Path, name: str, caplog: py
     assert api.resume(run / "checkpoints" / name, {"train.steps": 10}) == run
     assert "step-00000012 are dropped" in caplog.text
     assert load_run(run).step == 10
-    assert [folder.name for folder in checkpoints(run)] == ["step-00000008", "step-00000010"]
+    assert [checkpoint.name for checkpoint in RunFolder(run).checkpoints()] == ["step-00000008", "step-00000010"]
     api.resume(run / "checkpoints" / name, {"train.steps": 12})
     assert numbers(run) == numbers(trained)
     with pytest.raises(InputError, match="step-00000008, step-00000012"):

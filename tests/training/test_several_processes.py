@@ -11,7 +11,8 @@ import pytest
 
 from vergence import api
 from vergence.data.layouts import index_layout
-from vergence.runs.checkpoint import latest_checkpoint, read_settings
+from vergence.runs.checkpoint import read_settings
+from vergence.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 CASES: dict[str, tuple[str, dict[str, object]]] = {
@@ -60,7 +61,7 @@ def test_two_processes_train_evaluate_store_and_resume(name: str, town: Path, tm
     words = [f"--{key}={town if value == 'TOWN' else value}" for key, value in settings.items()]
     torchrun("train", recipe, "--data", town, "--out", run, *words)
     torchrun("resume", run, "--train.steps=2")
-    checkpoint = latest_checkpoint(run)
+    checkpoint = RunFolder(run).latest()
     assert checkpoint is not None
     assert read_settings(checkpoint)[1] == 2
     alone = api.evaluate(run, town, split="val", baselines=False, device="cpu")

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from vergence.errors import InputError
+from vergence.runs.folder import RunFolder
 from vergence.training.tracking import Pace, ProgressLine, RunLog, Window
 
 ROW = {"loss": 0.5, "lr": 1e-4, "images_per_second": 12.0, "data_wait": 0.25}
 
 
 def test_rows_are_on_disk_as_soon_as_they_are_written(tmp_path: Path) -> None:
-    log = RunLog(tmp_path, (), {})
+    log = RunLog(RunFolder(tmp_path), (), {})
     log.write(3, "train", {"loss": 1.5, "odd": math.nan, "far": math.inf})
     row = json.loads((tmp_path / "metrics.jsonl").read_text())
     assert {key: row[key] for key in ("step", "kind", "loss", "odd", "far")} == {
@@ -28,7 +29,7 @@ def test_rows_are_on_disk_as_soon_as_they_are_written(tmp_path: Path) -> None:
 
 
 def test_only_the_main_process_writes(tmp_path: Path) -> None:
-    log = RunLog(tmp_path, (), {}, active=False)
+    log = RunLog(RunFolder(tmp_path), (), {}, active=False)
     log.write(1, "train", {"loss": 1.0})
     log.close()
     assert list(tmp_path.iterdir()) == []
@@ -37,13 +38,13 @@ def test_only_the_main_process_writes(tmp_path: Path) -> None:
 def test_nothing_is_written_through_a_link_to_nowhere(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").symlink_to(tmp_path / "nowhere")
     with pytest.raises(InputError, match="is a link to nowhere or a pipe; remove it"):
-        RunLog(tmp_path, (), {})
+        RunLog(RunFolder(tmp_path), (), {})
     assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
-    log = RunLog(tmp_path, (), {})
+    log = RunLog(RunFolder(tmp_path), (), {})
     with pytest.raises(InputError, match=r"No space left.*--resume"):
         log.write(1, "train", {"loss": 1.0})
     log.close()

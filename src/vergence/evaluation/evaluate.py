@@ -28,6 +28,7 @@ from vergence.methods import Method
 from vergence.metrics.depth import DepthProtocol
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.config_sections import check_resolution
+from vergence.runs.folder import RunFolder
 from vergence.runs.processes import ALONE, Processes
 
 _log = logging.getLogger("vergence")
@@ -132,7 +133,7 @@ def evaluate(
         limit=limit,
         progress=progress,
     )
-    path = Path(json) if json is not None else loaded.path / "evaluation" / f"{result['name']}.json"
+    path = Path(json) if json is not None else RunFolder(loaded.path).evaluation(result["name"])
     try:
         write_text(path, json_format.dumps(finite(result), indent=2) + "\n")
         for place, (task, rows) in enumerate(tables.items() if per_image else ()):

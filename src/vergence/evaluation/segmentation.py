@@ -1,8 +1,6 @@
 """Classes of a run against labels: IoU from one confusion matrix, beside an input-free answer and no training."""
 
-import contextlib
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ from torch import Tensor
 
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
-from vergence.data.structured import read_json_lines
 from vergence.errors import InputError
 from vergence.evaluation.baselines import MostFrequentClass, class_prior_of_run
 from vergence.evaluation.class_protocols import CLASS_PROTOCOLS, ClassProtocol, class_protocol
@@ -22,6 +19,7 @@ from vergence.methods import Method
 from vergence.metrics.segmentation import ConfusionMatrix, only_truth_of, scores
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config_sections import check_resolution
+from vergence.runs.folder import RunFolder
 
 SEGMENTATION_METRICS = ("miou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
 
@@ -192,7 +190,7 @@ class SegmentationEvaluation:
         seen = sum(bool(self._truth_of_class(k)) for k in averaged)
         convention = "".join(f", {text}" for text in (self.protocol.describe(),) if text)
         suffix = "" if self.protocol.name == "all" else f"-{self.protocol.name}"
-        labelled = labelled_subset_of(self.run.path)
+        labelled = RunFolder(self.run.path).labelled()
         return {
             "name": f"segmentation-{self.resolution}{suffix}",
             "protocol": f"mIoU of {self.space.name} ({seen} of {len(averaged)} classes in the labels{convention}), "
@@ -202,8 +200,8 @@ class SegmentationEvaluation:
             "resolution": self.resolution,
             "images": sum(pixels > 0 for pixels in counted),
             "pixels": sum(counted),
-            "training": [] if labelled is None else [f"trained with {labelled['describe']}"],
-            "labelled": labelled,
+            "training": [] if labelled is None else [f"trained with {labelled.words}"],
+            "labelled": None if labelled is None else {"digest": labelled.digest, "describe": labelled.words},
             "rows": [predictor.summary() for predictor in self.predictors],
         }
 
@@ -220,15 +218,3 @@ class SegmentationEvaluation:
         sizes = sorted(self.sizes)
         size = f"{sizes[0][1]}x{sizes[0][0]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
         return {"working": f"network size {size}", "native": f"the labels' own size {size}"}.get(self.resolution, size)
-
-
-def labelled_subset_of(run: Path) -> dict[str, str] | None:
-    """Digest and description of the labelled frames a run was trained with, from its log; None if it does not say."""
-    found = None
-    with contextlib.suppress(InputError):  # no log
-        for record in read_json_lines(run / "metrics.jsonl"):
-            if record.get("event") == "labelled" and "digest" in record:
-                digest = str(record["digest"])
-                said = str(record.get("describe") or record.get("is") or "labels")
-                found = {"digest": digest, "describe": said if digest in said else f"{said} ({digest})"}
-    return found

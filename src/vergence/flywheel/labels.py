@@ -15,7 +15,8 @@ from vergence.data.split_rows import in_split
 from vergence.errors import InputError
 from vergence.flywheel.folder import Round
 from vergence.inference.predict import SIDECAR, predict
-from vergence.runs.checkpoint import find_checkpoint, read_json
+from vergence.runs.checkpoint import read_json
+from vergence.runs.folder import find_checkpoint
 
 _log = logging.getLogger("vergence")
 
@@ -124,7 +125,7 @@ def _request(one: Round, missing: list[str]) -> str:
 
 def noisy_labels(one: Round, data: Manifest, device: str) -> bool:
     """Write classes and confidence of all frames by the round's segmentation; whether there was anything to do."""
-    weights, sidecar = find_checkpoint(one.segmentation) / "model.safetensors", one.labels / SIDECAR
+    weights, sidecar = find_checkpoint(one.segmentation).weights, one.labels / SIDECAR
     stale = False
     if sidecar.is_file():
         stale = sidecar.stat().st_mtime_ns < weights.stat().st_mtime_ns

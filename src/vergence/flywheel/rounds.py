@@ -26,9 +26,9 @@ from vergence.flywheel.labels import (
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
 from vergence.flywheel.trainings import Trainings, held_back, settings_of
 from vergence.methods import METHODS
-from vergence.runs.checkpoint import find_checkpoint, read_json
+from vergence.runs.checkpoint import read_json
 from vergence.runs.config import load_config
-from vergence.runs.folder import check_folder
+from vergence.runs.folder import RunFolder, find_checkpoint
 from vergence.selection.select import select
 from vergence.training.stages import check_equal, is_finished, leaves_of, said_once, trained
 
@@ -41,7 +41,7 @@ Pages = Callable[[str, Path], None]
 
 def start_flywheel(recipe: str | Path, out: Path, data: str | Path | None, overrides: Overrides, pages: Pages) -> Path:
     """Begin a flywheel in a new folder; see :func:`resume_flywheel` for what it raises."""
-    check_folder(out, resume=False)
+    RunFolder(out).check_new()
     return _turn(load_flywheel(recipe, overrides, data), out, pages)
 
 
@@ -53,8 +53,9 @@ def resume_flywheel(out: Path, overrides: Overrides, pages: Pages) -> Path:
             whatever a stage raises.
         Interrupted: a signal came; the same call goes on.
     """
-    check_folder(out, resume=True)
-    return _turn(load_flywheel(out / "recipe.yaml", overrides), out, pages)
+    folder = RunFolder(out)
+    folder.check_resumable()
+    return _turn(load_flywheel(folder.recipe, overrides), out, pages)
 
 
 def _turn(asked: FlywheelRecipe, out: Path, pages: Pages) -> Path:
@@ -75,7 +76,7 @@ class _Wheel:
 
     def __init__(self, asked: FlywheelRecipe, home: Path, pages: Pages) -> None:
         self.home, self.pages, self.config = home, pages, asked.flywheel
-        self.news = not (home / "report.html").is_file()
+        self.news = not RunFolder(home).report.is_file()
         self.rounds = [Round(home, number) for number in range(self.config.rounds)]
         self.trainings = Trainings(self.config, self.rounds)
         settings = settings_of(self.config, self.config.depth)
@@ -166,15 +167,14 @@ class _Wheel:
     def _score(self, one: Round, stage: str) -> None:
         """Score a run on the held-back frames, and write its page; nothing is done where that is there."""
         run, config = one.folder / stage, self.trainings.of(stage, one.number)
-        weights = (find_checkpoint(run) / "model.safetensors").stat()
         asked = {
             "data": self.held_back.digest(),
             "limit": self.config.limit,
             "exchange": self.config.exchange,
-            "weights": [weights.st_size, weights.st_mtime_ns],
+            "weights": find_checkpoint(run).identity(),
             **dict(leaves_of(config.to_dict()["evaluate"])),
         }
-        if one.scores().get(stage, {}).get("asked") == asked and (run / "report.html").is_file():
+        if one.scores().get(stage, {}).get("asked") == asked and RunFolder(run).report.is_file():
             return
         rows: list[dict[str, Any]] = []
         tasks = METHODS[config.method][1].tasks
@@ -192,7 +192,7 @@ class _Wheel:
     def _check_source(self) -> None:
         """InputError where the folder was made of other data."""
         if (self.home / "data.parquet").is_file():
-            stored = load_flywheel(self.home / "recipe.yaml").flywheel
+            stored = load_flywheel(RunFolder(self.home).recipe).flywheel
             _same(
                 self.home,
                 {"data": (stored.data, self.config.data), "labels.by": (stored.labels.by, self.config.labels.by)},
@@ -203,9 +203,9 @@ class _Wheel:
         check_order(self.rounds)
         for one in self.rounds:
             for stage in ("depth", "segmentation"):
-                run = one.folder / stage
-                if (run / "recipe.yaml").is_file():
-                    check_equal(run, load_config(run / "recipe.yaml"), self.trainings.of(stage, one.number), inside)
+                run = RunFolder(one.folder / stage)
+                if run.has_recipe:
+                    check_equal(run.path, load_config(run.recipe), self.trainings.of(stage, one.number), inside)
             file = one.selection / "selection.json"
             if file.is_file():
                 stored, labels = read_json(file), self.config.labels

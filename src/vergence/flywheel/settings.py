@@ -7,14 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from vergence.data.atomic import write_text
 from vergence.data.structured import parse_yaml
 from vergence.data.table import nearest
 from vergence.errors import InputError
 from vergence.methods import METHODS
 from vergence.runs.config import config_class, merged, nested, read_recipe
+from vergence.runs.folder import RunFolder
 from vergence.runs.schema import check_keys, leaves, parse
 from vergence.selection.choice import CRITERIA
 from vergence.training.stages import leaves_of
@@ -105,8 +103,8 @@ class FlywheelRecipe:
     flywheel: FlywheelConfig = field(default_factory=FlywheelConfig)
 
     def write(self, folder: Path) -> Path:
-        """Write ``recipe.yaml``, from which the flywheel goes on."""
-        return write_text(folder / "recipe.yaml", yaml.safe_dump(asdict(self), sort_keys=False))
+        """Store it; the flywheel goes on from there."""
+        return RunFolder(folder).write_recipe(asdict(self))
 
 
 def is_flywheel(recipe: str | Path) -> bool:
@@ -117,7 +115,7 @@ def is_flywheel(recipe: str | Path) -> bool:
 def is_flywheel_folder(folder: Path) -> bool:
     """Whether a flywheel is in a folder."""
     with contextlib.suppress(InputError):
-        return is_flywheel(folder / "recipe.yaml")
+        return is_flywheel(RunFolder(folder).recipe)
     return False
 
 

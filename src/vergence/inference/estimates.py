@@ -27,7 +27,8 @@ from vergence.inference.networks import RunNetwork
 from vergence.inference.port_runs import BATCH, looked_at, make_missing, weights_identity
 from vergence.inference.predictor import Maps, Predictor
 from vergence.runs.checkpoint import load_run
-from vergence.runs.port_files import NamedFiles, digest, entry, is_run, port_cache
+from vergence.runs.folder import is_run
+from vergence.runs.port_files import NamedFiles, digest, entry, port_cache
 from vergence.runs.processes import ALONE, Processes
 
 _log = logging.getLogger("vergence")

@@ -10,7 +10,7 @@ from vergence.data.images import open_image
 from vergence.data.lenses import straight_image
 from vergence.inference.inputs import prefetched
 from vergence.inference.predictor import Look, Maps, Predictor
-from vergence.runs.checkpoint import find_checkpoint
+from vergence.runs.folder import find_checkpoint
 from vergence.runs.processes import ALONE, Processes
 
 Name = TypeVar("Name")
@@ -20,8 +20,8 @@ BATCH = 8
 
 def weights_identity(path: Path) -> str:
     """A text that changes with the weights of a run; InputError where there is none."""
-    files = [find_checkpoint(path) / name for name in ("model.safetensors", "config.json")]
-    return "|".join(file_digest(file) for file in files if file.is_file())
+    checkpoint = find_checkpoint(path)
+    return "|".join(file_digest(file) for file in (checkpoint.weights, checkpoint.settings) if file.is_file())
 
 
 def looked_at(

@@ -16,8 +16,9 @@ from vergence.data.label_corruption import LabelCorruption
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.made_labels import Found, Progress, Wanted, corrupted_labels, predicted_labels
+from vergence.runs.folder import is_run
 from vergence.runs.label_ports import PREDICTED, folder_space, label_folder
-from vergence.runs.port_files import NamedFiles, is_run
+from vergence.runs.port_files import NamedFiles
 from vergence.runs.processes import ALONE, Processes
 
 _log = logging.getLogger("vergence")

@@ -128,14 +128,14 @@ PREFIXES = {"encoder": ("network.encoder.",), "decoder": ("network.decoder.",), 
 
 
 def load_parts(method: nn.Module, source: str | Path, parts: tuple[str, ...]) -> None:
-    """Copy some parts (encoder, decoder, pose) of a run folder, checkpoint folder or weights file into a depth method.
+    """Copy some parts (encoder, decoder, pose) of the weights of a run into a depth method.
 
     Of a run that also segments, the decoder is that of depth, its shared blocks included.
 
     Raises:
         InputError: for an unknown part, or a tensor that is missing or of another shape.
     """
-    path, state = _read_weights(source)
+    path, state = Path(source), read_state_dict(source)
     own = method.state_dict()
     for part in _known(parts):
         for name in (name for name in own if name.startswith(PREFIXES[part])):
@@ -149,7 +149,7 @@ def load_transfer(
     source: str | Path,
     parts: tuple[str, ...] = ("encoder", "decoder", "pose"),
 ) -> None:
-    """Start a multi-task network from a run folder, checkpoint folder or weights file (Three Ways, 3.1 and 3.2).
+    """Start a multi-task network from the weights of a run (Three Ways, 3.1 and 3.2).
 
     From a depth run the encoder, both decoders from its one (segmentation without the disparity heads; a deeplabv3plus
     decoder keeps its own start), and the pose network. From a segmentation run every decoder from its like; head, side
@@ -159,7 +159,7 @@ def load_transfer(
     Raises:
         InputError: for an unknown part, or a tensor that is missing or of another shape.
     """
-    path, state = _read_weights(source)
+    path, state = Path(source), read_state_dict(source)
     from_depth = any(name.startswith("network.decoder.") for name in state)
     own = network.state_dict()
     for name, value in own.items():
@@ -197,17 +197,6 @@ def _counterpart(state: State, name: str) -> str | None:
     module, _, rest = name.partition(".")
     names = (f"network.{origin}.{rest}" for origin in ORIGINS.get(module, ()))
     return next((found for found in names if found in state), None)
-
-
-def _read_weights(source: str | Path) -> tuple[Path, State]:
-    """The weights file of a run, of a checkpoint, or itself."""
-    path = Path(source)
-    if path.is_dir():
-        latest = path / "checkpoints" / "LATEST"
-        name = latest.read_bytes()[:80].decode(errors="replace").strip() if latest.is_file() else ""
-        folder = path / "checkpoints" / name if re.fullmatch(r"step-[0-9]+", name) else path
-        path = folder / "model.safetensors" if (folder / "model.safetensors").is_file() else path
-    return path, read_state_dict(path)
 
 
 def _known(parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from vergence.report.samples import collect_samples
 from vergence.report.segmentation_samples import swatches
 from vergence.report.tables import ClassBar, Row, Table, Text, percent, tables
 from vergence.runs.checkpoint import LoadedRun, load_run
+from vergence.runs.folder import RunFolder
 
 _SHOWN = 4
 _THUMBNAIL = 160  # columns
@@ -111,7 +112,7 @@ def compared(chosen: Mapping[str, Any], other: Mapping[str, Any], labels: int) -
 
 
 def _evaluations(run: Path) -> list[dict[str, Any]]:
-    files = sorted((run / "evaluation").glob("*.json"), key=lambda file: file.stat().st_mtime)
+    files = sorted(RunFolder(run).evaluations(), key=lambda file: file.stat().st_mtime)
     return [read_json(file, finite=False) for file in files[-1:]]
 
 

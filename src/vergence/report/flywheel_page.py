@@ -18,6 +18,7 @@ from vergence.report.flywheel_pictures import chosen_pictures, frame_panels
 from vergence.report.page import write_report
 from vergence.report.selection_page import write_selection_page
 from vergence.report.tables import Text, number, percent
+from vergence.runs.folder import RunFolder
 
 _DEPTH = {"abs_rel": "abs_rel", "rmse": "rmse", "a1": "a1"}
 _CLASSES = {"miou": "mIoU %", "pixel_accuracy": "pixels %"}
@@ -55,7 +56,7 @@ def write_flywheel_page(home: Path, out: Path | str | None = None, images: int =
 
     Args:
         home: its folder.
-        out: HTML file; default ``report.html`` in the folder.
+        out: HTML file; default that of the folder.
         images: held-back frames to show.
 
     Raises:
@@ -63,7 +64,7 @@ def write_flywheel_page(home: Path, out: Path | str | None = None, images: int =
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    config = load_flywheel(home / "recipe.yaml").flywheel
+    config = load_flywheel(RunFolder(home).recipe).flywheel
     rounds = [one for one in (Round(home, place) for place in range(config.rounds)) if one.begun("depth")]
     if not rounds or not (home / "data.parquet").is_file():
         raise InputError(f"{home} has no round yet; go on with vergence train --resume {home}.")
@@ -88,7 +89,7 @@ def write_flywheel_page(home: Path, out: Path | str | None = None, images: int =
         pictures_note=note,
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
-    return write_text(Path(out) if out is not None else home / "report.html", page)
+    return write_text(Path(out) if out is not None else RunFolder(home).report, page)
 
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:

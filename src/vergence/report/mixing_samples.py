@@ -28,7 +28,8 @@ from vergence.report.pictures import (
     image_pixels,
     photograph,
 )
-from vergence.runs.checkpoint import TRAINING_ONLY, LoadedRun, build_method, find_checkpoint, load_weights, read_tensors
+from vergence.runs.checkpoint import TRAINING_ONLY, LoadedRun, build_method, load_weights, read_tensors
+from vergence.runs.folder import find_checkpoint
 from vergence.training.sources import open_sources, role_options
 
 _MIXED = 3
@@ -60,14 +61,14 @@ def mixing_panels(run: LoadedRun, space: LabelSpace, seen: set[int]) -> tuple[li
 
 def training_method(run: LoadedRun) -> Method:
     """The method with what only training needs (its teacher), in training mode; InputError where it was not stored."""
-    folder = find_checkpoint(run.path)
+    checkpoint = find_checkpoint(run.path)
     method = build_method(run.config, "resuming")
-    weights = {**read_tensors(folder / "model.safetensors")}
+    weights = {**read_tensors(checkpoint.weights)}
     prefix = f"method/{TRAINING_ONLY}"
-    for name, tensor in read_tensors(folder / "state.safetensors").items():
+    for name, tensor in read_tensors(checkpoint.state).items():
         if name.startswith(prefix):
             weights[name.removeprefix("method/")] = tensor
-    load_weights(method, weights, folder)
+    load_weights(method, weights, checkpoint.path)
     return method.to(_device(run))
 
 

@@ -16,15 +16,16 @@ from vergence.report.run_folder import (
     logged_warnings,
     predicts_depth,
     read_evaluations,
-    read_recipe,
     read_records,
     recipe_warnings,
     setting,
     source_name,
+    stored_settings,
 )
 from vergence.report.samples import Samples, collect_samples
 from vergence.report.sound_values import is_number, mapping
 from vergence.report.tables import Text, tables
+from vergence.runs.folder import RunFolder
 
 
 def write_report(run: Path | str, out: Path | str | None = None, data: Any = None, images: int = 4) -> Path:
@@ -34,7 +35,7 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
 
     Args:
         run: run folder, or a loaded run.
-        out: HTML file; default ``report.html`` in the run folder.
+        out: HTML file; default that of the run folder.
         data: manifest, folder or video to take pictures from; default the run's evaluation data.
         images: how many frames to show; 0 for none.
 
@@ -46,20 +47,23 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
         raise InputError(f"images is {images}; give how many frames to show, 0 for none.")
     if isinstance(data, str | Path) and not Path(data).exists():
         raise InputError(f"{data} does not exist; give a manifest, a folder or a video, or leave --data out.")
-    if not folder.is_dir() or not any((folder / name).exists() for name in ("recipe.yaml", "metrics.jsonl")):
-        raise InputError(f"{folder} is no run folder (it has neither recipe.yaml nor metrics.jsonl); give one made by "
-                         "`vergence train`.")  # fmt: skip
+    files = RunFolder(folder)
+    if not folder.is_dir() or not any(file.exists() for file in (files.recipe, files.log)):
+        raise InputError(
+            f"{folder} is no run folder (it has neither {files.recipe.name} nor {files.log.name}); give one made by "
+            "`vergence train`."
+        )
     samples = collect_samples(run, data, images)
     page = render(folder, samples)
-    return write_text(Path(out) if out is not None else folder / "report.html", page)
+    return write_text(Path(out) if out is not None else files.report, page)
 
 
 def render(folder: Path, samples: Samples) -> str:
     """The page as text; ``samples`` is what :func:`vergence.report.samples.collect_samples` gives."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    records = read_records(folder / "metrics.jsonl")
-    config = read_recipe(folder)
+    records = read_records(RunFolder(folder).log)
+    config = stored_settings(folder)
     evaluations, depth = read_evaluations(folder), predicts_depth(config)
     environment = Environment(
         loader=PackageLoader("vergence", "report"), autoescape=True, undefined=StrictUndefined,

@@ -8,13 +8,14 @@ from vergence.data.structured import read_json, read_json_lines, read_yaml
 from vergence.errors import InputError
 from vergence.methods import METHODS
 from vergence.report.sound_values import evaluation, is_record, mapping, sections, sound
+from vergence.runs.folder import RunFolder, labelled_of
 
 Record = Mapping[str, Any]
 _UNSCALED = "depth unscaled: right up to one unknown factor"
 
 
 def read_records(path: Path | str) -> list[dict[str, Any]]:
-    """Lines of ``metrics.jsonl``; a half-written or broken line is left out. Empty where there is no file.
+    """Rows of a log; a half-written or broken line is left out. Empty where there is no file.
 
     A run that was resumed from an earlier step repeats steps: the later line of one step and kind counts.
     """
@@ -31,10 +32,10 @@ def read_records(path: Path | str) -> list[dict[str, Any]]:
     return list(records.values())
 
 
-def read_recipe(folder: Path) -> dict[str, Any]:
-    """The resolved recipe as plain values; empty where it is absent or broken."""
+def stored_settings(folder: Path) -> dict[str, Any]:
+    """All settings of a run as plain values; empty where they are absent or broken."""
     try:
-        return sections(read_yaml(folder / "recipe.yaml"))
+        return sections(read_yaml(RunFolder(folder).recipe))
     except InputError:
         return {}
 
@@ -42,7 +43,7 @@ def read_recipe(folder: Path) -> dict[str, Any]:
 def read_evaluations(folder: Path) -> list[dict[str, Any]]:
     """Evaluations of the run, newest weights first; broken files are left out."""
     found = []
-    for path in sorted((folder / "evaluation").glob("*.json")):
+    for path in RunFolder(folder).evaluations():
         try:
             value = evaluation(read_json(path, finite=False))
         except InputError:
@@ -55,10 +56,7 @@ def read_evaluations(folder: Path) -> list[dict[str, Any]]:
 def last_step(folder: Path, records: Sequence[Record]) -> int:
     """The largest step that was logged or saved."""
     steps = [int(record["step"]) for record in records if isinstance(record.get("step"), int | float)]
-    for path in (folder / "checkpoints").glob("step-*"):
-        digits = path.name.removeprefix("step-")
-        steps += [int(digits)] if digits.isdigit() else []
-    return max(steps, default=0)
+    return max([*steps, *(checkpoint.step for checkpoint in RunFolder(folder).checkpoints())], default=0)
 
 
 def recipe_warnings(config: Mapping[str, Any]) -> list[str]:
@@ -89,11 +87,8 @@ def logged_warnings(records: Sequence[Record]) -> list[str]:
 
 def labelled_frames(records: Sequence[Record]) -> str:
     """Which labels a run was trained with, in words and as a digest; "" where its log does not say."""
-    found = [record for record in records if record.get("event") == "labelled"]
-    if not found:
-        return ""
-    said, digest = str(found[-1].get("describe") or found[-1].get("is") or "labels"), str(found[-1].get("digest", ""))
-    return said if digest in said else f"{said} ({digest})"
+    found = labelled_of(records)
+    return "" if found is None else found.words
 
 
 def setting(config: Mapping[str, Any], *keys: str) -> Any:

@@ -36,7 +36,7 @@ from vergence.report.pictures import (
     photograph,
     removed_picture,
 )
-from vergence.report.run_folder import predicts_depth, read_recipe, scale_status, setting, source_name
+from vergence.report.run_folder import predicts_depth, scale_status, setting, source_name, stored_settings
 from vergence.report.segmentation_samples import ClassSamples, collect_classes
 from vergence.runs.checkpoint import LoadedRun, load_run
 
@@ -82,7 +82,7 @@ class Seen(NamedTuple):
 def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
     """Run the network on a few evenly spaced frames; whatever is not at hand is said in ``missing``, not raised."""
     path = Path(getattr(run, "path", run))
-    recipe = read_recipe(path)
+    recipe = stored_settings(path)
     depth = predicts_depth(recipe)
     samples = Samples(scale=scale_status(setting(recipe, "frames", "options", "offsets")) if depth else "")
     try:

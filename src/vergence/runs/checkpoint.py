@@ -1,13 +1,11 @@
 """Checkpoints: weights, settings and resume state as safetensors and JSON, whole or absent; nothing is unpickled."""
 
-import contextlib
 import json
 import logging
 import os
-import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,11 @@ from torch import Tensor, nn
 
 import vergence
 from vergence.data import structured
-from vergence.data.atomic import write_text
 from vergence.errors import InputError
 from vergence.methods import METHODS, Method
 from vergence.models.weights import check_finite
 from vergence.runs.config import RunConfig, config_from_dict
+from vergence.runs.folder import Checkpoint, RunFolder, find_checkpoint, find_weights
 from vergence.runs.model_card import model_card
 from vergence.runs.run_lock import PARTIAL
 
@@ -31,7 +29,6 @@ _log = logging.getLogger("vergence")
 FORMAT = 1
 TRAINING_ONLY = "reference."
 """Weights of a method below this name are a frozen helper of training: they go with the resume state."""
-_STEP = re.compile(r"step-(\d{8,})")
 
 
 @dataclass
@@ -49,6 +46,8 @@ class LoadedRun:
 def build_method(config: RunConfig, purpose: str = "training") -> Method:
     """The run's method. Purpose "loading" skips initial weights and what only training needs, "resuming" the former.
 
+    Methods know weights files, no runs: where one is to start from a run, it is given that run's newest weights.
+
     Raises:
         InputError: what the method raises for impossible settings.
     """
@@ -56,6 +55,8 @@ def build_method(config: RunConfig, purpose: str = "training") -> Method:
     if purpose != "training":
         section = section.for_loading(keep_reference=purpose == "resuming")
         _log.setLevel(logging.WARNING)  # that networks start from random weights is not news here
+    elif start := getattr(section, "initialize_from", None):
+        section = replace(section, initialize_from=str(find_weights(start)))
     try:
         return METHODS[config.method][1](section, config.frames.options, config.train.seed)
     except InputError:
@@ -78,48 +79,16 @@ def load_run(path: Path | str, device: str = "cpu") -> LoadedRun:
     from vergence.runs.devices import resolve_device
 
     device = resolve_device(device)
-    folder = find_checkpoint(path)
-    config, step = read_settings(folder)
+    checkpoint = find_checkpoint(path)
+    config, step = read_settings(checkpoint)
     method = build_method(config, "loading")
-    load_weights(method, read_tensors(folder / "model.safetensors"), folder / "model.safetensors")
-    run = folder.parent.parent if folder.parent.name == "checkpoints" else folder
-    return LoadedRun(run, config, method.to(device).eval(), step)
+    load_weights(method, read_tensors(checkpoint.weights), checkpoint.weights)
+    return LoadedRun(RunFolder.of(checkpoint).path, config, method.to(device).eval(), step)
 
 
-def find_checkpoint(path: Path | str) -> Path:
-    """The newest checkpoint folder of a run (or ``path`` itself, if it is one); InputError where there is none."""
-    path = Path(path)
-    if (path / "model.safetensors").is_file():
-        return path
-    if not (path / "checkpoints").is_dir() and not (path / "recipe.yaml").is_file():
-        what = "is no run folder" if path.exists() else "does not exist"
-        raise InputError(f"{path} {what}; give the folder that vergence train wrote with --out.")
-    found = latest_checkpoint(path)
-    if found is None:
-        raise InputError(f"{path} has no checkpoint yet; train it further with vergence train --resume {path}.")
-    return found
-
-
-def latest_checkpoint(run: Path) -> Path | None:
-    """The checkpoint that LATEST names, else the newest whole one."""
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        name = (run / "checkpoints" / "LATEST").read_text(encoding="utf-8").strip()
-        if _STEP.fullmatch(name) and (run / "checkpoints" / name / "model.safetensors").is_file():
-            return run / "checkpoints" / name
-    found = checkpoints(run)
-    return found[-1] if found else None
-
-
-def checkpoints(run: Path) -> list[Path]:
-    """Whole checkpoints, oldest first: a folder gets its name when everything in it is on disk."""
-    folder = run / "checkpoints"
-    names = [entry.name for entry in folder.iterdir() if _STEP.fullmatch(entry.name)] if folder.is_dir() else []
-    return [folder / name for name in sorted(names, key=lambda name: int(name[5:]))]
-
-
-def read_settings(folder: Path) -> tuple[RunConfig, int]:
-    """Settings and step of a checkpoint folder."""
-    path = folder / "config.json"
+def read_settings(checkpoint: Checkpoint) -> tuple[RunConfig, int]:
+    """Settings and step of a checkpoint."""
+    path = checkpoint.settings
     stored = read_json(path)
     step = stored.get("step")
     if not isinstance(stored.get("config"), dict) or type(step) is not int or step < 0:
@@ -174,7 +143,7 @@ def load_weights(method: nn.Module, state: Mapping[str, Tensor], origin: Path | 
 
 
 def write_checkpoint(
-    run: Path,
+    run: RunFolder,
     step: int,
     config: RunConfig,
     weights: Mapping[str, Tensor],
@@ -183,8 +152,8 @@ def write_checkpoint(
     keep: int = 2,
     scale: str = "unscaled",
     data: str = "",
-) -> Path:
-    """Write ``checkpoints/step-N``: beside its place, flushed to disk, then renamed; then LATEST; then drop old ones.
+) -> Checkpoint:
+    """Write a checkpoint: beside its place, flushed to disk, then renamed, named as the newest; then drop old ones.
 
     Args:
         weights: what evaluation and prediction use.
@@ -195,43 +164,42 @@ def write_checkpoint(
     Raises:
         InputError: the folder cannot be written; earlier checkpoints stay.
     """
-    parent = run / "checkpoints"
-    final = parent / f"step-{step:08d}"
-    partial = parent / f"{PARTIAL}{final.name}"
+    final = run.checkpoint(step)
+    partial = Checkpoint(run.checkpoint_folder / f"{PARTIAL}{final.name}")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name, content in (("model", weights), ("state", tensors)):
-            save_file(_storable(content), partial / f"{name}.safetensors", {"format": "pt"})
-            (partial / f"{name}.safetensors").chmod(0o666 & ~_umask())  # safetensors writes for the owner only
+        shutil.rmtree(partial.path, ignore_errors=True)
+        partial.path.mkdir(parents=True)
+        for file, content in ((partial.weights, weights), (partial.state, tensors)):
+            save_file(_storable(content), file, {"format": "pt"})
+            file.chmod(0o666 & ~_umask())  # safetensors writes for the owner only
         settings = {"format": FORMAT, "vergence": vergence.__version__, "step": step, "config": config.to_dict()}
         settings |= {"data": data} if data else {}
-        (partial / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-        (partial / "state.json").write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
-        (partial / "README.md").write_text(model_card(config, step, scale), encoding="utf-8")
-        for path in [*partial.iterdir(), partial]:
+        partial.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        partial.values.write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
+        partial.card.write_text(model_card(config, step, scale), encoding="utf-8")
+        for path in [*partial.path.iterdir(), partial.path]:
             _flush(path)
-        if final.exists():  # left by a run that was killed before LATEST named it
-            os.replace(final, outdated := parent / f"{PARTIAL}old-{final.name}")
+        if final.path.exists():  # left by a run that was killed before it was named as the newest
+            os.replace(final.path, outdated := run.checkpoint_folder / f"{PARTIAL}old-{final.name}")
             shutil.rmtree(outdated, ignore_errors=True)
-        os.replace(partial, final)
-        write_text(parent / "LATEST", final.name + "\n")
-        _flush(parent)
+        os.replace(partial.path, final.path)
+        run.name_latest(final)
+        _flush(run.checkpoint_folder)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(partial.path, ignore_errors=True)
         reason = getattr(error, "strerror", None) or error
         raise InputError(
             f"{final} cannot be written ({reason}); free some space, then vergence train --resume {run} goes on."
         ) from error
-    for old in [folder for folder in checkpoints(run) if folder != final][: -(keep - 1) or None]:
-        shutil.rmtree(old, ignore_errors=True)
+    for old in [checkpoint for checkpoint in run.checkpoints() if checkpoint != final][: -(keep - 1) or None]:
+        shutil.rmtree(old.path, ignore_errors=True)
     return final
 
 
-def check_space(run: Path, tensors: Mapping[str, Tensor], copies: float) -> None:
+def check_space(run: RunFolder, tensors: Mapping[str, Tensor], copies: float) -> None:
     """InputError where ``copies`` times the tensors would not fit on the disk of ``run``."""
     needed = copies * sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    free = shutil.disk_usage(run).free
+    free = shutil.disk_usage(run.path).free
     if needed > free:
         raise InputError(
             f"{run} needs about {needed / 1e9:.1f} GB for checkpoints and {free / 1e9:.1f} GB are free; "

@@ -176,7 +176,7 @@ class TrainConfig:
     timeout: float = 600.0
     """Seconds that one of several processes waits for the others before it says that one is lost."""
     trackers: tuple[str, ...] = ()
-    """"tensorboard", "wandb"; metrics.jsonl is always written."""
+    """"tensorboard", "wandb"; the log of the run folder is always written."""
 
     def __post_init__(self) -> None:
         self.trackers = tuple(self.trackers)

@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 
-from vergence.data.atomic import write_text
 from vergence.data.table import nearest
 from vergence.errors import InputError
 from vergence.methods import Method
@@ -20,7 +18,8 @@ from vergence.runs.checkpoint import build_method, write_checkpoint
 from vergence.runs.config import RunConfig, config_from_dict
 from vergence.runs.convert_corda import read_corda
 from vergence.runs.convert_three_ways import read_three_ways
-from vergence.runs.folder import check_folder, describe_scale
+from vergence.runs.folder import RunFolder
+from vergence.runs.model_card import describe_scale
 from vergence.runs.resnets import resnet_name
 
 State = dict[str, Tensor]
@@ -45,12 +44,13 @@ def convert(weights: Sequence[Path], out: Path, family: str = "monodepth2") -> P
     if family not in FAMILIES:
         hint = nearest(family, list(FAMILIES))
         raise InputError(f"family {family!r} is unknown{hint}; weights can be converted from {', '.join(FAMILIES)}.")
-    check_folder(out, resume=False)
+    run = RunFolder(out)
+    run.check_new()
     config, fill = FAMILIES[family](weights)
     method = build_method(config, "loading")
     fill(method)
-    write_text(out / "recipe.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
-    write_checkpoint(out, 0, config, method.state_dict(), {}, {}, scale=describe_scale(method))
+    run.write_recipe(config.to_dict())
+    write_checkpoint(run, 0, config, method.state_dict(), {}, {}, scale=describe_scale(method))
     return out
 
 

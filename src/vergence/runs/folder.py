@@ -1,26 +1,259 @@
-"""A run folder before anything is written: whether it may be, and what its depth is measured in."""
+"""A run's folder and its checkpoints: the one place that knows what their files are called and where they lie."""
 
+import contextlib
 import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from vergence.data.atomic import write_text
+from vergence.data.structured import read_json_lines
 from vergence.errors import InputError
-from vergence.methods import Method
 from vergence.runs.run_lock import is_leftover
 
+_STEP = re.compile(r"step-(\d{8,})")
+_SHORT_STEP = re.compile(r"step-(\d+)")
 
-def describe_scale(method: Method) -> str:
-    """What a unit of a method's depth is, in words."""
-    return f"metric, {method.metres_per_unit:g} m a unit" if method.scale == "metric" else "unscaled (one free factor)"
+REPORT = "report.html"
+"""The page of a run, and of what is made of several."""
+ANY_CHECKPOINT = "RUN/checkpoints/step-N"
+"""How a checkpoint is named, in words."""
 
 
-def check_folder(run: Path, resume: bool) -> None:
-    """InputError unless a new run can be made there, or the run that is there resumed."""
-    if run.exists() and not run.is_dir():
-        raise InputError(f"{run} is a file; give a folder that does not exist yet.")
-    if resume and not (run / "recipe.yaml").is_file():
-        raise InputError(f"{run} is no run that can be resumed; start one with vergence train RECIPE --out {run}.")
-    if not resume and run.exists() and not all(map(is_leftover, run.iterdir())):
-        raise InputError(f"{run} exists and is not empty; go on with --resume {run}, or give another --out.")
-    existing = next(place for place in (run, *run.absolute().parents) if place.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise InputError(f"{run} cannot be written; give a folder that can be as --out.")
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint's folder; it may lie anywhere, with or without the two files that only resuming needs."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        """``step-`` and eight digits, where it was not renamed."""
+        return self.path.name
+
+    @property
+    def step(self) -> int:
+        """By its name."""
+        return int(self.name[5:])
+
+    @property
+    def weights(self) -> Path:
+        """Weights for use (safetensors)."""
+        return self.path / "model.safetensors"
+
+    @property
+    def settings(self) -> Path:
+        """Format, version, step, digest of the data, and all settings of the run (JSON)."""
+        return self.path / "config.json"
+
+    @property
+    def card(self) -> Path:
+        """Model card (Markdown)."""
+        return self.path / "README.md"
+
+    @property
+    def state(self) -> Path:
+        """Tensors that only resuming needs (safetensors)."""
+        return self.path / "state.safetensors"
+
+    @property
+    def values(self) -> Path:
+        """Plain values that only resuming needs (JSON)."""
+        return self.path / "state.json"
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether there are weights."""
+        return self.weights.is_file()
+
+    def identity(self) -> list[int]:
+        """Size and time of the weights: others have others."""
+        state = self.weights.stat()
+        return [state.st_size, state.st_mtime_ns]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Which labelled frames a run was trained with."""
+
+    digest: str
+    words: str
+    """The same for people, with the digest in it."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder, whether it is there or still to be made."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "RunFolder":
+        """The run of a checkpoint; the checkpoint's own folder where it lies alone."""
+        folder = checkpoint.path.parent
+        return cls(folder.parent if folder.name == "checkpoints" else checkpoint.path)
+
+    @property
+    def recipe(self) -> Path:
+        """All settings, resolved (YAML); of a flywheel's folder those of the flywheel."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def log(self) -> Path:
+        """Losses, scores and events, a JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """Its page."""
+        return self.path / REPORT
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where checkpoints lie."""
+        return self.path / "checkpoints"
+
+    @property
+    def has_recipe(self) -> bool:
+        """Whether a run (or a flywheel) was begun there."""
+        return self.recipe.is_file()
+
+    def write_recipe(self, values: Mapping[str, Any]) -> Path:
+        """Store resolved settings."""
+        return write_text(self.recipe, yaml.safe_dump(dict(values), sort_keys=False))
+
+    def evaluation(self, name: str) -> Path:
+        """The JSON file of an evaluation by name."""
+        return self.path / "evaluation" / f"{name}.json"
+
+    def evaluations(self) -> list[Path]:
+        """JSON files of all evaluations, by name."""
+        return sorted(self.evaluation("*").parent.glob("*.json"))
+
+    def checkpoint(self, step: int) -> Checkpoint:
+        """The checkpoint of a step, whether it is there or not."""
+        return Checkpoint(self.checkpoint_folder / f"step-{step:08d}")
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Whole checkpoints, oldest first: a folder gets its name when everything in it is on disk."""
+        folder = self.checkpoint_folder
+        names = [entry.name for entry in folder.iterdir() if _STEP.fullmatch(entry.name)] if folder.is_dir() else []
+        return sorted((Checkpoint(folder / name) for name in names), key=lambda checkpoint: checkpoint.step)
+
+    def latest(self) -> Checkpoint | None:
+        """The checkpoint that is named as the newest, else the newest whole one."""
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            name = self._latest.read_text(encoding="utf-8").strip()
+            if _STEP.fullmatch(name) and (named := Checkpoint(self.checkpoint_folder / name)).is_usable:
+                return named
+        found = self.checkpoints()
+        return found[-1] if found else None
+
+    def name_latest(self, checkpoint: Checkpoint) -> None:
+        """Say which checkpoint is the newest."""
+        write_text(self._latest, checkpoint.name + "\n")
+
+    @property
+    def _latest(self) -> Path:
+        return self.checkpoint_folder / "LATEST"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of the log; torn lines are left out. InputError where it cannot be read."""
+        return read_json_lines(self.log)
+
+    def labelled(self) -> Labelled | None:
+        """Which labelled frames it was trained with; None where its log does not say."""
+        with contextlib.suppress(InputError):
+            return labelled_of(self.rows())
+        return None
+
+    def check_new(self) -> None:
+        """InputError unless a new run can be made there."""
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self} is a file; give a folder that does not exist yet.")
+        if self.path.exists() and not all(map(is_leftover, self.path.iterdir())):
+            raise InputError(f"{self} exists and is not empty; go on with --resume {self}, or give another --out.")
+        self._check_writable()
+
+    def check_resumable(self) -> None:
+        """InputError unless there is a run that can go on."""
+        if not self.has_recipe:
+            raise InputError(
+                f"{self} is no run that can be resumed; start one with vergence train RECIPE --out {self}."
+            )
+        self._check_writable()
+
+    def _check_writable(self) -> None:
+        existing = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            raise InputError(f"{self} cannot be written; give a folder that can be as --out.")
+
+
+def labelled_event(digest: str, words: str) -> dict[str, str]:
+    """The row of a log that says which labelled frames count; :func:`labelled_of` reads it back."""
+    return {"event": "labelled", "digest": digest, "is": words}
+
+
+def labelled_of(rows: Iterable[Mapping[str, Any]]) -> Labelled | None:
+    """What the rows of a log say of labelled frames, the last of them counting; None where they do not."""
+    found = None
+    for row in rows:
+        if row.get("event") == "labelled" and "digest" in row:
+            digest = str(row["digest"])
+            said = str(row.get("describe") or row.get("is") or "labels")
+            found = Labelled(digest, said if digest in said else f"{said} ({digest})")
+    return found
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run, or a checkpoint of one."""
+    return RunFolder(path).has_recipe or Checkpoint(path).is_usable
+
+
+def find_checkpoint(path: Path | str) -> Checkpoint:
+    """The newest checkpoint of a run (or ``path`` itself, if it is one); InputError where there is none."""
+    alone, run = Checkpoint(Path(path)), RunFolder(Path(path))
+    if alone.is_usable:
+        return alone
+    if not run.checkpoint_folder.is_dir() and not run.has_recipe:
+        what = "is no run folder" if run.path.exists() else "does not exist"
+        raise InputError(f"{path} {what}; give the folder that vergence train wrote with --out.")
+    found = run.latest()
+    if found is None:
+        raise InputError(f"{path} has no checkpoint yet; train it further with vergence train --resume {path}.")
+    return found
+
+
+def find_weights(path: Path | str) -> Path:
+    """The weights file of a run or of a checkpoint, or the file itself; another path as it is."""
+    path = Path(path)
+    latest = RunFolder(path).latest() if path.is_dir() else None
+    alone = Checkpoint(path)
+    return latest.weights if latest is not None else alone.weights if alone.is_usable else path
+
+
+def named_checkpoint(path: Path) -> tuple[RunFolder, Checkpoint | None]:
+    """Run and checkpoint of RUN/checkpoints/step-N, however many digits N has; None for the run folder alone.
+
+    Raises:
+        InputError: the run has no such checkpoint.
+    """
+    found = _SHORT_STEP.fullmatch(path.name)
+    if found is None or RunFolder.of(Checkpoint(path)).path == path:
+        return RunFolder(path), None
+    run = RunFolder.of(Checkpoint(path))
+    checkpoint = run.checkpoint(int(found[1]))
+    if not checkpoint.path.is_dir():
+        there = ", ".join(one.name for one in run.checkpoints()) or "none"
+        raise InputError(f"{path} does not exist; the checkpoints of {run} are: {there}.")
+    return run, checkpoint

@@ -12,7 +12,7 @@ from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.data.structured import read_json, read_yaml
 from vergence.errors import InputError
-from vergence.runs.port_files import is_run
+from vergence.runs.folder import Checkpoint, RunFolder, is_run
 
 PREDICTIONS = "predictions.json"
 """What ``vergence predict`` says of its files."""
@@ -85,8 +85,8 @@ def folder_space(folder: Path) -> str:
 
 def _space_of_run(folder: Path) -> str:
     """The label space in the settings of a run or of one of its checkpoints, "" where it has none."""
-    config = folder / "config.json"
-    values = _read(config).get("config") if config.is_file() else _read(folder / "recipe.yaml")
+    config = Checkpoint(folder).settings
+    values = _read(config).get("config") if config.is_file() else _read(RunFolder(folder).recipe)
     for key in ("frames", "options", "label_space"):
         values = values.get(key) if isinstance(values, dict) else None
     return values if isinstance(values, str) else ""

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import vergence
 from vergence.data.labels import label_space
 from vergence.errors import InputError, printable
-from vergence.methods import METHODS
+from vergence.methods import METHODS, Method
 from vergence.runs.config import RunConfig
+from vergence.runs.folder import Checkpoint
 
 _WHAT = {
     "depth": "Monocular depth, learned from video without labels (view synthesis).",
@@ -25,7 +27,7 @@ _WHAT = {
 
 
 def model_card(config: RunConfig, step: int, scale: str) -> str:
-    """The text of ``README.md``: task, classes, unit, data, licence, use.
+    """The text of a model card: task, classes, unit, data, licence, use.
 
     Args:
         config: settings of the run.
@@ -34,6 +36,7 @@ def model_card(config: RunConfig, step: int, scale: str) -> str:
     """
     tasks = tasks_of(config)
     names = {"depth": "depth-estimation", "segmentation": "image-segmentation"}
+    files = Checkpoint(Path())
     parts = [
         f"---\nlibrary_name: vergence\nlicense: other\nlicense_name: that-of-the-training-data\n"
         f"pipeline_tag: {names[tasks[0]]}\ntags: {json.dumps([names[task] for task in tasks])}\n---",
@@ -42,10 +45,15 @@ def model_card(config: RunConfig, step: int, scale: str) -> str:
         _table(_facts(config, tasks, scale)),
         "Use: `vergence predict RUN INPUT --out DIR`, or in Python\n"
         "`vergence.runs.checkpoint.load_run(RUN).method.predict(images)` with images (B, 3, H, W) in [0, 1].\n"
-        "`model.safetensors` holds the weights; `state.safetensors` and `state.json` only what resuming needs; all\n"
-        "settings stand in `config.json`.",
+        f"`{files.weights}` holds the weights; `{files.state}` and `{files.values}` only what resuming needs; all\n"
+        f"settings stand in `{files.settings}`.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def describe_scale(method: Method) -> str:
+    """What a unit of a method's depth is, in words."""
+    return f"metric, {method.metres_per_unit:g} m a unit" if method.scale == "metric" else "unscaled (one free factor)"
 
 
 def tasks_of(config: RunConfig) -> tuple[str, ...]:

@@ -23,11 +23,6 @@ def entry(path: Path) -> str:
     return digest(file_state(path))
 
 
-def is_run(path: Path) -> bool:
-    """Whether a folder is a run, or a checkpoint of one."""
-    return (path / "recipe.yaml").is_file() or (path / "model.safetensors").is_file()
-
-
 class NamedFiles:
     """Files below a folder, found by the path of an image that they are named as.
 

@@ -87,9 +87,9 @@ def is_leftover(path: Path) -> bool:
     return found is not None and not _alive(int(found[1]))
 
 
-def clean_leftovers(run: Path) -> None:
-    """Remove what killed processes left in a run folder; call it with the lock held and nothing being written."""
-    for folder in (run, run / "checkpoints"):
+def clean_leftovers(*folders: Path) -> None:
+    """Remove what killed processes left in folders of a run; call it with the lock held and nothing being written."""
+    for folder in folders:
         for path in list(folder.iterdir()) if folder.is_dir() else []:
             if path.name == LOCK or not is_leftover(path):
                 continue

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.estimates import with_estimates
-from vergence.runs.checkpoint import LoadedRun, find_checkpoint
+from vergence.runs.checkpoint import LoadedRun
+from vergence.runs.folder import find_checkpoint
 from vergence.selection.farthest_point import farthest_points
 from vergence.selection.features import FeatureSpace
 from vergence.selection.frame_features import Features, Progress
@@ -152,8 +153,7 @@ class Choice:
 
     def _entropies(self) -> NDArray[np.float64]:
         folder = self.out / "steps" / "entropy"
-        weights = (find_checkpoint(self.run.path) / "model.safetensors").stat()
-        open_stage(folder, {"weights": [weights.st_size, weights.st_mtime_ns], "frames": len(self.manifest)})
+        open_stage(folder, {"weights": find_checkpoint(self.run.path).identity(), "frames": len(self.manifest)})
         rows = np.flatnonzero(self.allowed).tolist()
 
         def score(missing: list[int]) -> Iterator[tuple[int, float]]:

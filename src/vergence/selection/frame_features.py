@@ -25,7 +25,8 @@ from vergence.data.manifest import Manifest
 from vergence.data.structured import map_array, read_json
 from vergence.errors import InputError
 from vergence.inference.inputs import on_device, prefetched, to_network
-from vergence.runs.checkpoint import LoadedRun, find_checkpoint
+from vergence.runs.checkpoint import LoadedRun
+from vergence.runs.folder import find_checkpoint
 from vergence.selection.features import LEVEL, POOLED, FeatureSpace, frame_features, pooled_features
 
 _log = logging.getLogger("vergence")
@@ -193,7 +194,7 @@ def _stored(values: Tensor, form: np.dtype, path: Path, run: LoadedRun) -> NDArr
 
 def _identity(run: LoadedRun, manifest: Manifest, width: int, half: bool) -> dict[str, Any]:
     """What features depend on."""
-    with (find_checkpoint(run.path) / "model.safetensors").open("rb") as file:
+    with find_checkpoint(run.path).weights.open("rb") as file:
         weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     names = hashlib.sha256("\n".join(row.image for row in manifest).encode(errors="surrogateescape"))
     return {

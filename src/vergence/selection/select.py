@@ -16,6 +16,7 @@ from vergence.data.subsets import listed_rows
 from vergence.data.table import nearest
 from vergence.errors import InputError
 from vergence.runs.checkpoint import LoadedRun, load_run
+from vergence.runs.folder import RunFolder
 from vergence.selection.choice import CRITERIA, Choice
 from vergence.selection.frame_features import Progress, Shard, compute_features
 from vergence.selection.orders import default_steps
@@ -101,7 +102,7 @@ def _class_students(students: Students, run: LoadedRun, steps: int) -> Students:
     """
     named = students.recipe != DEPTH_STUDENT
     if all(row.label for row in students.manifest) and (named or run.config.method == "supervised"):
-        recipe = students.recipe if named else str(run.path / "recipe.yaml")
+        recipe = students.recipe if named else str(RunFolder(run.path).recipe)
         return replace(students, recipe=recipe, classes=True, parts=0 if named else steps)
     _log.warning(
         "the frames with the highest entropy of %s itself are taken in one step: to train anew at each step all frames "

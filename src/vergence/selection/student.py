@@ -21,6 +21,7 @@ from vergence.data.structured import map_array
 from vergence.errors import InputError, Interrupted
 from vergence.runs.checkpoint import load_run, read_settings
 from vergence.runs.config import RunConfig, config_from_dict, load_config, read_recipe
+from vergence.runs.folder import RunFolder
 from vergence.selection.student_scores import Progress, difficulties, entropies, kept_scores, open_stage, quiet
 from vergence.training.resuming import newest_whole
 from vergence.training.train import train
@@ -72,7 +73,7 @@ class Students:
             if not np.isnan(known[asked]).any():
                 return known
         self._train(config, folder, chosen)
-        student = load_run(folder / "student", self.device)
+        student = load_run(_student(folder).path, self.device)
         score = entropies if self.classes else difficulties
         found = kept_scores(
             scores,
@@ -81,7 +82,7 @@ class Students:
             lambda missing: score(student, self.manifest, missing),
             self.progress,
         )
-        shutil.rmtree(folder / "student" / "checkpoints", ignore_errors=True)
+        shutil.rmtree(_student(folder).checkpoint_folder, ignore_errors=True)
         return found
 
     def check(self) -> None:
@@ -116,23 +117,28 @@ class Students:
         return config
 
     def _train(self, config: RunConfig, folder: Path, chosen: Sequence[int]) -> None:
-        run = folder / "student"
-        checkpoint = newest_whole(run) if (run / "recipe.yaml").is_file() else None
+        run = _student(folder)
+        checkpoint = newest_whole(run) if run.has_recipe else None
         if checkpoint is not None and read_settings(checkpoint)[1] >= config.train.steps:
             return
         done = checkpoint is not None
         if not done:
-            shutil.rmtree(run, ignore_errors=True)
+            shutil.rmtree(run.path, ignore_errors=True)
             rows = [replace(self.manifest[row], split="") for row in chosen]
             Manifest(rows, self.manifest.root).write(folder / "frames.parquet")
         else:
-            config = load_config(run / "recipe.yaml")
+            config = load_config(run.recipe)
         _log.info("training a student for %d steps on %d frames, in %s", config.train.steps, len(chosen), run)
         try:
             with quiet():
-                train(config, run, resume=done)
+                train(config, run.path, resume=done)
         except Interrupted as stop:
             raise Interrupted(f"stopped in {folder}; the same call goes on from there.", stop.exit_code) from stop
+
+
+def _student(folder: Path) -> RunFolder:
+    """The run of a step's student."""
+    return RunFolder(folder / "student")
 
 
 def _settings(config: RunConfig) -> dict[str, Any]:

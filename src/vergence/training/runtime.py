@@ -108,7 +108,7 @@ def restore_random_state(states: list[dict[str, Any]], accelerator: Accelerator)
         torch.set_rng_state(_bytes(state["torch"]))
     except (TypeError, ValueError, LookupError, OverflowError, RuntimeError) as error:
         raise InputError(
-            f"the random generators in state.json cannot be restored ({error!r}); resume from another checkpoint."
+            f"the random generators of the checkpoint cannot be restored ({error!r}); resume from another checkpoint."
         ) from error
     if accelerator.device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(_bytes(state["cuda"]), accelerator.device)

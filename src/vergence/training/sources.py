@@ -26,6 +26,7 @@ from vergence.inference.pseudo_labels import with_pseudo_labels
 from vergence.inference.shapes import settle_aspect
 from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import RunConfig
+from vergence.runs.folder import Checkpoint
 from vergence.runs.model_card import tasks_of
 from vergence.runs.processes import ALONE, Processes
 from vergence.training.motion_advice import advise_offsets
@@ -197,7 +198,7 @@ def _evaluation(config: RunConfig, source: Manifest) -> Manifest | None:
 
 
 def build_loaders(
-    config: RunConfig, roles: dict[str, Manifest], checkpoint: Path | None, accelerator: Any
+    config: RunConfig, roles: dict[str, Manifest], checkpoint: Checkpoint | None, accelerator: Any
 ) -> dict[str, FrameLoader]:
     """One endless loader a role of the method, each with its own order; this process's equal share of every batch."""
     frames, seed, world = config.frames, config.train.seed, accelerator.num_processes

@@ -11,6 +11,7 @@ from vergence.errors import InputError
 from vergence.models.depth_network import DepthNetworkConfig
 from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import RunConfig, load_config
+from vergence.runs.folder import RunFolder
 from vergence.training.resuming import newest_whole
 from vergence.training.train import train
 
@@ -50,10 +51,11 @@ def trained(
     Raises:
         InputError: a run with other settings is there, unless that was ``checked``.
     """
-    if not (run / "recipe.yaml").is_file():
+    folder = RunFolder(run)
+    if not folder.has_recipe:
         train(config(), run)
         return True
-    stored = load_config(run / "recipe.yaml")
+    stored = load_config(folder.recipe)
     if not checked:
         asked = config()
         check_equal(run, stored, asked, alike)
@@ -66,7 +68,7 @@ def trained(
 
 def is_finished(run: Path, config: RunConfig) -> bool:
     """Whether a run of these settings has a checkpoint of its last step."""
-    checkpoint = newest_whole(run)
+    checkpoint = newest_whole(RunFolder(run))
     return checkpoint is not None and read_settings(checkpoint)[1] >= config.train.steps
 
 

@@ -2,16 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from timm.layers import convert_sync_batchnorm
 from torch import Tensor
 
 import vergence
-from vergence.data.atomic import write_text
 from vergence.errors import InputError
 from vergence.runs.checkpoint import (
     TRAINING_ONLY,
@@ -24,7 +21,8 @@ from vergence.runs.checkpoint import (
     write_checkpoint,
 )
 from vergence.runs.config import RunConfig
-from vergence.runs.folder import describe_scale
+from vergence.runs.folder import ANY_CHECKPOINT, Checkpoint, RunFolder
+from vergence.runs.model_card import describe_scale
 from vergence.runs.run_lock import clean_leftovers
 from vergence.training.optim import WeightAverage, build_optimizer, optimizer_state, restore_optimizer
 from vergence.training.resuming import drop_later
@@ -38,14 +36,14 @@ class TrainingState:
     Args:
         config: of the run.
         accelerator: Hugging Face Accelerate.
-        checkpoint: folder to go on from, or None for a start from the method's own weights.
+        checkpoint: to go on from, or None for a start from the method's own weights.
         data: digest of the frames trained on, for the checkpoints.
 
     Raises:
         InputError: the method cannot be built, or the checkpoint is damaged or of another run.
     """
 
-    def __init__(self, config: RunConfig, accelerator: Any, checkpoint: Path | None, data: str = "") -> None:
+    def __init__(self, config: RunConfig, accelerator: Any, checkpoint: Checkpoint | None, data: str = "") -> None:
         self.config, self.accelerator, self.data = config, accelerator, data
         settings = config.train
         self.step = 0
@@ -74,7 +72,7 @@ class TrainingState:
         elif settings.ema is not None:
             self.average = WeightAverage(self.method, settings.ema)
 
-    def save(self, run: Path) -> None:
+    def save(self, run: RunFolder) -> None:
         """Write a checkpoint (on the main process; all must call)."""
         states = random_state(self.accelerator)
         if self.accelerator.is_main_process:
@@ -121,18 +119,17 @@ class TrainingState:
 
     _random: list[dict[str, Any]] | None = None
 
-    def _restore(self, folder: Path) -> None:
-        stored, self.step = read_settings(folder)
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        stored, self.step = read_settings(checkpoint)
         if stored.method != self.config.method or stored.optim.name != self.config.optim.name:
             raise InputError(
-                f"{folder} is of method {stored.method} with {stored.optim.name}, the run of {self.config.method} with "
-                f"{self.config.optim.name}; resume it with the settings it began with."
+                f"{checkpoint} is of method {stored.method} with {stored.optim.name}, the run of {self.config.method} "
+                f"with {self.config.optim.name}; resume it with the settings it began with."
             )
-        path = folder / "state.safetensors"
-        tensors, values = read_tensors(path), read_json(folder / "state.json")
-        self._check_whole(folder, tensors, values)
-        weights = read_tensors(folder / "model.safetensors") | _below(tensors, "method/")
-        load_weights(self.method, weights, folder / "model.safetensors")
+        tensors, values = read_tensors(checkpoint.state), read_json(checkpoint.values)
+        self._check_whole(checkpoint, tensors, values)
+        weights = read_tensors(checkpoint.weights) | _below(tensors, "method/")
+        load_weights(self.method, weights, checkpoint.weights)
         try:
             self._restore_average(tensors)
             restore_optimizer(self.optimizer, self.method, _below(tensors, "optimizer/"), values["optimizer"])
@@ -147,16 +144,17 @@ class TrainingState:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path} or state.json is damaged ({error!r}); resume from another checkpoint.") from error
+            raise InputError(
+                f"{checkpoint.state} or {checkpoint.values.name} is damaged ({error!r}); resume from another "
+                "checkpoint."
+            ) from error
 
-    def _check_whole(self, folder: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+    def _check_whole(self, checkpoint: Checkpoint, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """InputError where the resume state lacks tensors: training would go on from zeros without a word."""
         missing = sorted(set(values.get("tensors", ())) - tensors.keys())
-        remedy = "resume from another checkpoint, such as vergence train --resume RUN/checkpoints/step-N."
+        remedy = f"resume from another checkpoint, such as vergence train --resume {ANY_CHECKPOINT}."
         if missing:
-            raise InputError(
-                f"{folder / 'state.safetensors'} lacks {len(missing)} tensors, first {missing[0]!r}; {remedy}"
-            )
+            raise InputError(f"{checkpoint.state} lacks {len(missing)} tensors, first {missing[0]!r}; {remedy}")
         keys: dict[str, set[str]] = {}
         for full in [*_below(tensors, "optimizer/"), *values.get("optimizer", {})]:
             name, _, key = full.rpartition("/")
@@ -165,10 +163,10 @@ class TrainingState:
         partial = next((name for name, found in keys.items() if found != whole), None)
         if partial is not None:
             lacks = sorted(whole - keys[partial])[0]
-            raise InputError(f"the optimiser state of {partial!r} in {folder} lacks {lacks!r}; {remedy}")
+            raise InputError(f"the optimiser state of {partial!r} in {checkpoint} lacks {lacks!r}; {remedy}")
         plain = self.config.optim.name == "sgd" and not self.config.optim.momentum
         if self.step > 0 and not keys and not plain:
-            raise InputError(f"{folder} has no optimiser state; {remedy}")
+            raise InputError(f"{checkpoint} has no optimiser state; {remedy}")
 
     @torch.no_grad()
     def _restore_average(self, tensors: dict[str, Tensor]) -> None:
@@ -180,7 +178,7 @@ class TrainingState:
         for name, tensor in raw.items():
             parameters[name].copy_(tensor)
 
-    def _check_finite_weights(self, run: Path) -> None:
+    def _check_finite_weights(self, run: RunFolder) -> None:
         norms = torch.stack(torch._foreach_norm([parameter.detach() for parameter in self.parameters]))
         if not torch.isfinite(norms).all():
             raise InputError(
@@ -193,20 +191,20 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def open_folder(run: Path, config: RunConfig, state: TrainingState, main: bool) -> RunLog:
+def open_folder(run: RunFolder, config: RunConfig, state: TrainingState, main: bool) -> RunLog:
     """Make or tidy the run folder, and open its log; nothing is written but on the main process.
 
     Raises:
         InputError: it cannot be written, or what checkpoints need is not free on its disk.
     """
     if main:
-        write_text(run / "recipe.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))
+        run.write_recipe(config.to_dict())
         check_space(
             run, state.method.state_dict(), copies=(config.train.keep + 1) * (3 + (config.train.ema is not None))
         )
-        clean_leftovers(run)
+        clean_leftovers(run.path, run.checkpoint_folder)
         drop_later(run, state.step)
-        drop_rows_after(run / "metrics.jsonl", state.step)
+        drop_rows_after(run.log, state.step)
     log = RunLog(run, config.train.trackers, config.to_dict(), main)
     started = "started" if state.step == 0 else "resumed"
     log.write(state.step, "event", {"event": started, "vergence": vergence.__version__, "torch": torch.__version__})

@@ -1,4 +1,4 @@
-"""What a run writes and shows while it trains: metrics.jsonl, trackers, progress."""
+"""What a run writes and shows while it trains: its log, trackers, progress."""
 
 import contextlib
 import importlib.util
@@ -21,21 +21,24 @@ from vergence.data.atomic import write_text
 from vergence.data.structured import read_json_lines
 from vergence.data.table import nearest
 from vergence.errors import InputError, printable
+from vergence.runs.folder import RunFolder
 from vergence.runs.processes import Processes
 
 
 class RunLog:
-    """``metrics.jsonl``, one JSON object a line, and the trackers asked for; silent where not ``active``.
+    """The log of a run folder, one JSON object a line, and the trackers asked for; silent where not ``active``.
 
     Args:
-        run: folder of the run.
+        run: its folder.
         trackers: checked names, see :func:`check_trackers`.
         settings: of the run, for trackers that show them.
         active: on the main process.
     """
 
-    def __init__(self, run: Path, trackers: tuple[str, ...], settings: Mapping[str, Any], active: bool = True) -> None:
-        self.path = run / "metrics.jsonl"
+    def __init__(
+        self, run: RunFolder, trackers: tuple[str, ...], settings: Mapping[str, Any], active: bool = True
+    ) -> None:
+        self.path = run.log
         self._file: TextIO | None = None
         self._trackers: list[Any] = []
         if not active:
@@ -46,7 +49,7 @@ class RunLog:
             self._file = self.path.open("a", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{self.path} cannot be written ({error.strerror}); give another --out.") from error
-        self._trackers = [_TRACKERS[name](run, settings) for name in trackers]
+        self._trackers = [_TRACKERS[name](run.path, settings) for name in trackers]
 
     def write(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
         """Append a row, readable by others at once; numbers that are not finite become null."""
@@ -76,7 +79,7 @@ class RunLog:
 
 
 def drop_rows_after(path: Path, step: int) -> None:
-    """Cut ``metrics.jsonl`` back to a checkpoint: later rows, and a line that a killed write left unfinished."""
+    """Cut a log back to a checkpoint: later rows, and a line that a killed write left unfinished."""
     if not path.exists():
         return
     kept = []

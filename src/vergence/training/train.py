@@ -16,9 +16,9 @@ from vergence.data.batch import Batch
 from vergence.data.loading import prepare_batch
 from vergence.errors import InputError, Interrupted
 from vergence.evaluation.evaluate import evaluate_run
-from vergence.runs.checkpoint import LoadedRun, latest_checkpoint, read_settings
+from vergence.runs.checkpoint import LoadedRun, read_settings
 from vergence.runs.config import RunConfig
-from vergence.runs.folder import check_folder
+from vergence.runs.folder import Checkpoint, RunFolder, labelled_event
 from vergence.runs.processes import Processes, ProcessLost, lost_process_said
 from vergence.runs.run_lock import locked
 from vergence.training.optim import set_learning_rates
@@ -31,7 +31,7 @@ from vergence.training.tracking import Pace, ProgressLine, RunLog, check_tracker
 _log = logging.getLogger("vergence")
 
 
-def train(config: RunConfig, run: Path | str, resume: bool = False, checkpoint: Path | None = None) -> Path:
+def train(config: RunConfig, run: Path | str, resume: bool = False, checkpoint: Checkpoint | None = None) -> Path:
     """Train to the last step in the run folder ``run``, from the beginning or from its newest checkpoint.
 
     Args:
@@ -42,24 +42,25 @@ def train(config: RunConfig, run: Path | str, resume: bool = False, checkpoint: 
             written, the loss is no longer finite.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
-    run = Path(run)
+    folder = RunFolder(Path(run))
     check_trackers(config.train.trackers)
     accelerator = start_accelerator(config.train)
     try:
         main = accelerator.is_main_process
-        with lost_process_said(Processes.of(accelerator), run), contextlib.ExitStack() as held:
-            if main:
-                check_folder(run, resume)
+        with lost_process_said(Processes.of(accelerator), folder.path), contextlib.ExitStack() as held:
             if main and resume:
-                held.enter_context(locked(run))
+                folder.check_resumable()
+                held.enter_context(locked(folder.path))
+            elif main:
+                folder.check_new()
             if resume and checkpoint is None:
-                checkpoint = newest_whole(run)
-            with contextlib.closing(Loop(config, run, accelerator, checkpoint)) as loop:
+                checkpoint = newest_whole(folder)
+            with contextlib.closing(Loop(config, folder, accelerator, checkpoint)) as loop:
                 if main and not resume:  # nothing is written before all is known to be right
-                    held.enter_context(locked(run))
-                    check_folder(run, resume)
+                    held.enter_context(locked(folder.path))
+                    folder.check_new()
                 loop.run()
-        return run
+        return folder.path
     finally:
         finish(accelerator)
 
@@ -70,7 +71,7 @@ class Loop:
     Whatever can be wrong with settings and data shows while this is built, before anything is written.
     """
 
-    def __init__(self, config: RunConfig, folder: Path, accelerator: Any, checkpoint: Path | None) -> None:
+    def __init__(self, config: RunConfig, folder: RunFolder, accelerator: Any, checkpoint: Checkpoint | None) -> None:
         self.config, self.folder, self.accelerator = config, folder, accelerator
         self.log: RunLog | None = None
         self.pace = Pace()
@@ -93,7 +94,7 @@ class Loop:
         self.log = open_folder(self.folder, self.config, state, main)
         if self.sources.labelled is not None:
             subset = self.sources.labelled
-            self.log.write(state.step, "event", {"event": "labelled", "digest": subset.digest, "is": subset.describe})
+            self.log.write(state.step, "event", labelled_event(subset.digest, subset.describe))
         with StopSignal() as stop, ProgressLine(settings.steps, state.step, main) as progress:
             self.pace.reset()
             while state.step < settings.steps:
@@ -134,10 +135,10 @@ class Loop:
             return next(self.batches)
         except InputError as error:
             state, alone = self.state, self.accelerator.num_processes == 1
-            latest = latest_checkpoint(self.folder)
+            latest = self.folder.latest()
             if alone and state.step > (0 if latest is None else read_settings(latest)[1]):
                 state.save(self.folder)
-                latest = latest_checkpoint(self.folder)
+                latest = self.folder.latest()
             if latest is None:
                 raise
             raise InputError(
@@ -175,7 +176,7 @@ class Loop:
             return losses
         assert self.log is not None
         self.log.write(state.step, "event", {"event": "loss is not finite", "losses": wrong})
-        kept = latest_checkpoint(self.folder)
+        kept = self.folder.latest()
         remedy = f"its last good checkpoint is {kept}" if kept is not None else "there was no checkpoint yet"
         raise InputError(
             f"the loss ({', '.join(wrong)}) is no longer finite between steps {state.window.start + 1} and "
@@ -215,7 +216,7 @@ class Loop:
         processes.share_buffers(state.method)
         try:
             with state.stored_weights():
-                run = LoadedRun(self.folder, self.config, state.method, state.step)
+                run = LoadedRun(self.folder.path, self.config, state.method, state.step)
                 frames = self.sources.evaluation
                 result = evaluate_run(run, frames, settings.protocol, settings.flip, **options, processes=processes)
         except ProcessLost:
