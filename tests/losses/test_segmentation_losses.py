@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vergence.losses.segmentation import cross_entropy, pixel_entropy, pseudo_labels
+from vergence.losses.segmentation import class_balance_weight, cross_entropy, pixel_entropy, pseudo_labels
 
 LN19 = 2.944439
 
@@ -209,3 +209,16 @@ def test_nothing_waits_for_a_value() -> None:
         pixel_entropy(logits).mean(),
     ):
         assert torch.autograd.grad(loss, logits)[0].device.type == "meta"
+
+
+def test_balanced_classes_weigh_by_their_shares() -> None:
+    label = torch.tensor([[[0, 0, 0, 0, 0, 0, 0, 0, 1, 255]]])
+    even = class_balance_weight(label, 1.0)
+    assert float(even[label == 0].sum()) == pytest.approx(float(even[label == 1].sum()))
+    root = class_balance_weight(label, 0.5)
+    assert float(root[0, 0, 8] / root[0, 0, 0]) == pytest.approx(8**0.5)
+    assert float(root[0, 0, 9]) == 0
+    assert torch.equal(class_balance_weight(label, 0.0), (label != 255).float())
+    sure = torch.ones_like(label).float()
+    sure[0, 0, :7] = 0  # one sure pixel of either class
+    assert float(class_balance_weight(label, 1.0, sure)[0, 0, 7:9].diff()) == pytest.approx(0)

@@ -11,7 +11,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.methods.consistency import ConsistencyConfig, consistency_loss, mixed_view, with_truth
 from vergence.methods.supervised import SupervisedConfig, SupervisedMethod
-from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod, own_car_mask, own_depth
+from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod, own_car_mask, own_depth, weakened
 from vergence.models.depth_network import PoseConfig
 from vergence.models.segmentation_network import SegmentationNetworkConfig
 
@@ -264,3 +264,39 @@ def test_mixed_frames_change_the_statistics_only_as_published(changes: bool) -> 
     after = [value for name, value in method.network.named_buffers() if "running_mean" in name]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True)) is not changes
     assert all(layer.momentum == 0.1 for layer in method.network.modules() if isinstance(layer, nn.BatchNorm2d))
+
+
+def test_labels_alone_come_first_and_the_teacher_begins_as_the_student_of_then() -> None:
+    method = build(offsets=(), start=3, ramp=2, depth="truth", teacher_buffers=True)
+    optimizer = torch.optim.SGD(method.parameters(), 0.05)
+    seen, gap = [], []
+    for step in range(6):
+        losses = method(both(), step)
+        seen.append("consistency" in losses)
+        optimizer.zero_grad()
+        total(losses).backward()
+        optimizer.step()
+        method.after_step(step)
+        pairs = zip(method.mean_teacher.network.parameters(), method.network.parameters(), strict=True)
+        gap.append(max(float((mean - own.detach()).abs().max()) for mean, own in pairs))
+    assert seen == [False, False, False, True, True, True]
+    assert gap[1] > 0  # it has not moved from its start
+    assert gap[2] == 0  # a copy, when labels alone end
+    assert gap[3] > 0
+
+
+def test_the_ramp_weakens_pseudo_labels_alone() -> None:
+    config = ThreeWaysConfig(start=2, ramp=4)
+    assert [config.self_training(step) for step in range(7)] == [0, 0, 0.25, 0.5, 0.75, 1, 1]
+    assert [ThreeWaysConfig(start=2).self_training(step) for step in range(4)] == [0, 0, 1, 1]
+    assert ThreeWaysConfig(teacher=False).self_training(9) == 0
+    losses = {"consistency": torch.tensor(2.0), "unlabelled_photometric": torch.tensor(3.0), "_own": torch.tensor(1.0)}
+    assert {key: float(value) for key, value in weakened(losses, 0.5).items()} == {
+        "consistency": 1.0, "unlabelled_photometric": 3.0, "_own": 1.0
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{"start": -1}, {"ramp": -1}, {"start": 5, "teacher": False}])
+def test_impossible_stages(changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"three_ways\.(start|ramp)"):
+        build(offsets=(), **{"depth": "truth", **changes})

@@ -31,6 +31,22 @@ def cross_entropy(
     return _mean(loss, target, weight, pixel_weight)
 
 
+def class_balance_weight(label: Tensor, power: float, weight: Tensor | None = None, rarest: float = 1e-3) -> Tensor:
+    """Weights (B, H, W) of pixels: the share of their class among all labelled pixels to the power -``power``.
+
+    Args:
+        label: (B, H, W) integers, 255: ignored (weight 0).
+        power: 0 gives every pixel 1, 1 every class the same sum.
+        weight: (B, H, W), how much pixels count in the shares.
+        rarest: smaller shares count as this one.
+    """
+    known = label != IGNORED_LABEL
+    counted = known.double() if weight is None else known * weight.double()
+    shares = torch.bincount(label.flatten(), counted.flatten(), minlength=IGNORED_LABEL + 1)
+    factor = (shares / shares.sum().clamp(min=1e-12)).clamp(min=rarest).pow(-power)
+    return factor[label].float() * known
+
+
 def generalised_cross_entropy(
     logits: Tensor, target: Tensor, q: float = 0.7, pixel_weight: Tensor | None = None
 ) -> Tensor:

@@ -7,6 +7,7 @@ from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig
 from vergence.methods.depth import DepthConfig, DepthMethod
 from vergence.methods.distill import DistillConfig, DistillMethod
+from vergence.methods.frozen import FrozenConfig, FrozenMethod
 from vergence.methods.semhint import SemHintMethod
 from vergence.methods.semhint_config import SemHintConfig
 from vergence.methods.ssda import SSDAConfig, SSDAMethod
@@ -18,6 +19,7 @@ METHODS: dict[str, tuple[type[Any], type[Method]]] = {
     "depth": (DepthConfig, DepthMethod),
     "distill": (DistillConfig, DistillMethod),
     "supervised": (SupervisedConfig, SupervisedMethod),
+    "frozen": (FrozenConfig, FrozenMethod),
     "three_ways": (ThreeWaysConfig, ThreeWaysMethod),
     "ssda": (SSDAConfig, SSDAMethod),
     "unimatch": (UniMatchConfig, UniMatchMethod),

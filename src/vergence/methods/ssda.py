@@ -16,7 +16,7 @@ from vergence.errors import InputError
 from vergence.losses.segmentation import cross_entropy, pseudo_labels
 from vergence.methods.consistency import Mixed
 from vergence.methods.supervised import segmentation_losses
-from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
+from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod, weakened
 from vergence.mixing.augment import draw_strong, strong_augment
 from vergence.mixing.masks import depthmix_mask
 from vergence.mixing.mix import mix
@@ -100,18 +100,18 @@ class SSDAMethod(ThreeWaysMethod):
         if self.config.crosses:
             source = self.matched(source, batches["unlabelled"])
         losses |= self.source_losses(source)
-        if self.config.teacher:
+        factor = self.config.self_training(step)
+        if factor > 0:
             target = batches["unlabelled"]
             probabilities = self.pseudo_probabilities(target)
-            if self.config.crosses:
-                losses |= self.cross_losses(source, target, probabilities)
-            losses |= self.unlabelled_losses(target, step, probabilities)
+            found = self.cross_losses(source, target, probabilities) if self.config.crosses else {}
+            losses |= weakened(found | self.unlabelled_losses(target, step, probabilities), factor)
         return losses
 
     def source_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy on labelled source frames."""
         prediction = self.network(batch["jittered"][:, 0], side=self.network.side is not None)
-        found = segmentation_losses(prediction, batch)
+        found = segmentation_losses(prediction, batch, self.config.class_balance)
         return {"source": self.config.source_weight * found["segmentation"], "_source": found["_labelled"]}
 
     def matched(self, source: Batch, target: Batch) -> Batch:

@@ -10,7 +10,7 @@ from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import label_space
 from vergence.errors import InputError
-from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy
+from vergence.losses.segmentation import IGNORED_LABEL, class_balance_weight, cross_entropy
 from vergence.losses.tensors import full_precision
 from vergence.methods.base import Method, MethodConfig, groups_of
 from vergence.models.freeze import freeze_batchnorm
@@ -30,6 +30,9 @@ class SupervisedConfig(MethodConfig):
     network: SegmentationNetworkConfig = field(default_factory=SegmentationNetworkConfig)
     freeze_batchnorm: bool = False
     """Keep the encoder's batch norm statistics and affine parameters fixed."""
+    class_balance: float = 0.0
+    """Weight labelled pixels by the share of their class in the batch to this negative power: 0 for none, 0.5 for its
+    root. Rare classes decide mIoU and are few pixels."""
     initialize_from: str | None = None
     """A run folder or weights file to start from, after the network's own weights; a depth run is SDE transfer."""
     initialize_parts: tuple[str, ...] = ("encoder", "decoder")
@@ -68,15 +71,21 @@ class SupervisedMethod(Method):
 
     def build_segmentation(self, config: SupervisedConfig, options: FrameOptions, depth: bool = False) -> None:
         """The network, with as many classes as the label space has."""
+        self.label_space = label_space(self.known_space(options))
+        check_class_balance(config.class_balance)
+        self.network: MultiTaskNetwork = build_segmentation_network(config.network, len(self.label_space), depth)
+        if config.freeze_batchnorm:
+            freeze_batchnorm(self.network.encoder)
+
+    @staticmethod
+    def known_space(options: FrameOptions) -> str:
+        """The label space of the frames; InputError where they have none."""
         if not options.label_space:
             raise InputError(
                 "there is no label space: the frames have no labels; name a manifest with a column label, or set "
                 "frames.options.label_space."
             )
-        self.label_space = label_space(options.label_space)
-        self.network: MultiTaskNetwork = build_segmentation_network(config.network, len(self.label_space), depth)
-        if config.freeze_batchnorm:
-            freeze_batchnorm(self.network.encoder)
+        return options.label_space
 
     def initialize(self) -> None:
         """Take over weights from ``initialize_from``; InputError if the parts do not fit."""
@@ -94,7 +103,8 @@ class SupervisedMethod(Method):
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         batch = batches["labelled"]
         side = self.network.side is not None
-        return segmentation_losses(self.network(batch["jittered"][:, 0], side=side), batch)
+        prediction = self.network(batch["jittered"][:, 0], side=side)
+        return segmentation_losses(prediction, batch, self.config.class_balance)
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``logits`` (B, K, H, W) at the size of the images."""
@@ -106,6 +116,12 @@ class SupervisedMethod(Method):
         return {"probabilities": self.predict(batch["frames"][:, 0])["logits"].softmax(1)}
 
 
+def check_class_balance(power: float) -> None:
+    """InputError unless it is a power."""
+    if not 0 <= power <= 1:
+        raise InputError(f"class_balance is {power}; give 0 (every pixel counts alike) to 1 (every class does).")
+
+
 def to_size(maps: Tensor, images: Tensor) -> Tensor:
     """Logits (B, K, h, w) at the size of images (B, 3, H, W), as the losses resize them."""
     if maps.shape[-2:] == images.shape[-2:]:
@@ -113,22 +129,26 @@ def to_size(maps: Tensor, images: Tensor) -> Tensor:
     return nn.functional.interpolate(maps, size=images.shape[-2:], mode="bilinear", align_corners=True)
 
 
-def segmentation_losses(prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+def segmentation_losses(prediction: Prediction, batch: Batch, class_balance: float = 0.0) -> dict[str, Tensor]:
     """Cross-entropy of the final logits, averaged with that of the side output where there is one (three_ways 3.2).
 
     ``_labelled`` is the share of pixels that have a label. Where labels are more and less sure ("label_confidence"),
-    the mean is weighted by it.
+    the mean is weighted by it, and with ``class_balance`` by the classes' shares to this negative power.
     """
     label = batch["label"]
     with torch.autocast(label.device.type, enabled=False):
-        weight = _share_of_mean(label, batch["label_confidence"]) if "label_confidence" in batch else None
+        confidence = batch["label_confidence"].float() if "label_confidence" in batch else None
+        if class_balance > 0:
+            balance = class_balance_weight(label, class_balance, confidence)
+            confidence = balance if confidence is None else confidence * balance
+        weight = None if confidence is None else _share_of_mean(label, confidence)
         loss = cross_entropy(prediction["logits"], label, pixel_weight=weight)
         if "side_logits" in prediction:
             loss = (loss + cross_entropy(prediction["side_logits"], label, pixel_weight=weight)) / 2
         return {"segmentation": loss, "_labelled": (label != IGNORED_LABEL).float().mean()}
 
 
-def _share_of_mean(label: Tensor, confidence: Tensor) -> Tensor:
-    """Weights (B, H, W) with which a mean over all pixels is the mean over labelled ones, weighted by confidence."""
-    weight = confidence.float() * (label != IGNORED_LABEL)
+def _share_of_mean(label: Tensor, weight: Tensor) -> Tensor:
+    """Weights (B, H, W) with which a mean over all pixels is the weighted mean over labelled ones."""
+    weight = weight * (label != IGNORED_LABEL)
     return weight / weight.mean().clamp(min=1e-6)

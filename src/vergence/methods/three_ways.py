@@ -52,6 +52,10 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
     freeze_encoder: bool = False
     teacher: bool = True
     """Learn from unlabelled frames; without it labelled frames are all that is used."""
+    start: int = 0
+    """Steps of labels alone; then the teacher begins as a copy of the student, and unlabelled frames teach."""
+    ramp: int = 0
+    """Steps after ``start`` in which the weight of unlabelled frames grows from nothing to its full value."""
     teacher_decay: float = 0.99
     teacher_buffers: bool = False
     """Average the teacher's batch norm statistics too; it then runs in evaluation mode."""
@@ -67,6 +71,12 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
     @property
     def roles(self) -> tuple[str, ...]:
         return ("labelled", "unlabelled") if self.teacher else ("labelled",)
+
+    def self_training(self, step: int) -> float:
+        """Factor of what unlabelled frames teach at a step (from 0)."""
+        if not self.teacher or step < self.start:
+            return 0.0
+        return min(1.0, (step - self.start + 1) / self.ramp) if self.ramp else 1.0
 
     @property
     def _mixes_depth(self) -> bool:
@@ -108,6 +118,14 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
             )
         if self.pseudo_depth > 0 and (not self.multi_task or self.depth in ("", "online")):
             raise InputError(f"{self.section}.pseudo_depth needs multi_task and a depth port other than online.")
+        for name in ("start", "ramp"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{self.section}.{name} is {getattr(self, name)}; give steps, 0 for none.")
+        if self.start and not self.teacher:
+            raise InputError(
+                f"{self.section}.start is {self.start} and no teacher follows; set {self.section}.teacher to true, or "
+                "start to 0."
+            )
         if self.evaluate == "teacher" and not self.teacher:
             raise InputError(
                 f"{self.section}.evaluate is teacher and there is none; set {self.section}.teacher to true."
@@ -174,8 +192,9 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         losses = self.labelled_losses(batches["labelled"], step)
-        if self.config.teacher:
-            losses |= self.unlabelled_losses(batches["unlabelled"], step)
+        factor = self.config.self_training(step)
+        if factor > 0:
+            losses |= weakened(self.unlabelled_losses(batches["unlabelled"], step), factor)
         return losses
 
     def labelled_losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
@@ -183,7 +202,7 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         config = self.config
         side = self.network.side is not None
         prediction = self.network(batch["jittered"][:, 0], depth=config.multi_task, side=side)
-        losses = segmentation_losses(prediction, batch)
+        losses = segmentation_losses(prediction, batch, config.class_balance)
         if config.segmentation_weight != 1:
             losses["_segmentation"] = losses["segmentation"].detach()
             losses["segmentation"] = config.segmentation_weight * losses["segmentation"]
@@ -251,8 +270,13 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         return mixed_view(settings, images, probabilities, depth, draw)
 
     def after_step(self, step: int) -> None:
-        if self.config.teacher:
-            self.mean_teacher.update(self.network, step)
+        config = self.config
+        if not config.teacher or step + 1 < config.start:
+            return
+        if step + 1 == config.start:
+            self.mean_teacher.restart(self.network)
+        else:  # a teacher that starts trained forgets nothing at first
+            self.mean_teacher.update(self.network, None if config.start else step)
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``logits`` (B, K, H, W), and with ``multi_task`` ``disparity`` and ``inverse_depth`` (B, 1, H, W)."""
@@ -278,6 +302,14 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         mixed = self.mixed(images, self.pseudo_probabilities(batch), depth)
         maps = {"mixed": mixed.images, "mask": mixed.mask, "pseudo_label": mixed.label, "confidence": mixed.confidence}
         return maps if depth is None else {**maps, "depth": depth}
+
+
+def weakened(losses: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
+    """Losses of unlabelled frames with those of pseudo-labels times a factor; depth is learned in full all the time."""
+    if factor == 1:
+        return losses
+    whole = ("_", "unlabelled_")
+    return {key: value if key.startswith(whole) else factor * value for key, value in losses.items()}
 
 
 def own_depth(disparities: dict[int, Tensor], images: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ _WHAT = {
     "depth": "Monocular depth, learned from video without labels (view synthesis).",
     "distill": "Depth of a student that imitates estimated depth.",
     "supervised": "Semantic segmentation, learned from labels.",
+    "frozen": "Semantic segmentation by a light head on a frozen encoder, learned from labels.",
     "three_ways": "Semantic segmentation that depth taught: Three Ways to Improve Semantic Segmentation with "
     "Self-Supervised Depth Estimation (CVPR 2021).",
     "ssda": "Semantic segmentation carried from one domain to another with few labels: Improving Semi-Supervised and "

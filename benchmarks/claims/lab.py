@@ -1,0 +1,82 @@
+"""What the runs of claims share, made once and kept: towns, CamVid's manifest, a depth run, features of encoders."""
+
+from dataclasses import replace
+from functools import cache, cached_property
+from pathlib import Path
+
+from benchmarks.claims.probe import Frames, encoder_of, frames_of
+from benchmarks.studies.common import trained
+from benchmarks.studies.three_ways import overrides
+from vergence import api
+from vergence.data.layouts import index_layout
+from vergence.data.manifest import Manifest
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+"""Real driving data, where they are at hand."""
+TOWN_SIZE, CAMVID_SIZE = (96, 192), (352, 480)
+STANDING_FPS = 100.0
+"""Frames a second of rendered streets that stand for standing traffic: the camera moves by some centimetres."""
+
+
+class Lab:
+    """A folder of shared things; each is made when it is first asked for."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    @cached_property
+    def town(self) -> Path:
+        """24 streets to learn from, 6 to judge, 40 frames each."""
+        return self._town("town", {})
+
+    @cached_property
+    def dusk(self) -> Path:
+        """Other streets at dusk: the target of adaptation."""
+        return self._town("dusk", {"style": "dusk", "seed": 2, "frames": 20, "stereo": False})
+
+    def _town(self, name: str, options: dict[str, object]) -> Path:
+        manifest = self.out / f"{name}.parquet"
+        if not manifest.is_file():
+            api.index("toytown", self.out / name, manifest, options)
+        return manifest
+
+    @cached_property
+    def uneven(self) -> Manifest:
+        """Twelve streets in which the car nearly stands, and the 24 in which it drives: what selection chooses from."""
+        options = {"seed": 7, "train": 12, "val": 0, "fps": STANDING_FPS, "stereo": False}
+        slow = Manifest.read(self._town("standing", options))
+        drive = Manifest.read(self.town).select("train")
+        rows = [
+            replace(row, image=str(manifest.path(place)), label=str(manifest.path(place, "label")), stereo="", depth="",
+                    pose="", sequence=f"{kind} {row.sequence}", fps=10.0)
+            for kind, manifest in (("drive", drive), ("standing", slow))
+            for place, row in enumerate(manifest)
+        ]  # fmt: skip
+        return Manifest(rows, self.out, "uneven town")
+
+    @cached_property
+    def camvid(self) -> Manifest:
+        path = self.out / "camvid.parquet"
+        if not path.is_file():
+            index_layout("camvid", SHARED / "camvid", path)
+        return Manifest.read(path)
+
+    @cached_property
+    def depth(self) -> Path:
+        """Depth learned from the town's own video, with stereo, in as many steps as the demo's."""
+        words = overrides(train__evaluate_every=0, frames__workers=0)
+        return trained("depth-toytown-demo", words, self.town, self.out / "depth")
+
+    @cache  # noqa: B019 - a lab lives as long as the process
+    def frames(self, which: str, start: str) -> Frames:
+        """Labelled frames with the features of an encoder: "imagenet", "scratch" (random) or "depth" (the depth run)."""
+        size = CAMVID_SIZE if which.startswith("camvid") else TOWN_SIZE
+        encoder = encoder_of(start, self.depth if start == "depth" else None)
+        return frames_of(self._manifest(which), encoder, size, self.out / "features" / f"{which}-{start}.pt")
+
+    def _manifest(self, which: str) -> Manifest:
+        if which == "uneven":
+            return self.uneven
+        source = self.camvid if which.startswith("camvid") else Manifest.read(self.town)
+        chosen = source.select(which.split("-")[-1])
+        return Manifest(list(chosen), chosen.root, chosen.name)

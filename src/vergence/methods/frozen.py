@@ -1,0 +1,106 @@
+"""Segmentation by a light head on frozen features: trained in about a minute on a CPU, what all else must beat."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from vergence.data.batch import Batch
+from vergence.data.frame_options import FrameOptions
+from vergence.data.labels import label_space
+from vergence.errors import InputError
+from vergence.methods.base import MethodConfig, groups_of
+from vergence.methods.supervised import SupervisedMethod, check_class_balance, segmentation_losses
+from vergence.models.frozen_network import FrozenNetworkConfig, build_frozen_network
+from vergence.models.pretrained import load_transfer
+
+
+@dataclass
+class FrozenConfig(MethodConfig):
+    """Settings of a head on frozen features."""
+
+    network: FrozenNetworkConfig = field(default_factory=FrozenNetworkConfig)
+    initialize_from: str | None = None
+    """A run folder or weights file to take the encoder from, such as a depth run's."""
+    class_balance: float = 0.5
+    """Weight labelled pixels by the share of their class in the batch to this negative power; 0 for none."""
+    memory_mb: int = 2000
+    """Features of training frames that are kept in memory instead of being made at every step; 0 for none. Frames that
+    are cropped at random or change their colours are never kept."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return ("labelled",)
+
+    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
+        """Labels, and no neighbours."""
+        return replace(options, load_label=True, offsets=())
+
+    def for_loading(self, keep_reference: bool = False) -> Self:
+        return replace(self, network=replace(self.network, weights="none"), initialize_from=None)
+
+
+class FrozenMethod(SupervisedMethod):
+    """A head trained on labelled frames; the encoder is what it was.
+
+    Args:
+        config: settings.
+        options: how frames are made; ``label_space`` says which classes there are.
+        seed: not used; the engine seeds all generators.
+
+    Raises:
+        InputError: no label space, a negative memory, or a network that cannot be built.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
+
+    def __init__(self, config: FrozenConfig, options: FrameOptions, seed: int = 0) -> None:
+        nn.Module.__init__(self)
+        if config.memory_mb < 0:
+            raise InputError(f"frozen.memory_mb is {config.memory_mb}; give 0 or more.")
+        check_class_balance(config.class_balance)
+        self.config = config  # type: ignore[assignment]
+        self.label_space = label_space(self.known_space(options))
+        self.network = build_frozen_network(config.network, len(self.label_space))  # type: ignore[assignment]
+        self._repeats = options.random_crop is None and options.flip_vertical == 0
+        self._kept: dict[tuple[int, bool], list[Tensor]] = {}
+        self._room = config.memory_mb * 2**20
+
+    def initialize(self) -> None:
+        """Take over the encoder from ``initialize_from``; InputError if it does not fit."""
+        if self.config.initialize_from is not None:
+            load_transfer(self.network, None, self.config.initialize_from, ("encoder",))
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return groups_of({"head": [self.network.head]})
+
+    def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
+        batch = batches["labelled"]
+        size = (batch["frames"].shape[-2], batch["frames"].shape[-1])
+        logits = self.network.decode(self.features(batch), size)
+        return segmentation_losses({"logits": logits}, batch, self.config.class_balance)  # type: ignore[typeddict-item]
+
+    @torch.no_grad()
+    def features(self, batch: Batch) -> list[Tensor]:
+        """What the head reads of a batch's targets; of frames seen before, as they were made then."""
+        images = batch["jittered"][:, 0]
+        if not self._repeats or batch["jittered"] is not batch["frames"]:
+            return self.network.encode(images)
+        keys = list(zip(batch["index"].tolist(), batch["flipped"].tolist(), strict=True))
+        fresh = [place for place, key in enumerate(keys) if key not in self._kept]
+        made: dict[int, list[Tensor]] = {}
+        if fresh:
+            maps = self.network.encode(images[fresh])
+            made = {place: [values[turn] for values in maps] for turn, place in enumerate(fresh)}
+        for place, found in made.items():
+            self._keep(keys[place], found)
+        rows = [made[place] if place in made else self._kept[key] for place, key in enumerate(keys)]
+        return [torch.stack(column) for column in zip(*rows, strict=True)]
+
+    def _keep(self, key: tuple[int, bool], features: list[Tensor]) -> None:
+        """Remember a frame's features while there is room."""
+        size = sum(values.numel() * values.element_size() for values in features)
+        if key not in self._kept and size <= self._room:
+            self._room -= size
+            self._kept[key] = [values.clone() for values in features]

@@ -1,0 +1,88 @@
+"""Segmentation by a light head on the features of an encoder that learns nothing more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Tensor, nn
+
+from vergence.errors import InputError
+from vergence.models.encoders import Encoder, Normalization, build_encoder
+from vergence.models.freeze import freeze
+from vergence.models.segmentation_heads import SegmentationHead
+from vergence.models.segmentation_network import Prediction
+
+
+@dataclass
+class FrozenNetworkConfig:
+    """The encoder, and the head on its features."""
+
+    encoder: str = "efficientnet_lite0"
+    """A timm name or alias."""
+    weights: str = "auto"
+    """imagenet, offline, auto, none or a weights file."""
+    normalization: Normalization = "default"
+    """The encoder's own mean and standard deviation, or Monodepth2's 0.45 and 0.225."""
+    strides: tuple[int, ...] = (4, 8, 16, 32)
+    """Which of the encoder's features the head reads."""
+    width: int = 32
+    """Channels each of them is projected to."""
+    hidden: int = 64
+    """Channels of the head's 3 x 3 convolution."""
+    head_stride: int = 8
+    """The head works at 1 / head_stride of the image size."""
+    dropout: float = 0.1
+    """Before the last convolution."""
+
+
+class FrozenNetwork(nn.Module):
+    """Images (B, 3, H, W) in [0, 1] to class logits; the encoder stays in evaluation mode and has no gradients."""
+
+    side = None
+
+    def __init__(self, encoder: Encoder, head: SegmentationHead) -> None:
+        super().__init__()
+        self.encoder, self.head = freeze(encoder), head
+        self.read = [encoder.strides.index(stride) for stride in head.levels]
+
+    def train(self, mode: bool = True) -> Self:
+        """Reaches the head alone."""
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """The features that the head reads, finest first."""
+        features = self.encoder(images)
+        return [features[place] for place in self.read]
+
+    def decode(self, features: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        """Logits (B, K, H, W) from :meth:`encode`'s features of images of ``size`` (H, W)."""
+        logits: Tensor = self.head(dict(zip(self.head.levels, features, strict=True)), size)
+        return logits
+
+    def forward(self, images: Tensor) -> Prediction:
+        features = self.encode(images)
+        size = (images.shape[-2], images.shape[-1])
+        return {"features": features, "logits": self.decode(features, size)}
+
+
+def build_frozen_network(config: FrozenNetworkConfig, classes: int) -> FrozenNetwork:
+    """Build from settings.
+
+    Raises:
+        InputError: where the encoder or its weights cannot be had, or it has no features of these strides.
+    """
+    for name in ("width", "hidden", "head_stride"):
+        if getattr(config, name) < 1:
+            raise InputError(f"frozen.network.{name} is {getattr(config, name)}; give 1 or more.")
+    encoder = build_encoder(config.encoder, config.weights, normalization=config.normalization)
+    strides = tuple(config.strides)
+    if not strides or len(set(strides)) < len(strides) or any(stride not in encoder.strides for stride in strides):
+        raise InputError(
+            f"frozen.network.strides are {list(strides)}; give different ones of those that {config.encoder} has: "
+            f"{', '.join(map(str, encoder.strides))}."
+        )
+    channels = {stride: encoder.channels[encoder.strides.index(stride)] for stride in strides}
+    head = SegmentationHead(channels, classes, config.width, config.hidden, config.head_stride, config.dropout)
+    return FrozenNetwork(encoder, head)

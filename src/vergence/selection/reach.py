@@ -1,0 +1,121 @@
+"""Frames whose labels reach most of a video: a greedy cover, and how far the labels of each frame are carried."""
+
+import heapq
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vergence.motion.confidence import Trust, vote_weight
+from vergence.motion.track import advance, begin
+
+
+class Reach(NamedTuple):
+    """What labels of one frame would give to others (and to itself)."""
+
+    targets: NDArray[np.int64]
+    """(n,) places of what is reached: frames, or parts of them."""
+    shares: NDArray[np.float64]
+    """(n,) in [0, 1]: how much of each is reached, weighted by how sure it is."""
+
+
+class CoverPick(NamedTuple):
+    """A chosen frame."""
+
+    row: int
+    gain: float
+    """By how much the covered sum grows with it."""
+
+
+def greedy_cover(
+    reaches: Sequence[Reach],
+    count: int,
+    weight: NDArray[np.floating] | None = None,
+    known: Sequence[int] = (),
+    allowed: NDArray[np.bool_] | None = None,
+) -> list[CoverPick]:
+    """Choose the frame that adds most to what is covered, again and again; the first of equal ones.
+
+    A target is covered as far as the chosen frame that reaches it best does. The sum grows less and less with more
+    frames (it is submodular), so that the greedy choice covers at least 1 - 1 / e of what the best one would
+    (Nemhauser, Wolsey and Fisher, 1978), and a gain once computed bounds all later ones: few are computed again.
+
+    Args:
+        reaches: of each frame.
+        count: how many to choose.
+        weight: (M,) of each target, such as its rarity; 1 where not given.
+        known: frames that are labelled already.
+        allowed: (N,), which frames may be chosen.
+
+    Returns:
+        ``count`` picks in order; fewer where no frame adds anything.
+
+    Raises:
+        ValueError: a share outside of [0, 1], or shapes that do not fit.
+    """
+    total = 1 + max((int(reach.targets.max()) for reach in reaches if len(reach.targets)), default=-1)
+    weight = np.ones(total) if weight is None else np.asarray(weight, np.float64)
+    for place, reach in enumerate(reaches):
+        if reach.targets.shape != reach.shares.shape or ((reach.shares < 0) | (reach.shares > 1)).any():
+            raise ValueError(f"reach {place} needs as many shares in [0, 1] as targets")
+    if len(weight) < total or (allowed is not None and len(allowed) != len(reaches)):
+        raise ValueError(f"expected weights of {total} targets and allowed of {len(reaches)} frames")
+    covered = np.zeros(len(weight))
+
+    def gain(row: int) -> float:
+        targets, shares = reaches[row]
+        return float((weight[targets] * np.maximum(shares - covered[targets], 0)).sum())
+
+    def take(row: int) -> None:
+        targets, shares = reaches[row]
+        np.maximum.at(covered, targets, shares)
+
+    for row in known:
+        take(row)
+    shut = set(known)
+    heap = [(-gain(row), row) for row in range(len(reaches)) if row not in shut and (allowed is None or allowed[row])]
+    heapq.heapify(heap)
+    picks: list[CoverPick] = []
+    while heap and len(picks) < count:
+        _, row = heapq.heappop(heap)
+        now = gain(row)
+        if now <= 0:
+            continue
+        if heap and (-now, row) > heap[0]:  # another one may be better by now
+            heapq.heappush(heap, (-now, row))
+            continue
+        picks.append(CoverPick(row, now))
+        take(row)
+    return picks
+
+
+def carried_shares(
+    frames: Sequence[Tensor],
+    times: Sequence[float],
+    pairs: Sequence[tuple[Tensor, Tensor]],
+    key: int,
+    seconds: float,
+    trust: Trust | None = None,
+) -> dict[int, float]:
+    """Mean weight with which labels of the frame ``key`` arrive at each frame of its video within so many seconds.
+
+    Args:
+        frames: (3, H, W) float in [0, 1], in order of time.
+        times: seconds of each.
+        pairs: flow to the next frame and back, (2, H, W) each, of each frame but the last.
+        key: place of the frame that would be labelled; it reaches itself whole.
+        seconds: how far labels are carried.
+    """
+    found, trust = {key: 1.0}, trust or Trust()
+    for step in (1, -1):
+        track = begin(*frames[key].shape[-2:])
+        place = key + step
+        while 0 <= place < len(frames) and abs(times[place] - times[key]) <= seconds:
+            ahead, back = pairs[place - 1] if step > 0 else pairs[place][::-1]
+            track = advance(track, back, ahead)
+            gap = abs(times[place] - times[key])
+            found[place] = float(vote_weight(track, frames[key], frames[place], gap, trust).mean())
+            place += step
+    return found
