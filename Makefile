@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fuzz lint docs bench setup clean
+.PHONY: demo test fuzz lint docs bench claims setup clean
 
 setup: $(STAMP)
 
@@ -39,6 +39,10 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.speed.step
 	$(BIN)/python -m benchmarks.speed.evaluate
 	$(BIN)/python -m benchmarks.speed.three_ways_step
+
+# Runs what is missing of the claims (hours; stop it at any time) and writes docs/claims.md.
+claims: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.claims
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -1,5 +1,6 @@
 """What the runs of claims share, made once and kept: towns, CamVid's manifest, a depth run, features of encoders."""
 
+import json
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -8,12 +9,15 @@ from benchmarks.claims.probe import Frames, encoder_of, frames_of
 from benchmarks.studies.common import trained
 from benchmarks.studies.three_ways import overrides
 from vergence import api
+from vergence.data.frame_row import FrameRow
 from vergence.data.layouts import index_layout
 from vergence.data.manifest import Manifest
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 """Real driving data, where they are at hand."""
-TOWN_SIZE, CAMVID_SIZE = (96, 192), (352, 480)
+TOWN_SIZE = (96, 192)
+SIZES = {"town": TOWN_SIZE, "uneven": TOWN_SIZE, "camvid": (352, 480), "kitti": (128, 416)}
+"""Height and width of frames."""
 STANDING_FPS = 100.0
 """Frames a second of rendered streets that stand for standing traffic: the camera moves by some centimetres."""
 
@@ -62,6 +66,19 @@ class Lab:
         return Manifest.read(path)
 
     @cached_property
+    def kitti(self) -> Manifest:
+        """KITTI's labelled stills, split as protocol.json says: 90 teach, 44 judge."""
+        root = SHARED / "kitti_semantics"
+        protocol = json.loads((SHARED / "protocol.json").read_text())
+        rows = [
+            FrameRow(f"images/{name}.jpg", name, int(name), split, label=f"labels/{name}.png",
+                     label_space="cityscapes19")
+            for split in ("train", "test")
+            for name in protocol[f"segmentation_{split}_pictures"]
+        ]  # fmt: skip
+        return Manifest(rows, root, "KITTI stills")
+
+    @cached_property
     def depth(self) -> Path:
         """Depth learned from the town's own video, with stereo, in as many steps as the demo's."""
         words = overrides(train__evaluate_every=0, frames__workers=0)
@@ -69,14 +86,15 @@ class Lab:
 
     @cache  # noqa: B019 - a lab lives as long as the process
     def frames(self, which: str, start: str) -> Frames:
-        """Labelled frames with the features of an encoder: "imagenet", "scratch" (random) or "depth" (the depth run)."""
-        size = CAMVID_SIZE if which.startswith("camvid") else TOWN_SIZE
+        """Labelled frames with features of an encoder: "imagenet", "scratch" (random) or "depth" (the depth run)."""
+        size = SIZES[which.split("-")[0]]
         encoder = encoder_of(start, self.depth if start == "depth" else None)
         return frames_of(self._manifest(which), encoder, size, self.out / "features" / f"{which}-{start}.pt")
 
     def _manifest(self, which: str) -> Manifest:
         if which == "uneven":
             return self.uneven
-        source = self.camvid if which.startswith("camvid") else Manifest.read(self.town)
+        town = which.startswith("town")
+        source = Manifest.read(self.town) if town else self.kitti if which.startswith("kitti") else self.camvid
         chosen = source.select(which.split("-")[-1])
         return Manifest(list(chosen), chosen.root, chosen.name)

@@ -1,0 +1,52 @@
+"""Does depth help labels of one domain to serve another?"""
+
+import shutil
+
+from benchmarks.claims.claim import Claim, Comparison, Numbers
+from benchmarks.claims.lab import Lab
+from benchmarks.claims.recipes import RecipeRun, class_numbers, finished, segmented
+from benchmarks.studies.corda_maps import rank_errors
+from benchmarks.studies.three_ways import overrides
+
+STEPS, LIMIT = 1500, 100
+PLAIN = {"corda__depth": "false", "corda__difficulty": "off", "corda__network__variant": "dacs"}
+
+
+def run(lab: Lab, variant: str, seed: int) -> Numbers:
+    """Labels of the clear town, frames of the town at dusk; depth of both from one run."""
+    words = {
+        "train__steps": STEPS, "train__checkpoint_every": 250, "corda__teacher_decay": 0.99,
+        "frames__source_domain": lab.town,
+    }  # fmt: skip
+    if variant.startswith("all"):  # labels of the target itself: how much there is to gain
+        words = {"train__steps": STEPS, "frames__labelled__count": "null"}
+        job = RecipeRun("supervised-toytown", overrides(**words), lab.dusk)
+        return segmented(lab, job, f"corda-all-{seed}", seed, LIMIT)
+    if variant == "CorDA":
+        words |= {"corda__source_depth": lab.depth, "corda__target_depth": lab.depth, "corda__align_depth": "none"}
+    else:
+        words |= PLAIN | ({"corda__adapt": "false"} if variant == "source only" else {})
+    folder = finished(lab, RecipeRun("corda-toytown", overrides(**words), lab.dusk), f"corda-{variant}-{seed}", seed)
+    numbers = class_numbers(folder, lab.dusk, LIMIT)
+    if variant == "CorDA":  # does the disagreement of the decoders find wrong pseudo-labels better than confidence?
+        numbers |= {key: float(value) for key, value in rank_errors(folder, lab.dusk, 40).items()}
+    shutil.rmtree(folder)
+    return numbers
+
+
+CLAIM = Claim(
+    name="corda",
+    says="With depth (CorDA), labels of one domain serve another better than with mixing alone (DACS), and that better "
+    "than without adaptation.",
+    setup=f"""Labels of toy town by day, frames of other streets at dusk (recipe corda-toytown, {STEPS} steps,
+    teacher decay 0.99); depth of both domains from one run on the day's video. 100 frames at dusk
+    judge. Beside: AUROC of difficulty and of the teacher's confidence for wrong pseudo-labels.""",
+    variants=("source only", "DACS", "CorDA"),
+    comparisons=(Comparison("CorDA", "DACS"), Comparison("DACS", "source only")),
+    seeds=8,
+    run=run,
+    seconds=900,
+    preparation=400,
+    few="source only",
+    full="all labels of the target",
+)

@@ -1,0 +1,56 @@
+"""Runs of whole recipes for claims: trained (or gone on with), scored, and only the numbers kept."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.claims.claim import Numbers
+from benchmarks.studies.common import trained
+from benchmarks.studies.three_ways import overrides
+from vergence.evaluation.evaluate import evaluate
+
+
+@dataclass(frozen=True)
+class RecipeRun:
+    """A recipe with settings on some data."""
+
+    recipe: str
+    words: Sequence[str]
+    data: Path
+    judge: Path | None = None
+    """What is scored on; default the same."""
+
+
+def finished(lab: Any, run: RecipeRun, name: str, seed: int) -> Path:
+    """The run's folder, trained to its end."""
+    common = overrides(train__seed=seed, train__evaluate_every=0, train__keep=1, frames__workers=0)
+    return trained(run.recipe, [*common, *run.words], run.data, lab.out / "runs" / name.replace(" ", "_"))
+
+
+def segmented(lab: Any, run: RecipeRun, name: str, seed: int, limit: int | None = None) -> Numbers:
+    """Class scores of a run, which is then removed."""
+    folder = finished(lab, run, name, seed)
+    found = class_numbers(folder, run.judge or run.data, limit)
+    shutil.rmtree(folder)
+    return found
+
+
+def class_numbers(folder: Path, data: Path, limit: int | None = None) -> Numbers:
+    """mIoU over classes that the labels have, right pixels, IoU of each class."""
+    (row,) = [
+        row
+        for row in evaluate(folder, data, baselines=False, limit=limit)["segmentation"]["rows"]
+        if row["name"] == "trained"
+    ]
+    numbers: Numbers = {"miou": float(row["miou"]), "pixel_accuracy": float(row["pixel_accuracy"])}
+    return numbers | {f"iou {name}": float(value) for name, value in row["class_iou"].items() if value == value}
+
+
+def depth_numbers(folder: Path, data: Path, limit: int | None = None, scale: str | None = None) -> Numbers:
+    """Depth scores, and abs_rel of each class where the truth has labels."""
+    rows = evaluate(folder, data, "plain", baselines=False, limit=limit, scale=scale)["rows"]
+    (row,) = [row for row in rows if row["name"] == "trained"]
+    numbers: Numbers = {name: float(row[name]) for name in ("abs_rel", "rmse", "a1")}
+    return numbers | {f"abs_rel {name}": float(value) for name, value in row.get("class_abs_rel", {}).items()}

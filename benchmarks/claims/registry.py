@@ -1,0 +1,24 @@
+"""All claims, cheapest first: the order in which what is missing is run."""
+
+from benchmarks.claims import (
+    carried_labels,
+    chosen_frames,
+    corda,
+    depth_start,
+    flywheel,
+    kitti_segmentation,
+    mixing,
+    semhint,
+)
+
+CLAIMS = (
+    depth_start.FROZEN,
+    chosen_frames.CLAIM,
+    carried_labels.CLAIM,
+    kitti_segmentation.CLAIM,
+    depth_start.TUNED,
+    mixing.CLAIM,
+    flywheel.CLAIM,
+    corda.CLAIM,
+    semhint.CLAIM,
+)
