@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+DEPTH = "depth-toytown-tiny"
 
 
 @pytest.mark.parametrize(
@@ -18,3 +21,75 @@ def test_threads_sleep_at_barriers_unless_somebody_decided(before: str, given: s
     program = f"{before}import vergence, os; print(os.environ.get('OMP_WAIT_POLICY'))"
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == expected
+
+
+def imported(program: str, folder: Path, *words: str) -> set[str]:
+    """Which of the heavy libraries a program imports in a process of its own, in an empty folder."""
+    heavy = ("torch", "torch._dynamo", "sympy", "torchmetrics", "matplotlib", "scipy", "transformers", "cv2", "pandas")
+    program = f"{program}\nimport sys; print('HEAVY', *(name for name in {heavy!r} if name in sys.modules))"
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rsplit("HEAVY", 1)[1].split())
+
+
+@pytest.mark.parametrize("words", [(), ("doctor",), ("train",), ("evaluate",), ("labels",)], ids=" ".join)
+def test_help_imports_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> None:
+    program = "import sys; from vergence.cli import main; main(sys.argv[1:])"
+    assert imported(program, tmp_path, *words, "--help") == set()
+
+
+def test_no_method_imports_the_compiler(tmp_path: Path) -> None:
+    program = """
+from vergence.runs.checkpoint import build_method
+from vergence.runs.config import load_config, recipe_names
+for name in recipe_names():
+    if not name.endswith("-tiny") or "toytown" not in name:
+        continue
+    config = load_config(name, {"frames.options.label_space": "cityscapes"})
+    if config.method == "three_ways":
+        config.three_ways.depth = "truth"
+    build_method(config)
+"""
+    assert imported(program, tmp_path) == {"torch"}
+
+
+def test_a_step_of_training_imports_no_compiler(tmp_path: Path) -> None:
+    program = f"""
+from vergence.cli import main
+main("index toytown town --out town.parquet --train 1 --val 1 --frames 6 --width 96 --height 64".split())
+main("train {DEPTH} --data town.parquet --out run --train.steps 1 --frames.workers 0".split())
+"""
+    assert imported(program, tmp_path) == {"torch"}
+    assert (tmp_path / "run" / "checkpoints" / "LATEST").is_file()
+
+
+def test_what_is_kept_from_the_compiler_stays_so() -> None:
+    program = """
+import sys, vergence, torch
+@torch.compiler.disable
+def apart(x):
+    return x * (3 if torch.compiler.is_compiling() else 2)
+@torch._disable_dynamo
+def of_torch(x):
+    return x * (30 if torch.compiler.is_compiling() else 20)
+weight = torch.nn.Parameter(torch.ones(2))
+optimizer = torch.optim.SGD([weight], lr=1.0)
+assert apart(torch.ones(1)) == 2 and "torch._dynamo" not in sys.modules
+def step():
+    optimizer.zero_grad()
+    (weight * 2).sum().backward()
+    optimizer.step()
+step()
+assert "torch._dynamo" not in sys.modules and not weight.grad_fn and weight.tolist() == [-1, -1]
+traced = []
+def backend(graph, inputs):
+    traced.append([node.target.__name__ for node in graph.graph.nodes if node.op == "call_function"])
+    return graph
+call = lambda x: (of_torch(apart(x + 1)) - 1)
+assert torch.compile(call, backend=backend)(torch.ones(2)).tolist() == call(torch.ones(2)).tolist() == [79, 79]
+assert traced == [["add"], ["sub"]], traced
+step()
+assert weight.tolist() == [-3, -3]
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)

@@ -19,7 +19,8 @@ from benchmarks.speed.common import append_rows, in_turn, stamp
 from vergence.data.dataset import FrameOptions
 from vergence.inference.network_maps import predict_inverse_depth
 from vergence.methods.depth import DepthConfig, DepthMethod
-from vergence.metrics.depth import PROTOCOLS, DepthMetric, DepthProtocol, score_inverse_depth
+from vergence.metrics.depth import PROTOCOLS, DepthProtocol, score_inverse_depth
+from vergence.metrics.streaming import DepthMetric
 from vergence.models.depth_network import DepthNetworkConfig
 
 LIDAR_SHARE = 0.05

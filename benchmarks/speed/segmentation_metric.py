@@ -21,7 +21,8 @@ from torch import Tensor
 
 from benchmarks.speed.common import append_rows, in_turn, stamp
 from vergence.evaluation.segmentation import best_class
-from vergence.metrics.segmentation import ConfusionMatrix, scores
+from vergence.metrics.segmentation import scores
+from vergence.metrics.streaming import ConfusionMatrix
 
 IGNORED_LABEL = 255
 

@@ -1,21 +1,29 @@
-"""Before torch is imported: make torchvision importable beside a CPU-only torch, and let threads sleep.
+"""Before torch is imported: make torchvision importable beside a CPU-only torch, let threads sleep, start sooner.
 
 The registry's torchvision is built for CUDA. Beside a CPU-only torch its compiled operators do not load, and
 ``import torchvision`` (and so timm) fails with "operator torchvision::nms does not exist". Declaring the schemas of
-the two operators that torchvision registers fake kernels for is enough; we use neither of them. It is done when
-torchvision is first looked for, so that importing vergence does not import torch.
+the two operators that torchvision registers fake kernels for is enough; we use neither of them.
+
+Importing torch's compiler costs over a second of processor time, and libraries do it to declare that functions are
+not to be compiled, or may be: torchvision's ``roi_align`` and ``tv_tensors``, timm's ``naflexvit``, torch's optimisers.
+Where nothing is compiled that says nothing, so here it waits until somebody compiles.
+
+All of it is done when the module in question is first imported, so that importing vergence does not import torch; a
+module that is there already stays as it is.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.abc
 import importlib.machinery
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -24,25 +32,143 @@ _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
+_COMPILER = "torch._dynamo"
 _declared: list[torch.library.Library] = []  # a Library withdraws its schemas when it is garbage-collected
 
 
-class _RepairFirst(importlib.abc.MetaPathFinder):
-    """Finds nothing; repairs before another finder finds torchvision."""
+class _Repaired(importlib.abc.Loader):
+    """Runs a module as its own loader does, within its repair."""
+
+    def __init__(self, loader: importlib.abc.Loader, repair: Callable[[ModuleType], AbstractContextManager[None]]):
+        self._loader, self._repair = loader, repair
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__spec__ is not None:
+            module.__spec__.loader = module.__loader__ = self._loader  # what others ask it for is its own
+        with self._repair(module):
+            self._loader.exec_module(module)
+
+
+class _Repairs(importlib.abc.MetaPathFinder):
+    """Finds the modules of :data:`_REPAIRS` as the finders behind it do, and has them run within their repair."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname == "torchvision":
-            sys.meta_path.remove(self)
-            make_torchvision_importable()
-        return None
+        if fullname not in _REPAIRS:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Repaired(spec.loader, _REPAIRS[fullname])
+        return spec
+
+
+@contextmanager
+def _importable(module: ModuleType) -> Iterator[None]:
+    make_torchvision_importable()
+    yield
+
+
+@contextmanager
+def _without_compiler(module: ModuleType) -> Iterator[None]:
+    """While ``torchvision.ops.roi_align`` is imported, the one function that it imports from the compiler is a
+    stand-in, which asks the compiler when it is called."""
+    name = f"{_COMPILER}.utils"
+    if name in sys.modules:
+        yield
+        return
+    stand_in = ModuleType(name)
+    stand_in.is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+def _is_compile_supported(device: str) -> Any:
+    from torch._dynamo.utils import is_compile_supported
+
+    return is_compile_supported(device)
+
+
+@contextmanager
+def _lazy_for_torch(module: ModuleType) -> Iterator[None]:
+    """``torch._compile``: what it wraps (methods of optimisers, checkpointing) imports the compiler at its first call
+    to be left alone by it. Where the compiler is not there, nothing is being compiled and nothing is to be done."""
+    yield
+    wrap = module._disable_dynamo
+
+    def left_alone(fn: Callable[..., Any] | None = None, recursive: bool = True) -> Any:
+        if fn is None:
+            return functools.partial(left_alone, recursive=recursive)
+        wrapped = wrap(fn, recursive)
+
+        @functools.wraps(fn)
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            return (wrapped if _COMPILER in sys.modules else fn)(*args, **kwargs)
+
+        return inner
+
+    module._disable_dynamo = left_alone  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _lazy_for_libraries(module: ModuleType) -> Iterator[None]:
+    """``torch.compiler``: ``disable`` imports the compiler to decorate a function with it, as timm and torchvision do
+    when they are imported. For functions torch's own decorator means the same, lazily."""
+    yield
+    import torch
+
+    at_once = module.disable
+
+    def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
+        if isinstance(fn, FunctionType) and reason is None:
+            return torch._disable_dynamo(fn, recursive)
+        return at_once(fn, recursive, reason=reason)
+
+    module.disable = disable  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _lazy_steps(module: ModuleType) -> Iterator[None]:
+    """``torch.optim.optimizer``: a step imports the compiler to end what is being compiled before it and after it."""
+    yield
+    with_breaks = module._use_grad_for_differentiable
+
+    def with_or_without(step: Callable[..., Any]) -> Any:
+        broken = with_breaks(step)
+
+        @functools.wraps(step)
+        def inner(self: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+            import torch
+
+            if _COMPILER in sys.modules:
+                return broken(self, *args, **kwargs)
+            with torch.set_grad_enabled(self.defaults["differentiable"]):
+                return step(self, *args, **kwargs)
+
+        return inner
+
+    module._use_grad_for_differentiable = with_or_without  # type: ignore[attr-defined]
+
+
+_REPAIRS: dict[str, Callable[[ModuleType], AbstractContextManager[None]]] = {
+    "torchvision": _importable,
+    "torchvision.ops.roi_align": _without_compiler,
+    "torch._compile": _lazy_for_torch,
+    "torch.optim.optimizer": _lazy_steps,
+    "torch.compiler": _lazy_for_libraries,
+}
 
 
 def repair_on_import() -> None:
-    """Have :func:`make_torchvision_importable` called when torchvision is first imported; idempotent."""
-    if "torchvision" not in sys.modules and not any(isinstance(finder, _RepairFirst) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _RepairFirst())
+    """Have torchvision, timm and torch repaired as they are imported; idempotent."""
+    if not any(isinstance(finder, _Repairs) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Repairs())
 
 
 def wait_without_spinning() -> None:
@@ -71,7 +197,7 @@ def operators_load() -> bool:
 
 def make_torchvision_importable() -> None:
     """Declare ``torchvision::nms`` and ``qnms`` where torchvision's own library cannot; idempotent."""
-    if "torchvision" in sys.modules or _declared or operators_load():
+    if _declared or operators_load():
         return
     import torch
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from vergence.metrics.depth import (
     DEPTH_METRICS,
     PROTOCOLS,
-    DepthMetric,
     DepthProtocol,
     depth_errors,
     flip_postprocess,
@@ -25,6 +24,7 @@ from vergence.metrics.depth import (
     score_inverse_depth,
     training_depth_errors,
 )
+from vergence.metrics.streaming import DepthMetric
 
 TRUTH, PREDICTION = torch.tensor([2.0, 4, 10, 20]).double(), torch.tensor([2.0, 5, 8, 40]).double()
 UNSCALED = dataclasses.replace(PROTOCOLS["plain"], scale="none")

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vergence.metrics.segmentation import ConfusionMatrix, scores
+from vergence.metrics.segmentation import scores
+from vergence.metrics.streaming import ConfusionMatrix
 
 
 def confusion_of(prediction: Tensor, label: Tensor, classes: int) -> Tensor:

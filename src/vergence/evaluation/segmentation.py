@@ -16,7 +16,7 @@ from vergence.evaluation.baselines import MostFrequentClass, class_prior_of_run
 from vergence.evaluation.class_protocols import CLASS_PROTOCOLS, ClassProtocol, class_protocol
 from vergence.inference.inputs import ground_truth_label, network_size, resize_label
 from vergence.methods import Method
-from vergence.metrics.segmentation import ConfusionMatrix, only_truth_of, scores
+from vergence.metrics.segmentation import confusion_matrix, only_truth_of, scores
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config_sections import check_resolution
 from vergence.runs.folder import RunFolder
@@ -54,9 +54,7 @@ class ClassScores:
 
     def add(self, prediction: Tensor, label: Tensor) -> None:
         """Compare class ids (H, W) with a label (H, W), 255 = none."""
-        metric = ConfusionMatrix(len(self.space), sync_on_compute=False).to(label.device)
-        metric.update(prediction[None], label[None])
-        own = metric.compute()
+        own = confusion_matrix(prediction, label, len(self.space))
         self.confusion = own if self.confusion is None else self.confusion + own
         own = only_truth_of(own, self.classes) if self.protocol.drops else own
         self.counts.append(torch.stack((own.diagonal(), own.sum(dim=1), own.sum(dim=0)))[:, self.classes])

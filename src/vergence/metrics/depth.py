@@ -3,14 +3,12 @@
 Sources: Eigen et al. (NIPS 2014), Garg et al. (ECCV 2016, the crop), Godard et al. (ICCV 2019, flip post-processing).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics import Metric
 
 DEPTH_METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 GARG_CROP = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
@@ -193,51 +191,6 @@ def near_pixels(found: Compared, inverse_depth: Tensor, region: Tensor, protocol
         ratio = ratio * protocol.scale
     depth = ratio / resize_inverse_depth(inverse_depth, region.shape)[region].double()
     return torch.stack([(depth < protocol.max_depth / 2).sum(), region.sum()]).double()
-
-
-class DepthMetric(Metric):
-    """Streaming scores of many images, reduced over processes: the mean over images of per-image metrics."""
-
-    errors: Tensor
-    images: Tensor
-    pixels: Tensor
-    ratios: Any
-
-    def __init__(self, protocol: DepthProtocol, **options: Any) -> None:
-        super().__init__(**options)
-        self.set_dtype(torch.float64)  # also of what a process without images sends to the others
-        self.protocol = protocol
-        self.add_state("errors", torch.zeros(7, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("pixels", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("ratios", [], dist_reduce_fx="cat")
-
-    def update(self, inverse_depth: Tensor, ground_truth: Tensor | Sequence[Tensor]) -> None:
-        """inverse_depth (B, 1, h, w); ground_truth (B, 1, H, W), or B maps (H, W) of their own sizes. Images without
-        any truth do not count."""
-        if inverse_depth.ndim != 4 or inverse_depth.shape[1] != 1 or len(inverse_depth) != len(ground_truth):
-            raise ValueError(
-                f"inverse depth has shape {tuple(inverse_depth.shape)} for {len(ground_truth)} truths, "
-                "expected (B, 1, h, w) and B truths"
-            )
-        for prediction, truth in zip(inverse_depth, ground_truth, strict=True):
-            score = score_inverse_depth(prediction[0], truth.reshape(truth.shape[-2:]), self.protocol)
-            if score.pixels > 0:
-                self.errors += score.errors.to(self.errors)
-                self.images += 1
-                self.pixels += score.pixels.to(self.pixels)
-                self.ratios.append(score.ratio.reshape(1).to(self.errors))
-
-    def compute(self) -> dict[str, float]:
-        """The seven metrics, ``scale_median`` and ``scale_std`` (of ratio / median), ``images`` and ``pixels``."""
-        count = int(self.images)
-        means = (self.errors / max(count, 1)).tolist() if count else [float("nan")] * 7
-        ratios = self.ratios if isinstance(self.ratios, Tensor) else torch.cat([*self.ratios, self.errors.new_zeros(0)])
-        middle = median(ratios) if count else torch.tensor(torch.nan)
-        spread = (ratios / middle).std(correction=0) if count else middle
-        named = dict(zip(DEPTH_METRICS, means, strict=True))
-        extra = {"scale_median": float(middle), "scale_std": float(spread), "images": count, "pixels": int(self.pixels)}
-        return {**named, **extra}
 
 
 def flip_postprocess(plain: Tensor, flipped_back: Tensor) -> Tensor:

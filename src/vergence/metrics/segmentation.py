@@ -1,11 +1,10 @@
 """Intersection over union and its relatives, from one confusion matrix over a whole split (Three Ways, section 7)."""
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 IGNORED_LABEL = 255
 _PIECE = 2**14
@@ -59,56 +58,45 @@ def only_truth_of(confusion: Tensor, classes: Sequence[int]) -> Tensor:
     return kept
 
 
-class ConfusionMatrix(Metric):
-    """Streaming counts (K, K) of truth (rows) and prediction (columns), exact, summed over processes."""
+def confusion_matrix(prediction: Tensor, label: Tensor, classes: int) -> Tensor:
+    """Pixel counts (K, K) int64 of truth (rows) and prediction (columns), exact.
 
-    confusion: Tensor
+    Args:
+        prediction: class ids (B, H, W), or of any one shape.
+        label: class ids of the same shape; pixels labelled 255 do not count.
+        classes: K.
 
-    def __init__(self, classes: int, **options: Any) -> None:
-        super().__init__(**options)
-        if classes < 1:
-            raise ValueError(f"classes is {classes}, expected 1 or more")
-        self.classes, self._rows = classes, max(classes, IGNORED_LABEL + 1)
-        self.add_state("confusion", torch.zeros(classes, classes, dtype=torch.int64), dist_reduce_fx="sum")
+    Raises:
+        ValueError: shapes differ, or an id that is no class (where the label is not 255).
+    """
+    if prediction.shape != label.shape:
+        raise ValueError(f"prediction has shape {tuple(prediction.shape)}, label {tuple(label.shape)}")
+    truth, guess, rows = label.flatten(), prediction.flatten(), max(classes, IGNORED_LABEL + 1)
+    if _within(truth, rows - 1) and _within(guess, classes - 1):
+        counts = _count(truth, guess, rows, classes)
+        if not counts[classes:IGNORED_LABEL].any():
+            return counts[:classes]
+    counted = truth != IGNORED_LABEL
+    wrong = counted & ~(_inside(truth, classes) & _inside(guess, classes))
+    if wrong.any():
+        raise ValueError(
+            f"{int(wrong.sum())} pixels are outside the {classes} classes: labels "
+            f"{truth[wrong].unique().tolist()[:8]}, predicted {guess[wrong].unique().tolist()[:8]}, "
+            f"expected 0 to {classes - 1}, or {IGNORED_LABEL} to ignore a label"
+        )
+    return _count(truth[counted], guess[counted], rows, classes)[:classes]
 
-    def update(self, prediction: Tensor, label: Tensor) -> None:
-        """Count class ids (B, H, W), or of any one shape; pixels labelled 255 do not count.
 
-        Raises:
-            ValueError: shapes differ, or an id that is no class (where the label is not 255). Nothing is counted then.
-        """
-        if prediction.shape != label.shape:
-            raise ValueError(f"prediction has shape {tuple(prediction.shape)}, label {tuple(label.shape)}")
-        truth, guess = label.flatten(), prediction.flatten()
-        if _within(truth, self._rows - 1) and _within(guess, self.classes - 1):
-            counts = self._count(truth, guess)
-            if not counts[self.classes : IGNORED_LABEL].any():
-                self.confusion += counts[: self.classes]
-                return
-        counted = truth != IGNORED_LABEL
-        wrong = counted & ~(_inside(truth, self.classes) & _inside(guess, self.classes))
-        if wrong.any():
-            raise ValueError(
-                f"{int(wrong.sum())} pixels are outside the {self.classes} classes: labels "
-                f"{truth[wrong].unique().tolist()[:8]}, predicted {guess[wrong].unique().tolist()[:8]}, "
-                f"expected 0 to {self.classes - 1}, or {IGNORED_LABEL} to ignore a label"
-            )
-        self.confusion += self._count(truth[counted], guess[counted])[: self.classes]
-
-    def _count(self, truth: Tensor, guess: Tensor) -> Tensor:
-        """Counts of truth (a row for whatever a label may hold, so that nothing need be masked) and prediction."""
-        counts = torch.zeros(self._rows * self.classes, dtype=torch.int64, device=truth.device)
-        piece = _PIECE if truth.device.type == "cpu" else max(1, truth.numel())
-        for some_truth, some_guess in zip(truth.split(piece), guess.split(piece), strict=True):
-            cells = torch.add(some_guess.long(), some_truth.long(), alpha=self.classes)
-            counts += torch.bincount(cells, minlength=self._rows * self.classes)
-        counts = counts.view(self._rows, self.classes)
-        counts[IGNORED_LABEL] = 0
-        return counts
-
-    def compute(self) -> Tensor:
-        """(K, K) int64; see :func:`scores`."""
-        return self.confusion
+def _count(truth: Tensor, guess: Tensor, rows: int, classes: int) -> Tensor:
+    """Counts of truth (a row for whatever a label may hold, so that nothing need be masked) and prediction."""
+    counts = torch.zeros(rows * classes, dtype=torch.int64, device=truth.device)
+    piece = _PIECE if truth.device.type == "cpu" else max(1, truth.numel())
+    for some_truth, some_guess in zip(truth.split(piece), guess.split(piece), strict=True):
+        cells = torch.add(some_guess.long(), some_truth.long(), alpha=classes)
+        counts += torch.bincount(cells, minlength=rows * classes)
+    counts = counts.view(rows, classes)
+    counts[IGNORED_LABEL] = 0
+    return counts
 
 
 def _within(ids: Tensor, largest: int) -> bool:

@@ -65,7 +65,8 @@ class TrainingState:
         groups = self.method.parameter_groups()
         self.parameters = [parameter for group in groups for parameter in group["params"]]
         optimizer = build_optimizer(config.optim, groups)
-        self.model, self.optimizer = accelerator.prepare(self.method, optimizer)
+        # the method is in its place; to look whether it has a place of its own, accelerate would import sympy
+        self.model, self.optimizer = accelerator.prepare(self.method, optimizer, device_placement=[False, True])
         self.average: WeightAverage | None = None
         if checkpoint is not None:
             self._restore(checkpoint)

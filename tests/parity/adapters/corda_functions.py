@@ -12,7 +12,8 @@ from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy, pseudo_la
 from vergence.methods.ssda import cross_weight
 from vergence.methods.supervised import to_size
 from vergence.methods.teacher import MeanTeacher
-from vergence.metrics.segmentation import ConfusionMatrix, scores
+from vergence.metrics.segmentation import scores
+from vergence.metrics.streaming import ConfusionMatrix
 from vergence.mixing.augment import CHANGES, ColorJitter, StrongDraw, strong_augment
 from vergence.mixing.masks import classmix_mask
 from vergence.mixing.mix import mix

@@ -8,7 +8,6 @@ import torch
 from tests.parity.registry import Case, operation
 from vergence.metrics.depth import (
     PROTOCOLS,
-    DepthMetric,
     depth_errors,
     flip_postprocess,
     median,
@@ -16,6 +15,7 @@ from vergence.metrics.depth import (
     training_depth_errors,
 )
 from vergence.metrics.odometry import ate_sfmlearner, chain_poses
+from vergence.metrics.streaming import DepthMetric
 
 STEREO_SCALE = 5.4  # of the official program
 

@@ -13,7 +13,8 @@ from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import berhu, feature_distance
 from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy, pixel_entropy, pseudo_labels
 from vergence.methods.teacher import MeanTeacher
-from vergence.metrics.segmentation import ConfusionMatrix, scores
+from vergence.metrics.segmentation import scores
+from vergence.metrics.streaming import ConfusionMatrix
 from vergence.mixing.augment import CHANGES, ColorJitter, color_jitter, gaussian_blur
 from vergence.mixing.masks import (
     classmix_mask,
