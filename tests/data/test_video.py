@@ -74,6 +74,9 @@ def test_stride_and_rate(tmp_path, options, frames, fps):
         ((0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30), (32, 64), "top"),  # shown 90 degrees clockwise
         ((0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30), (32, 64), "bottom"),
         ((-65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30), (64, 32), "right"),
+        ((-65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30), (64, 32), "right"),  # mirrored, as front cameras do
+        ((65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30), (64, 32), "left"),  # upside down, not turned
+        ((0, 65536, 0, 65536, 0, 0, 0, 0, 1 << 30), (32, 64), "top"),  # mirrored along the diagonal
     ],
 )
 def test_rotation_metadata_is_applied(tmp_path, matrix, size, red_at):
@@ -87,6 +90,7 @@ def test_rotation_metadata_is_applied(tmp_path, matrix, size, red_at):
         "top": redness[: size[1] // 2],
         "bottom": redness[size[1] // 2 :],
         "right": redness[:, size[0] // 2 :],
+        "left": redness[:, : size[0] // 2],
     }[red_at]
     assert half.mean() > 40
 
@@ -213,6 +217,24 @@ def test_intrinsics_beside_the_video(tmp_path):
     values = {"width": 640, "height": 320, "fx": 480.0, "fy": 480.0, "cx": 320.0, "cy": 160.0}
     (tmp_path / "drive.json").write_text(json.dumps(values))
     assert video(tmp_path / "drive.mp4")[0].fx == 0.75
+
+
+@pytest.mark.parametrize("name", ["intrinsics.json", "drive.mp4.json", "drive.yaml", "calibration.yaml"])
+def test_calibrations_near_the_video(tmp_path, name):
+    """A calibration that lies there and is not used would be a silent guess."""
+    write_video(tmp_path / "drive.mp4")
+    values = {"width": 640, "height": 320, "fx": 480.0, "fy": 480.0, "cx": 320.0, "cy": 160.0}
+    matrix = "camera_matrix: {rows: 3, cols: 3, data: [480, 0, 320, 0, 480, 160, 0, 0, 1]}"
+    text = json.dumps(values) if name.endswith("json") else f"image_width: 640\nimage_height: 320\n{matrix}\n"
+    (tmp_path / name).write_text(text)
+    assert video(tmp_path / "drive.mp4")[0].fx == 0.75
+
+
+def test_calibrations_that_are_not_read_are_told(tmp_path, caplog):
+    write_video(tmp_path / "drive.mp4")
+    (tmp_path / "cameras.txt").write_text("1 OPENCV 640 320 480 480 320 160 0 0 0 0\n")
+    assert not video(tmp_path / "drive.mp4")[0].intrinsics_known
+    assert "cameras.txt looks like a calibration and is not read" in caplog.text
 
 
 def test_other_json_beside_the_video_is_no_camera(tmp_path, caplog):

@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from vergence.data.structured import read_json
@@ -267,13 +268,26 @@ def _upright(frame: Any, stream: Any, width: int) -> Image.Image:
     """RGB image with square pixels, turned as the metadata say, at most ``width`` wide."""
     ratio = stream.sample_aspect_ratio or Fraction(1)
     across, down = max(1, round(frame.width * float(ratio or 1))), frame.height
-    quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise, as PIL turns
+    mirrored, quarter_turns = _display(frame)
     final_width = down if quarter_turns % 2 else across
     scale = min(1.0, width / final_width) if width else 1.0
     image: Image.Image = frame.to_image()
     size = (max(1, round(across * scale)), max(1, round(down * scale)))
     if image.size != size:
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
     turns = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
     turn = turns[quarter_turns]
     return image if turn is None else image.transpose(turn)
+
+
+def _display(frame: Any) -> tuple[bool, int]:
+    """Whether a frame is mirrored left to right, and how many quarter turns counter-clockwise follow, as PIL turns."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False, round(frame.rotation / 90) % 4
+    a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].astype(float)
+    mirrored = a * d - b * c < 0
+    if mirrored:  # the matrix is a mirror first, then the turn
+        a, b = -a, -b
+    return bool(mirrored), round(-math.degrees(math.atan2(b, a)) / 90) % 4

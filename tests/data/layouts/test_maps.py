@@ -55,6 +55,8 @@ LABELLED = {  # (pattern of the picture, pattern of its label, mode)
     "one folder, one stem": ("{}.jpg", "{}.png", "L"),
     "one folder, a prefix": ("a/rgb_{}.png", "a/label_{}.png", "L"),
     "masks_png": ("images_png/{}.png", "masks_png/{}.png", "L"),
+    "supervisely": ("ds0/img/{}.jpg", "ds0/masks_machine/{}.png", "L"),
+    "virtual kitti": ("frames/rgb/Camera_0/rgb_{}.jpg", "frames/classSegmentation/Camera_0/classgt_{}.png", "RGB"),
     "by split": ("train/images/{}.jpg", "train/masks/{}.png", "1"),
 }
 
@@ -240,3 +242,48 @@ def test_a_list_that_names_no_frame_is_said(tmp_path, caplog):
     (tmp_path / "train.txt").write_text("nothing\nof_this\n")
     folder(tmp_path)
     assert "train.txt: none of its 2 lines names a frame of" in caplog.text
+
+
+@pytest.mark.parametrize("place", ["surface_normals", "flow_viz", "depth_vis", "predictions", "output", "thumbnails"])
+def test_pictures_made_of_the_frames_are_none(tmp_path, caplog, place):
+    for k, stem in enumerate(NAMES):
+        photo(tmp_path / "rgb" / f"{stem}.png", k)
+        photo(tmp_path / place / f"{stem}.png", 9 + k)
+    assert {row.sequence for row in folder(tmp_path)} == {"rgb"}
+    assert f"4 picture(s) in {place} are" in caplog.text
+
+
+def test_depth_between_colours_of_nyu(tmp_path):
+    for k, stem in enumerate(NAMES):
+        photo(tmp_path / f"{stem}_colors.png", k)
+        deep(tmp_path / f"{stem}_depth.png")
+    rows = list(folder(tmp_path, depth_scale=1000))
+    assert [(row.image, row.depth) for row in rows] == [(f"{n}_colors.png", f"{n}_depth.png") for n in NAMES]
+
+
+def test_what_servers_and_archives_add_is_no_data(tmp_path):
+    for k, stem in enumerate(NAMES):
+        photo(tmp_path / f"{stem}.jpg", k)
+        photo(tmp_path / "@eaDir" / f"{stem}.jpg" / "SYNOPHOTO_THUMB_M.jpg", k)
+    assert len(folder(tmp_path)) == 4
+
+
+def test_files_beside_the_frames_that_are_not_read_are_told(tmp_path, caplog):
+    for k, stem in enumerate(NAMES):
+        photo(tmp_path / f"{stem}.jpg", k)
+    for name in ("IMG_0001.HEIC", "IMG_0002.HEIC", "drive.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "K.txt").write_text("100 0 50")
+    folder(tmp_path)
+    assert "3 file(s) such as IMG_0001.HEIC are not read beside the pictures" in caplog.text
+    assert "K.txt looks like a calibration and is not read" in caplog.text
+
+
+def test_the_log_names_the_sequences(tmp_path, caplog):
+    """So a folder that holds no frames is seen where nothing else tells it."""
+    for place in ("rgb", "thermal"):
+        for k, stem in enumerate(NAMES):
+            photo(tmp_path / place / f"{stem}.png", k)
+    with caplog.at_level(logging.INFO, "vergence"):
+        resolve_input(tmp_path)
+    assert "2 sequence(s) (rgb, thermal);" in caplog.text

@@ -77,3 +77,27 @@ def test_counting_is_logged(caplog):
 def test_what_tools_add_to_names_is_no_number():
     names = [f"frame_{k:06d}_jpg.rf.{random.Random(k).getrandbits(128):032x}.jpg" for k in range(0, 60, 3)]
     assert [position for _, position in placed(names)[""]] == list(range(20))
+
+
+def test_seconds_and_nanoseconds_of_ros_are_one_time():
+    ticks = [*range(12), *range(30, 42)]  # tenths of a second, with a gap
+    filled = [f"{1600000000 + k // 10}_{k % 10 * 100000000:09d}.png" for k in ticks]
+    bare = [f"left-{1600000000 + k // 10}-{k % 10 * 100000000}.png" for k in ticks]
+    for names in (filled, bare):
+        assert placed(names) == {"": list(zip(names, ticks, strict=True))}
+
+
+def test_clocks_with_thousandths_are_one_time():
+    names = [f"clip_00_{k // 120:02d}_{k // 2 % 60:02d}_{k % 2 * 500:03d}.jpg" for k in range(110, 130)]
+    assert placed(names) == {"": [(name, k) for k, name in enumerate(names)]}
+    pixel = [f"PXL_20260101_1159{k:02d}123.jpg" for k in range(50, 60)]
+    pixel += [f"PXL_20260101_1200{k:02d}123.jpg" for k in range(10)]
+    assert placed(pixel) == {"": [(name, k) for k, name in enumerate(pixel)]}
+
+
+def test_a_few_names_of_another_form_do_not_spoil_the_order(caplog):
+    names = [f"{k:04d}.jpg" for k in (*range(10), *range(20, 30))]
+    found = placed([*names, "contact_sheet.jpg", "0003 (1).jpg"])
+    assert [k for _, k in found.pop("numbers")] == [*range(10), *range(20, 30)]
+    assert sorted(map(len, found.values())) == [1, 1]
+    assert "do not number the frames" not in caplog.text

@@ -10,8 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.frame_row import FrameRow, format_pose
-from vergence.data.layouts.files import image_size, list_files, list_folders, require_folder
-from vergence.data.layouts.intrinsics import Intrinsics, find_intrinsics, intrinsics_file, read_cam_txt
+from vergence.data.layouts.files import VIDEO_SUFFIXES, image_size, list_files, list_folders, require_folder
+from vergence.data.layouts.intrinsics import (
+    Intrinsics,
+    find_intrinsics,
+    intrinsics_file,
+    read_cam_txt,
+    say_unread_cameras,
+)
 from vergence.data.layouts.label_folders import label_files, label_folder, split_by_folder, with_labels
 from vergence.data.layouts.map_pairs import join_maps, listed_splits
 from vergence.data.layouts.maps import Sorted, sort_pictures
@@ -131,7 +137,11 @@ def clip_form(root: Path) -> Callable[[Path], list[FrameRow]] | None:
 def finish(rows: Sequence[FrameRow], root: Path, name: str, split: bool = True) -> Manifest:
     """Manifest of rows made by a layout, with a split; InputError for none or a single frame."""
     if not rows:
-        raise InputError(f"{root} holds no images; expected files such as 000000.jpg in it or in its sub-folders.")
+        videos = [name for name in list_folders(root) if list_files(root / name, VIDEO_SUFFIXES)]
+        hint = f"; {root / videos[0]} holds videos: give that folder" if videos else ""
+        raise InputError(
+            f"{root} holds no images; expected files such as 000000.jpg in it or in its sub-folders{hint}."
+        )
     if len(rows) == 1:
         raise InputError(
             f"{root} holds one frame only; give at least three consecutive frames (or the image file itself)."
@@ -171,7 +181,10 @@ def _intrinsics(root: Path, here: Path, names: Sequence[str]) -> Intrinsics:
     for place in (here, root):
         if (place / "cam.txt").is_file() and intrinsics_file(place) is None:
             return read_cam_txt(place / "cam.txt", *image_size(here / names[0]))
-    return find_intrinsics(here, root)
+    found = find_intrinsics(here, root)
+    if not found.known:
+        say_unread_cameras(here, root)
+    return found
 
 
 def _sequence_rows(

@@ -1,13 +1,16 @@
 """Cameras as small files: ``intrinsics.json``, OpenCV's and ROS's calibrations, SC-Depth's ``cam.txt``."""
 
 import dataclasses
+import functools
 import logging
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vergence.data.frame_row import FrameRow
+from vergence.data.layouts.files import list_files
 from vergence.data.layouts.opencv_camera import find_calibration, read_camera
 from vergence.data.structured import read_json, read_numbers
 from vergence.data.table import nearest
@@ -26,11 +29,14 @@ REMARKS = frozenset(
 )
 """Keys for people: nothing is computed from them."""
 _MODELS = {
-    **dict.fromkeys(("opencv", "plumb_bob", "radtan", "pinhole"), "opencv"),
+    **dict.fromkeys(("opencv", "plumb_bob", "radtan", "radial-tangential", "pinhole"), "opencv"),
     **dict.fromkeys(("fisheye", "equidistant", "opencv_fisheye"), "fisheye"),
 }
 """Names of the lens models, also those of ROS and Kalibr."""
+_CALIBRATION = re.compile(r".*(calib|camera|intrinsic|camchain|cam_param|camparam).*|k|cams?|transforms", re.IGNORECASE)
 ASPECT_TOLERANCE = 0.02
+_CENTRE = (0.2, 0.8)
+"""Shares of an image's side between which principal points lie, but those of crops."""
 _MATRIX = "it must hold a 3x3 camera matrix in pixels"
 _log = logging.getLogger("vergence")
 
@@ -177,6 +183,19 @@ def intrinsics_file(folder: Path) -> Path | None:
     return path if path.is_file() else find_calibration(folder)
 
 
+@functools.lru_cache(maxsize=256)
+def _say_unread_camera(path: Path) -> None:
+    _log.warning("%s looks like a calibration and is not read; write its camera into intrinsics.json beside it", path)
+
+
+def say_unread_cameras(*folders: Path) -> None:
+    """A line for each file whose name says that it is a calibration, once; for folders whose camera is unknown."""
+    for folder in dict.fromkeys(folders):
+        for name in list_files(folder, frozenset({".txt", ".json", ".yaml", ".yml", ".xml", ".npz", ".npy", ".pkl"})):
+            if _CALIBRATION.fullmatch(name.rpartition(".")[0]):
+                _say_unread_camera(folder / name)
+
+
 def find_intrinsics(*folders: Path) -> Intrinsics:
     """The camera of the first folder that has an :func:`intrinsics_file`, else unknown."""
     path = next((found for folder in folders if (found := intrinsics_file(folder)) is not None), None)
@@ -196,6 +215,13 @@ def _number(value: Any, key: str, path: Path) -> float:
 def _camera(values: dict[str, float], path: Path) -> Camera:
     if values["width"] < 1 or values["height"] < 1:
         raise InputError(f"{path}: width and height must be at least 1; give the stored images' size.")
+    across, down = values["cx"] / values["width"], values["cy"] / values["height"]
+    if not (_CENTRE[0] < across < _CENTRE[1] and _CENTRE[0] < down < _CENTRE[1]):
+        _log.warning(
+            "%s: the principal point (%g, %g) lies far from the centre of images of %dx%d; check that its numbers are "
+            "for images of this size",
+            *(path, values["cx"], values["cy"], values["width"], values["height"]),
+        )
     try:
         return Camera(
             fx=values["fx"],

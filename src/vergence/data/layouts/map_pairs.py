@@ -3,13 +3,13 @@
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vergence.data.frame_row import FrameRow
 from vergence.data.label_files import FILE_NAMES, read_classes_csv, read_label_space
 from vergence.data.labels import label_space
-from vergence.data.layouts.files import list_files, list_folders
+from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files, list_folders
 from vergence.data.layouts.label_folders import SPLITS
 from vergence.data.layouts.maps import Sorted, bare
 from vergence.data.structured import read_lines
@@ -21,6 +21,10 @@ _LARGEST_DELAY = 0.02
 """Seconds between a frame and the depth that belongs to it, in data sets named by time."""
 _CLASS_FILES = (*FILE_NAMES, "config_v2.0.json")
 _UNREAD = frozenset({".txt", ".json", ".xml", ".npy", ".npz", ".mat", ".exr", ".pfm"})
+_NO_FRAMES = frozenset(
+    {*VIDEO_SUFFIXES, ".heic", ".heif", ".avif", ".jp2", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raw"}
+)
+"""Pictures that are not read, and videos, which are sequences of their own."""
 _ROLES = ("labels", "annotations", "masks", "json", "ann", "ann_dir", "depth")
 _log = logging.getLogger("vergence")
 
@@ -52,6 +56,7 @@ def join_maps(rows: Sequence[FrameRow], root: Path, maps: Sorted, space: str, sc
     if maps.others:
         _leave_out(root, maps.others, "maps that are neither labels nor depth", "nothing reads them")
     _say_unread(root)
+    _say_no_frames(maps.frames)
     return rows
 
 
@@ -144,6 +149,18 @@ def _nearest_in_time(row: FrameRow, maps: Sequence[tuple[float, Path]], root: Pa
 def _shared(image: Path, path: Path, root: Path) -> int:
     """How many folders a picture, relative to ``root``, and a map have in common."""
     return len(set(path.relative_to(root).parts[:-1]) & set(image.parts[:-1]))
+
+
+def _say_no_frames(folders: Iterable[Path]) -> None:
+    """One line for each folder of frames that has videos, or pictures of a kind that is not read, among them."""
+    for folder in folders:
+        names = list_files(folder, _NO_FRAMES)
+        if names:
+            _log.warning(
+                "%s: %d file(s) such as %s are not read beside the pictures; save pictures as JPEG or PNG, and give "
+                "videos on their own",
+                *(folder, len(names), names[0]),
+            )
 
 
 def _say_unread(root: Path) -> None:

@@ -13,7 +13,7 @@ from vergence.data.pictures import open_picture
 from vergence.errors import InputError
 
 _LABELS = re.compile(
-    r"labels?|masks?|ann|ann_dir|annotations?|segmentation_?class.*|gt|gt_?(fine|coarse|image.*)|ground_?truths?|semantics?.*"
+    r"labels?|masks?|ann|ann_dir|annotations?|segmentation_?class.*|class_?segmentation.*|class(es|gt)?|gt|gt_?(fine|coarse|image.*)|ground_?truths?|semantics?.*"
     r"|seg(mentation)?s?([_-].*)?|.*annot|labeled.*|(labels?|masks?)[_-].*|.*[_-](labels?|masks?|annotations?|gt|seg)",
     re.IGNORECASE,
 )
@@ -22,16 +22,19 @@ _DEPTH = re.compile(
     re.IGNORECASE,
 )
 _OTHERS = re.compile(
-    r"segmentationobject|instances?|panoptic.*|normals?|(optical_?)?flow|confidence|uncertainty|overlays?|vis(uali[sz]ations?)?"
-    r"|stereo_reference|previews?",
+    r"segmentationobject|instance_?(segmentation|ids?|gt)?s?|panoptic.*|(.*_)?normals?|(.*[_-])?(optical|forward|backward|scene)?"
+    r"_?(scene)?_?flow([_-].*)?|confidence|uncertainty|albedo|.*overlays?|(.*[_-])?(vis|viz|visuali[sz]ations?|heat_?maps?)"
+    r"|stereo_reference|previews?|thumb(nail)?s?|edges?|(pred(iction)?s?|outputs?|results?)([_-].*)?",
     re.IGNORECASE,
 )
 _ENDING = re.compile(
-    r"([._-](mask|masks|label|labels|labelids|labeltrainids|instanceids|color|colour|seg|semantic|gt|l|p|ann|depth|disp|"
+    r"([._-](mask|masks|label|labels|labelids|labeltrainids|instanceids|colors?|colours?|seg|semantic|gt|l|p|ann|depth|disp|"
     r"gtfine_[a-z]+|leftimg8bit|rgb))+$",
     re.IGNORECASE,
 )
-_START = re.compile(r"^((sync_)?depth|mask|label|seg|gt|rgb|image|img|color)[_-]", re.IGNORECASE)
+_START = re.compile(r"^((sync_)?depth|mask|label|seg|class_?gt|gt|rgb|image|img|colors?|colours?)[_-]", re.IGNORECASE)
+_NO_DATA = ("@eadir", "__macosx", "$recycle.bin", "lost+found")
+"""Folders that disks, servers and archives add."""
 _LOSSY = (".jpg", ".jpeg", ".webp")
 FEW_COLOURS = 40
 """Colours up to which a picture may be a map of classes: photographs have thousands."""
@@ -92,7 +95,7 @@ def _walk(root: Path, skip: Path | None) -> dict[Path, list[str]]:
         names = list_files(here)
         if names:
             found[here] = names
-        pending += [here / name for name in list_folders(here)]
+        pending += [here / name for name in list_folders(here) if name.lower() not in _NO_DATA]
     return found
 
 

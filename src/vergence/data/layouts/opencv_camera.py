@@ -1,4 +1,4 @@
-"""Cameras as OpenCV's calibration and ROS write them: YAML or XML with matrix, coefficients and size of the image."""
+"""Cameras as calibrations of OpenCV, ROS, Kalibr and EuRoC write them: YAML or XML of matrix, coefficients and size."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,27 @@ from numpy.typing import NDArray
 from vergence.data.structured import read_calibration
 from vergence.errors import InputError
 
-STEMS = ("intrinsics", "calibration", "camera", "camera_info", "camera_calibration", "out_camera_data")
+STEMS = (
+    "intrinsics",
+    "calibration",
+    "camera",
+    "camera_info",
+    "camera_calibration",
+    "out_camera_data",
+    "camchain",
+    "sensor",
+)
 SUFFIXES = (".yaml", ".yml", ".xml")
 _NAMES = {
-    "matrix": ("camera_matrix", "cameramatrix", "k"),
-    "distortion": ("distortion_coefficients", "distortioncoefficients", "dist_coeffs", "dist_coeff", "d"),
+    "matrix": ("camera_matrix", "cameramatrix", "k", "intrinsics"),
+    "distortion": (
+        "distortion_coefficients",
+        "distortioncoefficients",
+        "dist_coeffs",
+        "dist_coeff",
+        "distortion_coeffs",
+        "d",
+    ),
     "width": ("image_width", "width"),
     "height": ("image_height", "height"),
     "fisheye": ("fisheye_model",),
@@ -25,15 +41,19 @@ _REMEDY = "write camera_matrix, distortion_coefficients, image_width and image_h
 
 def find_calibration(folder: Path) -> Path | None:
     """A calibration of OpenCV or ROS in a folder: called intrinsics, or otherwise with a camera matrix in it."""
-    for path in (folder / f"{stem}{suffix}" for stem in STEMS for suffix in SUFFIXES):
-        if path.is_file() and (path.stem == "intrinsics" or _speaks_of_a_camera(path)):
+    kalibr = sorted(folder.glob("*camchain*.y*ml")) if folder.is_dir() else []
+    for path in (*(folder / f"{stem}{suffix}" for stem in STEMS for suffix in SUFFIXES), *kalibr):
+        if path.is_file() and (path.stem == "intrinsics" or speaks_of_a_camera(path)):
             return path
     return None
 
 
-def _speaks_of_a_camera(path: Path) -> bool:
+def speaks_of_a_camera(path: Path) -> bool:
+    """Whether a YAML or XML file has a key of a camera."""
     with path.open("rb") as file:
-        return re.search(rb"camera_?matrix", file.read(1 << 20), re.IGNORECASE) is not None
+        return (
+            re.search(rb"camera_?matrix|camera_?model|distortion_?(model|coeff)", file.read(1 << 20), re.I) is not None
+        )
 
 
 def read_camera(path: Path) -> dict[str, Any]:
@@ -42,9 +62,19 @@ def read_camera(path: Path) -> dict[str, Any]:
     Raises:
         InputError: as of the readers; no 3x3 matrix, no size of the image, or numbers that are none.
     """
-    given = {key.lower(): value for key, value in read_calibration(path, _REMEDY).items()}
+    given = _single({str(key).lower(): value for key, value in read_calibration(path, _REMEDY).items()}, path)
     found = {key: next((given[name] for name in names if name in given), None) for key, names in _NAMES.items()}
     matrix = _numbers(found["matrix"])
+    if isinstance(found["matrix"], list) and matrix.size in (4, 5):  # Kalibr, EuRoC: fx, fy, cx, cy
+        if matrix.size == 5 or str(given.get("camera_model", "pinhole")) != "pinhole":
+            raise InputError(
+                f"{path}: camera_model {given.get('camera_model')!r} is not supported; calibrate a pinhole."
+            )
+        fx, fy, cx, cy = matrix.tolist()
+        matrix = np.array([fx, 0, cx, 0, fy, cy, 0, 0, 1])
+        if isinstance(size := given.get("resolution"), list) and len(size) == 2:
+            found["width"], found["height"] = size
+        found["model"] = given.get("distortion_model")
     if matrix.size != 9:
         raise InputError(f"{path} has no camera matrix of 3x3 numbers; {_REMEDY}.")
     for key in ("width", "height"):
@@ -59,8 +89,20 @@ def read_camera(path: Path) -> dict[str, Any]:
     return values
 
 
+def _single(given: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The camera of a Kalibr file, which has one below each of cam0, cam1, ...; InputError where there are several."""
+    cameras = [key for key, value in given.items() if re.fullmatch(r"cam\d+", key) and isinstance(value, dict)]
+    if len(cameras) > 1:
+        raise InputError(f"{path} holds several cameras ({', '.join(cameras)}); keep the one of the images beside it.")
+    if not cameras:
+        return given
+    return {str(key).lower(): value for key, value in given[cameras[0]].items()}
+
+
 def _numbers(value: Any) -> NDArray[np.float64]:
     """A matrix of OpenCV, or ROS's mapping with ``data``; empty where it is neither."""
+    if value is None:
+        return np.zeros(0)
     try:
         return np.asarray(value.get("data") if isinstance(value, dict) else value, dtype=np.float64).ravel()
     except (TypeError, ValueError):

@@ -23,10 +23,16 @@ _HASH = re.compile(
 """What annotation tools add to names: it says nothing of time."""
 _DATE = re.compile(
     r"(?<!\d)(?P<Y>(?:19|20)\d\d)[-_.]?(?P<m>[01]\d)[-_.]?(?P<d>[0-3]\d)[-_.T ]*"
-    r"(?P<H>[0-2]\d)[-_.:h]?(?P<M>[0-5]\d)[-_.:m]?(?P<S>[0-5]\d)(?!\d)(?:[-_.](?P<f>\d{3,9})(?!\d))?"
+    r"(?P<H>[0-2]\d)[-_.:h]?(?P<M>[0-5]\d)[-_.:m]?(?P<S>[0-5]\d)(?:(?P<f>\d{3})|(?:[-_.](?P<g>\d{3,9}))?)(?!\d)"
 )
+_CLOCK = re.compile(r"(?<!\d)([01]\d|2[0-3])([-_:h])([0-5]\d)[-_:m]([0-5]\d)[-_.,s](\d{3})(?!\d)")
+"""Hours, minutes, seconds and thousandths."""
+_STAMP = re.compile(r"(?<!\d)([1-2]\d{9})[-_](\d{1,9})(?!\d)")
+"""Seconds since 1970, and parts of one as ROS writes them."""
 _FEW_NAMES = 8
 """Forms of names up to which each form is a clip of its own."""
+_MOST = 0.8
+"""Share of the names that have such forms; the others (contact_sheet.jpg) are neighbours of nothing."""
 
 
 class Place(NamedTuple):
@@ -93,7 +99,18 @@ def _some(clips: Sequence[str] | dict[str, list]) -> str:
     return ", ".join(names[:4]) + (" ..." if names[4:] else "")
 
 
-def _form(name: str) -> _Form:
+def _clocked(found: re.Match[str]) -> str:
+    return f"{int(found[1]) * 3600 + int(found[3]) * 60 + int(found[4])}.{found[5]}"
+
+
+def _stamp_digits(names: Sequence[str]) -> int:
+    """Digits of the parts of a second where all names are SECONDS_PARTS.png: ROS does not always fill them up."""
+    found = [_STAMP.search(os.path.splitext(name)[0]) for name in names]
+    return max((len(one[2]) for one in found if one), default=0) if found and all(found) else 0
+
+
+def _form(name: str, digits: int = 0) -> _Form:
+    """Words and numbers of a name; ``digits`` of :func:`_stamp_digits`."""
     stem = _HASH.sub("", os.path.splitext(name)[0])
     numbers: list[Fraction] = []
 
@@ -103,9 +120,12 @@ def _form(name: str) -> _Form:
             seconds = int(datetime.datetime(*part, tzinfo=datetime.UTC).timestamp())  # type: ignore[arg-type, misc]
         except ValueError:
             return found.group()
-        return f"{seconds}.{found['f']}" if found["f"] else str(seconds)
+        parts = found["f"] or found["g"]
+        return f"{seconds}.{parts}" if parts else str(seconds)
 
-    stem = _DATE.sub(dated, stem)
+    stem = _CLOCK.sub(_clocked, _DATE.sub(dated, stem))
+    if digits:
+        stem = _STAMP.sub(lambda found: f"{found[1]}.{found[2].zfill(digits)}", stem)
     words = []
     last = 0
     for found in NUMBER.finditer(stem):
@@ -117,13 +137,14 @@ def _form(name: str) -> _Form:
 
 def _clips(names: Sequence[str]) -> dict[str, list[tuple[Fraction | None, str]]]:
     """Clip -> (number, name) of its frames in order."""
-    forms = {name: _form(name) for name in sorted(names, key=natural_key)}
+    digits = _stamp_digits(names)
+    forms = {name: _form(name, digits) for name in sorted(names, key=natural_key)}
     groups: dict[tuple[str, ...], list[str]] = {}
     for name, form in forms.items():
         groups.setdefault(form.words, []).append(name)
     counted = {words: members for words, members in groups.items() if len(words) > 1}
     several = [members for members in counted.values() if len(members) > 1]
-    told = sum(map(len, several)) == len(forms) and len(several) <= _FEW_NAMES
+    told = sum(map(len, several)) >= _MOST * len(forms) and len(several) <= _FEW_NAMES
     if len(groups) > 1 and not told:
         return {"": [(None, name) for name in forms]}
     result: dict[str, list[tuple[Fraction | None, str]]] = {}

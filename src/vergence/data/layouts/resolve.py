@@ -23,6 +23,8 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
+_NAMED = 6
+"""Sequences that the log names: so it is seen where a folder was taken for frames that holds none."""
 _MANIFESTS = ("manifest.parquet", "manifest.csv")
 
 
@@ -145,7 +147,9 @@ def describe_intrinsics(manifest: Manifest) -> str:
     """Which intrinsics the frames have, for the log: known, a guess, or mixed, with the number of cameras."""
     rows = list(manifest)
     known = sum(row.intrinsics_known for row in rows)
-    size = f"{len(rows)} frames, {len({row.sequence for row in rows})} sequence(s)"
+    names = list(dict.fromkeys(row.sequence for row in rows))
+    listed = f" ({', '.join(names[:_NAMED])}{' ...' if names[_NAMED:] else ''})" if len(names) > 1 else ""
+    size = f"{len(rows)} frames, {len(names)} sequence(s){listed}"
     if not known:
         return f"{size}; intrinsics unknown: guessed from the field of view, or learned"
     cameras = sorted({(row.fx, row.fy) for row in rows if row.intrinsics_known})

@@ -8,7 +8,8 @@ from pathlib import Path
 from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files
-from vergence.data.layouts.intrinsics import UNKNOWN, read_intrinsics
+from vergence.data.layouts.intrinsics import Intrinsics, find_intrinsics, read_intrinsics, say_unread_cameras
+from vergence.data.layouts.opencv_camera import SUFFIXES, speaks_of_a_camera
 from vergence.data.manifest import Manifest
 from vergence.data.structured import read_json
 from vergence.data.video import VideoOptions, decode_video
@@ -32,7 +33,8 @@ def video(
     Frames that are neighbours are equally far apart in time: where a video of variable rate pauses, positions are left
     out.
 
-    Intrinsics come from ``NAME.json`` beside ``NAME.mp4`` (the keys of ``intrinsics.json``), else they are unknown.
+    Intrinsics come from ``NAME.json`` beside ``NAME.mp4`` (the keys of ``intrinsics.json``), else from
+    ``intrinsics.json`` or a calibration in the folder, else they are unknown.
 
     Args:
         root: the video file, or a folder with video files.
@@ -75,6 +77,20 @@ def _speaks_of_a_camera(path: Path) -> bool:
     return False
 
 
+def _camera_of(path: Path) -> Intrinsics:
+    """The camera of a video: of ``NAME.json`` or ``NAME.yaml``, else of a calibration in its folder, else unknown."""
+    for beside in (path.with_suffix(".json"), path.with_name(f"{path.name}.json")):
+        if _speaks_of_a_camera(beside):
+            return read_intrinsics(beside)
+    for beside in (path.with_suffix(suffix) for suffix in SUFFIXES):
+        if beside.is_file() and speaks_of_a_camera(beside):
+            return read_intrinsics(beside)
+    found = find_intrinsics(path.parent)
+    if not found.known:
+        say_unread_cameras(path.parent)
+    return found
+
+
 def _sequence_names(paths: list[Path]) -> list[str]:
     """The name of each video without its suffix, or with it where two videos differ in that alone."""
     stems = Counter(path.stem for path in paths)
@@ -83,8 +99,7 @@ def _sequence_names(paths: list[Path]) -> list[str]:
 
 def _video_rows(path: Path, name: str, out: Path | str | None, options: VideoOptions) -> list[FrameRow]:
     decoded = decode_video(path, out, options)
-    beside = path.with_suffix(".json")
-    camera = read_intrinsics(beside) if _speaks_of_a_camera(beside) else UNKNOWN
+    camera = _camera_of(path)
     camera.check_aspect(decoded.width, decoded.height, path)
     folder = decoded.folder.absolute()
     first = camera.onto(FrameRow("", name, 0, camera=name, width=decoded.width, height=decoded.height))

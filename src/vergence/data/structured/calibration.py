@@ -53,7 +53,7 @@ def read_calibration(path: Path | str, remedy: str = "write it again with cv::Fi
     elif "!!opencv-matrix" in text:
         words = dict(_WORD.findall(text))
     else:
-        values = parse_yaml(text, path, remedy)
+        values = parse_yaml(_FILE_STORAGE_HEAD.sub("", text), path, remedy)
         if not isinstance(values, dict):
             raise InputError(f"{path} is no mapping of names to values; {remedy}.")
         return {str(key): value for key, value in values.items()}
@@ -89,6 +89,8 @@ def _matrices(text: str, path: Path | str, remedy: str) -> dict[str, Array]:
     return found
 
 
+_FILE_STORAGE_HEAD = re.compile(r"\A%YAML:[^\n]*\n(---[^\n]*\n)?")
+"""Not YAML's own, which has a space: of plain YAML that is written for OpenCV (EuRoC)."""
 _HEAD = re.compile(r"^[ \t]*([A-Za-z_][\w.-]*)[ \t]*:[ \t]*!!opencv-matrix\b", re.MULTILINE)
 _WORD = re.compile(r"^([A-Za-z_][\w.-]*)[ \t]*:[ \t]*([^\s!\[{][^\n]*?)[ \t\r]*$", re.MULTILINE)
 _PART = re.compile(r"\b(rows|cols|data)[ \t]*:[ \t]*(?:\[([^\[\]]*)\]|(\d+))")
