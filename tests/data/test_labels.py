@@ -53,6 +53,8 @@ def test_sizes_of_the_known_spaces():
         "viper": 32,
         "camvid11": 11,
         "camvid_segnet": 11,
+        "camvid32": 32,
+        "voc21": 21,
         "comma10k": 5,
         "mapillary_v1.2": 65,
         "semantic_super": 3,
@@ -81,9 +83,18 @@ def test_void_of_camvid_and_mapillary_is_no_class():
     assert label_mapping("mapillary_v1.2", "mapillary_v1.2")[[64, 65, 255]].tolist() == [64, 255, 255]
 
 
-SURGICAL = {"semantic_super", "super"}
-ALIKE = [pair for pair in itertools.product(LABEL_SPACES, repeat=2) if len(SURGICAL & {*pair}) in (0, len({*pair}))]
-"""Pairs of spaces of one world: streets, or the inside of a body."""
+WORLDS = {"semantic_super": "body", "super": "body", "voc21": "things"}
+ALIKE = [
+    pair
+    for pair in itertools.product(LABEL_SPACES, repeat=2)
+    if len({WORLDS.get(name, "streets") for name in pair}) == 1
+]
+"""Pairs of spaces of one world: streets, the inside of a body, or things anywhere."""
+
+
+def test_things_of_voc_are_those_of_streets():
+    same = {name: name for name in ("person", "bicycle", "car", "bus", "train")}
+    assert by_name("voc21", "cityscapes19") == same | {"motorbike": "motorcycle"}
 
 
 @pytest.mark.parametrize(("source", "target"), ALIKE)

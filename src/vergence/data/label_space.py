@@ -90,6 +90,8 @@ SYNTHIA = _space("synthia", tables.SYNTHIA, (0, 22))
 VIPER = _space("viper", tables.VIPER, (0, 1))
 CAMVID_11 = _space("camvid11", tables.CAMVID_11)
 CAMVID_SEGNET = _space("camvid_segnet", tables.CAMVID_11, (11,))
+CAMVID_32 = _space("camvid32", tables.CAMVID_32, (30,))
+VOC_21 = _space("voc21", tables.VOC_21)
 COMMA10K = _space("comma10k", tables.COMMA10K)
 MAPILLARY = _space("mapillary_v1.2", tables.MAPILLARY, (65,))
 SEMANTIC_SUPER = _space("semantic_super", tables.SEMANTIC_SUPER)
@@ -99,7 +101,7 @@ LABEL_SPACES = {
     space.name: space
     for space in (
         *(CITYSCAPES_19, CITYSCAPES_IDS, GTA5, SYNTHIA, VIPER),
-        *(CAMVID_11, CAMVID_SEGNET, COMMA10K, MAPILLARY),
+        *(CAMVID_11, CAMVID_SEGNET, CAMVID_32, VOC_21, COMMA10K, MAPILLARY),
         *(SEMANTIC_SUPER, SUPER),
     )
 }

@@ -1,4 +1,4 @@
-"""Known label spaces: names, colours and ids of public data sets, and which of their classes mean the same.
+"""Known label spaces: names, colours and ids of public data sets.
 
 Colours are those of the data sets themselves; the sky of Cityscapes is (70, 130, 180), which the official Three Ways
 palette has wrong (three_ways.md section 8).
@@ -148,6 +148,67 @@ CAMVID_11: dict[str, Colour] = {
 }
 """Order of the SegNet tutorial."""
 
+CAMVID_32: dict[str, Colour] = {
+    "Animal": (64, 128, 64),
+    "Archway": (192, 0, 128),
+    "Bicyclist": (0, 128, 192),
+    "Bridge": (0, 128, 64),
+    "Building": (128, 0, 0),
+    "Car": (64, 0, 128),
+    "CartLuggagePram": (64, 0, 192),
+    "Child": (192, 128, 64),
+    "Column_Pole": (192, 192, 128),
+    "Fence": (64, 64, 128),
+    "LaneMkgsDriv": (128, 0, 192),
+    "LaneMkgsNonDriv": (192, 0, 64),
+    "Misc_Text": (128, 128, 64),
+    "MotorcycleScooter": (192, 0, 192),
+    "OtherMoving": (128, 64, 64),
+    "ParkingBlock": (64, 192, 128),
+    "Pedestrian": (64, 64, 0),
+    "Road": (128, 64, 128),
+    "RoadShoulder": (128, 128, 192),
+    "Sidewalk": (0, 0, 192),
+    "SignSymbol": (192, 128, 128),
+    "Sky": (128, 128, 128),
+    "SUVPickupTruck": (64, 128, 192),
+    "TrafficCone": (0, 0, 64),
+    "TrafficLight": (0, 64, 64),
+    "Train": (192, 64, 128),
+    "Tree": (128, 128, 0),
+    "Truck_Bus": (192, 128, 192),
+    "Tunnel": (64, 0, 64),
+    "VegetationMisc": (192, 192, 0),
+    "Void": (0, 0, 0),
+    "Wall": (64, 192, 0),
+}
+"""The 32 original classes of CamVid, in the order of its label_colors.txt."""
+
+VOC_21: dict[str, Colour] = {
+    "background": (0, 0, 0),
+    "aeroplane": (128, 0, 0),
+    "bicycle": (0, 128, 0),
+    "bird": (128, 128, 0),
+    "boat": (0, 0, 128),
+    "bottle": (128, 0, 128),
+    "bus": (0, 128, 128),
+    "car": (128, 128, 128),
+    "cat": (64, 0, 0),
+    "chair": (192, 0, 0),
+    "cow": (64, 128, 0),
+    "diningtable": (192, 128, 0),
+    "dog": (64, 0, 128),
+    "horse": (192, 0, 128),
+    "motorbike": (64, 128, 128),
+    "person": (192, 128, 128),
+    "pottedplant": (0, 64, 0),
+    "sheep": (128, 64, 0),
+    "sofa": (0, 192, 0),
+    "train": (128, 192, 0),
+    "tvmonitor": (0, 64, 128),
+}
+"""Pascal VOC: its 20 classes after the background; 255, (224, 224, 192), is the border around things: none."""
+
 COMMA10K: dict[str, Colour] = {
     "road": (64, 32, 32),
     "lane markings": (255, 0, 0),
@@ -234,89 +295,3 @@ SEMANTIC_SUPER: dict[str, Colour] = {
 
 SUPER: dict[str, Colour] = {"tissue": SEMANTIC_SUPER["tissue 1"], "tool": SEMANTIC_SUPER["tool"]}
 """One tissue and the tool of SuPer V1; from memory, the colours are ours."""
-
-SYNONYMS: dict[str, str] = {
-    "pavement": "sidewalk",
-    "tree": "vegetation",
-    "trees": "vegetation",
-    "sign symbol": "traffic sign",
-    "traffic sign front": "traffic sign",
-    "sign": "traffic sign",
-    "pedestrian": "person",
-    "human": "person",
-    "column pole": "pole",
-    "on rails": "train",
-    "motorbike": "motorcycle",
-    "bike": "bicycle",
-    "cyclist": "bicyclist",
-    "my car": "ego vehicle",
-    "lane marking": "lane markings",
-    "lane marking general": "lane markings",
-    "instrument": "tool",
-    "surgical tool": "tool",
-    "unlabelled": "unlabeled",
-    "void": "unlabeled",
-}
-"""Names of one meaning, in lower case and without punctuation."""
-
-_LIVING = ("person", "rider", "bicyclist", "motorcyclist", "other rider")
-_VEHICLES = (
-    *("car", "truck", "bus", "train", "motorcycle", "bicycle", "caravan", "trailer", "boat", "other vehicle"),
-    "wheeled slow",
-)
-_MARKINGS = ("lane markings", "lane marking crosswalk")
-_TISSUES = ("tissue 1", "tissue 2")
-_CITY = {
-    "road": (*_MARKINGS, "crosswalk plain", "service lane", "bike lane"),
-    "sidewalk": ("curb", "curb cut", "pedestrian area"),
-    "rider": ("bicyclist", "motorcyclist", "other rider"),
-    "pole": ("utility pole",),
-}
-
-COVERS: dict[str, dict[str, tuple[str, ...]]] = {
-    "cityscapes19": _CITY,
-    "cityscapes_ids": _CITY,
-    "camvid11": {  # grouping of the 32 original classes in the SegNet tutorial
-        "building": ("wall", "bridge", "tunnel"),
-        "road": _CITY["road"],
-        "pavement": ("parking", *_CITY["sidewalk"]),
-        "tree": ("terrain",),
-        "sign_symbol": ("traffic light", "traffic sign back"),
-        "pole": ("polegroup", "utility pole"),
-        "car": ("truck", "bus", "train", "caravan", "trailer", "other vehicle"),
-        "pedestrian": ("ground animal",),
-        "bicyclist": ("rider", "bicycle", "motorcycle", "motorcyclist", "other rider"),
-    },
-    "comma10k": {
-        "road": ("crosswalk plain", "service lane", "bike lane", "manhole", "pothole"),
-        "lane markings": ("lane marking crosswalk",),
-        "undrivable": (
-            *("sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation"),
-            *(
-                "terrain",
-                "sky",
-                "polegroup",
-                "guard rail",
-                "bridge",
-                "tunnel",
-                "curb",
-                "curb cut",
-                "barrier",
-                "pedestrian area",
-            ),
-            *("mountain", "sand", "snow", "water", "utility pole", "street light", "traffic sign back", "billboard"),
-        ),
-        "movable": (*_LIVING, *_VEHICLES, "ground animal"),
-    },
-    "super": {"tissue": _TISSUES},
-    "": {  # any other space
-        "vehicle": _VEHICLES,
-        "tissue": _TISSUES,
-        "person": _LIVING[1:],
-        "rider": _LIVING[2:],
-        "marking": _MARKINGS,
-        "road": _MARKINGS,
-        "traffic sign": ("traffic sign back",),
-    },
-}
-"""Target space -> its class -> classes of other spaces that it takes in, where the space has no class for them."""

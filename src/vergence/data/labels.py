@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data import label_tables as tables
+from vergence.data import label_meanings as meanings
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.label_files import read_label_space
 from vergence.data.label_space import (
@@ -41,6 +41,7 @@ ALIASES = {
     "toytown": "cityscapes19",
     "kitti": "cityscapes_ids",
     "camvid": "camvid11",
+    "voc": "voc21",
     "mapillary": "mapillary_v1.2",
 }
 
@@ -93,7 +94,7 @@ def label_mapping(source: str, target: str) -> NDArray[np.uint8]:
     """Table (256,) uint8: id in files of space ``source`` -> id of space ``target``, 255 where there is none.
 
     Classes are matched by name (case and punctuation do not count), then by synonyms, then by what a class of the
-    target takes in (:data:`vergence.data.label_tables.COVERS`): with CamVid as target a truck is a car.
+    target takes in (:data:`vergence.data.label_meanings.COVERS`): with CamVid as target a truck is a car.
 
     Raises:
         InputError: an unknown space, or the two share no class.
@@ -121,7 +122,7 @@ def _meanings(space: LabelSpace) -> dict[str, int]:
     own = {meaning(name): number for number, name in reversed(numbered)}
     own.update({_words(name): number for number, name in numbered})
     known = space.name if LABEL_SPACES.get(space.name) == space else ""
-    covers = tables.COVERS.get({"camvid_segnet": "camvid11"}.get(known, known), {})
+    covers = meanings.COVERS.get({"camvid_segnet": "camvid11"}.get(known, known), {})
     taken = {
         meaning(part): own[meaning(name)] for name, parts in covers.items() if meaning(name) in own for part in parts
     }
@@ -130,7 +131,7 @@ def _meanings(space: LabelSpace) -> dict[str, int]:
 
 def meaning(name: str) -> str:
     """What a class name means: :func:`_words` of it, synonyms as one."""
-    return tables.SYNONYMS.get(_words(name), _words(name))
+    return meanings.SYNONYMS.get(_words(name), _words(name))
 
 
 def _words(name: str) -> str:

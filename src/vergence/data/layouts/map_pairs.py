@@ -12,6 +12,7 @@ from vergence.data.labels import label_space
 from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files, list_folders
 from vergence.data.layouts.label_folders import SPLITS
 from vergence.data.layouts.maps import Sorted, bare
+from vergence.data.layouts.published_labels import published_space
 from vergence.data.structured import read_lines
 from vergence.errors import InputError
 
@@ -67,7 +68,7 @@ def _leave_out(root: Path, paths: Sequence[Path], what: str, remedy: str) -> Non
 
 
 def _space(root: Path, labels: Sequence[Path]) -> str | None:
-    """What the labels mean, from a file of classes beside them or in a folder above, as text."""
+    """What the labels mean, from a file of classes beside them or in a folder above, or as published; as text."""
     for folder in dict.fromkeys(place for path in labels for place in (path.parent, *path.parents)):
         if folder != root and root not in folder.parents:
             continue
@@ -76,7 +77,11 @@ def _space(root: Path, labels: Sequence[Path]) -> str | None:
             return read_label_space(found).text()
         if (folder / "_classes.csv").is_file():
             return read_classes_csv(folder / "_classes.csv").text()
-    return None
+    published = published_space(root, labels)
+    if published is None:
+        return None
+    _log.info("%s: %d labels are named and painted as those of %s", root, len(labels), published.name)
+    return published.name
 
 
 def _depth_scale(root: Path, maps: Sorted, scale: float) -> float | None:
