@@ -44,6 +44,13 @@ def torchrun(*words: object) -> None:
     assert "Traceback" not in done.stderr
 
 
+def losses(run: Path) -> list[dict[str, float]]:
+    """What was logged of each step, without rates and pace."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    kept = ("loss", "source", "mixed", "_confident", "_from_source")
+    return [{name: row[name] for name in kept} for row in rows if row["kind"] == "train"]
+
+
 def evaluation(run: Path) -> dict[str, Any]:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [row for row in rows if row["kind"] == "evaluate"][-1]
@@ -70,3 +77,25 @@ def test_two_processes_train_evaluate_store_and_resume(name: str, town: Path, tm
     shared = [key for key in ("miou", "pixel_accuracy", "abs_rel", "rmse", "scale_median") if key in row]
     assert shared
     assert {key: found[key] for key in shared} == pytest.approx({key: row[key] for key in shared}, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_where_batch_norm_has_no_part(town: Path, tmp_path: Path) -> None:
+    """Masks, colours and order of blur are drawn alike, also in the second part of a step and after resuming."""
+    settings = {
+        "frames.source_domain": town, "frames.batch_size": 4, "frames.workers": 0, "train.steps": 3,
+        "train.accumulate": 2, "train.log_every": 1, "train.evaluate_every": 0, "train.checkpoint_every": 2,
+        "corda.network.variant": "dacs", "corda.network.encoder": "test_convnext", "corda.network.weights": "none",
+        "corda.depth": "false", "corda.difficulty": "off", "corda.consistency.mix": "classmix",
+        "corda.consistency.confidence": 0, "corda.consistency.jitter": 1, "corda.consistency.blur": 1,
+    }  # fmt: skip
+    words = [f"--{key}={value}" for key, value in settings.items()]
+    api.train("corda-toytown-tiny", tmp_path / "alone", town, [*words, "--train.device=cpu"])
+    torchrun("train", "corda-toytown-tiny", "--data", town, "--out", tmp_path / "both", *words, "--train.device=cpu")
+    alone, both = losses(tmp_path / "alone"), losses(tmp_path / "both")
+    assert len(alone) == 3
+    assert 0.2 < alone[0]["_from_source"] < 0.8
+    for one, two in zip(alone, both, strict=True):
+        assert two == pytest.approx(one, rel=1e-4)
+    torchrun("resume", tmp_path / "both" / "checkpoints" / "step-2")
+    assert losses(tmp_path / "both") == both

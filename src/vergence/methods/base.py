@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
+import torch
 from torch import Tensor, nn
 
 from vergence.data.batch import Batch
@@ -69,6 +70,9 @@ class Method(nn.Module):
     """Whether ``metres_per_unit`` is meaningful (a known baseline was seen in training) or depth has a free factor."""
     metres_per_unit: float = 1.0
     """Metres in one unit of predicted depth, where ``scale`` is "metric"."""
+    generator: torch.Generator | None = None
+    """Of the random draws of :meth:`forward`; the engine sets it before each (:mod:`vergence.mixing.draws`). None is
+    PyTorch's own."""
 
     def initialize(self) -> None:
         """Load starting weights. The engine calls it once, at the start of a fresh run; never when a run is loaded."""

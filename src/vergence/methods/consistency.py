@@ -71,22 +71,25 @@ def with_truth(probabilities: Tensor, label: Tensor, labelled: Tensor) -> Tensor
     return torch.where(labelled[:, None, None, None], onehot.to(probabilities.dtype), probabilities)
 
 
-def mix_mask(config: ConsistencyConfig, probabilities: Tensor, depth: Tensor | None) -> Tensor:
+def mix_mask(
+    config: ConsistencyConfig, probabilities: Tensor, depth: Tensor | None, generator: torch.Generator | None = None
+) -> Tensor:
     """The mask (B, 1, H, W) of the configured mode; ``depth`` is normalised disparity (B, 1, H, W)."""
     batch, _, height, width = probabilities.shape
     if config.mix == "none":
         return probabilities.new_ones(batch, 1, height, width)
     if config.mix == "cutmix":
-        return cutmix_mask(batch, height, width).to(probabilities)
+        return cutmix_mask(batch, height, width, generator=generator).to(probabilities)
     if config.mix == "classmix":
-        return classmix_mask(probabilities.argmax(1)).to(probabilities)
+        return classmix_mask(probabilities.argmax(1), generator=generator).to(probabilities)
     assert depth is not None
     if config.mix == "depth_threshold":
-        return depth_threshold_mask(depth)
+        return depth_threshold_mask(depth, generator=generator)
     if config.mix == "depth_histogram":
-        return depth_histogram_mask(depth)
+        return depth_histogram_mask(depth, generator=generator)
     low, high = config.threshold
-    return depthmix_mask(depth, margin=config.margin, threshold=low if low == high else (low, high))
+    threshold = low if low == high else (low, high)
+    return depthmix_mask(depth, margin=config.margin, threshold=threshold, generator=generator)
 
 
 @torch.no_grad()
@@ -96,9 +99,10 @@ def mixed_view(
     probabilities: Tensor,
     depth: Tensor | None = None,
     draw: StrongDraw | None = None,
+    generator: torch.Generator | None = None,
 ) -> Mixed:
     """Mix images (B, 3, H, W) and teacher probabilities (B, K, H, W) by one mask; then change the images strongly."""
-    mask = mix_mask(config, probabilities, depth)
+    mask = mix_mask(config, probabilities, depth, generator)
     label, confidence, share = pseudo_labels(mix(probabilities, mask), config.confidence)
     mixed = mix(images, mask)
     if draw is not None:

@@ -174,15 +174,19 @@ class CordaMethod(Method):
 
     @torch.no_grad()
     def mixed(self, source: Batch, target: Batch, step: int) -> MixedDomains:
-        """Pseudo-labels, mixing and strong augmentation, with fresh random draws; source image i covers target i."""
+        """Pseudo-labels, mixing, strong augmentation, with the step's draws; source image i covers target i."""
         settings = self.config.consistency
         label, _, share = self.pseudo_labels(target, step)
-        mask = domain_mask(settings, source, target)
+        mask = domain_mask(settings, source, target, self.generator)
         known = None
         if self.config.depth:
             known = mix(source["inverse_depth"], mask, target["inverse_depth"])
         draw = draw_strong(
-            len(label), jitter_probability=settings.jitter, strength=settings.strength, blur_probability=settings.blur
+            len(label),
+            jitter_probability=settings.jitter,
+            strength=settings.strength,
+            blur_probability=settings.blur,
+            generator=self.generator,
         )
         images = strong_augment(mix(source["frames"][:, 0], mask, target["frames"][:, 0]), draw)
         return MixedDomains(images, mask, mix(source["label"], mask, label), cross_weight(mask, share), share, known)

@@ -12,6 +12,7 @@ from vergence.losses.segmentation import cross_entropy
 from vergence.losses.tensors import full_precision
 from vergence.methods.corda_config import CordaConsistencyConfig
 from vergence.methods.supervised import to_size
+from vergence.mixing.draws import draw_signs
 from vergence.mixing.masks import classmix_mask, cutmix_mask
 from vergence.mixing.mix import mix
 
@@ -33,17 +34,19 @@ class MixedDomains(NamedTuple):
     inverse_depth: Tensor | None  # (B, 1, H, W), exactly 1 where unknown
 
 
-def domain_mask(settings: CordaConsistencyConfig, source: Batch, target: Batch) -> Tensor:
+def domain_mask(
+    settings: CordaConsistencyConfig, source: Batch, target: Batch, generator: torch.Generator | None = None
+) -> Tensor:
     """1 (B, 1, H, W) where the source covers the target."""
     label = source["label"]
     batch, height, width = label.shape
     if settings.mix == "classmix":
-        return classmix_mask(label, ignore=None if settings.mix_void else 255, round_up=True)
+        return classmix_mask(label, ignore=None if settings.mix_void else 255, round_up=True, generator=generator)
     if settings.mix == "cutmix":
-        return cutmix_mask(batch, height, width).to(label.device, non_blocking=True)
+        return cutmix_mask(batch, height, width, generator=generator).to(label.device, non_blocking=True)
     if settings.mix == "none":
         return torch.zeros(batch, 1, height, width, device=label.device)
-    signs = (2 * torch.randint(2, (batch, 1, 1, 1)) - 1).to(label.device, non_blocking=True)
+    signs = draw_signs(batch, generator).view(-1, 1, 1, 1).to(label.device, non_blocking=True)
     ours, theirs = source["inverse_depth"] - INVALID, target["inverse_depth"] - INVALID
     return ((ours > 0) & (ours >= theirs * (1 - settings.margin * signs))).float()
 

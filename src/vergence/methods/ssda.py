@@ -18,6 +18,7 @@ from vergence.methods.consistency import Mixed
 from vergence.methods.supervised import segmentation_losses
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod, weakened
 from vergence.mixing.augment import draw_strong, strong_augment
+from vergence.mixing.draws import draw_signs
 from vergence.mixing.masks import depthmix_mask
 from vergence.mixing.mix import mix
 from vergence.models.freeze import statistics_kept
@@ -132,12 +133,16 @@ class SSDAMethod(ThreeWaysMethod):
     def crossed(self, source: Batch, target: Batch, probabilities: Tensor) -> Mixed:
         """Source frames over target frames (Cross-Domain DepthMix); the share is that of confident target pixels."""
         settings, count = self.config.consistency, len(source["frames"])
-        signs = 2 * torch.randint(2, (count,)) - 1
-        mask = cross_mask(source["estimate"], target["estimate"], self.config.cross_margin * signs)
+        margin = self.config.cross_margin * draw_signs(count, self.generator)
+        mask = cross_mask(source["estimate"], target["estimate"], margin)
         label, confidence, share = pseudo_labels(probabilities, settings.confidence)
         images = mix(source["frames"][:, 0], mask, target["frames"][:, 0])
         draw = draw_strong(
-            count, jitter_probability=settings.jitter, strength=settings.strength, blur_probability=settings.blur
+            count,
+            jitter_probability=settings.jitter,
+            strength=settings.strength,
+            blur_probability=settings.blur,
+            generator=self.generator,
         )
         certain = torch.ones_like(confidence)
         return Mixed(

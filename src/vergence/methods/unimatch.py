@@ -19,6 +19,7 @@ from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy, pseudo_la
 from vergence.methods.consistency import ConsistencyConfig, Mixed, Mixing, mix_mask
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
 from vergence.mixing.augment import gaussian_blur
+from vergence.mixing.draws import draw_rows
 from vergence.mixing.mix import mix
 from vergence.models.freeze import statistics_kept
 
@@ -72,7 +73,7 @@ class UniMatchMethod(ThreeWaysMethod):
         views = [self.mixed(images, probabilities, depth) for _ in range(2)]
         with statistics_kept(self.network, keep=not settings.mixed_statistics):
             features = self.network.encode(torch.cat([view.images for view in views]))
-            features = complementary_dropout(features, settings.dropout)
+            features = complementary_dropout(features, settings.dropout, self.generator)
             logits = self.network.decode(features, images.shape[-2:])["logits"].chunk(2)
         parts = [confident_loss(own, view, settings) for own, view in zip(logits, views, strict=True)]
         losses["consistency"] = settings.weight * torch.stack(parts).mean()
@@ -88,10 +89,12 @@ class UniMatchMethod(ThreeWaysMethod):
     def mixed(self, images: Tensor, probabilities: Tensor, depth: Tensor | None) -> Mixed:
         """A strong view: colours changed for each image alone, then images and pseudo-labels mixed by one mask."""
         settings = self.config.consistency
-        unmixed = (torch.rand(len(images)) >= settings.mix_probability).to(images.device, non_blocking=True)
-        mask = mix_mask(settings, probabilities, depth).masked_fill(unmixed[:, None, None, None], 1)
+        unmixed = draw_rows(len(images), generator=self.generator) >= settings.mix_probability
+        unmixed = unmixed.to(images.device, non_blocking=True)
+        mask = mix_mask(settings, probabilities, depth, self.generator).masked_fill(unmixed[:, None, None, None], 1)
         label, confidence, share = pseudo_labels(mix(probabilities, mask), settings.confidence)
-        return Mixed(mix(strong_colors(images, settings), mask), mask, label, confidence, share)
+        changed = strong_colors(images, settings, self.generator)
+        return Mixed(mix(changed, mask), mask, label, confidence, share)
 
 
 def confident_loss(logits: Tensor, view: Mixed, config: WeakToStrongConfig) -> Tensor:
@@ -114,28 +117,29 @@ def complementary_dropout(
     if any(len(feature) % 2 for feature in features):
         raise ValueError(f"expected features of two views, got {[len(feature) for feature in features]} images")
     frames = len(features[0]) // 2
-    spared = torch.rand(frames, generator=generator) >= probability
+    spared = draw_rows(frames, generator=generator) >= probability
     dropped = []
     for feature in features:
-        first = 2 * torch.randint(2, (frames, feature.shape[1]), generator=generator).to(feature.dtype)
+        first = 2 * (draw_rows(frames, feature.shape[1], generator=generator) < 0.5).to(feature.dtype)
         kept = torch.stack([first, 2 - first]).masked_fill(spared[:, None], 1)  # (2, B, C)
         dropped.append(feature * kept.flatten(0, 1).to(feature.device, non_blocking=True)[:, :, None, None])
     return dropped
 
 
-def strong_colors(images: Tensor, config: WeakToStrongConfig) -> Tensor:
+def strong_colors(images: Tensor, config: WeakToStrongConfig, generator: torch.Generator | None = None) -> Tensor:
     """Images (B, 3, H, W) with colours changed (as in the papers: all factors multiply), taken away, or blurred.
 
     Each image draws for itself, all numbers whatever the probabilities are.
     """
-    return torch.stack([_changed(image, config) for image in images])
+    draws = draw_rows(len(images), 12, generator=generator)
+    return torch.stack([_changed(image, draw, config) for image, draw in zip(images, draws, strict=True)])
 
 
-def _changed(image: Tensor, config: WeakToStrongConfig) -> Tensor:
-    jitters, greys, blurs, between = torch.rand(4).tolist()
+def _changed(image: Tensor, uniform: Tensor, config: WeakToStrongConfig) -> Tensor:
+    jitters, greys, blurs, between = uniform[:4].tolist()
     spread = config.strength * torch.tensor([1.0, 1.0, 1.0, 0.5])
-    factors = torch.tensor([1.0, 1.0, 1.0, 0.0]) + spread * (2 * torch.rand(4) - 1)
-    draw = torch.cat([factors, torch.randperm(4).float()])
+    factors = torch.tensor([1.0, 1.0, 1.0, 0.0]) + spread * (2 * uniform[4:8] - 1)
+    draw = torch.cat([factors, uniform[8:].argsort().float()])
     if jitters < config.jitter:
         image = apply_jitter(image, draw)
     if greys < config.grey:

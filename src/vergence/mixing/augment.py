@@ -11,6 +11,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from vergence.mixing.draws import draw_rows
+
 Change = Literal["brightness", "contrast", "saturation", "hue"]
 CHANGES: tuple[Change, ...] = get_args(Change)
 
@@ -56,7 +58,7 @@ def draw_strong(
         raise ValueError(f"strength is {strength}, expected 0 to 0.5")
     # all numbers are always drawn, so that what follows does not depend on the probabilities
     whether_jitter, whether_blur, between = torch.rand(3, generator=generator).tolist()
-    signed = (2 * torch.rand(4, batch, generator=generator) - 1) * strength
+    signed = (2 * draw_rows(batch, 4, generator=generator).T - 1) * strength
     order = tuple(CHANGES[index] for index in torch.randperm(4, generator=generator).tolist())
     brightness, contrast, saturation = (1 + part for part in signed[:3])
     jitter = ColorJitter(brightness, contrast, saturation, signed[3], order)

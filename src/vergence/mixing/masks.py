@@ -2,7 +2,8 @@
 
 Masks are (B, 1, H, W), 0 or 1 in floating point; 1 keeps the own pixel. The partner of image i is image (i + 1) mod B.
 Any batch size will do: with one image, partner and image are the same. Nothing here waits for a GPU: random numbers are
-drawn on the CPU (from ``generator``, by default PyTorch's own), and classes are drawn without looking at them.
+drawn on the CPU (from ``generator``, by default PyTorch's own; see :mod:`vergence.mixing.draws` for several
+processes), and classes are drawn without looking at them.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vergence.mixing.draws import draw_rows
 from vergence.mixing.histogram import histogram_range
 
 Threshold = float | tuple[float, float] | Tensor
@@ -120,7 +122,7 @@ def _half_of_classes(flat: Tensor, ignore: int | None, round_up: bool, generator
     if ignore is not None:
         present[:, ignore] = False
     # every class gets a place in a random order of all; those that are absent go behind
-    place = _to(_random((batch, _LABELS), generator), flat).masked_fill(~present, 2.0)
+    place = _to(draw_rows(batch, _LABELS, generator=generator), flat).masked_fill(~present, 2.0)
     rank = place.argsort(dim=1).argsort(dim=1)
     return (rank < (present.sum(dim=1, keepdim=True) + int(round_up)) // 2).float()
 
@@ -134,7 +136,7 @@ def cutmix_mask(
     """
     if not 0 < area < 1 or min(batch, height, width) < 1:
         raise ValueError(f"cutmix_mask: area {area} of {batch} images {height} x {width}, expected 0 < area < 1")
-    shape, top, left = _random((3, batch), generator)
+    shape, top, left = draw_rows(batch, 3, generator=generator).unbind(1)
     tall, wide = area**shape * height, area ** (1 - shape) * width
     top, left = top * (height - tall), left * (width - wide)
 
@@ -165,11 +167,7 @@ def _drawn(threshold: Threshold, like: Tensor, generator: torch.Generator | None
 
 
 def _uniform(count: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return _to(_random((count,), generator), like)
-
-
-def _random(shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
-    return torch.rand(shape, generator=generator, device="cpu" if generator is None else generator.device)
+    return _to(draw_rows(count, generator=generator), like)
 
 
 def _to(x: Tensor, like: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from vergence.data.batch import Batch
 from vergence.data.loading import prepare_batch
 from vergence.errors import InputError, Interrupted
 from vergence.evaluation.evaluate import evaluate_run
+from vergence.mixing.draws import step_generator
 from vergence.runs.checkpoint import LoadedRun, read_settings
 from vergence.runs.config import RunConfig
 from vergence.runs.folder import Checkpoint, RunFolder, labelled_event
@@ -149,9 +150,11 @@ class Loop:
     def _step(self) -> None:
         """One step of the optimiser; nothing in it waits for the device."""
         state, accelerator = self.state, self.accelerator
+        processes, seed = Processes.of(accelerator), self.config.train.seed
         set_learning_rates(state.optimizer, self.config.optim, self.config.train.steps, state.step)
-        for _ in range(self.config.train.accumulate):
+        for part in range(self.config.train.accumulate):
             batches = self._next_batches()
+            state.method.generator = step_generator(seed, state.step, part, processes.rank, processes.world)
             with accelerator.accumulate(state.model):
                 losses: dict[str, Tensor] = state.model(batches, state.step)
                 loss = torch.stack([value for key, value in losses.items() if not key.startswith("_")]).sum()

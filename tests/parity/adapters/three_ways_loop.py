@@ -156,7 +156,7 @@ def optim(params: dict) -> OptimConfig:
 def training_loop(inputs: dict[str, np.ndarray], params: dict, case: Case) -> dict[str, Any]:
     drawn = [[torch.from_numpy(row[row >= 0]) for row in step] for step in inputs.get("classes", [])]
     with double_precision(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(consistency, "classmix_mask", lambda labels: classmix_mask(labels, chosen=drawn.pop(0)))
+        patch.setattr(consistency, "classmix_mask", lambda labels, **_: classmix_mask(labels, chosen=drawn.pop(0)))
         method = built(params, case.keys)
         student, teacher = measured(method, case.keys, params["parts"])
         loop = Loop(method, optim(params), params["steps"], batches(inputs, params), student, teacher)

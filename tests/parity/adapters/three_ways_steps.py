@@ -113,7 +113,9 @@ def unlabeled_step(inputs: dict[str, np.ndarray], params: dict[str, Any], case: 
     seen: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         rng = np.random.RandomState(params["np_seed"])
-        patch.setattr(consistency, "classmix_mask", lambda labels: classmix_mask(labels, chosen=drawn(labels, rng)))
+        patch.setattr(
+            consistency, "classmix_mask", lambda labels, **_: classmix_mask(labels, chosen=drawn(labels, rng))
+        )
         keep_outputs(built, patch, seen)
         losses = built.unlabelled_losses(unlabelled_batch(inputs, params), 0)
     total = torch.stack([value for key, value in losses.items() if not key.startswith("_")]).sum()
