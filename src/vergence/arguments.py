@@ -4,6 +4,7 @@ import argparse
 import difflib
 import inspect
 import itertools
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -57,19 +58,37 @@ def argument_texts(function: Callable[..., Any]) -> dict[str, str]:
 
 
 def with_values(parser: ArgumentParser, words: list[str]) -> list[str]:
-    """A switch may stand without its value: ``--flip`` is ``--flip true``."""
+    """A switch may stand without its value: ``--flip`` is ``--flip true``; numbers are checked as they are written."""
     switches = {
         word
         for action in parser._actions
         for word in action.option_strings
         if getattr(action, "_typehint", None) in (bool, bool | None)
     }
+    numeric = {word for action in parser._actions for word in action.option_strings if _is_number(action)}
     filled: list[str] = []
     for place, word in enumerate(words):
         filled.append(word)
+        name, given, value = word.partition("=")
+        if name in numeric and (given or place + 1 < len(words)):
+            _check_number(name, value if given else words[place + 1])
         if word in switches and (place + 1 == len(words) or words[place + 1].startswith("--")):
             filled.append("true")
     return filled
+
+
+def _is_number(action: argparse.Action) -> bool:
+    return getattr(action, "_typehint", None) in (int, float, int | None, float | None)
+
+
+def _check_number(name: str, value: str) -> None:
+    """InputError for what would be read as a number and is none of ours: not finite, other scripts' digits, 1_000."""
+    try:
+        plain = value.isascii() and "_" not in value and math.isfinite(float(value))
+    except ValueError:  # the parser says what is wrong, but takes YAML's .nan
+        plain = value.lower().lstrip("+-.") not in ("nan", "inf")
+    if not plain:
+        raise InputError(f"{name} cannot be {value!r}; give a finite number in plain digits.")
 
 
 def sentence(verb: str, parser: ArgumentParser, error: argparse.ArgumentError) -> str:

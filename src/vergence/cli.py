@@ -211,7 +211,7 @@ def _labels(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         say("\n".join(f"vergence {usage}\n    {summary(api_function)}" for usage, api_function in _labels_usages()))
         if not words:
-            raise InputError("labels needs a second word: export or import; see vergence labels --help.")
+            raise InputError(f"labels needs a second word: {', '.join(known)}; see vergence labels --help.")
         return 0
     if words[0] not in known:
         near = difflib.get_close_matches(words[0], known, n=1, cutoff=0.5)

@@ -142,6 +142,7 @@ def test_depth_of_a_frame_prefers_measured_depth(tmp_path):
         FrameRow("i.png", "a", 1, disparity="d.png", **camera),
         FrameRow("i.png", "a", 2),
     ]
+    save(tmp_path / "i.png", np.zeros((2, 3, 3), dtype=np.uint8))
     manifest = Manifest(rows, tmp_path)
     assert frame_depth(manifest, 0).max() == 9.0
     np.testing.assert_allclose(frame_depth(manifest, 1), 4.0 * 3 * 0.5 / 6)

@@ -204,7 +204,7 @@ def test_parquet_types_and_empty_cells(tmp_path):
     row = Manifest.read(path)[0]
     assert (row.image, row.sequence, row.position) == ("a.png", "", 3)
     pq.write_table(pa.table({"image": ["a.png"], "sequence": ["s"], "position": ["first"]}), path)
-    with pytest.raises(InputError, match="'position' must hold int"):
+    with pytest.raises(InputError, match="'position' must hold whole numbers, not string"):
         Manifest.read(path)
     pq.write_table(pa.table({"image": [None], "sequence": ["s"], "position": [1]}, schema=None), path)
     with pytest.raises(InputError, match="'image' has empty cells"):

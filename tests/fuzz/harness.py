@@ -25,8 +25,10 @@ from typing import Any
 
 import numpy as np
 
+from tests.fuzz import sound
+
 REFUSED, ACCEPTED, EITHER = "refused", "accepted", "either"
-"""What must become of an input; "either" is for damage that may or may not matter: never a traceback, hang or crash."""
+"""What must become of an input; "either" is for damage that may or may not matter: one sentence, or sound results."""
 MEMORY = 3 << 30
 """Bytes of address space beside that of the parent."""
 CPU_SECONDS, WALL_SECONDS = 40, 120
@@ -99,7 +101,7 @@ def judge(case: Case, folder: Path, status: int | None, seconds: float) -> Outco
     if _TRACE in err + out or code in (98, 99):
         found.faults.append("traceback")
     if not found.faults:
-        found.faults += _answer(case, code, err)
+        found.faults += _answer(case, code, err, folder)
     if any(mark in err + out for mark in ("\x1b", "\x07", "\x00")):
         found.faults.append("sends control characters to the terminal")
     events = folder / "events"
@@ -108,9 +110,9 @@ def judge(case: Case, folder: Path, status: int | None, seconds: float) -> Outco
     return found
 
 
-def _answer(case: Case, code: int | None, err: str) -> list[str]:
+def _answer(case: Case, code: int | None, err: str, folder: Path) -> list[str]:
     if code == 0:
-        return ["accepted nonsense"] if case.expect == REFUSED else []
+        return ["accepted nonsense"] if case.expect == REFUSED else sound.faults(case.argv, folder / "work")
     if case.expect == ACCEPTED:
         return [f"refused what can be used (exit code {code})"]
     lines = err.splitlines()

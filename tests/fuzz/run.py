@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the folders of all inputs, not of faulty ones alone")
     parser.add_argument("--list", action="store_true", help="name the inputs and stop")
     parser.add_argument("--place", type=Path, help="folder of everything; default a new one")
+    parser.add_argument("--table", type=Path, help="file for a line of each input: name, expected, exit code, sentence")
     given = parser.parse_args()
     cases = [case for case in all_cases() if fnmatch.fnmatch(case.name, given.only) and (case.quick or not given.quick)]
     if given.list:
@@ -38,6 +39,10 @@ def main() -> int:
 
     def done(outcome: Outcome) -> None:
         outcomes.append(outcome)
+        if given.table:
+            said = next((line for line in outcome.err.splitlines() if line.startswith("vergence: ")), "")
+            with given.table.open("a") as file:
+                file.write(f"{outcome.case.name}\t{outcome.case.expect}\t{outcome.code}\t{said[10:300]}\n")
         if outcome.faults:
             print(f"FAULT {outcome.case.name}: {'; '.join(outcome.faults)}", flush=True)
             print(f"      {' '.join(outcome.case.argv)!r:.200}")

@@ -118,6 +118,12 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
         if not row.image:
             given = row.label or row.depth or row.disparity or "its row"
             raise InputError(f"{name}: {given} has no image; name the image of each frame in the column 'image'.")
+        if any("\0" in getattr(row, column) for column in PATH_COLUMNS):
+            raise InputError(
+                f"{where}: a path has a zero byte, which no name of a file may have; correct the manifest."
+            )
+        if row.image.rstrip("/").rpartition("/")[2] in ("", ".", ".."):
+            raise InputError(f"{where}: its image is no file; name the image of each frame in the column 'image'.")
         if row.pose and not _is_pose(row.pose):
             raise InputError(f"{where}: pose must be 12 finite numbers (row-major 3x4, camera to world) or empty.")
         if row.label_origin not in LABEL_ORIGINS:
@@ -132,7 +138,7 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
                 f"{where}: depth_scale is {row.depth_scale:g} and depth_unit {row.depth_unit or 'empty'}; give one of "
                 "them, and as depth_scale a number above 0 (value / depth_scale = metres)."
             )
-        if row.fps < 0:
+        if row.fps < 0 or math.isinf(row.fps):
             raise InputError(f"{where}: fps is {row.fps:g}; give frames a second, 0 or nothing where unknown.")
         if max(row.width, row.height) > 1_000_000:
             raise InputError(f"{where}: size {row.width}x{row.height} is of no picture; correct the manifest.")

@@ -13,9 +13,10 @@ from vergence.data.deep_channels import has_deep_channels, read_channels
 from vergence.data.deep_pictures import is_deep, to_eight_bits
 from vergence.data.depth_files import METRES_FACTOR
 from vergence.data.frame_row import DEPTH_UNITS, FrameRow
+from vergence.data.label_pictures import check_aspect
 from vergence.data.lenses import straight_depth, straight_image
 from vergence.data.manifest import Manifest
-from vergence.data.pictures import open_picture
+from vergence.data.pictures import most_pixels, open_picture, picture_size
 from vergence.data.structured import read_array, read_arrays, read_matrix
 from vergence.errors import InputError
 
@@ -114,13 +115,19 @@ def read_disparity_as_depth(path: Path | str, row: FrameRow) -> NDArray[np.float
 
 
 def frame_depth(manifest: Manifest, index: int) -> NDArray[np.float32] | None:
-    """Measured depth of a manifest's row at the file's own size, from ``depth`` or else ``disparity``, or None."""
+    """Measured depth of a manifest's row at the file's own size, from ``depth`` or else ``disparity``, or None.
+
+    InputError as of the readers, or where it has another aspect than its image.
+    """
     row = manifest[index]
-    if row.depth:
-        return straight_depth(row, read_depth(manifest.path(index, "depth"), row.depth_unit, row.depth_scale))
-    if row.disparity:
-        return read_disparity_as_depth(manifest.path(index, "disparity"), row)
-    return None
+    column = "depth" if row.depth else "disparity"
+    if not row.depth and not row.disparity:
+        return None
+    path = manifest.path(index, column)
+    depth = read_depth(path, row.depth_unit, row.depth_scale) if row.depth else read_disparity_as_depth(path, row)
+    size = (row.height, row.width) if row.width else picture_size(manifest.path(index))[::-1]
+    check_aspect((depth.shape[0], depth.shape[1]), size, path, column)
+    return straight_depth(row, depth) if row.depth else depth
 
 
 def _read_integers(path: Path, any_depth: bool = False) -> NDArray[np.float64]:
@@ -140,10 +147,19 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 def _sparse(path: Path) -> NDArray[np.floating]:
     arrays = _arrays(path)
     try:
-        height, width = (int(value) for value in arrays["shape"])
-        depth = np.zeros(height * width, dtype=np.float64)
-        depth[arrays["index"].astype(np.int64)] = arrays["depth"]
-        return depth.reshape(height, width)
+        shape, index, depth = (arrays[name] for name in ("shape", "index", "depth"))
+        if shape.dtype.kind not in "iu" or index.dtype.kind not in "iu" or depth.dtype.kind not in "fiu":
+            raise ValueError(f"their types are {index.dtype}, {depth.dtype}, {shape.dtype}")
+        height, width = (int(side) for side in shape)
+        if height < 1 or width < 1 or height * width > most_pixels():
+            raise ValueError(f"the shape is {height} x {width}")
+        if index.ndim != 1 or index.shape != depth.shape or np.unique(index).size != index.size:
+            raise ValueError("each place has one depth")
+        if index.size and not (index.min() >= 0 and index.max() < height * width):
+            raise ValueError(f"a place is not within {height} x {width}")
+        found = np.zeros(height * width, dtype=np.float64)
+        found[index] = depth
+        return found.reshape(height, width)
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(
             f"depth {path} must hold the arrays index, depth and shape of one sparse map ({error}); make it again."

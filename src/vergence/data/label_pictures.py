@@ -22,6 +22,8 @@ from vergence.errors import InputError
 Label = NDArray[np.uint8]
 _BLACK, _WHITE, _BORDER = (0, 0, 0), (255, 255, 255), (224, 224, 192)
 _LOOKED_AT = 64
+_COARSEST = 32
+"""A label is no coarser than so many pixels of its image: the coarsest stride of networks."""
 _log = logging.getLogger("vergence")
 
 
@@ -322,8 +324,13 @@ _ANY = Coding(
 
 
 def check_aspect(label: tuple[int, int], image: tuple[int, int], path: Path | str, kind: str = "label") -> None:
-    """InputError where a label of size (H, W) has another aspect than its upright image (H, W)."""
+    """InputError where a label of size (H, W) has another aspect than its upright image (H, W), or nearly no pixels."""
     (h, w), (height, width) = label, image
+    if h * _COARSEST < height or w * _COARSEST < width:
+        raise InputError(
+            f"{kind} {path} is {w}x{h}, but its image is {width}x{height}; give a {kind} of at least 1/{_COARSEST} of "
+            "the image's size."
+        )
     if abs(height * w - h * width) > max(width, height, w, h):
         raise InputError(
             f"{kind} {path} is {w}x{h}, but its image is {width}x{height} as it is shown (EXIF orientation applied); "

@@ -42,6 +42,8 @@ _SUBFILE, _NO_PAGE = 254, 0b101
 """TIFF's tag of what a page is, and its bits of a preview and of a mask."""
 _MOST_PREVIEWS = 64
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+_MOST_SCANS = 100
+"""Of a progressive JPEG, usually 10: each may be a few bytes, and costs a pass over all pixels."""
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit says it in a sentence
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of tags that no pixel depends on
@@ -145,12 +147,14 @@ def _opened(path: Path) -> Iterator[Any]:
         raise IsADirectoryError
     if not stat.S_ISREG(mode):  # a pipe would be waited for without end
         raise InputError(f"{path} is no regular file, expected an image file; correct the manifest.")
-    limit = _most_pixels()
+    limit = most_pixels()
     if Image.MAX_IMAGE_PIXELS is not None and limit > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = limit  # the user wants larger pictures than PIL opens without complaint
     with Image.open(path, formats=FORMATS) as image:
         _check_pixels(image, path)
         _check_single(image, path)
+        if image.info.get("progressive") and path.read_bytes().count(b"\xff\xda") > _MOST_SCANS:
+            raise InputError(f"{path} is a JPEG of more than {_MOST_SCANS} scans, as no program writes; save it again.")
         yield image
 
 
@@ -160,7 +164,8 @@ def _raw_mode(image: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _most_pixels() -> int:
+def most_pixels() -> int:
+    """How many pixels a picture, a frame of a video or a sparse map may have: :data:`LIMIT`."""
     text = os.environ.get(LIMIT, "")
     try:
         limit = float(text) if text else DEFAULT_MEGAPIXELS
@@ -172,9 +177,9 @@ def _most_pixels() -> int:
 
 
 def _check_pixels(image: Image.Image, path: Path) -> None:
-    if image.width * image.height > _most_pixels():
+    if image.width * image.height > most_pixels():
         raise InputError(
-            f"{path} is {image.width}x{image.height}, more than {_most_pixels() / 1e6:g} million pixels; make it "
+            f"{path} is {image.width}x{image.height}, more than {most_pixels() / 1e6:g} million pixels; make it "
             f"smaller, or set {LIMIT} to what a picture may have."
         )
 
@@ -278,7 +283,7 @@ def _in_plain_words(path: Path) -> Iterator[None]:
         raise InputError(f"{path} {_what_it_is(path)}, or take its row out of the manifest.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(
-            f"{path} has more than {_most_pixels() / 1e6:g} million pixels; make it smaller, or set {LIMIT} to what a "
+            f"{path} has more than {most_pixels() / 1e6:g} million pixels; make it smaller, or set {LIMIT} to what a "
             "picture may have."
         ) from None
     except Exception as error:  # decoders meet hostile bytes with every kind of exception there is

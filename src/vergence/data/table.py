@@ -4,7 +4,7 @@ import csv
 import difflib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,23 @@ import pyarrow.parquet as pq
 
 from vergence.data.atomic import writing
 from vergence.data.frame_row import COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
-from vergence.data.structured import read_csv
+from vergence.data.structured import LIMITS, plain_number, read_csv
+from vergence.data.structured.text import MB
 from vergence.errors import InputError
 
+ROWS = 10_000_000
+"""Most frames of a Parquet manifest: a few kilobytes can say that there are billions."""
+_LONGEST = 1 << 16
+_ROWS_AT_ONCE = 1024
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+_WORDS = {str: "text", int: "whole numbers", float: "numbers"}
+_NUMBERS = (pa.types.is_integer, pa.types.is_floating)
+_TESTS: dict[type, tuple[Any, ...]] = {
+    str: (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary),
+    int: _NUMBERS,
+    float: (*_NUMBERS, pa.types.is_decimal),
+}
+"""Types of Arrow that may stand for a type of ours: a date is no position, a number no path."""
 
 
 def read_rows(path: Path) -> list[FrameRow]:
@@ -95,7 +108,7 @@ def _parse(name: str, text: str, where: str) -> str | int | float:
             return text
         if not text and name != "position":
             return math.nan if kind is float else 0
-        value = float(text) if kind is float else int(text)
+        value = plain_number(text) if kind is float else int(text) if text.isascii() and "_" not in text else math.inf
         if math.isinf(value) or (not -(1 << 63) <= value < 1 << 63 and kind is int):
             raise ValueError
         return value
@@ -105,25 +118,50 @@ def _parse(name: str, text: str, where: str) -> str | int | float:
 
 
 def _read_parquet(path: Path) -> Mapping[str, list[Any]]:
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} cannot be read as Parquet ({_reason(error)}); make it again.") from error
-    _check_columns(table.column_names, path)
     columns: dict[str, list[Any]] = {}
-    for name in table.column_names:
-        kind = TYPES[name]
-        try:
-            values = table.column(name).cast(_ARROW[kind]).to_pylist()
-        except pa.ArrowException as error:
-            raise InputError(
-                f"{path}: column {name!r} must hold {kind.__name__} values ({_reason(error)}); correct it."
-            ) from error
-        empty: Any = {str: "", int: 0, float: math.nan}[kind]
-        if None in values and name in ("image", "position"):
-            raise InputError(f"{path}: column {name!r} has empty cells; every frame needs its {name}.")
-        columns[name] = [empty if value is None else value for value in values]
+    size = 0
+    try:
+        for batch in _batches(path):
+            size += batch.nbytes
+            if size > LIMITS["table"]:
+                raise InputError(f"{path} unpacks into more than {LIMITS['table'] // MB} MB; make it again.")
+            for name, values in zip(batch.schema.names, batch.columns, strict=True):
+                columns.setdefault(name, []).extend(_cast(name, values, path))
+    except (pa.ArrowException, OSError, MemoryError) as error:
+        raise InputError(f"{path} cannot be read as Parquet ({_reason(error)}); make it again.") from error
     return columns
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Pieces of a Parquet file, the first perhaps empty; words stay references, so that few bytes mean few bytes."""
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        _check_columns(names, path)
+        if file.metadata.num_rows > ROWS:
+            raise InputError(f"{path} has {file.metadata.num_rows} rows, more than {ROWS}; split it.")
+        words = [name for name in names if TYPES[name] is str]
+        empty = file.schema_arrow.empty_table().to_batches() or [pa.RecordBatch.from_pylist([], file.schema_arrow)]
+    yield from empty
+    with pq.ParquetFile(path, read_dictionary=words) as file:
+        yield from file.iter_batches(_ROWS_AT_ONCE)
+
+
+def _cast(name: str, values: pa.Array, path: Path) -> list[Any]:
+    kind, found = TYPES[name], values.type
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+        if kind is str and max((len(word) for word in values.dictionary.to_pylist() if word), default=0) > _LONGEST:
+            raise InputError(f"{path}: column {name!r} has a cell of more than {_LONGEST} letters; correct it.")
+    if not pa.types.is_null(found) and not any(test(found) for test in _TESTS[kind]):
+        raise InputError(f"{path}: column {name!r} must hold {_WORDS[kind]}, not {found}; correct it.")
+    try:
+        listed = values.cast(_ARROW[kind]).to_pylist()
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: column {name!r} must hold {_WORDS[kind]} ({_reason(error)}); correct it.") from error
+    if None in listed and name in ("image", "position"):
+        raise InputError(f"{path}: column {name!r} has empty cells; every frame needs its {name}.")
+    empty: Any = {str: "", int: 0, float: math.nan}[kind]
+    return [empty if value is None else value for value in listed]
 
 
 def _reason(error: Exception) -> str:

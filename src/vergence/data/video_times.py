@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vergence.data.pictures import LIMIT, most_pixels
 from vergence.errors import InputError
 
 FORMATS = (
@@ -17,6 +18,7 @@ FORMATS = (
 )
 """Containers that hold their frames themselves: lists, which name other files or the network, are none."""
 _WHOLE = 0.9  # of what a file claims to hold: less means that it was cut off
+_WIDEST_PIXEL = 8.0  # wider ones, or higher, are a slip: those of anamorphic film are twice as wide as high
 _SAME_RATE = 0.05  # a stated rate this close to the measured one is the exact form of it
 
 
@@ -75,7 +77,22 @@ def opened_video(path: Path) -> Iterator[Any]:
     with container:
         if not container.streams.video:
             raise InputError(f"{path} holds no video stream; give a video file.")
+        _check_size(container.streams.video[0], path)
         yield container
+
+
+def _check_size(stream: Any, path: Path) -> None:
+    """InputError where frames are too large, or would be once their pixels are square; later ones fail to decode."""
+    limit = most_pixels()
+    if stream.codec_context.width * stream.codec_context.height > limit:
+        raise InputError(
+            f"{path} has frames of {stream.codec_context.width}x{stream.codec_context.height}, more than "
+            f"{limit / 1e6:g} million pixels; make them smaller, or set {LIMIT} to what a picture may have."
+        )
+    stream.codec_context.options = {"max_pixels": str(limit)}
+    ratio = float(stream.sample_aspect_ratio or 1)
+    if not 1 / _WIDEST_PIXEL <= ratio <= _WIDEST_PIXEL:
+        raise InputError(f"{path} says that its pixels are {ratio:g} times as wide as high; correct its aspect ratio.")
 
 
 def video_times(path: Path | str) -> VideoTimes:

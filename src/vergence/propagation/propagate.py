@@ -1,6 +1,7 @@
 """Labels of a few frames carried to their neighbours in time, each carried pixel with a confidence."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -48,10 +49,12 @@ class Propagation:
     trust: Trust = field(default_factory=Trust)
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0:
+        if not 0 < self.seconds < math.inf:
             raise InputError(f"--seconds is {self.seconds}; give how far labels are carried, such as 2.")
         if not 0 < self.keep <= 1:
             raise InputError(f"--keep is {self.keep}; give the share of pixels that keep a label, over 0 and up to 1.")
+        if not 0 < self.field_of_view < 180:
+            raise InputError(f"--field_of_view is {self.field_of_view}; give degrees between 0 and 180.")
         if self.width < 32:
             raise InputError(f"--width is {self.width}; give the largest width of working frames, 32 or more.")
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 import vergence
-from vergence.data.atomic import write_text
 from vergence.data.images import open_image
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
@@ -27,6 +26,7 @@ from vergence.inference.inputs import (
 )
 from vergence.inference.network_maps import predict_maps
 from vergence.report.mixing_samples import mixing_panels
+from vergence.report.page_file import save_page
 from vergence.report.pictures import Panel, class_picture, photograph, wrong_picture
 from vergence.report.samples import collect_samples
 from vergence.report.segmentation_samples import swatches
@@ -94,7 +94,7 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
         runs={"depth": demo.depth.name, "chosen": demo.chosen.name, "random": demo.random.name},
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
-    return write_text(out, page), said
+    return save_page(out, page), said
 
 
 def compared(chosen: Mapping[str, Any], other: Mapping[str, Any], labels: int) -> str:

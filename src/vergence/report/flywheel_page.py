@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import vergence
-from vergence.data.atomic import write_text
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.flywheel.folder import Round, score_rows
@@ -16,6 +15,7 @@ from vergence.flywheel.settings import FlywheelConfig, load_flywheel
 from vergence.report.curves import Chart, Curve, draw
 from vergence.report.flywheel_pictures import chosen_pictures, frame_panels
 from vergence.report.page import write_report
+from vergence.report.page_file import save_page
 from vergence.report.selection_page import write_selection_page
 from vergence.report.tables import Text, number, percent
 from vergence.runs.folder import RunFolder
@@ -89,7 +89,7 @@ def write_flywheel_page(home: Path, out: Path | str | None = None, images: int =
         pictures_note=note,
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
-    return write_text(Path(out) if out is not None else RunFolder(home).report, page)
+    return save_page(Path(out) if out is not None else RunFolder(home).report, page)
 
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import vergence
-from vergence.data.atomic import write_text
 from vergence.errors import InputError
 from vergence.report.curves import charts
+from vergence.report.page_file import save_page
 from vergence.report.run_folder import (
     Record,
     labelled_frames,
@@ -55,7 +55,7 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
         )
     samples = collect_samples(run, data, images)
     page = render(folder, samples)
-    return write_text(Path(out) if out is not None else files.report, page)
+    return save_page(Path(out) if out is not None else files.report, page)
 
 
 def render(folder: Path, samples: Samples) -> str:

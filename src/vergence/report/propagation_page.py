@@ -9,7 +9,6 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import vergence
-from vergence.data.atomic import write_text
 from vergence.data.depth_files import ColourRange
 from vergence.data.images import read_image
 from vergence.data.label_pictures import read_label
@@ -20,6 +19,7 @@ from vergence.data.structured import read_json
 from vergence.inference.class_files import painted
 from vergence.inference.inputs import evenly_spaced
 from vergence.propagation.propagate import RECORD
+from vergence.report.page_file import save_page
 from vergence.report.pictures import Picture, class_ids, colour_bar, colour_picture, photograph
 
 _SEGMENTS = 8
@@ -69,7 +69,7 @@ def write_propagation_page(manifest: Path | str) -> Path:
         hidden=len(record["segments"]) - len(pieces),
         footer=f"Vergence {vergence.__version__} · data {record['data']} · {time.strftime('%Y-%m-%d')}",
     )
-    return write_text(folder / "propagation.html", page)
+    return save_page(folder / "propagation.html", page)
 
 
 def _lead(record: dict[str, Any]) -> str:

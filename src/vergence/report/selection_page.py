@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import vergence
-from vergence.data.atomic import write_text
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.structured import Entry, map_array, read_json
 from vergence.inference.inputs import evenly_spaced
+from vergence.report.page_file import save_page
 from vergence.report.pictures import Picture, photograph
 from vergence.report.selection_charts import Line, coverage_chart, legend, map_chart
 from vergence.selection.coverage import coverage, flat_map
@@ -83,7 +83,7 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
         chosen=len(frames),
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
-    return write_text(Path(out) if out is not None else folder / "selection.html", page)
+    return save_page(Path(out) if out is not None else folder / "selection.html", page)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], Manifest, NDArray[np.bool_]]:

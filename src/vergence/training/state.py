@@ -128,10 +128,10 @@ class TrainingState:
                 f"with {self.config.optim.name}; resume it with the settings it began with."
             )
         tensors, values = read_tensors(checkpoint.state), read_json(checkpoint.values)
-        self._check_whole(checkpoint, tensors, values)
-        weights = read_tensors(checkpoint.weights) | _below(tensors, "method/")
-        load_weights(self.method, weights, checkpoint.weights)
         try:
+            self._check_whole(checkpoint, tensors, values)
+            weights = read_tensors(checkpoint.weights) | _below(tensors, "method/")
+            load_weights(self.method, weights, checkpoint.weights)
             self._restore_average(tensors)
             restore_optimizer(self.optimizer, self.method, _below(tensors, "optimizer/"), values["optimizer"])
             device = self.accelerator.device

@@ -196,3 +196,10 @@ def test_what_is_no_archive(tmp_path: Path, scratch: Path) -> None:
     assert "cannot be unpacked" in refused(tmp_path / "x.gz", scratch)
     (tmp_path / "x.txt").write_bytes(b"hello")
     assert "is no folder, no .zip and no .tar" in refused(tmp_path / "x.txt", scratch)
+
+
+@pytest.mark.parametrize("form", ["tar.gz", "tar.xz", "tar.bz2"])
+def test_sums_at_the_end_are_checked(tmp_path: Path, scratch: Path, form: str) -> None:
+    packed = tarred(tmp_path / f"x.{form}", (tarfile.TarInfo("a.json"), b"1"), mode=f"w:{form[4:]}")
+    packed.write_bytes(packed.read_bytes()[:-8] + bytes(8))
+    assert "cannot be unpacked" in refused(packed, scratch)

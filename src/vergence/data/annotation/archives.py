@@ -133,6 +133,8 @@ def _unpack_tar(source: Path, target: _Target) -> None:
                     target.write(content, path)
         if stream.last != bytes(tarfile.BLOCKSIZE):  # a damaged header ends the loop, too
             raise tarfile.ReadError("it ends early")
+        while stream.read(_PIECE):  # the sums that packers add come last
+            pass
 
 
 class _Bounded(io.RawIOBase):

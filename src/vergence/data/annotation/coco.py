@@ -107,7 +107,10 @@ def _read_file(path: Path, content: dict[str, Any], found: Annotations, problems
     for image_id, file in images.items():
         if not groups[image_id]:
             continue
-        name = PurePosixPath(file.replace("\\", "/")).with_suffix("").as_posix()
+        path_of_file = PurePosixPath(file.replace("\\", "/"))
+        if not path_of_file.name:
+            raise InputError(f"{path}: the image of id {image_id} has the file_name {file!r}; export it again.")
+        name = path_of_file.with_suffix("").as_posix()
         if name in found.masks:
             problems.add(f"{path} lists {file} twice, with annotations in both places; keep one")
 

@@ -171,8 +171,8 @@ def _lens(values: dict[str, Any], path: Path) -> Lens | None:
 def read_cam_txt(path: Path, width: int, height: int) -> Intrinsics:
     """Read SC-Depth's ``cam.txt``: a 3x3 matrix in pixels of the images beside it, which are width x height."""
     numbers = [float(number) for number in read_numbers(path, None, _MATRIX).reshape(-1)]
-    if len(numbers) < 9:
-        raise InputError(f"{path} holds {len(numbers)} numbers; {_MATRIX}.")
+    if len(numbers) != 9 or numbers[6:] != [0, 0, 1]:
+        raise InputError(f"{path} holds {len(numbers)} numbers that end in {numbers[-3:]}; {_MATRIX} (last row 0 0 1).")
     keys = {"fx": numbers[0], "fy": numbers[4], "cx": numbers[2], "cy": numbers[5], "width": width, "height": height}
     return normalised(_camera(keys, path), path.name)
 

@@ -60,7 +60,7 @@ def read_raw_calibration(folder: Path, size: tuple[int, int]) -> RectifiedCamera
     path = folder / "calib_cam_to_cam.txt"
     matrices = read_matrices(path)
     projections = {n: matrix(matrices, f"P_rect_{n:02d}", (3, 4), path) for n in range(4)}
-    stated = matrices.get("S_rect_02", np.array(size))
+    stated = matrix(matrices, "S_rect_02", (2,), path) if "S_rect_02" in matrices else np.array(size)
     return RectifiedCameras(projections, (int(stated[0]), int(stated[1])), str(path))
 
 

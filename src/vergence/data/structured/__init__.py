@@ -14,7 +14,7 @@ from vergence.data.structured.json_text import parse_json, read_json, read_json_
 from vergence.data.structured.matlab import read_matrix
 from vergence.data.structured.tables import read_csv, read_lines, read_numbers
 from vergence.data.structured.text import LIMITS, decoded, read_bytes, read_text
-from vergence.data.structured.values import Entry
+from vergence.data.structured.values import Entry, plain_number
 from vergence.data.structured.xml_text import read_xml
 from vergence.data.structured.yaml_text import check_yaml, parse_yaml, read_yaml
 
@@ -32,6 +32,7 @@ __all__ = [
     "map_array",
     "parse_json",
     "parse_yaml",
+    "plain_number",
     "read_array",
     "read_arrays",
     "read_bytes",

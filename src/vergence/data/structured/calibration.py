@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.structured.text import read_text
+from vergence.data.structured.values import plain_number
 from vergence.data.structured.xml_text import parse_xml
 from vergence.data.structured.yaml_text import parse_yaml
 from vergence.errors import InputError
@@ -63,7 +64,7 @@ def read_calibration(path: Path | str, remedy: str = "write it again with cv::Fi
 
 def _number(word: str) -> float | None:
     try:
-        return float(word)
+        return plain_number(word)
     except ValueError:
         return None
 
@@ -118,6 +119,6 @@ def _of_xml(text: str, path: Path | str, remedy: str) -> list[tuple[str, str, st
 
 def _numbers(text: str) -> Array | None:
     try:
-        return np.array([float(word) for word in text.split()], dtype=np.float64)
+        return np.array([plain_number(word) for word in text.split()], dtype=np.float64)
     except ValueError:
         return None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.structured.text import read_text
+from vergence.data.structured.values import plain_number
 from vergence.errors import InputError
 
 
@@ -53,7 +54,7 @@ def read_numbers(path: Path | str, columns: int | None = None, remedy: str = "co
 
 def _finite(word: str, place: str, remedy: str) -> float:
     try:
-        value = float(word)
+        value = plain_number(word)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

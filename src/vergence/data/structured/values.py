@@ -12,6 +12,13 @@ MISSING = object()
 """Stands for no default: the entry must be there."""
 
 
+def plain_number(text: str) -> float:
+    """A number as programs write it; ValueError also for what Python would take: other scripts' digits, 1_000."""
+    if not text.isascii() or "_" in text:
+        raise ValueError(f"{text[:40]!r} is no number")
+    return float(text)
+
+
 class Entry:
     """A value of a file with its place in it: ``Entry(path, read_json(path))["camera"]["fx"].number(above=0)``.
 
