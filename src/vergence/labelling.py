@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from vergence.errors import InputError
+
 if TYPE_CHECKING:
     from vergence.data.annotation import ImportedLabels
 
@@ -184,8 +186,12 @@ def labels_propagate(
     from vergence.propagation.propagate import Propagation, propagate
     from vergence.report.propagation_page import write_propagation_page
     from vergence.runs.checkpoint import load_run
+    from vergence.runs.devices import resolve_device
 
     settings = Propagation(motion, seconds, keep, width, field_of_view)
+    resolve_device(device)
+    if Path(manifest).resolve() == Path(out).resolve():
+        raise InputError(f"{out} is the manifest that is read; give another --out.")
     loaded = load_run(run, device) if run is not None else None
     found = propagate(resolve_input(manifest, split=False), out, settings, loaded, progress)
     write_propagation_page(out)

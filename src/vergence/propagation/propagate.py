@@ -77,6 +77,8 @@ def propagate(
         InputError: no labelled frame, none with neighbours in time, labels of several spaces, a run that does not fit.
     """
     out = Path(out).absolute()
+    folder = out.with_suffix("")
+    _check_place(out, folder)
     space = _space(manifest)
     pieces = list(segments(manifest, settings.seconds))
     if not pieces:
@@ -85,7 +87,6 @@ def propagate(
             "index the video that the labelled frames come from, or give more --seconds."
         )
     motion = VideoMotion(run, settings.motion, settings.field_of_view)
-    folder = out.with_suffix("")
     names = dict(zip(range(len(manifest)), names_of(list(manifest)), strict=True))
     results = [
         _piece(manifest, piece, motion, space, settings, folder / ".work", _identity(manifest, piece, settings, run))
@@ -100,6 +101,20 @@ def propagate(
     write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
     shutil.rmtree(folder / ".work", ignore_errors=True)
     return record
+
+
+def _check_place(out: Path, folder: Path) -> None:
+    """InputError before any work, where results would go into a folder of something else, or could not be written."""
+    if out.suffix not in (".parquet", ".csv"):
+        raise InputError(f"{out} must end in .parquet or .csv to be written as a manifest.")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is no folder, and the labels of {out.name} go there; give another --out.")
+    names = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
+    if names and not names & {RECORD, ".work"}:
+        raise InputError(
+            f"{folder} holds something else ({sorted(names)[0]}), and the labels of {out.name} go there; give another "
+            "--out."
+        )
 
 
 @dataclass

@@ -5,6 +5,7 @@ import pkgutil
 from collections import Counter
 
 from tests.fuzz.harness import Case
+from tests.fuzz.settled import settled
 
 
 def all_cases() -> list[Case]:
@@ -14,4 +15,4 @@ def all_cases() -> list[Case]:
         found += importlib.import_module(f"{__name__}.{module.name}").cases()
     doubled = [name for name, count in Counter(case.name for case in found).items() if count > 1]
     assert not doubled, f"inputs of one name: {doubled[:3]}"
-    return found
+    return [settled(case) for case in found]
