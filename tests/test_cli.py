@@ -324,3 +324,13 @@ def test_names_in_brackets_are_no_markup() -> None:
     shown = console.file.getvalue()
     for text in (*names[:3], r"sky :smile: \x1b[31m", "data of [bold]x[/]"):
         assert text in shown
+
+
+@pytest.mark.parametrize("word", ["nan", "-inf", "1e400", "٣", "1_0", ".nan"])
+def test_numbers_of_options_are_finite_and_plain(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in (
+        ["scan", "x", f"--max_pairs={word}"],
+        ["labels", "propagate", "x", "--out", "y.csv", "--seconds", word],
+    ):
+        assert main(argv) == 2
+        assert f"cannot be {word!r}" in capsys.readouterr().err

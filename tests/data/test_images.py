@@ -147,3 +147,30 @@ def test_depth_of_a_frame_prefers_measured_depth(tmp_path):
     assert frame_depth(manifest, 0).max() == 9.0
     np.testing.assert_allclose(frame_depth(manifest, 1), 4.0 * 3 * 0.5 / 6)
     assert frame_depth(manifest, 2) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": np.array([10**6, 10**6])},
+        {"shape": np.array([2.5, 3])},
+        {"index": np.arange(6) - 6},
+        {"index": np.zeros(6, int)},
+        {"index": np.arange(6) + 0.5},
+        {"index": np.ones(6, bool)},
+        {"depth": np.float32(5)},
+        {"depth": np.ones(6, np.complex64)},
+    ],
+)
+def test_sparse_depth_whose_places_lie(tmp_path, change):
+    held = {"index": np.arange(6), "depth": np.ones(6, np.float32), "shape": np.array([2, 3]), **change}
+    np.savez(tmp_path / "d.npz", **held)
+    with pytest.raises(InputError, match="must hold the arrays index, depth and shape of one sparse map"):
+        read_depth(tmp_path / "d.npz")
+
+
+def test_depth_of_another_aspect_than_its_image(tmp_path):
+    save(tmp_path / "i.png", np.zeros((20, 40, 3), dtype=np.uint8))
+    np.save(tmp_path / "d.npy", np.ones((40, 20), np.float32))
+    with pytest.raises(InputError, match="depth .*d.npy is 20x40, but its image is 40x20"):
+        frame_depth(Manifest([FrameRow("i.png", "a", 0, depth="d.npy")], tmp_path), 0)

@@ -314,3 +314,31 @@ def test_absent_and_broken_yaml(tmp_path):
         label_space(str(tmp_path / "none.yaml"))
     with pytest.raises(InputError, match="is no YAML"):
         label_space(str(write(tmp_path / "a.yaml", "classes: [a\nb: {")))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"classes": ["a"], "ignore_id": 255}, "the key 'ignore_id' is unknown .did you mean 'ignore_index'"),
+        ({"classes": [{"name": "a", "colr": [1, 2, 3]}]}, "the key 'colr' is unknown .did you mean 'color'"),
+        ({"classes": [{"name": "a", "id": 0.5}]}, "id 0.5 is no whole number"),
+        ({"classes": [{"name": "a", "id": True}]}, "id True is no whole number"),
+        ({"classes": [{"name": 5}]}, "name is 5, expected text"),
+        ({"classes": [{"name": "a", "ignore": "yes"}]}, "ignore is 'yes', expected true or false"),
+        ({"classes": [{"name": "a", "color": "#+1+1+1"}]}, "not of the form #rrggbb"),
+        ({"classes": [{"name": "a", "color": [1, 2, 3, 999]}]}, "a part of a colour 999 is no whole number"),
+        ({"classes": ["a"], "label_space": 5}, "label_space is 5, expected text"),
+        ({"classes": ["a"], "ignore_index": "255"}, "ignore_index '255' is no whole number"),
+    ],
+)
+def test_values_of_classes_that_are_none(tmp_path, content, said):
+    (tmp_path / "classes.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=said):
+        read_label_space(tmp_path / "classes.json")
+
+
+def test_classes_of_other_programs_may_have_keys_of_their_own(tmp_path):
+    panoptic = [{"id": 0, "name": "a", "supercategory": "x", "isthing": 1, "color": [1, 2, 3]}]
+    for content in (panoptic, {"classes": ["a"], "note": "mine", "_tool": 5}, {"labels": panoptic, "version": "1.2"}):
+        (tmp_path / "classes.json").write_text(json.dumps(content))
+        assert read_label_space(tmp_path / "classes.json").classes == ("a",)

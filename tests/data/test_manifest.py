@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from vergence.data import table
 from vergence.data.manifest import COLUMNS, FrameRow, Manifest, format_pose
 from vergence.errors import InputError
 
@@ -247,3 +248,36 @@ def test_a_write_that_fails_leaves_the_old_manifest(tmp_path, monkeypatch):
 def test_an_index_below_zero_is_no_row(tmp_path):
     with pytest.raises(IndexError):
         Manifest(rows(), tmp_path)[-1]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("position", pa.array([1, 2], pa.timestamp("us")), "must hold whole numbers, not timestamp"),
+        ("position", pa.array([True, False]), "must hold whole numbers, not bool"),
+        ("image", pa.array([1, 2]), "must hold text, not int64"),
+        ("image", pa.array(["a", "x" * 70_000]), "a cell of more than 65536 letters"),
+        ("image", pa.array(["a", "b\0"]), "a path has a zero byte"),
+        ("image", pa.array(["a", "b/.."]), "its image is no file"),
+    ],
+)
+def test_parquet_of_other_types_than_ours(tmp_path, column, values, said):
+    columns = {"image": pa.array(["a", "b"]), "sequence": pa.array(["s", "s"]), "position": pa.array([0, 1])}
+    pq.write_table(pa.table({**columns, column: values}), tmp_path / "m.parquet")
+    with pytest.raises(InputError, match=said):
+        Manifest.read(tmp_path / "m.parquet")
+
+
+def test_parquet_of_too_many_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "ROWS", 2)
+    columns = {"image": ["a", "b", "c"], "sequence": ["s"] * 3, "position": [0, 1, 2]}
+    pq.write_table(pa.table(columns), tmp_path / "m.parquet")
+    with pytest.raises(InputError, match="has 3 rows, more than 2; split it"):
+        Manifest.read(tmp_path / "m.parquet")
+
+
+@pytest.mark.parametrize("word", ["٣", "1_0"])
+def test_numbers_of_csv_are_plain(tmp_path, word):
+    (tmp_path / "m.csv").write_text(f"image,sequence,position\na,s,{word}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="expected a whole number"):
+        Manifest.read(tmp_path / "m.csv")

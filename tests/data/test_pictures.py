@@ -204,3 +204,13 @@ def test_what_is_no_picture_is_called_what_it_is(tmp_path, head, words):
     (tmp_path / "a.jpg").write_bytes(head)
     with pytest.raises(InputError, match=words):
         picture_size(tmp_path / "a.jpg")
+
+
+def test_a_jpeg_of_endless_scans(tmp_path: Path) -> None:
+    Image.fromarray(picture(0)).save(tmp_path / "a.jpg", progressive=True)
+    data = (tmp_path / "a.jpg").read_bytes()
+    assert open_picture(tmp_path / "a.jpg").mode == "RGB"
+    last = data[data.rindex(b"\xff\xda") : -2]
+    (tmp_path / "a.jpg").write_bytes(data[:-2] + last * 200 + b"\xff\xd9")
+    with pytest.raises(InputError, match="a JPEG of more than 100 scans"):
+        open_picture(tmp_path / "a.jpg")

@@ -363,3 +363,22 @@ def test_a_video_without_a_frame_is_refused_whatever_is_allowed(tmp_path):
     path.write_bytes(content[: len(content) // 2])  # behind the header, in front of the end of the first frame
     with pytest.raises(InputError, match="has no frame that can be read"):
         list(read_video(path, VideoOptions(allow_truncated=True)))
+
+
+@pytest.mark.parametrize(("across", "down"), [(10000, 1), (1, 10000)])
+def test_pixels_far_from_square_are_refused(tmp_path, across, down):
+    path = tmp_path / "a.mp4"
+    write_video(path, aspect=Fraction(3, 2))
+    data = bytearray(path.read_bytes())
+    place = data.index(b"pasp") + 4
+    data[place : place + 8] = across.to_bytes(4, "big") + down.to_bytes(4, "big")
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="times as wide as high"):
+        video_times(path)
+
+
+def test_frames_larger_than_a_picture_may_be(tmp_path, monkeypatch):
+    write_video(tmp_path / "a.mp4")
+    monkeypatch.setenv("VERGENCE_MAX_MEGAPIXELS", "0.001")
+    with pytest.raises(InputError, match="frames of 64x32, more than 0.001 million pixels"):
+        video_times(tmp_path / "a.mp4")

@@ -219,3 +219,21 @@ def test_real_driving_video(shared):
     row = next(row for row in manifest if row.sequence == "kitti_avenue")
     assert row.fx * 640 == pytest.approx(371.8069)
     assert row.baseline == pytest.approx(0.537151)
+
+
+@pytest.mark.parametrize("rows", ["24 0 15\n0 25 8\n7 7 7\n", "24 0 15\n0 25 8\n0 0 1\n0 0 1\n"])
+def test_cam_txt_that_is_no_camera_matrix(tmp_path, put, rows):
+    put(tmp_path / "scene", FRAMES)
+    (tmp_path / "scene" / "cam.txt").write_text(rows)
+    with pytest.raises(InputError, match="it must hold a 3x3 camera matrix in pixels .last row 0 0 1."):
+        folder(tmp_path / "scene")
+
+
+def test_a_calibration_of_opencv_without_distortion(tmp_path, put):
+    put(tmp_path / "images", FRAMES)
+    (tmp_path / "intrinsics.yaml").write_text(
+        "%YAML:1.0\n---\nimage_width: 32\nimage_height: 16\ncamera_matrix: !!opencv-matrix\n   rows: 3\n   cols: 3\n"
+        "   dt: d\n   data: [ 24., 0., 16., 0., 24., 8., 0., 0., 1. ]\n"
+    )
+    row = folder(tmp_path)[0]
+    assert (row.fx, row.lens) == (0.75, "")
