@@ -380,5 +380,5 @@ def test_pixels_far_from_square_are_refused(tmp_path, across, down):
 def test_frames_larger_than_a_picture_may_be(tmp_path, monkeypatch):
     write_video(tmp_path / "a.mp4")
     monkeypatch.setenv("VERGENCE_MAX_MEGAPIXELS", "0.001")
-    with pytest.raises(InputError, match="frames of 64x32, more than 0.001 million pixels"):
+    with pytest.raises(InputError, match="frames of 64x32, more than"):
         video_times(tmp_path / "a.mp4")

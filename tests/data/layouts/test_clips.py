@@ -225,7 +225,7 @@ def test_real_driving_video(shared):
 def test_cam_txt_that_is_no_camera_matrix(tmp_path, put, rows):
     put(tmp_path / "scene", FRAMES)
     (tmp_path / "scene" / "cam.txt").write_text(rows)
-    with pytest.raises(InputError, match="it must hold a 3x3 camera matrix in pixels .last row 0 0 1."):
+    with pytest.raises(InputError, match="it must hold a 3x3 camera matrix in pixels"):
         folder(tmp_path / "scene")
 
 
