@@ -1,6 +1,5 @@
 import json
 import os
-from pathlib import Path
 
 import av
 import numpy as np
@@ -117,107 +116,6 @@ def test_video_in_video_out(tmp_path):
     brightness = [frame[HEIGHT:].mean() for frame in frames]
     assert brightness == sorted(brightness)  # nearer and nearer: with a range of its own each frame would look the same
     assert not any(name.endswith("_frames") for name in os.listdir(tmp_path))
-
-
-def test_frames_that_exist_are_skipped_and_missing_ones_are_made_with_the_same_range(tmp_path):
-    frames, out = folder(tmp_path), tmp_path / "out"
-    first = RedMethod()
-    record = predict(made_run(tmp_path, first), frames, out)
-    before = (out / "colour" / "001.png").read_bytes()
-    (out / "colour" / "001.png").unlink()
-    second = RedMethod()
-    seen = []
-    again = predict(made_run(tmp_path, second), frames, out, progress=lambda done, total: seen.append((done, total)))
-    assert second.shown == 1
-    assert seen == [(3, 3)]
-    assert again == record
-    assert (out / "colour" / "001.png").read_bytes() == before
-    third = RedMethod()
-    predict(made_run(tmp_path, third), frames, out, overwrite=True)
-    assert third.shown == first.shown
-
-
-def test_results_of_other_weights_settings_or_pictures_are_made_again(tmp_path, caplog):
-    frames, out = folder(tmp_path), tmp_path / "out"
-    predict(made_run(tmp_path), frames, out)
-
-    def fresh(run, **settings):
-        """Exactly what a folder of its own would have."""
-        caplog.clear()
-        record = predict(run, frames, out, **settings)
-        expected = predict(run, frames, tmp_path / "fresh", overwrite=True, **settings)
-        assert record == expected
-        for path in (tmp_path / "fresh").rglob("*.png"):
-            assert (out / path.relative_to(tmp_path / "fresh")).read_bytes() == path.read_bytes()
-        return caplog.text
-
-    class Nearer(RedMethod):
-        def predict(self, images):
-            return {"inverse_depth": 2 * images[:, :1] + 0.01 + self.weight, "disparity": images[:, :1]}
-
-    assert "made again" not in fresh(made_run(tmp_path))
-    assert "3 frames" in fresh(made_run(tmp_path, step=8))
-    other = made_run(tmp_path, Nearer(), step=8)  # a run of the same name and step
-    other.method.weight.data += 1
-    assert "3 frames" in fresh(other)
-    assert "3 frames" in fresh(other, scale=2.0)
-    state = (frames / "001.png").stat()
-    Image.fromarray(picture(60)).save(frames / "001.png")  # a changed picture, even with its old time
-    os.utime(frames / "001.png", ns=(state.st_atime_ns, state.st_mtime_ns))
-    assert "made again" in fresh(other, scale=2.0)
-    (out / "predictions.json").write_text("{")
-    with pytest.raises(InputError, match=r"predictions\.json"):
-        predict(other, frames, out)
-
-
-def test_files_of_frames_that_are_no_longer_asked_for_are_told_and_not_counted(tmp_path, caplog):
-    out, run = tmp_path / "out", made_run(tmp_path)
-    predict(run, folder(tmp_path), out)
-    (tmp_path / "frames" / "002.png").unlink()
-    record = predict(run, tmp_path / "frames", out)
-    assert (record["frames"], record["left_over"]) == (2, 2)
-    assert "holds 2 files of earlier predictions that are none of this input's" in caplog.text
-    path = write_video(tmp_path / "a.mp4", (picture(40) for _ in range(6)), 10)
-    assert predict(run, path, tmp_path / "v")["frames"] == 6
-    shorter = write_video(tmp_path / "b.mp4", (picture(200) for _ in range(3)), 10)
-    assert predict(run, shorter, tmp_path / "v")["frames"] == 3
-    assert predict(run, shorter, tmp_path / "v", limit=2)["frames"] == 2
-
-
-def test_what_predict_has_not_made_is_not_touched(tmp_path):
-    frames, out = folder(tmp_path), tmp_path / "out"
-    (out / "depth").mkdir(parents=True)
-    (out / "depth" / "001.png").write_bytes(b"measured by somebody")
-    with pytest.raises(InputError, match=r"depth/001\.png is there and no earlier prediction"):
-        predict(made_run(tmp_path), frames, out)
-    assert (out / "depth" / "001.png").read_bytes() == b"measured by somebody"
-    assert not (out / "predictions.json").exists()
-    assert predict(made_run(tmp_path), frames, out, overwrite=True)["frames"] == 3
-
-
-def test_a_damaged_result_and_a_damaged_journal_are_made_again(tmp_path):
-    frames, out = folder(tmp_path), tmp_path / "out"
-    predict(made_run(tmp_path), frames, out)
-    whole = (out / "depth" / "001.png").read_bytes()
-    (out / "depth" / "001.png").write_bytes(whole[:-9])
-    predict(made_run(tmp_path), frames, out)
-    assert (out / "depth" / "001.png").read_bytes() == whole
-    (out / "results.jsonl").write_text('{"name": 3}\n[\n{"name": "000", "files": [], "made": 1}\nnull\n')
-    method = RedMethod()
-    assert predict(made_run(tmp_path, method), frames, out)["frames"] == 3
-    assert method.shown == 3
-
-
-@pytest.mark.parametrize(
-    "images", [("a.jpg", "a.png"), ("A.png", "a.png"), ("../s/a.png", "../t/a.png"), ("a b/c.png", "a_b/c.png")]
-)
-def test_two_frames_never_share_a_name(images):
-    from vergence.inference.frame_sources import ManifestSource
-
-    rows = [FrameRow(image, sequence, 0) for image, sequence in zip(images, ("a b", "a_b"), strict=True)]
-    names = ManifestSource(Manifest(rows, Path("/data"))).names
-    assert len({name.casefold() for name in names}) == 2
-    assert not any(name.startswith(("/", "..")) for name in names)
 
 
 def test_scales(tmp_path):

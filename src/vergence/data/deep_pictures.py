@@ -68,12 +68,17 @@ def to_eight_bits(image: Image.Image, path: Path | str) -> Image.Image:
 
 def decoding(path: Path | str) -> str:
     """A text that changes where the same file would be decoded into other pixels: part of a cached frame's name."""
+    return f"3|{range_mark(path)}"
+
+
+def range_mark(path: Path | str) -> str:
+    """How a picture of more than 8 bits is scaled, which its file alone does not say, as text; "" of others."""
     path = Path(path)
-    text = f"3|{os.environ.get(WHITE_LEVEL, '')}"
-    if path.suffix.lower() not in _DEEP_SUFFIXES or _stated_white():
-        return text
-    folder = path.absolute().parent
-    return "|".join([text, *(f"{low:g} {high:g}" for low, high in _ranges_of_folder(folder, path.suffix))])
+    if path.suffix.lower() not in _DEEP_SUFFIXES:
+        return ""
+    if _stated_white():
+        return os.environ[WHITE_LEVEL]
+    return "|".join(f"{low:g} {high:g}" for low, high in _ranges_of_folder(path.absolute().parent, path.suffix))
 
 
 @functools.lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vergence.data.atomic import write_text
+from vergence.data.deep_pictures import range_mark
 from vergence.data.digests import file_digest, text_digest
 from vergence.data.structured import read_json_lines
 from vergence.errors import InputError
@@ -131,7 +132,7 @@ def picture_digests(source: Source) -> dict[str, tuple[str, str]]:
     if not isinstance(source, ManifestSource):
         return {"": (file_digest(source.path), _camera(source.camera))}
     rows = list(zip(source.names, source.indices, strict=True))
-    digests = prefetched(lambda row: file_digest(source.manifest.path(row[1])), rows)
+    digests = prefetched(lambda row: picture_digest(source.manifest.path(row[1])), rows)
     return {name: (digest, _camera(source.camera_of(index))) for (name, index), digest in digests}
 
 
@@ -142,6 +143,11 @@ def survey_digest(record: dict[str, Any]) -> str:
         if "factor" in record
         else ""
     )
+
+
+def picture_digest(path: Path) -> str:
+    """Digest of a picture's file, and how it is scaled where its file does not say it."""
+    return "|".join(filter(None, (file_digest(path), range_mark(path))))
 
 
 def _camera(camera: NormalisedCamera | None) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from vergence.data.digests import file_digest, text_digest
+from vergence.data.digests import text_digest
 from vergence.data.structured import read_json
 from vergence.errors import InputError
 from vergence.inference.class_files import ClassFiles
 from vergence.inference.depth_files import DepthFiles
 from vergence.inference.frame_sources import ManifestSource, Source
 from vergence.inference.inputs import evenly_spaced
-from vergence.inference.journal import Entry, Journal, Origin, picture_digests, survey_digest
+from vergence.inference.journal import Entry, Journal, Origin, picture_digest, picture_digests, survey_digest
 from vergence.inference.tracker_files import TrackerFiles
 
 _log = logging.getLogger("vergence")
@@ -98,15 +98,16 @@ class Results:
         left = self.journal.left_over(names)
         if left:
             _log.warning(
-                "%s also holds %d files of earlier predictions that are none of this input's (first %s): they are not "
-                "counted; remove them, or give another folder", self.out, len(left), left[0].relative_to(self.out),
+                "%s also holds %d files of earlier predictions that this call does not make (first %s): they are not "
+                "counted, and predictions.json is not about them; remove them, or give another folder",
+                self.out, len(left), left[0].relative_to(self.out),
             )  # fmt: skip
         return len(left)
 
     def still_of(self, label: Path, image: Path) -> bool:
         """Whether a label file in the folder is what these weights and settings say of an image as it is now."""
         try:
-            return self.journal.picture_of(label, self.made) == file_digest(image)
+            return self.journal.picture_of(label, self.made) == picture_digest(image)
         except (InputError, ValueError):
             return False
 

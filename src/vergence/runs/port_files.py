@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from vergence.data.cache import default_cache_folder
+from vergence.data.deep_pictures import range_mark
 from vergence.data.digests import file_state
 
 
@@ -20,7 +21,7 @@ def digest(text: str) -> str:
 
 def entry(path: Path) -> str:
     """Name of what was made of one file: another file, or a changed one, has another; InputError if it is missing."""
-    return digest(file_state(path))
+    return digest(file_state(path) + range_mark(path))
 
 
 class NamedFiles:

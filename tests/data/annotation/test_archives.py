@@ -195,7 +195,7 @@ def test_what_is_no_archive(tmp_path: Path, scratch: Path) -> None:
     (tmp_path / "x.gz").write_bytes(gzip.compress(b"hello" * 1000))
     assert "cannot be unpacked" in refused(tmp_path / "x.gz", scratch)
     (tmp_path / "x.txt").write_bytes(b"hello")
-    assert "is no folder, no .zip and no .tar" in refused(tmp_path / "x.txt", scratch)
+    assert "is no folder, no .zip, no .tar and no .json" in refused(tmp_path / "x.txt", scratch)
 
 
 @pytest.mark.parametrize("form", ["tar.gz", "tar.xz", "tar.bz2"])

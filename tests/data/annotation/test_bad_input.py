@@ -203,7 +203,7 @@ def test_frames_without_annotation(manifest: Manifest) -> None:
 def test_what_is_no_set_of_annotations(manifest: Manifest) -> None:
     root = manifest.root
     assert "nowhere does not exist" in complaint(manifest, root / "nowhere")
-    assert "is no folder, no .zip and no .tar" in complaint(manifest, root / "a" / "000.png")
+    assert "is no folder, no .zip, no .tar and no .json" in complaint(manifest, root / "a" / "000.png")
     (root / "empty").mkdir()
     assert "in no form that can be imported" in complaint(manifest, root / "empty")
     assert "did you mean 'coco'?" in complaint(manifest, root / "empty", format="cocoo")

@@ -87,3 +87,8 @@ def test_frames_of_a_video_task_are_counted(caplog: pytest.LogCaptureFixture) ->
 def test_frames_of_a_video_that_cannot_be_counted(rows: list[FrameRow], said: str) -> None:
     with pytest.raises(LookupError, match=said):
         FrameNames(rows).find("frame_000005")
+
+
+def test_names_of_roboflow() -> None:
+    rows = [FrameRow("a/drive_0000.jpg", "a", 0), FrameRow("a/drive_0001.jpg", "a", 1)]
+    assert FrameNames(rows).find("drive_0001_jpg.rf.0a1b2c3d4e5f") == 1

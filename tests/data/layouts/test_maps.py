@@ -287,3 +287,12 @@ def test_the_log_names_the_sequences(tmp_path, caplog):
     with caplog.at_level(logging.INFO, "vergence"):
         resolve_input(tmp_path)
     assert "2 sequence(s) (rgb, thermal);" in caplog.text
+
+
+def test_results_of_vergence_beside_the_frames_are_no_frames(tmp_path, caplog):
+    for k, stem in enumerate(NAMES):
+        photo(tmp_path / f"{stem}.jpg", k)
+        photo(tmp_path / "out" / "colour" / f"{stem}.png", k)
+    (tmp_path / "out" / "predictions.json").write_text("{}")
+    assert len(folder(tmp_path)) == 4
+    assert "out is left out: it holds results of Vergence" in caplog.text

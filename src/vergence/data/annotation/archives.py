@@ -120,7 +120,10 @@ def _unpack_tar(source: Path, target: _Target) -> None:
         head = file.read(512)
     packer = next((opener for mark, opener in _PACKERS.items() if head.startswith(mark)), open)
     if packer is open and head[257:262] != b"ustar":
-        raise InputError(f"{source} is no folder, no .zip and no .tar; give what the annotator exported.")
+        raise InputError(
+            f"{source} is no folder, no .zip, no .tar and no .json; give what the annotator exported (CVAT: "
+            "Segmentation mask 1.1)."
+        )
     with packer(source, "rb") as file:
         stream = _Bounded(file, target)
         with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:") as archive:

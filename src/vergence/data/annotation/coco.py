@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.annotation.classes import AnnotationClasses, Colour, hexadecimal, parse_colour, voc_colour
-from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, Problems, json_files
+from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, Problems, check_room, json_files
 from vergence.data.atomic import write_text
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LabelSpace
@@ -135,6 +135,7 @@ def _place(category: dict[str, Any], found: Annotations) -> int:
     """The place of a category's name in the list of classes, where several files share it."""
     name = str(category["name"])
     if name not in found.classes:
+        check_room(found)
         found.classes.append(name)
         colour: Colour = parse_colour(str(category.get("color", ""))) or voc_colour(len(found.classes))
         assert found.colours is not None

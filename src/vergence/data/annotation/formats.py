@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.annotation.classes import Colour
+from vergence.data.batch import IGNORED_LABEL
 from vergence.data.structured import read_json
 from vergence.errors import InputError
 
@@ -58,6 +59,15 @@ class Annotations:
 
     Raises InputError where the mask is broken, has another size, or colours and ids of no class.
     """
+
+
+def check_room(found: Annotations) -> None:
+    """InputError where another class would have no id."""
+    if len(found.classes) >= IGNORED_LABEL:
+        raise InputError(
+            f"the annotations have more than {IGNORED_LABEL} classes, which is what masks of 8 bits can tell apart; "
+            "take those away that are not used."
+        )
 
 
 class Problems:

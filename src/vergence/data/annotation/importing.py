@@ -99,7 +99,7 @@ def import_labels(
         problems = Problems(source)
         chosen = label_space(space) if isinstance(space, str) else space or common_space(manifest)
         found = reader(name)(place, problems, chosen)
-        if not found.masks:
+        if not found.masks or not found.classes:
             problems.check()
         chosen = chosen or _own_space(found, source)
         rows = _matched(found, manifest, problems)

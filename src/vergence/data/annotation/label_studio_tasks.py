@@ -9,7 +9,7 @@ import numpy as np
 
 from vergence.data.annotation import brush
 from vergence.data.annotation.classes import Colour, parse_colour, voc_colour
-from vergence.data.annotation.formats import Annotations, Label, Problems
+from vergence.data.annotation.formats import Annotations, Label, Problems, check_room
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.structured import read_xml
 from vergence.errors import InputError
@@ -78,6 +78,7 @@ def read_config(path: Path) -> tuple[list[str], list[Colour]]:
 def place_of(name: str, found: Annotations) -> int:
     """The place of a class, which is entered where it is new."""
     if name not in found.classes:
+        check_room(found)
         found.classes.append(name)
         assert found.colours is not None
         found.colours.append(voc_colour(len(found.classes)))

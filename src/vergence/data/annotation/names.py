@@ -10,7 +10,8 @@ from vergence.data.frame_row import FrameRow
 
 _log = logging.getLogger("vergence")
 _LONGEST = 120
-_UPLOAD = re.compile(r"^[0-9a-f]{8}-")
+_UPLOAD = re.compile(r"^[0-9a-f]{8}-|_(jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$")
+"""What Label Studio puts before a name that is uploaded, and Roboflow behind it."""
 
 
 def frame_name(row: FrameRow) -> str:
@@ -52,9 +53,9 @@ class FrameNames:
     """Finds the row that an annotator's file belongs to.
 
     A file may be called as :func:`frame_name` does; or as the image itself (any part of its path that ends it), where
-    only one row has an image of that name. Paths may be of Windows, and have what Label Studio makes of a name when it
-    is uploaded (``90fbb0c0-drive_0000``); CVAT's names of video frames (``frame_000005``) count the frames of the one
-    sequence that there is.
+    only one row has an image of that name. Paths may be of Windows, and have what tools make of a name when it is
+    uploaded: Label Studio (``90fbb0c0-drive_0000``), Roboflow (``drive_0000_jpg.rf.1a2b``). CVAT's names of video
+    frames (``frame_000005``) count the frames of the one sequence that there is.
     """
 
     def __init__(self, rows: Sequence[FrameRow]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from vergence.data.annotation import coco, cvat, label_studio, png
 from vergence.data.annotation.classes import AnnotationClasses
@@ -35,6 +35,11 @@ def reader(name: str) -> Reader:
     return _find(name)[1]
 
 
+def is_labelme(content: Any) -> bool:
+    """Whether the content of a JSON file looks like labelme's, which names its picture as tasks do."""
+    return isinstance(content, dict) and content.keys() >= {"shapes", "imagePath"}
+
+
 def _find(name: str) -> tuple[Writer, Reader]:
     if name not in _FORMATS:
         known = get_args(Format)
@@ -54,11 +59,37 @@ def detect(source: Path) -> str:
     for _, content in json_files(source):
         if coco.is_coco(content):
             return "coco"
-        if tasks_of(content):
+        if tasks_of(content) and not is_labelme(content):
             return "label_studio"
     if source.is_dir() and any(source.glob("labels/**/*.png")):
         raise InputError(f"{source} has labels/ but no {png.CLASSES}; put the {png.CLASSES} of the export there.")
+    other = _other_tool(source)
+    if other:
+        raise InputError(
+            f"{source} looks like annotations of {other}, which are not read; export them as COCO with polygons or "
+            "run-length code, or as PNG masks."
+        )
     raise InputError(
         f"{source} is in no form that can be imported: it has neither SegmentationClass/ (CVAT, Segmentation mask "
         f"1.1), nor {png.CLASSES} (PNG), nor a JSON file of COCO or Label Studio; export it in one of these."
     )
+
+
+def _other_tool(source: Path) -> str:
+    """The name of a tool whose form annotations seem to have, or ""."""
+    if source.is_dir():
+        if next(source.glob("*.xml"), None) or next(source.glob("*/*.xml"), None):
+            return "CVAT for images, or Pascal VOC (XML)"
+        if (source / "meta.json").is_file() and next(source.glob("*/ann"), None):
+            return "Supervisely"
+        if next(source.glob("labels/**/*.txt"), None):
+            return "YOLO (text)"
+    for _, content in json_files(source):
+        if isinstance(content, dict):
+            if is_labelme(content):
+                return "labelme"
+            if "_via_img_metadata" in content or any(
+                isinstance(one, dict) and "regions" in one for one in content.values()
+            ):
+                return "VIA"
+    return ""

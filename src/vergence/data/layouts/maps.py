@@ -1,5 +1,6 @@
 """Which pictures of a data set are frames, and which are maps of them: labels, measured depth, others."""
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from vergence.data.layouts.files import list_files, list_folders
 from vergence.data.pictures import open_picture
 from vergence.errors import InputError
 
+_log = logging.getLogger("vergence")
 _LABELS = re.compile(
     r"labels?|masks?|ann|ann_dir|annotations?|segmentation_?class.*|class_?segmentation.*|class(es|gt)?|gt|gt_?(fine|coarse|image.*)|ground_?truths?|semantics?.*"
     r"|seg(mentation)?s?([_-].*)?|.*annot|labeled.*|(labels?|masks?)[_-].*|.*[_-](labels?|masks?|annotations?|gt|seg)",
@@ -35,6 +37,8 @@ _ENDING = re.compile(
 _START = re.compile(r"^((sync_)?depth|mask|label|seg|class_?gt|gt|rgb|image|img|colors?|colours?)[_-]", re.IGNORECASE)
 _NO_DATA = ("@eadir", "__macosx", "$recycle.bin", "lost+found")
 """Folders that disks, servers and archives add."""
+_MADE = ("predictions.json", "results.jsonl", "propagation.json", "metrics.jsonl")
+"""Files by which folders of results are known."""
 _LOSSY = (".jpg", ".jpeg", ".webp")
 FEW_COLOURS = 40
 """Colours up to which a picture may be a map of classes: photographs have thousands."""
@@ -91,6 +95,9 @@ def _walk(root: Path, skip: Path | None) -> dict[Path, list[str]]:
     while pending:
         here = pending.pop(0)
         if here == skip:
+            continue
+        if here != root and any((here / name).is_file() for name in _MADE):
+            _log.warning("%s is left out: it holds results of Vergence, no frames", here)
             continue
         names = list_files(here)
         if names:
