@@ -18,7 +18,7 @@ from tests.training.tiny_method import RECIPE, write_frames, write_recipe
 from vergence import api
 from vergence.errors import InputError
 from vergence.runs.checkpoint import load_run, read_tensors
-from vergence.runs.folder import RunFolder
+from vergence.runs.folder import RunFolder, find_weights
 from vergence.runs.run_lock import clean_leftovers, locked
 
 
@@ -55,6 +55,27 @@ def test_a_torn_newest_checkpoint(
     assert "going on from step-00000008" in caplog.text
     assert numbers(run) == numbers(trained)
     assert load_run(run).step == 12
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut, spoil])
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_what_reads_a_run_passes_a_torn_checkpoint(
+    run: Path, name: str, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    damage(run / "checkpoints/step-00000012" / name)
+    assert load_run(run).step == 8
+    assert f"step-00000012 is damaged ({name}" in caplog.text
+    assert "using step-00000008" in caplog.text
+    assert find_weights(run).parent.name == "step-00000008"
+    cut(run / "checkpoints/step-00000008/model.safetensors")
+    with pytest.raises(InputError, match=r"step-00000012|step-00000008"):
+        load_run(run)
+
+
+def test_state_that_only_resuming_needs_may_be_torn_in_use(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spoil(run / "checkpoints/step-00000012/state.safetensors")
+    assert load_run(run).step == 12
+    assert not caplog.text
 
 
 def test_no_checkpoint_is_whole(run: Path) -> None:
@@ -129,9 +150,23 @@ def test_checkpoints_of_before_resume_on_any_data(run: Path, tmp_path: Path) -> 
     path = run / "checkpoints/step-00000012/config.json"
     stored = json.loads(path.read_text())
     assert len(stored.pop("data")) == 12
+    assert stored.pop("pools").keys() == {"unlabelled"}
     path.write_text(json.dumps(stored))
     api.resume(run, {"train.steps": 13, "frames.source": str(write_frames(tmp_path, count=8))})
     assert load_run(run).step == 13
+
+
+def test_other_frames_to_evaluate_on_need_the_switch(tmp_path: Path) -> None:
+    data = write_frames(tmp_path / "data", depth=True)
+    recipe = write_recipe(tmp_path)
+    run = api.train(recipe, tmp_path / "run", data, {"train.steps": 2, "train.evaluate_every": 2})
+    config = run / "checkpoints/step-00000002/config.json"
+    assert json.loads(config.read_text())["pools"].keys() == {"evaluation", "unlabelled"}
+    lines = data.read_text().splitlines()
+    data.write_text("\n".join(lines[:-1]) + "\n")  # the last frame is of the split val
+    with pytest.raises(InputError, match="digest of the evaluation frames"):
+        api.resume(run, {"train.steps": 3})
+    api.resume(run, {"train.steps": 3, "train.evaluate_every": 0})  # nothing of it is read
 
 
 def test_a_second_process_is_refused(run: Path) -> None:

@@ -151,7 +151,7 @@ def write_checkpoint(
     values: Mapping[str, Any],
     keep: int = 2,
     scale: str = "unscaled",
-    data: str = "",
+    data: Mapping[str, str] | None = None,
 ) -> Checkpoint:
     """Write a checkpoint: beside its place, flushed to disk, then renamed, named as the newest; then drop old ones.
 
@@ -159,7 +159,7 @@ def write_checkpoint(
         weights: what evaluation and prediction use.
         tensors, values: what resuming needs besides.
         scale: what a unit of depth is, for the model card.
-        data: digest of the frames that were trained on.
+        data: digests of the frames that the run reads, by what they are for; "training" is the training split.
 
     Raises:
         InputError: the folder cannot be written; earlier checkpoints stay.
@@ -173,7 +173,9 @@ def write_checkpoint(
             save_file(_storable(content), file, {"format": "pt"})
             file.chmod(0o666 & ~_umask())  # safetensors writes for the owner only
         settings = {"format": FORMAT, "vergence": vergence.__version__, "step": step, "config": config.to_dict()}
-        settings |= {"data": data} if data else {}
+        if data:
+            pools = {name: digest for name, digest in data.items() if name != "training"}
+            settings |= {"data": data["training"], "pools": pools}
         partial.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         partial.values.write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
         partial.card.write_text(model_card(config, step, scale), encoding="utf-8")

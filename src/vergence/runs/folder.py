@@ -1,6 +1,7 @@
 """A run's folder and its checkpoints: the one place that knows what their files are called and where they lie."""
 
 import contextlib
+import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import SafetensorError, safe_open
 
 from vergence.data.atomic import write_text
-from vergence.data.structured import read_json_lines
+from vergence.data.structured import read_json, read_json_lines
 from vergence.errors import InputError
 from vergence.runs.run_lock import is_leftover
 
+_log = logging.getLogger("vergence")
 _STEP = re.compile(r"step-(\d{8,})")
 _SHORT_STEP = re.compile(r"step-(\d+)")
 
@@ -220,15 +223,65 @@ def is_run(path: Path) -> bool:
     return RunFolder(path).has_recipe or Checkpoint(path).is_usable
 
 
+def newest_whole(run: RunFolder, resuming: bool = True) -> Checkpoint | None:
+    """The newest checkpoint that is whole, None where there is none yet; those that are torn are said in the log.
+
+    Args:
+        resuming: it must be whole for training to go on. Else for use; and where none is, the newest is returned, so
+            that what reads it says what is wrong.
+
+    Raises:
+        InputError: to resume, there are checkpoints, and none is whole.
+    """
+    named = run.latest()
+    others = [checkpoint for checkpoint in reversed(run.checkpoints()) if checkpoint != named]
+    torn = ""
+    for checkpoint in ([named] if named is not None else []) + others:
+        reason = what_is_torn(checkpoint, resuming)
+        if not reason:
+            if torn:
+                _log.warning("%s; %s %s", torn, "going on from" if resuming else "using", checkpoint.name)
+            return checkpoint
+        torn = torn or f"{checkpoint} is damaged ({reason})"
+    if torn and resuming:
+        raise InputError(f"{torn}, and no other checkpoint is whole; restore it, or train anew with another --out.")
+    return named
+
+
+def what_is_torn(checkpoint: Checkpoint, resuming: bool = True) -> str:
+    """What cannot be read of a checkpoint, to resume or for use alone; "" where it is whole."""
+    for path in (checkpoint.weights, checkpoint.state)[: 1 + resuming]:
+        if not path.is_file():
+            return f"{path.name} is missing"
+        try:
+            with safe_open(path, framework="pt"):  # checks names, shapes and length against the file's size
+                pass
+        except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+            return f"{path.name}: {' '.join(str(error).split())[:100]}"
+    needed = {checkpoint.settings: {"config", "step"}, checkpoint.values: {"optimizer", "random", "window"}}
+    for path, keys in list(needed.items())[: 1 + resuming]:
+        if not path.is_file():
+            return f"{path.name} is missing"
+        try:
+            value = read_json(path, finite=False)  # random states are large numbers
+        except InputError:
+            value = None
+        if not isinstance(value, dict):
+            return f"{path.name} is no JSON object"
+        if missing := keys - value.keys():
+            return f"{path.name} lacks {sorted(missing)[0]!r}"
+    return ""
+
+
 def find_checkpoint(path: Path | str) -> Checkpoint:
-    """The newest checkpoint of a run (or ``path`` itself, if it is one); InputError where there is none."""
+    """The newest whole checkpoint of a run (or ``path`` itself, if it is one); InputError where there is none."""
     alone, run = Checkpoint(Path(path)), RunFolder(Path(path))
     if alone.is_usable:
         return alone
     if not run.checkpoint_folder.is_dir() and not run.has_recipe:
         what = "is no run folder" if run.path.exists() else "does not exist"
         raise InputError(f"{path} {what}; give the folder that vergence train wrote with --out.")
-    found = run.latest()
+    found = newest_whole(run, resuming=False)
     if found is None:
         raise InputError(f"{path} has no checkpoint yet; train it further with vergence train --resume {path}.")
     return found
@@ -237,7 +290,7 @@ def find_checkpoint(path: Path | str) -> Checkpoint:
 def find_weights(path: Path | str) -> Path:
     """The weights file of a run or of a checkpoint, or the file itself; another path as it is."""
     path = Path(path)
-    latest = RunFolder(path).latest() if path.is_dir() else None
+    latest = newest_whole(RunFolder(path), resuming=False) if path.is_dir() else None
     alone = Checkpoint(path)
     return latest.weights if latest is not None else alone.weights if alone.is_usable else path
 

@@ -1,73 +1,31 @@
-"""Where a run goes on: at the newest checkpoint that is whole or at a named one, on what it was trained on."""
+"""Where a run goes on: only on what it was trained on, unless that is asked for."""
 
 import logging
 import shutil
-
-from safetensors import SafetensorError, safe_open
+from collections.abc import Mapping
 
 from vergence.errors import InputError
 from vergence.runs.checkpoint import read_json, read_settings
 from vergence.runs.config import RunConfig
-from vergence.runs.folder import Checkpoint, RunFolder
+from vergence.runs.folder import Checkpoint, RunFolder, what_is_torn
 
 _log = logging.getLogger("vergence")
 
 
-def newest_whole(run: RunFolder) -> Checkpoint | None:
-    """The checkpoint to go on from, None where the run has none yet; those that are torn are said in the log.
-
-    Raises:
-        InputError: there are checkpoints, and none is whole.
-    """
-    named = run.latest()
-    others = [checkpoint for checkpoint in reversed(run.checkpoints()) if checkpoint != named]
-    torn = ""
-    for checkpoint in ([named] if named is not None else []) + others:
-        reason = what_is_torn(checkpoint)
-        if not reason:
-            if torn:
-                _log.warning("%s; going on from %s", torn, checkpoint.name)
-            return checkpoint
-        torn = torn or f"{checkpoint} is damaged ({reason})"
-    if torn:
-        raise InputError(f"{torn}, and no other checkpoint is whole; restore it, or train anew with another --out.")
-    return None
-
-
-def what_is_torn(checkpoint: Checkpoint) -> str:
-    """What cannot be read of a checkpoint; "" where it is whole."""
-    for path in (checkpoint.weights, checkpoint.state):
-        if not path.is_file():
-            return f"{path.name} is missing"
-        try:
-            with safe_open(path, framework="pt"):  # checks names, shapes and length against the file's size
-                pass
-        except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-            return f"{path.name}: {' '.join(str(error).split())[:100]}"
-    needed = {checkpoint.settings: {"config", "step"}, checkpoint.values: {"optimizer", "random", "window"}}
-    for path, keys in needed.items():
-        if not path.is_file():
-            return f"{path.name} is missing"
-        try:
-            missing = keys - read_json(path).keys()
-        except InputError:
-            return f"{path.name} is no JSON object"
-        if missing:
-            return f"{path.name} lacks {sorted(missing)[0]!r}"
-    return ""
-
-
-def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digest: str) -> None:
+def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[str, str]) -> None:
     """InputError where a run would go on with other data, seed or batch size, unless ``train.allow_changes``.
 
-    Checkpoints of before, which do not say their data, are taken at any.
+    ``digests`` are those of the frames that are read, by what they are for ("training" is the training split). What a
+    checkpoint does not say, as those of before, is taken at any.
     """
     if reason := what_is_torn(checkpoint):
         raise InputError(f"{checkpoint} is damaged ({reason}); resume from another checkpoint.")
     stored = read_settings(checkpoint)[0]
-    before = read_json(checkpoint.settings).get("data", digest)
-    pairs = {
-        "data (digest of the training frames)": (before, digest),
+    said = read_json(checkpoint.settings)
+    pools = said.get("pools")
+    before = {**(pools if isinstance(pools, dict) else {}), "training": said.get("data", digests["training"])}
+    data = {f"data (digest of the {name} frames)": (before.get(name, now), now) for name, now in digests.items()}
+    pairs = data | {
         "train.seed": (stored.train.seed, config.train.seed),
         "frames.batch_size": (stored.frames.batch_size, config.frames.batch_size),
     }

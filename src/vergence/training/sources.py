@@ -47,8 +47,8 @@ class Sources:
     """Frames with truth to evaluate on meanwhile."""
     labelled: Subset | None
     """Which frames are the labelled ones, for methods that have that role."""
-    digest: str
-    """Of the training split."""
+    digests: dict[str, str]
+    """Of the frames that are read: "training" (the split), "evaluation" where there is any, and each role's."""
 
 
 def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = ALONE) -> Sources:
@@ -67,7 +67,6 @@ def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = 
     source = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
     training = in_split(source, frames.train_split, "frames.train_split")
     evaluation = _evaluation(config, source)
-    digest = training.digest()
     frames.options.aspect = settle_aspect(frames.options, training, *([evaluation] if evaluation else []))
     roles = dict.fromkeys(config.section.roles, training)
     subset = None
@@ -82,6 +81,7 @@ def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = 
             roles["unlabelled"] = _unlabelled(config, source, training, chosen)
     if "source" in roles:
         roles["source"] = _source_domain(config)
+    digests = _digests({"training": training, **({"evaluation": evaluation} if evaluation else {}), **roles})
     for role, manifest in roles.items():
         port, options = config.section.depth_port_of(role), config.section.frame_options(role, frames.options)
         if port and (options.load_estimate or options.load_inverse_depth == "estimate"):
@@ -89,7 +89,13 @@ def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = 
         if options.load_pseudo_label:
             port = _label_port(config, role)
             roles[role] = _pseudo_labelled(roles[role], port, options, config, device, training, processes)
-    return Sources(roles, evaluation, subset, digest)
+    return Sources(roles, evaluation, subset, digests)
+
+
+def _digests(pools: dict[str, Manifest]) -> dict[str, str]:
+    """Of each, before ports add to it what they estimate."""
+    once = {id(manifest): manifest.digest() for manifest in pools.values()}
+    return {name: once[id(manifest)] for name, manifest in pools.items()}
 
 
 def role_options(config: RunConfig, role: str, manifest: Manifest) -> FrameOptions:

@@ -11,8 +11,7 @@ from vergence.errors import InputError
 from vergence.models.depth_network import DepthNetworkConfig
 from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import RunConfig, load_config
-from vergence.runs.folder import RunFolder
-from vergence.training.resuming import newest_whole
+from vergence.runs.folder import RunFolder, newest_whole
 from vergence.training.train import train
 
 _log = logging.getLogger("vergence")

@@ -1,7 +1,7 @@
 """The state of training: networks, optimiser, mean weights, sums being logged, randomness; saved and restored."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -37,13 +37,15 @@ class TrainingState:
         config: of the run.
         accelerator: Hugging Face Accelerate.
         checkpoint: to go on from, or None for a start from the method's own weights.
-        data: digest of the frames trained on, for the checkpoints.
+        data: digests of the frames that the run reads, for the checkpoints.
 
     Raises:
         InputError: the method cannot be built, or the checkpoint is damaged or of another run.
     """
 
-    def __init__(self, config: RunConfig, accelerator: Any, checkpoint: Checkpoint | None, data: str = "") -> None:
+    def __init__(
+        self, config: RunConfig, accelerator: Any, checkpoint: Checkpoint | None, data: Mapping[str, str] | None = None
+    ) -> None:
         self.config, self.accelerator, self.data = config, accelerator, data
         settings = config.train
         self.step = 0

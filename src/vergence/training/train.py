@@ -19,11 +19,11 @@ from vergence.evaluation.evaluate import evaluate_run
 from vergence.mixing.draws import step_generator
 from vergence.runs.checkpoint import LoadedRun, read_settings
 from vergence.runs.config import RunConfig
-from vergence.runs.folder import Checkpoint, RunFolder, labelled_event
+from vergence.runs.folder import Checkpoint, RunFolder, labelled_event, newest_whole
 from vergence.runs.processes import Processes, ProcessLost, lost_process_said
 from vergence.runs.run_lock import locked
 from vergence.training.optim import set_learning_rates
-from vergence.training.resuming import check_unchanged, newest_whole
+from vergence.training.resuming import check_unchanged
 from vergence.training.runtime import StopSignal, finish, start_accelerator
 from vergence.training.sources import build_loaders, open_sources
 from vergence.training.state import TrainingState, open_folder
@@ -79,12 +79,12 @@ class Loop:
         self.remarks: set[str] = set()
         self.sources = open_sources(config, accelerator.device.type, Processes.of(accelerator))
         if checkpoint is not None:
-            check_unchanged(checkpoint, config, self.sources.digest)
+            check_unchanged(checkpoint, config, self.sources.digests)
             config.train.allow_changes = False  # was said for this once
         self.loaders = build_loaders(config, self.sources.roles, checkpoint, accelerator)
         self.batches = self._batches()
         self.batches = itertools.chain([next(self.batches)], self.batches)  # a broken first frame shows now
-        self.state = TrainingState(config, accelerator, checkpoint, self.sources.digest)
+        self.state = TrainingState(config, accelerator, checkpoint, self.sources.digests)
 
     def run(self) -> None:
         """All steps that are left."""
