@@ -1,8 +1,26 @@
 import numpy as np
 import pytest
+import torch
 
-from vergence.data.inverse_depth import INVALID, check_metres, from_centimetres, from_metres, from_sigmoid
+from vergence.data.inverse_depth import (
+    INVALID,
+    check_metres,
+    from_centimetres,
+    from_metres,
+    from_sigmoid,
+    to_metres,
+    to_sigmoid,
+)
 from vergence.errors import InputError
+
+
+def test_predictions_are_the_inverse_of_what_was_learned():
+    metres = np.array([0.1, 1.0, 20.0, 600.0])
+    found = to_metres(torch.from_numpy(from_metres(metres)).double())
+    np.testing.assert_allclose(1 / found.numpy(), metres, rtol=1e-4)
+    assert 1 / to_metres(torch.tensor([-5.0, 1e9])).double().numpy() == pytest.approx([655.35, 0.1], rel=1e-4)
+    stored = np.array([1, 300, 65535], np.uint16)
+    np.testing.assert_allclose(to_sigmoid(torch.from_numpy(from_sigmoid(stored))), stored / 65535, atol=1e-7)
 
 
 def test_metres():

@@ -33,7 +33,8 @@ def test_a_run_predicts_as_the_network_did(variant: str, tmp_path: Path) -> None
     teacher = {name: torch.zeros_like(value) for name, value in state.items()}
     torch.save(checkpoint | {"ema_model": teacher}, tmp_path / "checkpoint-iter250000.pth")
     run = load_run(convert([tmp_path / "checkpoint-iter250000.pth"], tmp_path / "run", "corda"))
-    assert (run.config.method, run.step, run.method.tasks) == ("corda", 0, ("segmentation",))
+    tasks = ("segmentation", "depth") if variant == "gta" else ("segmentation",)
+    assert (run.config.method, run.step, run.method.tasks) == ("corda", 0, tasks)
     assert run.config.section.network.variant == variant
     assert run.method.label_space.name == "cityscapes19"
     images = torch.rand(1, 3, 48, 64)

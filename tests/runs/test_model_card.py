@@ -4,7 +4,7 @@ import pytest
 
 from vergence.methods import METHODS
 from vergence.runs.config import load_config
-from vergence.runs.model_card import model_card
+from vergence.runs.model_card import model_card, tasks_of
 
 SPACE = {"frames.options.label_space": "toy:sky#4682b4,road | paved#804080"}
 RECIPES = {
@@ -33,7 +33,7 @@ def test_the_card_says_what_the_model_is(method: str) -> None:
     assert "| Licence | the licences of the training data" in card
     segments = "segmentation" in METHODS[method][1].tasks
     assert ("| Classes | 2 of toy: sky, road \\| paved |" in card) == segments
-    assert ("| Unit of depth | metric, 5.4 m a unit |" in card) == ("depth" in METHODS[method][1].tasks)
+    assert ("| Unit of depth | metric, 5.4 m a unit |" in card) == ("depth" in tasks_of(config))
     assert ("image-segmentation" in card) == segments
     assert method in card
 

@@ -1,14 +1,17 @@
 """A run of CorDA through the engine: two domains, their depths, rare classes, labelled target frames, resuming."""
 
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tests.training.test_sources import HEIGHT, WIDTH, world
 from vergence import api
 from vergence.errors import InputError
+from vergence.inference.predictor import load
 from vergence.runs.checkpoint import load_run, read_tensors
 
 RECIPE = f"""
@@ -56,9 +59,34 @@ def test_trains_resumes_to_the_same_numbers_and_predicts(tmp_path: Path) -> None
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
     assert {name.split(".")[0] for name in load_run(run).method.state_dict()} == {"network", "depth_scale"}
-    found = load_run(run).method.eval().predict(torch.rand(1, 3, HEIGHT, WIDTH))["logits"]
-    assert found.shape == (1, 3, HEIGHT, WIDTH)
-    assert found.isfinite().all()
+    method = load_run(run).method.eval()
+    found = method.predict(torch.rand(1, 3, HEIGHT, WIDTH))
+    assert found["logits"].shape == (1, 3, HEIGHT, WIDTH)
+    assert found["inverse_depth"].shape == (1, 1, HEIGHT, WIDTH)
+    assert all(maps.isfinite().all() for maps in found.values())
+
+
+def test_depth_of_the_target_is_predicted_and_scored_where_it_is_learned(tmp_path: Path) -> None:
+    target, source = world(tmp_path / "target", 1), world(tmp_path / "source", 2)
+    settings = {"frames.source_domain": str(source), "train.steps": 1, "train.evaluate_every": 1}
+    settings["frames.val_split"] = "train"
+    run = Path(api.train(recipe(tmp_path), tmp_path / "run", target, settings))
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    row = next(row for row in rows if row["kind"] == "evaluate")
+    assert {"abs_rel", "miou"} <= row.keys()
+    result = api.evaluate(run, baselines=False, device="cpu")
+    assert result["rows"][0]["abs_rel"] == pytest.approx(row["abs_rel"], rel=1e-4)
+    assert result["scale_status"] == "metric"
+    seen = load(run).predict(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    assert seen.unit == "metres"
+    assert seen.depth is not None
+    assert 0.1 <= seen.depth.min() <= seen.depth.max() <= 655.36
+    assert seen.class_names
+    api.predict(run, target, tmp_path / "predictions", device="cpu")
+    assert list((tmp_path / "predictions" / "depth").rglob("*.png"))
+    alone = {**settings, "corda.depth": False, "corda.network.variant": "dacs"}
+    run = Path(api.train(recipe(tmp_path), tmp_path / "dacs", target, alone))
+    assert load_run(run).method.tasks == ("segmentation",)
 
 
 def test_missing_depth_on_one_side(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vergence.errors import InputError
 
@@ -53,6 +54,17 @@ def from_sigmoid(stored: NDArray[np.unsignedinteger]) -> NDArray[np.float32]:
     if stored.dtype != np.uint16:
         raise ValueError(f"expected uint16 values, got {stored.dtype}")
     return stored.astype(np.float32) / np.float32(256) + np.float32(INVALID)
+
+
+def to_metres(inverse_depth: Tensor) -> Tensor:
+    """Inverse depth in 1 / metres of a prediction of g (any shape), within what measured depth may be."""
+    nearness = inverse_depth.clamp(INVALID, _SCALE / (NEAREST + _OFFSET))
+    return nearness / (_SCALE - _OFFSET * nearness)
+
+
+def to_sigmoid(inverse_depth: Tensor) -> Tensor:
+    """Sigmoid disparity in [0, 1] of a prediction of g (any shape) that was learned from estimates."""
+    return ((inverse_depth - INVALID) * (256 / 65535)).clamp(0, 1)
 
 
 def check_metres(maps: Sequence[NDArray[np.floating]], source: str) -> None:

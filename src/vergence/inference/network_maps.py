@@ -66,7 +66,7 @@ def predict_maps(
         ``inverse_depth`` (B, 1, H, W) in 1 / training unit and ``logits`` (B, K, H, W), each where the method has it.
     """
     if small and method.corners_aligned and not flip and window is None:
-        return {"logits": method.small_logits(images)}
+        return _known(method.predict_small(images))
     plain = _maps(method, images, window)
     if not flip:
         return plain
@@ -88,11 +88,15 @@ def predict_inverse_depth(method: Method, images: Tensor, flip: bool = False) ->
 def _maps(method: Method, images: Tensor, window: Window | None) -> dict[str, Tensor]:
     sliding = window is not None and "segmentation" in method.tasks
     found = method.predict(images) if not sliding or "depth" in method.tasks else {}
-    maps: dict[str, Tensor] = {name: found[name] for name in ("inverse_depth", "logits") if name in found}
+    maps = _known(found)
     if sliding:
         assert window is not None
         maps["logits"] = _logits_in_windows(method, images, window)
     return maps
+
+
+def _known(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: found[name] for name in ("inverse_depth", "logits") if name in found}
 
 
 def _logits_in_windows(method: Method, images: Tensor, window: Window) -> Tensor:

@@ -66,8 +66,6 @@ class RunNetwork:
         precision: "no", "bf16" or "fp16" (on a GPU).
     """
 
-    origin_of_metres = "metres from the stereo baseline seen in training"
-
     def __init__(
         self,
         run: LoadedRun,
@@ -83,8 +81,9 @@ class RunNetwork:
         asked = window_of(run.config.evaluate, window, overlap)  # what is impossible is refused on a depth run, too
         self.window: Window | None = asked if segments else None
         self.metres_per_unit = float(run.method.metres_per_unit) if run.method.scale == "metric" else None
+        self.origin_of_metres = run.method.origin_of_metres
         loss = getattr(getattr(run.method, "config", None), "loss", None)
-        self.farthest: float | None = float(getattr(loss, "max_depth", 100.0))
+        self.farthest: float | None = float(getattr(run.method, "farthest", getattr(loss, "max_depth", 100.0)))
         self.options = run.config.frames.options
         self.field_of_view = self.options.field_of_view
         self.device = next(run.method.parameters()).device

@@ -65,9 +65,11 @@ class Method(nn.Module):
     label_space: LabelSpace | None = None
     """The classes of ``logits``."""
     corners_aligned: ClassVar[bool] = False
-    """Whether evaluation resizes :meth:`small_logits` once, with corners aligned, as the method's paper does."""
+    """Whether evaluation resizes :meth:`predict_small` once, with corners aligned, as the method's paper does."""
     scale: Literal["metric", "unscaled"] = "unscaled"
     """Whether ``metres_per_unit`` is meaningful (a known baseline was seen in training) or depth has a free factor."""
+    origin_of_metres: str = "metres from the stereo baseline seen in training"
+    """What metres come from, in words."""
     metres_per_unit: float = 1.0
     """Metres in one unit of predicted depth, where ``scale`` is "metric"."""
     generator: torch.Generator | None = None
@@ -100,9 +102,9 @@ class Method(nn.Module):
         """
         raise NotImplementedError
 
-    def small_logits(self, images: Tensor) -> Tensor:
-        """Logits (B, K, h, w) before they are resized to the images (B, 3, H, W)."""
-        return self.predict(images)["logits"]
+    def predict_small(self, images: Tensor) -> dict[str, Tensor]:
+        """The same, with logits (B, K, h, w) before they are resized to the images."""
+        return self.predict(images)
 
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:
         """Maps for pictures of one batch: what was predicted, what was compared, what was masked."""

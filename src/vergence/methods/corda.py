@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
+from vergence.data.inverse_depth import FARTHEST, to_metres, to_sigmoid
 from vergence.data.labels import LabelSpace, label_space
 from vergence.errors import InputError
+from vergence.geometry.camera import depth_to_disparity, disparity_to_depth
 from vergence.losses.depth import valid_mean
 from vergence.losses.difficulty import INVALID, adaptation_difficulty, pixel_weights
 from vergence.losses.segmentation import pseudo_labels
@@ -53,6 +55,9 @@ class CordaMethod(Method):
 
     tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
     corners_aligned: ClassVar[bool] = True
+    origin_of_metres = "metres of the measured depth that was learned"
+    farthest: float = 100.0
+    """The largest depth that is predicted, in its unit."""
     depth_scale: Tensor
 
     def __init__(self, config: CordaConfig, options: FrameOptions, seed: int = 0) -> None:
@@ -70,6 +75,10 @@ class CordaMethod(Method):
                 "frames.options.random_crop to the size of a piece of both."
             )
         self.label_space: LabelSpace = label_space(options.label_space)
+        if config.predicts_depth:
+            self.tasks = ("segmentation", "depth")  # type: ignore[misc]
+        if config.learns_metres:
+            self.scale, self.farthest = "metric", FARTHEST
         self.network: CordaNetwork = build_corda_network(config.network, len(self.label_space))
         self.register_buffer("depth_scale", torch.zeros(()))  # logarithm
         self.teacher: MeanTeacher | None = None
@@ -225,14 +234,27 @@ class CordaMethod(Method):
     # --- what is shown
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
-        """``logits`` (B, K, H, W) at the size of the images."""
-        return {"logits": to_size(self.small_logits(images), images)}
+        """``logits`` (B, K, H, W), and of the target's depth decoder, where it learned, ``inverse_depth`` and
+        ``disparity`` (B, 1, H, W), that of a depth network of 0.1 to 100 units."""
+        found = self.predict_small(images)
+        return found | {"logits": to_size(found["logits"], images)}
 
-    def small_logits(self, images: Tensor) -> Tensor:
-        """Logits (B, K, h, w) at the size of the feature."""
+    def predict_small(self, images: Tensor) -> dict[str, Tensor]:
+        """The same, with logits (B, K, h, w) at the size of the feature."""
         network = self.teacher.network if self.teacher is not None else self.network
-        logits: Tensor = network(images)["logits"]
-        return full_precision(logits)
+        found = network(images)
+        maps = {"logits": full_precision(found["logits"])}
+        if "depth" in self.tasks:
+            maps |= self._depth(to_size(full_precision(found["depth"]), images))
+        return maps
+
+    def _depth(self, nearness: Tensor) -> dict[str, Tensor]:
+        """What is predicted of depth, from the decoder's g (B, 1, H, W)."""
+        if not self.config.learns_metres:
+            disparity = to_sigmoid(nearness)
+            return {"disparity": disparity, "inverse_depth": disparity_to_depth(disparity)[0]}
+        inverse_depth = to_metres(nearness)
+        return {"inverse_depth": inverse_depth, "disparity": depth_to_disparity(inverse_depth.reciprocal()).clamp(0, 1)}
 
     @torch.no_grad()
     def diagnose(self, batch: Batch, source: Batch | None = None) -> dict[str, Tensor]:

@@ -113,6 +113,17 @@ class CordaConfig(MethodConfig):
         """Whether pixels are weighted by adaptation difficulty."""
         return self.adapt and self.depth and self.difficulty != "off"
 
+    @property
+    def predicts_depth(self) -> bool:
+        """Whether depth of target frames is learned, and predicted beside classes."""
+        return self.adapt and self.depth
+
+    @property
+    def learns_metres(self) -> bool:
+        """Whether that depth is in metres."""
+        others = self.network.variant not in FULL_VARIANTS and self.source_depth != "measured"  # one decoder for both
+        return self.target_depth == "measured" and not others
+
     def depth_of(self, role: str) -> str:
         """Where a role's depth supervision comes from, "" where none is used."""
         mixes_depth = self.adapt and self.consistency.mix == "depthmix"

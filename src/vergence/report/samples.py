@@ -89,7 +89,10 @@ def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
         loaded: LoadedRun = run if isinstance(run, LoadedRun) else load_run(path)
         method = loaded.method
         if method.scale == "metric":
-            samples.scale = scale_status(("s",), method.metres_per_unit)
+            words = f"depth in {method.origin_of_metres}"
+            samples.scale = scale_status(("s",), method.metres_per_unit) if depth else words
+        elif "depth" in method.tasks and not depth:
+            samples.scale = scale_status(())
     except (InputError, OSError, RuntimeError) as error:
         samples.missing = f"No pictures: the weights cannot be loaded. {error}"
         return samples

@@ -62,7 +62,8 @@ def tasks_of(config: RunConfig) -> tuple[str, ...]:
     tasks = METHODS[config.method][1].tasks
     if getattr(config.section, "segmentation", None) is False:
         return ("depth",)
-    return ("segmentation", "depth") if getattr(config.section, "multi_task", None) else tasks
+    both = any(getattr(config.section, name, False) for name in ("multi_task", "predicts_depth"))
+    return ("segmentation", "depth") if both else tasks
 
 
 def _facts(config: RunConfig, tasks: tuple[str, ...], scale: str) -> Mapping[str, Any]:
@@ -75,7 +76,7 @@ def _facts(config: RunConfig, tasks: tuple[str, ...], scale: str) -> Mapping[str
         facts["Classes"] = _classes(options.label_space)
     if "depth" in tasks:
         facts["Unit of depth"] = scale
-        facts["Depth was learned from"] = sources or "estimates"
+        facts["Depth was learned from"] = getattr(config.section, "target_depth", sources) or "estimates"
     initial = getattr(getattr(config.section, "network", None), "weights", None)
     facts |= {
         "Training data": frames.source or "unknown (converted weights)",
