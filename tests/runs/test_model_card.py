@@ -16,6 +16,7 @@ RECIPES = {
     "unimatch": "unimatch-toytown-tiny",
     "corda": "corda-toytown-tiny",
     "semhint": "semhint-toytown-tiny",
+    "frozen": "frozen-video",
 }
 
 
@@ -23,7 +24,8 @@ RECIPES = {
     "method", [name for name, (_, kind) in METHODS.items() if kind.__module__.startswith("vergence.")]
 )
 def test_the_card_says_what_the_model_is(method: str) -> None:
-    config = load_config(RECIPES[method], SPACE)
+    height = {"frames.options.height": 96} if method == "frozen" else {}  # its recipe takes that of the data
+    config = load_config(RECIPES[method], SPACE | height)
     assert config.method == method
     config.frames.source = "/data/my town"
     card = model_card(config, 12, "metric, 5.4 m a unit")

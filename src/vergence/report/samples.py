@@ -88,11 +88,8 @@ def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
     try:
         loaded: LoadedRun = run if isinstance(run, LoadedRun) else load_run(path)
         method = loaded.method
-        if method.scale == "metric":
-            words = f"depth in {method.origin_of_metres}"
-            samples.scale = scale_status(("s",), method.metres_per_unit) if depth else words
-        elif "depth" in method.tasks and not depth:
-            samples.scale = scale_status(())
+        if depth and method.scale == "metric":
+            samples.scale = scale_status(("s",), method.metres_per_unit)
     except (InputError, OSError, RuntimeError) as error:
         samples.missing = f"No pictures: the weights cannot be loaded. {error}"
         return samples
@@ -101,7 +98,7 @@ def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
     method.eval()
     try:
         manifest = open_data(loaded, data, None, absent="all") if images > 0 else None
-        if manifest is not None and "depth" in method.tasks:
+        if manifest is not None and depth and "depth" in method.tasks:  # else beside the classes
             _collect(samples, loaded, manifest, images)
         if "segmentation" in method.tasks:
             samples.classes = collect_classes(loaded, manifest, images)
