@@ -382,3 +382,10 @@ def test_frames_larger_than_a_picture_may_be(tmp_path, monkeypatch):
     monkeypatch.setenv("VERGENCE_MAX_MEGAPIXELS", "0.001")
     with pytest.raises(InputError, match="frames of 64x32, more than"):
         video_times(tmp_path / "a.mp4")
+
+
+def test_a_codec_that_nobody_knows(tmp_path):
+    write_video(tmp_path / "a.mp4")
+    (tmp_path / "a.mp4").write_bytes((tmp_path / "a.mp4").read_bytes().replace(b"avc1", b"q7Zz"))
+    with pytest.raises(InputError, match=r"unknown codec|cannot be read as a video"):
+        video_times(tmp_path / "a.mp4")

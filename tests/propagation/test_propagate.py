@@ -15,6 +15,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.subsets import labelled_subset
 from vergence.errors import InputError
 from vergence.inference.inputs import has_label
+from vergence.propagation.propagate import Propagation, propagate
 from vergence.propagation.segments import segments
 
 pytest.importorskip("cv2", reason="OpenCV (extra flow) is not installed")
@@ -155,3 +156,23 @@ class TestBadInput:
         out = Manifest.read(tmp_path / "out.parquet")
         assert max(row.position for row in out if row.label) == 6
         assert any(Path(cut).name == "7.png" for segment in record["segments"] for cut in segment["cuts"])
+
+
+def test_results_never_go_into_a_folder_of_something_else(town: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.png").write_bytes(b"")
+    labelled = with_labels_at(town, 0)
+    for out, said in (("mine.csv", "holds something else"), ("mine", "must end in .parquet or .csv")):
+        with pytest.raises(InputError, match=said):
+            propagate(labelled, tmp_path / out, Propagation())
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "photo.png"]
+    with pytest.raises(InputError, match="field_of_view"):
+        Propagation(field_of_view=float("nan"))
+
+
+def test_the_manifest_that_is_read_is_not_replaced(town: Manifest, tmp_path: Path) -> None:
+    path = with_labels_at(town, 0).write(tmp_path / "m.csv")
+    with pytest.raises(InputError, match="is the manifest that is read"):
+        api.labels_propagate(path, path)
+    with pytest.raises(InputError, match="device 'tpu' is unknown"):
+        api.labels_propagate(path, tmp_path / "o.csv", device="tpu")

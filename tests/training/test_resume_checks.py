@@ -270,3 +270,12 @@ def test_a_loading_process_that_dies(tmp_path: Path) -> None:
     assert step > 0
     api.resume(run, {"frames.workers": 0, "train.steps": step + 2})
     assert load_run(run).step == step + 2
+
+
+@pytest.mark.parametrize("tensors", [[[1]], 5, {"a": 1}])
+def test_names_of_tensors_that_are_none(run: Path, tensors: object) -> None:
+    path = run / "checkpoints/step-00000012/state.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "tensors": tensors}))
+    with pytest.raises(InputError):
+        api.resume(run, {"train.steps": 14})
+    assert load_run(run).step == 12

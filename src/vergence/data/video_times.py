@@ -84,6 +84,8 @@ def opened_video(path: Path) -> Iterator[Any]:
 def _check_size(stream: Any, path: Path) -> None:
     """InputError where frames are too large, or would be once their pixels are square; later ones fail to decode."""
     limit = most_pixels()
+    if stream.codec_context is None:
+        raise InputError(f"{path} has a video stream of an unknown codec; it may be damaged, copy it again.")
     if stream.codec_context.width * stream.codec_context.height > limit:
         raise InputError(
             f"{path} has frames of {stream.codec_context.width}x{stream.codec_context.height}, more than "

@@ -58,4 +58,4 @@ def mapping(value: Any) -> dict[str, Any]:
 
 def _rows(value: Any) -> list[dict[str, Any]]:
     rows = [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
-    return [row | ({"name": str(row["name"])} if "name" in row else {}) for row in rows]
+    return [row | ({"name": "" if row["name"] is None else str(row["name"])} if "name" in row else {}) for row in rows]

@@ -221,7 +221,9 @@ def test_real_driving_video(shared):
     assert row.baseline == pytest.approx(0.537151)
 
 
-@pytest.mark.parametrize("rows", ["24 0 15\n0 25 8\n7 7 7\n", "24 0 15\n0 25 8\n0 0 1\n0 0 1\n"])
+@pytest.mark.parametrize(
+    "rows", ["24 0 15\n0 25 8\n7 7 7\n", "24 0 15\n0 25 8\n0 0 1\n0 0 1\n", "24 7 15\n0 25 8\n0 0 1\n"]
+)
 def test_cam_txt_that_is_no_camera_matrix(tmp_path, put, rows):
     put(tmp_path / "scene", FRAMES)
     (tmp_path / "scene" / "cam.txt").write_text(rows)

@@ -11,7 +11,7 @@ from typing import Any
 
 from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.files import list_files
-from vergence.data.layouts.opencv_camera import find_calibration, read_camera
+from vergence.data.layouts.opencv_camera import find_calibration, is_pinhole, read_camera
 from vergence.data.structured import read_json, read_numbers
 from vergence.data.table import nearest
 from vergence.errors import InputError
@@ -170,9 +170,10 @@ def _lens(values: dict[str, Any], path: Path) -> Lens | None:
 
 def read_cam_txt(path: Path, width: int, height: int) -> Intrinsics:
     """Read SC-Depth's ``cam.txt``: a 3x3 matrix in pixels of the images beside it, which are width x height."""
-    numbers = [float(number) for number in read_numbers(path, None, _MATRIX).reshape(-1)]
-    if len(numbers) != 9 or numbers[6:] != [0, 0, 1]:
-        raise InputError(f"{path} holds {len(numbers)} numbers that end in {numbers[-3:]}; {_MATRIX} (last row 0 0 1).")
+    found = read_numbers(path, None, _MATRIX).reshape(-1)
+    if found.size != 9 or not is_pinhole(found):
+        raise InputError(f"{path} holds {found.size} numbers that are not fx 0 cx, 0 fy cy, 0 0 1; {_MATRIX}.")
+    numbers = [float(number) for number in found]
     keys = {"fx": numbers[0], "fy": numbers[4], "cx": numbers[2], "cy": numbers[5], "width": width, "height": height}
     return normalised(_camera(keys, path), path.name)
 

@@ -77,6 +77,8 @@ def read_camera(path: Path) -> dict[str, Any]:
         found["model"] = given.get("distortion_model")
     if matrix.size != 9:
         raise InputError(f"{path} has no camera matrix of 3x3 numbers; {_REMEDY}.")
+    if not is_pinhole(matrix):
+        raise InputError(f"{path}: its camera matrix is not of the form fx 0 cx, 0 fy cy, 0 0 1 (no skew); {_REMEDY}.")
     for key in ("width", "height"):
         if not isinstance(found[key], int | float):
             raise InputError(f"{path} lacks image_{key}, the size that its camera matrix is for; {_REMEDY}.")
@@ -97,6 +99,12 @@ def _single(given: dict[str, Any], path: Path) -> dict[str, Any]:
     if not cameras:
         return given
     return {str(key).lower(): value for key, value in given[cameras[0]].items()}
+
+
+def is_pinhole(matrix: NDArray[np.float64]) -> bool:
+    """Whether 9 numbers are the rows fx 0 cx, 0 fy cy, 0 0 1: skew would be lost."""
+    rest = matrix[[1, 3, 6, 7]]
+    return bool(np.abs(rest).max() <= 1e-6 * max(1.0, abs(float(matrix[0]))) and abs(matrix[8] - 1) <= 1e-6)
 
 
 def _numbers(value: Any) -> NDArray[np.float64]:

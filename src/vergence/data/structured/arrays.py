@@ -26,7 +26,10 @@ _FAULTS = (
 
 def read_array(path: Path, remedy: str = "make it again") -> NDArray[Any]:
     """The array of a .npy file; InputError where it is missing, damaged, larger than it may be, or holds objects."""
-    return map_array(path, "r", remedy=remedy).copy()
+    mapped = map_array(path, "r", remedy=remedy)
+    if mapped.nbytes > LIMITS["arrays"]:
+        raise InputError(f"{path} holds more than {LIMITS['arrays'] // MB} MB; {remedy}.")
+    return mapped.copy()
 
 
 def read_arrays(path: Path, remedy: str = "make it again", need: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
