@@ -21,8 +21,9 @@ from vergence.data.layouts import LAYOUTS
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
 from vergence.methods import METHODS
 from vergence.metrics.depth import PROTOCOLS
-from vergence.runs.config import RunConfig, config_class, read_recipe, recipe_names
-from vergence.runs.schema import leaves, override_pairs, parse
+from vergence.runs.config import RunConfig, config_class, read_config, read_recipe, recipe_names
+from vergence.runs.overrides import settings_of
+from vergence.runs.schema import find, leaves
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -125,9 +126,10 @@ def stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
             if "flywheel" in values:
                 load_flywheel(recipe, overrides, given["data"])
             else:
-                parse(config_class(values["method"]), values, overrides, recipe)
+                read_config(recipe, overrides)
         else:
-            list(override_pairs(overrides, some_class(overrides)))
+            for key in settings_of(overrides):
+                find(some_class(overrides), key, "the command line")
         if given.get("protocol") is not None:
             assert given["protocol"] in PROTOCOLS
         if "layout" in given:
@@ -199,9 +201,7 @@ def test_recipes_load_and_are_described() -> None:
     text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in SHIPPED)
     for name in recipe_names():
-        recipe = read_recipe(name)
-        values = parse(config_class(recipe["method"]), recipe, [], name)
-        assert values["train"]["steps"] > 0
+        assert read_config(name).train.steps > 0
 
 
 def defaults(config: RunConfig | FlywheelRecipe, key: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vergence.labelling import labels_export, labels_import, labels_propagate, select
+from vergence.runs.overrides import Overrides
 
 if TYPE_CHECKING:
     from vergence.data.manifest import Manifest
@@ -18,9 +19,6 @@ __all__ = [
     "Overrides", "convert", "demo", "doctor", "evaluate", "index", "labels_export", "labels_import", "labels_propagate",
     "predict", "report", "resume", "scan", "select", "train",
 ]  # fmt: skip
-
-Overrides = Mapping[str, Any] | Sequence[str]
-"""Settings by full name, ``{"train.steps": 100}``, or as on the command line, ``["--train.steps", "100"]``."""
 
 
 def train(recipe: str | Path, out: str | Path, data: str | Path | None = None, overrides: Overrides = ()) -> Path:

@@ -4,7 +4,7 @@ Every stage looks at what is there and goes on from it, so that an interrupted d
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,13 @@ from vergence.report.selection_page import write_selection_page
 from vergence.report.tables import verdict
 from vergence.runs.config import load_config
 from vergence.runs.folder import REPORT, RunFolder
+from vergence.runs.overrides import Overrides
 from vergence.selection.select import select
 from vergence.training.stages import check_equal, network_of, said_once, trained
 
 _log = logging.getLogger("vergence")
 
 Progress = Callable[[int, int], None]
-Overrides = Mapping[str, Any] | Sequence[str]
 WITH_DEPTH, LABELS_ONLY = "three_ways-toytown-demo", "supervised-toytown-demo"
 
 

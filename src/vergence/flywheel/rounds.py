@@ -5,7 +5,7 @@ Every stage looks at what is there and goes on from it: a flywheel that was stop
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,16 @@ from vergence.flywheel.labels import (
     open_labels,
 )
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
-from vergence.flywheel.trainings import Trainings, held_back, settings_of
+from vergence.flywheel.trainings import Trainings, asked_settings, held_back
 from vergence.methods import METHODS
 from vergence.runs.checkpoint import read_json
 from vergence.runs.config import load_config
 from vergence.runs.folder import RunFolder, find_checkpoint
+from vergence.runs.overrides import Overrides, flattened
 from vergence.selection.select import select
-from vergence.training.stages import check_equal, is_finished, leaves_of, said_once, trained
+from vergence.training.stages import check_equal, is_finished, said_once, trained
 
 _log = logging.getLogger("vergence")
-
-Overrides = Mapping[str, Any] | Sequence[str]
 Pages = Callable[[str, Path], None]
 """Writes a page, called with its kind ("run", "selection" or "flywheel") and the folder."""
 
@@ -79,8 +78,8 @@ class _Wheel:
         self.news = not RunFolder(home).report.is_file()
         self.rounds = [Round(home, number) for number in range(self.config.rounds)]
         self.trainings = Trainings(self.config, self.rounds)
-        settings = settings_of(self.config, self.config.depth)
-        self.split, self.device = str(settings["frames"]["train_split"]), str(settings["train"]["device"])
+        settings = asked_settings(self.config, self.config.depth)
+        self.split, self.device = settings.frames.train_split, settings.train.device
         stored = home / "data.parquet"
         self._check_source()
         data = Manifest.read(stored) if stored.is_file() else resolve_input(Path(self.config.data))
@@ -172,7 +171,7 @@ class _Wheel:
             "limit": self.config.limit,
             "exchange": self.config.exchange,
             "weights": find_checkpoint(run).identity(),
-            **dict(leaves_of(config.to_dict()["evaluate"])),
+            **dict(flattened(config.to_dict()["evaluate"])),
         }
         if one.scores().get(stage, {}).get("asked") == asked and RunFolder(run).report.is_file():
             return

@@ -1,25 +1,22 @@
 """Settings of a flywheel: which recipes its rounds train, how many labels each may cost, what differs from recipes."""
 
 import contextlib
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vergence.data.structured import parse_yaml
 from vergence.data.table import nearest
 from vergence.errors import InputError
 from vergence.methods import METHODS
-from vergence.runs.config import config_class, merged, nested, read_recipe
+from vergence.runs.config import config_class, read_config, read_recipe
 from vergence.runs.folder import RunFolder
-from vergence.runs.schema import check_keys, leaves, parse
+from vergence.runs.overrides import Overrides, flattened, origin_of, settings_of
+from vergence.runs.schema import build, leaves
 from vergence.selection.choice import CRITERIA
-from vergence.training.stages import leaves_of
 
 PARTS = ("depth", "hinted_depth", "segmentation")
-_OVERRIDE = re.compile(rf"--flywheel\.(?:({'|'.join(PARTS)})\.)?overrides\.([\w.]+)(?:=(.*))?", re.DOTALL)
 _OF_A_RUN = ("frames", "optim", "train", "evaluate")
+_FOR_ALL = "flywheel.overrides."
 
 
 @dataclass
@@ -119,9 +116,7 @@ def is_flywheel_folder(folder: Path) -> bool:
     return False
 
 
-def load_flywheel(
-    recipe: str | Path, overrides: Mapping[str, Any] | Sequence[str] = (), data: str | Path | None = None
-) -> FlywheelRecipe:
+def load_flywheel(recipe: str | Path, overrides: Overrides = (), data: str | Path | None = None) -> FlywheelRecipe:
     """Read the recipe of a flywheel; overrides as :func:`vergence.runs.config.load_config` takes them.
 
     Settings of its trainings are ``flywheel.overrides.KEY`` (all of them) and ``flywheel.PART.overrides.KEY``.
@@ -129,39 +124,25 @@ def load_flywheel(
     Raises:
         InputError: an unknown key or a value of another type, in the flywheel or in what it hands to its trainings.
     """
-    values = read_recipe(recipe)
-    values.setdefault("recipe", Path(recipe).stem)
-    if isinstance(overrides, Mapping):
-        handed, rest = _handed_on(dict(leaves_of(nested(overrides))))
-        values, own = merged(values, nested(rest)), list[str]()
-    else:
-        handed, own = _handed_on_words(overrides)
-    for word in own:
-        section = word.removeprefix("--").split(".")[0]
-        if word.startswith("--") and section in (*_OF_A_RUN, *METHODS):
+    values = {"recipe": Path(recipe).stem} | dict(flattened(read_recipe(recipe)))
+    given = settings_of(overrides)
+    for key in given:
+        if key.split(".")[0] in (*_OF_A_RUN, *METHODS):
             raise InputError(
-                f"{word} is a setting of a training, and a flywheel has several; write --flywheel.overrides.{word[2:]} "
-                f"for all of them, or --flywheel.depth.overrides.{word[2:]} (or of {' or '.join(PARTS[1:])})."
+                f"--{key} is a setting of a training, and a flywheel has several; write --flywheel.overrides.{key} "
+                f"for all of them, or --flywheel.depth.overrides.{key} (or of {' or '.join(PARTS[1:])})."
             )
-    for part, key, value in handed:
-        for other in () if part else PARTS:  # asked for now and for all: stronger than what the recipe has for one
-            _section(values, other).pop(key, None)
-        _section(values, part)[key] = value
-    for part in ("", *PARTS):
-        section = values.get("flywheel", {}).get(part, {}) if part else values.get("flywheel", {})
-        if isinstance(section, dict) and isinstance(section.get("overrides"), dict):
-            section["overrides"] = dict(leaves_of(section["overrides"]))
-    check_keys(values, FlywheelRecipe, str(recipe))
-    found = parse(FlywheelRecipe, values, own, str(recipe))
-    settings = found["flywheel"]
-    parts: dict[str, Any] = {part: PartConfig(**settings[part]) for part in PARTS}
-    config = FlywheelConfig(**(settings | parts | {"labels": BudgetConfig(**settings["labels"])}))
+        if key.startswith(_FOR_ALL):  # asked for now and for all: stronger than what the recipe has for one
+            for part in PARTS:
+                values.pop(f"flywheel.{part}.overrides.{key.removeprefix(_FOR_ALL)}", None)
+    found = build(FlywheelRecipe, (values, str(recipe)), (given, origin_of(overrides)))
+    config = found.flywheel
     if data is not None:
         config.data = str(data)
     _require(bool(config.data), "there are no frames to train on; name a manifest, a folder or a video with --data.")
     config.data = str(Path(config.data).expanduser().absolute())
     _check_parts(config)
-    return FlywheelRecipe(found["recipe"], config)
+    return found
 
 
 def method_of(recipe: str) -> str:
@@ -172,40 +153,6 @@ def method_of(recipe: str) -> str:
 def known_keys(method: str) -> set[str]:
     """Full names of a method's settings."""
     return {key for key, _ in leaves(config_class(method))}
-
-
-def _handed_on(settings: Mapping[str, Any]) -> tuple[list[tuple[str, str, Any]], dict[str, Any]]:
-    """(part, key, value) of settings of trainings, by full name, and the flywheel's own settings."""
-    found = {name: _OVERRIDE.fullmatch(f"--{name}") for name in settings}
-    handed = [(match[1] or "", match[2], settings[name]) for name, match in found.items() if match]
-    return handed, {name: value for name, value in settings.items() if found[name] is None}
-
-
-def _handed_on_words(words: Sequence[str]) -> tuple[list[tuple[str, str, Any]], list[str]]:
-    """The same of words of a command line."""
-    handed: list[tuple[str, str, Any]] = []
-    own, rest = [], list(words)
-    while rest:
-        word = rest.pop(0)
-        found = _OVERRIDE.fullmatch(word)
-        if found is None:
-            own.append(word)
-            continue
-        text = found[3]
-        if text is None:
-            text = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
-        handed.append((found[1] or "", found[2], _value(text)))
-    return handed, own
-
-
-def _section(values: dict[str, Any], part: str) -> dict[str, Any]:
-    """The overrides of a part of plain values, flat."""
-    section = values.setdefault("flywheel", {})
-    if part:
-        section = section.setdefault(part, {})
-    section["overrides"] = dict(leaves_of(section.get("overrides") or {}))
-    found: dict[str, Any] = section["overrides"]
-    return found
 
 
 def _check_parts(config: FlywheelConfig) -> None:
@@ -219,23 +166,9 @@ def _check_parts(config: FlywheelConfig) -> None:
         _require(bool(settings.recipe), f"flywheel.{part}.recipe is missing; name a recipe that learns {task}.")
         if settings.recipe.endswith((".yaml", ".yml")):
             settings.recipe = str(Path(settings.recipe).expanduser().absolute())
-        values = read_recipe(settings.recipe)
-        kind = config_class(str(values.get("method", "depth")))
-        tasks = METHODS[str(values.get("method", "depth"))][1].tasks
+        tasks = METHODS[method_of(settings.recipe)][1].tasks
         _require(task in tasks, f"flywheel.{part}.recipe {settings.recipe} learns no {task}; name one that does.")
-        values = merged(values, nested(config.overrides | settings.overrides))
-        check_keys(values, kind, settings.recipe)
-        parse(kind, values, (), settings.recipe)
-
-
-def _value(text: str) -> Any:
-    """What a word of the command line means: YAML, and numbers such as 1e-4, which YAML takes for words."""
-    if "e" in text.lower():
-        with contextlib.suppress(ValueError):
-            return float(text)
-    with contextlib.suppress(InputError):
-        return parse_yaml(text, "the command line")
-    return text
+        read_config(settings.recipe, config.overrides | settings.overrides)
 
 
 def _require(condition: bool, message: str) -> None:

@@ -11,8 +11,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.split_rows import has_split, in_split
 from vergence.flywheel.folder import Round
 from vergence.flywheel.settings import FlywheelConfig, PartConfig, known_keys, method_of
-from vergence.runs.config import RunConfig, config_class, load_config, merged, nested, read_recipe
-from vergence.runs.schema import parse
+from vergence.runs.config import RunConfig, load_config, read_config
 from vergence.training.stages import network_of
 
 _log = logging.getLogger("vergence")
@@ -81,9 +80,9 @@ class Trainings:
 
 def held_back(config: FlywheelConfig, data: Manifest) -> Manifest:
     """Frames to score on: of the evaluation split of the first depth run, and with both truths where any has both."""
-    settings = settings_of(config, config.depth)
-    named = settings["frames"]["val"]
-    wanted = settings["evaluate"]["split"] or settings["frames"]["val_split"]
+    settings = asked_settings(config, config.depth)
+    named, wanted = settings.frames.val, settings.evaluate.split
+    assert wanted is not None
     manifest = data if named is None else resolve_input(Path(named))
     if named is not None or has_split(manifest, wanted):
         manifest = in_split(manifest, wanted, "evaluate.split")
@@ -93,18 +92,17 @@ def held_back(config: FlywheelConfig, data: Manifest) -> Manifest:
     return both if len(both) else manifest
 
 
-def settings_of(config: FlywheelConfig, part: PartConfig) -> dict[str, Any]:
-    """Plain settings of a training as the user has them, before data are looked at."""
-    values = merged(read_recipe(part.recipe), nested(config.overrides | part.overrides))
-    return parse(config_class(method_of(part.recipe)), values, (), part.recipe)
+def asked_settings(config: FlywheelConfig, part: PartConfig) -> RunConfig:
+    """Settings of a training as the user has them, before data are looked at."""
+    return read_config(part.recipe, config.overrides | part.overrides)
 
 
 def _effort(config: FlywheelConfig) -> dict[str, Any]:
     """Steps, batches and rates of the training that later rounds would have with hints: the control has the same."""
-    hinted = settings_of(config, config.hinted_depth)
-    found = {f"optim.{name}": hinted["optim"][name] for name in _SCHEDULE}
-    found |= {f"train.{name}": hinted["train"][name] for name in ("steps", "accumulate")}
-    return found | {"frames.batch_size": hinted["frames"]["batch_size"]}
+    hinted = asked_settings(config, config.hinted_depth)
+    found = {f"optim.{name}": getattr(hinted.optim, name) for name in _SCHEDULE}
+    found |= {f"train.{name}": getattr(hinted.train, name) for name in ("steps", "accumulate")}
+    return found | {"frames.batch_size": hinted.frames.batch_size}
 
 
 def _twin(depth: RunConfig, method: str) -> dict[str, Any]:

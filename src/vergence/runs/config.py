@@ -12,7 +12,8 @@ from vergence.data.table import nearest
 from vergence.errors import InputError
 from vergence.methods import METHODS
 from vergence.runs.config_sections import EvaluateConfig, FramesConfig, OptimConfig, TrainConfig
-from vergence.runs.schema import check_keys, key_types, parse
+from vergence.runs.overrides import Overrides, origin_of, settings_of
+from vergence.runs.schema import build
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -49,10 +50,8 @@ def config_class(method: str) -> type[RunConfig]:
     return dataclasses.make_dataclass("RunConfig", section, bases=(RunConfig,))
 
 
-def load_config(
-    recipe: str | Path, overrides: Mapping[str, Any] | Sequence[str] = (), data: str | Path | None = None
-) -> RunConfig:
-    """Read a recipe and apply overrides.
+def load_config(recipe: str | Path, overrides: Overrides = (), data: str | Path | None = None) -> RunConfig:
+    """Read a recipe, apply overrides, and settle what depends on the data: what a run is trained with and stores.
 
     Args:
         recipe: name of a shipped recipe or path of a YAML file; it may say ``extends: NAME_OR_PATH``.
@@ -61,15 +60,17 @@ def load_config(
         data: overrides ``frames.source``; a relative path starts from the current folder.
 
     Raises:
-        InputError: unknown recipe, section, key or value, with the nearest known one; values of the wrong type.
+        InputError: unknown recipe, section, key or value, with the nearest known one; values of the wrong type; data
+            that cannot be read, where settings depend on them.
     """
-    values = read_recipe(recipe)
-    if data is not None:
-        values = merged(values, {"frames": {"source": str(data)}})
-    values.setdefault("recipe", Path(recipe).stem)
-    if isinstance(overrides, Mapping):
-        values, overrides = merged(values, nested(overrides)), ()
-    config = config_from_dict(values, overrides, str(recipe))
+    return resolved(read_config(recipe, overrides, data))
+
+
+def read_config(recipe: str | Path, overrides: Overrides = (), data: str | Path | None = None) -> RunConfig:
+    """A recipe with overrides as one value, see :func:`load_config`; nothing but recipes is read."""
+    named = {} if data is None else {"frames.source": str(data)}
+    values = {"recipe": Path(recipe).stem} | read_recipe(recipe)
+    config = _typed(values, str(recipe), (named, "the arguments"), (settings_of(overrides), origin_of(overrides)))
     paths = [(config.frames, name) for name in ("source", "source_domain", "val")]
     for holder, name in [*paths, (config.frames.labelled, "file")]:
         if path := getattr(holder, name):  # a run is resumed and evaluated from other folders
@@ -77,27 +78,35 @@ def load_config(
     return config
 
 
-def config_from_dict(values: dict[str, Any], overrides: Sequence[str] = (), origin: str = "the recipe") -> RunConfig:
-    """Typed settings from plain values; see :func:`load_config`."""
-    method = values.get("method", RunConfig.method)
-    kind = config_class(str(method))
-    check_keys(values, kind, origin)
-    window = values.get("evaluate", {}).get("window")
+def config_from_dict(values: dict[str, Any], overrides: Overrides = (), origin: str = "the recipe") -> RunConfig:
+    """Settings from plain values, resolved; see :func:`load_config`."""
+    return resolved(_typed(values, origin, (settings_of(overrides), origin_of(overrides))))
+
+
+def _typed(values: dict[str, Any], origin: str, *over: tuple[Mapping[str, Any], str]) -> RunConfig:
+    """Typed settings of a recipe's plain values under others."""
+    method = str(values.get("method", RunConfig.method))
+    kind = config_class(method)
+    window = values["evaluate"].get("window") if isinstance(values.get("evaluate"), dict) else None
     if isinstance(window, list) and len(window) == 2:  # as stored by runs of before; read as written then
         values = merged(values, {"evaluate": {"window": f"{window[1]}x{window[0]}"}})
-    namespace = parse(kind, values, overrides, origin)
-    if namespace["method"] != method:
+    if any(given.get("method", method) != method for given, _ in over):
         raise InputError("the method is part of the recipe; choose another recipe instead of --method.")
-    options = namespace["frames"]["options"]
-    if options["height"] == 0:
-        options["height"] = _height_of(namespace["frames"])
-    config: RunConfig = _build(kind, namespace)
-    ports = [port for role in config.section.roles if (port := config.section.label_port_of(role))]
-    if ports or "segmentation" in METHODS[config.method][1].tasks:
-        config.frames.options.label_space = _label_space(config.frames, ports)
+    config = build(kind, (values, origin), *over)
     if config.evaluate.split is None:
         config.evaluate.split = config.frames.val_split
     return config
+
+
+def resolved(config: RunConfig) -> RunConfig:
+    """The same, with what its data decide: a height of 0, and the label space."""
+    options = config.frames.options
+    if options.height == 0:
+        options = dataclasses.replace(options, height=_height_of(config.frames))
+    ports = [port for role in config.section.roles if (port := config.section.label_port_of(role))]
+    if ports or "segmentation" in METHODS[config.method][1].tasks:
+        options = dataclasses.replace(options, label_space=_label_space(config.frames, ports))
+    return dataclasses.replace(config, frames=dataclasses.replace(config.frames, options=options))
 
 
 def recipe_names(chains: bool = False) -> list[str]:
@@ -148,43 +157,21 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections from full names."""
-    found: dict[str, Any] = {}
-    for key, value in overrides.items():
-        value = nested(value) if isinstance(value, Mapping) else value
-        for part in reversed(key.split(".")):
-            value = {part: value}
-        found = merged(found, value)
-    return found
-
-
-def _build(kind: type, values: dict[str, Any]) -> Any:
-    """Dataclasses from parsed values, innermost first."""
-    types = key_types(kind)
-    return kind(
-        **{
-            name: _build(types[name], value) if dataclasses.is_dataclass(types[name]) else value
-            for name, value in values.items()
-        }
-    )
-
-
-def _height_of(frames: dict[str, Any]) -> int:
+def _height_of(frames: FramesConfig) -> int:
     """Working height that keeps the aspect of the source's frames at the working width, a multiple of 32."""
     from vergence.data.images import open_image
     from vergence.data.layouts import resolve_input
 
-    if not frames["source"]:
+    if not frames.source:
         raise InputError("the working height follows from the frames; name them with --data.")
-    manifest = resolve_input(Path(frames["source"]), allow_truncated=frames["allow_truncated"])
+    manifest = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
     aspects = sorted(row.height / row.width for row in manifest if row.width and row.height)
     if not aspects:
         if len(manifest) == 0:
             raise InputError(f"{manifest.name} has no frames; give data that have some.")
         image = open_image(manifest.path(0))
         aspects = [image.height / image.width]
-    return max(32, round(frames["options"]["width"] * aspects[len(aspects) // 2] / 32) * 32)
+    return max(32, round(frames.options.width * aspects[len(aspects) // 2] / 32) * 32)
 
 
 def _label_space(frames: FramesConfig, ports: Sequence[str]) -> str:

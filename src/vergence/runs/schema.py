@@ -1,22 +1,23 @@
-"""Typed parsing of nested dataclass settings, with messages for people: the nearest key, what a value should be."""
+"""Typed settings: nested dataclasses from values by full name, with messages for people about what is wrong."""
 
 import argparse
 import dataclasses
 import difflib
 import math
-import re
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser, get_loader, set_loader
 from yaml import YAMLError
 
 from vergence.data.structured import check_yaml
 from vergence.errors import InputError
+from vergence.runs.overrides import Switch, Text, flattened
 
+T = TypeVar("T")
 _load = get_loader("yaml")
 
 
@@ -45,16 +46,60 @@ def leaves(kind: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + name, hint
 
 
-def check_keys(values: dict[str, Any], kind: type, origin: str, prefix: str = "") -> None:
-    """InputError with the nearest known key for the first key that is no setting."""
-    known = key_types(kind)
-    for name, value in values.items():
-        if name not in known:
-            raise unknown_key(f"{prefix}{name}", kind if not prefix else None, list(known), prefix, origin)
-        if dataclasses.is_dataclass(known[name]):
-            if not isinstance(value, dict):
-                raise InputError(f"{prefix}{name} in {origin} is {value!r}; it is a section with keys of its own.")
-            check_keys(value, typing.cast(type, known[name]), origin, f"{prefix}{name}.")
+def build(kind: type[T], *given: tuple[Mapping[str, Any], str]) -> T:
+    """Settings of a type: its defaults, under the values given (nested or by full name), each with its origin.
+
+    Raises:
+        InputError: an unknown key, or a value that is not of the key's type, with the origin; a value that a dataclass
+            refuses.
+    """
+    found: dict[str, Any] = {}
+    for values, origin in given:
+        for key, value in flattened(values):
+            name, hint = find(kind, key, origin)
+            if name == key and isinstance(value, Mapping) and not value:
+                continue  # a section that says nothing
+            if dataclasses.is_dataclass(hint):
+                raise InputError(f"{key} in {origin} is {value!r}; it is a section with keys of its own.")
+            if name == key:
+                found[name] = typed(value, hint, key, origin)
+            else:
+                found.setdefault(name, {})[key[len(name) + 1 :]] = typed(value, get_args(hint)[1], key, origin)
+    return typing.cast(T, _with(kind(), found))
+
+
+def _with(default: Any, found: Mapping[str, Any], prefix: str = "") -> Any:
+    """A dataclass with the values found by full name; sections innermost first."""
+    changed = {}
+    for name, hint in key_types(type(default)).items():
+        if dataclasses.is_dataclass(hint):
+            changed[name] = _with(getattr(default, name), found, f"{prefix}{name}.")
+        elif prefix + name in found:
+            changed[name] = found[prefix + name]
+    return dataclasses.replace(default, **changed)
+
+
+def find(kind: type, key: str, origin: str) -> tuple[str, Any]:
+    """The setting (or section) that a key names, and its type; of a key in a dictionary, the dictionary.
+
+    Raises:
+        InputError: there is none, with the nearest.
+    """
+    current: Any = kind
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        if not dataclasses.is_dataclass(current):
+            name = ".".join(parts[:depth])
+            if get_origin(current) is dict:
+                return name, current
+            raise InputError(f"key {key!r} in {origin}: {name} is a setting without keys of its own.")
+        known = key_types(typing.cast(type, current))
+        if part not in known:
+            prefix = "".join(f"{step}." for step in parts[:depth])
+            root = kind if depth == 0 else None
+            raise unknown_key(".".join(parts[: depth + 1]), root, list(known), prefix, origin)
+        current = known[part]
+    return key, current
 
 
 def unknown_key(key: str, root: type | None, known: list[str], prefix: str, origin: str) -> InputError:
@@ -68,92 +113,49 @@ def unknown_key(key: str, root: type | None, known: list[str], prefix: str, orig
     return InputError(f"key {key!r} in {origin} is unknown; {hint}")
 
 
-def parse(kind: type, values: dict[str, Any], overrides: Sequence[str], origin: str) -> dict[str, Any]:
-    """Typed nested values: defaults, under ``values``, under command-line words.
-
-    Raises:
-        InputError: unknown key, or a value that is not of the key's type.
-    """
-    parser = ArgumentParser(exit_on_error=False, add_help=False)
-    parser.add_class_arguments(kind)
+def typed(value: Any, hint: Any, key: str, origin: str) -> Any:
+    """A value of a type, from a plain value or a text; InputError with what was expected."""
+    if isinstance(value, Switch) and hint is not bool and bool not in get_args(hint):
+        raise InputError(f"--{key} has no value; expected {describe(hint)}.")
+    if hint is Any:
+        return meaning(value) if isinstance(value, Text) else value
+    asked = str("null" if value == "None" else value) if isinstance(value, Text) else value
+    if asked is None and hint is not type(None) and type(None) not in get_args(hint):
+        raise InputError(f"{key} is null in {origin}; expected {describe(hint)}.")
     try:
-        namespace = parser.parse_object(values)
-    except argparse.ArgumentError as error:
-        raise _wrong_value(error, kind, origin) from None
-    for key, text in override_pairs(overrides, kind):
-        try:
-            namespace = parser.parse_args([f"--{key}={'null' if text == 'None' else text}"], namespace=namespace)
-        except argparse.ArgumentError as error:
-            raise _wrong_value(error, kind, "the command line", (key, text)) from None
-    found = dict(namespace.as_dict())
-    _check_finite(found, origin)
+        found = _reader(hint, str(hint)).parse_object({"value": asked})["value"]
+    except argparse.ArgumentError:
+        raise InputError(f"{key} is {value!r} in {origin}; expected {describe(hint)}.") from None
+    if not _finite(found):
+        raise InputError(f"{key} is {found} in {origin}; expected a finite number.")
     return found
 
 
-def _check_finite(values: Any, origin: str, key: str = "") -> None:
-    if isinstance(values, dict | list | tuple):
-        for name, value in values.items() if isinstance(values, dict) else enumerate(values):
-            _check_finite(value, origin, f"{key}.{name}".lstrip("."))
-    elif isinstance(values, float) and not math.isfinite(values):
-        raise InputError(f"{key} is {values} in {origin} or on the command line; expected a finite number.")
+def meaning(text: str) -> Any:
+    """What a text means where no type says so: YAML's numbers, lists and words, and "None"."""
+    if text in ("None", ""):
+        return None if text else ""
+    try:
+        found = _checked(str(text))
+    except (YAMLError, InputError):
+        return str(text)
+    return found if found is None or isinstance(found, int | float | str | list | dict) else str(text)
 
 
-def override_pairs(words: Sequence[str], kind: type) -> Iterator[tuple[str, str]]:
-    """(key, text) of ``--key value`` and ``--key=value`` words; InputError for anything else or unknown keys."""
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("--"):
-            raise InputError(f"{word!r} belongs to no key; write settings as --section.key value.")
-        key, equals, text = word[2:].partition("=")
-        _check_path(key, kind)
-        if not equals:
-            if not rest or (rest[0].startswith("--") and rest[0] != "--"):
-                if _type_of(key, kind) is not bool:
-                    raise InputError(f"--{key} has no value{_expected(key, kind)}.")
-                text = "true"
-            else:
-                text = rest.pop(0)
-        yield key, text
+@cache
+def _reader(hint: Any, shown: str) -> ArgumentParser:
+    """Reads the key "value" of a type; ``shown`` tells types apart that are equal, such as unions in another order."""
+    parser = ArgumentParser(exit_on_error=False, add_help=False)
+    parser.add_argument("--value", type=hint)
+    return parser
 
 
-def _check_path(key: str, kind: type) -> None:
-    current: Any = kind
-    for depth, part in enumerate(parts := key.split(".")):
-        if not dataclasses.is_dataclass(current):
-            if get_origin(current) is dict:
-                return
-            raise InputError(f"--{key}: {'.'.join(parts[:depth])} is a setting without keys of its own.")
-        known = key_types(typing.cast(type, current))
-        if part not in known:
-            prefix = "".join(f"{step}." for step in parts[:depth])
-            root = kind if depth == 0 else None
-            raise unknown_key(".".join(parts[: depth + 1]), root, list(known), prefix, "the command line")
-        current = known[part]
-
-
-def _wrong_value(
-    error: argparse.ArgumentError, kind: type, origin: str, pair: tuple[str, str] | None = None
-) -> InputError:
-    """One sentence out of jsonargparse's lines."""
-    found = re.search(r'key "([^"]+)"', str(error))
-    key = found.group(1) if found else (pair[0] if pair else "")
-    given = re.search(r"(?:Got value|Given value): (.*)", str(error))
-    value = pair[1] if pair else (given.group(1).strip() if given else "")
-    if not key:
-        first = " ".join(str(error).split())
-        return InputError(f"{origin} cannot be used: {first}")
-    return InputError(f"{key} is {value!r} in {origin}{_expected(key, kind)}.")
-
-
-def _expected(key: str, kind: type) -> str:
-    hint = _type_of(key, kind)
-    return "" if hint is None else f"; expected {describe(hint)}"
-
-
-def _type_of(key: str, kind: type) -> Any:
-    """Type of a setting by full name; of a dictionary's key, the dictionary's."""
-    return next((hint for full, hint in leaves(kind) if full == key or key.startswith(f"{full}.")), None)
+def _finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def describe(hint: Any) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,11 @@ from vergence.errors import InputError, Interrupted
 from vergence.runs.checkpoint import load_run, read_settings
 from vergence.runs.config import RunConfig, config_from_dict, load_config, read_recipe
 from vergence.runs.folder import RunFolder, newest_whole
+from vergence.runs.overrides import Overrides
 from vergence.selection.student_scores import Progress, difficulties, entropies, kept_scores, open_stage, quiet
 from vergence.training.train import train
 
 _log = logging.getLogger("vergence")
-
-Overrides = Mapping[str, Any] | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Students:
         settings = values.setdefault("train", {})
         settings |= {"seed": self.seed, "device": self.device, "evaluate_every": 0}
         values.setdefault("recipe", Path(self.recipe).stem)
-        config = config_from_dict(values, _words(self.overrides), self.recipe)
+        config = config_from_dict(values, self.overrides, self.recipe)
         wanted = "supervised" if self.classes else "distill"
         if config.method != wanted:
             raise InputError(
@@ -145,19 +144,6 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     values = config.to_dict()
     del values["frames"]["source"], values["train"]["device"]
     return values
-
-
-def _words(overrides: Overrides) -> list[str]:
-    """Settings as words of a command line."""
-    if not isinstance(overrides, Mapping):
-        return list(overrides)
-    words = []
-    for key, value in overrides.items():
-        if isinstance(value, Mapping):
-            words += _words({f"{key}.{inner}": content for inner, content in value.items()})
-        else:
-            words.append(f"--{key}={value if isinstance(value, str) else json.dumps(value)}")
-    return words
 
 
 def _digest(values: Any) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from vergence.models.depth_network import DepthNetworkConfig
 from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import RunConfig, load_config
 from vergence.runs.folder import RunFolder, newest_whole
+from vergence.runs.overrides import flattened
 from vergence.training.train import train
 
 _log = logging.getLogger("vergence")
@@ -78,20 +79,11 @@ def check_equal(
 
     Values for which ``alike`` gives the same count as equal.
     """
-    before, now = (dict(leaves_of(config.to_dict())) for config in (stored, asked))
+    before, now = (dict(flattened(config.to_dict())) for config in (stored, asked))
     for key in (key for key in now if alike(now[key]) != alike(before.get(key))):
         raise InputError(
             f"{run} was trained with {key} {before.get(key)}, not {now[key]}; give another --out, or remove it."
         )
-
-
-def leaves_of(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by full name."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from leaves_of(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
 
 
 def network_of(config: RunConfig, section: str) -> dict[str, Any]:
