@@ -71,7 +71,7 @@ def build(kind: type[T], *given: tuple[Mapping[str, Any], str]) -> T:
 def _with(default: Any, found: Mapping[str, Any], prefix: str = "") -> Any:
     """A dataclass with the values found by full name; sections innermost first."""
     changed = {}
-    for name, hint in key_types(type(default)).items():
+    for name, hint in key_types(typing.cast(type, default.__class__)).items():
         if dataclasses.is_dataclass(hint):
             changed[name] = _with(getattr(default, name), found, f"{prefix}{name}.")
         elif prefix + name in found:
@@ -115,10 +115,10 @@ def unknown_key(key: str, root: type | None, known: list[str], prefix: str, orig
 
 def typed(value: Any, hint: Any, key: str, origin: str) -> Any:
     """A value of a type, from a plain value or a text; InputError with what was expected."""
-    if isinstance(value, Switch) and hint is not bool and bool not in get_args(hint):
-        raise InputError(f"--{key} has no value; expected {describe(hint)}.")
     if hint is Any:
         return meaning(value) if isinstance(value, Text) else value
+    if isinstance(value, Switch) and hint is not bool and bool not in get_args(hint):
+        raise InputError(f"--{key} has no value; expected {describe(hint)}.")
     asked = str("null" if value == "None" else value) if isinstance(value, Text) else value
     if asked is None and hint is not type(None) and type(None) not in get_args(hint):
         raise InputError(f"{key} is null in {origin}; expected {describe(hint)}.")
