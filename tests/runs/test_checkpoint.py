@@ -120,17 +120,19 @@ class Bomb:
 )
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_damaged_or_hostile_files(run: Path, name: str, content: bytes) -> None:
-    (find_checkpoint(run).path / name).write_bytes(content)
+    newest = find_checkpoint(run).path
+    (newest / name).write_bytes(content)
     with pytest.raises(InputError, match=name) as error:
-        load_run(run)
+        load_run(newest)
     assert "\n" not in str(error.value)
+    assert load_run(run).step == 4  # the one before
 
 
 def test_a_truncated_model(run: Path) -> None:
     path = find_checkpoint(run).weights
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(InputError, match=r"model\.safetensors"):
-        load_run(run)
+        load_run(path.parent)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ NAMES = re.compile(
 ELSEWHERE = {
     ("models/weights.py", "model.safetensors"),  # of a repository on a hub
     ("data/layouts/mapillary.py", "config.json"),
+    ("data/layouts/maps.py", "metrics.jsonl"),  # of any run folder among frames
     ("selection/student.py", "step-"),  # steps of a selection
 }
 

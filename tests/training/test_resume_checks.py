@@ -161,10 +161,10 @@ def test_other_frames_to_evaluate_on_need_the_switch(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     run = api.train(recipe, tmp_path / "run", data, {"train.steps": 2, "train.evaluate_every": 2})
     config = run / "checkpoints/step-00000002/config.json"
-    assert json.loads(config.read_text())["pools"].keys() == {"evaluation", "unlabelled"}
+    assert json.loads(config.read_text())["pools"].keys() == {"evaluated", "unlabelled"}
     lines = data.read_text().splitlines()
     data.write_text("\n".join(lines[:-1]) + "\n")  # the last frame is of the split val
-    with pytest.raises(InputError, match="digest of the evaluation frames"):
+    with pytest.raises(InputError, match="digest of the evaluated frames"):
         api.resume(run, {"train.steps": 3})
     api.resume(run, {"train.steps": 3, "train.evaluate_every": 0})  # nothing of it is read
 
@@ -213,7 +213,7 @@ def test_leftovers_of_dead_processes_are_removed(tmp_path: Path, trained: Path) 
     for name in (".lock", f".recipe.{dead.pid}.tmp.yaml", f"checkpoints/.LATEST.{dead.pid}.tmp"):
         (run / name).touch()
     (run / f".note.{alive}.tmp.txt").touch()
-    clean_leftovers(run)
+    clean_leftovers(run, run / "checkpoints")
     assert sorted(path.name for path in run.rglob("*")) == [".lock", f".note.{alive}.tmp.txt", "checkpoints"]
     (run / f".note.{alive}.tmp.txt").unlink()
     (run / "checkpoints").rmdir()

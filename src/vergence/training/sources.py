@@ -48,7 +48,7 @@ class Sources:
     labelled: Subset | None
     """Which frames are the labelled ones, for methods that have that role."""
     digests: dict[str, str]
-    """Of the frames that are read: "training" (the split), "evaluation" where there is any, and each role's."""
+    """Of the frames that are read: "training" (the split), "evaluated" where there is any, and each role's."""
 
 
 def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = ALONE) -> Sources:
@@ -81,7 +81,7 @@ def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = 
             roles["unlabelled"] = _unlabelled(config, source, training, chosen)
     if "source" in roles:
         roles["source"] = _source_domain(config)
-    digests = _digests({"training": training, **({"evaluation": evaluation} if evaluation else {}), **roles})
+    digests = _digests({"training": training, **({"evaluated": evaluation} if evaluation else {}), **roles})
     for role, manifest in roles.items():
         port, options = config.section.depth_port_of(role), config.section.frame_options(role, frames.options)
         if port and (options.load_estimate or options.load_inverse_depth == "estimate"):
