@@ -220,7 +220,7 @@ def test_settings_and_their_defaults() -> None:
     assert set(named) <= set(SETTINGS)
     said = {key: json.loads(default) for key, default, _ in rows}
     in_methods: dict[str, list[Any]] = defaultdict(list)
-    for method in (name for name, (kind, _) in METHODS.items() if kind.__module__.startswith("vergence.")):
+    for method in (name for name, kind in METHODS.items() if kind.__module__.startswith("vergence.")):
         config = config_class(method)()
         for key, _ in leaves(type(config)):
             section, _, name = key.partition(".")

@@ -35,7 +35,7 @@ def main() -> None:
     method, size = build(options, True), (options.height, options.width)
     batch = random_batch(options.batch, *size, options.device)
     with torch.no_grad():
-        views = method.views(batch, 0)
+        views = method.synthesis.views(batch, 0)
         generator = torch.Generator().manual_seed(1)
         coarse = torch.rand(options.batch, CLASSES + 1, size[0] // 24, size[1] // 24, generator=generator)
         smooth = F.interpolate(coarse.to(options.device), size=size, mode="bilinear")

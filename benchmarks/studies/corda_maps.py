@@ -17,7 +17,7 @@ from vergence.evaluation.evaluate import open_data
 from vergence.inference.estimates import with_estimates
 from vergence.inference.inputs import evenly_spaced, has_label
 from vergence.metrics.ranking import auroc
-from vergence.report.mixing_samples import training_method
+from vergence.report.training_samples import training_method
 from vergence.runs.checkpoint import load_run
 
 AUROC = ("auroc_difficulty", "auroc_confidence", "auroc_both")
@@ -44,10 +44,10 @@ def look(run: Path, data: Path, frames: int | None) -> tuple[LabelSpace, Iterato
     labelled = [index for index in range(len(manifest)) if has_label(manifest, index)]
     chosen = {manifest[index].image for index in evenly_spaced(labelled, frames)}
     manifest = manifest.select(predicate=lambda row: row.image in chosen)
-    section = loaded.config.section
-    options = section.frame_options("target", loaded.config.frames.options)
-    if port := section.depth_port_of("target"):
-        manifest = with_estimates(manifest, port, (options.height, options.width))
+    target = loaded.config.section.roles["target"]
+    options = target.frame_options(loaded.config.frames.options)
+    if target.depth_port:
+        manifest = with_estimates(manifest, target.depth_port, (options.height, options.width))
     dataset = FrameDataset(manifest, replace(options, load_label=True, random_crop=None), train=False)
     assert method.label_space is not None
     return method.label_space, (_one(method, dataset, place) for place in range(len(dataset)))

@@ -58,7 +58,7 @@ class Judged(NamedTuple):
 
 def judged(method: SemHintMethod, batch: Any) -> Judged:
     """What a training step would accept; where scale is free, that of present depth is the truth's median."""
-    views = method.views(batch, 0)
+    views = method.synthesis.views(batch, 0)
     seen = synthesize(method.predict(batch["frames"][:, 0])["disparity"], views, method.config.loss)
     labels, hints = method.second_opinion(batch, views, seen, method.config.start + method.config.ramp)
     assert hints is not None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vergence.errors import InputError
     from vergence.inference.prediction import Prediction
     from vergence.inference.predictor import Predictor, load
+    from vergence.methods import register_method
 
 repair_on_import()
 wait_without_spinning()
@@ -26,7 +27,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "InputError", "Prediction", "Predictor", "convert", "evaluate", "geometry", "index", "load", "losses", "metrics",
-    "mixing", "models", "predict", "propagate", "report", "resume", "scan", "select", "train",
+    "mixing", "models", "predict", "propagate", "register_method", "report", "resume", "scan", "select", "train",
 ]  # fmt: skip
 
 _OBJECTS = {
@@ -34,6 +35,7 @@ _OBJECTS = {
     "Prediction": "vergence.inference.prediction",
     "Predictor": "vergence.inference.predictor",
     "load": "vergence.inference.predictor",
+    "register_method": "vergence.methods",
 }
 _ROOMS = ("geometry", "losses", "metrics", "mixing", "models", "report")
 """A room that is also a verb can be called."""

@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -24,8 +24,9 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference import made_labels
 from vergence.inference.pseudo_labels import with_pseudo_labels
-from vergence.methods import METHODS
+from vergence.methods import METHODS, register_method
 from vergence.methods.base import Method
+from vergence.methods.role import Role
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import RunConfig, load_config
 from vergence.runs.config_sections import EvaluateConfig, FramesConfig
@@ -65,16 +66,20 @@ class PortConfig(TinyConfig):
     """The tiny method with a label port."""
 
     labels: str = ""
-    wanted: str = "all"
+    wanted: Literal["target", "all"] = "all"
 
-    def label_port_of(self, role: str) -> str:
-        return self.labels
-
-    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
-        return replace(options, load_pseudo_label=self.wanted)  # type: ignore[arg-type]
+    @property
+    def roles(self) -> dict[str, Role]:
+        return {"unlabelled": Role(neighbours=True, label_port=self.labels, pseudo_labels=self.wanted)}
 
 
-METHODS["port"] = (PortConfig, TinyMethod)  # type: ignore[assignment]
+class PortMethod(TinyMethod):
+    """The tiny method with these settings."""
+
+    settings = PortConfig
+
+
+register_method("port", PortMethod)
 
 
 def world(folder: Path, stereo: bool = True) -> Manifest:
@@ -321,14 +326,20 @@ class TestSources:
             build_loaders(config, open_sources(config).roles, None, ONE_PROCESS)
 
 
-def test_labels_of_closed_frames_open_for_the_oracle_alone(tmp_path: Path) -> None:
+def test_labels_of_closed_frames_open_for_the_oracle_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass
     class TwoRoles(PortConfig):
         @property
-        def roles(self) -> tuple[str, ...]:
-            return ("labelled", "unlabelled")
+        def roles(self) -> dict[str, Role]:
+            return {
+                name: Role(name, neighbours=True, label_port=self.labels, pseudo_labels="all")
+                for name in ("labelled", "unlabelled")
+            }
 
-    METHODS["two_roles"] = (TwoRoles, TinyMethod)  # type: ignore[assignment]
+    class TwoRolesMethod(TinyMethod):
+        settings = TwoRoles
+
+    monkeypatch.setitem(METHODS, "two_roles", TwoRolesMethod)
     recipe = tmp_path / "two.yaml"
     recipe.write_text("method: two_roles\nframes: {labelled: {count: 2}}\n", encoding="utf-8")
     data = world(tmp_path / "w").write(tmp_path / "w/data.parquet")
@@ -337,7 +348,9 @@ def test_labels_of_closed_frames_open_for_the_oracle_alone(tmp_path: Path) -> No
     assert sum(bool(row.label) for row in unlabelled) == 2
     assert all(row.pseudo_label for row in unlabelled)
     dataset = FrameDataset(
-        unlabelled, replace(config.section.frame_options("", config.frames.options), height=32, width=48), train=False
+        unlabelled,
+        replace(config.section.roles["unlabelled"].frame_options(config.frames.options), height=32, width=48),
+        train=False,
     )
     assert (dataset.pseudo_label(0) == 1).all()
     assert (read_label(unlabelled.path(0, "pseudo_label")) == 1).all()

@@ -226,7 +226,7 @@ def test_learning_source_and_target() -> None:
 
 def test_labelled_target_frames() -> None:
     method = build(labelled=True, labelled_weight=0.5)
-    assert method.config.roles == ("source", "target", "labelled")
+    assert list(method.config.roles) == ["source", "target", "labelled"]
     labelled = batch(3, seed=2)
     losses = method({**both(), "labelled": labelled}, 0)
     doubled = build(labelled=True)({**both(), "labelled": labelled}, 0)
@@ -354,17 +354,18 @@ def test_no_label_space() -> None:
 
 def test_frames_of_each_role() -> None:
     config = settings(source_depth="runs/depth", labelled=True, source_size=(64, 96), source_resampling="bicubic")
-    source, target, labelled = (config.frame_options(role, options(random_crop=(32, 32))) for role in config.roles)
+    source, target, labelled = (role.frame_options(options(random_crop=(32, 32))) for role in config.roles.values())
     assert (source.height, source.width, target.height, target.width) == (64, 96, HEIGHT, WIDTH)
     assert (source.resampling, target.resampling) == ("bicubic", "lanczos")
     assert [one.load_label for one in (source, target, labelled)] == [True, False, True]
     assert [one.load_inverse_depth for one in (source, target, labelled)] == ["estimate", "measured", ""]
     assert all(one.offsets == () for one in (source, target, labelled))
-    assert [config.depth_port_of(role) for role in config.roles] == ["runs/depth", "", ""]
-    assert [settings(rare_class_temperature=0.01).rare_classes(role) for role in config.roles] == [0.01, 0, 0]
+    assert [role.depth_port for role in config.roles.values()] == ["runs/depth", "", ""]
+    assert [role.rare_classes for role in settings(rare_class_temperature=0.01).roles.values()] == [0.01, 0]
     dacs = settings("dacs", depth=False)
-    assert [dacs.frame_options(role, options()).load_inverse_depth for role in dacs.roles] == ["", ""]
+    assert [role.frame_options(options()).load_inverse_depth for role in dacs.roles.values()] == ["", ""]
 
 
 def test_method_is_known_by_name() -> None:
-    assert METHODS["corda"] == (CordaConfig, CordaMethod)
+    assert METHODS["corda"] is CordaMethod
+    assert CordaMethod.settings is CordaConfig

@@ -131,7 +131,7 @@ def fixed(offsets: tuple[int | str, ...] = MONO, **changes: Any) -> DepthMethod:
     method = build(offsets, **changes)
     method.network = Fixed()  # type: ignore[assignment]
     if method.pose is not None:
-        method.pose = FixedPose()  # type: ignore[assignment]
+        method.pose = method.synthesis.pose = FixedPose()  # type: ignore[assignment]
     return method
 
 
@@ -233,7 +233,7 @@ class TestLosses:
 class TestSources:
     def test_pairs_are_seen_in_temporal_order_and_the_past_is_inverted(self) -> None:
         method, batch = fixed((-2, 3, "s"), metres_per_unit=2.0), make_batch((-2, 3, "s"), jitter=True)
-        transforms, learned = method.source_transforms(batch)
+        transforms, learned = method.synthesis.source_transforms(batch)
         past, future = method.pose.seen  # type: ignore[union-attr,misc]
         seen = batch["jittered"]
         assert torch.equal(past, seen[:, [1, 0]])  # earlier frame first
@@ -391,7 +391,7 @@ class TestFrozenParts:
 
 
 def replaced(method: DepthMethod, **changes: Any) -> DepthMethod:
-    method.config = replace(method.config, **changes)
+    method.config = method.synthesis.config = replace(method.config, **changes)
     return method
 
 

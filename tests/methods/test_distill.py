@@ -1,14 +1,12 @@
 """The student of data selection: its loss, its network as published, and bad settings."""
 
-import pytest
 import torch
 
 from vergence.data.frame_options import FrameOptions
-from vergence.errors import InputError
 from vergence.losses.depth import berhu
 from vergence.methods.distill import DistillConfig, DistillMethod
-from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
-from vergence.runs.config import load_config
+from vergence.methods.role import Role
+from vergence.models.depth_network import DepthNetworkConfig
 
 OPTIONS = FrameOptions(height=64, width=96)
 SMALL = DepthNetworkConfig(encoder="mobilenetv3_small_050", weights="none", decoder_widths=(4, 4, 8, 8, 8), scales=(0,))
@@ -57,40 +55,8 @@ def test_it_learns() -> None:
 
 def test_what_it_asks_for() -> None:
     config = DistillConfig()
-    assert config.roles == ("unlabelled",)
-    assert config.depth_port == "manifest"
-    options = config.frame_options("unlabelled", FrameOptions())
+    assert config.roles == {"unlabelled": Role(depth_port="manifest")}
+    options = config.roles["unlabelled"].frame_options(FrameOptions())
     assert options.load_estimate
     assert options.offsets == ()
     assert config.for_loading().network.weights == "none"
-
-
-def test_diagnose() -> None:
-    method = DistillMethod(DistillConfig(network=SMALL), OPTIONS).eval()
-    maps = method.diagnose(batch()["unlabelled"])
-    assert {name: tuple(found.shape) for name, found in maps.items()} == {
-        "inverse_depth": (2, 1, 64, 96),
-        "error": (2, 1, 64, 96),
-    }
-
-
-def test_the_recipe_is_the_published_student() -> None:
-    config = load_config("select-student")
-    section = config.section
-    network = build_depth_network(section.for_loading().network)
-    millions = [sum(value.numel() for value in part.parameters()) / 1e6 for part in (network.encoder, network.decoder)]
-    assert millions == pytest.approx([23.51, 20.3], abs=0.1)
-    assert (config.optim.name, config.optim.lr, config.optim.schedule, config.optim.power) == (
-        "adam",
-        1e-4,
-        "poly",
-        0.9,
-    )
-    assert (config.frames.batch_size, config.frames.options.random_crop, config.train.steps) == (2, (512, 512), 4000)
-
-
-def test_bad_settings() -> None:
-    with pytest.raises(InputError, match=r"distill\.ignored_bottom is 1\.0; give 0 or more, less than 1"):
-        DistillMethod(DistillConfig(network=SMALL, ignored_bottom=1.0), OPTIONS)
-    with pytest.raises(InputError, match=r"network\.scales is empty"):
-        DistillMethod(DistillConfig(network=DepthNetworkConfig(scales=())), OPTIONS)

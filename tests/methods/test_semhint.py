@@ -134,9 +134,9 @@ def test_a_hinted_pixel_keeps_its_photometric_term_though_it_is_masked() -> None
     scene = toy_scene()
     loss = ViewLossOptions(min_depth=0.1, max_depth=100.0, smoothness=0.0)
     method = in_the_hole(scene, loss=loss)
-    views = method.views(toy_batch(scene), 0, noise=False)
+    views = method.synthesis.views(toy_batch(scene), 0, noise=False)
     masked = views._replace(identity_error=torch.full_like(views.identity_error, 1e-4))  # all but everything
-    method.views = lambda *_: masked  # type: ignore[assignment,method-assign]
+    method.synthesis.views = lambda *_: masked  # type: ignore[assignment,method-assign]
     losses = method({"unlabelled": toy_batch(scene)}, 0)
     assert losses["_kept"] < 0.01  # nothing is a hint either: it must beat the un-warped source
     assert losses["hint"] == 0
@@ -202,12 +202,13 @@ def test_what_moves_gets_hints_from_the_stereo_partner_alone() -> None:
     data = toy_batch(scene, cars)
     assert in_the_hole(scene).diagnose(data)["hint_mask"].any()
     temporal = in_the_hole(scene)
-    temporal.offsets = (1,)
-    known = temporal.views(data, 0) if temporal.pose is not None else in_the_hole(scene).views(data, 0)
-    temporal.views = lambda *_, **__: known  # type: ignore[assignment,method-assign]
+    temporal.synthesis.offsets = (1,)
+    known = in_the_hole(scene).synthesis.views(data, 0)
+    temporal.synthesis.views = lambda *_, **__: known  # type: ignore[assignment,method-assign]
     assert not temporal.diagnose(data)["hint_mask"].any()
     unguarded = in_the_hole(scene, dynamic_guard=False)
-    unguarded.offsets, unguarded.views = (1,), lambda *_, **__: known  # type: ignore[assignment,method-assign]
+    unguarded.synthesis.offsets = (1,)
+    unguarded.synthesis.views = lambda *_, **__: known  # type: ignore[assignment,method-assign]
     assert unguarded.diagnose(data)["hint_mask"].any()
 
 
@@ -215,7 +216,7 @@ def test_sky_is_proposed_to_be_as_far_as_depth_goes() -> None:
     method = build()
     data = batch()
     data["pseudo_label"][:] = 1
-    found = method.second_opinion(data, views := method.views(data, 0), _synthesis(method, data, views), 0)[1]
+    found = method.second_opinion(data, views := method.synthesis.views(data, 0), _synthesis(method, data, views), 0)[1]
     assert found is not None
     assert found.proposals.inverse_depth[:, 0].allclose(torch.tensor(1 / method.config.loss.max_depth), atol=1e-6)
 
@@ -254,8 +255,8 @@ def test_depth_alone_reads_no_labels() -> None:
     settings = config(labels="", segmentation=False, hints=False)
     settings.check()
     options = FrameOptions(height=64, width=96, offsets=(-1, 1), label_space=SPACE)
-    assert settings.frame_options("unlabelled", options).load_pseudo_label == ""
-    assert settings.label_port_of("unlabelled") == ""
+    assert settings.roles["unlabelled"].frame_options(options).load_pseudo_label == ""
+    assert settings.roles["unlabelled"].label_port == ""
     method = build(labels="", segmentation=False, hints=False)
     data = batch()
     del data["pseudo_label"], data["confidence"]

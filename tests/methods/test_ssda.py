@@ -109,8 +109,8 @@ def test_a_step(size: int) -> None:
 
 def test_labels_of_both_domains_alone() -> None:
     method = build(teacher=False)
-    assert method.config.roles == ("labelled", "source")
-    assert method.config.samples("source") == 1
+    assert list(method.config.roles) == ["labelled", "source"]
+    assert method.config.roles["source"].samples == 1
     losses = method({"labelled": batch(), "source": batch(seed=2)}, 0)
     assert set(losses) == {"segmentation", "source", "_labelled", "_source"}
     weighted = build(teacher=False, source_weight=0.5)({"labelled": batch(), "source": batch(seed=2)}, 0)
@@ -119,20 +119,20 @@ def test_labels_of_both_domains_alone() -> None:
 
 def test_what_each_role_loads() -> None:
     config, run = SSDAConfig(depth="truth", source_depth="runs/source"), options()
-    assert config.roles == ("labelled", "unlabelled", "source")
-    assert [config.samples(role) for role in config.roles] == [1, 1, 5]
-    assert [config.depth_port_of(role) for role in config.roles] == ["truth", "truth", "runs/source"]
-    assert SSDAConfig(depth="truth").depth_port_of("source") == "truth"
-    source = config.frame_options("source", run)
+    assert list(config.roles) == ["labelled", "unlabelled", "source"]
+    assert [role.samples for role in config.roles.values()] == [1, 1, 5]
+    assert [role.depth_port for role in config.roles.values()] == ["", "truth", "runs/source"]
+    assert SSDAConfig(depth="truth").roles["source"].depth_port == "truth"
+    source = config.roles["source"].frame_options(run)
     assert source.load_label
     assert source.load_estimate
     assert source.offsets == ()
     other = SSDAConfig(depth="truth", consistency=ConsistencyConfig(mix="classmix"))
-    assert other.frame_options("unlabelled", run).load_estimate
-    assert other.depth_port_of("unlabelled") == "truth"
+    assert other.roles["unlabelled"].frame_options(run).load_estimate
+    assert other.roles["unlabelled"].depth_port == "truth"
     apart = SSDAConfig(depth="truth", cross_weight=0, consistency=ConsistencyConfig(mix="classmix"))
-    assert not apart.frame_options("source", run).load_estimate
-    assert apart.samples("source") == 1
+    assert not apart.roles["source"].frame_options(run).load_estimate
+    assert apart.roles["source"].samples == 1
     assert not config.for_loading().teacher
 
 

@@ -218,14 +218,14 @@ def test_own_depth_is_detached_and_spans_each_crop() -> None:
 def test_what_each_role_loads() -> None:
     run = options()
     semi = ThreeWaysConfig(network=network(), depth="truth")
-    assert semi.frame_options("labelled", run).offsets == ()
-    assert semi.frame_options("unlabelled", run).load_estimate
-    assert not semi.frame_options("labelled", run).load_estimate
+    assert semi.roles["labelled"].frame_options(run).offsets == ()
+    assert semi.roles["unlabelled"].frame_options(run).load_estimate
+    assert not semi.roles["labelled"].frame_options(run).load_estimate
     online = ThreeWaysConfig(network=network(), depth="online", multi_task=True)
-    assert online.frame_options("unlabelled", run).offsets == (-1, 1)
-    assert not online.frame_options("unlabelled", run).load_estimate
-    assert online.depth_port == ""
-    assert ThreeWaysConfig(network=network(), teacher=False).roles == ("labelled",)
+    assert online.roles["unlabelled"].frame_options(run).offsets == (-1, 1)
+    assert not online.roles["unlabelled"].frame_options(run).load_estimate
+    assert [role.depth_port for role in online.roles.values()] == ["", ""]
+    assert list(ThreeWaysConfig(network=network(), teacher=False).roles) == ["labelled"]
 
 
 @pytest.mark.parametrize(

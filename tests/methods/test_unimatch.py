@@ -129,8 +129,8 @@ def test_the_teacher_predicts_and_averages_statistics() -> None:
     assert any(name.startswith("teacher.") for name in method.state_dict())
     assert not method.mean_teacher.network.training
     assert method.mean_teacher.average_buffers
-    assert build().config.roles == ("labelled", "unlabelled")
-    assert not build().config.frame_options("unlabelled", options()).load_label
+    assert list(build().config.roles) == ["labelled", "unlabelled"]
+    assert not build().config.roles["unlabelled"].labels
     found = method.diagnose(batch())
     assert found["mixed"].shape == (2, 3, HEIGHT, WIDTH)
 

@@ -56,7 +56,7 @@ def test_published_constants(name: str) -> None:
     mixing = section.consistency
     assert (mixing.mix, mixing.confidence, mixing.weight) == ("classmix", 0.968, 1)
     assert (mixing.jitter, mixing.strength, mixing.blur) == (0.8, 0.25, 0.5)
-    assert section.roles == ("source", "target")
+    assert list(section.roles) == ["source", "target"]
 
 
 def test_the_published_recipes_differ_in_depth_variant_and_pseudo_labels() -> None:
@@ -96,9 +96,9 @@ def test_switches_of_the_runnable_recipes(recipe: str) -> None:
     estimated = section(source_depth="runs/town", target_depth="runs/street")
     for config in (bare, mixing_alone, estimated):
         config.section.check()
-    assert bare.section.roles == ("source",)
+    assert list(bare.section.roles) == ["source"]
     assert mixing_alone.section.depth_of("target") == ""
-    assert estimated.section.depth_port_of("source") == "runs/town"
+    assert estimated.section.roles["source"].depth_port == "runs/town"
 
 
 def test_a_tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,9 +62,9 @@ def test_constants_of_experiment_212() -> None:
     assert (config.train.steps, config.train.seed, config.frames.batch_size) == (40000, 7, 2)
     assert (options.width, options.height, options.random_crop) == (1024, 512, (512, 512))
     assert (options.flip, options.jitter, options.offsets) == (0.5, 0, (-1, 1))
-    assert config.section.roles == ("labelled", "unlabelled")
-    assert config.section.depth_port == ""
-    assert not config.section.frame_options("unlabelled", options).load_estimate
+    assert list(config.section.roles) == ["labelled", "unlabelled"]
+    assert not any(role.depth_port for role in config.section.roles.values())
+    assert not config.section.roles["unlabelled"].frame_options(options).load_estimate
 
 
 def test_single_task_has_the_projecting_head_of_experiment_210() -> None:

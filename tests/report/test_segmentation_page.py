@@ -91,7 +91,7 @@ def test_what_cannot_be_mixed_is_said(run, tmp_path):
     loaded = load_run(run)
     loaded.config.frames.source = "/nowhere/manifest.csv"
     page = write_report(loaded, tmp_path / "page.html", run.parent / "manifest.csv", images=1).read_text()
-    assert "What training mixes cannot be shown: /nowhere/manifest.csv" in page
+    assert "What training sees cannot be shown: /nowhere/manifest.csv" in page
     assert "<figcaption>prediction" in page
 
 
@@ -125,7 +125,7 @@ DOMAINS = ["source", "target", "mixed, colours changed", "label of the mixed ima
 def shown(page):
     """Captions below the heading of what is mixed, sample by sample."""
     _, part = page.split("<h2>What training sees</h2>")
-    part, _ = part.split("<h2>Curves</h2>")
+    part = part.split("<h2>")[0]
     samples = part.split('<section class="panel card">')[1:]
     return part, [re.findall(r"<figcaption>(.*?)(?: <span>.*?)?</figcaption>", sample) for sample in samples]
 
@@ -135,7 +135,7 @@ def test_two_domains(domains):
     part, samples = shown(page)
     assert re.search(r"Source domain</dt><dd>\S+/source/all.csv", page)
     assert samples == [DOMAINS] * 3
-    assert "one draw, with the run&#39;s seed" in part
+    assert "One draw, with the run&#39;s seed" in part
     assert re.search(r"mixed, colours changed <span>· \d+% source", part)
     assert "difficulty<i style" in part
     assert "--columns: 4" in part
@@ -146,7 +146,7 @@ def test_source_domain_not_at_hand(domains, tmp_path):
     loaded.config.frames.source_domain = "/nowhere/simulator.csv"
     part, samples = shown(write_report(loaded, tmp_path / "page.html", images=1).read_text())
     assert samples == [["target", *DOMAINS[4:7]]] * 3
-    assert "The source domain is not at hand, so nothing is mixed: /nowhere/simulator.csv" in part
+    assert "The frames of the role source (source_domain) are not at hand: /nowhere/simulator.csv" in part
     assert part.count("<figure>") == 12
 
 
@@ -155,7 +155,7 @@ def test_target_not_at_hand(domains, tmp_path):
     loaded.config.frames.source = "/nowhere/street.csv"
     target = domains.parent / "target" / "all.csv"
     page = write_report(loaded, tmp_path / "page.html", target, images=1).read_text()
-    assert "What training mixes cannot be shown: /nowhere/street.csv" in page
+    assert "What training sees cannot be shown: /nowhere/street.csv" in page
 
 
 def test_source_only_mixes_nothing(domains, tmp_path):

@@ -4,25 +4,23 @@ import pytest
 
 from vergence.methods import METHODS
 from vergence.runs.config import load_config
-from vergence.runs.model_card import model_card, tasks_of
+from vergence.runs.model_card import model_card
 
 SPACE = {"frames.options.label_space": "toy:sky#4682b4,road | paved#804080"}
 RECIPES = {
     "depth": "depth-toytown-tiny",
     "distill": "select-student-tiny",
     "supervised": "supervised-toytown-tiny",
+    "frozen": "frozen-video",
     "three_ways": "three_ways-toytown-tiny",
     "ssda": "three_ways-ssda-tiny",
     "unimatch": "unimatch-toytown-tiny",
     "corda": "corda-toytown-tiny",
     "semhint": "semhint-toytown-tiny",
-    "frozen": "frozen-video",
 }
 
 
-@pytest.mark.parametrize(
-    "method", [name for name, (_, kind) in METHODS.items() if kind.__module__.startswith("vergence.")]
-)
+@pytest.mark.parametrize("method", [name for name, kind in METHODS.items() if kind.__module__.startswith("vergence.")])
 def test_the_card_says_what_the_model_is(method: str) -> None:
     height = {"frames.options.height": 96} if method == "frozen" else {}  # its recipe takes that of the data
     config = load_config(RECIPES[method], SPACE | height)
@@ -33,9 +31,9 @@ def test_the_card_says_what_the_model_is(method: str) -> None:
     assert "step 12" in card
     assert "| Training data | /data/my town |" in card
     assert "| Licence | the licences of the training data" in card
-    segments = "segmentation" in METHODS[method][1].tasks
+    segments = "segmentation" in config.section.tasks
     assert ("| Classes | 2 of toy: sky, road \\| paved |" in card) == segments
-    assert ("| Unit of depth | metric, 5.4 m a unit |" in card) == ("depth" in tasks_of(config))
+    assert ("| Unit of depth | metric, 5.4 m a unit |" in card) == ("depth" in config.section.tasks)
     assert ("image-segmentation" in card) == segments
     assert method in card
 

@@ -12,10 +12,9 @@ from vergence.training.optim import (
     WeightAverage,
     build_optimizer,
     lr_factor,
-    optimizer_state,
-    restore_optimizer,
     set_learning_rates,
 )
+from vergence.training.optim_state import optimizer_state, restore_optimizer
 
 STEPS = 100
 

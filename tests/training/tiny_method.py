@@ -17,7 +17,7 @@ from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
-from vergence.methods import METHODS
+from vergence.methods import register_method
 from vergence.methods.base import Method, MethodConfig
 
 HEIGHT, WIDTH = 32, 64
@@ -38,6 +38,9 @@ class TinyConfig(MethodConfig):
 
 class TinyMethod(Method):
     """Two convolutions that should turn the target into its neighbour; dropout draws from the global generator."""
+
+    settings = TinyConfig
+    config: TinyConfig
 
     def __init__(self, config: TinyConfig, options: FrameOptions, seed: int = 0) -> None:
         super().__init__()
@@ -74,7 +77,7 @@ class TinyMethod(Method):
         return {"disparity": disparity, "inverse_depth": disparity + 0.01}
 
 
-METHODS["tiny"] = (TinyConfig, TinyMethod)  # type: ignore[assignment]
+register_method("tiny", TinyMethod)
 
 RECIPE = """\
 method: tiny

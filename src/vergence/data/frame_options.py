@@ -100,3 +100,8 @@ class FrameOptions:
                     f"random_crop {self.random_crop} must fit into the working frame of {self.height} rows and "
                     f"{self.width} columns; make it smaller."
                 )
+
+
+def offset_name(offset: int | str) -> str:
+    """An entry of ``offsets`` in words."""
+    return f"frame {offset:+d}".replace("-", "−") if isinstance(offset, int) else "the stereo partner"

@@ -223,8 +223,8 @@ def labelled_training_rows(run: LoadedRun) -> tuple[Manifest, list[int]]:
 
     A run that adapts without labels of the target was given those of its source domain: some of them, evenly spaced.
     """
-    frames, roles = run.config.frames, run.config.section.roles
-    if "source" in roles and "labelled" not in roles and frames.source_domain:
+    frames, pools = run.config.frames, {role.pool for role in run.config.section.roles.values()}
+    if "source_domain" in pools and "labelled" not in pools and frames.source_domain:
         found = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
         source = _training_split(found, frames)
         return source, evenly_spaced([row for row in range(len(source)) if source[row].label], _MOST_IMAGES)

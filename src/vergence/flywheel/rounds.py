@@ -25,7 +25,6 @@ from vergence.flywheel.labels import (
 )
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
 from vergence.flywheel.trainings import Trainings, asked_settings, held_back
-from vergence.methods import METHODS
 from vergence.runs.checkpoint import read_json
 from vergence.runs.config import load_config
 from vergence.runs.folder import RunFolder, find_checkpoint
@@ -176,7 +175,7 @@ class _Wheel:
         if one.scores().get(stage, {}).get("asked") == asked and RunFolder(run).report.is_file():
             return
         rows: list[dict[str, Any]] = []
-        tasks = METHODS[config.method][1].tasks
+        tasks = config.section.tasks
         depth = any(row.depth or row.disparity for row in self.held_back) and "depth" in tasks
         if depth or (any(row.judges for row in self.held_back) and "segmentation" in tasks):
             result = evaluate(run, self.held_back, limit=self.config.limit, device=self.device)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from vergence.data.table import nearest
 from vergence.errors import InputError
-from vergence.methods import METHODS
+from vergence.methods import method_names
 from vergence.runs.config import config_class, read_config, read_recipe
 from vergence.runs.folder import RunFolder
 from vergence.runs.overrides import Overrides, flattened, origin_of, settings_of
@@ -127,7 +127,7 @@ def load_flywheel(recipe: str | Path, overrides: Overrides = (), data: str | Pat
     values = {"recipe": Path(recipe).stem} | dict(flattened(read_recipe(recipe)))
     given = settings_of(overrides)
     for key in given:
-        if key.split(".")[0] in (*_OF_A_RUN, *METHODS):
+        if key.split(".")[0] in (*_OF_A_RUN, *method_names()):
             raise InputError(
                 f"--{key} is a setting of a training, and a flywheel has several; write --flywheel.overrides.{key} "
                 f"for all of them, or --flywheel.depth.overrides.{key} (or of {' or '.join(PARTS[1:])})."
@@ -166,9 +166,9 @@ def _check_parts(config: FlywheelConfig) -> None:
         _require(bool(settings.recipe), f"flywheel.{part}.recipe is missing; name a recipe that learns {task}.")
         if settings.recipe.endswith((".yaml", ".yml")):
             settings.recipe = str(Path(settings.recipe).expanduser().absolute())
-        tasks = METHODS[method_of(settings.recipe)][1].tasks
-        _require(task in tasks, f"flywheel.{part}.recipe {settings.recipe} learns no {task}; name one that does.")
-        read_config(settings.recipe, config.overrides | settings.overrides)
+        section = read_config(settings.recipe, config.overrides | settings.overrides).section
+        learns = task in section.tasks
+        _require(learns, f"flywheel.{part}.recipe {settings.recipe} learns no {task}; name one that does.")
 
 
 def _require(condition: bool, message: str) -> None:

@@ -1,30 +1,32 @@
-"""The papers' methods by name: the dataclass of their settings and the class."""
-
-from typing import Any
+"""The papers' methods by name, what a method is, and the way in for methods of others."""
 
 from vergence.methods.base import Method, MethodConfig
 from vergence.methods.corda import CordaMethod
-from vergence.methods.corda_config import CordaConfig
 from vergence.methods.depth import DepthConfig, DepthMethod
-from vergence.methods.distill import DistillConfig, DistillMethod
-from vergence.methods.frozen import FrozenConfig, FrozenMethod
+from vergence.methods.distill import DistillMethod
+from vergence.methods.frozen import FrozenMethod
+from vergence.methods.panels import Exhibit, Legend, Shown
+from vergence.methods.registry import METHODS, method_named, method_names, register_method
+from vergence.methods.role import Role
 from vergence.methods.semhint import SemHintMethod
-from vergence.methods.semhint_config import SemHintConfig
-from vergence.methods.ssda import SSDAConfig, SSDAMethod
-from vergence.methods.supervised import SupervisedConfig, SupervisedMethod
-from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
-from vergence.methods.unimatch import UniMatchConfig, UniMatchMethod
+from vergence.methods.ssda import SSDAMethod
+from vergence.methods.supervised import SupervisedMethod
+from vergence.methods.three_ways import ThreeWaysMethod
+from vergence.methods.unimatch import UniMatchMethod
 
-METHODS: dict[str, tuple[type[Any], type[Method]]] = {
-    "depth": (DepthConfig, DepthMethod),
-    "distill": (DistillConfig, DistillMethod),
-    "supervised": (SupervisedConfig, SupervisedMethod),
-    "frozen": (FrozenConfig, FrozenMethod),
-    "three_ways": (ThreeWaysConfig, ThreeWaysMethod),
-    "ssda": (SSDAConfig, SSDAMethod),
-    "unimatch": (UniMatchConfig, UniMatchMethod),
-    "corda": (CordaConfig, CordaMethod),
-    "semhint": (SemHintConfig, SemHintMethod),
+METHODS |= {
+    "depth": DepthMethod,
+    "distill": DistillMethod,
+    "supervised": SupervisedMethod,
+    "frozen": FrozenMethod,
+    "three_ways": ThreeWaysMethod,
+    "ssda": SSDAMethod,
+    "unimatch": UniMatchMethod,
+    "corda": CordaMethod,
+    "semhint": SemHintMethod,
 }
 
-__all__ = ["METHODS", "DepthConfig", "DepthMethod", "Method", "MethodConfig"]
+__all__ = [
+    "METHODS", "DepthConfig", "DepthMethod", "Exhibit", "Legend", "Method", "MethodConfig", "Role", "Shown",
+    "method_named", "method_names", "register_method",
+]  # fmt: skip

@@ -8,43 +8,60 @@ import torch
 from torch import Tensor, nn
 
 from vergence.data.batch import Batch
-from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import LabelSpace
+from vergence.methods.panels import Exhibit
+from vergence.methods.role import Role
 
 
 @dataclass
 class MethodConfig:
     """What the engine asks of a method's settings (a dataclass)."""
 
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """Names of the batches that the method's ``forward`` needs."""
-        return ("unlabelled",)
+    what: ClassVar[str] = ""
+    """What a model of this method is, in a sentence, for its card."""
 
     @property
-    def depth_port(self) -> str:
-        """Where the ``estimate`` of frames comes from (:mod:`vergence.inference.estimates`); "" where none is used."""
+    def tasks(self) -> tuple[str, ...]:
+        """What the method predicts, of "depth" and "segmentation"."""
+        return ("depth",)
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """The batches that the method's ``forward`` needs, by name."""
+        return {"unlabelled": Role(neighbours=True)}
+
+    @property
+    def needs_label_space(self) -> bool:
+        """Whether the method speaks of classes, its own or those of a label port."""
+        return "segmentation" in self.tasks or any(role.label_port for role in self.roles.values())
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Roles whose frames :meth:`Method.training_pictures` takes; it does without all but the first."""
+        return ()
+
+    @property
+    def networks(self) -> dict[str, Any]:
+        """Settings of the networks by what they are for ("depth"), each with ``encoder`` and ``weights``."""
+        return {}
+
+    @property
+    def starts_from(self) -> str:
+        """A run or weights file whose weights replace those of the networks; "" for none."""
         return ""
 
-    def depth_port_of(self, role: str) -> str:
-        """The same for the frames of one role, where roles differ."""
-        return self.depth_port
-
-    def label_port_of(self, role: str) -> str:
-        """Where its ``pseudo_label`` comes from (see :mod:`vergence.runs.label_ports`); "" where none is used."""
+    @property
+    def depth_from(self) -> str:
+        """What depth is learned from, where that is no other views."""
         return ""
 
-    def samples(self, role: str) -> int:
-        """How many samples of a role come for each one of ``frames.batch_size``."""
-        return 1
+    @property
+    def facts(self) -> dict[str, str]:
+        """What else a reader of a report should know of the settings, by name."""
+        return {}
 
-    def rare_classes(self, role: str) -> float:
-        """Temperature of rare-class sampling of a role's frames (:mod:`vergence.data.rare_classes`), 0 for none."""
-        return 0.0
-
-    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
-        """How frames of a role are loaded, from the run's own options."""
-        return options
+    def check(self) -> None:
+        """InputError for settings that contradict each other."""
 
     def for_loading(self, keep_reference: bool = False) -> Self:
         """The same networks without initial weights: what a stored run is rebuilt from before its weights are read.
@@ -60,8 +77,10 @@ class Method(nn.Module):
     A method runs, and is tested, without an engine: build it, call it on batches, sum the losses, step an optimiser.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("depth",)
-    """What :meth:`predict` gives, of "depth" and "segmentation"."""
+    settings: ClassVar[type[MethodConfig]]
+    """The class of its settings, which stand in a recipe's section of the method's name."""
+    config: MethodConfig
+    """The settings of this one."""
     label_space: LabelSpace | None = None
     """The classes of ``logits``."""
     corners_aligned: ClassVar[bool] = False
@@ -75,6 +94,12 @@ class Method(nn.Module):
     generator: torch.Generator | None = None
     """Of the random draws of :meth:`forward`; the engine sets it before each (:mod:`vergence.mixing.draws`). None is
     PyTorch's own."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What :meth:`predict` gives, of "depth" and "segmentation"."""
+        whole: MethodConfig | None = self.whole
+        return self.config.tasks if whole is None else whole.tasks
 
     def initialize(self) -> None:
         """Load starting weights. The engine calls it once, at the start of a fresh run; never when a run is loaded."""
@@ -106,9 +131,19 @@ class Method(nn.Module):
         """The same, with logits (B, K, h, w) before they are resized to the images."""
         return self.predict(images)
 
-    def diagnose(self, batch: Batch) -> dict[str, Tensor]:
-        """Maps for pictures of one batch: what was predicted, what was compared, what was masked."""
-        raise NotImplementedError
+    def frame_pictures(self, batch: Batch) -> Exhibit:
+        """What a report shows of frames beside prediction and truth, of a batch of frames and their sources.
+
+        Called in evaluation mode. Nothing, where training compares nothing with a frame's sources.
+        """
+        return Exhibit([])
+
+    def training_pictures(self, batches: Mapping[str, Batch]) -> Exhibit:
+        """What a step makes of its batches, of those roles of ``config.shown`` that are at hand.
+
+        Called in training mode, with all that training needs.
+        """
+        return Exhibit([])
 
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:

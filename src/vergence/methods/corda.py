@@ -6,6 +6,7 @@ disagree about a mixed frame, its pseudo-labels teach less. Section numbers are 
 """
 
 import copy
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.data.inverse_depth import FARTHEST, to_metres, to_sigmoid
-from vergence.data.labels import LabelSpace, label_space
+from vergence.data.labels import LabelSpace
 from vergence.errors import InputError
 from vergence.geometry.camera import depth_to_disparity, disparity_to_depth
 from vergence.losses.depth import valid_mean
@@ -33,12 +34,15 @@ from vergence.methods.domains import (
     full_size,
     median_nearness,
 )
+from vergence.methods.panels import Exhibit, Legend, Shown, confidence, means, notes
 from vergence.methods.ssda import cross_weight
-from vergence.methods.supervised import to_size
-from vergence.methods.teacher import MeanTeacher
+from vergence.methods.supervised import known_space, to_size
+from vergence.methods.teacher import MeanTeacher, following, stored_as
 from vergence.mixing.augment import draw_strong, strong_augment
 from vergence.mixing.mix import mix
 from vergence.models.corda_network import CordaNetwork, build_corda_network
+
+DIFFICULTY = Legend("difficulty", ("easy", "", "hard"))
 
 
 class CordaMethod(Method):
@@ -53,7 +57,8 @@ class CordaMethod(Method):
         InputError: settings that contradict each other, no label space, or a network that cannot be built.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
+    settings = CordaConfig
+    config: CordaConfig
     corners_aligned: ClassVar[bool] = True
     origin_of_metres = "metres of the measured depth that was learned"
     farthest: float = 100.0
@@ -64,36 +69,26 @@ class CordaMethod(Method):
         super().__init__()
         config.check()
         self.config = config
-        if not options.label_space:
-            raise InputError(
-                "there is no label space: the frames have no labels; name a manifest with a column label, or set "
-                "frames.options.label_space."
-            )
         if config.source_size is not None and options.random_crop is None:
             raise InputError(
                 "corda.source_size makes source frames of another size than the target's, and mixing takes one; set "
                 "frames.options.random_crop to the size of a piece of both."
             )
-        self.label_space: LabelSpace = label_space(options.label_space)
-        if config.predicts_depth:
-            self.tasks = ("segmentation", "depth")  # type: ignore[misc]
         if config.learns_metres:
             self.scale, self.farthest = "metric", FARTHEST
-        self.network: CordaNetwork = build_corda_network(config.network, len(self.label_space))
+        self.label_space = space = known_space(options)
+        self.network: CordaNetwork = build_corda_network(config.network, len(space))
         self.register_buffer("depth_scale", torch.zeros(()))  # logarithm
         self.teacher: MeanTeacher | None = None
         self.reference = nn.ModuleDict()  # of use in training only: stored with what resuming needs
         if config.adapt:
-            teacher = MeanTeacher(
-                self.network, config.teacher_decay, config.teacher_buffers, train_mode=not config.teacher_buffers
-            )
-            if config.evaluate == "teacher":
-                self.teacher = teacher
-            else:
-                self.reference["teacher"] = teacher
+            teacher = following(self.network, config.teacher_decay, config.teacher_buffers)
+            self.teacher, reference = stored_as(teacher, predicts=config.evaluate == "teacher")
+            if reference is not None:
+                self.reference["teacher"] = reference
         self.near_classes: list[int] = []
         if config.feature_distance.weight > 0:
-            self.near_classes = classes_named(self.label_space, config.feature_distance.classes)
+            self.near_classes = classes_named(space, config.feature_distance.classes)
             self.reference["encoder"] = copy.deepcopy(self.network.encoder).requires_grad_(False)
 
     @property
@@ -283,6 +278,35 @@ class CordaMethod(Method):
                 weight = pixel_weights(weight, seen["difficulty"], config.difficulty)
             maps["mixed_weight"] = weight
         return maps
+
+    def training_pictures(self, batches: Mapping[str, Batch]) -> Exhibit:
+        """Target frames with what the teacher and both depth decoders say of them, under pieces of source frames."""
+        source, target = batches.get("source"), batches["target"]
+        found = self.diagnose(target, source)
+        mixes = source is not None
+        pictures = [Shown("source", "photograph", source["frames"][:, 0])] if source is not None else []
+        pictures.append(Shown("target", "photograph", target["frames"][:, 0]))
+        if mixes:
+            share = notes("{:.0%} source", means(found["mask"]))
+            pictures += [
+                Shown("mixed, colours changed", "photograph", found["mixed"], share),
+                Shown("label of the mixed image", "classes", found["mixed_label"], space=self.label_space),
+            ]
+        pictures += [
+            Shown("pseudo-label of the target", "classes", found["pseudo_label"], space=self.label_space),
+            confidence(found["confidence"]),
+        ]
+        titles = {"difficulty": "difficulty of the target", "mixed_difficulty": "difficulty of the mixed image"}
+        for name, title in titles.items():
+            if name in found:
+                hard = 1 - found[name]
+                pictures.append(Shown(title, "share", hard, notes("mean {:.2f}", means(hard)), "magma", DIFFICULTY))
+        caption = "Target frames and their pseudo-labels; without source frames nothing is mixed."
+        if mixes:
+            caption = "Target frames, their teacher's pseudo-labels, and what a step mixes of them and source frames."
+        if "difficulty" in found:
+            caption += " Difficulty: where the depth decoders of both domains disagree, pseudo-labels teach less."
+        return Exhibit(pictures, caption)
 
     @staticmethod
     def _difficulty(found: Outputs, images: Tensor, known: Tensor | None) -> dict[str, Tensor]:

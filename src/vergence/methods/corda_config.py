@@ -1,12 +1,12 @@
 """Settings of CorDA and of the methods that it grew from; see :mod:`vergence.methods.corda`."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.losses.difficulty import DifficultyMode
 from vergence.methods.base import MethodConfig
+from vergence.methods.role import Pool, Role
 from vergence.models.corda_network import CordaNetworkConfig
 
 DomainMixing = Literal["classmix", "cutmix", "depthmix", "none"]
@@ -63,6 +63,7 @@ class CordaConfig(MethodConfig):
     "synthia" the correlation of the tasks; ``difficulty`` lets depth say which pixels are hard to adapt to.
     """
 
+    what: ClassVar[str] = "Semantic segmentation carried to an unlabelled domain with its depth: CorDA (ICCV 2021)."
     network: CordaNetworkConfig = field(default_factory=CordaNetworkConfig)
     adapt: bool = True
     depth: bool = True
@@ -104,9 +105,48 @@ class CordaConfig(MethodConfig):
             self.source_size = (int(self.source_size[0]), int(self.source_size[1]))
 
     @property
-    def roles(self) -> tuple[str, ...]:
-        found = ("source", "target") if self.adapt else ("source",)
-        return (*found, "labelled") if self.labelled else found
+    def tasks(self) -> tuple[str, ...]:
+        return ("segmentation", "depth") if self.predicts_depth else ("segmentation",)
+
+    @property
+    def depth_from(self) -> str:
+        return self.target_depth
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """Labels of all but the target's own frames, inverse depth of both domains, no neighbours."""
+        source = replace(
+            self._domain("source_domain", self.source_depth),
+            labels=True,
+            rare_classes=self.rare_class_temperature,
+            size=self.source_size,
+            resampling=self.source_resampling,
+        )
+        roles = {"source": source}
+        if self.adapt:
+            roles["target"] = self._domain("training", self.target_depth)
+        if self.labelled:
+            roles["labelled"] = Role("labelled", labels=True)
+        return roles
+
+    def _domain(self, pool: Pool, depth: str) -> Role:
+        """Frames of a domain with their depth supervision, where depth is used."""
+        if not (self.depth or (self.adapt and self.consistency.mix == "depthmix")):
+            return Role(pool)
+        port = "" if depth in STORED_DEPTH else depth
+        return Role(pool, depth_port=port, inverse_depth="measured" if depth == "measured" else "estimate")
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        return ("target", "source") if self.adapt else ()
+
+    @property
+    def networks(self) -> dict[str, Any]:
+        return {"segmentation": self.network}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return {"Mixing": self.consistency.mix} if self.adapt else {}
 
     @property
     def weighs_difficulty(self) -> bool:
@@ -123,37 +163,6 @@ class CordaConfig(MethodConfig):
         """Whether that depth is in metres."""
         others = self.network.variant not in FULL_VARIANTS and self.source_depth != "measured"  # one decoder for both
         return self.target_depth == "measured" and not others
-
-    def depth_of(self, role: str) -> str:
-        """Where a role's depth supervision comes from, "" where none is used."""
-        mixes_depth = self.adapt and self.consistency.mix == "depthmix"
-        if role not in ("source", "target") or not (self.depth or mixes_depth):
-            return ""
-        return self.source_depth if role == "source" else self.target_depth
-
-    def depth_port_of(self, role: str) -> str:
-        kind = self.depth_of(role)
-        return "" if kind in STORED_DEPTH else kind
-
-    def rare_classes(self, role: str) -> float:
-        return self.rare_class_temperature if role == "source" else 0.0
-
-    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
-        """Labels of all but the target's own frames, inverse depth of both domains, no neighbours."""
-        kind = self.depth_of(role)
-        height, width, resampling = options.height, options.width, options.resampling
-        if role == "source":
-            height, width = self.source_size or (height, width)
-            resampling = self.source_resampling or resampling
-        return replace(
-            options,
-            height=height,
-            width=width,
-            resampling=resampling,
-            load_label=role != "target",
-            load_inverse_depth="measured" if kind == "measured" else "estimate" if kind else "",
-            offsets=(),
-        )
 
     def for_loading(self, keep_reference: bool = False) -> Self:
         distance = self.feature_distance if keep_reference else replace(self.feature_distance, weight=0.0)

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,9 @@ from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import feature_distance
 from vergence.losses.self_supervised import synthesize
-from vergence.methods.base import MethodConfig, groups_of
-from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig, finest_disparity
+from vergence.methods.base import Method, MethodConfig, groups_of
+from vergence.methods.panels import Exhibit
+from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig, check_size, finest_disparity
 from vergence.models.depth_network import DepthNetwork, DepthNetworkConfig, build_depth_network
 from vergence.models.freeze import freeze, freeze_batchnorm
 from vergence.models.pretrained import load_parts
@@ -24,6 +25,7 @@ from vergence.models.pretrained import load_parts
 class DepthConfig(ViewSynthesisConfig, MethodConfig):
     """Settings of self-supervised depth."""
 
+    what: ClassVar[str] = "Monocular depth, learned from video without labels (view synthesis)."
     network: DepthNetworkConfig = field(default_factory=DepthNetworkConfig)
     feature_distance: float = 0.0
     """Weight of the distance to the initial encoder's bottleneck features (Three Ways phase B: 0.01).
@@ -38,6 +40,14 @@ class DepthConfig(ViewSynthesisConfig, MethodConfig):
     initialize_parts: tuple[str, ...] = ("encoder", "decoder", "pose")
     """Which parts are taken from there."""
 
+    @property
+    def networks(self) -> dict[str, Any]:
+        return {"depth": self.network, "pose": self.pose}
+
+    @property
+    def starts_from(self) -> str:
+        return self.initialize_from or ""
+
     def for_loading(self, keep_reference: bool = False) -> "DepthConfig":
         """Without initial weights; ``keep_reference`` keeps the frozen encoder of the feature distance."""
         return replace(
@@ -49,7 +59,7 @@ class DepthConfig(ViewSynthesisConfig, MethodConfig):
         )
 
 
-class DepthMethod(ViewSynthesis):
+class DepthMethod(Method):
     """Depth and pose networks trained by view synthesis.
 
     Args:
@@ -61,14 +71,18 @@ class DepthMethod(ViewSynthesis):
         InputError: no source frames, no disparity scale, frames too small, or a network that cannot be built.
     """
 
+    settings = DepthConfig
+    config: DepthConfig
+
     def __init__(self, config: DepthConfig, options: FrameOptions, seed: int = 0) -> None:
         super().__init__()
         self.config = config
         if not config.network.scales:
             raise InputError("network.scales is empty; give at least [0].")
         self.network: DepthNetwork = build_depth_network(config.network)
-        self.check_size(options, self.network.encoder.strides[-1], config.network.encoder)
-        self.build_views(config, options, config.network.normalization, seed)
+        check_size(options, self.network.encoder.strides[-1], config.network.encoder)
+        self.synthesis = ViewSynthesis(config, options, config.network.normalization, seed)
+        self.synthesis.join(self)
         self.reference: nn.Module | None = None
         if config.feature_distance > 0:  # a copy: the same weights, wherever they came from
             self.reference = freeze(copy.deepcopy(self.network.encoder))
@@ -76,8 +90,8 @@ class DepthMethod(ViewSynthesis):
             freeze(self.network.encoder, training_mode=True)
         if config.freeze_batchnorm:
             freeze_batchnorm(self.network.encoder)
-            if self.pose is not None:
-                freeze_batchnorm(self.pose)
+            if self.synthesis.pose is not None:
+                freeze_batchnorm(self.synthesis.pose)
 
     def initialize(self) -> None:
         """Take over weights from ``initialize_from``; InputError if the parts do not fit."""
@@ -95,20 +109,20 @@ class DepthMethod(ViewSynthesis):
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile the networks, in place; the losses have gradients written by hand, which stay as they are."""
-        for network in (self.network.encoder, self.network.decoder, self.pose):
+        for network in (self.network.encoder, self.network.decoder, self.synthesis.pose):
             if network is not None:
                 network.compile(*args, **kwargs)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         own: dict[str, list[nn.Module]] = {"encoder": [self.network.encoder], "decoder": [self.network.decoder]}
-        return groups_of(own | self.view_parts())
+        return groups_of(own | self.synthesis.parts())
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         batch = batches["unlabelled"]
         target_seen = batch["jittered"][:, 0]
         features = self.network.encoder(target_seen)
         disparities = self.network.decoder(features, target_seen.shape[-2:])
-        losses = self.view_losses(disparities, batch, step)
+        losses = self.synthesis.losses(disparities, batch, step)
         if self.reference is not None:
             with torch.no_grad():
                 reference = self.reference(target_seen)[-1]
@@ -129,7 +143,10 @@ class DepthMethod(ViewSynthesis):
     @torch.no_grad()
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:
         """``inverse_depth``, ``error``, ``identity_error``, ``kept`` (B, 1, H, W) and ``warped`` (B, S, 3, H, W)."""
-        views = self.views(batch, 0, noise=False)
+        views = self.synthesis.views(batch, 0, noise=False)
         disparity = self._disparity(batch["frames"][:, 0])
         seen = synthesize(disparity, views, self.config.loss)
-        return self.seen_maps(seen, views)
+        return self.synthesis.seen_maps(seen, views)
+
+    def frame_pictures(self, batch: Batch) -> Exhibit:
+        return self.synthesis.pictures(batch, self.diagnose(batch))

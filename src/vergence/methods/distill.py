@@ -11,6 +11,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.losses.depth import berhu
 from vergence.methods.base import Method, MethodConfig, trainable
+from vergence.methods.role import Role
 from vergence.methods.view_synthesis import finest_disparity
 from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
 
@@ -19,6 +20,7 @@ from vergence.models.depth_network import DepthNetworkConfig, build_depth_networ
 class DistillConfig(MethodConfig):
     """Settings of learning depth from a teacher."""
 
+    what: ClassVar[str] = "Depth of a student that imitates estimated depth."
     network: DepthNetworkConfig = field(default_factory=lambda: DepthNetworkConfig(scales=(0,)))
     teacher: str = "manifest"
     """The depth port that estimates are taken from; "manifest": those in its column ``estimate``."""
@@ -28,12 +30,12 @@ class DistillConfig(MethodConfig):
     """Compare log(1 + disparity)."""
 
     @property
-    def depth_port(self) -> str:
-        return self.teacher
+    def roles(self) -> dict[str, Role]:
+        return {"unlabelled": Role(depth_port=self.teacher)}
 
-    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
-        """Estimates, and no neighbours."""
-        return replace(options, load_estimate=True, offsets=())
+    @property
+    def networks(self) -> dict[str, Any]:
+        return {"depth": self.network}
 
     def for_loading(self, keep_reference: bool = False) -> Self:
         return replace(self, network=replace(self.network, weights="none"))
@@ -51,7 +53,8 @@ class DistillMethod(Method):
         InputError: a share of rows that is none, no disparity scale, or a network that cannot be built.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("depth",)
+    settings = DistillConfig
+    config: DistillConfig
 
     def __init__(self, config: DistillConfig, options: FrameOptions, seed: int = 0) -> None:
         super().__init__()
@@ -86,9 +89,3 @@ class DistillMethod(Method):
         """``disparity`` and ``inverse_depth`` (B, 1, H, W), the same: what is learned has neither unit nor zero."""
         disparity = self._disparity(images)
         return {"disparity": disparity, "inverse_depth": disparity}
-
-    @torch.no_grad()
-    def diagnose(self, batch: Batch) -> dict[str, Tensor]:
-        """``inverse_depth`` and ``error`` (B, 1, H, W), the absolute difference from the estimate."""
-        disparity = self._disparity(batch["frames"][:, 0])
-        return {"inverse_depth": disparity, "error": (disparity - batch["estimate"]).abs()}

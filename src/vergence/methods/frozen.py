@@ -4,14 +4,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.data.labels import label_space
 from vergence.errors import InputError
-from vergence.methods.base import MethodConfig, groups_of
-from vergence.methods.supervised import SupervisedMethod, check_class_balance, segmentation_losses
+from vergence.losses.tensors import full_precision
+from vergence.methods.base import Method, MethodConfig, groups_of
+from vergence.methods.role import Role
+from vergence.methods.supervised import check_class_balance, known_space, segmentation_losses, to_size
 from vergence.models.frozen_network import FrozenNetworkConfig, build_frozen_network
 from vergence.models.pretrained import load_transfer
 
@@ -20,6 +21,7 @@ from vergence.models.pretrained import load_transfer
 class FrozenConfig(MethodConfig):
     """Settings of a head on frozen features."""
 
+    what: ClassVar[str] = "Semantic segmentation by a light head on a frozen encoder, learned from labels."
     network: FrozenNetworkConfig = field(default_factory=FrozenNetworkConfig)
     initialize_from: str | None = None
     """A run folder or weights file to take the encoder from, such as a depth run's."""
@@ -30,18 +32,26 @@ class FrozenConfig(MethodConfig):
     are cropped at random or change their colours are never kept."""
 
     @property
-    def roles(self) -> tuple[str, ...]:
-        return ("labelled",)
+    def tasks(self) -> tuple[str, ...]:
+        return ("segmentation",)
 
-    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
-        """Labels, and no neighbours."""
-        return replace(options, load_label=True, offsets=())
+    @property
+    def roles(self) -> dict[str, Role]:
+        return {"labelled": Role("labelled", labels=True)}
+
+    @property
+    def networks(self) -> dict[str, Any]:
+        return {"segmentation": self.network}
+
+    @property
+    def starts_from(self) -> str:
+        return self.initialize_from or ""
 
     def for_loading(self, keep_reference: bool = False) -> Self:
         return replace(self, network=replace(self.network, weights="none"), initialize_from=None)
 
 
-class FrozenMethod(SupervisedMethod):
+class FrozenMethod(Method):
     """A head trained on labelled frames; the encoder is what it was.
 
     Args:
@@ -53,16 +63,17 @@ class FrozenMethod(SupervisedMethod):
         InputError: no label space, a negative memory, or a network that cannot be built.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
+    settings = FrozenConfig
+    config: FrozenConfig
 
     def __init__(self, config: FrozenConfig, options: FrameOptions, seed: int = 0) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         if config.memory_mb < 0:
             raise InputError(f"frozen.memory_mb is {config.memory_mb}; give 0 or more.")
         check_class_balance(config.class_balance)
-        self.config = config  # type: ignore[assignment]
-        self.label_space = label_space(self.known_space(options))
-        self.network = build_frozen_network(config.network, len(self.label_space))  # type: ignore[assignment]
+        self.config = config
+        self.label_space = known_space(options)
+        self.network = build_frozen_network(config.network, len(self.label_space))
         self._repeats = options.random_crop is None and options.flip_vertical == 0
         self._kept: dict[tuple[int, bool], list[Tensor]] = {}
         self._room = config.memory_mb * 2**20
@@ -72,6 +83,14 @@ class FrozenMethod(SupervisedMethod):
         if self.config.initialize_from is not None:
             load_transfer(self.network, None, self.config.initialize_from, ("encoder",))
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the encoder, in place."""
+        self.network.encoder.compile(*args, **kwargs)
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        """``logits`` (B, K, H, W) at the size of the images."""
+        return {"logits": to_size(full_precision(self.network(images)["logits"]), images)}
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         return groups_of({"head": [self.network.head]})
 
@@ -79,7 +98,7 @@ class FrozenMethod(SupervisedMethod):
         batch = batches["labelled"]
         size = (batch["frames"].shape[-2], batch["frames"].shape[-1])
         logits = self.network.decode(self.features(batch), size)
-        return segmentation_losses({"logits": logits}, batch, self.config.class_balance)  # type: ignore[typeddict-item]
+        return segmentation_losses({"logits": logits}, batch, self.config.class_balance)
 
     @torch.no_grad()
     def features(self, batch: Batch) -> list[Tensor]:

@@ -6,7 +6,7 @@ other views and depth correct the labels (depth helps semantics). Numbers are se
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from vergence.data.batch import IGNORED_LABEL, Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.data.labels import LabelSpace, label_space, meaning
-from vergence.errors import InputError
+from vergence.data.labels import LabelSpace, meaning
 from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import class_balance, hint_loss
 from vergence.losses.hint_proposals import Proposals, propose
@@ -32,14 +31,20 @@ from vergence.losses.segmentation import cross_entropy, generalised_cross_entrop
 from vergence.losses.self_supervised import Synthesis, Views, synthesize
 from vergence.losses.tensors import full_precision
 from vergence.losses.triplet import semantic_triplet_loss
-from vergence.methods.base import groups_of
+from vergence.methods.base import Method, groups_of
+from vergence.methods.panels import Exhibit, Shown, means, notes
 from vergence.methods.semhint_config import SemHintConfig
-from vergence.methods.supervised import to_size
+from vergence.methods.supervised import known_space, to_size
 from vergence.methods.teacher import MeanTeacher
-from vergence.methods.view_synthesis import ViewSynthesis, finest_disparity
+from vergence.methods.view_synthesis import ViewSynthesis, check_size, finest_disparity
 from vergence.models.pretrained import load_transfer
 from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
 
+HINTS = (
+    "Frames of the training data: noisy labels, what other views and depth make of them, and the depth that regions of "
+    "one class propose where the images confirm it (grey: no hint)."
+)
+"""Caption of the pictures of training."""
 TRIPLET_LEVELS = (3, 2, 1)
 CLASS_LOSSES: dict[str, Callable[..., Tensor]] = {
     "cross_entropy": cross_entropy,
@@ -64,7 +69,7 @@ class Hints(NamedTuple):
     verified: Verified
 
 
-class SemHintMethod(ViewSynthesis):
+class SemHintMethod(Method):
     """Depth, pose and segmentation, with hints and refined labels.
 
     Args:
@@ -77,26 +82,21 @@ class SemHintMethod(ViewSynthesis):
             networks that cannot be built.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("depth", "segmentation")
+    settings = SemHintConfig
+    config: SemHintConfig
 
     def __init__(self, config: SemHintConfig, options: FrameOptions, seed: int = 0) -> None:
         super().__init__()
         config.check()
         self.config = config
-        if not options.label_space:
-            raise InputError(
-                "there is no label space; name label files with one in semhint.labels, or set "
-                "frames.options.label_space."
-            )
-        space = label_space(options.label_space)
+        space = known_space(options, "name label files with one in semhint.labels")
         self.classes: LabelSpace = space
         if config.segmentation:
             self.label_space = space
-        else:
-            self.tasks = ("depth",)  # type: ignore[misc]
         self.network: MultiTaskNetwork = build_segmentation_network(config.network, len(space), depth=True)
-        self.check_size(options, self.network.encoder.strides[-1], config.network.encoder)
-        self.build_views(config, options, config.network.normalization, seed)
+        check_size(options, self.network.encoder.strides[-1], config.network.encoder)
+        self.synthesis = ViewSynthesis(config, options, config.network.normalization, seed)
+        self.synthesis.join(self)
         self.sky, self.dynamic, self.foreground, self.ground, self.standing = (
             tuple(number for number, name in enumerate(space.classes) if {name, meaning(name)} & set(names))
             for names in (config.sky, config.dynamic, config.foreground, config.ground, config.standing)
@@ -108,21 +108,21 @@ class SemHintMethod(ViewSynthesis):
     def initialize(self) -> None:
         """Take over weights from ``initialize_from``; InputError if the parts do not fit."""
         if self.config.initialize_from is not None:
-            load_transfer(self.network, self.pose, self.config.initialize_from, self.config.initialize_parts)
+            load_transfer(self.network, self.synthesis.pose, self.config.initialize_from, self.config.initialize_parts)
         if self.reference is not None:
             self.reference.restart(self.network)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile encoder and pose network, in place."""
         self.network.encoder.compile(*args, **kwargs)
-        if self.pose is not None:
-            self.pose.compile(*args, **kwargs)
+        if self.synthesis.pose is not None:
+            self.synthesis.pose.compile(*args, **kwargs)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         parts: dict[str, list[nn.Module]] = dict(self.network.parts())
         if not self.config.segmentation:
             parts.pop("segmentation", None)
-        return groups_of(parts | self.view_parts())
+        return groups_of(parts | self.synthesis.parts())
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         """The training step of 2.4."""
@@ -130,14 +130,14 @@ class SemHintMethod(ViewSynthesis):
         triplet = config.triplet_weight > 0
         images = batch["jittered"][:, 0]
         prediction = self.network(images, segmentation=config.segmentation, depth=True, levels=triplet)
-        views = self.views(batch, step)
+        views = self.synthesis.views(batch, step)
         disparities = {scale: full_precision(disparity) for scale, disparity in prediction["disparities"].items()}
         with torch.autocast(views.target.device.type, enabled=False):
             finest = synthesize(disparities[min(disparities)], views, config.loss)
             refined, hints = self.second_opinion(batch, views, finest, step)
             if hints is not None:
                 views = views._replace(identity_error=spare_hints(views.identity_error, hints.mask))
-            losses = self.seen_losses(disparities, views, finest)
+            losses = self.synthesis.seen_losses(disparities, views, finest)
             if config.segmentation:
                 losses["segmentation"] = config.segmentation_weight * self._class_loss(prediction["logits"], refined)
             if triplet:
@@ -200,7 +200,7 @@ class SemHintMethod(ViewSynthesis):
             verified = self._verified_by_truth(batch["depth"], proposals, finest.inverse_depth.detach())
         else:
             dynamic = self.dynamic if config.dynamic_guard else ()
-            judges = judging_sources(labels, dynamic, [offset == "s" for offset in self.offsets])
+            judges = judging_sources(labels, dynamic, [offset == "s" for offset in self.synthesis.offsets])
             errors = candidate_errors(proposals.inverse_depth, views, config.loss, judges)
             verified = verify(
                 errors, error, views.identity_error, labels, confidence, config.verification, proposals.valid
@@ -292,10 +292,10 @@ class SemHintMethod(ViewSynthesis):
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:
         """Maps of view synthesis as of :class:`~vergence.methods.depth.DepthMethod`; with noisy labels in the batch
         also ``noisy``, ``refined`` (B, H, W), ``weight`` (B, H, W), ``hint`` and ``hint_mask`` (B, 1, H, W)."""
-        views = self.views(batch, 0, noise=False)
+        views = self.synthesis.views(batch, 0, noise=False)
         found = self.predict(batch["frames"][:, 0])
         seen = synthesize(found["disparity"], views, self.config.loss)
-        maps = self.seen_maps(seen, views)
+        maps = self.synthesis.seen_maps(seen, views)
         if "logits" in found:
             maps["probabilities"] = found["logits"].softmax(1)
         if "pseudo_label" in batch and self.config.second_stage:
@@ -304,6 +304,28 @@ class SemHintMethod(ViewSynthesis):
             if hints is not None:
                 maps |= {"hint": hints.inverse_depth, "hint_mask": hints.mask}
         return maps
+
+    def frame_pictures(self, batch: Batch) -> Exhibit:
+        return self.synthesis.pictures(batch, self.diagnose(batch))
+
+    def training_pictures(self, batches: Mapping[str, Batch]) -> Exhibit:
+        """Frame, noisy and refined labels, inverse depth, accepted hints."""
+        batch = batches["unlabelled"]
+        found = self.diagnose(batch)
+        changed = (found["refined"] != found["noisy"]).double()
+        changes = notes("{:.1%} of the pixels changed", means(changed))
+        pictures = [
+            Shown("frame", "photograph", batch["frames"][:, 0]),
+            Shown("noisy labels", "classes", found["noisy"], space=self.classes),
+            Shown("refined labels", "classes", found["refined"], changes, space=self.classes),
+            Shown("inverse depth", "inverse_depth", found["inverse_depth"]),
+        ]
+        if "hint" in found:
+            accepted = found["hint_mask"] > 0.5
+            hints = found["hint"].masked_fill(~accepted, torch.nan)
+            shares = notes("{:.1%} of the pixels", means(accepted))
+            pictures.append(Shown("accepted hints", "inverse_depth", hints, shares))
+        return Exhibit(pictures, HINTS)
 
 
 def _ramp(done: int, length: int) -> float:

@@ -1,15 +1,15 @@
 """Settings of SemHint-MD: which semantic hints depth gets, how labels are refined, and when."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.losses.hint_proposals import HintProposalConfig
 from vergence.losses.hint_verification import VerificationConfig
 from vergence.losses.refinement import RefinementConfig
 from vergence.losses.self_supervised import ViewLossOptions
 from vergence.methods.base import MethodConfig
+from vergence.methods.role import Role
 from vergence.methods.view_synthesis import ViewSynthesisConfig
 from vergence.models.segmentation_network import SegmentationNetworkConfig
 
@@ -25,6 +25,7 @@ DYNAMIC = (
 class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     """Depth by view synthesis with a segmentation branch, hints from noisy labels and refined labels (semhint 2)."""
 
+    what: ClassVar[str] = "Monocular depth with hints from semantics: SemHint-MD (ICRA 2023)."
     network: SegmentationNetworkConfig = field(default_factory=lambda: SegmentationNetworkConfig(shared_blocks=4))
     loss: ViewLossOptions = field(default_factory=lambda: ViewLossOptions(normalise="kept"))
     labels: str = ""
@@ -87,15 +88,36 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
         """Whether there is anything but the two losses of the first stage."""
         return self.hints or (self.refine and self.segmentation)
 
-    def label_port_of(self, role: str) -> str:
-        return self.labels if self.uses_labels else ""
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return ("depth", "segmentation") if self.segmentation else ("depth",)
 
-    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
+    @property
+    def needs_label_space(self) -> bool:
+        return True
+
+    @property
+    def roles(self) -> dict[str, Role]:
         """Noisy labels of the target, or of all frames where the views vote; measured depth for the oracle alone."""
-        wanted: Literal["", "target", "all"] = ""
-        if self.uses_labels:
-            wanted = "all" if self.refine and self.second_stage else "target"
-        return replace(options, load_pseudo_label=wanted, load_depth=self.oracle and self.hints)
+        role = Role(
+            neighbours=True,
+            label_port=self.labels if self.uses_labels else "",
+            pseudo_labels="all" if self.refine and self.second_stage else "target",
+            measured_depth=self.oracle and self.hints,
+        )
+        return {"unlabelled": role}
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        return ("unlabelled",) if self.uses_labels and self.second_stage else ()
+
+    @property
+    def networks(self) -> dict[str, Any]:
+        return {"depth": self.network, "pose": self.pose}
+
+    @property
+    def starts_from(self) -> str:
+        return self.initialize_from or ""
 
     def for_loading(self, keep_reference: bool = False) -> Self:
         return replace(

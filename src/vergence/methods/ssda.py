@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from vergence.data.batch import Batch
-from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.losses.segmentation import cross_entropy, pseudo_labels
 from vergence.methods.consistency import Mixed
+from vergence.methods.role import Role
 from vergence.methods.supervised import segmentation_losses
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod, weakened
 from vergence.mixing.augment import draw_strong, strong_augment
@@ -31,6 +31,10 @@ class SSDAConfig(ThreeWaysConfig):
     Depth to mix by is estimated beforehand in both domains, as published.
     """
 
+    what: ClassVar[str] = (
+        "Semantic segmentation carried from one domain to another with few labels: Improving Semi-Supervised and "
+        "Domain-Adaptive Semantic Segmentation with Self-Supervised Depth Estimation (IJCV 2023)."
+    )
     section: ClassVar[str] = "ssda"
     source_depth: str = ""
     """Depth port of source frames; "" for that of the target's."""
@@ -48,30 +52,19 @@ class SSDAConfig(ThreeWaysConfig):
     """The same at the bottom (100 of 512)."""
 
     @property
-    def roles(self) -> tuple[str, ...]:
-        return (*super().roles, "source")
+    def roles(self) -> dict[str, Role]:
+        """Those of the target domain, with estimates where domains are mixed, and the source domain's."""
+        roles = super().roles
+        if self.crosses:
+            roles["unlabelled"] = replace(roles["unlabelled"], depth_port=self.depth)
+        port = (self.source_depth or self.depth) if self.crosses else ""
+        samples = self.candidates if self.crosses else 1
+        return {**roles, "source": Role("source_domain", labels=True, depth_port=port, samples=samples)}
 
     @property
     def crosses(self) -> bool:
         """Whether frames are mixed across domains."""
         return self.teacher and self.cross_weight > 0
-
-    @property
-    def depth_port(self) -> str:
-        return self.depth if self.crosses else super().depth_port
-
-    def depth_port_of(self, role: str) -> str:
-        return self.source_depth or self.depth if role == "source" else self.depth_port
-
-    def samples(self, role: str) -> int:
-        return self.candidates if role == "source" and self.crosses else 1
-
-    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
-        """Source frames bring labels and, as the target's do, estimates where domains are mixed."""
-        if role == "source":
-            return replace(options, load_label=True, load_estimate=self.crosses, offsets=())
-        chosen = super().frame_options(role, options)
-        return replace(chosen, load_estimate=True) if self.crosses and role == "unlabelled" else chosen
 
     def check(self) -> None:
         super().check()
@@ -92,6 +85,7 @@ class SSDAConfig(ThreeWaysConfig):
 class SSDAMethod(ThreeWaysMethod):
     """Student and mean teacher of Three Ways, with labels of two domains."""
 
+    settings = SSDAConfig
     config: SSDAConfig
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:

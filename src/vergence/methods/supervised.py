@@ -1,18 +1,19 @@
 """Segmentation from labels: the baseline of every comparison, and the labelled half of the other methods."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.data.labels import label_space
+from vergence.data.labels import LabelSpace, label_space
 from vergence.errors import InputError
 from vergence.losses.segmentation import IGNORED_LABEL, class_balance_weight, cross_entropy
 from vergence.losses.tensors import full_precision
 from vergence.methods.base import Method, MethodConfig, groups_of
+from vergence.methods.role import Role
 from vergence.models.freeze import freeze_batchnorm
 from vergence.models.pretrained import load_transfer
 from vergence.models.segmentation_network import (
@@ -27,6 +28,7 @@ from vergence.models.segmentation_network import (
 class SupervisedConfig(MethodConfig):
     """Settings of segmentation from labels."""
 
+    what: ClassVar[str] = "Semantic segmentation, learned from labels."
     network: SegmentationNetworkConfig = field(default_factory=SegmentationNetworkConfig)
     freeze_batchnorm: bool = False
     """Keep the encoder's batch norm statistics and affine parameters fixed."""
@@ -39,12 +41,20 @@ class SupervisedConfig(MethodConfig):
     """Which parts are taken from there; both decoders of a multi-task network start from a depth decoder."""
 
     @property
-    def roles(self) -> tuple[str, ...]:
-        return ("labelled",)
+    def tasks(self) -> tuple[str, ...]:
+        return ("segmentation",)
 
-    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
-        """Labels and, without depth to learn, no source frames."""
-        return replace(options, load_label=True, offsets=())
+    @property
+    def roles(self) -> dict[str, Role]:
+        return {"labelled": Role("labelled", labels=True)}
+
+    @property
+    def networks(self) -> dict[str, Any]:
+        return {"segmentation": self.network}
+
+    @property
+    def starts_from(self) -> str:
+        return self.initialize_from or ""
 
     def for_loading(self, keep_reference: bool = False) -> Self:
         return replace(self, network=replace(self.network, weights="none"), initialize_from=None)
@@ -62,36 +72,22 @@ class SupervisedMethod(Method):
         InputError: no label space, or a network that cannot be built.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
+    settings = SupervisedConfig
+    config: SupervisedConfig
 
     def __init__(self, config: SupervisedConfig, options: FrameOptions, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        self.build_segmentation(config, options)
-
-    def build_segmentation(self, config: SupervisedConfig, options: FrameOptions, depth: bool = False) -> None:
-        """The network, with as many classes as the label space has."""
-        self.label_space = label_space(self.known_space(options))
         check_class_balance(config.class_balance)
-        self.network: MultiTaskNetwork = build_segmentation_network(config.network, len(self.label_space), depth)
+        self.label_space = known_space(options)
+        self.network: MultiTaskNetwork = build_segmentation_network(config.network, len(self.label_space), depth=False)
         if config.freeze_batchnorm:
             freeze_batchnorm(self.network.encoder)
-
-    @staticmethod
-    def known_space(options: FrameOptions) -> str:
-        """The label space of the frames; InputError where they have none."""
-        if not options.label_space:
-            raise InputError(
-                "there is no label space: the frames have no labels; name a manifest with a column label, or set "
-                "frames.options.label_space."
-            )
-        return options.label_space
 
     def initialize(self) -> None:
         """Take over weights from ``initialize_from``; InputError if the parts do not fit."""
         if self.config.initialize_from is not None:
-            pose = cast(nn.Module | None, getattr(self, "pose", None))
-            load_transfer(self.network, pose, self.config.initialize_from, self.config.initialize_parts)
+            load_transfer(self.network, None, self.config.initialize_from, self.config.initialize_parts)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile the network, in place."""
@@ -110,10 +106,14 @@ class SupervisedMethod(Method):
         """``logits`` (B, K, H, W) at the size of the images."""
         return {"logits": to_size(full_precision(self.network(images)["logits"]), images)}
 
-    @torch.no_grad()
-    def diagnose(self, batch: Batch) -> dict[str, Tensor]:
-        """``probabilities`` (B, K, H, W)."""
-        return {"probabilities": self.predict(batch["frames"][:, 0])["logits"].softmax(1)}
+
+def known_space(options: FrameOptions, remedy: str = "name a manifest with a column label") -> LabelSpace:
+    """The classes of the frames; InputError where they have no label space."""
+    if not options.label_space:
+        raise InputError(
+            f"there is no label space: the frames have no labels; {remedy}, or set frames.options.label_space."
+        )
+    return label_space(options.label_space)
 
 
 def check_class_balance(power: float) -> None:

@@ -65,6 +65,17 @@ class MeanTeacher(nn.Module):
             torch._foreach_lerp_(own, theirs, 1 - alpha)
 
 
+def following(network: nn.Module, decay: float, buffers: bool) -> MeanTeacher:
+    """The teacher of a student; with ``buffers`` it averages batch norm statistics and works in evaluation mode."""
+    return MeanTeacher(network, decay, buffers, train_mode=not buffers)
+
+
+def stored_as(teacher: MeanTeacher, predicts: bool) -> tuple[MeanTeacher | None, MeanTeacher | None]:
+    """What a method keeps as ``teacher`` and as ``reference``: a teacher that predicts belongs to the model; another is
+    of use in training only, and goes with what resuming needs."""
+    return (teacher, None) if predicts else (None, teacher)
+
+
 def teacher_alpha(step: int, decay: float = 0.99) -> float:
     """Weight of the teacher's past after update number ``step`` (from 0): 0.5, 0.667, ... up to ``decay``."""
     return min(1 - 1 / (step + 2), decay)

@@ -5,11 +5,12 @@ surface hides which (DepthMix, 4.4), with pseudo-labels of a mean teacher on unl
 numbers are sections of three_ways.md.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
@@ -17,7 +18,7 @@ from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import berhu
 from vergence.losses.tensors import full_precision
-from vergence.methods.base import groups_of
+from vergence.methods.base import Method, MethodConfig, groups_of
 from vergence.methods.consistency import (
     DEPTH_MIXES,
     ConsistencyConfig,
@@ -27,18 +28,32 @@ from vergence.methods.consistency import (
     mixed_view,
     with_truth,
 )
-from vergence.methods.supervised import SupervisedConfig, SupervisedMethod, segmentation_losses, to_size
-from vergence.methods.teacher import MeanTeacher
-from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig, finest_disparity
+from vergence.methods.panels import Exhibit, Shown, confidence, means, notes
+from vergence.methods.role import Role
+from vergence.methods.supervised import (
+    SupervisedConfig,
+    check_class_balance,
+    known_space,
+    segmentation_losses,
+    to_size,
+)
+from vergence.methods.teacher import MeanTeacher, following, stored_as
+from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig, check_size, finest_disparity
 from vergence.mixing.augment import draw_strong
 from vergence.mixing.by_depth import normalised_disparity
 from vergence.models.freeze import freeze, freeze_batchnorm, statistics_kept
+from vergence.models.pretrained import load_transfer
+from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
 
 
 @dataclass
 class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
     """Settings of Three Ways; every experiment of section 4.8 is a line of them."""
 
+    what: ClassVar[str] = (
+        "Semantic segmentation that depth taught: Three Ways to Improve Semantic Segmentation with Self-Supervised "
+        "Depth Estimation (CVPR 2021)."
+    )
     section: ClassVar[str] = "three_ways"
     """Where these settings stand in a recipe, for messages."""
     multi_task: bool = False
@@ -69,8 +84,8 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
     depth files, "truth", "hf:MODEL" or "onnx:FILE"."""
 
     @property
-    def roles(self) -> tuple[str, ...]:
-        return ("labelled", "unlabelled") if self.teacher else ("labelled",)
+    def tasks(self) -> tuple[str, ...]:
+        return ("segmentation", "depth") if self.multi_task else ("segmentation",)
 
     def self_training(self, step: int) -> float:
         """Factor of what unlabelled frames teach at a step (from 0)."""
@@ -79,24 +94,37 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
         return min(1.0, (step - self.start + 1) / self.ramp) if self.ramp else 1.0
 
     @property
-    def _mixes_depth(self) -> bool:
+    def mixes_depth(self) -> bool:
+        """Whether the mask of mixing compares depths."""
         return self.teacher and self.consistency.mix in DEPTH_MIXES
 
     @property
-    def depth_port(self) -> str:
-        used = self.pseudo_depth > 0 or self._mixes_depth
-        return self.depth if used and self.depth != "online" else ""
+    def roles(self) -> dict[str, Role]:
+        """Labelled frames and, with a teacher, unlabelled ones: neighbours only where depth is learned."""
+        port = "" if self.depth == "online" else self.depth
+        taught = port if self.pseudo_depth > 0 else ""
+        roles = {"labelled": Role("labelled", labels=True, neighbours=self.multi_task, depth_port=taught)}
+        if self.teacher:
+            roles["unlabelled"] = Role(
+                "unlabelled",
+                labels=self.mix_labels,
+                neighbours=self.multi_task and self.depth == "online",
+                depth_port=port if self.mixes_depth else "",
+            )
+        return roles
 
-    def frame_options(self, role: str, options: FrameOptions) -> FrameOptions:
-        """Labelled frames bring labels, neighbours only where depth is learned, estimates where they are used."""
-        online = self.multi_task and (role == "labelled" or self.depth == "online")
-        estimate = self.pseudo_depth > 0 if role == "labelled" else self._mixes_depth and self.depth != "online"
-        return replace(
-            options,
-            load_label=role == "labelled" or self.mix_labels,
-            load_estimate=estimate,
-            offsets=options.offsets if online else (),
-        )
+    @property
+    def shown(self) -> tuple[str, ...]:
+        return ("unlabelled",) if self.teacher else ()
+
+    @property
+    def networks(self) -> dict[str, Any]:
+        found = {"segmentation": self.network}
+        return found | {"pose": self.pose} if self.multi_task else found
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return {"Mixing": self.consistency.mix} if self.teacher else {}
 
     def for_loading(self, keep_reference: bool = False) -> Self:
         return replace(
@@ -107,12 +135,12 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
 
     def check(self) -> None:
         """InputError for settings that contradict each other."""
-        if self._mixes_depth and not self.depth:
+        if self.mixes_depth and not self.depth:
             raise InputError(
                 f"consistency.mix {self.consistency.mix} compares depths and there is no depth port; set "
                 f"{self.section}.depth to a depth run, a folder of depth files, or online (with multi_task)."
             )
-        if self.depth == "online" and self._mixes_depth and not self.multi_task:
+        if self.depth == "online" and self.mixes_depth and not self.multi_task:
             raise InputError(
                 f"{self.section}.depth is online, and depth is not learned; set {self.section}.multi_task to true."
             )
@@ -136,7 +164,7 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
             )
 
 
-class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
+class ThreeWaysMethod(Method):
     """A student (with depth, if it learns both tasks) and its mean teacher.
 
     Args:
@@ -148,31 +176,32 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         InputError: settings that contradict each other, no label space, or networks that cannot be built.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
+    settings: ClassVar[type[MethodConfig]] = ThreeWaysConfig
+    config: ThreeWaysConfig
 
     def __init__(self, config: ThreeWaysConfig, options: FrameOptions, seed: int = 0) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         config.check()
-        self.config: ThreeWaysConfig = config
-        self.pose = self.intrinsics_head = None
-        self.build_segmentation(config, options, depth=config.multi_task)
-        self.check_size(options, self.network.encoder.strides[-1], config.network.encoder)
+        self.config = config
+        check_class_balance(config.class_balance)
+        space = known_space(options)
+        self.label_space = space
+        self.network: MultiTaskNetwork = build_segmentation_network(config.network, len(space), config.multi_task)
+        check_size(options, self.network.encoder.strides[-1], config.network.encoder)
+        self.synthesis: ViewSynthesis | None = None
         if config.multi_task:
-            self.tasks = ("segmentation", "depth")  # type: ignore[misc]
-            self.build_views(config, options, config.network.normalization, seed)
-            if config.freeze_batchnorm and self.pose is not None:
-                freeze_batchnorm(self.pose)
+            self.synthesis = ViewSynthesis(config, options, config.network.normalization, seed)
+            self.synthesis.join(self)
+        if config.freeze_batchnorm:
+            freeze_batchnorm(self.network.encoder)
+            if self.synthesis is not None and self.synthesis.pose is not None:
+                freeze_batchnorm(self.synthesis.pose)
         if config.freeze_encoder:
             freeze(self.network.encoder, training_mode=True)
         self.teacher = self.reference = None
         if config.teacher:
-            teacher = MeanTeacher(
-                self.network, config.teacher_decay, config.teacher_buffers, train_mode=not config.teacher_buffers
-            )
-            if config.evaluate == "teacher":
-                self.teacher = teacher
-            else:  # of use in training only: it is stored with what resuming needs
-                self.reference = teacher
+            teacher = following(self.network, config.teacher_decay, config.teacher_buffers)
+            self.teacher, self.reference = stored_as(teacher, predicts=config.evaluate == "teacher")
 
     @property
     def mean_teacher(self) -> MeanTeacher:
@@ -183,12 +212,20 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
 
     def initialize(self) -> None:
         """Weights from ``initialize_from``; the teacher starts as a copy of the student."""
-        super().initialize()
-        if self.config.teacher:
+        config = self.config
+        if config.initialize_from is not None:
+            pose = self.synthesis.pose if self.synthesis is not None else None
+            load_transfer(self.network, pose, config.initialize_from, config.initialize_parts)
+        if config.teacher:
             self.mean_teacher.restart(self.network)
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the network's encoder, in place."""
+        self.network.encoder.compile(*args, **kwargs)
+
     def parameter_groups(self) -> list[dict[str, Any]]:
-        return super().parameter_groups() + groups_of(self.view_parts())
+        views = self.synthesis.parts() if self.synthesis is not None else {}
+        return groups_of(self.network.parts()) + groups_of(views)
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         losses = self.labelled_losses(batches["labelled"], step)
@@ -216,7 +253,8 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         return losses
 
     def _depth_losses(self, disparities: dict[int, Tensor], batch: Batch, step: int) -> dict[str, Tensor]:
-        seen = self.view_losses(disparities, batch, step)
+        assert self.synthesis is not None
+        seen = self.synthesis.losses(disparities, batch, step)
         weight = self.config.depth_weight
         return {key: value if key.startswith("_") else weight * value for key, value in seen.items()}
 
@@ -292,10 +330,8 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
 
     @torch.no_grad()
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:
-        """One mixed batch: ``mixed`` (B, 3, H, W), ``mask``, ``depth`` (B, 1, H, W), ``pseudo_label``, ``confidence``
-        (B, H, W)."""
-        if not self.config.teacher:
-            return super().diagnose(batch)
+        """One mixed batch of unlabelled frames: ``mixed`` (B, 3, H, W), ``mask``, ``depth`` (B, 1, H, W),
+        ``pseudo_label``, ``confidence`` (B, H, W)."""
         images = batch["frames"][:, 0]
         depth = batch.get("estimate")
         if self.config.multi_task and self.config.depth == "online":
@@ -303,6 +339,23 @@ class ThreeWaysMethod(SupervisedMethod, ViewSynthesis):
         mixed = self.mixed(images, self.pseudo_probabilities(batch), depth)
         maps = {"mixed": mixed.images, "mask": mixed.mask, "pseudo_label": mixed.label, "confidence": mixed.confidence}
         return maps if depth is None else {**maps, "depth": depth}
+
+    def training_pictures(self, batches: Mapping[str, Batch]) -> Exhibit:
+        """Own frame, partner, what decides between them, the mixed image, its pseudo-label and confidence."""
+        batch = batches["unlabelled"]
+        found, frames = self.diagnose(batch), batch["frames"][:, 0]
+        pictures = [Shown("own frame", "photograph", frames), Shown("partner", "photograph", frames.roll(-1, 0))]
+        if "depth" in found:
+            near = ("bright is near",) * len(frames)
+            pictures.append(Shown("own inverse depth", "share", found["depth"], near, colours="magma"))
+        own = notes("{:.0%} of the own frame (white)", means(found["mask"]))
+        pictures += [
+            Shown("mask", "share", found["mask"], own, colours="gray"),
+            Shown("mixed, colours changed", "photograph", found["mixed"]),
+            Shown("pseudo-label", "classes", found["pseudo_label"], space=self.label_space),
+            confidence(found["confidence"]),
+        ]
+        return Exhibit(pictures, "Frames of the training data, cut and mixed in pairs as a step does.")
 
 
 def weakened(losses: dict[str, Tensor], factor: float) -> dict[str, Tensor]:

@@ -51,6 +51,9 @@ class WeakToStrongConfig(ConsistencyConfig):
 class UniMatchConfig(ThreeWaysConfig):
     """Settings of UniMatch: those of Three Ways, with other defaults for the teacher and for what views look like."""
 
+    what: ClassVar[str] = (
+        "Semantic segmentation from few labels: UniMatch (CVPR 2023), with depth where it is asked for."
+    )
     section: ClassVar[str] = "unimatch"
     teacher_decay: float = 0.996
     teacher_buffers: bool = True
@@ -62,6 +65,7 @@ class UniMatchConfig(ThreeWaysConfig):
 class UniMatchMethod(ThreeWaysMethod):
     """A student, two strong views of every unlabelled frame, and the mean teacher that labels them."""
 
+    settings = UniMatchConfig
     config: UniMatchConfig
 
     def unlabelled_losses(self, batch: Batch, step: int, probabilities: Tensor | None = None) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vergence.data.batch import Batch
-from vergence.data.frame_options import FrameOptions
+from vergence.data.frame_options import FrameOptions, offset_name
 from vergence.errors import InputError
 from vergence.losses.photometric import tie_break_noise
 from vergence.losses.self_supervised import (
@@ -25,9 +25,16 @@ from vergence.losses.self_supervised import (
 )
 from vergence.losses.tensors import full_precision
 from vergence.methods.base import Method
+from vergence.methods.panels import Exhibit, Shown
 from vergence.models.depth_network import PoseConfig, build_pose_network
 from vergence.models.encoders import Normalization
 from vergence.models.pose import IntrinsicsHead, PoseCNN, PoseNetwork, moved_camera
+
+MASKED = (
+    "is what auto-masking removed: pixels that the unmoved neighbour explains as well as the warped one (standing "
+    "camera, things that move along, surfaces without texture)."
+)
+"""Caption of the colour of what was left out."""
 
 
 @dataclass
@@ -53,39 +60,42 @@ class ViewSynthesisConfig:
             )
 
 
-class ViewSynthesis(Method):
-    """A method that learns depth by view synthesis: its pose network and the losses of disparities."""
+class ViewSynthesis:
+    """What a method has that learns depth by view synthesis: a pose network, and the losses of disparities.
 
-    view_config: ViewSynthesisConfig
-    offsets: tuple[int | str, ...]
-    pose: PoseNetwork | PoseCNN | None
-    intrinsics_head: IntrinsicsHead | None
+    It is no module: :meth:`join` gives the method its networks, under the names that they are stored by.
 
-    def build_views(
+    Args:
+        config: settings.
+        options: how frames are made; ``offsets`` says which sources there are.
+        normalization: of the pose network's input.
+        seed: of the tie-breaking noise.
+
+    Raises:
+        InputError: no source frames, or a pose network that cannot be built.
+    """
+
+    def __init__(
         self, config: ViewSynthesisConfig, options: FrameOptions, normalization: Normalization, seed: int
     ) -> None:
-        """Pose network (if a source is another moment) and intrinsics head; InputError without source frames."""
-        self.view_config, self.offsets, self.seed = config, tuple(options.offsets), seed
+        self.config, self.offsets, self.seed = config, tuple(options.offsets), seed
         if not self.offsets:
             raise InputError("depth is learned from source frames and offsets is empty; give e.g. [-1, 1] or ['s'].")
-        self.pose = self.intrinsics_head = None
+        self.pose: PoseNetwork | PoseCNN | None = None
+        self.intrinsics_head: IntrinsicsHead | None = None
         if any(offset != "s" for offset in self.offsets):
             self.pose = build_pose_network(config.pose, normalization)
             if config.learn_intrinsics != "off":
                 self.intrinsics_head = IntrinsicsHead(self.pose.feature_channels)
-        self.metres_per_unit = config.metres_per_unit
-        self.scale = "metric" if "s" in self.offsets else "unscaled"
 
-    def check_size(self, options: FrameOptions, stride: int, encoder: str) -> None:
-        """Decoders pad by reflection, which takes two rows and columns at the deepest level (of this stride)."""
-        height, width = options.random_crop or (options.height, options.width)
-        if min(height, width) <= stride:
-            raise InputError(
-                f"frames of {width}x{height} are too small for {encoder}; "
-                f"use more than {stride} rows and columns, and multiples of {stride} where possible."
-            )
+    def join(self, method: Method) -> None:
+        """Make the networks parts of the method (a source of another moment needs any), and tell its unit of depth."""
+        for name, network in (("pose", self.pose), ("intrinsics_head", self.intrinsics_head)):
+            setattr(method, name, network)
+        method.metres_per_unit = self.config.metres_per_unit
+        method.scale = "metric" if "s" in self.offsets else "unscaled"
 
-    def view_losses(self, disparities: dict[int, Tensor], batch: Batch, step: int) -> dict[str, Tensor]:
+    def losses(self, disparities: dict[int, Tensor], batch: Batch, step: int) -> dict[str, Tensor]:
         """``photometric`` and ``smoothness`` of disparities by scale, and values to log."""
         return self.seen_losses(disparities, self.views(batch, step))
 
@@ -97,7 +107,7 @@ class ViewSynthesis(Method):
             photometric, smoothness, finest = self_supervised_loss(
                 {scale: full_precision(disparity) for scale, disparity in disparities.items()},
                 views,
-                self.view_config.loss,
+                self.config.loss,
                 finest=finest,
             )
             scales = len(photometric)
@@ -116,12 +126,12 @@ class ViewSynthesis(Method):
         transforms, learned = self.source_transforms(batch)
         frames, intrinsics = batch["frames"], batch["intrinsics"]
         if learned is not None:
-            use = batch["intrinsics_known"].logical_not() | (self.view_config.learn_intrinsics == "all")
+            use = batch["intrinsics_known"].logical_not() | (self.config.learn_intrinsics == "all")
             intrinsics = torch.where(use[:, None, None, None], learned[:, None], intrinsics)
         tie_break = None
-        if noise and self.view_config.loss.automask and self.view_config.tie_break > 0:
+        if noise and self.config.loss.automask and self.config.tie_break > 0:
             shape = (1, len(self.offsets), *frames.shape[-2:])
-            tie_break = tie_break_noise(shape, self.seed, step, frames.device, frames.dtype, self.view_config.tie_break)
+            tie_break = tie_break_noise(shape, self.seed, step, frames.device, frames.dtype, self.config.tie_break)
         with torch.autocast(frames.device.type, enabled=False):
             return prepare_views(
                 frames[:, 0],
@@ -129,7 +139,7 @@ class ViewSynthesis(Method):
                 intrinsics[:, 0],
                 intrinsics[:, 1:],
                 transforms,
-                self.view_config.loss,
+                self.config.loss,
                 batch["available"][:, 1:],
                 tie_break,
             )
@@ -146,7 +156,18 @@ class ViewSynthesis(Method):
             "warped": seen.warped,
         }
 
-    def view_parts(self) -> dict[str, list[nn.Module]]:
+    def pictures(self, batch: Batch, found: dict[str, Tensor]) -> Exhibit:
+        """The mask and the first source that exists, warped: ``kept`` and ``warped`` of :meth:`seen_maps`."""
+        which = batch["available"][:, 1:].float().argmax(1).tolist()
+        names = [offset_name(self.offsets[source]) for source in which]
+        warped = torch.stack([views[source] for views, source in zip(found["warped"], which, strict=True)])
+        pictures = [
+            Shown("left out by auto-masking", "left_out", found["kept"], under=batch["frames"][:, 0]),
+            Shown("source, warped", "photograph", warped, [f"{name}, should match the input" for name in names]),
+        ]
+        return Exhibit(pictures, MASKED)
+
+    def parts(self) -> dict[str, list[nn.Module]]:
         """Modules that only view synthesis needs, by the name of their parameter group."""
         parts = {"pose": self.pose, "intrinsics": self.intrinsics_head}
         return {name: [module] for name, module in parts.items() if module is not None}
@@ -159,7 +180,7 @@ class ViewSynthesis(Method):
         for index, offset in enumerate(self.offsets, start=1):
             if offset == "s":
                 transform = batch["stereo_transform"].clone()
-                transform[:, :3, 3] /= self.view_config.metres_per_unit
+                transform[:, :3, 3] /= self.config.metres_per_unit
             else:
                 transform, camera = self._moved_camera(images[:, 0], images[:, index], cast(int, offset))
                 cameras += [] if camera is None else [camera]
@@ -175,6 +196,16 @@ class ViewSynthesis(Method):
             return transform, None
         with torch.autocast(target.device.type, enabled=False):
             return transform, self.intrinsics_head(full_precision(features), target.shape[-2], target.shape[-1])
+
+
+def check_size(options: FrameOptions, stride: int, encoder: str) -> None:
+    """Decoders pad by reflection, which takes two rows and columns at the deepest level (of this stride)."""
+    height, width = options.random_crop or (options.height, options.width)
+    if min(height, width) <= stride:
+        raise InputError(
+            f"frames of {width}x{height} are too small for {encoder}; "
+            f"use more than {stride} rows and columns, and multiples of {stride} where possible."
+        )
 
 
 def finest_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:

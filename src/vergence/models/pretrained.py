@@ -14,7 +14,6 @@ from vergence.models.decoders import BLOCKS, LEVELS, DepthDecoder
 from vergence.models.deeplab import DeepLabDecoder
 from vergence.models.depth_network import DepthNetwork
 from vergence.models.pose import PoseCNN, PoseNetwork
-from vergence.models.segmentation_network import MultiTaskNetwork
 from vergence.models.weights import read_state_dict
 
 State = dict[str, Tensor]
@@ -144,7 +143,7 @@ def load_parts(method: nn.Module, source: str | Path, parts: tuple[str, ...]) ->
 
 
 def load_transfer(
-    network: MultiTaskNetwork,
+    network: nn.Module,
     pose: nn.Module | None,
     source: str | Path,
     parts: tuple[str, ...] = ("encoder", "decoder", "pose"),
@@ -171,7 +170,7 @@ def load_transfer(
             if theirs in state and state[theirs].shape == value.shape:
                 own[name] = state[theirs]
             continue
-        if from_depth and module == "segmentation" and isinstance(network.segmentation, DeepLabDecoder):
+        if from_depth and module == "segmentation" and isinstance(getattr(network, module), DeepLabDecoder):
             continue
         missing = f"network.decoder.{rest}" if from_depth and module != "encoder" else f"network.{name}"
         own[name] = _fitting(path, state, _counterpart(state, name) or missing, value)

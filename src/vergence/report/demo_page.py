@@ -25,12 +25,12 @@ from vergence.inference.inputs import (
     working_image,
 )
 from vergence.inference.network_maps import predict_maps
-from vergence.report.mixing_samples import mixing_panels
 from vergence.report.page_file import save_page
 from vergence.report.pictures import Panel, class_picture, photograph, wrong_picture
 from vergence.report.samples import collect_samples
 from vergence.report.segmentation_samples import swatches
 from vergence.report.tables import ClassBar, Row, Table, Text, percent, tables
+from vergence.report.training_samples import training_panels
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.folder import RunFolder
 
@@ -73,7 +73,7 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
     assert space is not None
     seen: set[int] = set()
     panels = _panels(runs, space, seen)
-    mixing, mixing_note = mixing_panels(runs["chosen"], space, seen)
+    mixing, mixing_note = training_panels(runs["chosen"], seen)
     page = environment.get_template("demo.html.j2").render(
         labels=len(demo.chosen_rows),
         depth_tables=[table for evaluation in _evaluations(demo.depth) for table in tables(evaluation)][:1],

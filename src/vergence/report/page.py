@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import vergence
+from vergence.data.frame_options import offset_name
 from vergence.errors import InputError
+from vergence.methods import MethodConfig
 from vergence.report.curves import charts
 from vergence.report.page_file import save_page
 from vergence.report.run_folder import (
@@ -19,12 +21,12 @@ from vergence.report.run_folder import (
     read_records,
     recipe_warnings,
     setting,
-    source_name,
     stored_settings,
 )
 from vergence.report.samples import Samples, collect_samples
 from vergence.report.sound_values import is_number, mapping
 from vergence.report.tables import Text, tables
+from vergence.runs.config import stored_section
 from vergence.runs.folder import RunFolder
 
 
@@ -81,10 +83,12 @@ def render(folder: Path, samples: Samples) -> str:
         depth=depth,
         classes=samples.classes,
         charts=charts(records),
+        training=samples.training,
+        training_note=samples.training_note,
         panels=samples.panels,
         pictures_note=samples.note,
+        compared_note=samples.compared_note,
         no_pictures=samples.missing or "No pictures were asked for.",
-        masks=samples.masks,
         strip=samples.strip,
         strip_note=samples.strip_note,
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
@@ -113,29 +117,23 @@ def facts(config: Mapping[str, Any], records: Sequence[Record], digest: str = ""
     for record in records:
         if record.get("kind") == "event":
             start.update({key: value for key, value in record.items() if isinstance(value, str | int | float)})
-    method, depth = config.get("method") or "", predicts_depth(config)
-    parts = ((str(method), "network"), (str(method), "pose"), ("frames", "options"))
-    net, pose, options = (mapping(setting(config, *keys)) for keys in parts)
+    section = stored_section(config)
+    options = mapping(setting(config, "frames", "options"))
     precision = setting(config, "train", "precision")
     size = f"{options['width']} x {options.get('height')}" if options.get("width") else None
     if size and isinstance(aspect := options.get("aspect"), int | float) and aspect:
         size += f"; frames that are not {aspect:.2f}:1 are cut to it"
     listed = {
         "Recipe": config.get("recipe"),
-        "Method": method,
+        "Method": config.get("method"),
         "Training data": setting(config, "frames", "source"),
         "Source domain": setting(config, "frames", "source_domain"),
         "Training data digest": start.get("data_digest") or start.get("data") or digest,
         "Frames seen at": size,
-        "Learns from": _sources(options.get("offsets")) if depth else "labels",
+        "Learns from": _learns_from(section, options.get("offsets")),
         "Label space": str(options.get("label_space") or "").partition(":")[0],
         "Labelled frames": labelled_frames(records),
-        "Network" if options.get("label_space") else "Depth network": _joined(
-            net.get("encoder"), net.get("decoder"), _named("weights", net.get("weights"))
-        ),
-        "Starts from": setting(config, str(method), "initialize_from"),
-        "Pose network": _joined(pose.get("encoder"), _named("weights", pose.get("weights"))) if depth else "",
-        "Mixing": setting(config, str(method), "consistency", "mix"),
+        **(_method_facts(section) if section is not None else {}),
         "Batch size": setting(config, "frames", "batch_size"),
         "Steps": setting(config, "train", "steps"),
         "Optimiser": _joined(*(setting(config, "optim", key) for key in ("name", "lr", "schedule"))),
@@ -147,11 +145,32 @@ def facts(config: Mapping[str, Any], records: Sequence[Record], digest: str = ""
     return [(name, _plain(value)) for name, value in listed.items() if value not in (None, "", [])]
 
 
+def _method_facts(section: MethodConfig) -> dict[str, str]:
+    """Networks, where they start from, and what the method says beside."""
+    found = {
+        f"{name.capitalize()} network": _joined(
+            network.encoder, getattr(network, "decoder", ""), _named("weights", network.weights)
+        )
+        for name, network in section.networks.items()
+    }
+    return {**found, "Starts from": section.starts_from, **section.facts}
+
+
+def _learns_from(section: MethodConfig | None, offsets: Any) -> str:
+    """What the frames of the method's roles bring, in words."""
+    roles = list(section.roles.values()) if section is not None else []
+    found = [_sources(offsets)] if not roles or any(role.neighbours for role in roles) else []
+    found += ["labels"] if any(role.labels for role in roles) else []
+    found += ["noisy labels"] if any(role.label_port for role in roles) else []
+    found += ["estimated or measured depth"] if any(role.depth_port or role.inverse_depth for role in roles) else []
+    return _joined(*found)
+
+
 def _sources(offsets: Any) -> str:
     """Offsets in words."""
     if not isinstance(offsets, list | tuple):
         return ""
-    return ", ".join(source_name(offset) for offset in offsets)
+    return ", ".join(offset_name(one) if isinstance(one, int) or one == "s" else str(one) for one in offsets)
 
 
 def _joined(*parts: Any) -> str:

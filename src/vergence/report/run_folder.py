@@ -6,8 +6,8 @@ from typing import Any
 
 from vergence.data.structured import read_json, read_json_lines, read_yaml
 from vergence.errors import InputError
-from vergence.methods import METHODS
-from vergence.report.sound_values import evaluation, is_record, mapping, sections, sound
+from vergence.report.sound_values import evaluation, is_record, sections, sound
+from vergence.runs.config import stored_section
 from vergence.runs.folder import RunFolder, labelled_of
 
 Record = Mapping[str, Any]
@@ -61,14 +61,13 @@ def last_step(folder: Path, records: Sequence[Record]) -> int:
 
 def recipe_warnings(config: Mapping[str, Any]) -> list[str]:
     """What the recipe says that a reader of the numbers should know."""
-    section = mapping(config.get(str(config.get("method"))))
-    found = []
-    parts = (("network", "depth"), ("pose", "pose")) if predicts_depth(config) else (("network", "segmentation"),)
-    for part, name in parts:
-        if setting(section, part, "weights") == "none" and not section.get("initialize_from"):
-            found.append(
-                f"The {name} network started from random weights (weights: none): pretrained ones teach faster."
-            )
+    section, found = stored_section(config), []
+    if section is not None and not section.starts_from:
+        found += [
+            f"The {name} network started from random weights (weights: none): pretrained ones teach faster."
+            for name, network in section.networks.items()
+            if network.weights == "none"
+        ]
     if setting(config, "frames", "options", "legacy_intrinsics"):
         found.append("legacy_intrinsics is on: cameras are wrong in the way the official Three Ways program has them.")
     return found
@@ -99,17 +98,10 @@ def setting(config: Mapping[str, Any], *keys: str) -> Any:
     return value
 
 
-def source_name(offset: int | str) -> str:
-    """An entry of ``FrameOptions.offsets`` in words."""
-    if not isinstance(offset, int):
-        return "the stereo partner" if offset == "s" else str(offset)
-    return f"frame {offset:+d}".replace("-", "−")
-
-
 def predicts_depth(config: Mapping[str, Any]) -> bool:
     """Whether the method of a recipe predicts depth; assumed where the recipe does not name a known one."""
-    method = str(config.get("method"))
-    return method not in METHODS or "depth" in METHODS[method][1].tasks or bool(setting(config, method, "multi_task"))
+    section = stored_section(config)
+    return section is None or "depth" in section.tasks
 
 
 def scale_status(offsets: Any, metres_per_unit: float | None = None) -> str:

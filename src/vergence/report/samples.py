@@ -22,22 +22,21 @@ from vergence.evaluation.evaluate import open_data
 from vergence.evaluation.scores import choose_protocol
 from vergence.inference.inputs import ground_truth, has_truth, on_device, working_image
 from vergence.inference.network_maps import predict_inverse_depth
+from vergence.methods.panels import Exhibit
 from vergence.metrics.depth import DepthProtocol, score_inverse_depth
 from vergence.report.pictures import (
     ERROR_LIMITS,
     ERROR_MAP,
     Panel,
-    Picture,
     absent,
     colour_bar,
     colour_picture,
     depth_bar,
-    image_pixels,
     photograph,
-    removed_picture,
 )
-from vergence.report.run_folder import predicts_depth, scale_status, setting, source_name, stored_settings
-from vergence.report.segmentation_samples import ClassSamples, collect_classes
+from vergence.report.run_folder import predicts_depth, scale_status, setting, stored_settings
+from vergence.report.segmentation_samples import ClassSamples, collect_classes, swatches
+from vergence.report.training_samples import drawn, training_panels
 from vergence.runs.checkpoint import LoadedRun, load_run
 
 _STRIPS = 3
@@ -51,12 +50,14 @@ class Samples:
     strip: list[Panel] = field(default_factory=list)
     scale: str = ""
     note: str = ""
+    compared_note: str = ""
+    """What the method says of its own pictures among these."""
     strip_note: str = ""
-    masks: bool = True
-    """Whether pictures show what auto-masking removed."""
     missing: str = ""
     classes: ClassSamples | None = None
     """Of a run that predicts classes."""
+    training: list[Panel] = field(default_factory=list)
+    training_note: str = ""
     digest: str = ""
     """Of the frames that were trained on."""
     warnings: list[str] = field(default_factory=list)
@@ -70,12 +71,8 @@ class Seen(NamedTuple):
     predictions: dict[str, Tensor]
     """Inverse depth by predictor, in the unit the protocol scores."""
     truth: NDArray[np.float32] | None
-    diagnosis: dict[str, Tensor] | None
-    """Maps (1, 1, h, w) and ``warped`` (1, 3, h, w) of one source."""
-    without_diagnosis: str
-    """Why there is none; "" where the method has none to show."""
-    source: str
-    """Which frame was warped."""
+    compared: Exhibit | None
+    """What the method shows of the frame and its neighbours; None where the data have none."""
 
 
 @torch.no_grad()
@@ -89,7 +86,9 @@ def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
         loaded: LoadedRun = run if isinstance(run, LoadedRun) else load_run(path)
         method = loaded.method
         if depth and method.scale == "metric":
-            samples.scale = scale_status(("s",), method.metres_per_unit)
+            views = any(role.neighbours for role in loaded.config.section.roles.values())
+            unit = method.metres_per_unit
+            samples.scale = scale_status(("s",), unit) if views else f"depth in {method.origin_of_metres}"
     except (InputError, OSError, RuntimeError) as error:
         samples.missing = f"No pictures: the weights cannot be loaded. {error}"
         return samples
@@ -98,10 +97,14 @@ def collect_samples(run: Any, data: Any = None, images: int = 4) -> Samples:
     method.eval()
     try:
         manifest = open_data(loaded, data, None, absent="all") if images > 0 else None
-        if manifest is not None and depth and "depth" in method.tasks:  # else beside the classes
+        if manifest is not None and depth and "depth" in method.tasks:
             _collect(samples, loaded, manifest, images)
+        seen: set[int] = set()
         if "segmentation" in method.tasks:
-            samples.classes = collect_classes(loaded, manifest, images)
+            samples.classes = collect_classes(loaded, manifest, images, seen)
+        samples.training, samples.training_note = training_panels(loaded, seen)
+        if samples.classes is not None and method.label_space is not None:
+            samples.classes.legend = swatches(method.label_space, seen)
     except (InputError, OSError) as error:
         samples.missing = f"No pictures: the data cannot be read. {error}"
     finally:
@@ -134,7 +137,8 @@ def _collect(samples: Samples, run: LoadedRun, manifest: Manifest, images: int) 
     for place, index in enumerate(chosen):
         seen = look(run, manifest, index, methods, mean, origin.startswith("leave-one-out"), dataset, protocol)
         samples.panels.append(panel(seen, run, protocol, stamp))
-        samples.masks = seen.diagnosis is not None or bool(seen.without_diagnosis)
+        if seen.compared is not None:
+            samples.compared_note = seen.compared.caption
         if seen.truth is not None and place < _STRIPS:
             samples.strip.append(strip_panel(seen, run, protocol, stamp))
     samples.note = (
@@ -185,21 +189,13 @@ def look(
         predictions[name] = in_units(inverse_depth, method, protocol)
     if mean is not None:
         predictions["input_free"] = mean.mean(truth if left_out else None)
-    diagnosis, reason, source = None, "no neighbouring frame in these data", "neighbour"
+    compared = None
     if dataset is not None and index in dataset.rows:
-        try:
-            batch = prepare_batch(collate([dataset[dataset.rows.index(index)]]), device)
-            found = {key: value.float().cpu() for key, value in run.method.diagnose(batch).items()}
-            if "warped" not in found:
-                raise NotImplementedError
-            which = int(batch["available"][0, 1:].float().argmax())  # the first source that exists
-            diagnosis = {**found, "warped": found["warped"][:, which]}
-            source = source_name(run.config.frames.options.offsets[which])
-        except NotImplementedError:
-            reason = ""
+        batch = prepare_batch(collate([dataset[dataset.rows.index(index)]]), device)
+        compared = run.method.frame_pictures(batch)
     row = manifest[index]
     name = f"{row.sequence} · {row.position}" if row.sequence else Path(row.image).name
-    return Seen(name, image.permute(1, 2, 0).numpy(), predictions, truth, diagnosis, reason, source)
+    return Seen(name, image.permute(1, 2, 0).numpy(), predictions, truth, compared)
 
 
 def scaled(
@@ -230,7 +226,7 @@ def inverse_truth(truth: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Panel:
-    """Input, prediction, truth, error, what was masked, warped view."""
+    """Input, prediction, truth, error, and what the method compares with other frames."""
     size = seen.image.shape[:2]
     inverse_depth = scaled(seen.predictions["trained"], seen.truth, protocol)
     limits = _limits(inverse_depth, seen.truth)
@@ -245,29 +241,15 @@ def panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Pa
         ]
     else:
         pictures += [absent(title, "no measured depth", size) for title in ("measured inverse depth", "relative error")]
-    pictures += _diagnosis(seen, size)
     bars = [depth_bar(limits, metric)]
+    if seen.compared is not None:
+        more = drawn(seen.compared.pictures, 0, set())
+        pictures, bars = pictures + more.pictures, bars + more.bars
+    elif any(role.neighbours for role in run.config.section.roles.values()):
+        pictures.append(absent("beside its neighbours", "no neighbouring frame in these data", size))
     if seen.truth is not None:
         bars.append(colour_bar("relative error of depth", ERROR_LIMITS, ERROR_MAP, ("0", "25 %", "≥ 50 %")))
     return Panel(seen.name, pictures, bars, stamp if seen.truth is not None else "")
-
-
-def _diagnosis(seen: Seen, size: tuple[int, int]) -> list[Picture]:
-    if seen.diagnosis is None and not seen.without_diagnosis:
-        return []
-    if seen.diagnosis is None or "kept" not in seen.diagnosis or "warped" not in seen.diagnosis:
-        return [
-            absent(title, seen.without_diagnosis, size) for title in ("left out by auto-masking", "warped neighbour")
-        ]
-    kept = seen.diagnosis["kept"][0, 0].numpy() > 0.5
-    warped = image_pixels(seen.diagnosis["warped"][0])
-    target = seen.image
-    if target.shape[:2] != kept.shape:  # training saw a cut-out of this picture
-        target = warped
-    return [
-        removed_picture("left out by auto-masking", target, kept),
-        photograph(f"{seen.source}, warped", warped, "should match the input"),
-    ]
 
 
 def strip_panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Panel:

@@ -1,4 +1,4 @@
-"""Frames for the report of a segmentation run: truth, prediction, errors, and what training mixes."""
+"""Frames for the report of a segmentation run: truth, prediction, errors."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,6 @@ from vergence.inference.inputs import (
     working_image,
 )
 from vergence.inference.network_maps import predict_maps, window_of
-from vergence.report.mixing_samples import mixing_panels
 from vergence.report.pictures import (
     Panel,
     Picture,
@@ -43,8 +42,6 @@ class ClassSamples:
     legend: list[Swatch] = field(default_factory=list)
     panels: list[Panel] = field(default_factory=list)
     note: str = ""
-    mixing: list[Panel] = field(default_factory=list)
-    mixing_note: str = ""
 
 
 def swatches(space: LabelSpace, seen: set[int] | None = None) -> list[Swatch]:
@@ -56,11 +53,10 @@ def swatches(space: LabelSpace, seen: set[int] | None = None) -> list[Swatch]:
     ]
 
 
-def collect_classes(run: LoadedRun, manifest: Manifest | None, images: int) -> ClassSamples:
-    """Pictures of a few evenly spaced frames (none without a manifest), and of one batch as training mixes it."""
-    space = run.method.label_space
+def collect_classes(run: LoadedRun, manifest: Manifest | None, images: int, seen: set[int]) -> ClassSamples:
+    """Pictures of a few evenly spaced frames (none without a manifest); ids of their classes are added to ``seen``."""
+    space, samples = run.method.label_space, ClassSamples()
     assert space is not None
-    samples, seen = ClassSamples(), set[int]()
     if manifest is not None:
         labelled = [index for index in range(len(manifest)) if has_label(manifest, index)]
         chosen = evenly_spaced(labelled or range(len(manifest)), images)
@@ -69,8 +65,6 @@ def collect_classes(run: LoadedRun, manifest: Manifest | None, images: int) -> C
         samples.note = (
             f"{len(chosen)} of {len(manifest)} frames of {Path(manifest.name).name or 'the data'}, evenly spaced."
         )
-    samples.mixing, samples.mixing_note = mixing_panels(run, space, seen)
-    samples.legend = swatches(space, seen)
     return samples
 
 

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 import vergence
 from vergence.data import structured
 from vergence.errors import InputError
-from vergence.methods import METHODS, Method
+from vergence.methods import Method, method_named
 from vergence.models.weights import check_finite
 from vergence.runs.config import RunConfig, config_from_dict
 from vergence.runs.folder import Checkpoint, RunFolder, find_checkpoint, find_weights
-from vergence.runs.model_card import model_card, tasks_of
+from vergence.runs.model_card import model_card
 from vergence.runs.run_lock import PARTIAL
 
 _log = logging.getLogger("vergence")
@@ -58,8 +58,8 @@ def build_method(config: RunConfig, purpose: str = "training") -> Method:
     elif start := getattr(section, "initialize_from", None):
         section = replace(section, initialize_from=str(find_weights(start)))
     try:
-        method = METHODS[config.method][1](section, config.frames.options, config.train.seed)
-        method.tasks = tasks_of(config)  # type: ignore[misc]  # what is loaded lacks what only training needs
+        method = method_named(config.method)(section, config.frames.options, config.train.seed)
+        method.whole = config.section  # what is loaded lacks what only training needs
         return method
     except InputError:
         raise

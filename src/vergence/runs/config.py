@@ -10,10 +10,10 @@ from typing import Any
 from vergence.data.structured import read_yaml
 from vergence.data.table import nearest
 from vergence.errors import InputError
-from vergence.methods import METHODS
+from vergence.methods import MethodConfig, method_named
 from vergence.runs.config_sections import EvaluateConfig, FramesConfig, OptimConfig, TrainConfig
 from vergence.runs.overrides import Overrides, origin_of, settings_of
-from vergence.runs.schema import build
+from vergence.runs.schema import build, key_types
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -42,10 +42,7 @@ class RunConfig:
 @cache
 def config_class(method: str) -> type[RunConfig]:
     """RunConfig with the section of this method; InputError if there is no such method."""
-    if method not in METHODS:
-        known = list(METHODS)
-        raise InputError(f"method {method!r} is unknown{nearest(method, known)}; use one of {', '.join(known)}.")
-    settings = METHODS[method][0]
+    settings: Any = method_named(method).settings
     section = [(method, settings, field(default_factory=settings))]
     return dataclasses.make_dataclass("RunConfig", section, bases=(RunConfig,))
 
@@ -103,10 +100,22 @@ def resolved(config: RunConfig) -> RunConfig:
     options = config.frames.options
     if options.height == 0:
         options = dataclasses.replace(options, height=_height_of(config.frames))
-    ports = [port for role in config.section.roles if (port := config.section.label_port_of(role))]
-    if ports or "segmentation" in METHODS[config.method][1].tasks:
+    if config.section.needs_label_space:
+        ports = [role.label_port for role in config.section.roles.values() if role.label_port]
         options = dataclasses.replace(options, label_space=_label_space(config.frames, ports))
     return dataclasses.replace(config, frames=dataclasses.replace(config.frames, options=options))
+
+
+def stored_section(values: Mapping[str, Any]) -> MethodConfig | None:
+    """Settings of the method of a recipe of plain values; None where it names no known one, or they cannot be read."""
+    method = str(values.get("method"))
+    try:
+        kind = config_class(method)
+        given = {key: values[key] for key in (method, "network", "pose") if key in values and key in key_types(kind)}
+        found: MethodConfig = build(kind, ({"method": method, **given}, "the recipe")).section
+    except InputError:
+        return None
+    return found
 
 
 def recipe_names(chains: bool = False) -> list[str]:

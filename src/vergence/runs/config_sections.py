@@ -96,12 +96,14 @@ class FramesConfig:
 class OptimConfig:
     """Optimiser and learning rate; steps are optimiser steps."""
 
-    name: Literal["adam", "adamw", "sgd"] = "adam"
+    name: str = "adam"
+    """adam, adamw, sgd, or any other of timm's factory, such as lion, nesterov, muon or lookahead_adamw."""
     lr: float = 1e-4
     weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[float, ...] = (0.9, 0.999)
+    """Of adam and others that have betas; an optimiser with three has timm's, unless three are given."""
     momentum: float = 0.9
-    """Of sgd."""
+    """Of sgd and others that have one."""
     schedule: Literal["constant", "poly", "step", "multi_step", "cosine"] = "constant"
     milestones: tuple[int, ...] = ()
     """Steps after which multi_step multiplies the rate by gamma."""
@@ -118,10 +120,10 @@ class OptimConfig:
     """Largest norm of the gradient of all parameters together."""
 
     def __post_init__(self) -> None:
-        self.betas, self.milestones = tuple(self.betas), tuple(self.milestones)  # type: ignore[assignment]
+        self.betas, self.milestones = tuple(self.betas), tuple(self.milestones)
         require(
-            len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas),
-            f"optim.betas are {list(self.betas)}; give two numbers of 0 or more, less than 1.",
+            len(self.betas) in (2, 3) and all(0 <= beta < 1 for beta in self.betas),
+            f"optim.betas are {list(self.betas)}; give two (or three) numbers of 0 or more, less than 1.",
         )
         require(0 <= self.momentum < 1, f"optim.momentum is {self.momentum}; give 0 or more, less than 1.")
         require(self.gamma > 0, f"optim.gamma is {self.gamma}; give a positive number.")

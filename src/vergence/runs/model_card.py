@@ -6,25 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import vergence
+from vergence.data.frame_options import offset_name
 from vergence.data.labels import label_space
 from vergence.errors import InputError, printable
-from vergence.methods import METHODS, Method
+from vergence.methods import Method
 from vergence.runs.config import RunConfig
 from vergence.runs.folder import Checkpoint
-
-_WHAT = {
-    "depth": "Monocular depth, learned from video without labels (view synthesis).",
-    "distill": "Depth of a student that imitates estimated depth.",
-    "supervised": "Semantic segmentation, learned from labels.",
-    "frozen": "Semantic segmentation by a light head on a frozen encoder, learned from labels.",
-    "three_ways": "Semantic segmentation that depth taught: Three Ways to Improve Semantic Segmentation with "
-    "Self-Supervised Depth Estimation (CVPR 2021).",
-    "ssda": "Semantic segmentation carried from one domain to another with few labels: Improving Semi-Supervised and "
-    "Domain-Adaptive Semantic Segmentation with Self-Supervised Depth Estimation (IJCV 2023).",
-    "unimatch": "Semantic segmentation from few labels: UniMatch (CVPR 2023), with depth where it is asked for.",
-    "corda": "Semantic segmentation carried to an unlabelled domain with its depth: CorDA (ICCV 2021).",
-    "semhint": "Monocular depth with hints from semantics: SemHint-MD (ICRA 2023).",
-}
 
 
 def model_card(config: RunConfig, step: int, scale: str) -> str:
@@ -35,14 +22,14 @@ def model_card(config: RunConfig, step: int, scale: str) -> str:
         step: of the checkpoint.
         scale: what a unit of depth is, in words.
     """
-    tasks = tasks_of(config)
+    tasks = config.section.tasks
     names = {"depth": "depth-estimation", "segmentation": "image-segmentation"}
     files = Checkpoint(Path())
     parts = [
         f"---\nlibrary_name: vergence\nlicense: other\nlicense_name: that-of-the-training-data\n"
         f"pipeline_tag: {names[tasks[0]]}\ntags: {json.dumps([names[task] for task in tasks])}\n---",
         f"# {config.recipe or config.method}, step {step}",
-        _WHAT.get(config.method, f"Method `{config.method}`."),
+        config.section.what or f"Method `{config.method}`.",
         _table(_facts(config, tasks, scale)),
         "Use: `vergence predict RUN INPUT --out DIR`, or in Python\n"
         "`vergence.runs.checkpoint.load_run(RUN).method.predict(images)` with images (B, 3, H, W) in [0, 1].\n"
@@ -57,18 +44,9 @@ def describe_scale(method: Method) -> str:
     return f"metric, {method.metres_per_unit:g} m a unit" if method.scale == "metric" else "unscaled (one free factor)"
 
 
-def tasks_of(config: RunConfig) -> tuple[str, ...]:
-    """What a model of these settings predicts."""
-    tasks = METHODS[config.method][1].tasks
-    if getattr(config.section, "segmentation", None) is False:
-        return ("depth",)
-    both = any(getattr(config.section, name, False) for name in ("multi_task", "predicts_depth"))
-    return ("segmentation", "depth") if both else tasks
-
-
 def _facts(config: RunConfig, tasks: tuple[str, ...], scale: str) -> Mapping[str, Any]:
     frames, options = config.frames, config.frames.options
-    sources = ", ".join("the stereo partner" if one == "s" else f"frame {one:+d}" for one in options.offsets)
+    sources = ", ".join(map(offset_name, options.offsets))
     facts: dict[str, Any] = {
         "Predicts": {"depth": "depth", "segmentation": "classes"}[tasks[0]] + (" and depth" if len(tasks) > 1 else ""),
     }
@@ -76,13 +54,13 @@ def _facts(config: RunConfig, tasks: tuple[str, ...], scale: str) -> Mapping[str
         facts["Classes"] = _classes(options.label_space)
     if "depth" in tasks:
         facts["Unit of depth"] = scale
-        facts["Depth was learned from"] = getattr(config.section, "target_depth", sources) or "estimates"
-    initial = getattr(getattr(config.section, "network", None), "weights", None)
+        facts["Depth was learned from"] = config.section.depth_from or sources or "estimates"
+    initial = next((network.weights for network in config.section.networks.values()), None)
     facts |= {
         "Training data": frames.source or "unknown (converted weights)",
         "Source domain": frames.source_domain,
         "Labels": frames.labelled.file or (frames.labelled.count and f"{frames.labelled.count} frames"),
-        "Network starts from": getattr(config.section, "initialize_from", None) or initial,
+        "Network starts from": config.section.starts_from or initial,
         "Frames seen at": f"{options.width}x{options.height}"
         + (f"; frames that are not {options.aspect:.2f}:1 were cut to it" if options.aspect else ""),
         "Method, recipe, seed": f"{config.method}, {config.recipe or 'none'}, {config.train.seed}",

@@ -103,13 +103,18 @@ class Students:
         settings |= {"seed": self.seed, "device": self.device, "evaluate_every": 0}
         values.setdefault("recipe", Path(self.recipe).stem)
         config = config_from_dict(values, self.overrides, self.recipe)
-        wanted = "supervised" if self.classes else "distill"
-        if config.method != wanted:
+        roles = list(config.section.roles.values())
+        if self.classes:
+            fits, what = [role.pool for role in roles] == ["labelled"], "labelled frames alone, as supervised does"
+        else:
+            fits = len(roles) == 1 and bool(roles[0].depth_port) and "depth" in config.section.tasks
+            what = "estimated depth alone, as distill does"
+        if not fits:
+            raise InputError(f"{self.recipe} is of method {config.method}; a student's recipe learns from {what}.")
+        if not self.classes and roles[0].depth_port != "manifest":
             raise InputError(
-                f"{self.recipe} is of method {config.method}; a student's recipe is of method {wanted} here."
+                f"the teacher of a selection is named by --depth; leave that of {config.method} at manifest."
             )
-        if not self.classes and config.section.teacher != "manifest":
-            raise InputError("the teacher of a selection is named by --depth; leave distill.teacher at manifest.")
         steps = number * config.train.steps
         config.train = replace(config.train, steps=max(1, steps // self.parts) if self.parts else steps)
         return config

@@ -72,7 +72,8 @@ def kept_scores(
 def difficulties(student: LoadedRun, manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, float]]:
     """How far the student's depth of each whole frame is from the teacher's, the column ``estimate``."""
     frames = student.config.frames
-    options = student.config.section.frame_options("unlabelled", frames.options)
+    (role,) = student.config.section.roles.values()
+    options = role.frame_options(frames.options)
     cache = FrameCache(default_cache_folder(), options.height, options.width) if frames.cache else None
     with quiet():
         dataset = FrameDataset(manifest, options, train=False, cache=cache)

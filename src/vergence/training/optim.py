@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from timm.optim import OptimInfo, create_optimizer_v2, get_optimizer_info, list_optimizers
+from torch import nn
 from torch.optim import Optimizer
 
 from vergence.data.table import nearest
@@ -15,8 +16,12 @@ from vergence.runs.config_sections import OptimConfig
 def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimizer:
     """Optimiser over a method's parameter groups, whose base rates are kept as ``base_lr``.
 
+    ``optim.name`` is any of timm's factory (``timm.optim.list_optimizers()``), also below "lookahead_"; "sgd" is
+    without Nesterov's momentum, which "nesterov" has.
+
     Raises:
-        InputError: ``group_lr`` names a group that the method lacks, or the method repeats updates and this is not sgd.
+        InputError: ``group_lr`` names a group that the method lacks, no such optimiser, one that cannot be built here,
+            or the method repeats updates and this is not sgd.
     """
     names = [group["name"] for group in groups]
     for name in config.group_lr:
@@ -31,10 +36,33 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
         if config.name != "sgd":
             raise InputError(f"optim.name is {config.name}, and this method repeats updates, which sgd does; use sgd.")
         return RepeatedSGD(listed, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-    if config.name == "sgd":
-        return torch.optim.SGD(listed, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(listed, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
+    settings: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, "momentum": config.momentum}
+    info = _known(config.name)
+    if info.has_betas and info.num_betas == len(config.betas):  # others have three; theirs are those of timm
+        settings["betas"] = config.betas
+    if info.name == "sgd":
+        settings["nesterov"] = False
+    try:
+        optimizer: Optimizer = create_optimizer_v2(listed, config.name, **settings)
+    except (ImportError, RuntimeError, ValueError, TypeError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"optim.name {config.name} cannot be used here ({reason}); use another one.") from error
+    return optimizer
+
+
+def _known(name: str) -> OptimInfo:
+    """timm's description of an optimiser; InputError where there is none, or it needs second derivatives."""
+    prefix, _, plain = name.rpartition("_")
+    known = [str(one) for one in list_optimizers()]
+    if prefix not in ("", "lookahead") or plain not in known:
+        raise InputError(
+            f"optim.name {name!r} is unknown{nearest(name, known)}; use adam, adamw, sgd, or another of timm's "
+            f"optimisers: {', '.join(known)}."
+        )
+    found: OptimInfo = get_optimizer_info(plain)
+    if found.second_order:
+        raise InputError(f"optim.name {name} needs second derivatives, which training does not make; use another one.")
+    return found
 
 
 class RepeatedSGD(torch.optim.SGD):
@@ -113,51 +141,3 @@ class WeightAverage:
             kept = parameter.detach().clone()
             parameter.copy_(self.mean[name])
             self.mean[name].copy_(kept)
-
-
-def optimizer_state(optimizer: Optimizer, method: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and plain values of an optimiser's state, as "parameter name/what"."""
-    tensors: dict[str, Tensor] = {}
-    values: dict[str, Any] = {}
-    for name, parameter in method.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            (tensors if isinstance(value, Tensor) else values)[f"{name}/{key}"] = value
-    return tensors, values
-
-
-@torch.no_grad()
-def restore_optimizer(
-    optimizer: Optimizer, method: nn.Module, tensors: dict[str, Tensor], values: dict[str, Any]
-) -> None:
-    """Put back what :func:`optimizer_state` gave, in the memory layout of each parameter.
-
-    Raises:
-        InputError: the state is of another optimiser or network.
-    """
-    parameters = dict(method.named_parameters())
-    kept = {"step", "exp_avg", "exp_avg_sq"} if "betas" in optimizer.defaults else set()
-    if kept and not tensors:
-        raise InputError("the stored optimiser state is empty; resume from another checkpoint.")
-    for full, value in [*tensors.items(), *values.items()]:
-        name, _, key = full.rpartition("/")
-        parameter = parameters.get(name)
-        fits = (
-            not isinstance(value, Tensor)
-            or value.ndim == 0
-            or (parameter is not None and value.shape == parameter.shape)
-        )
-        if parameter is None or not fits:
-            raise InputError(f"the stored optimiser state of {name!r} does not fit this network; start a new run.")
-        if isinstance(value, Tensor) and value.ndim:
-            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        if isinstance(value, Tensor) and not value.is_floating_point():
-            raise InputError(
-                f"the stored optimiser state of {name!r} is of {value.dtype}; resume from another checkpoint."
-            )
-        optimizer.state[parameter][key] = value
-    for name, parameter in parameters.items():
-        lacking = kept - set(optimizer.state.get(parameter, ()))
-        if parameter in optimizer.state and lacking:
-            raise InputError(
-                f"the stored optimiser state of {name!r} lacks {min(lacking)}; resume from another checkpoint."
-            )

@@ -24,10 +24,10 @@ from vergence.inference.estimates import with_estimates
 from vergence.inference.inputs import evenly_spaced
 from vergence.inference.pseudo_labels import with_pseudo_labels
 from vergence.inference.shapes import settle_aspect
+from vergence.methods.role import LABELLED_POOLS, Role
 from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import RunConfig
 from vergence.runs.folder import Checkpoint
-from vergence.runs.model_card import tasks_of
 from vergence.runs.processes import ALONE, Processes
 from vergence.training.motion_advice import advise_offsets
 from vergence.training.runtime import count_workers
@@ -46,7 +46,7 @@ class Sources:
     evaluation: Manifest | None
     """Frames with truth to evaluate on meanwhile."""
     labelled: Subset | None
-    """Which frames are the labelled ones, for methods that have that role."""
+    """Which frames are the labelled ones, for methods that draw from these."""
     digests: dict[str, str]
     """Of the frames that are read: "training" (the split), "evaluated" where there is any, and each role's."""
 
@@ -59,37 +59,26 @@ def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = 
     the settings is set. What ports have not made yet is made, by each process of a run its share.
 
     Raises:
-        InputError: no source given, nothing there, no such split, no labelled frames.
+        InputError: no source given, nothing there, no such split, no labelled frames, or settings of the method that
+            contradict each other.
     """
-    frames = config.frames
-    if not frames.source:
-        raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
-    source = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
-    training = in_split(source, frames.train_split, "frames.train_split")
-    evaluation = _evaluation(config, source)
-    frames.options.aspect = settle_aspect(frames.options, training, *([evaluation] if evaluation else []))
-    roles = dict.fromkeys(config.section.roles, training)
-    subset = None
-    if "labelled" in roles:
-        wanted = frames.labelled
-        seed = config.train.seed if wanted.seed is None else wanted.seed
-        subset = labelled_subset(training, wanted.count, seed, wanted.file)
-        _log.info("labelled: %s", subset.describe)
-        chosen = {training.path(row) for row in subset.rows}
-        roles["labelled"] = training.select(predicate=lambda row: training.root / row.image in chosen)
-        if "unlabelled" in roles:
-            roles["unlabelled"] = _unlabelled(config, source, training, chosen)
-    if "source" in roles:
-        roles["source"] = _source_domain(config)
-    digests = _digests({"training": training, **({"evaluated": evaluation} if evaluation else {}), **roles})
-    for role, manifest in roles.items():
-        port, options = config.section.depth_port_of(role), config.section.frame_options(role, frames.options)
-        if port and (options.load_estimate or options.load_inverse_depth == "estimate"):
-            roles[role] = with_estimates(manifest, port, (options.height, options.width), device, processes=processes)
-        if options.load_pseudo_label:
-            port = _label_port(config, role)
-            roles[role] = _pseudo_labelled(roles[role], port, options, config, device, training, processes)
-    return Sources(roles, evaluation, subset, digests)
+    pools = Pools(config)
+    config.section.check()
+    evaluation = _evaluation(config, pools.source)
+    judged = {"evaluated": evaluation} if evaluation else {}
+    config.frames.options.aspect = settle_aspect(config.frames.options, pools.training, *judged.values())
+    drawn = {name: pools.of(role) for name, role in config.section.roles.items()}
+    digests = _digests({"training": pools.training, **judged, **drawn})
+    roles = {
+        name: _with_ports(config, role, drawn[name], pools.training, device, processes)
+        for name, role in config.section.roles.items()
+    }
+    return Sources(roles, evaluation, pools.subset, digests)
+
+
+def open_role(config: RunConfig, role: Role, pools: "Pools", device: str = "cpu") -> Manifest:
+    """The frames of one role alone; raises as :func:`open_sources` does."""
+    return _with_ports(config, role, pools.of(role), pools.training, device, ALONE)
 
 
 def _digests(pools: dict[str, Manifest]) -> dict[str, str]:
@@ -98,10 +87,61 @@ def _digests(pools: dict[str, Manifest]) -> dict[str, str]:
     return {name: once[id(manifest)] for name, manifest in pools.items()}
 
 
-def role_options(config: RunConfig, role: str, manifest: Manifest) -> FrameOptions:
+def _with_ports(
+    config: RunConfig, role: Role, manifest: Manifest, training: Manifest, device: str, processes: Processes
+) -> Manifest:
+    """The frames of a role with what its ports make of them."""
+    if role.depth_port:
+        options = role.frame_options(config.frames.options)
+        size = (options.height, options.width)
+        manifest = with_estimates(manifest, role.depth_port, size, device, processes=processes)
+    if role.label_port:
+        manifest = _pseudo_labelled(manifest, role, config, device, training, processes)
+    return manifest
+
+
+class Pools:
+    """Where roles draw their frames from, each opened when it is first asked for.
+
+    Raises:
+        InputError: no source given, nothing there, or no such split.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        frames = config.frames
+        if not frames.source:
+            raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
+        self.config = config
+        self.source = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
+        self.training = in_split(self.source, frames.train_split, "frames.train_split")
+        self.subset: Subset | None = None
+        """The labelled frames, once a role has asked for them."""
+
+    def of(self, role: Role) -> Manifest:
+        """The frames of a role's pool."""
+        if role.pool == "training":
+            return self.training
+        if role.pool == "source_domain":
+            return _source_domain(self.config)
+        chosen = self._labelled()
+        if role.pool == "unlabelled":
+            return _unlabelled(self.config, self.source, self.training, chosen)
+        return self.training.select(predicate=lambda row: self.training.root / row.image in chosen)
+
+    def _labelled(self) -> set[Path]:
+        """Pictures of the labelled frames."""
+        if self.subset is None:
+            wanted = self.config.frames.labelled
+            seed = self.config.train.seed if wanted.seed is None else wanted.seed
+            self.subset = labelled_subset(self.training, wanted.count, seed, wanted.file)
+            _log.info("labelled: %s", self.subset.describe)
+        return {self.training.path(row) for row in self.subset.rows}
+
+
+def role_options(config: RunConfig, role: Role, manifest: Manifest) -> FrameOptions:
     """How frames of a role are read: another domain's frames have a shape of their own."""
-    options: FrameOptions = config.section.frame_options(role, config.frames.options)
-    if role != "source":
+    options = role.frame_options(config.frames.options)
+    if role.pool != "source_domain":
         return options
     return replace(options, aspect=settle_aspect(replace(options, aspect=0.0), manifest))
 
@@ -128,30 +168,15 @@ def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen:
     return manifest.changed(lambda row: row if manifest.root / row.image in known else replace(row, label=""))
 
 
-def _label_port(config: RunConfig, role: str) -> str:
-    if port := config.section.label_port_of(role):
-        return str(port)
-    raise InputError(
-        f"method {config.method} learns from noisy labels and there are none; set {config.method}.labels to a "
-        "segmentation run, a folder that vergence predict --labels wrote, manifest, or truth."
-    )
-
-
 def _pseudo_labelled(
-    manifest: Manifest,
-    port: str,
-    options: FrameOptions,
-    config: RunConfig,
-    device: str,
-    training: Manifest,
-    processes: Processes,
+    manifest: Manifest, role: Role, config: RunConfig, device: str, training: Manifest, processes: Processes
 ) -> Manifest:
     """The frames of a role with pseudo-labels; only for the port "truth" closed labels are opened, and only for it."""
-    given = manifest
+    given, port, options = manifest, role.label_port, role.frame_options(config.frames.options)
     if port == "truth":
         labels = {training.root / row.image: row for row in training.rows if row.judges}
         given = manifest.changed(lambda row: labels.get(manifest.root / row.image, row))
-    offsets = options.offsets if options.load_pseudo_label == "all" else ()
+    offsets = options.offsets if role.pseudo_labels == "all" else ()
     size, noise = (options.height, options.width), config.frames.label_noise
     found = with_pseudo_labels(given, port, size, device, noise, offsets=offsets, processes=processes)
     guessed = {(row.sequence, row.camera, row.position): row for row in found.rows}
@@ -194,7 +219,7 @@ def _evaluation(config: RunConfig, source: Manifest) -> Manifest | None:
     evaluation = in_split(val, wanted, "evaluate.split")
     if frames.val is None and not has_splits(val):
         _log.warning("%s has no splits: evaluation during training is on frames that are trained on", val.name)
-    tasks = tasks_of(config)
+    tasks = config.section.tasks
     depth = "depth" in tasks and any(row.depth or row.disparity for row in evaluation)
     if not depth and not ("segmentation" in tasks and any(row.judges for row in evaluation)):
         missing = "labels" if "segmentation" in tasks else "measured depth"
@@ -216,26 +241,27 @@ def build_loaders(
     start = 0 if checkpoint is None else read_settings(checkpoint)[1] * config.train.accumulate
     workers = count_workers(frames.workers, accelerator.device.type == "cuda", world)
     share, rank = frames.batch_size // world, accelerator.process_index
-    read = {role: role_options(config, role, manifest) for role, manifest in roles.items()}
-    if checkpoint is None and rank == 0 and "depth" in tasks_of(config):
-        advise_offsets({role: (manifest, read[role]) for role, manifest in roles.items()})
+    described: dict[str, Role] = config.section.roles
+    read = {name: role_options(config, described[name], manifest) for name, manifest in roles.items()}
+    if checkpoint is None and rank == 0 and "depth" in config.section.tasks:
+        advise_offsets({name: (manifest, read[name]) for name, manifest in roles.items()})
     loaders = {}
-    for number, (role, manifest) in enumerate(roles.items()):
-        options = read[role]
+    for number, (name, manifest) in enumerate(roles.items()):
+        role, options = described[name], read[name]
         cache = FrameCache(default_cache_folder(), options.height, options.width) if frames.cache else None
         dataset = FrameDataset(manifest, options, train=True, seed=seed + number, cache=cache)
-        if role in ("labelled", "source") and options.load_label:
+        if role.labels and role.pool in LABELLED_POOLS:
             _check_labels(dataset)
         if options.load_inverse_depth:
             _check_depth(dataset)
         if options.load_pseudo_label:
             _check_pseudo_labels(dataset)
-        size = share * config.section.samples(role)
+        size = share * role.samples
         order = {"rank": rank, "world": world, "start_step": start}
         sampler = None
-        if temperature := config.section.rare_classes(role):
-            sampler = RareClassSampler(class_counts(dataset), temperature, size, seed + number, **order)
-        loaders[role] = build_loader(dataset, size, workers, seed + number, **order, sampler=sampler)
+        if role.rare_classes:
+            sampler = RareClassSampler(class_counts(dataset), role.rare_classes, size, seed + number, **order)
+        loaders[name] = build_loader(dataset, size, workers, seed + number, **order, sampler=sampler)
     return loaders
 
 

@@ -24,7 +24,8 @@ from vergence.runs.config import RunConfig
 from vergence.runs.folder import ANY_CHECKPOINT, Checkpoint, RunFolder
 from vergence.runs.model_card import describe_scale
 from vergence.runs.run_lock import clean_leftovers
-from vergence.training.optim import WeightAverage, build_optimizer, optimizer_state, restore_optimizer
+from vergence.training.optim import WeightAverage, build_optimizer
+from vergence.training.optim_state import optimizer_state, restore_optimizer
 from vergence.training.resuming import drop_later
 from vergence.training.runtime import random_state, restore_random_state, seed_everything
 from vergence.training.tracking import RunLog, Window, drop_rows_after
