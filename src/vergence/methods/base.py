@@ -81,6 +81,8 @@ class Method(nn.Module):
     """The class of its settings, which stand in a recipe's section of the method's name."""
     config: MethodConfig
     """The settings of this one."""
+    whole: MethodConfig | None = None
+    """The settings of the run, where those of a loaded method lack what only training needs."""
     label_space: LabelSpace | None = None
     """The classes of ``logits``."""
     corners_aligned: ClassVar[bool] = False
@@ -98,8 +100,7 @@ class Method(nn.Module):
     @property
     def tasks(self) -> tuple[str, ...]:
         """What :meth:`predict` gives, of "depth" and "segmentation"."""
-        whole: MethodConfig | None = self.whole
-        return self.config.tasks if whole is None else whole.tasks
+        return self.config.tasks if self.whole is None else self.whole.tasks
 
     def initialize(self) -> None:
         """Load starting weights. The engine calls it once, at the start of a fresh run; never when a run is loaded."""

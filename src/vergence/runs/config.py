@@ -110,7 +110,7 @@ def stored_section(values: Mapping[str, Any]) -> MethodConfig | None:
     """Settings of the method of a recipe of plain values; None where it names no known one, or they cannot be read."""
     method = str(values.get("method"))
     try:
-        kind = config_class(method)
+        kind: Any = config_class(method)
         given = {key: values[key] for key in (method, "network", "pose") if key in values and key in key_types(kind)}
         found: MethodConfig = build(kind, ({"method": method, **given}, "the recipe")).section
     except InputError:
