@@ -20,10 +20,10 @@ from vergence.data.frame_row import COLUMNS
 from vergence.data.layouts import LAYOUTS
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
 from vergence.methods import METHODS
-from vergence.metrics.depth import PROTOCOLS
 from vergence.runs.config import RunConfig, config_class, read_config, read_recipe, recipe_names
 from vergence.runs.overrides import settings_of
 from vergence.runs.schema import find, leaves
+from vergence.settings.protocols import PROTOCOLS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

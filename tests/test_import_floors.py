@@ -10,7 +10,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "vergence"
 FLOORS = [
-    {"geometry"},
+    {"geometry", "settings"},
     {"losses", "mixing", "metrics", "motion"},
     {"models", "data"},
     {"methods"},

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vergence.losses.self_supervised import ViewLossOptions, Views, prepare_views, synthesize
+from vergence.losses.self_supervised import Views, prepare_views, synthesize
+from vergence.settings.losses import ViewLossOptions
 
 HEIGHT, WIDTH = 128, 320
 FOCAL, BASELINE = 240.0, 0.1

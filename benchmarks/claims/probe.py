@@ -17,7 +17,8 @@ from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
 from vergence.inference.inputs import ground_truth_label
 from vergence.methods.supervised import segmentation_losses
-from vergence.metrics.segmentation import ConfusionMatrix, scores
+from vergence.metrics.segmentation import scores
+from vergence.metrics.streaming import ConfusionMatrix
 from vergence.models.encoders import Encoder, build_encoder
 from vergence.models.freeze import freeze
 from vergence.models.pretrained import load_parts

@@ -17,7 +17,7 @@ from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
 from vergence.data.frame_options import FrameOptions
 from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig
-from vergence.models.corda_network import CordaNetworkConfig
+from vergence.settings.networks import CordaNetworkConfig
 
 CLASSES = 19
 SPACE = "nineteen:" + ",".join(f"class{k}#0000{k:02x}" for k in range(CLASSES))

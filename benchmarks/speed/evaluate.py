@@ -19,9 +19,10 @@ from benchmarks.speed.common import append_rows, in_turn, stamp
 from vergence.data.dataset import FrameOptions
 from vergence.inference.network_maps import predict_inverse_depth
 from vergence.methods.depth import DepthConfig, DepthMethod
-from vergence.metrics.depth import PROTOCOLS, DepthProtocol, score_inverse_depth
+from vergence.metrics.depth import score_inverse_depth
 from vergence.metrics.streaming import DepthMetric
-from vergence.models.depth_network import DepthNetworkConfig
+from vergence.settings.networks import DepthNetworkConfig
+from vergence.settings.protocols import PROTOCOLS, DepthProtocol
 
 LIDAR_SHARE = 0.05
 

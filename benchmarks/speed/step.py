@@ -17,7 +17,7 @@ import torch
 from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
 from vergence.data.dataset import FrameOptions
 from vergence.methods.depth import DepthConfig, DepthMethod
-from vergence.models.depth_network import DepthNetworkConfig, PoseConfig
+from vergence.settings.networks import DepthNetworkConfig, PoseConfig
 
 
 def build(options: argparse.Namespace, channels_last: bool) -> DepthMethod:

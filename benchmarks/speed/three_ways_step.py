@@ -16,8 +16,7 @@ import torch
 from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
 from vergence.data.dataset import FrameOptions
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
-from vergence.models.depth_network import PoseConfig
-from vergence.models.segmentation_network import SegmentationNetworkConfig
+from vergence.settings.networks import PoseConfig, SegmentationNetworkConfig
 
 SPACE = "nineteen:" + ",".join(f"class{k}#0000{k:02x}" for k in range(19))
 PAIRS = ((1, 0), (0, 2))

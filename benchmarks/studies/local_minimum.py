@@ -19,8 +19,9 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 from tests.toy_stereo import OPTIONS, ToyOptions, ToyScene, descend, error_of, repaired, toy_scene
-from vergence.losses.hint_proposals import HintProposalConfig, propose
-from vergence.losses.hint_verification import VerificationConfig, candidate_errors, verify
+from vergence.losses.hint_proposals import propose
+from vergence.losses.hint_verification import candidate_errors, verify
+from vergence.settings.losses import HintProposalConfig, VerificationConfig
 
 
 def hinted(scene: ToyScene) -> Tensor:

@@ -14,8 +14,9 @@ from PIL import Image
 
 from vergence.data.layouts import resolve_input
 from vergence.inference.inputs import evenly_spaced, ground_truth, has_truth, on_device, working_image
-from vergence.metrics.depth import PROTOCOLS, median, resize_inverse_depth
+from vergence.metrics.depth import median, resize_inverse_depth
 from vergence.runs.checkpoint import load_run
+from vergence.settings.protocols import PROTOCOLS
 
 WORST = 0.5  # relative error at the end of the colour scale
 GAP = 4

@@ -1,6 +1,8 @@
 """The error that is meant for users, the one way to stop that is no error, and text that a terminal does not obey."""
 
+import difflib
 import re
+from collections.abc import Sequence
 
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and line end, marks that turn the direction of text, and halves of characters."""
@@ -9,6 +11,12 @@ _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 def printable(text: object) -> str:
     r"""Text for people: what a terminal would obey, such as an escape in a file name, is shown as ``\x1b``."""
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """ " (did you mean 'x'?)" with the nearest of the known words, or ""."""
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 class InputError(ValueError):

@@ -21,10 +21,10 @@ from vergence.inference.network_maps import Window, predict_maps
 from vergence.methods import Method
 from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig
-from vergence.models.corda_network import CordaNetworkConfig
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import load_config
 from vergence.runs.config_sections import parse_size
+from vergence.settings.networks import CordaNetworkConfig
 
 HEIGHT, WIDTH = 64, 128
 SPACE = label_space("toy:sky#4682b4,road#804080,car#00008e")

@@ -10,7 +10,8 @@ from vergence.geometry.blocks import cache_blocks
 from vergence.geometry.pose import transform_from_parameters
 from vergence.losses import photometric as photometric_module
 from vergence.losses.depth import feature_distance
-from vergence.losses.self_supervised import ViewLossOptions, prepare_views, self_supervised_loss
+from vergence.losses.self_supervised import prepare_views, self_supervised_loss
+from vergence.settings.losses import ViewLossOptions
 
 BATCH, SOURCES, HEIGHT, WIDTH = 3, 2, 16, 24
 

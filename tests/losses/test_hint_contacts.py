@@ -3,7 +3,8 @@
 import torch
 
 from vergence.losses.hint_contacts import contact_candidates
-from vergence.losses.hint_proposals import FAMILIES, HintProposalConfig, propose
+from vergence.losses.hint_proposals import FAMILIES, propose
+from vergence.settings.losses import HintProposalConfig
 
 HEIGHT, WIDTH, HORIZON, FOOT = 60, 40, 20, 45
 ROAD, POLE, SIGN, BUILDING, IGNORED = 0, 1, 2, 3, 255

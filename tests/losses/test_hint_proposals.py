@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from vergence.losses.hint_neighbours import OFFSETS, neighbour_candidates, shifted, slopes
-from vergence.losses.hint_proposals import FAMILIES, HintProposalConfig, Proposals, is_class, propose
+from vergence.losses.hint_proposals import FAMILIES, Proposals, is_class, propose
+from vergence.settings.losses import HintProposalConfig
 
 HEIGHT, WIDTH = 48, 80
 DEFAULT = HintProposalConfig()

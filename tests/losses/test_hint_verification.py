@@ -5,9 +5,8 @@ import torch
 from torch import Tensor
 
 from tests.toy_stereo import OPTIONS, ToyOptions, ToyScene, descend, error_of, repaired, toy_scene
-from vergence.losses.hint_proposals import HintProposalConfig, propose
+from vergence.losses.hint_proposals import propose
 from vergence.losses.hint_verification import (
-    VerificationConfig,
     Verified,
     aggregate,
     candidate_errors,
@@ -17,6 +16,7 @@ from vergence.losses.hint_verification import (
     verify,
 )
 from vergence.losses.photometric import automask
+from vergence.settings.losses import HintProposalConfig, VerificationConfig
 
 STRICT = VerificationConfig()
 

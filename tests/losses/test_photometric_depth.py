@@ -5,7 +5,8 @@ import torch
 
 import vergence
 from vergence.errors import InputError
-from vergence.losses import ViewLossOptions, photometric_depth_loss, prepare_views, self_supervised_loss
+from vergence.losses import photometric_depth_loss, prepare_views, self_supervised_loss
+from vergence.settings.losses import ViewLossOptions
 
 INTRINSICS = torch.tensor([[40.0, 0, 20], [0, 40, 12], [0, 0, 1]])
 

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vergence.losses.photometric import photometric_error
-from vergence.losses.refinement import RefinementConfig, refine_labels
-from vergence.losses.self_supervised import ViewLossOptions, Views, prepare_views
+from vergence.losses.refinement import refine_labels
+from vergence.losses.self_supervised import Views, prepare_views
+from vergence.settings.losses import RefinementConfig, ViewLossOptions
 
 CONFIG = RefinementConfig()
 HEIGHT, WIDTH, FOCAL = 96, 192, 100.0

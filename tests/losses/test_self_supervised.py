@@ -14,7 +14,6 @@ from vergence.geometry.camera import depth_to_disparity
 from vergence.geometry.pose import transform_from_parameters
 from vergence.losses.self_supervised import (
     Synthesis,
-    ViewLossOptions,
     Views,
     kept_pixels,
     prepare_views,
@@ -24,6 +23,7 @@ from vergence.losses.self_supervised import (
     synthesize,
 )
 from vergence.losses.smoothness import edge_aware_smoothness
+from vergence.settings.losses import ViewLossOptions
 
 HEIGHT, WIDTH = 24, 40
 PLAIN = ViewLossOptions(min_depth=0.5, max_depth=20.0)

@@ -15,7 +15,7 @@ from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig, CordaConsistencyConfig
 from vergence.methods.unimatch import WeakToStrongConfig, complementary_dropout
 from vergence.mixing.draws import step_generator
-from vergence.models.corda_network import CordaNetworkConfig
+from vergence.settings.networks import CordaNetworkConfig
 
 COUNT, SEED, STEP, PART = 6, 3, 11, 1
 

@@ -6,8 +6,8 @@ import torch
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.methods.frozen import FrozenConfig, FrozenMethod
-from vergence.models.frozen_network import FrozenNetworkConfig
 from vergence.runs.config import load_config
+from vergence.settings.networks import FrozenNetworkConfig
 
 OPTIONS = FrameOptions(height=64, width=96, label_space="camvid11", jitter=0.0)
 
@@ -111,7 +111,7 @@ def test_the_encoder_of_a_run(tmp_path) -> None:
     from safetensors.torch import save_file
 
     from vergence.methods.supervised import SupervisedConfig, SupervisedMethod
-    from vergence.models.segmentation_config import SegmentationNetworkConfig
+    from vergence.settings.networks import SegmentationNetworkConfig
 
     twin = SegmentationNetworkConfig(encoder="mobilenetv3_small_050", weights="none", decoder_widths=(4, 4, 8, 8, 8))
     torch.manual_seed(5)

@@ -13,8 +13,7 @@ from vergence.methods.corda_config import CordaConfig, CordaConsistencyConfig
 from vergence.methods.ssda import SSDAConfig, SSDAMethod
 from vergence.methods.teacher import MeanTeacher
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
-from vergence.models.corda_network import CordaNetworkConfig
-from vergence.models.segmentation_network import SegmentationNetworkConfig
+from vergence.settings.networks import CordaNetworkConfig, SegmentationNetworkConfig
 
 OPTIONS = FrameOptions(height=64, width=64, label_space="toy:a#000000,b#0000ff,c#00ff00")
 

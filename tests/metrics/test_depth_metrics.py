@@ -14,8 +14,7 @@ from torch import Tensor
 
 from vergence.metrics.depth import (
     DEPTH_METRICS,
-    PROTOCOLS,
-    DepthProtocol,
+    counted,
     depth_errors,
     flip_postprocess,
     garg_crop,
@@ -25,6 +24,7 @@ from vergence.metrics.depth import (
     training_depth_errors,
 )
 from vergence.metrics.streaming import DepthMetric
+from vergence.settings.protocols import PROTOCOLS, DepthProtocol
 
 TRUTH, PREDICTION = torch.tensor([2.0, 4, 10, 20]).double(), torch.tensor([2.0, 5, 8, 40]).double()
 UNSCALED = dataclasses.replace(PROTOCOLS["plain"], scale="none")
@@ -120,12 +120,12 @@ class TestProtocol:
         expected = torch.zeros(size, dtype=torch.bool)
         expected[slice(*rows), slice(*columns)] = True
         assert torch.equal(garg_crop(torch.ones(size)), expected)
-        assert torch.equal(PROTOCOLS["eigen"].mask(torch.full(size, 5.0)), expected)
+        assert torch.equal(counted(torch.full(size, 5.0), PROTOCOLS["eigen"]), expected)
 
     def test_masks(self) -> None:
         truth = torch.tensor([[0.0, 1e-3, 0.01, 79.9, 80.0, 200.0]])
-        assert PROTOCOLS["plain"].mask(truth).tolist() == [[False, False, True, True, False, False]]
-        assert PROTOCOLS["improved"].mask(truth).tolist() == [[False, True, True, True, True, True]]
+        assert counted(truth, PROTOCOLS["plain"]).tolist() == [[False, False, True, True, False, False]]
+        assert counted(truth, PROTOCOLS["improved"]).tolist() == [[False, True, True, True, True, True]]
 
     def test_description_names_all_that_matters(self) -> None:
         lines = {protocol.describe() for protocol in PROTOCOLS.values()}

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from vergence.errors import InputError
-from vergence.models.corda_network import CordaNetwork, CordaNetworkConfig, build_corda_network
+from vergence.models.corda_network import CordaNetwork, build_corda_network
+from vergence.settings.networks import CordaNetworkConfig
 
 SMALL = CordaNetworkConfig(encoder="resnet18", weights="none", width=16)
 FULL = {"logits", "depth", "source_depth", "initial_logits", "initial_depth", "initial_source_depth"}

@@ -9,11 +9,8 @@ from torch import nn
 
 from vergence.errors import InputError
 from vergence.models.cross_task_attention import CrossTaskAttention
-from vergence.models.segmentation_network import (
-    MultiTaskNetwork,
-    SegmentationNetworkConfig,
-    build_segmentation_network,
-)
+from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
+from vergence.settings.networks import SegmentationNetworkConfig
 
 TINY = SegmentationNetworkConfig(
     encoder="test_resnet", weights="none", decoder_widths=(4, 4, 8, 8, 8), head_channels=0, exchange="attention"

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from vergence.errors import InputError
-from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
+from vergence.models.depth_network import build_depth_network
 from vergence.models.freeze import freeze, freeze_batchnorm
+from vergence.settings.networks import DepthNetworkConfig
 
 
 def build(**settings) -> torch.nn.Module:

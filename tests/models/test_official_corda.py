@@ -6,8 +6,9 @@ import torch
 from tests.models.official_corda_names import official_corda_state
 from vergence.errors import InputError
 from vergence.models import deeplabv2
-from vergence.models.corda_network import VARIANTS, CordaNetwork, CordaNetworkConfig, build_corda_network
+from vergence.models.corda_network import VARIANTS, CordaNetwork, build_corda_network
 from vergence.models.official_corda import load_official_corda
+from vergence.settings.networks import CordaNetworkConfig
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from vergence.models.pose import PoseCNN
 from vergence.models.segmentation_heads import SegmentationHead
-from vergence.models.segmentation_network import SegmentationNetworkConfig, build_segmentation_network
+from vergence.models.segmentation_network import build_segmentation_network
+from vergence.settings.networks import SegmentationNetworkConfig
 
 
 @pytest.mark.parametrize("frames", [2, 3, 4])

@@ -7,10 +7,11 @@ import torch
 
 from tests.models.official_names import three_ways_encoder, three_ways_network, three_ways_pose
 from vergence.errors import InputError
-from vergence.models.depth_network import DepthNetworkConfig, PoseConfig, build_depth_network, build_pose_network
+from vergence.models.depth_network import build_depth_network, build_pose_network
 from vergence.models.encoders import build_encoder
 from vergence.models.official_three_ways import load_official_three_ways
-from vergence.models.segmentation_network import SegmentationNetworkConfig, build_segmentation_network
+from vergence.models.segmentation_network import build_segmentation_network
+from vergence.settings.networks import DepthNetworkConfig, PoseConfig, SegmentationNetworkConfig
 
 SMALL = SegmentationNetworkConfig(weights="none", decoder="three_ways", decoder_widths=(8, 8, 8, 8, 8))
 FORMS = {

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from vergence.models.depth_network import PoseConfig, build_pose_network
+from vergence.models.depth_network import build_pose_network
 from vergence.models.pose import IntrinsicsHead, PoseCNN, PoseHead, PoseNetwork
+from vergence.settings.networks import PoseConfig
 
 
 def count(module: torch.nn.Module) -> int:

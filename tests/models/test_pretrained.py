@@ -8,11 +8,12 @@ from safetensors.torch import save_file
 
 from vergence.errors import InputError
 from vergence.models.decoders import MonodepthDecoder
-from vergence.models.depth_network import DepthNetwork, DepthNetworkConfig, build_depth_network
+from vergence.models.depth_network import DepthNetwork, build_depth_network
 from vergence.models.encoders import build_encoder
 from vergence.models.pose import PoseCNN, PoseNetwork
 from vergence.models.pretrained import load_official_monodepth2, load_official_pose, load_official_pose_cnn, load_parts
 from vergence.models.weights import read_state_dict
+from vergence.settings.networks import DepthNetworkConfig
 
 
 def official_encoder(encoder: torch.nn.Module) -> dict:

@@ -8,14 +8,10 @@ import torch
 from torch import nn
 
 from vergence.errors import InputError
-from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
+from vergence.models.depth_network import build_depth_network
 from vergence.models.exchange import GatedMessage
-from vergence.models.segmentation_network import (
-    MultiTaskNetwork,
-    SegmentationNetworkConfig,
-    build_segmentation_network,
-    selection_student,
-)
+from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network, selection_student
+from vergence.settings.networks import DepthNetworkConfig, SegmentationNetworkConfig
 
 SMALL = SegmentationNetworkConfig(weights="none")
 PAD = replace(SMALL, exchange="pad")

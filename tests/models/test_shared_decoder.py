@@ -11,15 +11,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vergence.errors import InputError
-from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
+from vergence.models.depth_network import build_depth_network
 from vergence.models.gradient_scale import scale_gradient
 from vergence.models.pretrained import load_parts, load_transfer
-from vergence.models.segmentation_network import (
-    MultiTaskNetwork,
-    SegmentationNetworkConfig,
-    build_segmentation_network,
-)
+from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
 from vergence.models.shared_decoder import shared_parameters
+from vergence.settings.networks import DepthNetworkConfig, SegmentationNetworkConfig
 
 WIDTHS = (4, 4, 8, 8, 8)
 TINY = SegmentationNetworkConfig(

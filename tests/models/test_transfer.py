@@ -9,10 +9,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from vergence.errors import InputError
-from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
+from vergence.models.depth_network import build_depth_network
 from vergence.models.pose import PoseCNN
 from vergence.models.pretrained import load_transfer
-from vergence.models.segmentation_network import SegmentationNetworkConfig, build_segmentation_network
+from vergence.models.segmentation_network import build_segmentation_network
+from vergence.settings.networks import DepthNetworkConfig, SegmentationNetworkConfig
 
 WIDTHS = (8, 8, 8, 16, 16)
 

@@ -78,7 +78,8 @@ def test_criteria_share_the_new_images(tmp_path: Path) -> None:
 def test_no_rate_of_the_pose_network_is_the_rate_of_all_else(tmp_path: Path) -> None:
     """Encoder; then everything: decoders, head and pose network (13.0 million of two encoders and its head)."""
     from tests.parity.adapters.three_ways_networks import segmentation_network
-    from vergence.models.depth_network import PoseConfig, build_pose_network
+    from vergence.models.depth_network import build_pose_network
+    from vergence.settings.networks import PoseConfig
 
     head = {"layers": [9], "layer_out_channels": 48, "head_inter": True, "head_inter_channels": 32}
     head |= {"head_dropout": 0.1, "output_stride": 1}

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from vergence.errors import InputError
-from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
+from vergence.models.depth_network import build_depth_network
 from vergence.models.pose import PoseNetwork
 from vergence.runs.checkpoint import load_run
 from vergence.runs.convert import convert
+from vergence.settings.networks import DepthNetworkConfig
 
 
 def official(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:

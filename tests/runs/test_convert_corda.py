@@ -9,10 +9,11 @@ from torch import Tensor
 from tests.models.official_corda_names import official_corda_state
 from vergence.errors import InputError
 from vergence.models import deeplabv2
-from vergence.models.corda_network import VARIANTS, CordaNetwork, CordaNetworkConfig, build_corda_network
+from vergence.models.corda_network import VARIANTS, CordaNetwork, build_corda_network
 from vergence.runs.checkpoint import load_run
 from vergence.runs.convert import convert
 from vergence.runs.convert_corda import read_corda
+from vergence.settings.networks import CordaNetworkConfig
 
 
 @pytest.fixture(autouse=True)

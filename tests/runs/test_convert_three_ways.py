@@ -8,14 +8,11 @@ import torch
 
 from tests.models.official_names import three_ways_network, three_ways_pose
 from vergence.errors import InputError
-from vergence.models.depth_network import PoseConfig, build_pose_network
-from vergence.models.segmentation_network import (
-    MultiTaskNetwork,
-    SegmentationNetworkConfig,
-    build_segmentation_network,
-)
+from vergence.models.depth_network import build_pose_network
+from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
 from vergence.runs.checkpoint import load_run
 from vergence.runs.convert import convert
+from vergence.settings.networks import PoseConfig, SegmentationNetworkConfig
 
 SMALL = SegmentationNetworkConfig(
     weights="none", decoder="three_ways", decoder_widths=(8, 16, 24, 24, 32), normalization="monodepth2"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from vergence.models.segmentation_config import SegmentationNetworkConfig
 from vergence.models.segmentation_network import build_segmentation_network
 from vergence.selection.features import (
     FeatureSpace,
@@ -15,6 +14,7 @@ from vergence.selection.features import (
     frame_features,
     pooled_features,
 )
+from vergence.settings.networks import SegmentationNetworkConfig
 
 
 def test_golden_fact_19() -> None:

@@ -1,8 +1,11 @@
 """What a method receives for one role: frames, cameras and truth of a batch of samples."""
 
-from typing import NotRequired, TypedDict
+from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IGNORED_LABEL = 255
 """Value of pixels without a label."""

@@ -7,8 +7,7 @@ from typing import Any
 from vergence.data.label_space import LABEL_SPACES, LabelSpace, made_up_colour
 from vergence.data.label_tables import Colour
 from vergence.data.structured import read_csv, read_structured
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 
 FILE_NAMES = ("classes.json", "classes.yaml", "classes.yml")
 _KEYS = ("classes", "name", "ignore_index", "label_space", "ignore")

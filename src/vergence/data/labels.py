@@ -20,8 +20,7 @@ from vergence.data.label_space import (
     LabelSpace,
 )
 from vergence.data.label_tables import Colour
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 
 __all__ = [
     "CAMVID_11",

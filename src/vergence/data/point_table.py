@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from vergence.data.structured import read_csv
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 
 COLUMNS = ("frame", "point", "x", "y", "visible", "border")
 REQUIRED = COLUMNS[:4]

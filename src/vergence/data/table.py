@@ -1,7 +1,6 @@
 """Manifest tables on disk: CSV and Parquet files as columns of checked values."""
 
 import csv
-import difflib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from vergence.data.atomic import writing
 from vergence.data.frame_row import COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
 from vergence.data.structured import LIMITS, plain_number, read_csv
 from vergence.data.structured.text import MB
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 
 ROWS = 10_000_000
 """Most frames of a Parquet manifest: a few kilobytes can say that there are billions."""
@@ -60,12 +59,6 @@ def write_rows(path: Path, rows: Sequence[FrameRow]) -> None:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             writer.writerows(zip(*columns.values(), strict=True))
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """ " (did you mean 'x'?)" with the nearest of the known words, or ""."""
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def _check_columns(names: Sequence[str], path: Path) -> None:

@@ -15,8 +15,8 @@ from vergence.evaluation.regions import RegionScores, regions_space
 from vergence.evaluation.scores import Scores, image_rows
 from vergence.inference.inputs import ground_truth, ground_truth_label, has_label
 from vergence.methods import Method
-from vergence.metrics.depth import DepthProtocol
 from vergence.runs.checkpoint import LoadedRun
+from vergence.settings.protocols import DepthProtocol
 
 
 class DepthTruth(NamedTuple):

@@ -25,11 +25,11 @@ from vergence.inference.inputs import evenly_spaced, has_label, has_truth, on_de
 from vergence.inference.network_maps import Window, predict_maps, window_of
 from vergence.inference.shapes import describe_input
 from vergence.methods import Method
-from vergence.metrics.depth import DepthProtocol
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.config_sections import check_resolution
 from vergence.runs.folder import RunFolder
 from vergence.runs.processes import ALONE, Processes
+from vergence.settings.protocols import DepthProtocol
 
 _log = logging.getLogger("vergence")
 

@@ -15,8 +15,9 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.inputs import has_label
 from vergence.metrics.borders import BorderScores, border_scores
-from vergence.metrics.depth import DepthProtocol, class_errors, compare, near_pixels
+from vergence.metrics.depth import class_errors, compare, near_pixels
 from vergence.runs.checkpoint import LoadedRun
+from vergence.settings.protocols import DepthProtocol
 
 _log = logging.getLogger("vergence")
 

@@ -16,7 +16,8 @@ from rich.text import Text
 from torch import Tensor
 
 from vergence.errors import InputError, printable
-from vergence.metrics.depth import DEPTH_METRICS, PROTOCOLS, DepthProtocol, score_inverse_depth
+from vergence.metrics.depth import DEPTH_METRICS, score_inverse_depth
+from vergence.settings.protocols import PROTOCOLS, DepthProtocol
 
 
 @dataclass

@@ -13,9 +13,8 @@ import vergence
 from vergence.data.atomic import write_text
 from vergence.data.images import read_image
 from vergence.data.manifest import Manifest
-from vergence.data.table import nearest
 from vergence.data.video_writer import write_video
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 from vergence.inference.class_files import ClassFiles
 from vergence.inference.depth_files import DepthFiles, survey
 from vergence.inference.frame_sources import Frame, ManifestSource, Source, open_source

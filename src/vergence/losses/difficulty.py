@@ -1,13 +1,13 @@
 """How hard a pixel is to adapt to, from two depth decoders that disagree (CorDA, section 4)."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from vergence.losses.tensors import full_precision
+from vergence.settings.losses import DifficultyMode
 
-DifficultyMode = Literal["per_image", "batch_mean", "off"]
 MODES: tuple[DifficultyMode, ...] = get_args(DifficultyMode)
 
 INVALID = 1.0

@@ -4,7 +4,6 @@ What is proposed may be wrong; :mod:`vergence.losses.hint_verification` asks the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -15,30 +14,9 @@ from vergence.geometry.plane_fits import below_median, fit_sampled, pixel_lattic
 from vergence.losses.hint_borders import border_candidates
 from vergence.losses.hint_contacts import contact_candidates
 from vergence.losses.hint_neighbours import neighbour_candidates
+from vergence.settings.losses import HintProposalConfig
 
 FAMILIES = ("components", "cells", "neighbours", "borders", "contacts")
-
-
-@dataclass(frozen=True)
-class HintProposalConfig:
-    """Where candidates of depth come from."""
-
-    families: tuple[str, ...] = ("components", "cells")
-    """"components" (planes of connected components), "cells" (of one class in a grid cell), "neighbours" (slanted
-    copies of pixels of the class), "borders" (depth edges pulled onto label edges), "contacts" (things as far as the
-    ground they stand on)."""
-    component_share: float = 0.0015
-    """Smallest component, as a share of the image."""
-    cell_shares: tuple[float, ...] = (0.1, 0.2)
-    """Sides of grid cells as shares of the width; each grid is used twice, moved by half a cell."""
-    rounds: int = 5
-    """Re-weighting rounds of a plane fit."""
-    fit_pixels: int = 8192
-    """Planes of larger images are fitted to one pixel in 2, 3 or 4 of each row, such that about this many are left."""
-    least: float = 0.03
-    """Candidates farther than this inverse depth (mean of the image = 1) are left out."""
-    least_change: float = 0.02
-    """Candidates whose log depth changes less are left out."""
 
 
 class Proposals(NamedTuple):

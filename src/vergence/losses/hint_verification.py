@@ -5,7 +5,6 @@ of the same class, and a candidate has to win by a margin.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -16,23 +15,8 @@ from vergence.geometry.components import IGNORED
 from vergence.geometry.warp import sampling_grid, warp
 from vergence.losses.hint_proposals import FAMILIES, is_class
 from vergence.losses.photometric import photometric_error
-from vergence.losses.self_supervised import ViewLossOptions, Views
-
-
-@dataclass(frozen=True)
-class VerificationConfig:
-    """When a candidate is believed: E_candidate < (1 - kappa) E_now - floor, and E_candidate < E_identity."""
-
-    kappa: float = 0.1
-    """Relative margin."""
-    floor: float = 0.01
-    """Absolute margin, about the image noise in the photometric error."""
-    window: int = 5
-    """Side of the window that errors are averaged in, odd; only neighbours of the pixel's class count."""
-    cap: float = 1.5
-    """Errors count no more than this; also what a pixel costs that no source sees."""
-    confidence: float = 0.5
-    """Least confidence of the label."""
+from vergence.losses.self_supervised import Views
+from vergence.settings.losses import VerificationConfig, ViewLossOptions
 
 
 class Verified(NamedTuple):

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from vergence.errors import InputError
-from vergence.losses.self_supervised import ViewLossOptions, kept_pixels, prepare_views, self_supervised_loss
+from vergence.losses.self_supervised import kept_pixels, prepare_views, self_supervised_loss
+from vergence.settings.losses import ViewLossOptions
 
 Disparities = Tensor | Mapping[int, Tensor] | Sequence[Tensor]
 

@@ -3,7 +3,6 @@
 Label noise differs from view to view while geometry does not, so most of the gain is the vote. No gradient.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -14,29 +13,8 @@ from vergence.geometry.blocks import cache_blocks
 from vergence.geometry.warp import sampling_grid, warp
 from vergence.losses.photometric import photometric_error
 from vergence.losses.segmentation import IGNORED_LABEL
-from vergence.losses.self_supervised import ViewLossOptions, Views, shrink
-
-
-@dataclass(frozen=True)
-class RefinementConfig:
-    """Constants of the refinement."""
-
-    beta: float = 0.5
-    """Share of the teacher's probabilities in the evidence at the target; the rest is the noisy label."""
-    pe_scale: float = 0.1
-    """A source's vote is exp(-photometric error / pe_scale)."""
-    window: int = 11
-    """Taps a side of the smoothing, odd; 1: no smoothing."""
-    dilation: int = 2
-    """Distance of the taps, pixels of half the image size."""
-    sigma: float = 2.5
-    """Of the Gaussian over the taps, taps."""
-    depth_scale: float = 0.15
-    """A neighbour counts exp(-|difference of ln depth| / depth_scale)."""
-    colour_scale: float = 0.1
-    """And exp(-mean difference of colour / colour_scale)."""
-    fallback: float = 0.5
-    """Where the best class has less, the noisy label stays, with this weight."""
+from vergence.losses.self_supervised import Views, shrink
+from vergence.settings.losses import RefinementConfig, ViewLossOptions
 
 
 class Refined(NamedTuple):

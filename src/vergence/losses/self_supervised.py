@@ -6,8 +6,7 @@ scales and all sources; every disparity is brought to full size before it become
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,28 +16,7 @@ from vergence.geometry.camera import disparity_to_depth
 from vergence.geometry.warp import projection_rays, sampling_grid, warp
 from vergence.losses.photometric import automask, automasked_loss, minimum_error, photometric_error, target_statistics
 from vergence.losses.smoothness import edge_aware_smoothness
-
-
-@dataclass(frozen=True)
-class ViewLossOptions:
-    """Constants of the loss; the defaults are Monodepth2's."""
-
-    min_depth: float = 0.1
-    """Depth at disparity 1, training units."""
-    max_depth: float = 100.0
-    """Depth at disparity 0, training units."""
-    ssim_weight: float = 0.85
-    """Share of SSIM in the photometric error; the rest is L1. 0 for L1 only."""
-    reduction: Literal["min", "mean"] = "min"
-    """How the errors of several sources become one."""
-    automask: bool = True
-    """Leave out pixels that the un-warped source explains better."""
-    normalise: Literal["all", "kept"] = "all"
-    """Mean over all pixels (masked ones count as constants), or over the kept ones."""
-    smoothness: float = 1e-3
-    """Weight of edge-aware smoothness, halved at each coarser scale."""
-    align_corners: bool = True
-    """Of the sampling; False reproduces programs that ran on a PyTorch whose default had changed."""
+from vergence.settings.losses import ViewLossOptions
 
 
 class Views(NamedTuple):

@@ -3,12 +3,13 @@
 Sources: Eigen et al. (NIPS 2014), Garg et al. (ECCV 2016, the crop), Godard et al. (ICCV 2019, flip post-processing).
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from vergence.settings.protocols import DepthProtocol
 
 DEPTH_METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 GARG_CROP = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
@@ -49,45 +50,13 @@ def garg_crop(like: Tensor) -> Tensor:
     return inside
 
 
-@dataclass(frozen=True)
-class DepthProtocol:
-    """Which pixels count, and how the prediction's scale is found."""
-
-    name: str
-    min_depth: float = 1e-3
-    """Predictions are clipped to this range, metres."""
-    max_depth: float = 80.0
-    cap_ground_truth: bool = False
-    """Leave out truth outside the range (else only truth of 0 is left out)."""
-    crop: Literal["garg"] | None = None
-    scale: Literal["median", "none"] | float = "median"
-    """median(truth) / median(prediction) per image, none, or a factor."""
-
-    def describe(self) -> str:
-        """One line: everything a number depends on."""
-        capped = (
-            f"ground truth {self.min_depth:g}-{self.max_depth:g} m" if self.cap_ground_truth else "all ground truth"
-        )
-        scale = {"median": "median scaling per image", "none": "no scaling"}.get(
-            str(self.scale), f"scaled by {self.scale}"
-        )
-        crop = "Garg crop" if self.crop else "no crop"
-        return f"{self.name}: {capped}, {crop}, prediction clipped to {self.min_depth:g}-{self.max_depth:g} m, {scale}"
-
-    def mask(self, ground_truth: Tensor) -> Tensor:
-        """Bool (H, W): pixels that count."""
-        if self.cap_ground_truth:
-            mask = (ground_truth > self.min_depth) & (ground_truth < self.max_depth)
-        else:
-            mask = ground_truth > 0
-        return mask & garg_crop(mask) if self.crop == "garg" else mask
-
-
-PROTOCOLS: dict[str, DepthProtocol] = {
-    "eigen": DepthProtocol("eigen", cap_ground_truth=True, crop="garg"),
-    "improved": DepthProtocol("improved"),
-    "plain": DepthProtocol("plain", cap_ground_truth=True),
-}
+def counted(ground_truth: Tensor, protocol: DepthProtocol) -> Tensor:
+    """Bool (H, W): pixels that count under a protocol."""
+    if protocol.cap_ground_truth:
+        mask = (ground_truth > protocol.min_depth) & (ground_truth < protocol.max_depth)
+    else:
+        mask = ground_truth > 0
+    return mask & garg_crop(mask) if protocol.crop == "garg" else mask
 
 
 class DepthScore(NamedTuple):
@@ -131,7 +100,7 @@ def compare(inverse_depth: Tensor, ground_truth: Tensor, protocol: DepthProtocol
             "expected (h, w) and (H, W)"
         )
     ground_truth = ground_truth.double()
-    mask = protocol.mask(ground_truth)
+    mask = counted(ground_truth, protocol)
     prediction = 1 / resize_inverse_depth(inverse_depth, ground_truth.shape)[mask].double()
     truth = ground_truth[mask]
     ratio = truth.new_ones(())

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from vergence.metrics.depth import DEPTH_METRICS, DepthProtocol, median, score_inverse_depth
+from vergence.metrics.depth import DEPTH_METRICS, median, score_inverse_depth
 from vergence.metrics.segmentation import confusion_matrix
+from vergence.settings.protocols import DepthProtocol
 
 
 class DepthMetric(Metric):

@@ -1,8 +1,7 @@
 """CorDA's network: two tasks on one encoder that tell each other their features, with depth heads for two domains."""
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -11,34 +10,12 @@ from torch import Tensor, nn
 
 from vergence.errors import InputError
 from vergence.models.correlation import GatedCorrelation
-from vergence.models.deeplabv2 import NAME as DEEPLAB
 from vergence.models.deeplabv2 import AtrousHead, build_deeplab_encoder
 from vergence.models.encoders import Encoder, ViTEncoder, build_encoder
+from vergence.settings.networks import DEEPLABV2, CordaNetworkConfig
 
 VARIANTS = ("gta", "synthia", "noatt", "multitask", "dacs")
 TASKS = ("segmentation", "depth")
-
-
-@dataclass
-class CordaNetworkConfig:
-    """Encoder and variant of a CorDA network."""
-
-    variant: Literal["gta", "synthia", "noatt", "multitask", "dacs"] = "synthia"
-    """gta and synthia: the full network, first logits from the encoder or from the segmentation trunk; noatt: trunks
-    without correlation; multitask: two heads on the encoder; dacs: segmentation alone."""
-    encoder: str = DEEPLAB
-    """deeplabv2_resnet101, or a timm name or alias."""
-    weights: str = "imagenet"
-    """imagenet, offline, auto, none or a weights file; for deeplabv2_resnet101 also its COCO or Scale. files."""
-    aspp_branches: int = 2
-    """Dilated convolutions that the heads sum: 2 as released, or 4."""
-    width: int = 256
-    """Channels of the tasks' features."""
-    feature_stride: int = 8
-    """Of the feature that trunks and heads read: encoder features from there on, resized to it and joined. The
-    DeepLab has one, of stride 8."""
-    correlation: bool = True
-    """Of gta and synthia: whether the tasks tell each other their features. Without, difficulty is studied alone."""
 
 
 class CordaPrediction(TypedDict, total=False):
@@ -152,7 +129,7 @@ def build_corda_network(config: CordaNetworkConfig, classes: int) -> CordaNetwor
         raise InputError(f"width={width} must be a multiple of 4, such as the paper's 256.")
     if config.feature_stride < 1:
         raise InputError(f"feature_stride={config.feature_stride} must be at least 1, such as 8.")
-    deeplab = config.encoder == DEEPLAB
+    deeplab = config.encoder == DEEPLABV2
     encoder = build_deeplab_encoder(config.weights) if deeplab else build_encoder(config.encoder, config.weights)
     join = JoinedFeatures(encoder, config.feature_stride)
     trunks, initial, correlation, inputs = nn.ModuleDict(), nn.ModuleDict(), None, join.channels

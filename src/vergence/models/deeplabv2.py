@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from vergence.errors import InputError
 from vergence.models.encoders import Encoder, build_encoder
 from vergence.models.weights import read_state_dict
+from vergence.settings.networks import DEEPLABV2
 
 log = logging.getLogger("vergence")
 State = dict[str, Tensor]
 
-NAME = "deeplabv2_resnet101"
 CAFFE_MEAN = (122.67891434, 116.66876762, 104.00698793)  # of red, green and blue, in grey levels
 BLOCKS = (3, 4, 23, 3)
 DILATIONS = (6, 12, 18, 24)
@@ -64,7 +64,7 @@ class DeepLabEncoder(Encoder):
 
     def __init__(self) -> None:
         mean = [value / 255 for value in CAFFE_MEAN]
-        super().__init__(NAME, DeepLabResNet(), (2048,), (8,), mean, (1 / 255,) * 3)
+        super().__init__(DEEPLABV2, DeepLabResNet(), (2048,), (8,), mean, (1 / 255,) * 3)
 
     def normalise(self, images: Tensor) -> Tensor:
         return super().normalise(images).flip(1)
@@ -119,7 +119,7 @@ def build_deeplab_encoder(weights: str = "none") -> DeepLabEncoder:
         if missing:
             log.warning("%s lacks %d tensors, first %s: they start at random", weights, len(missing), missing[0])
         encoder.backbone.load_state_dict(own | copied)
-        log.info("encoder %s: %d of %d tensors from %s", NAME, len(copied), len(own), weights)
+        log.info("encoder %s: %d of %d tensors from %s", DEEPLABV2, len(copied), len(own), weights)
     return encoder
 
 

@@ -1,54 +1,15 @@
 """The depth network: an encoder and a decoder, as one value of settings; and the pose network beside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
 from vergence.errors import InputError
 from vergence.models.decoders import DepthDecoder, MonodepthDecoder, ThreeWaysDepthDecoder
-from vergence.models.encoders import Encoder, Normalization, build_encoder
+from vergence.models.encoders import Encoder, build_encoder
 from vergence.models.pose import PoseCNN, PoseNetwork
-
-
-@dataclass
-class DepthNetworkConfig:
-    """Encoder and decoder of a depth network."""
-
-    encoder: str = "resnet18"
-    """A timm name or alias."""
-    weights: str = "imagenet"
-    """imagenet, offline, auto, none or a weights file."""
-    decoder: Literal["monodepth2", "three_ways"] = "monodepth2"
-    scales: tuple[int, ...] = (0, 1, 2, 3)
-    """Disparities at 1 / 2^scale of the image size."""
-    decoder_widths: tuple[int, ...] | None = None
-    """Channels of the decoder's five levels, fine to coarse; the paper's where not given."""
-    output_stride: int | None = None
-    """8 or 16: dilation instead of late strides."""
-    normalization: Normalization = "default"
-    """The encoder's own mean and standard deviation, or Monodepth2's 0.45 and 0.225."""
-    initial_disparity: float | None = None
-    """Sigmoid output before training, everywhere; None for the random one near 0.5."""
-    aspp_rates: tuple[int, ...] = (6, 12, 18)
-    """Dilations of the three_ways decoder's spatial pyramid."""
-    aspp_dropout: float = 0.5
-    """Dropout after that pyramid."""
-    decoder_batchnorm: bool = False
-    """Batch norm in the three_ways decoder's blocks (its selection student has it)."""
-    decoder_dropout: float = 0.0
-    """Channel dropout in the three_ways decoder's blocks."""
-
-
-@dataclass
-class PoseConfig:
-    """The pose network."""
-
-    encoder: str = "resnet18"
-    """A timm name or alias, or posecnn: seven plain convolutions, a sixth of the work, no weights to start from."""
-    weights: str = "imagenet"
-    """As of the depth network; not looked at for posecnn."""
+from vergence.settings.networks import DepthNetworkConfig, Normalization, PoseConfig
 
 
 class DepthNetwork(nn.Module):

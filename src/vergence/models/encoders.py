@@ -4,7 +4,7 @@ import difflib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import timm
 import torch
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from vergence.errors import InputError
 from vergence.models.weights import WeightSource, offline_file, read_package, read_state_dict, resolve_source
+from vergence.settings.networks import Normalization
 
 log = logging.getLogger("vergence")
 
-Normalization = Literal["default", "monodepth2"]
 MONODEPTH2_MEAN, MONODEPTH2_STD = (0.45,) * 3, (0.225,) * 3  # semhint 1.2, three_ways 2.1
 ALIASES = {
     # The papers start from torchvision's first ImageNet weights; timm's default tags are other trainings.

@@ -1,38 +1,16 @@
 """Segmentation by a light head on the features of an encoder that learns nothing more."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from torch import Tensor, nn
 
 from vergence.errors import InputError
-from vergence.models.encoders import Encoder, Normalization, build_encoder
+from vergence.models.encoders import Encoder, build_encoder
 from vergence.models.freeze import freeze
 from vergence.models.segmentation_heads import SegmentationHead
 from vergence.models.segmentation_network import Prediction
-
-
-@dataclass
-class FrozenNetworkConfig:
-    """The encoder, and the head on its features."""
-
-    encoder: str = "efficientnet_lite0"
-    """A timm name or alias."""
-    weights: str = "auto"
-    """imagenet, offline, auto, none or a weights file."""
-    normalization: Normalization = "default"
-    """The encoder's own mean and standard deviation, or Monodepth2's 0.45 and 0.225."""
-    strides: tuple[int, ...] = (4, 8, 16, 32)
-    """Which of the encoder's features the head reads."""
-    width: int = 32
-    """Channels each of them is projected to."""
-    hidden: int = 64
-    """Channels of the head's 3 x 3 convolution."""
-    head_stride: int = 8
-    """The head works at 1 / head_stride of the image size."""
-    dropout: float = 0.1
-    """Before the last convolution."""
+from vergence.settings.networks import FrozenNetworkConfig
 
 
 class FrozenNetwork(nn.Module):

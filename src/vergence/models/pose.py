@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vergence.geometry.pose import transform_from_parameters
-from vergence.models.encoders import Normalization, build_encoder
+from vergence.models.encoders import build_encoder
+from vergence.settings.networks import Normalization
 
 POSE_SCALE = 0.01  # keeps the first predicted motions small, as in Monodepth2
 

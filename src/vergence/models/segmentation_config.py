@@ -1,50 +1,16 @@
 """Settings of a network for segmentation beside depth, and what they must keep to."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 from vergence.errors import InputError
 from vergence.models.decoders import BLOCKS, LEVELS
-from vergence.models.depth_network import DepthNetworkConfig
+from vergence.settings.networks import SegmentationNetworkConfig
 
 DECODERS = ("monodepth2", "three_ways", "deeplabv3plus")
 EXCHANGES = ("none", "pad", "attention")
 BOTTLENECK = LEVELS
 """Head level of the encoder's deepest feature."""
 ATTENTION_LEVELS = (3, 2, 1)
-
-
-@dataclass
-class SegmentationNetworkConfig(DepthNetworkConfig):
-    """Encoder, decoders and head of a segmentation network; ``scales`` are those of the depth decoder."""
-
-    decoder: Literal["monodepth2", "three_ways", "deeplabv3plus"] = "monodepth2"  # type: ignore[assignment]
-    """Of both tasks; with deeplabv3plus, depth has the three_ways decoder."""
-    shared_blocks: int = 0
-    """Decoder blocks, of ten and from the deepest, that both tasks share; 0: the encoder alone, 10: all but heads."""
-    gradient_scale: tuple[float, float] = (1.0, 1.0)
-    """Factors of the gradients of depth and of segmentation in all that is shared."""
-    exchange: Literal["none", "pad", "attention"] = "none"
-    """The decoders tell each other their features: pad at one level, attention at private ones of 3, 2 and 1."""
-    exchange_level: int = 2
-    """With pad: the exchange happens after this level (4 is the deepest; the papers' layer 7 is level 2)."""
-    side_output: bool = True
-    """With pad: logits also from the exchange level, before the exchange."""
-    head_levels: tuple[int, ...] = (0,)
-    """Decoder levels that the head reads, 4 to 0; 5 is the encoder's deepest feature. Not of deeplabv3plus."""
-    head_channels: int | None = None
-    """Channels each of them is projected to, 0 for none (the level is classified as it is): 64, with pad 0."""
-    head_hidden: bool = False
-    """A 3 x 3 convolution with batch norm and ReLU in the head."""
-    head_hidden_channels: int | None = None
-    """Channels of that convolution; as many as head_channels."""
-    head_stride: int = 1
-    """The head works at 1 / head_stride of the image size. With pad, both outputs stay there (as released)."""
-    head_dropout: float = 0.1
-    """Before the last convolution of a head that projects."""
-    head_kernel: int = 1
-    """Size of the head's last convolution, 1 or 3."""
 
 
 def selection_student() -> SegmentationNetworkConfig:

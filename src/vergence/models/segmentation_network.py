@@ -15,13 +15,13 @@ from vergence.models.encoders import Encoder, build_encoder
 from vergence.models.exchange import PADExchange
 from vergence.models.segmentation_config import (
     BOTTLENECK,
-    SegmentationNetworkConfig,
     attention_levels,
     check_segmentation_network,
     selection_student,
 )
 from vergence.models.segmentation_heads import SegmentationHead, resize_maps
 from vergence.models.shared_decoder import TaskWalk, share_blocks, shared_parameters
+from vergence.settings.networks import SegmentationNetworkConfig
 
 __all__ = [
     "MultiTaskNetwork",

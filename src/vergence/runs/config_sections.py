@@ -5,9 +5,8 @@ from typing import Literal
 
 from vergence.data.frame_options import FrameOptions
 from vergence.data.label_corruption import LabelCorruption
-from vergence.data.table import nearest
-from vergence.errors import InputError
-from vergence.metrics.depth import PROTOCOLS
+from vergence.errors import InputError, nearest
+from vergence.settings.protocols import PROTOCOLS
 
 
 def require(condition: bool, message: str) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 from vergence.methods import Method
 from vergence.methods.depth import DepthMethod
 from vergence.models.pose import PoseNetwork

@@ -9,11 +9,11 @@ from torch import Tensor
 from vergence.errors import InputError
 from vergence.methods import Method
 from vergence.models.corda_network import CordaNetwork
-from vergence.models.deeplabv2 import NAME
 from vergence.models.official_corda import load_official_corda
 from vergence.models.weights import read_state_dict
 from vergence.runs.config import RunConfig, config_from_dict
 from vergence.runs.convert_three_ways import official_label_space
+from vergence.settings.networks import DEEPLABV2
 
 State = dict[str, Tensor]
 
@@ -52,7 +52,7 @@ def _file(weights: Sequence[Path]) -> Path:
 
 def _settings(state: State, path: Path) -> RunConfig:
     variant, head = _variant(state, path)
-    network = {"variant": variant, "encoder": NAME, "weights": "none"}
+    network = {"variant": variant, "encoder": DEEPLABV2, "weights": "none"}
     section: dict[str, Any] = {"network": network, "depth": variant != "dacs"}
     if variant not in ("gta", "synthia"):
         section["difficulty"] = "off"  # takes two depth decoders

@@ -13,8 +13,7 @@ from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.split_rows import in_split
 from vergence.data.subsets import listed_rows
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.folder import RunFolder
 from vergence.selection.choice import CRITERIA, Choice

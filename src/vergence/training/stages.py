@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from vergence.errors import InputError
-from vergence.models.depth_network import DepthNetworkConfig
 from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import RunConfig, load_config
 from vergence.runs.folder import RunFolder, newest_whole
 from vergence.runs.overrides import flattened
+from vergence.settings.networks import DepthNetworkConfig
 from vergence.training.train import train
 
 _log = logging.getLogger("vergence")

@@ -19,8 +19,7 @@ from torch import Tensor
 
 from vergence.data.atomic import write_text
 from vergence.data.structured import read_json_lines
-from vergence.data.table import nearest
-from vergence.errors import InputError, printable
+from vergence.errors import InputError, nearest, printable
 from vergence.runs.folder import RunFolder
 from vergence.runs.processes import Processes
 

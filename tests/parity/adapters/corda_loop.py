@@ -15,10 +15,11 @@ from vergence.methods import domains
 from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig, CordaConsistencyConfig
 from vergence.mixing.masks import classmix_mask
-from vergence.models.corda_network import CordaNetwork, CordaNetworkConfig
+from vergence.models.corda_network import CordaNetwork
 from vergence.models.deeplabv2 import CAFFE_MEAN
 from vergence.models.official_corda import corda_name, load_official_corda
 from vergence.runs.config_sections import OptimConfig
+from vergence.settings.networks import CordaNetworkConfig
 
 LOSSES = ("source", "source_initial", "source_depth", "source_initial_depth")
 LOSSES += tuple(name.replace("source", "mixed", 1) for name in LOSSES)

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from tests.parity.adapters.networks import with_gradient
 from tests.parity.formula import formula_state
 from tests.parity.registry import Case, operation
-from vergence.models.corda_network import CordaNetwork, CordaNetworkConfig, build_corda_network
+from vergence.models.corda_network import CordaNetwork, build_corda_network
 from vergence.models.deeplabv2 import CAFFE_MEAN, copy_matching
 from vergence.models.exchange import GatedMessage
 from vergence.models.official_corda import corda_name, load_official_corda
+from vergence.settings.networks import CordaNetworkConfig
 
 OUTPUTS = {"logits": "S", "depth": "D", "source_depth": "D_src"}
 OUTPUTS |= {f"initial_{ours}": f"initial_{official}" for ours, official in OUTPUTS.items()}

@@ -16,7 +16,7 @@ from vergence.methods import corda, domains
 from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig, CordaConsistencyConfig
 from vergence.mixing.masks import classmix_mask
-from vergence.models.corda_network import CordaNetworkConfig
+from vergence.settings.networks import CordaNetworkConfig
 
 NAMES = {
     "S": "logits",

@@ -13,15 +13,9 @@ from vergence.data.dataset import FrameOptions
 from vergence.geometry.camera import disparity_to_depth
 from vergence.geometry.pose import transform_from_parameters
 from vergence.losses.photometric import automasked_loss
-from vergence.losses.self_supervised import (
-    ViewLossOptions,
-    kept_pixels,
-    prepare_views,
-    synthesize,
-)
+from vergence.losses.self_supervised import kept_pixels, prepare_views, synthesize
 from vergence.losses.smoothness import edge_aware_smoothness
 from vergence.methods.depth import DepthConfig, DepthMethod
-from vergence.models.depth_network import DepthNetworkConfig, PoseConfig
 from vergence.models.pretrained import (
     encoder_name,
     load_official_monodepth2,
@@ -29,6 +23,8 @@ from vergence.models.pretrained import (
     monodepth_decoder_name,
     pose_head_name,
 )
+from vergence.settings.losses import ViewLossOptions
+from vergence.settings.networks import DepthNetworkConfig, PoseConfig
 
 SUFFIX = {-1: "m1", 1: "p1", "s": "s"}
 

@@ -6,16 +6,10 @@ import numpy as np
 import torch
 
 from tests.parity.registry import Case, operation
-from vergence.metrics.depth import (
-    PROTOCOLS,
-    depth_errors,
-    flip_postprocess,
-    median,
-    score_inverse_depth,
-    training_depth_errors,
-)
+from vergence.metrics.depth import depth_errors, flip_postprocess, median, score_inverse_depth, training_depth_errors
 from vergence.metrics.odometry import ate_sfmlearner, chain_poses
 from vergence.metrics.streaming import DepthMetric
+from vergence.settings.protocols import PROTOCOLS
 
 STEREO_SCALE = 5.4  # of the official program
 

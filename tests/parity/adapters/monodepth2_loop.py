@@ -12,10 +12,8 @@ from tests.parity.loops import Loop, Parts, check_size, double_precision, formul
 from tests.parity.registry import Case, operation
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.losses.self_supervised import ViewLossOptions
 from vergence.methods.depth import DepthConfig, DepthMethod
 from vergence.models import pose as pose_module
-from vergence.models.depth_network import DepthNetworkConfig, PoseConfig
 from vergence.models.pretrained import (
     encoder_name,
     load_official_monodepth2,
@@ -24,6 +22,8 @@ from vergence.models.pretrained import (
     pose_head_name,
 )
 from vergence.runs.config_sections import OptimConfig
+from vergence.settings.losses import ViewLossOptions
+from vergence.settings.networks import DepthNetworkConfig, PoseConfig
 
 
 def guarded(axis_angle: Tensor, translation: Tensor, invert: bool = False, plain: Any = None) -> Tensor:

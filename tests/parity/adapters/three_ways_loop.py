@@ -17,10 +17,9 @@ from vergence.methods import consistency
 from vergence.methods.consistency import ConsistencyConfig
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
 from vergence.mixing.masks import classmix_mask
-from vergence.models.depth_network import PoseConfig
 from vergence.models.official_three_ways import load_official_three_ways, official_parts
-from vergence.models.segmentation_network import SegmentationNetworkConfig
 from vergence.runs.config_sections import OptimConfig
+from vergence.settings.networks import PoseConfig, SegmentationNetworkConfig
 
 OFFICIAL_IGNORED = 250
 MIXES = {"depthcomp": "depthmix", "class": "classmix", None: "none"}

@@ -9,14 +9,11 @@ from tests.parity.formula import formula_state
 from tests.parity.registry import Case, operation
 from vergence.geometry.pose import transform_from_parameters
 from vergence.losses.depth import feature_distance
-from vergence.models.depth_network import DepthNetworkConfig, PoseConfig, build_depth_network, build_pose_network
+from vergence.models.depth_network import build_depth_network, build_pose_network
 from vergence.models.encoders import build_encoder
 from vergence.models.official_three_ways import load_official_three_ways
-from vergence.models.segmentation_network import (
-    MultiTaskNetwork,
-    SegmentationNetworkConfig,
-    build_segmentation_network,
-)
+from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
+from vergence.settings.networks import DepthNetworkConfig, PoseConfig, SegmentationNetworkConfig
 
 DECODERS: dict[str, dict] = {
     "default": {"decoder": "monodepth2"},

@@ -16,7 +16,7 @@ from vergence.methods.consistency import ConsistencyConfig
 from vergence.methods.teacher import MeanTeacher
 from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
 from vergence.mixing.masks import classmix_mask
-from vergence.models.segmentation_network import SegmentationNetworkConfig
+from vergence.settings.networks import SegmentationNetworkConfig
 
 OFFICIAL_IGNORED, IGNORED = 250, 255
 

@@ -29,8 +29,7 @@ from vergence.data.labels import LABEL_SPACES, LabelSpace, label_space
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import picture_size
 from vergence.data.selected import joined, with_label
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 
 
 @dataclass(frozen=True)

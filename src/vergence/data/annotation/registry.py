@@ -10,8 +10,7 @@ from vergence.data.annotation.formats import Annotations, ExportedFrame, Problem
 from vergence.data.annotation.label_studio_png import PICTURES
 from vergence.data.annotation.label_studio_tasks import tasks_of
 from vergence.data.labels import LabelSpace
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 
 Format = Literal["cvat", "label_studio", "coco", "png"]
 

@@ -9,8 +9,7 @@ from typing import Any
 from vergence.data.layouts.registry import LAYOUTS
 from vergence.data.layouts.resolve import describe_intrinsics, merge, recognise, resolve_input
 from vergence.data.manifest import Manifest
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 
 __all__ = ["LAYOUTS", "describe_intrinsics", "index_layout", "merge", "recognise", "resolve_input"]
 

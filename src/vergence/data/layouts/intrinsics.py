@@ -13,8 +13,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.files import list_files
 from vergence.data.layouts.opencv_camera import find_calibration, is_pinhole, read_camera
 from vergence.data.structured import read_json, read_numbers
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 from vergence.geometry.camera import Camera
 from vergence.geometry.distortion import COEFFICIENTS, Lens, lens_text, straight_camera
 

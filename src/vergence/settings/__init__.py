@@ -1,0 +1,1 @@
+"""Settings of networks, losses and protocols: plain values, which can be read without PyTorch."""
