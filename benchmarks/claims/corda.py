@@ -21,12 +21,13 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
     if variant.startswith("all"):  # labels of the target itself: how much there is to gain
         words = {"train__steps": STEPS, "frames__labelled__count": "null"}
         job = RecipeRun("supervised-toytown", overrides(**words), lab.dusk)
-        return segmented(lab, job, f"corda-all-{seed}", seed, LIMIT)
+        return segmented(lab.run(f"corda-all-{seed}"), job, seed, LIMIT)
     if variant == "CorDA":
         words |= {"corda__source_depth": lab.depth, "corda__target_depth": lab.depth, "corda__align_depth": "none"}
     else:
         words |= PLAIN | ({"corda__adapt": "false"} if variant == "source only" else {})
-    folder = finished(lab, RecipeRun("corda-toytown", overrides(**words), lab.dusk), f"corda-{variant}-{seed}", seed)
+    job = RecipeRun("corda-toytown", overrides(**words), lab.dusk)
+    folder = finished(lab.run(f"corda-{variant}-{seed}"), job, seed)
     numbers = class_numbers(folder, lab.dusk, LIMIT)
     if variant == "CorDA":  # does the disagreement of the decoders find wrong pseudo-labels better than confidence?
         numbers |= {key: float(value) for key, value in rank_errors(folder, lab.dusk, 40).items()}

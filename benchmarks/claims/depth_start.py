@@ -33,7 +33,7 @@ def tuned(lab: Lab, variant: str, seed: int) -> Numbers:
     elif variant.startswith("all"):
         words["frames__labelled__count"] = "null"
     run = RecipeRun("supervised-toytown", overrides(**words), lab.town)
-    return segmented(lab, run, f"depth_start_tuned-{variant}-{seed}", seed, limit=120)
+    return segmented(lab.run(f"depth_start_tuned-{variant}-{seed}"), run, seed, limit=120)
 
 
 FROZEN = Claim(

@@ -29,7 +29,7 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
         train__steps=STEPS, frames__options__height=128, frames__options__width=416, frames__labelled__count="null",
         frames__options__random_crop="[128, 192]",
     )  # fmt: skip
-    return segmented(lab, RecipeRun("supervised-toytown", words, data), f"kitti-{count}-{seed}", seed)
+    return segmented(lab.run(f"kitti-{count}-{seed}"), RecipeRun("supervised-toytown", words, data), seed)
 
 
 CLAIM = Claim(

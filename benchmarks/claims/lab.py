@@ -6,8 +6,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from benchmarks.claims.probe import Frames, encoder_of, frames_of
-from benchmarks.studies.common import trained
-from benchmarks.studies.three_ways import overrides
+from benchmarks.claims.recipes import RecipeRun, finished
 from vergence import api
 from vergence.data.frame_row import FrameRow
 from vergence.data.layouts import index_layout
@@ -27,6 +26,10 @@ class Lab:
 
     def __init__(self, out: Path) -> None:
         self.out = out
+
+    def run(self, name: str) -> Path:
+        """Where a run lies while it is needed."""
+        return self.out / "runs" / name.replace(" ", "_").replace(",", "")
 
     @cached_property
     def town(self) -> Path:
@@ -81,8 +84,7 @@ class Lab:
     @cached_property
     def depth(self) -> Path:
         """Depth learned from the town's own video, with stereo, in as many steps as the demo's."""
-        words = overrides(train__evaluate_every=0, frames__workers=0)
-        return trained("depth-toytown-demo", words, self.town, self.out / "depth")
+        return finished(self.out / "depth", RecipeRun("depth-toytown-demo", (), self.town), seed=0)
 
     @cache  # noqa: B019 - a lab lives as long as the process
     def frames(self, which: str, start: str) -> Frames:

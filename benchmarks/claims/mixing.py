@@ -1,10 +1,8 @@
 """Does mixing by depth teach more than mixing by class, that more than boxes, and these more than nothing?"""
 
-import shutil
-
 from benchmarks.claims.claim import Claim, Comparison, Numbers
 from benchmarks.claims.lab import Lab
-from benchmarks.claims.recipes import RecipeRun, class_numbers, finished, segmented
+from benchmarks.claims.recipes import RecipeRun, finished, segmented
 from benchmarks.studies.three_ways import overrides
 
 FEW, WARM, STEPS, LIMIT = 10, 1000, 1500, 120
@@ -19,30 +17,31 @@ MIXES = {
 
 def run(lab: Lab, variant: str, seed: int) -> Numbers:
     """Self-training from the seed's warm start, or as many steps of labels alone."""
+    place = lab.run(f"mixing-{variant}-{seed}")
     if variant.startswith("all"):
-        words = overrides(**_common(WARM + STEPS), frames__labelled__count="null")
-        return segmented(lab, RecipeRun("supervised-toytown", words, lab.town), f"mixing-all-{seed}", seed, LIMIT)
-    warm = finished(lab, RecipeRun("supervised-toytown", overrides(**_common(WARM), frames__labelled__count=FEW),
-                                   lab.town), f"mixing-warm-{seed}", seed)  # fmt: skip
+        return segmented(place, _labels(lab, WARM + STEPS, frames__labelled__count="null"), seed, LIMIT)
+    warm = finished(lab.run(f"mixing-warm-{seed}"), _labels(lab, WARM), seed)
     if variant == "labels alone":
-        words = overrides(**_common(STEPS), frames__labelled__count=FEW, supervised__initialize_from=warm)
-        return segmented(lab, RecipeRun("supervised-toytown", words, lab.town), f"mixing-{variant}-{seed}", seed, LIMIT)
+        return segmented(place, _labels(lab, STEPS, supervised__initialize_from=warm), seed, LIMIT)
     mix, depth = MIXES[variant]
-    port = {"run": str(lab.depth), "truth": "truth", "": ""}[depth]
     words = overrides(
-        **_common(STEPS), frames__labelled__count=FEW, three_ways__initialize_from=warm,
-        three_ways__initialize_parts="[encoder, decoder]", three_ways__start=1, three_ways__ramp=0,
-        three_ways__consistency__mix=mix, three_ways__depth=port,
+        **_common(STEPS), three_ways__initialize_from=warm, three_ways__initialize_parts="[encoder, decoder]",
+        three_ways__start=1, three_ways__ramp=0, three_ways__consistency__mix=mix,
+        three_ways__depth={"run": str(lab.depth), "truth": "truth", "": ""}[depth],
     )  # fmt: skip
-    name = f"mixing-{variant.replace(',', '')}-{seed}"
-    folder = finished(lab, RecipeRun("three_ways-toytown-staged", words, lab.town), name, seed)
-    numbers = class_numbers(folder, lab.town, LIMIT)
-    shutil.rmtree(folder)
-    return numbers
+    return segmented(place, RecipeRun("three_ways-toytown-staged", words, lab.town), seed, LIMIT)
+
+
+def _labels(lab: Lab, steps: int, **settings: object) -> RecipeRun:
+    """Labels alone."""
+    return RecipeRun("supervised-toytown", overrides(**{**_common(steps), **settings}), lab.town)
 
 
 def _common(steps: int) -> dict[str, object]:
-    return {"train__steps": steps, "frames__options__random_crop": "null", "train__checkpoint_every": 250}
+    return {
+        "train__steps": steps, "train__checkpoint_every": 250, "frames__options__random_crop": "null",
+        "frames__labelled__count": FEW,
+    }  # fmt: skip
 
 
 CLAIM = Claim(

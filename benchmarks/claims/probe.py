@@ -23,6 +23,7 @@ from vergence.models.encoders import Encoder, build_encoder
 from vergence.models.freeze import freeze
 from vergence.models.pretrained import load_parts
 from vergence.models.segmentation_heads import SegmentationHead
+from vergence.runs.folder import find_weights
 
 STRIDES = (4, 8, 16, 32)
 WIDTH, HIDDEN = 16, 32
@@ -53,7 +54,7 @@ def encoder_of(start: str, depth_run: Path | None) -> Encoder:
         holder = torch.nn.Module()
         holder.network = torch.nn.Module()
         holder.network.encoder = encoder
-        load_parts(holder, depth_run, ("encoder",))
+        load_parts(holder, find_weights(depth_run), ("encoder",))
     return freeze(encoder)
 
 

@@ -4,12 +4,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.claims.claim import Numbers
 from benchmarks.studies.common import trained
 from benchmarks.studies.three_ways import overrides
 from vergence.evaluation.evaluate import evaluate
+from vergence.runs.config import load_config
+from vergence.training.stages import is_finished
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,17 @@ class RecipeRun:
     """What is scored on; default the same."""
 
 
-def finished(lab: Any, run: RecipeRun, name: str, seed: int) -> Path:
-    """The run's folder, trained to its end."""
+def finished(folder: Path, run: RecipeRun, seed: int) -> Path:
+    """The folder of a run that was trained to its end, now or before; a stopped one goes on."""
     common = overrides(train__seed=seed, train__evaluate_every=0, train__keep=1, frames__workers=0)
-    return trained(run.recipe, [*common, *run.words], run.data, lab.out / "runs" / name.replace(" ", "_"))
+    if (folder / "recipe.yaml").is_file() and is_finished(folder, load_config(folder / "recipe.yaml")):
+        return folder
+    return trained(run.recipe, [*common, *run.words], run.data, folder)
 
 
-def segmented(lab: Any, run: RecipeRun, name: str, seed: int, limit: int | None = None) -> Numbers:
-    """Class scores of a run, which is then removed."""
-    folder = finished(lab, run, name, seed)
+def segmented(folder: Path, run: RecipeRun, seed: int, limit: int | None = None) -> Numbers:
+    """Class scores of a run, whose folder is then removed."""
+    finished(folder, run, seed)
     found = class_numbers(folder, run.judge or run.data, limit)
     shutil.rmtree(folder)
     return found

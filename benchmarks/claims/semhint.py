@@ -21,11 +21,12 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
         words |= ALONE
     else:
         noisy = RecipeRun("supervised-toytown", overrides(train__steps=400, frames__labelled__count=FEW), lab.town)
-        port = "truth" if variant == "hints of true labels" else finished(lab, noisy, f"semhint-labels-{seed}", seed)
-        words |= {"semhint__labels": port}
-    folder = finished(
-        lab, RecipeRun("semhint-toytown", overrides(**words), lab.town), f"semhint-{variant}-{seed}", seed
-    )
+        labels = "truth"
+        if variant != "hints of true labels":
+            labels = str(finished(lab.run(f"semhint-labels-{seed}"), noisy, seed))
+        words |= {"semhint__labels": labels}
+    job = RecipeRun("semhint-toytown", overrides(**words), lab.town)
+    folder = finished(lab.run(f"semhint-{variant}-{seed}"), job, seed)
     numbers = depth_numbers(folder, lab.town, limit=100, scale="median")
     shutil.rmtree(folder)
     return numbers

@@ -300,3 +300,11 @@ def test_the_ramp_weakens_pseudo_labels_alone() -> None:
 def test_impossible_stages(changes: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"three_ways\.(start|ramp)"):
         build(offsets=(), **{"depth": "truth", **changes})
+
+
+def test_a_staged_run_is_loaded_without_its_teacher() -> None:
+    loaded = ThreeWaysConfig(network=network(), start=5, depth="truth").for_loading()
+    loaded.check()
+    assert not loaded.teacher
+    resumed = ThreeWaysConfig(network=network(), start=5, depth="truth").for_loading(keep_reference=True)
+    assert (resumed.teacher, resumed.start) == (True, 5)

@@ -127,10 +127,12 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
         return {"Mixing": self.consistency.mix} if self.teacher else {}
 
     def for_loading(self, keep_reference: bool = False) -> Self:
+        teacher = self.teacher and (keep_reference or self.evaluate == "teacher")
         return replace(
             super().for_loading(keep_reference),
             pose=replace(self.pose, weights="none"),
-            teacher=self.teacher and (keep_reference or self.evaluate == "teacher"),
+            teacher=teacher,
+            start=self.start if teacher else 0,
         )
 
     def check(self) -> None:
