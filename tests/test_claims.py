@@ -2,13 +2,23 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 
 from benchmarks.claims import state
 from benchmarks.claims.__main__ import complete
+from benchmarks.claims.carried_labels import keys_of
+from benchmarks.claims.chosen_frames import pool_of, within
 from benchmarks.claims.claim import Claim, Comparison, gains, head_room, interval, judged, verdict
 from benchmarks.claims.page import in_points, overview, picture, section
+from benchmarks.claims.probe import Frames, Lesson, learned, scored
 from benchmarks.claims.registry import CLAIMS
+from vergence.data.frame_row import FrameRow
+from vergence.data.labels import label_space
+from vergence.data.manifest import Manifest
+from vergence.selection.reach import Reach
 
 
 def claim_of(values: dict[str, float], seeds: int = 4, **changes) -> Claim:
@@ -109,3 +119,35 @@ def test_registered_claims_are_sound() -> None:
         assert claim.seeds >= 8
         assert bool(claim.few) == bool(claim.full)
         assert head_room(claim, []) is None
+
+
+def test_a_head_learns_from_kept_features_and_is_scored_over_classes_that_are_there() -> None:
+    generator = torch.Generator().manual_seed(0)
+    space = label_space("toy:road#804080,sky#4682b4,car#00008e")
+    labels, features = [], []
+    for _ in range(6):
+        label = torch.zeros(32, 64, dtype=torch.uint8)
+        label[:, int(torch.randint(16, 48, (1,), generator=generator)) :] = 1
+        maps = F.interpolate(label[None, None].float(), (8, 16))[0].repeat(4, 1, 1)
+        features.append([F.avg_pool2d(maps, 2**level).half() for level in range(4)])
+        labels.append(label)
+    frames = Frames(Manifest([], "."), features, labels, space, (32, 64))
+    found = scored(learned(Lesson(frames, [0, 1, 2]), seed=0, steps=40), frames, [3, 4, 5], "clip ")
+    assert found["clip pixel_accuracy"] > 0.9
+    assert {key for key in found if "iou" in key} == {"clip miou", "clip iou road", "clip iou sky"}  # there is no car
+    guess = [torch.full_like(label, 2) for label in labels]  # labels of one's own are what is learned
+    wrong = scored(learned(Lesson(frames, [0, 1, 2], guess[:3]), seed=0, steps=40), frames, [3, 4, 5])
+    assert wrong["pixel_accuracy"] < 0.1
+
+
+def test_keys_and_pools_differ_by_seed_and_fit() -> None:
+    drawn = [keys_of(seed, 101) for seed in range(20)]
+    assert all(0 <= key < 101 for keys in drawn for key in keys)
+    assert len({tuple(keys) for keys in drawn}) > 10
+    rows = [FrameRow(f"{k}.png", f"{kind} {k}", k) for kind in ("drive", "standing") for k in range(12)]
+    frames = Frames(Manifest(rows, "."), [], [], label_space("camvid11"), (1, 1))
+    kinds = [rows[place].sequence.split()[0] for place in pool_of(frames, 3)]
+    assert (kinds.count("drive"), kinds.count("standing")) == (5, 7)
+    assert pool_of(frames, 3) == pool_of(frames, 3) != pool_of(frames, 4)
+    inside = {4: 0, 9: 1}
+    assert within(Reach(np.array([9, 4]), np.array([0.5, 1.0])), inside).targets.tolist() == [1, 0]
