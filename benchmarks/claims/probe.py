@@ -28,6 +28,8 @@ from vergence.runs.folder import find_weights
 STRIDES = (4, 8, 16, 32)
 WIDTH, HIDDEN = 16, 32
 STEPS, BATCH, RATE, BALANCE = 150, 4, 1e-2, 0.5
+LARGE = 200
+"""Rows from which frames are large: the head then works at stride 8, and every second pixel of labels is scored."""
 
 
 @dataclass
@@ -108,17 +110,18 @@ def learned(lesson: Lesson, seed: int, steps: int = STEPS) -> SegmentationHead:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     channels = {stride: maps.shape[0] for stride, maps in zip(STRIDES, frames.features[0], strict=True)}
-    stride = 4 if frames.size[0] < 200 else 8
-    head = SegmentationHead(channels, len(frames.space), WIDTH, HIDDEN, stride, 0.1)
+    large = frames.size[0] >= LARGE
+    head = SegmentationHead(channels, len(frames.space), WIDTH, HIDDEN, 8 if large else 4, 0.1)
+    step = 4 if large else 2  # pixels between those of the loss: a head's maps are coarser still
     optimizer = torch.optim.AdamW(head.parameters(), RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
     labels = lesson.labels or [frames.labels[row] for row in lesson.rows]
     for _ in range(steps):
         drawn = rng.choice(len(lesson.rows), min(BATCH, len(lesson.rows)), replace=False)
-        logits = head(stacked(frames, [lesson.rows[place] for place in drawn]), frames.size)
-        batch: Any = {"label": torch.stack([labels[place] for place in drawn]).long()}
+        logits = at_stride(head, frames, [lesson.rows[place] for place in drawn], step)
+        batch: Any = {"label": torch.stack([thinned(labels[place], step) for place in drawn]).long()}
         if lesson.confidence is not None:
-            batch["label_confidence"] = torch.stack([lesson.confidence[place] for place in drawn])
+            batch["label_confidence"] = torch.stack([thinned(lesson.confidence[place], step) for place in drawn])
         loss = segmentation_losses({"logits": logits}, batch, BALANCE)["segmentation"]
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -135,13 +138,27 @@ def stacked(frames: Frames, rows: Sequence[int]) -> dict[int, Tensor]:
     }
 
 
+def at_stride(head: SegmentationHead, frames: Frames, rows: Sequence[int], step: int) -> Tensor:
+    """Logits (B, K, H / step, W / step); the head reads features by their own strides."""
+    size = frames.size
+    head.stride = (8 if size[0] >= LARGE else 4) // step
+    logits: Tensor = head(stacked(frames, rows), (size[0] // step, size[1] // step))
+    return logits
+
+
+def thinned(label: Tensor, step: int) -> Tensor:
+    """Every so many-th pixel, from the middle of each cell."""
+    return label[step // 2 :: step, step // 2 :: step]
+
+
 @torch.no_grad()
 def scored(head: SegmentationHead, frames: Frames, rows: Sequence[int], prefix: str = "") -> Numbers:
     """mIoU over the classes that the labels have, share of right pixels, and the IoU of each of these classes."""
     counts = ConfusionMatrix(len(frames.space), sync_on_compute=False)
     for row in rows:
-        best = head(stacked(frames, [row]), frames.size).argmax(1)
-        counts.update(best, frames.labels[row][None].long())
+        step = 2 if frames.size[0] >= LARGE else 1
+        best = at_stride(head, frames, [row], step).argmax(1)
+        counts.update(best, thinned(frames.labels[row], step)[None].long())
     return numbers_of(counts.compute(), frames.space, prefix)
 
 
