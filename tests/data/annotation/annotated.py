@@ -1,14 +1,19 @@
 """Small manifests with labels for the tests of this folder."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from vergence.data.annotation import export_labels, import_labels
 from vergence.data.label_pictures import read_label
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import FrameRow, Manifest
+from vergence.errors import InputError
 
 SPACE = LabelSpace("yard", ("grass", "path", "old shed"), ((0, 128, 0), (128, 128, 128), (128, 128, 128)))
 """Two classes of one colour, and a name with a space in it."""
@@ -50,3 +55,26 @@ def round_trip(folder: Path, labels: list[np.ndarray | None], to: str, out: str 
     export_labels(manifest, to, folder / out)
     import_labels(folder / out, bare(manifest), folder / "back" / "manifest.csv")
     return read_labels(folder / "back" / "manifest.csv")
+
+
+LABEL = np.array([[0, 0, 1, 1, 255], [0, 2, 1, 1, 255], [0, 2, 2, 2, 255]], dtype=np.uint8)
+
+
+def exported(manifest: Manifest, to: str) -> Path:
+    out = manifest.root / "out"
+    export_labels(manifest, to, out)
+    return out
+
+
+def complaint(manifest: Manifest, source: Path, **more: Any) -> str:
+    """What an import says that fails; it must leave nothing behind."""
+    new = manifest.root / "new"
+    with pytest.raises(InputError) as error:
+        import_labels(source, manifest, new / "m.csv", **more)
+    assert not new.exists()
+    return str(error.value)
+
+
+def edit(path: Path, change: Callable[[Any], Any]) -> None:
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(change(content) or content))

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.data.annotation.annotated import bare, world
-from tests.data.annotation.test_bad_input import LABEL, complaint, edit, exported
+from tests.data.annotation.annotated import LABEL, bare, complaint, edit, exported, world
 from vergence.data.annotation import coco
 from vergence.data.manifest import Manifest
 

@@ -10,25 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from tests.data.annotation.annotated import SPACE, bare, read_labels, round_trip, world
+from tests.data.annotation.comparison import assert_same
 from vergence.data.annotation import export_labels, import_labels
 from vergence.data.annotation.registry import detect
 from vergence.data.label_pictures import read_label
 from vergence.data.labels import CITYSCAPES_19, CITYSCAPES_IDS, LabelSpace, label_space
 from vergence.data.manifest import Manifest
-from vergence.errors import InputError
 
 FORMATS = ["png", "cvat", "coco", "label_studio"]
+
+
 LABELS = npst.arrays(
     np.uint8, st.tuples(st.integers(1, 13), st.integers(1, 13)), elements=st.sampled_from([0, 1, 2, 255])
 )
-
-
-def assert_same(found: list[np.ndarray | None], expected: list[np.ndarray | None]) -> None:
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        assert (one is None) == (other is None)
-        if one is not None:
-            np.testing.assert_array_equal(one, other)
 
 
 def special() -> list[np.ndarray | None]:
@@ -105,53 +99,6 @@ def test_other_rows_and_columns_stay(tmp_path: Path) -> None:
     assert_same(read_labels(tmp_path / "new" / "m.csv"), labels)
     assert [Path(row.label).parent.name for row in found] == ["truth", "m_labels", "truth"]
     assert [(row.sequence, row.position) for row in found] == [("a", 0), ("b", 0), ("a", 1)]
-
-
-def test_predictions_fill_what_has_no_label(tmp_path: Path) -> None:
-    drawn = np.full((4, 4), 2, dtype=np.uint8)
-    manifest = world(tmp_path, [drawn, None])
-    guess = np.arange(35, dtype=np.uint8).reshape(5, 7) % 2
-    counts = export_labels(
-        manifest, "png", tmp_path / "out", predictor=lambda path: guess, predictor_space=label_space(SPACE.text())
-    )
-    assert counts == {"frames": 2, "labels": 1, "predictions": 1}
-    import_labels(tmp_path / "out", manifest, tmp_path / "m.csv")
-    assert_same(read_labels(tmp_path / "m.csv"), [drawn, guess])
-
-
-def test_labels_of_another_space_are_mapped(tmp_path: Path) -> None:
-    label = np.array([[7, 8, 26, 255]], dtype=np.uint8)  # raw ids of road, sidewalk and car
-    manifest = world(tmp_path, [label], CITYSCAPES_IDS)
-    export_labels(manifest, "png", tmp_path / "out", "cityscapes19")
-    import_labels(tmp_path / "out", bare(manifest), tmp_path / "m.csv")
-    assert_same(read_labels(tmp_path / "m.csv"), [np.array([[0, 1, 13, 255]], dtype=np.uint8)])
-
-
-def test_export_asks_for_what_it_cannot_know(tmp_path: Path) -> None:
-    manifest = world(tmp_path, [None])
-    with pytest.raises(InputError, match="give --label_space or --run"):
-        export_labels(manifest, "png", tmp_path / "out")
-    with pytest.raises(InputError, match=r"no format 'cvta' of labels .did you mean 'cvat'"):
-        export_labels(manifest, "cvta", tmp_path / "out", SPACE)
-    with pytest.raises(InputError, match="no frames to annotate"):
-        export_labels(Manifest([], tmp_path), "png", tmp_path / "out", SPACE)
-    mixed = [*world(tmp_path / "x", [np.zeros((2, 2), np.uint8)]), *world(tmp_path / "y", [None])]
-    other = world(tmp_path / "z", [None, np.zeros((2, 2), np.uint8)], CITYSCAPES_19)
-    with pytest.raises(InputError, match="labels of several spaces"):
-        export_labels(Manifest([mixed[0], other[1]], tmp_path), "png", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_export_writes_all_or_nothing(tmp_path: Path) -> None:
-    manifest = world(tmp_path, [np.zeros((3, 3), dtype=np.uint8), np.full((3, 3), 9, dtype=np.uint8)])
-    before = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(InputError, match=r"b0\.png has the id 9"):
-        export_labels(manifest, "png", tmp_path / "out")
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "something").touch()
-    with pytest.raises(InputError, match="out exists already"):
-        export_labels(manifest, "png", tmp_path / "out")
 
 
 @pytest.mark.parametrize("colours", [((0, 0, 0), (255, 255, 255), (128, 0, 0)), ((9, 9, 9), (9, 9, 9), (0, 0, 0))])
