@@ -42,7 +42,8 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> N
 def test_no_method_imports_the_compiler(tmp_path: Path) -> None:
     program = """
 from vergence.runs.checkpoint import build_method
-from vergence.runs.config import load_config, recipe_names
+from vergence.runs.config import load_config
+from vergence.runs.recipe import recipe_names
 for name in recipe_names():
     if not name.endswith("-tiny") or "toytown" not in name:
         continue

@@ -16,8 +16,8 @@ SMALL = {
     "train.steps": 1,
     "frames.batch_size": 2,
     "frames.workers": 0,
-    "depth.network.weights": "none",
-    "depth.pose.weights": "none",
+    "network.weights": "none",
+    "pose.weights": "none",
 }
 
 

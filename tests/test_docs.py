@@ -20,14 +20,15 @@ from vergence.data.frame_row import COLUMNS
 from vergence.data.layouts import LAYOUTS
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
 from vergence.methods import METHODS
-from vergence.runs.config import RunConfig, config_class, read_config, read_recipe, recipe_names
+from vergence.runs.config import read_config, recipe_class
 from vergence.runs.overrides import settings_of
+from vergence.runs.recipe import read_recipe, recipe_names
 from vergence.runs.schema import find, leaves
 from vergence.settings.protocols import PROTOCOLS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SETTINGS = {key: hint for method in METHODS for key, hint in leaves(config_class(method))}
+SETTINGS = {key: hint for method in METHODS for key, hint in leaves(recipe_class(method))}
 SETTINGS.update(leaves(FlywheelRecipe))
 VERB_PAGES = sorted(set(cli.COMMANDS) - {"resume"})
 FUNCTIONS = {verb: [f"{verb}_{word}" for word in cli.SUB_VERBS.get(verb, ())] or [verb] for verb in cli.COMMANDS}
@@ -38,7 +39,7 @@ SECTION = "|".join(sorted({key.split(".")[0] for key in SETTINGS if "." in key})
 """First words of settings."""
 HANDED_ON = re.compile(r"^flywheel\.(\w+\.)?overrides\.")
 """What stands before settings that a flywheel hands on to its trainings."""
-FILES = {"frames.parquet", "depth.pth", "train.txt", "flywheel.csv"}
+FILES = {"frames.parquet", "depth.pth", "pose.pth", "train.txt", "flywheel.csv"}
 """Names of files that look like settings."""
 UNNAMED = {
     "progress",
@@ -143,7 +144,7 @@ def some_class(words: Sequence[str]) -> type[Any]:
     """Settings of the method whose section the words of a command name; of depth where they name none."""
     if any(word.startswith("--flywheel.") for word in words):
         return FlywheelRecipe
-    return config_class(next((name for name in METHODS for word in words if word.startswith(f"--{name}.")), "depth"))
+    return recipe_class(next((name for name in METHODS for word in words if word.startswith(f"--{name}.")), "depth"))
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -204,7 +205,7 @@ def test_recipes_load_and_are_described() -> None:
         assert read_config(name).train.steps > 0
 
 
-def defaults(config: RunConfig | FlywheelRecipe, key: str) -> Any:
+def defaults(config: Any, key: str) -> Any:
     value: Any = config
     for part in key.split("."):
         value = getattr(value, part)
@@ -212,21 +213,30 @@ def defaults(config: RunConfig | FlywheelRecipe, key: str) -> Any:
 
 
 def test_settings_and_their_defaults() -> None:
-    """Every setting has a row, or, in a method's section, the same name and default as that of a method before it."""
+    """Every setting has a row, or, in a method's section, the same name and default as that of a method before it.
+
+    In the row of a setting that methods share, the meaning says which of them has another default.
+    """
     text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([\w.]+)` \| `([^|]*)` \| (.*) \|$", text, re.MULTILINE)
     named = [key for key, _, _ in rows]
     assert len(set(named)) == len(named)
     assert set(named) <= set(SETTINGS)
     said = {key: json.loads(default) for key, default, _ in rows}
+    other = {
+        (method, key): json.loads(default)
+        for key, _, meaning in rows
+        if key.startswith(("network.", "pose."))
+        for method, default in re.findall(rf"\b({'|'.join(METHODS)}): `([^`]*)`", meaning)
+    }
     in_methods: dict[str, list[Any]] = defaultdict(list)
     for method in (name for name, kind in METHODS.items() if kind.__module__.startswith("vergence.")):
-        config = config_class(method)()
+        config = recipe_class(method)()
         for key, _ in leaves(type(config)):
             section, _, name = key.partition(".")
-            default = config.method if key == "method" else defaults(config, key)
+            default = defaults(config, key)
             if key in said:
-                assert said[key] == ("depth" if key == "method" else default), f"docs/recipes.md: the default of {key}"
+                assert other.get((method, key), said[key]) == default, f"docs/recipes.md: the default of {key}"
             else:
                 assert section == method, f"docs/recipes.md does not name {key}"
                 assert default in in_methods[name], f"docs/recipes.md does not name {key}"

@@ -19,7 +19,7 @@ from vergence.data.label_space import CITYSCAPES_IDS, GTA5, MAPILLARY, SYNTHIA
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.runs.checkpoint import load_run
-from vergence.runs.config import read_recipe
+from vergence.runs.recipe import read_recipe
 
 ROOT = Path(__file__).parents[1]
 CLASSES = '{"classes": [{"name": "road", "color": "#804080"}, {"name": "sky", "color": "#4682b4"}]}'
@@ -68,7 +68,7 @@ def small(words: list[str]) -> list[str]:
     if words[:2] == ["index", "toytown"]:
         return [*words, *TOWN.split()]
     if words[0] == "select":
-        student = {"distill.network.encoder": ENCODER["encoder"], "distill.network.weights": "none", "train.steps": 1}
+        student = {"network.encoder": ENCODER["encoder"], "network.weights": "none", "train.steps": 1}
         if "--criterion" not in words:
             return [*words, "--criterion", "ds"]
         return [*words, "--student", "select-student-tiny", *(f"--{key}={value}" for key, value in student.items())]
@@ -76,13 +76,13 @@ def small(words: list[str]) -> list[str]:
         return words
     recipe = read_recipe(words[1])
     method, options = recipe["method"], recipe["frames"]["options"]
-    settings = SMALL | {f"{method}.network.{key}": value for key, value in ENCODER.items()}
+    settings = SMALL | {f"network.{key}": value for key, value in ENCODER.items()}
     if method == "corda":
-        settings["corda.network.width"] = 16
+        settings["network.width"] = 16
         if "source_size" in recipe["corda"]:
             settings["corda.source_size"] = "[72, 160]"
     if method in ("depth", "three_ways", "semhint"):
-        settings |= {f"{method}.pose.{key}": value for key, value in ENCODER.items()}
+        settings |= {f"pose.{key}": value for key, value in ENCODER.items()}
     if recipe["frames"].get("labelled", {}).get("count") and not any("labelled" in word for word in words):
         settings["frames.labelled.count"] = 2
     if options["height"]:

@@ -80,11 +80,11 @@ def _run_stages(
         "frames.labelled.file": str(chosen),
         "three_ways.initialize_from": str(run.absolute()),
         "three_ways.depth": str(run.absolute()),
-        **network_of(load_config(RunFolder(run).recipe), "three_ways"),
+        **network_of(load_config(RunFolder(run).recipe)),
     }
     trained(chosen_run, lambda: load_config(WITH_DEPTH, words | _steps(label_steps), manifest))
     stages.begin(f"training {LABELS_ONLY} on {labels} random frames: labels alone")
-    words = {"frames.labelled.count": labels, **network_of(load_config(RunFolder(run).recipe), "supervised")}
+    words = {"frames.labelled.count": labels, **network_of(load_config(RunFolder(run).recipe))}
     trained(random_run, lambda: load_config(LABELS_ONLY, words | _steps(label_steps), manifest))
     stages.begin("scoring both and writing the report")
     for segmentation in (chosen_run, random_run):

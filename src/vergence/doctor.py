@@ -153,7 +153,7 @@ def _self_test() -> Iterator[Check]:
                     "source": str(manifest), "batch_size": 2, "workers": 0, "cache": False,
                     "options": {"height": 64, "width": 96, "offsets": [-1, 1, "s"]},
                 },
-                "depth": {"network": {"weights": "none"}, "pose": {"weights": "none"}},
+                "network": {"weights": "none"}, "pose": {"weights": "none"},
                 "train": {"steps": 3, "log_every": 1},
             }
         )  # fmt: skip

@@ -25,7 +25,7 @@ from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import load_config
 
 HEIGHT, WIDTH = 64, 128
-OVERRIDES = ["--depth.network.encoder=resnet18", "--depth.network.weights=none", "--depth.pose.weights=none"]
+OVERRIDES = ["--network.encoder=resnet18", "--network.weights=none", "--pose.weights=none"]
 GOLDEN = {
     "abs_rel": 0.3625,
     "sq_rel": 5.1625,

@@ -53,7 +53,7 @@ def drive(folder, frames=8, metres=0.5, sequence="a", turn=TURN, gaps=()):
 
 
 def made_run(tmp_path, offsets=(-1, 1)):
-    config = load_config("depth-kitti-tiny", ["--depth.network.weights=none", "--depth.pose.weights=none"])
+    config = load_config("depth-kitti-tiny", ["--network.weights=none", "--pose.weights=none"])
     config.frames.options = FrameOptions(height=SIZE[0], width=SIZE[1], offsets=offsets)
     return LoadedRun(tmp_path / "run", config, Driver(), 5)
 

@@ -28,7 +28,7 @@ from vergence.settings.networks import CordaNetworkConfig
 
 HEIGHT, WIDTH = 64, 128
 SPACE = label_space("toy:sky#4682b4,road#804080,car#00008e")
-OVERRIDES = ["--depth.network.encoder=resnet18", "--depth.network.weights=none", "--depth.pose.weights=none"]
+OVERRIDES = ["--network.encoder=resnet18", "--network.weights=none", "--pose.weights=none"]
 
 
 class RedMethod(Method):

@@ -31,7 +31,7 @@ SMALL = {
     "frames.options.height": 64,
     "frames.options.width": 96,
 }
-BARE = {"depth.network.weights": "none", "depth.pose.weights": "none", "depth.network.decoder_widths": [4, 4, 8, 8, 8]}
+BARE = {"network.weights": "none", "pose.weights": "none", "network.decoder_widths": [4, 4, 8, 8, 8]}
 RECIPE: dict[str, Any] = {
     "flywheel": {
         "rounds": 2,
@@ -233,7 +233,7 @@ def test_the_budget() -> None:
     [
         ("--train.steps 5", r"--train.steps is a setting of a training, and a flywheel has several; write --flywheel"),
         ("--flywheel.overrides.train.stops 5", r"key 'train.stops' .* did you mean 'train.steps'"),
-        ("--flywheel.depth.overrides.depth.network.encodr x", r"did you mean 'depth.network.encoder'"),
+        ("--flywheel.depth.overrides.network.encodr x", r"did you mean 'network.encoder'"),
         ("--flywheel.round 5", r"did you mean 'flywheel.rounds'"),
         ("--flywheel.rounds many", r"flywheel.rounds is 'many'.*expected an integer"),
         ("--flywheel.rounds 0", r"flywheel.rounds is 0; give 1 or more"),

@@ -14,9 +14,9 @@ SPACE = "toy:sky#4682b4,road#804080,car#00008e"
 SETTINGS = {
     "three_ways.multi_task": True,
     "three_ways.depth": "online",
-    "three_ways.network.encoder": "resnet18",
-    "three_ways.network.weights": "none",
-    "three_ways.pose.weights": "none",
+    "network.encoder": "resnet18",
+    "network.weights": "none",
+    "pose.weights": "none",
     "frames.options.label_space": SPACE,
     "frames.options.height": 64,
     "frames.options.width": 96,

@@ -13,13 +13,14 @@ from vergence import api
 from vergence.data.label_tables import CAMVID_11
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.manifest import Manifest
-from vergence.runs.config import RunConfig, load_config, read_recipe, recipe_names
+from vergence.runs.config import RunConfig, load_config
+from vergence.runs.recipe import read_recipe, recipe_names
 from vergence.training.optim import lr_factor
 
 PAGE = Path(__file__).parents[2] / "docs/corda.md"
 NAMES = [name for name in recipe_names() if name.startswith("corda-")]
 PUBLISHED = ["corda-gta", "corda-synthia-mono", "corda-synthia-stereo"]
-LINES = re.findall(r"^\| [^|]+ \| `(--corda\.[^`]+)` \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+LINES = re.findall(r"^\| [^|]+ \| `(--(?:corda|network)\.[^`]+)` \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 recipe_config = functools.cache(load_config)
 
@@ -88,12 +89,12 @@ def test_all_classes_of_camvid_are_learned_from_the_town() -> None:
 
 @pytest.mark.parametrize("recipe", ["corda-toytown", "corda-camvid"])
 def test_switches_of_the_runnable_recipes(recipe: str) -> None:
-    def section(**settings: object) -> RunConfig:
-        return load_config(recipe, {f"corda.{name.replace('__', '.')}": value for name, value in settings.items()})
+    def with_settings(variant: str = "synthia", **settings: object) -> RunConfig:
+        return load_config(recipe, {"network.variant": variant, "corda": settings})
 
-    bare = section(adapt=False, depth=False, network__variant="dacs")
-    mixing_alone = section(depth=False, network__variant="dacs")
-    estimated = section(source_depth="runs/town", target_depth="runs/street")
+    bare = with_settings("dacs", adapt=False, depth=False)
+    mixing_alone = with_settings("dacs", depth=False)
+    estimated = with_settings(source_depth="runs/town", target_depth="runs/street")
     for config in (bare, mixing_alone, estimated):
         config.section.check()
     assert list(bare.section.roles) == ["source"]
@@ -112,9 +113,9 @@ def test_a_tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "frames.options.height": 64,
         "frames.options.width": 96,
         "frames.workers": 0,
-        "corda.network.encoder": "test_resnet",
-        "corda.network.weights": "none",
-        "corda.network.width": 16,
+        "network.encoder": "test_resnet",
+        "network.weights": "none",
+        "network.width": 16,
         "train.steps": 2,
         "train.evaluate_every": 0,
     }

@@ -11,7 +11,8 @@ from vergence import api
 from vergence.data.layouts.super_endoscopy import super_endoscopy
 from vergence.errors import InputError
 from vergence.inference.tracker_files import read_tracker_frame
-from vergence.runs.config import RunConfig, load_config, read_recipe, recipe_names
+from vergence.runs.config import RunConfig, load_config
+from vergence.runs.recipe import read_recipe, recipe_names
 
 NAMES = [name for name in recipe_names() if name.startswith("semhint-")]
 PUBLISHED = ["semhint-kitti", "semhint-kitti-stereo", "semhint-kitti-mono-stereo"]

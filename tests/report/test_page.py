@@ -21,7 +21,7 @@ from vergence.runs.checkpoint import LoadedRun, build_method
 from vergence.runs.config import load_config
 
 HEIGHT, WIDTH = 64, 128
-OVERRIDES = ["--depth.network.encoder=resnet18", "--depth.network.weights=none", "--depth.pose.weights=none"]
+OVERRIDES = ["--network.encoder=resnet18", "--network.weights=none", "--pose.weights=none"]
 
 
 @pytest.fixture

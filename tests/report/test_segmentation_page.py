@@ -47,7 +47,7 @@ def run(tmp_path_factory):
     overrides = {
         "frames.options.height": HEIGHT, "frames.options.width": WIDTH, "frames.options.random_crop": [64, 64],
         "frames.workers": 0, "frames.cache": False, "frames.labelled.count": 2, "train.steps": 1, "train.device": "cpu",
-        "train.evaluate_every": 0, "three_ways.network.weights": "none", "three_ways.depth": "",
+        "train.evaluate_every": 0, "network.weights": "none", "three_ways.depth": "",
         "three_ways.consistency.mix": "classmix",
     }  # fmt: skip
     config = load_config("three_ways-toytown-tiny", overrides, write_world(folder))
@@ -111,8 +111,8 @@ def domains(tmp_path_factory):
     overrides = {
         "frames.options.height": HEIGHT, "frames.options.width": WIDTH, "frames.workers": 0, "frames.cache": False,
         "frames.source_domain": str(worlds["source"]), "train.steps": 1, "train.device": "cpu",
-        "train.evaluate_every": 0, "corda.network.weights": "none", "corda.network.encoder": "test_resnet",
-        "corda.network.width": 8,
+        "train.evaluate_every": 0, "network.weights": "none", "network.encoder": "test_resnet",
+        "network.width": 8,
     }  # fmt: skip
     train(load_config("corda-toytown-tiny", overrides, worlds["target"]), folder / "run")
     return folder / "run"

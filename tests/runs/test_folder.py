@@ -34,6 +34,7 @@ ELSEWHERE = {
     ("data/layouts/mapillary.py", "config.json"),
     ("data/layouts/maps.py", "metrics.jsonl"),  # of any run folder among frames
     ("selection/student.py", "step-"),  # steps of a selection
+    ("data/layouts/maps.py", "metrics.jsonl"),  # what marks a folder of results, in which no frames are sought
 }
 
 
@@ -126,7 +127,7 @@ def test_the_labelled_frames_of_the_log_are_read_back(tmp_path: Path) -> None:
 
 
 def test_a_method_starts_from_the_newest_weights_of_a_run(tmp_path: Path) -> None:
-    start = load_config("depth-toytown-tiny", {"depth.network.weights": "none", "depth.pose.weights": "none"})
+    start = load_config("depth-toytown-tiny", {"network.weights": "none", "pose.weights": "none"})
     source = build_method(start, "training")
     run = RunFolder(tmp_path / "run")
     run.checkpoint(3).path.mkdir(parents=True)

@@ -31,7 +31,7 @@ from vergence.selection.select import select
 HEIGHT, WIDTH, COUNT = 64, 128, 14
 NETWORK = {"encoder": "mobilenetv3_small_050", "weights": "none", "decoder_widths": [4, 4, 8, 8, 8]}
 STUDENT = {
-    **{f"distill.network.{key}": value for key, value in NETWORK.items()},
+    **{f"network.{key}": value for key, value in NETWORK.items()},
     "train.steps": 2,
     "frames.workers": 0,
 }
@@ -66,7 +66,7 @@ def write_world(folder: Path, frames: list[FrameRow] | None = None) -> Path:
 
 def write_run(folder: Path, recipe: str, section: str, **changes: Any) -> Path:
     torch.manual_seed(0)
-    words = {f"{section}.network.{key}": value for key, value in NETWORK.items()}
+    words = {f"network.{key}": value for key, value in NETWORK.items()}
     words |= {"frames.options.height": HEIGHT, "frames.options.width": WIDTH, "frames.options.random_crop": None}
     config = load_config(recipe, words | changes)
     method = build_method(config)
@@ -78,7 +78,7 @@ def write_run(folder: Path, recipe: str, section: str, **changes: Any) -> Path:
 @pytest.fixture(scope="session")
 def depth_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(
-        tmp_path_factory.mktemp("runs") / "depth", "depth-toytown-tiny", "depth", **{"depth.pose.encoder": "posecnn"}
+        tmp_path_factory.mktemp("runs") / "depth", "depth-toytown-tiny", "depth", **{"pose.encoder": "posecnn"}
     )
 
 
@@ -345,7 +345,7 @@ def test_other_frames_or_runs_need_another_folder(depth_run: Path, world: Path, 
         select(depth_run, world, 2, tmp_path / "out", "ds")
     Manifest(rows(), tmp_path / "world").write(world)
     torch.manual_seed(5)
-    wider = {"depth.pose.encoder": "posecnn", "depth.network.decoder_widths": [4, 4, 8, 12, 8]}
+    wider = {"pose.encoder": "posecnn", "network.decoder_widths": [4, 4, 8, 12, 8]}
     other = write_run(tmp_path / "run", "depth-toytown-tiny", "depth", **wider)
     with pytest.raises(InputError, match="holds features of another run; give another --out"):
         select(other, world, 2, tmp_path / "out", "ds")

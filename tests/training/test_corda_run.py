@@ -84,7 +84,7 @@ def test_depth_of_the_target_is_predicted_and_scored_where_it_is_learned(tmp_pat
     assert seen.class_names
     api.predict(run, target, tmp_path / "predictions", device="cpu")
     assert list((tmp_path / "predictions" / "depth").rglob("*.png"))
-    alone = {**settings, "corda.depth": False, "corda.network.variant": "dacs"}
+    alone = {**settings, "corda.depth": False, "network.variant": "dacs"}
     run = Path(api.train(recipe(tmp_path), tmp_path / "dacs", target, alone))
     assert load_run(run).method.tasks == ("segmentation",)
 

@@ -15,8 +15,8 @@ from vergence.runs.checkpoint import read_tensors
 
 SPACE = "toy:road#804080,sky#4682b4"
 SETTINGS = {
-    "frozen.network.encoder": "mobilenetv3_small_050",
-    "frozen.network.weights": "none",
+    "network.encoder": "mobilenetv3_small_050",
+    "network.weights": "none",
     "frames.options.height": 64,
     "frames.options.width": 96,
     "frames.workers": 0,

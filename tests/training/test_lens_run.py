@@ -97,8 +97,8 @@ def test_train_predict_and_evaluate(clip: tuple[Path, Manifest, Camera], tmp_pat
         "frames.workers": 0,
         "train.steps": 2,
         "train.evaluate_every": 0,
-        "depth.network.weights": "none",
-        "depth.pose.weights": "none",
+        "network.weights": "none",
+        "pose.weights": "none",
     }
     run = train(load_config("depth-toytown-tiny", values, data), tmp_path / "run")
     result = predict(run, folder, tmp_path / "out", array=True)

@@ -21,8 +21,8 @@ from vergence.training.motion_advice import advise_offsets
 SMALL = {
     "frames.options.height": 64, "frames.options.width": 96, "frames.batch_size": 2, "frames.workers": 0,
     "train.steps": 1, "train.evaluate_every": 0,
-    "depth.network.encoder": "test_resnet", "depth.network.weights": "none",
-    "depth.pose.encoder": "posecnn", "depth.pose.weights": "none", "train.device": "cpu",
+    "network.encoder": "test_resnet", "network.weights": "none",
+    "pose.encoder": "posecnn", "pose.weights": "none", "train.device": "cpu",
 }  # fmt: skip
 SAID = r"frames move too little between neighbours .*--frames\.options\.offsets '(\[.*\])'"
 

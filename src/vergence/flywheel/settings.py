@@ -8,14 +8,16 @@ from typing import Any, Literal
 from vergence.data.table import nearest
 from vergence.errors import InputError
 from vergence.methods import method_names
-from vergence.runs.config import config_class, read_config, read_recipe
+from vergence.runs.config import read_config, recipe_class
 from vergence.runs.folder import RunFolder
+from vergence.runs.migrations import SHARED, VERSION
 from vergence.runs.overrides import Overrides, flattened, origin_of, settings_of
+from vergence.runs.recipe import DEFAULT_METHOD, read_recipe
 from vergence.runs.schema import build, leaves
 from vergence.selection.choice import CRITERIA
 
 PARTS = ("depth", "hinted_depth", "segmentation")
-_OF_A_RUN = ("frames", "optim", "train", "evaluate")
+_OF_A_RUN = ("frames", "optim", "train", "evaluate", *SHARED)
 _FOR_ALL = "flywheel.overrides."
 
 
@@ -101,7 +103,7 @@ class FlywheelRecipe:
 
     def write(self, folder: Path) -> Path:
         """Store it; the flywheel goes on from there."""
-        return RunFolder(folder).write_recipe(asdict(self))
+        return RunFolder(folder).write_recipe({"version": VERSION, **asdict(self)})
 
 
 def is_flywheel(recipe: str | Path) -> bool:
@@ -147,12 +149,12 @@ def load_flywheel(recipe: str | Path, overrides: Overrides = (), data: str | Pat
 
 def method_of(recipe: str) -> str:
     """Name of a recipe's method."""
-    return str(read_recipe(recipe).get("method", "depth"))
+    return str(read_recipe(recipe).get("method", DEFAULT_METHOD))
 
 
 def known_keys(method: str) -> set[str]:
     """Full names of a method's settings."""
-    return {key for key, _ in leaves(config_class(method))}
+    return {key for key, _ in leaves(recipe_class(method))}
 
 
 def _check_parts(config: FlywheelConfig) -> None:

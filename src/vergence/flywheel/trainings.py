@@ -108,7 +108,7 @@ def _effort(config: FlywheelConfig) -> dict[str, Any]:
 def _twin(depth: RunConfig, method: str) -> dict[str, Any]:
     """Settings that make another method's networks those of the first depth run, and its unit the same."""
     section = depth.section
-    words = network_of(depth, method)
-    words |= {f"{method}.pose.{name}": value for name, value in dataclasses.asdict(section.pose).items()}
+    words = network_of(depth)
+    words |= {f"pose.{name}": value for name, value in dataclasses.asdict(section.pose).items()}
     words |= {f"{method}.loss.{name}": getattr(section.loss, name) for name in ("min_depth", "max_depth")}
     return words | {f"{method}.metres_per_unit": section.metres_per_unit}

@@ -14,7 +14,9 @@ from vergence.methods.base import Method, MethodConfig
 GROUP = "vergence.methods"
 METHODS: dict[str, type[Method]] = {}
 """Methods that are loaded; :func:`method_named` finds the others, too."""
-_TAKEN = ("recipe", "method", "extends", "frames", "optim", "train", "evaluate")
+_TAKEN = (
+    "recipe", "version", "method", "extends", "frames", "optim", "train", "evaluate", "network", "pose", "flywheel",
+)  # fmt: skip
 """Names in a recipe that no method's section may have."""
 
 

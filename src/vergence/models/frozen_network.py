@@ -53,12 +53,12 @@ def build_frozen_network(config: FrozenNetworkConfig, classes: int) -> FrozenNet
     """
     for name in ("width", "hidden", "head_stride"):
         if getattr(config, name) < 1:
-            raise InputError(f"frozen.network.{name} is {getattr(config, name)}; give 1 or more.")
+            raise InputError(f"network.{name} is {getattr(config, name)}; give 1 or more.")
     encoder = build_encoder(config.encoder, config.weights, normalization=config.normalization)
     strides = tuple(config.strides)
     if not strides or len(set(strides)) < len(strides) or any(stride not in encoder.strides for stride in strides):
         raise InputError(
-            f"frozen.network.strides are {list(strides)}; give different ones of those that {config.encoder} has: "
+            f"network.strides are {list(strides)}; give different ones of those that {config.encoder} has: "
             f"{', '.join(map(str, encoder.strides))}."
         )
     channels = {stride: encoder.channels[encoder.strides.index(stride)] for stride in strides}

@@ -9,6 +9,7 @@ from vergence.errors import InputError
 from vergence.report.sound_values import evaluation, is_record, sections, sound
 from vergence.runs.config import stored_section
 from vergence.runs.folder import RunFolder, labelled_of
+from vergence.runs.migrations import migrated
 
 Record = Mapping[str, Any]
 _UNSCALED = "depth unscaled: right up to one unknown factor"
@@ -35,7 +36,8 @@ def read_records(path: Path | str) -> list[dict[str, Any]]:
 def stored_settings(folder: Path) -> dict[str, Any]:
     """All settings of a run as plain values; empty where they are absent or broken."""
     try:
-        return sections(read_yaml(RunFolder(folder).recipe))
+        values = read_yaml(RunFolder(folder).recipe)
+        return sections(migrated(values, str(folder))) if isinstance(values, dict) else {}
     except InputError:
         return {}
 

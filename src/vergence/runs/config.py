@@ -1,21 +1,20 @@
 """A run as one value: typed settings, read from a YAML recipe and overridden from the command line."""
 
+import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from vergence.data.structured import read_yaml
-from vergence.data.table import nearest
 from vergence.errors import InputError
 from vergence.methods import MethodConfig, method_named
 from vergence.runs.config_sections import EvaluateConfig, FramesConfig, OptimConfig, TrainConfig
+from vergence.runs.migrations import SHARED, VERSION, migrated
 from vergence.runs.overrides import Overrides, origin_of, settings_of
+from vergence.runs.recipe import DEFAULT_METHOD, read_recipe
 from vergence.runs.schema import build, key_types
-
-RECIPES = Path(__file__).parent.parent / "recipes"
 
 
 @dataclass
@@ -23,7 +22,7 @@ class RunConfig:
     """Everything a run depends on. The settings of the method stand in a section of the method's name."""
 
     recipe: str = ""
-    method: str = "depth"
+    method: str = DEFAULT_METHOD
     frames: FramesConfig = field(default_factory=FramesConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -35,8 +34,11 @@ class RunConfig:
         return getattr(self, self.method)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for YAML and JSON; :func:`config_from_dict` reads them back."""
-        return _plain(dataclasses.asdict(self))
+        """Plain values for YAML and JSON, as a recipe has them; :func:`config_from_dict` reads them back."""
+        values = _plain(dataclasses.asdict(self))
+        section = values.pop(self.method)
+        shared = {name: section.pop(name) for name in SHARED if name in section}
+        return {"version": VERSION, **values, **shared, self.method: section}
 
 
 @cache
@@ -47,13 +49,40 @@ def config_class(method: str) -> type[RunConfig]:
     return dataclasses.make_dataclass("RunConfig", section, bases=(RunConfig,))
 
 
+@cache
+def recipe_class(method: str) -> type[Any]:
+    """What a recipe of this method may say: as :func:`config_class`, but network and pose network stand at its top.
+
+    Recipes of several methods share these, and extend one another. InputError if there is no such method.
+    """
+    kind: Any = method_named(method).settings
+    settings, defaults = key_types(kind), kind()
+    own = [(name, hint, _default(getattr(defaults, name))) for name, hint in settings.items() if name not in SHARED]
+    section = dataclasses.make_dataclass(kind.__name__, own)
+    common = [(name, hint, _default(getattr(RunConfig(), name))) for name, hint in key_types(RunConfig).items()]
+    shared = [(name, settings[name], _default(getattr(defaults, name))) for name in SHARED if name in settings]
+    return dataclasses.make_dataclass("Recipe", [*common, *shared, (method, section, field(default_factory=section))])
+
+
+def _default(value: Any) -> Any:
+    return field(default_factory=lambda: copy.deepcopy(value))
+
+
+def _run_of(recipe: Any, method: str) -> RunConfig:
+    """The run that a recipe (a value of its method's :func:`recipe_class`) describes."""
+    section = {entry.name: getattr(getattr(recipe, method), entry.name) for entry in fields(getattr(recipe, method))}
+    section |= {name: getattr(recipe, name) for name in SHARED if hasattr(recipe, name)}
+    common = {name: getattr(recipe, name) for name in key_types(RunConfig)}
+    return config_class(method)(**common | {"method": method, method: method_named(method).settings(**section)})
+
+
 def load_config(recipe: str | Path, overrides: Overrides = (), data: str | Path | None = None) -> RunConfig:
     """Read a recipe, apply overrides, and settle what depends on the data: what a run is trained with and stores.
 
     Args:
-        recipe: name of a shipped recipe or path of a YAML file; it may say ``extends: NAME_OR_PATH``.
+        recipe: name of a shipped recipe or path of a YAML file, which may say ``extends: NAME_OR_PATH`` or a list.
         overrides: ``{"train.steps": 100}`` (or nested), or command-line words such as ``["--train.steps", "100",
-            "--depth.network.encoder=resnet50"]``.
+            "--network.encoder=resnet50"]``.
         data: overrides ``frames.source``; a relative path starts from the current folder.
 
     Raises:
@@ -76,20 +105,18 @@ def read_config(recipe: str | Path, overrides: Overrides = (), data: str | Path 
 
 
 def config_from_dict(values: dict[str, Any], overrides: Overrides = (), origin: str = "the recipe") -> RunConfig:
-    """Settings from plain values, resolved; see :func:`load_config`."""
+    """Settings from plain values, such as a run of any version stores, resolved; see :func:`load_config`."""
     return resolved(_typed(values, origin, (settings_of(overrides), origin_of(overrides))))
 
 
 def _typed(values: dict[str, Any], origin: str, *over: tuple[Mapping[str, Any], str]) -> RunConfig:
     """Typed settings of a recipe's plain values under others."""
-    method = str(values.get("method", RunConfig.method))
-    kind = config_class(method)
-    window = values["evaluate"].get("window") if isinstance(values.get("evaluate"), dict) else None
-    if isinstance(window, list) and len(window) == 2:  # as stored by runs of before; read as written then
-        values = merged(values, {"evaluate": {"window": f"{window[1]}x{window[0]}"}})
+    values = migrated(values, origin)
+    method = str(values.get("method", DEFAULT_METHOD))
+    kind = recipe_class(method)
     if any(given.get("method", method) != method for given, _ in over):
         raise InputError("the method is part of the recipe; choose another recipe instead of --method.")
-    config = build(kind, (values, origin), *over)
+    config = _run_of(build(kind, (values, origin), *over), method)
     if config.evaluate.split is None:
         config.evaluate.split = config.frames.val_split
     return config
@@ -110,59 +137,11 @@ def stored_section(values: Mapping[str, Any]) -> MethodConfig | None:
     """Settings of the method of a recipe of plain values; None where it names no known one, or they cannot be read."""
     method = str(values.get("method"))
     try:
-        kind: Any = config_class(method)
-        given = {key: values[key] for key in (method, "network", "pose") if key in values and key in key_types(kind)}
-        found: MethodConfig = build(kind, ({"method": method, **given}, "the recipe")).section
+        values, kind = migrated(dict(values), "the recipe"), cast(Any, recipe_class(method))
+        given = {key: values[key] for key in (method, *SHARED) if key in values and key in key_types(kind)}
+        found: MethodConfig = _run_of(build(kind, (given, "the recipe")), method).section
     except InputError:
         return None
-    return found
-
-
-def recipe_names(chains: bool = False) -> list[str]:
-    """Names of the shipped recipes; with ``chains`` also of those that are several runs (flywheels)."""
-    names = sorted(path.stem for path in RECIPES.glob("*.yaml"))
-    return [name for name in names if chains or not name.startswith("flywheel")]
-
-
-def read_recipe(recipe: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Plain values of a recipe over those of the recipes it extends; InputError where that cannot be read."""
-    path = _find_recipe(recipe, seen[-1].parent if seen else None)
-    if path in seen:
-        raise InputError(f"{path} extends itself through {', '.join(step.name for step in seen)}; break the circle.")
-    values = read_yaml(path)
-    values = {} if values is None else values
-    if not isinstance(values, dict) or any(not isinstance(key, str) for key in values):
-        raise InputError(f"{path} holds no sections; a recipe is YAML such as 'train: {{steps: 100}}'.")
-    parent = values.pop("extends", None)
-    return values if parent is None else merged(read_recipe(str(parent), (*seen, path)), values)
-
-
-def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:
-    text = str(recipe)
-    if text.endswith((".yaml", ".yml")):
-        places = [Path(text)] if beside is None else [beside / text]
-    else:
-        places = [RECIPES / f"{text}.yaml"] + ([beside / f"{text}.yaml"] if beside else [])
-    for path in places:
-        if path.is_file():
-            return path.resolve()
-    if text.endswith((".yaml", ".yml")):
-        raise InputError(f"{places[0]} does not exist; give the path of a recipe, or the name of one: {_names()}.")
-    raise InputError(
-        f"recipe {text!r} is unknown{nearest(text, recipe_names(chains=True))}; use one of {_names()}, or a YAML file."
-    )
-
-
-def _names() -> str:
-    return ", ".join(recipe_names(chains=True))
-
-
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """``over`` on top of ``base``, section by section; lists are replaced whole."""
-    found = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(found.get(key), dict)
-        found[key] = merged(found[key], value) if both else value
     return found
 
 

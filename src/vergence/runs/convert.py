@@ -107,10 +107,8 @@ def _settings(states: Mapping[str, State], plain: Mapping[str, Any]) -> RunConfi
         "recipe": "monodepth2",
         "method": "depth",
         "frames": {"options": {**options, "offsets": offsets, "require": "all"}},
-        "depth": {
-            "network": {"encoder": encoder, "normalization": "monodepth2", "weights": "none"},
-            "pose": {"encoder": pose, "weights": "none"},
-        },
+        "network": {"encoder": encoder, "normalization": "monodepth2", "weights": "none"},
+        "pose": {"encoder": pose, "weights": "none"},
         "evaluate": {"protocol": "eigen"},
     }
     return config_from_dict(sections, origin="the official weights")

@@ -13,6 +13,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.structured import read_json, read_yaml
 from vergence.errors import InputError
 from vergence.runs.folder import Checkpoint, RunFolder, is_run
+from vergence.runs.migrations import migrated
 
 PREDICTIONS = "predictions.json"
 """What ``vergence predict`` says of its files."""
@@ -87,6 +88,7 @@ def _space_of_run(folder: Path) -> str:
     """The label space in the settings of a run or of one of its checkpoints, "" where it has none."""
     config = Checkpoint(folder).settings
     values = _read(config).get("config") if config.is_file() else _read(RunFolder(folder).recipe)
+    values = migrated(values, str(folder)) if isinstance(values, dict) else {}
     for key in ("frames", "options", "label_space"):
         values = values.get(key) if isinstance(values, dict) else None
     return values if isinstance(values, str) else ""

@@ -15,6 +15,7 @@ from yaml import YAMLError
 
 from vergence.data.structured import check_yaml
 from vergence.errors import InputError
+from vergence.runs.migrations import renamed
 from vergence.runs.overrides import Switch, Text, flattened
 
 T = TypeVar("T")
@@ -104,6 +105,8 @@ def find(kind: type, key: str, origin: str) -> tuple[str, Any]:
 
 def unknown_key(key: str, root: type | None, known: list[str], prefix: str, origin: str) -> InputError:
     """What to say about a key that is no setting; at the top level, its last part is sought in all sections."""
+    if now := renamed(key):
+        return InputError(f"key {key!r} in {origin} is called {now!r} now; write that.")
     near = difflib.get_close_matches(key[len(prefix) :], known, n=1, cutoff=0.5)
     found = [prefix + near[0]] if near else []
     if not found and root is not None:

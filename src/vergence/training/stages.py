@@ -86,11 +86,11 @@ def check_equal(
         )
 
 
-def network_of(config: RunConfig, section: str) -> dict[str, Any]:
+def network_of(config: RunConfig) -> dict[str, Any]:
     """Settings of another method's network that make it the twin of this run's, so that weights fit."""
     network = config.section.network
     names = [field.name for field in dataclasses.fields(DepthNetworkConfig)]
-    return {f"{section}.network.{name}": _plain(getattr(network, name)) for name in names}
+    return {f"network.{name}": _plain(getattr(network, name)) for name in names}
 
 
 def _plain(value: Any) -> Any:

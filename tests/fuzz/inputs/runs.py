@@ -245,7 +245,7 @@ def converted() -> list[Case]:
         for family in ("three_ways", "corda"):
             argv = ("convert", "theirs/encoder.pth", "--from", family, "--out", "out")
             found.append(Case(f"weights/{family}/{name}", argv, laid(content), REFUSED))
-        for key in ("depth.initialize_from", "depth.network.weights"):
+        for key in ("depth.initialize_from", "network.weights"):
             argv = ("train", "depth.yaml", "--out", "out", "--data", "manifest.csv", f"--{key}", "theirs/depth.pth")
             found.append(Case(f"weights/{key}/{name}", argv, laid(content), REFUSED, NEEDS))
     return found

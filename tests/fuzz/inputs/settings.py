@@ -9,7 +9,7 @@ from typing import Any, get_args
 from tests.fuzz.damage import Rng, write
 from tests.fuzz.harness import EITHER, REFUSED, Case
 from vergence import api
-from vergence.runs.config import config_class
+from vergence.runs.config import recipe_class
 from vergence.runs.schema import leaves
 
 TRAIN = ("train", "depth.yaml", "--out", "out", "--data", "manifest.csv")
@@ -47,9 +47,9 @@ def _type(hint: Any) -> type | None:
 def of_settings() -> list[Case]:
     found = []
     for method, recipe, label in (("depth", "depth.yaml", "depth"), ("supervised", "seg.yaml", "seg")):
-        for key, hint in leaves(config_class(method)):
+        for key, hint in leaves(recipe_class(method)):
             kind = _type(hint)
-            if kind is None or (method == "supervised" and not key.startswith("supervised.")):
+            if kind is None or (method == "supervised" and not key.startswith(("supervised.", "network."))):
                 continue
             for number, word in enumerate(WORDS[kind]):
                 if (kind is float and word in ("nan", "much")) or number % 2 == 0 or kind is bool:
@@ -88,13 +88,13 @@ RANGES = {
     "frames.source": ("/nowhere", "", "/dev/null", "/proc/self/mem", "http://localhost/x.csv"),
     "frames.val": ("/nowhere",), "evaluate.overlap": ("1", "-0.1"), "evaluate.window": ("[0, 0]", "[1]", "[a, b]"),
     "evaluate.protocol": ("kitty",), "evaluate.resolution": ("0x0", "-1x5", "axb"), "evaluate.limit": ("-1",),
-    "depth.network.encoder": ("nobody", "", "../../x", "resnet18.nobody"),
-    "depth.network.weights": ("/nowhere", "/dev/zero"),
-    "depth.network.decoder_widths": ("[0, 0, 0, 0, 0]", "[4]", "[-4, 4, 4, 4, 4]", "[]"),
-    "depth.network.scales": ("[]", "[9]", "[-1]", "[0, 0]"), "depth.loss.min_depth": ("0", "-1", "1000"),
+    "network.encoder": ("nobody", "", "../../x", "resnet18.nobody"),
+    "network.weights": ("/nowhere", "/dev/zero"),
+    "network.decoder_widths": ("[0, 0, 0, 0, 0]", "[4]", "[-4, 4, 4, 4, 4]", "[]"),
+    "network.scales": ("[]", "[9]", "[-1]", "[0, 0]"), "depth.loss.min_depth": ("0", "-1", "1000"),
     "depth.loss.max_depth": ("0", "-1"), "depth.metres_per_unit": ("0", "-1"),
     "depth.initialize_from": ("/nowhere", "frames"),
-    "depth.network.initial_disparity": ("-1", "2"), "nobody.knows": ("1",), "train": ("1", "[]"), "method": ("none",),
+    "network.initial_disparity": ("-1", "2"), "nobody.knows": ("1",), "train": ("1", "[]"), "method": ("none",),
     "train.steps.more": ("1",), "": ("1",), ".": ("1",), "train..steps": ("1",), "__class__": ("1",),
 }  # fmt: skip
 """Values of settings that are out of range, or of no setting."""

@@ -1,0 +1,88 @@
+"""Recipes of earlier versions in today's words: what was stored or written once opens for ever.
+
+To rename, move or remove a setting: add a function old -> new to ``_STEPS``, the new name to :func:`renamed`, and a
+recipe as stored before it to the tests. A recipe that says no version is read as of version 1, so a step leaves alone
+what is in today's words already.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from vergence.errors import InputError
+from vergence.runs.overrides import flattened
+
+Values = dict[str, Any]
+
+SHARED = ("network", "pose")
+"""Sections that all methods have at the top of a recipe, each as far as it has such settings."""
+_NOT_METHODS = ("frames", "optim", "train", "evaluate", "flywheel", *SHARED)
+_SHARED_BEFORE = re.compile(r"(\w+)\.((?:network|pose)(?:\.[\w.]+)?)")
+
+
+def migrated(values: Values, origin: str) -> Values:
+    """Plain values of a recipe of any version as those of today's; ``values`` stay as they are.
+
+    Raises:
+        InputError: of a newer version than this program's, or a setting that is given in old words and in new ones.
+    """
+    values = dict(values)
+    version = values.pop("version", 1)
+    if type(version) is not int or version < 1:
+        raise InputError(f"version in {origin} is {version!r}; expected a whole number from 1 to {VERSION}.")
+    if version > VERSION:
+        raise InputError(
+            f"{origin} is a recipe of version {version}, and this program knows those up to {VERSION}; update Vergence."
+        )
+    for step in _STEPS[version - 1 :]:
+        values = step(values, origin)
+    return values
+
+
+def renamed(key: str) -> str:
+    """Today's full name of a setting that had another once, "" for every other key."""
+    found = _SHARED_BEFORE.fullmatch(key)
+    return found[2] if found and found[1] not in _NOT_METHODS else ""
+
+
+def _shared_sections(values: Values, origin: str) -> Values:
+    """1 to 2: ``network`` and ``pose`` stood in the section of the method; a window was a list of height and width."""
+    found = dict(values)
+    for name in [name for name in values if name not in _NOT_METHODS and isinstance(values[name], dict)]:
+        section = dict(values[name])
+        for part in [part for part in SHARED if isinstance(section.get(part), dict)]:
+            found[part] = _united(found.get(part, {}), section.pop(part), f"{name}.{part}", part, origin)
+        found[name] = section
+        if not section and values[name]:
+            del found[name]
+    window = found["evaluate"].get("window") if isinstance(found.get("evaluate"), dict) else None
+    if isinstance(window, list) and len(window) == 2:
+        found["evaluate"] = found["evaluate"] | {"window": f"{window[1]}x{window[0]}"}
+    if isinstance(found.get("flywheel"), dict):
+        found["flywheel"] = _flywheel(found["flywheel"])
+    return found
+
+
+def _united(now: Any, before: Values, old: str, new: str, origin: str) -> Any:
+    """Settings under their new name and under their old one, where no setting has both."""
+    if not isinstance(now, dict):
+        raise InputError(f"{new} in {origin} is {now!r}; it is a section with keys of its own.")
+    if twice := sorted(str(key) for key in now.keys() & before.keys()):
+        raise InputError(f"{origin} has {new}.{twice[0]} and, as it was called once, {old}.{twice[0]}; leave one out.")
+    return now | before
+
+
+def _flywheel(section: Values) -> Values:
+    """The settings that a flywheel hands to its trainings, by their new names."""
+    found = dict(section)
+    for name, value in section.items():
+        if name == "overrides" and isinstance(value, dict):
+            found[name] = {renamed(key) or key: setting for key, setting in flattened(value)}
+        elif isinstance(value, dict) and isinstance(value.get("overrides"), dict):
+            found[name] = _flywheel(value)
+    return found
+
+
+_STEPS: tuple[Callable[[Values, str], Values], ...] = (_shared_sections,)
+VERSION = len(_STEPS) + 1
+"""Of recipes as they are stored now."""
