@@ -319,7 +319,7 @@ def test_bad_calls(depth_run: Path, world: Path, tmp_path: Path) -> None:
         select(depth_run, world, 6, out, "us", steps="4,2")
     with pytest.raises(InputError, match="shard 3 of 2 shards is impossible; number them from 0 to 1"):
         select(depth_run, world, 2, out, "ds", shard=3, shards=2)
-    with pytest.raises(InputError, match="depth-video is of method depth; a student's recipe is of method distill"):
+    with pytest.raises(InputError, match="is of method depth; a student's recipe learns from estimated depth alone"):
         select(depth_run, world, 2, out, "us", student="depth-video")
     with pytest.raises(InputError, match=r"criterion ds trains no students; leave out --train\.steps"):
         select(depth_run, world, 2, out, "ds", overrides=["--train.steps", "3"])
@@ -507,5 +507,5 @@ def test_entropy_trains_anew_where_frames_have_labels(depth_run: Path, world: Pa
         scores = np.load(folder / "entropy.npy")
         best = np.argsort(-np.nan_to_num(scores, nan=-1))[:2].tolist()
         assert sorted(best) == sorted(stems(found)[chosen : chosen + 2])
-    with pytest.raises(InputError, match="of method distill; a student's recipe is of method supervised here"):
+    with pytest.raises(InputError, match="of method distill; a student's recipe learns from labelled frames alone"):
         select(run, world, 4, tmp_path / "other", "entropy", student="select-student-tiny")

@@ -101,10 +101,8 @@ def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Est
     kind, _, name = port.partition(":")
     if port == "truth":
         return home / "truth", _truth, write_estimate, _truth_file
-    if kind in ("hf", "onnx", "onnx-depth") and name:
-        from vergence.inference.foreign_depth import open_model
-
-        identity, estimator = open_model(kind, name, size, device)
+    if kind in DEPTH_PORTS and name:
+        identity, estimator = DEPTH_PORTS[kind](name, size, device)
         return home / digest(identity), estimator, write_estimate, None
     path = Path(port).expanduser()
     if is_run(path):
@@ -118,6 +116,19 @@ def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Est
     raise InputError(
         f"{port!r} is no depth port: give a depth run, a folder of depth files, truth, hf:MODEL or onnx:FILE."
     )
+
+
+def _foreign(kind: str, name: str, size: tuple[int, int], device: str) -> tuple[str, Estimator]:
+    from vergence.inference.foreign_depth import open_model
+
+    return open_model(kind, name, size, device)
+
+
+DEPTH_PORTS: dict[str, Callable[[str, tuple[int, int], str], tuple[str, Estimator]]] = {
+    kind: partial(_foreign, kind) for kind in ("hf", "onnx", "onnx-depth")
+}
+"""Kinds of ports KIND:NAME: from NAME, the (H, W) of training frames and a device to a text that changes with the
+estimates, and what makes them."""
 
 
 def _truth(manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, NDArray[np.floating]]]:

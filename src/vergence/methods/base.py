@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from vergence.data.batch import Batch
 from vergence.data.labels import LabelSpace
+from vergence.errors import InputError
 from vergence.methods.panels import Exhibit
 from vergence.methods.role import Role
+from vergence.models.frame_features import frame_features
 
 
 @dataclass
@@ -68,7 +70,7 @@ class MethodConfig:
 
         ``keep_reference`` keeps what only training needs (named ``reference.*``), which resuming must have.
         """
-        raise NotImplementedError
+        return self
 
 
 class Method(nn.Module):
@@ -131,6 +133,18 @@ class Method(nn.Module):
     def predict_small(self, images: Tensor) -> dict[str, Tensor]:
         """The same, with logits (B, K, h, w) before they are resized to the images."""
         return self.predict(images)
+
+    def frame_features(self, images: Tensor) -> Tensor:
+        """What frames are compared by when some are chosen for labels: maps (B, C, h, w) of images (B, 3, H, W).
+
+        Those of the decoder or encoder of ``network``; InputError where that has none.
+        """
+        network = getattr(self, "network", None)
+        if not isinstance(network, nn.Module) or not hasattr(network, "encoder"):
+            raise InputError(
+                f"{type(self).__name__} does not say what frames are compared by; give it a method frame_features."
+            )
+        return frame_features(network, images)
 
     def frame_pictures(self, batch: Batch) -> Exhibit:
         """What a report shows of frames beside prediction and truth, of a batch of frames and their sources.

@@ -25,9 +25,10 @@ from vergence.data.manifest import Manifest
 from vergence.data.structured import map_array, read_json
 from vergence.errors import InputError
 from vergence.inference.inputs import on_device, prefetched, to_network
+from vergence.models.frame_features import LEVEL
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.folder import find_checkpoint
-from vergence.selection.features import LEVEL, POOLED, FeatureSpace, frame_features, pooled_features
+from vergence.selection.features import POOLED, FeatureSpace, pooled_features
 
 _log = logging.getLogger("vergence")
 Progress = Callable[[int, int], None]
@@ -159,10 +160,8 @@ def _computed(run: LoadedRun, manifest: Manifest, rows: Iterable[int]) -> Iterat
 
 @torch.no_grad()
 def _pooled(run: LoadedRun, images: list[Tensor]) -> Tensor:
-    network = run.method.network
-    assert isinstance(network, torch.nn.Module)
-    home = next(network.parameters()).device
-    return pooled_features(frame_features(network, on_device(images, home))).cpu()
+    home = next(run.method.parameters()).device
+    return pooled_features(run.method.frame_features(on_device(images, home))).cpu()
 
 
 def _load(run: LoadedRun, manifest: Manifest, row: int) -> tuple[Tensor, int]:

@@ -1,6 +1,6 @@
 """The layouts by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from vergence.data.layouts.camvid import camvid
 from vergence.data.layouts.cityscapes import cityscapes
@@ -20,7 +20,7 @@ from vergence.data.layouts.videos import video
 from vergence.data.layouts.viper import viper
 from vergence.data.manifest import Manifest
 
-LAYOUTS: Mapping[str, Callable[..., Manifest]] = {
+LAYOUTS: dict[str, Callable[..., Manifest]] = {
     "camvid": camvid,
     "cityscapes": cityscapes,
     "comma10k": comma10k,
