@@ -19,7 +19,7 @@ from vergence.arguments import OPTION_NAMES
 from vergence.data.frame_row import COLUMNS
 from vergence.data.layouts import LAYOUTS
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
-from vergence.methods import METHODS
+from vergence.methods import method_names, settings_named
 from vergence.runs.config import read_config, recipe_class
 from vergence.runs.overrides import settings_of
 from vergence.runs.recipe import read_recipe, recipe_names
@@ -27,6 +27,7 @@ from vergence.runs.schema import find, leaves
 from vergence.settings.protocols import PROTOCOLS
 
 ROOT = Path(__file__).parents[1]
+METHODS = method_names()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SETTINGS = {key: hint for method in METHODS for key, hint in leaves(recipe_class(method))}
 SETTINGS.update(leaves(FlywheelRecipe))
@@ -230,7 +231,7 @@ def test_settings_and_their_defaults() -> None:
         for method, default in re.findall(rf"\b({'|'.join(METHODS)}): `([^`]*)`", meaning)
     }
     in_methods: dict[str, list[Any]] = defaultdict(list)
-    for method in (name for name, kind in METHODS.items() if kind.__module__.startswith("vergence.")):
+    for method in (name for name in METHODS if settings_named(name).__module__.startswith("vergence.")):
         config = recipe_class(method)()
         for key, _ in leaves(type(config)):
             section, _, name = key.partition(".")

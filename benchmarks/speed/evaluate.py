@@ -18,7 +18,8 @@ import torch
 from benchmarks.speed.common import append_rows, in_turn, stamp
 from vergence.data.dataset import FrameOptions
 from vergence.inference.network_maps import predict_inverse_depth
-from vergence.methods.depth import DepthConfig, DepthMethod
+from vergence.methods.depth import DepthMethod
+from vergence.methods.depth_config import DepthConfig
 from vergence.metrics.depth import score_inverse_depth
 from vergence.metrics.streaming import DepthMetric
 from vergence.settings.networks import DepthNetworkConfig

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 
 from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
 from benchmarks.speed.step import build, full_step
-from vergence.losses.hint_proposals import HintProposalConfig, propose
-from vergence.losses.hint_verification import VerificationConfig, candidate_errors, verify
+from vergence.losses.hint_proposals import propose
+from vergence.losses.hint_verification import candidate_errors, verify
 from vergence.losses.self_supervised import synthesize
+from vergence.settings.losses import HintProposalConfig, VerificationConfig
 
 CLASSES = 19
 

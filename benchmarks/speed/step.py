@@ -16,7 +16,8 @@ import torch
 
 from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
 from vergence.data.dataset import FrameOptions
-from vergence.methods.depth import DepthConfig, DepthMethod
+from vergence.methods.depth import DepthMethod
+from vergence.methods.depth_config import DepthConfig
 from vergence.settings.networks import DepthNetworkConfig, PoseConfig
 
 

@@ -15,7 +15,8 @@ import torch
 
 from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
 from vergence.data.dataset import FrameOptions
-from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
+from vergence.methods.three_ways import ThreeWaysMethod
+from vergence.methods.three_ways_config import ThreeWaysConfig
 from vergence.settings.networks import PoseConfig, SegmentationNetworkConfig
 
 SPACE = "nineteen:" + ",".join(f"class{k}#0000{k:02x}" for k in range(19))

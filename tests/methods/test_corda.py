@@ -9,10 +9,10 @@ from torch import Tensor
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
-from vergence.methods import METHODS, domains
+from vergence.methods import domains, method_named
 from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig, CordaConsistencyConfig, FeatureDistanceConfig
-from vergence.models.corda_network import CordaNetworkConfig
+from vergence.settings.networks import CordaNetworkConfig
 
 HEIGHT, WIDTH = 32, 48
 SPACE = "toy:road#804080,sky#4682b4,car#00008e"
@@ -367,5 +367,5 @@ def test_frames_of_each_role() -> None:
 
 
 def test_method_is_known_by_name() -> None:
-    assert METHODS["corda"] is CordaMethod
+    assert method_named("corda") is CordaMethod
     assert CordaMethod.settings is CordaConfig

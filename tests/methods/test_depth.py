@@ -18,11 +18,12 @@ from vergence.data.transforms import draw_jitter, no_jitter
 from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
 from vergence.geometry.pose import transform_from_parameters
-from vergence.losses.self_supervised import ViewLossOptions
 from vergence.methods import view_synthesis
-from vergence.methods.depth import DepthConfig, DepthMethod
-from vergence.models.depth_network import DepthNetworkConfig, PoseConfig
+from vergence.methods.depth import DepthMethod
+from vergence.methods.depth_config import DepthConfig
 from vergence.models.pose import PoseCNN
+from vergence.settings.losses import ViewLossOptions
+from vergence.settings.networks import DepthNetworkConfig, PoseConfig
 
 HEIGHT, WIDTH = 64, 96
 ENCODER = "test_resnet"  # timm's smallest network with batch norm

@@ -4,9 +4,10 @@ import torch
 
 from vergence.data.frame_options import FrameOptions
 from vergence.losses.depth import berhu
-from vergence.methods.distill import DistillConfig, DistillMethod
+from vergence.methods.distill import DistillMethod
+from vergence.methods.distill_config import DistillConfig
 from vergence.methods.role import Role
-from vergence.models.depth_network import DepthNetworkConfig
+from vergence.settings.networks import DepthNetworkConfig
 
 OPTIONS = FrameOptions(height=64, width=96)
 SMALL = DepthNetworkConfig(encoder="mobilenetv3_small_050", weights="none", decoder_widths=(4, 4, 8, 8, 8), scales=(0,))

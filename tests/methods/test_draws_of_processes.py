@@ -10,10 +10,11 @@ from tests.methods import test_ssda, test_three_ways, test_unimatch
 from tests.methods.test_three_ways import CLASSES, HEIGHT, WIDTH, options
 from vergence.data.batch import Batch
 from vergence.methods.base import Method
-from vergence.methods.consistency import ConsistencyConfig, Mixing
+from vergence.methods.consistency_config import ConsistencyConfig, Mixing
 from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig, CordaConsistencyConfig
-from vergence.methods.unimatch import WeakToStrongConfig, complementary_dropout
+from vergence.methods.unimatch import complementary_dropout
+from vergence.methods.unimatch_config import WeakToStrongConfig
 from vergence.mixing.draws import step_generator
 from vergence.settings.networks import CordaNetworkConfig
 

@@ -5,7 +5,8 @@ import torch
 
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
-from vergence.methods.frozen import FrozenConfig, FrozenMethod
+from vergence.methods.frozen import FrozenMethod
+from vergence.methods.frozen_config import FrozenConfig
 from vergence.runs.config import load_config
 from vergence.settings.networks import FrozenNetworkConfig
 
@@ -110,7 +111,8 @@ def test_predicts_at_the_size_of_the_images() -> None:
 def test_the_encoder_of_a_run(tmp_path) -> None:
     from safetensors.torch import save_file
 
-    from vergence.methods.supervised import SupervisedConfig, SupervisedMethod
+    from vergence.methods.supervised import SupervisedMethod
+    from vergence.methods.supervised_config import SupervisedConfig
     from vergence.settings.networks import SegmentationNetworkConfig
 
     twin = SegmentationNetworkConfig(encoder="mobilenetv3_small_050", weights="none", decoder_widths=(4, 4, 8, 8, 8))

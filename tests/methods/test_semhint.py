@@ -23,11 +23,10 @@ from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
-from vergence.losses.self_supervised import ViewLossOptions
 from vergence.methods.semhint import SemHintMethod
 from vergence.methods.semhint_config import SemHintConfig
-from vergence.models.depth_network import PoseConfig
-from vergence.models.segmentation_network import SegmentationNetworkConfig
+from vergence.settings.losses import ViewLossOptions
+from vergence.settings.networks import PoseConfig, SegmentationNetworkConfig
 
 ENCODER = "test_resnet"  # timm's smallest network with batch norm
 SPACE = "toy:road#804080,sky#4682b4,car#00008e"

@@ -9,8 +9,9 @@ from tests.methods.test_three_ways import CLASSES, HEIGHT, WIDTH, batch, both, n
 from vergence.data.batch import Batch
 from vergence.errors import InputError
 from vergence.losses.segmentation import cross_entropy
-from vergence.methods.consistency import ConsistencyConfig
-from vergence.methods.ssda import SSDAConfig, SSDAMethod, best_matches, cross_mask, cross_weight
+from vergence.methods.consistency_config import ConsistencyConfig
+from vergence.methods.ssda import SSDAMethod, best_matches, cross_mask, cross_weight
+from vergence.methods.ssda_config import SSDAConfig
 
 
 def build(**changes: Any) -> SSDAMethod:

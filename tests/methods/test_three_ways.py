@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
-from vergence.methods.consistency import ConsistencyConfig, consistency_loss, mixed_view, with_truth
-from vergence.methods.supervised import SupervisedConfig, SupervisedMethod
-from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod, own_car_mask, own_depth, weakened
-from vergence.models.depth_network import PoseConfig
-from vergence.models.segmentation_network import SegmentationNetworkConfig
+from vergence.methods.consistency import consistency_loss, mixed_view, with_truth
+from vergence.methods.consistency_config import ConsistencyConfig
+from vergence.methods.supervised import SupervisedMethod
+from vergence.methods.supervised_config import SupervisedConfig
+from vergence.methods.three_ways import ThreeWaysMethod, own_car_mask, own_depth, weakened
+from vergence.methods.three_ways_config import ThreeWaysConfig
+from vergence.settings.networks import PoseConfig, SegmentationNetworkConfig
 
 HEIGHT, WIDTH = 64, 96
 ENCODER = "test_resnet"  # timm's smallest network with batch norm

@@ -10,17 +10,9 @@ from tests.methods.test_three_ways import CLASSES, HEIGHT, SPACE, WIDTH, batch, 
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.methods.consistency import Mixed
-from vergence.methods.unimatch import (
-    UniMatchConfig,
-    UniMatchMethod,
-    WeakToStrongConfig,
-    complementary_dropout,
-    confident_loss,
-    grey,
-    strong_colors,
-)
-from vergence.models.depth_network import PoseConfig
-from vergence.models.segmentation_network import SegmentationNetworkConfig
+from vergence.methods.unimatch import UniMatchMethod, complementary_dropout, confident_loss, grey, strong_colors
+from vergence.methods.unimatch_config import UniMatchConfig, WeakToStrongConfig
+from vergence.settings.networks import PoseConfig, SegmentationNetworkConfig
 
 PLAIN = WeakToStrongConfig(jitter=0, grey=0, blur=0, dropout=0)
 

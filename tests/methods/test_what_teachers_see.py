@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from vergence.data.frame_options import FrameOptions
-from vergence.methods.consistency import ConsistencyConfig
+from vergence.methods.consistency_config import ConsistencyConfig
 from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig, CordaConsistencyConfig
-from vergence.methods.ssda import SSDAConfig, SSDAMethod
+from vergence.methods.ssda import SSDAMethod
+from vergence.methods.ssda_config import SSDAConfig
 from vergence.methods.teacher import MeanTeacher
-from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
+from vergence.methods.three_ways import ThreeWaysMethod
+from vergence.methods.three_ways_config import ThreeWaysConfig
 from vergence.settings.networks import CordaNetworkConfig, SegmentationNetworkConfig
 
 OPTIONS = FrameOptions(height=64, width=64, label_space="toy:a#000000,b#0000ff,c#00ff00")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vergence.models.depth_network import DepthNetworkConfig
 from vergence.runs.config import RunConfig, load_config
 from vergence.runs.recipe import read_recipe, recipe_names
+from vergence.settings.networks import DepthNetworkConfig
 from vergence.training.optim import lr_factor
 
 PAGE = Path(__file__).parents[2] / "docs/three_ways.md"

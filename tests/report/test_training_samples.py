@@ -13,7 +13,7 @@ from PIL import Image
 
 import vergence.report
 from vergence.data.labels import label_space
-from vergence.methods import METHODS
+from vergence.methods import method_named, method_names
 from vergence.methods.panels import Legend, Shown, notes
 from vergence.report.pictures import Picture
 from vergence.report.training_samples import drawn
@@ -93,7 +93,11 @@ _OTHER_WORDS = (
 
 
 def test_the_report_knows_no_key_of_any_method() -> None:
-    kinds = {name: method.settings for name, method in METHODS.items() if method.__module__.startswith("vergence.")}
+    kinds = {
+        name: method.settings
+        for name, method in ((name, method_named(name)) for name in method_names())
+        if method.__module__.startswith("vergence.")
+    }
     theirs = {*kinds, *(key for kind in kinds.values() for key in keys(kind))}
     theirs |= {name for kind in kinds.values() for name in kind().roles}
     shared = {*keys(RunConfig), *_OTHER_WORDS}

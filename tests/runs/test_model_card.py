@@ -2,7 +2,7 @@
 
 import pytest
 
-from vergence.methods import METHODS
+from vergence.methods import method_names, settings_named
 from vergence.runs.config import load_config
 from vergence.runs.model_card import model_card
 
@@ -20,7 +20,9 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize("method", [name for name, kind in METHODS.items() if kind.__module__.startswith("vergence.")])
+@pytest.mark.parametrize(
+    "method", [name for name in method_names() if settings_named(name).__module__.startswith("vergence.")]
+)
 def test_the_card_says_what_the_model_is(method: str) -> None:
     height = {"frames.options.height": 96} if method == "frozen" else {}  # its recipe takes that of the data
     config = load_config(RECIPES[method], SPACE | height)

@@ -18,7 +18,8 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.methods import register_method
-from vergence.methods.base import Method, MethodConfig
+from vergence.methods.base import Method
+from vergence.methods.config import MethodConfig
 
 HEIGHT, WIDTH = 32, 64
 

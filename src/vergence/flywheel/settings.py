@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 from vergence.methods import method_names
 from vergence.runs.config import read_config, recipe_class
 from vergence.runs.folder import RunFolder
@@ -14,7 +13,7 @@ from vergence.runs.migrations import SHARED, VERSION
 from vergence.runs.overrides import Overrides, flattened, origin_of, settings_of
 from vergence.runs.recipe import DEFAULT_METHOD, read_recipe
 from vergence.runs.schema import build, leaves
-from vergence.selection.choice import CRITERIA
+from vergence.selection.criteria import CRITERIA
 
 PARTS = ("depth", "hinted_depth", "segmentation")
 _OF_A_RUN = ("frames", "optim", "train", "evaluate", *SHARED)

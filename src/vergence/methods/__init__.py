@@ -1,32 +1,30 @@
-"""The papers' methods by name, what a method is, and the way in for methods of others."""
+"""The papers' methods by name, what a method is, and the way in for methods of others.
 
-from vergence.methods.base import Method, MethodConfig
-from vergence.methods.corda import CordaMethod
-from vergence.methods.depth import DepthConfig, DepthMethod
-from vergence.methods.distill import DistillMethod
-from vergence.methods.frozen import FrozenMethod
-from vergence.methods.panels import Exhibit, Legend, Shown
-from vergence.methods.registry import METHODS, method_named, method_names, register_method
+What needs PyTorch is imported when it is asked for, so that a recipe is read without it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vergence.methods.config import MethodConfig
+from vergence.methods.depth_config import DepthConfig
+from vergence.methods.registry import METHODS, method_named, method_names, register_method, settings_named
 from vergence.methods.role import Role
-from vergence.methods.semhint import SemHintMethod
-from vergence.methods.ssda import SSDAMethod
-from vergence.methods.supervised import SupervisedMethod
-from vergence.methods.three_ways import ThreeWaysMethod
-from vergence.methods.unimatch import UniMatchMethod
 
-METHODS |= {
-    "depth": DepthMethod,
-    "distill": DistillMethod,
-    "supervised": SupervisedMethod,
-    "frozen": FrozenMethod,
-    "three_ways": ThreeWaysMethod,
-    "ssda": SSDAMethod,
-    "unimatch": UniMatchMethod,
-    "corda": CordaMethod,
-    "semhint": SemHintMethod,
-}
+if TYPE_CHECKING:
+    from vergence.methods.base import Method
+    from vergence.methods.depth import DepthMethod
+    from vergence.methods.panels import Exhibit, Legend, Shown
 
 __all__ = [
     "METHODS", "DepthConfig", "DepthMethod", "Exhibit", "Legend", "Method", "MethodConfig", "Role", "Shown",
-    "method_named", "method_names", "register_method",
+    "method_named", "method_names", "register_method", "settings_named",
 ]  # fmt: skip
+
+_LATER = {"Method": "base", "DepthMethod": "depth", "Exhibit": "panels", "Legend": "panels", "Shown": "panels"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

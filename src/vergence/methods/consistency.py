@@ -1,14 +1,14 @@
 """One semi-supervised step (three_ways 4.3): pseudo-labels, ground truth in their place, mixing, the weighted loss."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from vergence.losses.segmentation import cross_entropy, pseudo_labels
+from vergence.methods.consistency_config import ConsistencyConfig
 from vergence.mixing.augment import StrongDraw, strong_augment
 from vergence.mixing.masks import (
     classmix_mask,
@@ -18,36 +18,6 @@ from vergence.mixing.masks import (
     depthmix_mask,
 )
 from vergence.mixing.mix import mix
-
-Mixing = Literal["none", "cutmix", "classmix", "depthmix", "depth_threshold", "depth_histogram"]
-DEPTH_MIXES = ("depthmix", "depth_threshold", "depth_histogram")
-
-
-@dataclass
-class ConsistencyConfig:
-    """Constants of learning from unlabelled frames; the defaults are the paper's (three_ways 4.3 to 4.7)."""
-
-    mix: Mixing = "depthmix"
-    """What decides whose pixels are kept: nothing, boxes, classes, or depth in three forms."""
-    margin: float = 0.03
-    """Of DepthMix: how much farther the own pixel may be (normalised disparity)."""
-    threshold: tuple[float, float] = (0.0, 0.0)
-    """Of DepthMix: the own pixel must be at least so near; drawn from this range for each image."""
-    confidence: float = 0.968
-    """Probability from which a pseudo-label counts as confident."""
-    confidence_weight: bool = True
-    """Weight the loss with the share of confident pixels."""
-    weight: float = 1.0
-    mixed_statistics: bool = True
-    """Let mixed frames change the batch norm statistics that prediction uses, as the published program does. Short
-    trainings do better without: strongly changed colours are no part of the frames that one predicts for."""
-    clean: float = 0.0
-    """Weight of the same loss on the unmixed frames."""
-    jitter: float = 0.8
-    """Probability of changing the mixed batch's colours, by ``strength``."""
-    strength: float = 0.25
-    blur: float = 0.5
-    """Probability of blurring the mixed batch."""
 
 
 class Mixed(NamedTuple):

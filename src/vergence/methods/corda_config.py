@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 from vergence.errors import InputError
-from vergence.losses.difficulty import DifficultyMode
-from vergence.methods.base import MethodConfig
+from vergence.methods.config import MethodConfig
 from vergence.methods.role import Pool, Role
-from vergence.models.corda_network import CordaNetworkConfig
+from vergence.settings.losses import DifficultyMode
+from vergence.settings.networks import CordaNetworkConfig
 
 DomainMixing = Literal["classmix", "cutmix", "depthmix", "none"]
 STORED_DEPTH = ("measured", "estimate")

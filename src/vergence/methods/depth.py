@@ -1,8 +1,7 @@
 """Self-supervised depth from video and stereo (Monodepth2; phases A and B of Three Ways, section 2.4)."""
 
 import copy
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,50 +12,13 @@ from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import feature_distance
 from vergence.losses.self_supervised import synthesize
-from vergence.methods.base import Method, MethodConfig, groups_of
+from vergence.methods.base import Method, groups_of
+from vergence.methods.depth_config import DepthConfig
 from vergence.methods.panels import Exhibit
-from vergence.methods.view_synthesis import ViewSynthesis, ViewSynthesisConfig, check_size, finest_disparity
-from vergence.models.depth_network import DepthNetwork, DepthNetworkConfig, build_depth_network
+from vergence.methods.view_synthesis import ViewSynthesis, check_size, finest_disparity
+from vergence.models.depth_network import DepthNetwork, build_depth_network
 from vergence.models.freeze import freeze, freeze_batchnorm
 from vergence.models.pretrained import load_parts
-
-
-@dataclass
-class DepthConfig(ViewSynthesisConfig, MethodConfig):
-    """Settings of self-supervised depth."""
-
-    what: ClassVar[str] = "Monocular depth, learned from video without labels (view synthesis)."
-    network: DepthNetworkConfig = field(default_factory=DepthNetworkConfig)
-    feature_distance: float = 0.0
-    """Weight of the distance to the initial encoder's bottleneck features (Three Ways phase B: 0.01).
-
-    Initial means with ``network.weights``, or, where these are none, with what ``initialize_from`` brings."""
-    freeze_encoder: bool = False
-    """Keep the encoder at its initial weights (Three Ways phase A)."""
-    freeze_batchnorm: bool = False
-    """Keep the encoders' batch norm statistics and affine parameters fixed."""
-    initialize_from: str | None = None
-    """A run folder or weights file to start from, after the network's own weights."""
-    initialize_parts: tuple[str, ...] = ("encoder", "decoder", "pose")
-    """Which parts are taken from there."""
-
-    @property
-    def networks(self) -> dict[str, Any]:
-        return {"depth": self.network, "pose": self.pose}
-
-    @property
-    def starts_from(self) -> str:
-        return self.initialize_from or ""
-
-    def for_loading(self, keep_reference: bool = False) -> "DepthConfig":
-        """Without initial weights; ``keep_reference`` keeps the frozen encoder of the feature distance."""
-        return replace(
-            self,
-            network=replace(self.network, weights="none"),
-            pose=replace(self.pose, weights="none"),
-            feature_distance=self.feature_distance if keep_reference else 0.0,
-            initialize_from=None,
-        )
 
 
 class DepthMethod(Method):

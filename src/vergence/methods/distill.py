@@ -1,7 +1,6 @@
 """Depth learned from estimates of a teacher: the student of automatic data selection (Three Ways, section 5.2)."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,35 +9,10 @@ from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.losses.depth import berhu
-from vergence.methods.base import Method, MethodConfig, trainable
-from vergence.methods.role import Role
+from vergence.methods.base import Method, trainable
+from vergence.methods.distill_config import DistillConfig
 from vergence.methods.view_synthesis import finest_disparity
-from vergence.models.depth_network import DepthNetworkConfig, build_depth_network
-
-
-@dataclass
-class DistillConfig(MethodConfig):
-    """Settings of learning depth from a teacher."""
-
-    what: ClassVar[str] = "Depth of a student that imitates estimated depth."
-    network: DepthNetworkConfig = field(default_factory=lambda: DepthNetworkConfig(scales=(0,)))
-    teacher: str = "manifest"
-    """The depth port that estimates are taken from; "manifest": those in its column ``estimate``."""
-    ignored_bottom: float = 0.1
-    """Share of rows at the bottom that are not learned: the camera's own car."""
-    log: bool = False
-    """Compare log(1 + disparity)."""
-
-    @property
-    def roles(self) -> dict[str, Role]:
-        return {"unlabelled": Role(depth_port=self.teacher)}
-
-    @property
-    def networks(self) -> dict[str, Any]:
-        return {"depth": self.network}
-
-    def for_loading(self, keep_reference: bool = False) -> Self:
-        return replace(self, network=replace(self.network, weights="none"))
+from vergence.models.depth_network import build_depth_network
 
 
 class DistillMethod(Method):

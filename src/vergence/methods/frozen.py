@@ -1,7 +1,6 @@
 """Segmentation by a light head on frozen features: trained in about a minute on a CPU, what all else must beat."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,45 +9,12 @@ from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.losses.tensors import full_precision
-from vergence.methods.base import Method, MethodConfig, groups_of
-from vergence.methods.role import Role
-from vergence.methods.supervised import check_class_balance, known_space, segmentation_losses, to_size
-from vergence.models.frozen_network import FrozenNetworkConfig, build_frozen_network
+from vergence.methods.base import Method, groups_of
+from vergence.methods.frozen_config import FrozenConfig
+from vergence.methods.supervised import known_space, segmentation_losses, to_size
+from vergence.methods.supervised_config import check_class_balance
+from vergence.models.frozen_network import build_frozen_network
 from vergence.models.pretrained import load_transfer
-
-
-@dataclass
-class FrozenConfig(MethodConfig):
-    """Settings of a head on frozen features."""
-
-    what: ClassVar[str] = "Semantic segmentation by a light head on a frozen encoder, learned from labels."
-    network: FrozenNetworkConfig = field(default_factory=FrozenNetworkConfig)
-    initialize_from: str | None = None
-    """A run folder or weights file to take the encoder from, such as a depth run's."""
-    class_balance: float = 0.5
-    """Weight labelled pixels by the share of their class in the batch to this negative power; 0 for none."""
-    memory_mb: int = 2000
-    """Features of training frames that are kept in memory instead of being made at every step; 0 for none. Frames that
-    are cropped at random or change their colours are never kept."""
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        return ("segmentation",)
-
-    @property
-    def roles(self) -> dict[str, Role]:
-        return {"labelled": Role("labelled", labels=True)}
-
-    @property
-    def networks(self) -> dict[str, Any]:
-        return {"segmentation": self.network}
-
-    @property
-    def starts_from(self) -> str:
-        return self.initialize_from or ""
-
-    def for_loading(self, keep_reference: bool = False) -> Self:
-        return replace(self, network=replace(self.network, weights="none"), initialize_from=None)
 
 
 class FrozenMethod(Method):

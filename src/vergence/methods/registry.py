@@ -6,13 +6,29 @@ class.
 
 import dataclasses
 from importlib.metadata import EntryPoint, entry_points
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-from vergence.data.table import nearest
-from vergence.errors import InputError
-from vergence.methods.base import Method, MethodConfig
+from vergence.errors import InputError, nearest
+from vergence.methods.config import MethodConfig
+
+if TYPE_CHECKING:
+    from vergence.methods.base import Method
 
 GROUP = "vergence.methods"
-METHODS: dict[str, type[Method]] = {}
+_OWN = {
+    "depth": ("depth_config:DepthConfig", "depth:DepthMethod"),
+    "distill": ("distill_config:DistillConfig", "distill:DistillMethod"),
+    "supervised": ("supervised_config:SupervisedConfig", "supervised:SupervisedMethod"),
+    "frozen": ("frozen_config:FrozenConfig", "frozen:FrozenMethod"),
+    "three_ways": ("three_ways_config:ThreeWaysConfig", "three_ways:ThreeWaysMethod"),
+    "ssda": ("ssda_config:SSDAConfig", "ssda:SSDAMethod"),
+    "unimatch": ("unimatch_config:UniMatchConfig", "unimatch:UniMatchMethod"),
+    "corda": ("corda_config:CordaConfig", "corda:CordaMethod"),
+    "semhint": ("semhint_config:SemHintConfig", "semhint:SemHintMethod"),
+}
+"""Where the settings of this package's methods stand, which need no PyTorch, and where their classes."""
+METHODS: dict[str, "type[Method]"] = {}
 """Methods that are loaded; :func:`method_named` finds the others, too."""
 _TAKEN = (
     "recipe", "version", "method", "extends", "frames", "optim", "train", "evaluate", "network", "pose", "flywheel",
@@ -20,7 +36,7 @@ _TAKEN = (
 """Names in a recipe that no method's section may have."""
 
 
-def register_method(name: str, method: type[Method]) -> None:
+def register_method(name: str, method: "type[Method]") -> None:
     """Make a method known by name: recipes may say ``method: NAME``, and have a section NAME with its settings.
 
     Args:
@@ -33,6 +49,8 @@ def register_method(name: str, method: type[Method]) -> None:
     """
     if not name.isidentifier() or name in _TAKEN:
         raise InputError(f"a method cannot be named {name!r}; give a word other than {', '.join(_TAKEN)}.")
+    from vergence.methods.base import Method
+
     if not (isinstance(method, type) and issubclass(method, Method)):
         raise InputError(f"method {name} is {method!r}; give a class on top of vergence.methods.Method.")
     settings = getattr(method, "settings", None)
@@ -41,13 +59,15 @@ def register_method(name: str, method: type[Method]) -> None:
             f"method {name} has no settings; name a dataclass on top of vergence.methods.MethodConfig in "
             f"{method.__name__}.settings."
         )
-    known = METHODS.setdefault(name, method)
+    known = method_named(name) if name in _OWN else METHODS.setdefault(name, method)
     if (known.__module__, known.__qualname__) != (method.__module__, method.__qualname__):
         raise InputError(f"method {name} is {known.__module__}.{known.__qualname__} already; give another name.")
 
 
-def method_named(name: str) -> type[Method]:
+def method_named(name: str) -> "type[Method]":
     """The class of a method; InputError where there is none, or its package cannot be loaded."""
+    if name not in METHODS and name in _OWN:
+        METHODS[name] = resolve_name(f"{__package__}.{_OWN[name][1]}")
     if name not in METHODS and (found := _announced().get(name)) is not None:
         try:
             method = found.load()
@@ -65,7 +85,15 @@ def method_named(name: str) -> type[Method]:
 
 def method_names() -> list[str]:
     """Names of all methods, loaded or announced."""
-    return [*METHODS, *(name for name in sorted(_announced()) if name not in METHODS)]
+    return list(dict.fromkeys([*_OWN, *METHODS, *sorted(_announced())]))
+
+
+def settings_named(name: str) -> type[MethodConfig]:
+    """The class of a method's settings, without the method itself where that is possible; InputError as above."""
+    if name in _OWN and name not in METHODS:
+        found: type[MethodConfig] = resolve_name(f"{__package__}.{_OWN[name][0]}")
+        return found
+    return method_named(name).settings
 
 
 def _announced() -> dict[str, EntryPoint]:

@@ -4,14 +4,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 from vergence.errors import InputError
-from vergence.losses.hint_proposals import HintProposalConfig
-from vergence.losses.hint_verification import VerificationConfig
-from vergence.losses.refinement import RefinementConfig
-from vergence.losses.self_supervised import ViewLossOptions
-from vergence.methods.base import MethodConfig
+from vergence.methods.config import MethodConfig
 from vergence.methods.role import Role
-from vergence.methods.view_synthesis import ViewSynthesisConfig
-from vergence.models.segmentation_network import SegmentationNetworkConfig
+from vergence.methods.view_synthesis_config import ViewSynthesisConfig
+from vergence.settings.losses import HintProposalConfig, RefinementConfig, VerificationConfig, ViewLossOptions
+from vergence.settings.networks import SegmentationNetworkConfig
 
 FOREGROUND = ("pole", "traffic light", "traffic sign")
 DYNAMIC = (

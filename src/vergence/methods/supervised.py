@@ -1,7 +1,6 @@
 """Segmentation from labels: the baseline of every comparison, and the labelled half of the other methods."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,52 +11,11 @@ from vergence.data.labels import LabelSpace, label_space
 from vergence.errors import InputError
 from vergence.losses.segmentation import IGNORED_LABEL, class_balance_weight, cross_entropy
 from vergence.losses.tensors import full_precision
-from vergence.methods.base import Method, MethodConfig, groups_of
-from vergence.methods.role import Role
+from vergence.methods.base import Method, groups_of
+from vergence.methods.supervised_config import SupervisedConfig, check_class_balance
 from vergence.models.freeze import freeze_batchnorm
 from vergence.models.pretrained import load_transfer
-from vergence.models.segmentation_network import (
-    MultiTaskNetwork,
-    Prediction,
-    SegmentationNetworkConfig,
-    build_segmentation_network,
-)
-
-
-@dataclass
-class SupervisedConfig(MethodConfig):
-    """Settings of segmentation from labels."""
-
-    what: ClassVar[str] = "Semantic segmentation, learned from labels."
-    network: SegmentationNetworkConfig = field(default_factory=SegmentationNetworkConfig)
-    freeze_batchnorm: bool = False
-    """Keep the encoder's batch norm statistics and affine parameters fixed."""
-    class_balance: float = 0.0
-    """Weight labelled pixels by the share of their class in the batch to this negative power: 0 for none, 0.5 for its
-    root. Rare classes decide mIoU and are few pixels."""
-    initialize_from: str | None = None
-    """A run folder or weights file to start from, after the network's own weights; a depth run is SDE transfer."""
-    initialize_parts: tuple[str, ...] = ("encoder", "decoder")
-    """Which parts are taken from there; both decoders of a multi-task network start from a depth decoder."""
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        return ("segmentation",)
-
-    @property
-    def roles(self) -> dict[str, Role]:
-        return {"labelled": Role("labelled", labels=True)}
-
-    @property
-    def networks(self) -> dict[str, Any]:
-        return {"segmentation": self.network}
-
-    @property
-    def starts_from(self) -> str:
-        return self.initialize_from or ""
-
-    def for_loading(self, keep_reference: bool = False) -> Self:
-        return replace(self, network=replace(self.network, weights="none"), initialize_from=None)
+from vergence.models.segmentation_network import MultiTaskNetwork, Prediction, build_segmentation_network
 
 
 class SupervisedMethod(Method):
@@ -114,12 +72,6 @@ def known_space(options: FrameOptions, remedy: str = "name a manifest with a col
             f"there is no label space: the frames have no labels; {remedy}, or set frames.options.label_space."
         )
     return label_space(options.label_space)
-
-
-def check_class_balance(power: float) -> None:
-    """InputError unless it is a power."""
-    if not 0 <= power <= 1:
-        raise InputError(f"class_balance is {power}; give 0 (every pixel counts alike) to 1 (every class does).")
 
 
 def to_size(maps: Tensor, images: Tensor) -> Tensor:

@@ -7,8 +7,6 @@ papers; what differs is said in docs/recipes.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -16,8 +14,9 @@ from torch import Tensor
 from vergence.data.batch import Batch
 from vergence.data.transforms import apply_jitter
 from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy, pseudo_labels
-from vergence.methods.consistency import ConsistencyConfig, Mixed, Mixing, mix_mask
-from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
+from vergence.methods.consistency import Mixed, mix_mask
+from vergence.methods.three_ways import ThreeWaysMethod
+from vergence.methods.unimatch_config import UniMatchConfig, WeakToStrongConfig
 from vergence.mixing.augment import gaussian_blur
 from vergence.mixing.draws import draw_rows
 from vergence.mixing.mix import mix
@@ -26,40 +25,6 @@ from vergence.models.freeze import statistics_kept
 LUMINANCE = (0.299, 0.587, 0.114)
 BLUR = (0.1, 2.0)
 """Least and largest sigma, pixels."""
-
-
-@dataclass
-class WeakToStrongConfig(ConsistencyConfig):
-    """Constants of learning from unlabelled frames; the defaults are those of UniMatch V2 for Cityscapes."""
-
-    mix: Mixing = "cutmix"
-    mix_probability: float = 0.5
-    """Of mixing a view at all."""
-    confidence: float = 0.95
-    """Probability from which a pixel's pseudo-label teaches."""
-    confidence_weight: bool = True
-    """Learn from confident pixels alone; false: from all."""
-    strength: float = 0.5
-    """Largest change of brightness, contrast and saturation; of hue half of it."""
-    grey: float = 0.2
-    """Probability of taking a view's colours away."""
-    dropout: float = 0.5
-    """Probability that the two views of a frame lose complementary halves of the encoder's channels."""
-
-
-@dataclass
-class UniMatchConfig(ThreeWaysConfig):
-    """Settings of UniMatch: those of Three Ways, with other defaults for the teacher and for what views look like."""
-
-    what: ClassVar[str] = (
-        "Semantic segmentation from few labels: UniMatch (CVPR 2023), with depth where it is asked for."
-    )
-    section: ClassVar[str] = "unimatch"
-    teacher_decay: float = 0.996
-    teacher_buffers: bool = True
-    evaluate: Literal["student", "teacher"] = "teacher"
-    consistency: WeakToStrongConfig = field(default_factory=WeakToStrongConfig)
-    mix_labels: bool = False
 
 
 class UniMatchMethod(ThreeWaysMethod):

@@ -3,9 +3,7 @@
 Earlier and later frames are joined by a pose network, the stereo partner by the known baseline.
 """
 
-import math
-from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -15,49 +13,20 @@ from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions, offset_name
 from vergence.errors import InputError
 from vergence.losses.photometric import tie_break_noise
-from vergence.losses.self_supervised import (
-    Synthesis,
-    ViewLossOptions,
-    Views,
-    kept_pixels,
-    prepare_views,
-    self_supervised_loss,
-)
+from vergence.losses.self_supervised import Synthesis, Views, kept_pixels, prepare_views, self_supervised_loss
 from vergence.losses.tensors import full_precision
 from vergence.methods.base import Method
 from vergence.methods.panels import Exhibit, Shown
-from vergence.models.depth_network import PoseConfig, build_pose_network
-from vergence.models.encoders import Normalization
+from vergence.methods.view_synthesis_config import ViewSynthesisConfig
+from vergence.models.depth_network import build_pose_network
 from vergence.models.pose import IntrinsicsHead, PoseCNN, PoseNetwork, moved_camera
+from vergence.settings.networks import Normalization
 
 MASKED = (
     "is what auto-masking removed: pixels that the unmoved neighbour explains as well as the warped one (standing "
     "camera, things that move along, surfaces without texture)."
 )
 """Caption of the colour of what was left out."""
-
-
-@dataclass
-class ViewSynthesisConfig:
-    """Settings of learning depth by view synthesis."""
-
-    pose: PoseConfig = field(default_factory=PoseConfig)
-    loss: ViewLossOptions = field(default_factory=ViewLossOptions)
-    metres_per_unit: float = 5.4
-    """Metres in one training unit, used with a stereo baseline (5.4 makes KITTI's 0.54 m the published 0.1)."""
-    tie_break: float = 1e-5
-    """Standard deviation of the noise that breaks ties between identity errors."""
-    learn_intrinsics: Literal["off", "unknown", "all"] = "off"
-    """Predict the camera: never, where the manifest has none, or for every frame."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.metres_per_unit) and self.metres_per_unit > 0):
-            raise InputError(f"metres_per_unit is {self.metres_per_unit}; give a positive number of metres.")
-        if not 0 < self.loss.min_depth < self.loss.max_depth < math.inf:
-            raise InputError(
-                f"loss.min_depth {self.loss.min_depth:g} and loss.max_depth {self.loss.max_depth:g} are no range of "
-                "depths; give positive numbers, the smaller one first."
-            )
 
 
 class ViewSynthesis:

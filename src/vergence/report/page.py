@@ -8,7 +8,7 @@ from typing import Any
 import vergence
 from vergence.data.frame_options import offset_name
 from vergence.errors import InputError
-from vergence.methods import MethodConfig
+from vergence.methods.config import MethodConfig
 from vergence.report.curves import charts
 from vergence.report.page_file import save_page
 from vergence.report.run_folder import (

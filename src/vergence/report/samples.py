@@ -23,7 +23,7 @@ from vergence.evaluation.scores import choose_protocol
 from vergence.inference.inputs import ground_truth, has_truth, on_device, working_image
 from vergence.inference.network_maps import predict_inverse_depth
 from vergence.methods.panels import Exhibit
-from vergence.metrics.depth import DepthProtocol, score_inverse_depth
+from vergence.metrics.depth import score_inverse_depth
 from vergence.report.pictures import (
     ERROR_LIMITS,
     ERROR_MAP,
@@ -38,6 +38,7 @@ from vergence.report.run_folder import predicts_depth, scale_status, setting, st
 from vergence.report.segmentation_samples import ClassSamples, collect_classes, swatches
 from vergence.report.training_samples import drawn, training_panels
 from vergence.runs.checkpoint import LoadedRun, load_run
+from vergence.settings.protocols import DepthProtocol
 
 _STRIPS = 3
 

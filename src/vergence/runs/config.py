@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from vergence.errors import InputError
-from vergence.methods import MethodConfig, method_named
+from vergence.methods import settings_named
+from vergence.methods.config import MethodConfig
 from vergence.runs.config_sections import EvaluateConfig, FramesConfig, OptimConfig, TrainConfig
 from vergence.runs.migrations import SHARED, VERSION, migrated
 from vergence.runs.overrides import Overrides, origin_of, settings_of
@@ -44,7 +45,7 @@ class RunConfig:
 @cache
 def config_class(method: str) -> type[RunConfig]:
     """RunConfig with the section of this method; InputError if there is no such method."""
-    settings: Any = method_named(method).settings
+    settings: Any = settings_named(method)
     section = [(method, settings, field(default_factory=settings))]
     return dataclasses.make_dataclass("RunConfig", section, bases=(RunConfig,))
 
@@ -55,7 +56,7 @@ def recipe_class(method: str) -> type[Any]:
 
     Recipes of several methods share these, and extend one another. InputError if there is no such method.
     """
-    kind: Any = method_named(method).settings
+    kind: Any = settings_named(method)
     settings, defaults = key_types(kind), kind()
     own = [(name, hint, _default(getattr(defaults, name))) for name, hint in settings.items() if name not in SHARED]
     section = dataclasses.make_dataclass(kind.__name__, own)
@@ -73,7 +74,7 @@ def _run_of(recipe: Any, method: str) -> RunConfig:
     section = {entry.name: getattr(getattr(recipe, method), entry.name) for entry in fields(getattr(recipe, method))}
     section |= {name: getattr(recipe, name) for name in SHARED if hasattr(recipe, name)}
     common = {name: getattr(recipe, name) for name in key_types(RunConfig)}
-    return config_class(method)(**common | {"method": method, method: method_named(method).settings(**section)})
+    return config_class(method)(**common | {"method": method, method: settings_named(method)(**section)})
 
 
 def load_config(recipe: str | Path, overrides: Overrides = (), data: str | Path | None = None) -> RunConfig:

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from vergence.data.structured import read_yaml
-from vergence.data.table import nearest
-from vergence.errors import InputError
-from vergence.methods import method_named, method_names
+from vergence.errors import InputError, nearest
+from vergence.methods import method_names, settings_named
 from vergence.runs.migrations import SHARED, Values, migrated
 from vergence.runs.schema import key_types
 
@@ -60,7 +59,7 @@ def _for_method(values: Values, method: str) -> Values:
     found = {name: value for name, value in values.items() if name == method or name not in (*method_names(), "method")}
     if values.get("method", DEFAULT_METHOD) == method or method not in method_names():
         return found
-    settings: Any = method_named(method).settings
+    settings: Any = settings_named(method)
     parts: dict[str, type] = key_types(settings)
     for name in SHARED:
         known = key_types(parts[name]) if name in parts else {}

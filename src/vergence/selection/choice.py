@@ -24,8 +24,6 @@ from vergence.selection.student_scores import entropies, kept_scores, open_stage
 
 _log = logging.getLogger("vergence")
 
-CRITERIA = ("ds", "us", "ds_us", "entropy", "random", "uniform")
-
 
 @dataclass
 class Choice:

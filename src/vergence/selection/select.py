@@ -16,7 +16,8 @@ from vergence.data.subsets import listed_rows
 from vergence.errors import InputError, nearest
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.folder import RunFolder
-from vergence.selection.choice import CRITERIA, Choice
+from vergence.selection.choice import Choice
+from vergence.selection.criteria import CRITERIA
 from vergence.selection.frame_features import Progress, Shard, compute_features
 from vergence.selection.orders import default_steps
 from vergence.selection.selection_files import write_selection

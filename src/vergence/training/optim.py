@@ -8,8 +8,7 @@ from timm.optim import OptimInfo, create_optimizer_v2, get_optimizer_info, list_
 from torch import nn
 from torch.optim import Optimizer
 
-from vergence.data.table import nearest
-from vergence.errors import InputError
+from vergence.errors import InputError, nearest
 from vergence.runs.config_sections import OptimConfig
 
 

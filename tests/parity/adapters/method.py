@@ -15,7 +15,8 @@ from vergence.geometry.pose import transform_from_parameters
 from vergence.losses.photometric import automasked_loss
 from vergence.losses.self_supervised import kept_pixels, prepare_views, synthesize
 from vergence.losses.smoothness import edge_aware_smoothness
-from vergence.methods.depth import DepthConfig, DepthMethod
+from vergence.methods.depth import DepthMethod
+from vergence.methods.depth_config import DepthConfig
 from vergence.models.pretrained import (
     encoder_name,
     load_official_monodepth2,

@@ -12,7 +12,8 @@ from tests.parity.loops import Loop, Parts, check_size, double_precision, formul
 from tests.parity.registry import Case, operation
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.methods.depth import DepthConfig, DepthMethod
+from vergence.methods.depth import DepthMethod
+from vergence.methods.depth_config import DepthConfig
 from vergence.models import pose as pose_module
 from vergence.models.pretrained import (
     encoder_name,

@@ -14,8 +14,9 @@ from tests.parity.registry import Case, Params, operation
 from vergence.data.batch import IGNORED_LABEL, Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.methods import consistency
-from vergence.methods.consistency import ConsistencyConfig
-from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
+from vergence.methods.consistency_config import ConsistencyConfig
+from vergence.methods.three_ways import ThreeWaysMethod
+from vergence.methods.three_ways_config import ThreeWaysConfig
 from vergence.mixing.masks import classmix_mask
 from vergence.models.official_three_ways import load_official_three_ways, official_parts
 from vergence.runs.config_sections import OptimConfig

@@ -12,9 +12,10 @@ from tests.parity.registry import Case, operation
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.methods import consistency
-from vergence.methods.consistency import ConsistencyConfig
+from vergence.methods.consistency_config import ConsistencyConfig
 from vergence.methods.teacher import MeanTeacher
-from vergence.methods.three_ways import ThreeWaysConfig, ThreeWaysMethod
+from vergence.methods.three_ways import ThreeWaysMethod
+from vergence.methods.three_ways_config import ThreeWaysConfig
 from vergence.mixing.masks import classmix_mask
 from vergence.settings.networks import SegmentationNetworkConfig
 

@@ -1,0 +1,51 @@
+"""Settings of segmentation from labels."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+from vergence.errors import InputError
+from vergence.methods.config import MethodConfig
+from vergence.methods.role import Role
+from vergence.settings.networks import SegmentationNetworkConfig
+
+
+@dataclass
+class SupervisedConfig(MethodConfig):
+    """Settings of segmentation from labels."""
+
+    what: ClassVar[str] = "Semantic segmentation, learned from labels."
+    network: SegmentationNetworkConfig = field(default_factory=SegmentationNetworkConfig)
+    freeze_batchnorm: bool = False
+    """Keep the encoder's batch norm statistics and affine parameters fixed."""
+    class_balance: float = 0.0
+    """Weight labelled pixels by the share of their class in the batch to this negative power: 0 for none, 0.5 for its
+    root. Rare classes decide mIoU and are few pixels."""
+    initialize_from: str | None = None
+    """A run folder or weights file to start from, after the network's own weights; a depth run is SDE transfer."""
+    initialize_parts: tuple[str, ...] = ("encoder", "decoder")
+    """Which parts are taken from there; both decoders of a multi-task network start from a depth decoder."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return ("segmentation",)
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        return {"labelled": Role("labelled", labels=True)}
+
+    @property
+    def networks(self) -> dict[str, Any]:
+        return {"segmentation": self.network}
+
+    @property
+    def starts_from(self) -> str:
+        return self.initialize_from or ""
+
+    def for_loading(self, keep_reference: bool = False) -> Self:
+        return replace(self, network=replace(self.network, weights="none"), initialize_from=None)
+
+
+def check_class_balance(power: float) -> None:
+    """InputError unless it is a power."""
+    if not 0 <= power <= 1:
+        raise InputError(f"class_balance is {power}; give 0 (every pixel counts alike) to 1 (every class does).")
