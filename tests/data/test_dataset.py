@@ -7,27 +7,17 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.data.small_frames import BASELINE, options, same, stereo_pair, view_error
 from tests.data.small_world import CAMERA, manifest, picture, save, video
-from vergence.data.dataset import FrameDataset, FrameOptions
+from vergence.data.dataset import FrameDataset
 from vergence.data.depth_files import write_depth_png
-from vergence.data.manifest import FrameRow, Manifest
+from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.geometry.warp import synthesize_view
-
-SMALL = FrameOptions(height=12, width=20, flip=0.0, jitter=0.0)
-
-
-def options(**changes):
-    return dataclasses.replace(SMALL, **changes)
 
 
 def resized(image):
     small = Image.fromarray(image).resize((20, 12), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)
-
-
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_a_sample_is_the_target_then_its_sources(tmp_path):
@@ -178,46 +168,6 @@ def test_frames_without_truth_have_none(tmp_path):
     assert (dataset[1]["depth"] == 0).all()
 
 
-def test_depth_of_another_size_is_allowed(tmp_path):
-    rows = video(tmp_path, 2)
-    write_depth_png(tmp_path / "depth.png", np.full((48, 80), 20.0))
-    rows[0] = dataclasses.replace(rows[0], depth="depth.png")
-    depth = FrameDataset(Manifest(rows, tmp_path), options(load_depth=True), train=True)[0]["depth"]
-    assert torch.equal(depth, torch.full((1, 12, 20), 20.0))
-
-
-# Stereo
-
-BASELINE, DISTANCE = 0.4, 6.0
-
-
-def texture(x, y):
-    waves = [np.sin(9 * x + 4 * y), np.sin(7 * y - 6 * x + 1), np.cos(8 * x + 2) * np.cos(6 * y)]
-    return np.rint(127 + 100 * np.stack(waves, -1)).astype(np.uint8)
-
-
-def stereo_pair(tmp_path, baseline, stereo_cx):
-    """Two pictures of a wall at a known distance, by cameras with pixels that are not square."""
-    height, width, fx, fy, cx, cy = 96, 160, 0.8, 1.5, 0.43, 0.55
-    v, u = np.mgrid[:height, :width]
-    y = (v - cy * height) / (fy * height) * DISTANCE
-    x = (u - cx * width) / (fx * width) * DISTANCE
-    save(tmp_path / "left.png", texture(x / DISTANCE * 3, y / DISTANCE * 3))
-    x = (u - stereo_cx * width) / (fx * width) * DISTANCE + baseline
-    save(tmp_path / "right.png", texture(x / DISTANCE * 3, y / DISTANCE * 3))
-    row = FrameRow(
-        "left.png", "a", 0, fx=fx, fy=fy, cx=cx, cy=cy, stereo="right.png", baseline=baseline, stereo_cx=stereo_cx
-    )
-    return Manifest([row], tmp_path)
-
-
-def view_error(sample, transform):
-    frames, intrinsics = sample["frames"][None] / 255, sample["intrinsics"][None]
-    depth = torch.full((1, 1, *frames.shape[-2:]), DISTANCE)
-    warped, inside = synthesize_view(frames[:, 1:], depth, intrinsics[:, 0], intrinsics[:, 1:], transform[None, None])
-    return ((warped[:, 0] - frames[:, 0]).abs() * inside[:, 0])[..., 3:-3, 3:-3].mean()
-
-
 @pytest.mark.parametrize("baseline", [BASELINE, -BASELINE])
 @pytest.mark.parametrize("stereo_cx", [0.43, 0.47])
 @pytest.mark.parametrize("fit", ["stretch", "crop"])
@@ -237,33 +187,6 @@ def test_the_partner_explains_the_target_through_resize_flip_and_crop(tmp_path, 
             assert view_error(sample, wrong) > 0.1
 
 
-def test_stereo_needs_its_baseline(tmp_path):
-    rows = video(tmp_path, 2, stereo="a/000.png")
-    assert len(FrameDataset(Manifest(rows, tmp_path), options(), train=True)) == 2
-    with pytest.raises(InputError, match=r"000\.png has a stereo partner but no baseline"):
-        FrameDataset(Manifest(rows, tmp_path), options(offsets=("s",)), train=True)
-
-
-# The official Three Ways intrinsics
-
-CITYSCAPES = {"fx": 2262.52 / 2048, "fy": 2265.3018 / 1024, "cx": 1096.98 / 2048, "cy": 513.137 / 1024}
-
-
-def test_legacy_intrinsics_are_full_size_whatever_the_frame_and_mirror_cy(tmp_path):
-    data = manifest(tmp_path, **CITYSCAPES)
-    plain = FrameDataset(data, options(legacy_intrinsics=True), train=True)[2]["intrinsics"][0]
-    torch.testing.assert_close(plain, torch.tensor([[2262.52, 0, 1096.98], [0, 2265.3018, 513.137], [0, 0, 1]]))
-    chosen = options(flip=1.0, random_crop=(8, 9))
-    crop = FrameDataset(data, chosen, train=True)[2]["intrinsics"][0]
-    legacy = FrameDataset(data, dataclasses.replace(chosen, legacy_intrinsics=True), train=True)[2]["intrinsics"][0]
-    corner = torch.tensor([20 - 1 - 1096.98 * 20 / 2048, 513.137 * 12 / 1024]) - crop[:2, 2]
-    assert (corner.round() - corner).abs().max() < 1e-3
-    torch.testing.assert_close(legacy[:2, 2], torch.tensor([2048 - 1096.98, 1024 - 513.137]) - corner)
-
-
-# What is wrong with the input
-
-
 def test_one_frame_sequences(tmp_path):
     rows = [row for name in "abc" for row in video(tmp_path, 1, name)]
     with pytest.raises(InputError, match="each of its 3 sequences has only one frame") as caught:
@@ -279,66 +202,3 @@ def test_no_usable_sample_says_why(tmp_path):
         FrameDataset(data, options(offsets=(-4, 4), require="all"), train=True)
     with pytest.raises(InputError, match=r"split 'test' of ''\) has no frames"):
         FrameDataset(data.select("test"), options(), train=True)
-
-
-def test_image_of_another_size_than_the_manifest_says(tmp_path):
-    data = manifest(tmp_path)
-    save(tmp_path / "a/001.png", picture(0, 20, 40))
-    dataset = FrameDataset(data, options(), train=True)
-    with pytest.raises(InputError, match=r"001\.png is 40x20, but the manifest says 40x24"):
-        dataset[1]
-
-
-def test_image_of_another_size_than_its_neighbours(tmp_path):
-    data = manifest(tmp_path, size_known=False)
-    save(tmp_path / "a/001.png", picture(0, 20, 40))
-    dataset = FrameDataset(data, options(), train=True)
-    with pytest.raises(InputError, match=r"001\.png is 40x20, but .*000\.png is 40x24"):
-        dataset[0]
-
-
-def test_missing_and_truncated_images(tmp_path):
-    data = manifest(tmp_path)
-    (tmp_path / "a/001.png").unlink()
-    (tmp_path / "a/004.png").write_bytes((tmp_path / "a/003.png").read_bytes()[:100])
-    dataset = FrameDataset(data, options(), train=True)
-    with pytest.raises(InputError, match=r"a/001\.png does not exist"):
-        dataset[0]
-    with pytest.raises(InputError, match=r"a/004\.png is damaged or truncated"):
-        dataset[4]
-
-
-def test_label_of_another_size_than_its_image(tmp_path):
-    save(tmp_path / "label.png", picture(0, 12, 20)[..., 0])
-    rows = video(tmp_path, 2, label="label.png")
-    with pytest.raises(InputError, match=r"label\.png is 20x12, but its image is 40x24"):
-        FrameDataset(Manifest(rows, tmp_path), options(load_label=True), train=True)[0]
-
-
-def test_a_height_that_is_still_open_is_no_working_size(tmp_path):
-    with pytest.raises(ValueError, match="needs its working height"):
-        FrameDataset(manifest(tmp_path), options(height=0), train=True)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"height": -1}, "20x-1"),
-        ({"width": 0}, "0x12"),
-        ({"offsets": (0, 1)}, "other than 0"),
-        ({"offsets": (1, 1)}, "different"),
-        ({"offsets": ("left",)}, "'s' for stereo"),
-        ({"flip": 1.5}, "flip is a probability"),
-        ({"jitter": -0.1}, "jitter is a probability"),
-        ({"hue": 0.6}, "hue 0.6 is out of range"),
-        ({"brightness": math.nan}, "brightness nan is out of range"),
-        ({"field_of_view": 180.0}, "between 1 and 180"),
-        ({"fit": "squeeze"}, "stretch, crop"),
-        ({"crop_anchor": "left"}, "top, center, bottom"),
-        ({"require": "some"}, "any, all"),
-        ({"random_crop": (13, 20)}, "must fit into the working frame"),
-    ],
-)
-def test_impossible_options(changes, words):
-    with pytest.raises(InputError, match=words):
-        options(**changes)

@@ -1,13 +1,11 @@
 import logging
 import struct
-import zlib
-from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.pictures_on_disk import tiff
 from tests.data.small_world import picture
 from vergence.data import deep_pictures
 from vergence.data.cache import FrameCache
@@ -16,11 +14,6 @@ from vergence.data.images import read_image
 from vergence.errors import InputError
 
 GREY = picture(1)[..., 0]
-
-
-def tiff(path: Path, values: np.ndarray) -> Path:
-    Image.fromarray(values).save(path)
-    return path
 
 
 @pytest.mark.parametrize("shift", [0, 2, 4, 6, 8])
@@ -43,33 +36,6 @@ def test_integers_of_32_bits(tmp_path, bits):
     tiff(tmp_path / "b.tif", np.full((4, 4), 2**bits - 1, np.int32))
     expected = GREY if bits < 31 else GREY >> 1  # 31 bits are taken for 32
     np.testing.assert_array_equal(read_image(path)[..., 0], expected)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_colours_of_12_bits_in_16(tmp_path, suffix, orientation):
-    colours = picture(2).astype(np.uint16) << 4
-    frame = av.VideoFrame.from_ndarray(colours, format="rgb48le")
-    with av.open(str(tmp_path / "a.png"), "w", format="image2") as out:
-        stream = out.add_stream("png" if suffix == ".png" else "tiff", rate=1)
-        stream.width, stream.height, stream.pix_fmt = 40, 24, "rgb48be" if suffix == ".png" else "rgb48le"
-        packets = [*stream.encode(frame), *stream.encode()]
-        data = b"".join(bytes(packet) for packet in packets)
-        out.mux(packets)
-    path = tmp_path / f"sub{suffix}" / f"a{suffix}"
-    path.parent.mkdir()
-    path.write_bytes(data)
-    if orientation > 1 and suffix == ".png":
-        exif = Image.Exif()
-        exif[274] = orientation
-        block = exif.tobytes()[6:] if exif.tobytes().startswith(b"Exif") else exif.tobytes()
-        chunk = struct.pack(">I", len(block)) + b"eXIf" + block + struct.pack(">I", zlib.crc32(b"eXIf" + block))
-        path.write_bytes(data[:33] + chunk + data[33:])
-        plain = tmp_path / "plain.png"
-        Image.fromarray(picture(2)).save(plain, exif=exif)
-        np.testing.assert_array_equal(read_image(path), read_image(plain))
-    else:
-        np.testing.assert_array_equal(read_image(path), picture(2))
 
 
 def test_one_scale_for_all_pictures_of_a_folder_and_one_note(tmp_path, caplog):

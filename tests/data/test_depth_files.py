@@ -3,7 +3,6 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from vergence.data.atomic import write_text, writing
 from vergence.data.depth_files import (
     ColourRange,
     colour_range,
@@ -63,26 +62,3 @@ def test_colour_range_is_made_of_percentiles_of_valid_values():
     low, high = colour_range(np.full(4, 7.0))
     assert low == 7.0
     assert high > low
-
-
-def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(tmp_path):
-    path = write_text(tmp_path / "a.txt", "old")
-
-    def fail():
-        with writing(path) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError("stop")
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
-    assert path.read_text() == "old"
-
-
-def test_a_full_disk_is_one_sentence(tmp_path):
-    def fail():
-        with writing(tmp_path / "a.txt"):
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(InputError, match=r"a\.txt cannot be written \(No space left on device\)"):
-        fail()

@@ -7,18 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.data.small_world import manifest, video
-from vergence.data.dataset import FrameDataset, FrameOptions
-from vergence.data.loading import EndlessSampler, FrameCache, build_loader, collate, prepare_batch
-from vergence.data.manifest import Manifest
-from vergence.data.transforms import apply_jitter
+from tests.data.loaded import OPTIONS, first
+from tests.data.small_world import manifest
+from vergence.data.dataset import FrameDataset
+from vergence.data.loading import EndlessSampler, FrameCache, build_loader, collate
 from vergence.errors import InputError
-
-OPTIONS = FrameOptions(height=12, width=20, random_crop=(8, 16))
-
-
-def first(batches, count):
-    return list(itertools.islice(iter(batches), count))
 
 
 def flat(batches):
@@ -65,12 +58,6 @@ def test_the_processes_together_are_one_process(world, n):
 def test_impossible_samplers(changes):
     with pytest.raises(ValueError, match="impossible sampler"):
         EndlessSampler(**{"n": 4, "batch_size": 2, **changes})
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    rows = [*video(tmp_path, 4), *video(tmp_path, 3, "b", height=30, width=30)]
-    return FrameDataset(Manifest(rows, tmp_path), OPTIONS, train=True, seed=2)
 
 
 def test_workers_change_nothing(dataset, tmp_path):
@@ -138,38 +125,3 @@ print("done")
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=root)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
-
-
-def test_prepared_batches(dataset):
-    loaded = first(build_loader(dataset, 7, 0, seed=1), 1)[0]
-    batch = prepare_batch({key: value.clone() for key, value in loaded.items()}, "cpu")
-    assert batch["frames"].shape == (7, 3, 3, 8, 16)
-    assert batch["frames"].dtype == torch.float32
-    torch.testing.assert_close(batch["frames"] * 255, loaded["frames"].float())
-    assert "jitter" not in batch
-    drawn = loaded["jitter"][:, -1] >= 0
-    assert 0 < drawn.sum() < 7
-    for b in range(7):
-        expected = apply_jitter(batch["frames"][b], loaded["jitter"][b])
-        assert torch.equal(batch["jittered"][b], expected)
-        assert torch.equal(batch["jittered"][b], batch["frames"][b]) != bool(drawn[b])
-    assert batch["intrinsics"].shape == (7, 3, 3, 3)
-    assert batch["stereo_transform"].shape == (7, 4, 4)
-    assert batch["available"].shape == (7, 3)
-    assert batch["available"].dtype == batch["flipped"].dtype == batch["intrinsics_known"].dtype == torch.bool
-    assert batch["index"].dtype == torch.int64
-
-
-def test_without_jitter_the_networks_see_the_same_tensor(tmp_path):
-    dataset = FrameDataset(manifest(tmp_path), FrameOptions(12, 20, jitter=0.0), train=True)
-    batch = prepare_batch(first(build_loader(dataset, 2, 0, seed=0), 1)[0])
-    assert batch["jittered"] is batch["frames"]
-    assert batch["frames"].is_contiguous()
-
-
-def test_truth_is_in_the_batch_where_it_is_asked_for(tmp_path):
-    options = FrameOptions(12, 20, load_label=True, load_depth=True)
-    dataset = FrameDataset(manifest(tmp_path), options, train=True)
-    batch = prepare_batch(first(build_loader(dataset, 2, 0, seed=0), 1)[0])
-    assert batch["label"].shape == (2, 12, 20)
-    assert batch["depth"].shape == (2, 1, 12, 20)

@@ -1,12 +1,10 @@
 import dataclasses
-import math
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vergence.data import table
+from tests.data.rows import rows
 from vergence.data.manifest import COLUMNS, FrameRow, Manifest, format_pose
 from vergence.errors import InputError
 
@@ -33,10 +31,6 @@ FULL = FrameRow(
     fps=10.0,
     depth_scale=5000.0,
 )
-
-
-def rows(count=4, **columns):
-    return [FrameRow(f"{i}.png", "a", i, **columns) for i in range(count)]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -112,14 +106,6 @@ def test_digest_knows_the_values_and_the_order(tmp_path):
     assert len(first.digest()) == 12
 
 
-def test_pose_column_is_the_matrix():
-    pose = np.arange(16, dtype=np.float64).reshape(4, 4) / 3
-    pose[3] = [0, 0, 0, 1]
-    row = FrameRow("0.png", "a", 0, pose=format_pose(pose))
-    np.testing.assert_array_equal(row.pose_matrix(), pose)
-    assert FrameRow("0.png", "a", 0).pose_matrix() is None
-
-
 def test_summary_counts(tmp_path):
     text = Manifest([FULL, *rows(3)], tmp_path).summary()
     assert "4" in text.splitlines()[0]
@@ -133,151 +119,12 @@ def test_two_frames_at_one_place(tmp_path):
     Manifest([*rows(), FrameRow("other.png", "a", 1, camera="right")], tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("columns", "words"),
-    [
-        ({"fx": 0.6}, "fx, fy, cx, cy must all"),
-        ({"fx": math.inf, "fy": 1, "cx": 0.5, "cy": 0.5}, "impossible"),
-        ({"fx": 721.5, "fy": 721.5, "cx": 609.5, "cy": 172.8}, "divided by the image's width"),
-        ({"fx": -0.6, "fy": 1, "cx": 0.5, "cy": 0.5}, "impossible"),
-        ({"fx": 0.0, "fy": 1, "cx": 0.5, "cy": 0.5}, "impossible"),
-        ({"fx": 0.6, "fy": 1, "cx": 0.5, "cy": 0.5, "stereo_cx": 300.0}, "impossible"),
-        ({"baseline": 0.0}, "baseline"),
-        ({"baseline": 540.0}, "baseline"),
-        ({"baseline": math.inf}, "baseline"),
-        ({"pose": "1 2 3"}, "12 finite numbers"),
-        ({"pose": " ".join(["nan"] * 12)}, "12 finite numbers"),
-        ({"pose": "one two"}, "12 finite numbers"),
-        ({"width": 640}, "640x0"),
-        ({"width": -1, "height": -1}, "makes no sense"),
-    ],
-)
-def test_impossible_values_name_the_frame(tmp_path, columns, words):
-    with pytest.raises(InputError, match=words) as caught:
-        Manifest([FrameRow("ok.png", "a", 0), FrameRow("bad.png", "a", 1, **columns)], tmp_path)
-    assert "bad.png" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_label_without_image(tmp_path):
-    with pytest.raises(InputError, match=r"label/3\.png has no image"):
-        Manifest([FrameRow("", "a", 0, label="label/3.png")], tmp_path)
-
-
-def write(tmp_path, text, name="m.csv"):
-    path = tmp_path / name
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("image,sequence,position,baselin\n", r"unknown column 'baselin' \(did you mean 'baseline'\?\)"),
-        ("image,sequence\na.png,a\n", "lacks the column 'position'"),
-        ("image,sequence,position,image\na.png,a,0,b.png\n", "column 'image' twice"),
-        ("image,sequence,position\na.png,a,first\n", "line 2: position is 'first', expected a whole number"),
-        ("image,sequence,position\na.png,a,\n", "line 2: position is ''"),
-        ("image,sequence,position,fx\na.png,a,0,wide\n", "line 2: fx is 'wide', expected a number"),
-        ("image,sequence,position\na.png,a,0\nb.png,a\n", "line 3 has 2 values for 3 columns"),
-        ("image,sequence,position,label\n,a,0,l.png\n", "line 2: image is '', expected a path"),
-        ("", "is empty"),
-    ],
-)
-def test_bad_csv_names_file_and_line(tmp_path, text, words):
-    path = write(tmp_path, text)
-    with pytest.raises(InputError, match=words) as caught:
-        Manifest.read(path)
-    assert str(path) in str(caught.value)
-
-
-def test_csv_needs_only_three_columns(tmp_path):
-    read = Manifest.read(write(tmp_path, "\ufeffimage,sequence,position,fps,width,height\nb.png,007,4,,,\n"))
-    assert read[0].sequence == "007"
-    assert (read[0].position, read[0].width) == (4, 0)
-    assert math.isnan(read[0].fps)
-    assert not read[0].intrinsics_known
-
-
-def test_parquet_types_and_empty_cells(tmp_path):
-    path = tmp_path / "m.parquet"
-    pq.write_table(pa.table({"image": ["a.png"], "sequence": [None], "position": pa.array([3], pa.int32())}), path)
-    row = Manifest.read(path)[0]
-    assert (row.image, row.sequence, row.position) == ("a.png", "", 3)
-    pq.write_table(pa.table({"image": ["a.png"], "sequence": ["s"], "position": ["first"]}), path)
-    with pytest.raises(InputError, match="'position' must hold whole numbers, not string"):
-        Manifest.read(path)
-    pq.write_table(pa.table({"image": [None], "sequence": ["s"], "position": [1]}, schema=None), path)
-    with pytest.raises(InputError, match="'image' has empty cells"):
-        Manifest.read(path)
-
-
-def test_files_that_are_no_manifest(tmp_path):
-    with pytest.raises(InputError, match="does not exist"):
-        Manifest.read(tmp_path / "none.parquet")
-    with pytest.raises(InputError, match="cannot be read as Parquet"):
-        Manifest.read(write(tmp_path, "not parquet", "m.parquet"))
-    with pytest.raises(InputError, match="parquet or"):
-        Manifest.read(write(tmp_path, "", "m.txt"))
-    (tmp_path / "b.csv").write_bytes(b"\xff\x00image")
-    with pytest.raises(InputError, match="is no text in UTF-8"):
-        Manifest.read(tmp_path / "b.csv")
-    with pytest.raises(InputError, match="must end in"):
-        Manifest(rows(), tmp_path).write(tmp_path / "m.json")
-
-
 def test_an_empty_manifest_is_a_manifest(tmp_path):
     path = Manifest([], tmp_path).write(tmp_path / "m.parquet")
     assert len(Manifest.read(path)) == 0
     assert pq.read_table(path).column_names == list(COLUMNS)
 
 
-def test_a_write_that_fails_leaves_the_old_manifest(tmp_path, monkeypatch):
-    path = Manifest(rows(2), tmp_path).write(tmp_path / "m.csv")
-
-    def full(*args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
-    with pytest.raises(InputError, match="No space left"):
-        Manifest(rows(3), tmp_path).write(path)
-    assert len(Manifest.read(path)) == 2
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_an_index_below_zero_is_no_row(tmp_path):
     with pytest.raises(IndexError):
         Manifest(rows(), tmp_path)[-1]
-
-
-@pytest.mark.parametrize(
-    ("column", "values", "said"),
-    [
-        ("position", pa.array([1, 2], pa.timestamp("us")), "must hold whole numbers, not timestamp"),
-        ("position", pa.array([True, False]), "must hold whole numbers, not bool"),
-        ("image", pa.array([1, 2]), "must hold text, not int64"),
-        ("image", pa.array(["a", "x" * 70_000]), "a cell of more than 65536 letters"),
-        ("image", pa.array(["a", "b\0"]), "a path has a zero byte"),
-        ("image", pa.array(["a", "b/.."]), "its image is no file"),
-    ],
-)
-def test_parquet_of_other_types_than_ours(tmp_path, column, values, said):
-    columns = {"image": pa.array(["a", "b"]), "sequence": pa.array(["s", "s"]), "position": pa.array([0, 1])}
-    pq.write_table(pa.table({**columns, column: values}), tmp_path / "m.parquet")
-    with pytest.raises(InputError, match=said):
-        Manifest.read(tmp_path / "m.parquet")
-
-
-def test_parquet_of_too_many_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "ROWS", 2)
-    columns = {"image": ["a", "b", "c"], "sequence": ["s"] * 3, "position": [0, 1, 2]}
-    pq.write_table(pa.table(columns), tmp_path / "m.parquet")
-    with pytest.raises(InputError, match="has 3 rows, more than 2; split it"):
-        Manifest.read(tmp_path / "m.parquet")
-
-
-@pytest.mark.parametrize("word", ["٣", "1_0"])
-def test_numbers_of_csv_are_plain(tmp_path, word):
-    (tmp_path / "m.csv").write_text(f"image,sequence,position\na,s,{word}\n", encoding="utf-8")
-    with pytest.raises(InputError, match="expected a whole number"):
-        Manifest.read(tmp_path / "m.csv")

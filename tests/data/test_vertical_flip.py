@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from tests.data.small_frames import BASELINE, options, same, stereo_pair, view_error
 from tests.data.small_world import manifest
-from tests.data.test_dataset import BASELINE, options, same, stereo_pair, view_error
 from vergence.data.dataset import FrameDataset
 from vergence.data.transforms import View, flip_view, flip_view_vertically
 from vergence.errors import InputError

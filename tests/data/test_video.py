@@ -1,4 +1,3 @@
-import json
 import math
 import os
 from fractions import Fraction
@@ -9,32 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.video_files import write_video
 from vergence.data.layouts import resolve_input
-from vergence.data.layouts.videos import video
 from vergence.data.video import VideoOptions, decode_video, read_video
-from vergence.data.video_times import VideoTimes, video_times
 from vergence.errors import InputError
-
-
-def write_video(path, frames=12, size=(64, 32), rate=10, aspect=None, faststart=False):
-    """A film whose left half is red and right half blue; grey level of a stripe counts the frames."""
-    options = {"movflags": "faststart"} if faststart else {}
-    with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream("libx264", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv444p"
-        stream.options = {"crf": "1", "g": "4"}
-        if aspect:
-            stream.codec_context.sample_aspect_ratio = aspect
-        noise = np.random.default_rng(0)
-        for number in range(frames):
-            picture = np.zeros((size[1], size[0], 3), np.uint8)
-            picture[:, : size[0] // 2, 0] = 200
-            picture[:, size[0] // 2 :, 2] = 200
-            picture[size[1] // 2 :] = noise.integers(0, 255, picture[size[1] // 2 :].shape)
-            picture[: size[1] // 4] = 20 * number % 250
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
-    return path
 
 
 def turn(path, matrix):
@@ -203,62 +180,6 @@ def test_read_only_folder_falls_back_to_the_cache(tmp_path, monkeypatch):
     assert decode_video(path).folder.is_relative_to(tmp_path / "cache")
 
 
-def test_manifest_of_a_video(tmp_path, caplog):
-    manifest = resolve_input(write_video(tmp_path / "drive.mp4", frames=30))
-    assert len(manifest) == 30
-    assert {row.sequence for row in manifest} == {"drive"}
-    assert manifest[0].fps == 10
-    assert all(manifest.path(k).is_file() for k in range(30))
-    assert manifest.splits() == {"train": 22, "": 5, "val": 3}
-
-
-def test_intrinsics_beside_the_video(tmp_path):
-    write_video(tmp_path / "drive.mp4")
-    values = {"width": 640, "height": 320, "fx": 480.0, "fy": 480.0, "cx": 320.0, "cy": 160.0}
-    (tmp_path / "drive.json").write_text(json.dumps(values))
-    assert video(tmp_path / "drive.mp4")[0].fx == 0.75
-
-
-@pytest.mark.parametrize("name", ["intrinsics.json", "drive.mp4.json", "drive.yaml", "calibration.yaml"])
-def test_calibrations_near_the_video(tmp_path, name):
-    """A calibration that lies there and is not used would be a silent guess."""
-    write_video(tmp_path / "drive.mp4")
-    values = {"width": 640, "height": 320, "fx": 480.0, "fy": 480.0, "cx": 320.0, "cy": 160.0}
-    matrix = "camera_matrix: {rows: 3, cols: 3, data: [480, 0, 320, 0, 480, 160, 0, 0, 1]}"
-    text = json.dumps(values) if name.endswith("json") else f"image_width: 640\nimage_height: 320\n{matrix}\n"
-    (tmp_path / name).write_text(text)
-    assert video(tmp_path / "drive.mp4")[0].fx == 0.75
-
-
-def test_calibrations_that_are_not_read_are_told(tmp_path, caplog):
-    write_video(tmp_path / "drive.mp4")
-    (tmp_path / "cameras.txt").write_text("1 OPENCV 640 320 480 480 320 160 0 0 0 0\n")
-    assert not video(tmp_path / "drive.mp4")[0].intrinsics_known
-    assert "cameras.txt looks like a calibration and is not read" in caplog.text
-
-
-def test_other_json_beside_the_video_is_no_camera(tmp_path, caplog):
-    write_video(tmp_path / "drive.mp4")
-    for findings in ({"summary": "fit", "sequences": []}, []):
-        (tmp_path / "drive.json").write_text(json.dumps(findings))
-        with caplog.at_level("INFO", "vergence"):
-            assert not video(tmp_path / "drive.mp4")[0].intrinsics_known
-        assert "not taken for the camera" in caplog.text
-    (tmp_path / "drive.json").write_text(json.dumps({"cx": 320.0}))
-    with pytest.raises(InputError, match="lacks width"):
-        video(tmp_path / "drive.mp4")
-
-
-def test_folder_of_videos(tmp_path):
-    write_video(tmp_path / "a.mp4")
-    write_video(tmp_path / "b.mp4", frames=5)
-    manifest = video(tmp_path, frames=tmp_path / "decoded")
-    assert [row.sequence for row in manifest] == ["a"] * 12 + ["b"] * 5
-    assert (tmp_path / "decoded" / "a" / "000000.jpg").is_file()
-    again = resolve_input(tmp_path)
-    assert len(again) == 17
-
-
 def write_timed(path, milliseconds, codec="libx264"):
     """A film whose frames are shown at these times; the grey level of each is 4 times its number."""
     with av.open(str(path), "w") as container:
@@ -305,16 +226,6 @@ def test_stride_is_a_step_in_time(tmp_path):
     assert first_levels(decoded) == [0, 3, 7]
 
 
-FIELD = Path(__file__).parents[3] / "shared" / "field" / "10-trimmed-video-edit-list"
-
-
-@pytest.mark.skipif(not FIELD.is_dir(), reason="needs the field cases in ../shared/field")
-def test_frames_hidden_by_an_edit_list_do_not_count(tmp_path):
-    assert decode_video(FIELD / "trim.mp4", tmp_path / "trim").positions == tuple(range(10))
-    assert decode_video(FIELD / "plain.mp4", tmp_path / "plain").positions == tuple(range(30))
-    assert video_times(FIELD / "trim.mp4") == VideoTimes(10, 10, 10.0)
-
-
 @pytest.mark.parametrize("suffix", ["mkv", "webm", "mp4"])
 def test_half_a_file_is_noticed(tmp_path, suffix):
     path = write_timed(tmp_path / f"a.{suffix}", range(0, 4000, 40), "libvpx-vp9" if suffix == "webm" else "libx264")
@@ -329,16 +240,6 @@ def test_half_a_file_is_noticed(tmp_path, suffix):
     with pytest.raises(InputError, match="cut off"):
         resolve_input(path)
     assert 40 < len(resolve_input(path, allow_truncated=True)) < 80
-
-
-def test_two_videos_of_one_stem_are_two_sequences(tmp_path):
-    write_video(tmp_path / "a.mp4", frames=5)
-    write_video(tmp_path / "a.mov", frames=7)
-    write_video(tmp_path / "b.mp4", frames=4)
-    manifest = video(tmp_path)
-    counts = {name: sum(row.sequence == name for row in manifest) for name in ("a.mp4", "a.mov", "b")}
-    assert counts == {"a.mp4": 5, "a.mov": 7, "b": 4}
-    assert len(video(tmp_path, frames=tmp_path / "out")) == 16
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("libx265", "hevc"), ("libx265", "h265"), ("libx264", "264")])
@@ -363,29 +264,3 @@ def test_a_video_without_a_frame_is_refused_whatever_is_allowed(tmp_path):
     path.write_bytes(content[: len(content) // 2])  # behind the header, in front of the end of the first frame
     with pytest.raises(InputError, match="has no frame that can be read"):
         list(read_video(path, VideoOptions(allow_truncated=True)))
-
-
-@pytest.mark.parametrize(("across", "down"), [(10000, 1), (1, 10000)])
-def test_pixels_far_from_square_are_refused(tmp_path, across, down):
-    path = tmp_path / "a.mp4"
-    write_video(path, aspect=Fraction(3, 2))
-    data = bytearray(path.read_bytes())
-    place = data.index(b"pasp") + 4
-    data[place : place + 8] = across.to_bytes(4, "big") + down.to_bytes(4, "big")
-    path.write_bytes(data)
-    with pytest.raises(InputError, match="times as wide as high"):
-        video_times(path)
-
-
-def test_frames_larger_than_a_picture_may_be(tmp_path, monkeypatch):
-    write_video(tmp_path / "a.mp4")
-    monkeypatch.setenv("VERGENCE_MAX_MEGAPIXELS", "0.001")
-    with pytest.raises(InputError, match="frames of 64x32, more than"):
-        video_times(tmp_path / "a.mp4")
-
-
-def test_a_codec_that_nobody_knows(tmp_path):
-    write_video(tmp_path / "a.mp4")
-    (tmp_path / "a.mp4").write_bytes((tmp_path / "a.mp4").read_bytes().replace(b"avc1", b"q7Zz"))
-    with pytest.raises(InputError, match=r"unknown codec|cannot be read as a video"):
-        video_times(tmp_path / "a.mp4")

@@ -264,15 +264,6 @@ def test_prefetching_keeps_the_order_and_passes_errors_on():
     assert seen == [(0, -2), (1, -3), (2, -6)]
 
 
-def test_video_writer_refuses_what_cannot_be_a_video(tmp_path):
-    with pytest.raises(InputError, match="at least one frame"):
-        write_video(tmp_path / "a.mp4", [], 10)
-    with pytest.raises(InputError, match="one size"):
-        write_video(tmp_path / "a.mp4", [picture(1), picture(1, (10, 20))], 10)
-    assert not list(tmp_path.iterdir())
-    assert write_video(tmp_path / "odd.mp4", [picture(1, (33, 65))] * 2, 10).stat().st_size > 0
-
-
 class TestMapsBesidePictures:
     """Labels and depth maps are predicted no more than they are trained on."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.test_scan import film, travelling
+from tests.data.scan.films import film, travelling
 from vergence import api
 from vergence.data.frame_options import FrameOptions
 from vergence.data.layouts import resolve_input

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.layouts.kitti_day import DAY, DRIVE, FRAMES, SIZE, write_day
+
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
@@ -58,3 +60,11 @@ def put_intrinsics() -> Callable[..., Path]:
 
 def frames(count: int, suffix: str = ".jpg", digits: int = 6) -> list[str]:
     return [f"{number:0{digits}d}{suffix}" for number in range(count)]
+
+
+@pytest.fixture
+def raw(tmp_path, put):
+    for camera in ("02", "03"):
+        put(tmp_path / DRIVE / f"image_{camera}" / "data", FRAMES, SIZE)
+    write_day(tmp_path / DAY)
+    return tmp_path

@@ -3,25 +3,8 @@ import random
 
 import pytest
 
+from tests.data.layouts.trees import placed
 from vergence.data.layouts.clips import folder
-from vergence.data.layouts.files import natural_key
-from vergence.data.layouts.order import in_time
-
-
-def placed(names):
-    names = list(names)
-    random.Random(0).shuffle(names)
-    clips = {}
-    for place in in_time(names):
-        clips.setdefault(place.clip, []).append((place.name, place.position))
-    return clips
-
-
-def test_decimals_are_ordered_by_value():
-    names = [f"16{k}.{text}.png" for k in (0, 1) for text in ("0", "05", "1", "15", "2", "25")]
-    assert sorted(names, key=natural_key) == names
-    seconds = [f"{1600000000 + k / 20}.png" for k in range(24)]
-    assert placed(seconds) == {"": [(name, k) for k, name in enumerate(seconds)]}
 
 
 @pytest.mark.parametrize("pattern", ["{k:06d}_cam{c}.png", "cam{c}_{k}.png", "{k:04d}-{c}.jpg"])

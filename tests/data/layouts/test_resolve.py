@@ -2,11 +2,10 @@ import logging
 
 import pytest
 
-from vergence.data.layouts import LAYOUTS, find_layout, index_layout, recognise, resolve_input
+from tests.data.layouts.trees import FRAMES
+from vergence.data.layouts import recognise, resolve_input
 from vergence.data.layouts.clips import folder
 from vergence.errors import InputError
-
-FRAMES = [f"{number:06d}.jpg" for number in range(4)]
 
 
 def test_recognises_each_form(tmp_path, put, put_intrinsics):
@@ -112,32 +111,6 @@ def test_missing_and_unknown_inputs(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no images"):
         resolve_input(tmp_path / "empty")
-
-
-def test_unknown_layout_and_option_suggest_the_nearest(tmp_path, put):
-    with pytest.raises(InputError, match="did you mean 'kitti_raw'"):
-        find_layout("kiti_raw")
-    put(tmp_path / "frames", FRAMES)
-    with pytest.raises(InputError, match="did you mean 'split'"):
-        index_layout("folder", tmp_path / "frames", tmp_path / "m.csv", splitt=False)
-    assert not (tmp_path / "m.csv").exists()
-
-
-def test_every_layout_is_a_function_of_a_root():
-    for name, layout in LAYOUTS.items():
-        assert next(iter(layout.__annotations__)) == "root", name
-        assert layout.__doc__, name
-
-
-def test_toytown_is_rendered_and_split(tmp_path):
-    manifest = index_layout(
-        "toytown", tmp_path / "town", tmp_path / "m.csv", frames=3, train=1, val=1, width=64, height=32
-    )
-    assert manifest.splits() == {"train": 3, "val": 3}
-    assert manifest[0].intrinsics_known
-    assert recognise(manifest.root) == "manifest"
-    assert recognise(tmp_path / "town") == "manifests"
-    assert resolve_input(tmp_path / "town").splits() == {"train": 3, "val": 3}
 
 
 def test_real_collection_and_folder(shared):

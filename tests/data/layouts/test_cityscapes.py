@@ -1,10 +1,16 @@
+"""Cityscapes: snippets, labels, cameras, and depth beside them."""
+
 import json
 import logging
-import math
 
+import numpy as np
 import pytest
 
-from vergence.data.layouts.camvid import camvid
+from tests.data.layouts.rendered_trees import SIZE
+from tests.data.structured.test_matlab import matlab_file, matrix
+from vergence.data.dataset import FrameDataset, FrameOptions
+from vergence.data.inverse_depth import from_metres
+from vergence.data.layouts import recognise
 from vergence.data.layouts.cityscapes import cityscapes
 from vergence.errors import InputError
 
@@ -92,60 +98,25 @@ def test_broken_cityscapes(city, tmp_path, put):
         cityscapes(tmp_path / "none")
 
 
-def make_camvid(root, put, segnet: bool):
-    val = [f"0016E5_{number:05d}.png" for number in range(7959, 7969, 2)]
-    train = [f"0001TP_{number:06d}.png" for number in (6690, 6720, 6750)]
-    for split, stills in (("train", train), ("val", val)):
-        put(root / split if segnet else root / "images" / split, stills, (48, 36))
-        put(root / f"{split}annot" if segnet else root / "labels" / split, stills, (48, 36), "L")
-        if segnet:
-            lines = [f"/SegNet/CamVid/{split}/{name} /SegNet/CamVid/{split}annot/{name}" for name in stills]
-            (root / f"{split}.txt").write_text("\n".join(lines))
-    return root
-
-
-@pytest.mark.parametrize("segnet", [True, False])
-def test_camvid_forms(tmp_path, put, segnet):
-    manifest = camvid(make_camvid(tmp_path, put, segnet))
-    assert manifest.splits() == {"train": 3, "val": 5}
-    assert all(row.label for row in manifest)
-    assert manifest.path(4, "label").is_file()
-    assert [row.fps for row in manifest] == [30] * 3 + [15] * 5
-    assert manifest.neighbour(0, 1) is None, "a second apart"
-    assert manifest.neighbour(3, 1) == 4, "every second frame of the film"
-
-
-def test_camvid_pixels_are_not_square(tmp_path, put):
-    row = camvid(make_camvid(tmp_path, put, True))[0]
-    assert row.fx * 480 == pytest.approx(575)
-    assert row.fy * 360 == pytest.approx(762)
-    assert math.isnan(camvid(tmp_path, intrinsics="unknown")[0].fx)
-
-
-def test_camvid_list_with_absent_files(tmp_path, put):
-    make_camvid(tmp_path, put, True)
-    (tmp_path / "val" / "0016E5_07961.png").unlink()
-    with pytest.raises(InputError, match=r"val\.txt names 1 file\(s\) .* the first is val/0016E5_07961\.png"):
-        camvid(tmp_path)
-
-
-def test_camvid_label_without_image(tmp_path, put):
-    make_camvid(tmp_path, put, False)
-    (tmp_path / "images" / "val" / "0016E5_07961.png").unlink()
-    with pytest.raises(InputError, match=r"1 label\(s\) without an image, the first is 0016E5_07961"):
-        camvid(tmp_path)
-
-
-def test_camvid_empty(tmp_path):
-    with pytest.raises(InputError, match="holds no CamVid"):
-        camvid(tmp_path)
-
-
-def test_real_camvid(shared):
-    manifest = camvid(shared / "camvid")
-    assert manifest.splits() == {"train": 367, "val": 101, "test": 164}
-    val = manifest.select("val")
-    assert len(val.with_neighbours((-1, 1))) == 99
-    assert {row.fps for row in val} == {15}
-    assert len(manifest.select("train").with_neighbours((1,))) == 0
-    assert manifest[0].label_space == "camvid11"
+def test_depth_beside_cityscapes(tmp_path, put):
+    stem, place = "aachen_000000_000019", "train/aachen"
+    put(tmp_path / "leftImg8bit_trainvaltest" / "leftImg8bit" / place, [f"{stem}_leftImg8bit.png"])
+    put(tmp_path / "leftImg8bit_trainvaltest" / "leftImg8bit" / place, ["aachen_000001_000019_leftImg8bit.png"])
+    put(tmp_path / "gtFine_trainvaltest" / "gtFine" / place, [f"{stem}_gtFine_labelIds.png"], mode="L")
+    put(tmp_path / "disparity" / place, [f"{stem}_leftImg8bit.png", f"{stem}_disparity.png"], mode="I;16")
+    metres = np.random.default_rng(0).uniform(-1, 900, SIZE[::-1])
+    (tmp_path / "depth" / place).mkdir(parents=True)
+    matlab_file(tmp_path / "depth" / place / f"{stem}_depth_stereoscopic.mat", matrix("depth_map", metres))
+    assert recognise(tmp_path) == "cityscapes"
+    manifest = cityscapes(tmp_path, intrinsics="mean")
+    row = manifest[0]
+    assert row.image == f"leftImg8bit_trainvaltest/leftImg8bit/{place}/{stem}_leftImg8bit.png"
+    assert row.label == f"gtFine_trainvaltest/gtFine/{place}/{stem}_gtFine_labelIds.png"
+    assert row.estimate == f"disparity/{place}/{stem}_leftImg8bit.png"
+    assert row.disparity == f"disparity/{place}/{stem}_disparity.png"
+    assert row.depth == f"depth/{place}/{stem}_depth_stereoscopic.mat"
+    assert manifest[1].depth == ""
+    found = FrameDataset(manifest, FrameOptions(height=16, width=32, offsets=(), load_inverse_depth="measured"), False)
+    expected = from_metres(metres)
+    np.testing.assert_allclose(found[0]["inverse_depth"][0], expected, rtol=1e-5)
+    assert ((found[0]["inverse_depth"][0] == 1).numpy() == (expected == 1)).all()

@@ -1,107 +1,19 @@
-import itertools
+"""What is said of films whose camera travels, stands, turns, or that are spoiled."""
+
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from rich.console import Console
 
+from tests.data.scan.films import HEIGHT, WIDTH, film, only, texture, travelling, view
 from vergence.data.layouts import resolve_input
 from vergence.data.scan import adapted, scan
 from vergence.data.scan.judge import suitable_step
-from vergence.data.scan.measure import chosen_frames
-from vergence.data.scan.motion import Motion, measure_motion, rotation_residual
 from vergence.errors import InputError
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-WIDTH, HEIGHT = 192, 96
-
-
-def texture(width=WIDTH + 200, height=HEIGHT + 40, seed=0) -> Image.Image:
-    """Smooth random colours with detail of several sizes."""
-    generator = np.random.default_rng(seed)
-    total = np.zeros((height, width, 3))
-    for cell in (4, 8, 24):
-        small = generator.uniform(0, 255, (height // cell + 2, width // cell + 2, 3)).astype(np.uint8)
-        total += np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC), float) / 3
-    return Image.fromarray(np.clip(total, 0, 255).astype(np.uint8))
-
-
-def view(picture: Image.Image, x: float, y: float = 0.0, zoom: float = 1.0) -> Image.Image:
-    """The part of a picture that a camera at (x, y) sees."""
-    data = (zoom, 0, x, 0, zoom, y)
-    return picture.transform((WIDTH, HEIGHT), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
-
-
-def film(folder: Path, frames, quality: int = 95) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, frame in enumerate(frames):
-        frame.save(folder / f"{number:06d}.jpg", quality=quality)
-    return folder
-
-
-def travelling(count=40, speed=2.0):
-    """Two layers at different depths pass by: the lower half moves twice as fast."""
-    far, near = texture(seed=1), texture(seed=2)
-    for k in range(count):
-        frame = view(far, speed * k * 0.5)
-        frame.paste(view(near, speed * k * 1.5).crop((0, 0, WIDTH, HEIGHT // 2)), (0, HEIGHT // 2))
-        yield frame
-
-
-def only(report):
-    assert len(report.sequences) == 1
-    return report.sequences[0]
-
-
-def grey(image: Image.Image) -> np.ndarray:
-    return np.asarray(image.convert("L"), np.float32)
-
-
-@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.3, -0.2), (3.5, 1.25), (-18.0, 6.0)])
-def test_known_shift_is_measured_to_a_tenth_of_a_pixel(shift):
-    picture = texture()
-    motion = measure_motion(grey(view(picture, 60, 15)), grey(view(picture, 60 + shift[0], 15 + shift[1])))
-    assert len(motion.points) > 0.7 * motion.tried > 10
-    np.testing.assert_allclose(np.median(motion.vectors, axis=0), [-shift[0], -shift[1]], atol=0.1)
-
-
-def test_brightness_does_not_disturb_the_motion():
-    picture = texture()
-    second = np.clip(grey(view(picture, 63, 15)) * 1.25 + 10, 0, 255).astype(np.float32)
-    motion = measure_motion(grey(view(picture, 60, 15)) * 0.7, second * 0.7)
-    np.testing.assert_allclose(np.median(motion.vectors, axis=0), [-3, 0], atol=0.15)
-
-
-def test_unrelated_and_flat_frames_have_no_motion():
-    unrelated = measure_motion(grey(view(texture(seed=5), 0)), grey(view(texture(seed=6), 0)))
-    assert len(unrelated.points) < 0.1 * unrelated.tried
-    flat = np.full((HEIGHT, WIDTH), 90, np.float32)
-    assert measure_motion(flat, flat).tried == 0
-
-
-def test_wrong_shapes_are_refused():
-    with pytest.raises(ValueError, match="one size"):
-        measure_motion(np.zeros((64, 64), np.float32), np.zeros((64, 80), np.float32))
-    with pytest.raises(ValueError, match="at least 64"):
-        measure_motion(np.zeros((32, 64), np.float32), np.zeros((32, 64), np.float32))
-
-
-def test_rotation_is_explained_and_travel_is_not():
-    focal, centre = (200.0, 190.0), (150.0, 50.0)
-    points = np.stack(np.meshgrid(np.arange(10, 300, 20), np.arange(5, 100, 15)), -1).reshape(-1, 2).astype(float)
-    rays = np.concatenate([(points - centre) / focal, np.ones((len(points), 1))], 1)
-    angle = np.array([0.004, -0.02, 0.006])
-    turned = rays + np.cross(-angle, rays)
-    vectors = turned[:, :2] / turned[:, 2:] * focal + centre - points
-    assert np.abs(vectors).max() > 3
-    assert rotation_residual(Motion(points, vectors, len(points)), focal, centre).max() < 0.1
-    depth = np.linspace(3, 40, len(points))[:, None]
-    moved = rays * depth - [0.5, 0, 0.0]
-    vectors = moved[:, :2] / moved[:, 2:] * focal + centre - points
-    residual = rotation_residual(Motion(points, vectors, len(points)), focal, centre)
-    assert np.median(residual) > 0.2 * np.median(np.abs(vectors[:, 0]))
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
 def test_travelling_camera_is_good(tmp_path):
@@ -275,53 +187,12 @@ def test_tiny_frames_are_reported_without_motion(tmp_path):
     assert found.verdict == "poor", "of frames without motion nothing is known"
 
 
-def test_long_sequences_are_sampled_in_chunks():
-    chosen = chosen_frames(10_000, 100)
-    assert chosen[0] == 0
-    assert chosen[-1] == 9_999
-    assert 100 <= len(chosen) <= 120
-    assert sum(b - a == 1 for a, b in itertools.pairwise(chosen)) == 100
-    assert chosen_frames(101, 100) == list(range(101))
-
-
 def test_step_follows_the_motion():
     assert suitable_step(np.full(50, 0.01), 100) == 1
     assert suitable_step(np.full(50, 0.0026), 100) == 3
     assert suitable_step(np.full(50, 0.0009), 100) == 9
     assert suitable_step(np.full(50, 0.0009), 9) == 4
     assert suitable_step(np.full(50, 0.0001), 100) == 1, "a standing camera has no suitable step"
-
-
-def test_adapted_manifest_follows_the_advice(tmp_path):
-    film(tmp_path / "good", travelling(40))
-    film(tmp_path / "slow", travelling(40, speed=0.5))
-    film(tmp_path / "stand", [view(texture(), 20)] * 35)
-    manifest = resolve_input(tmp_path)
-    report = scan(manifest)
-    better = adapted(manifest, report)
-    step = next(one.step for one in report.sequences if one.name == "slow")
-    assert step > 1
-    assert len(better) == 80
-    names = {row.sequence for row in better}
-    assert names == {"good", *(f"slow/{part}of{step}" for part in range(1, step + 1))}
-    first = next(k for k in range(len(better)) if better[k].sequence == f"slow/1of{step}")
-    assert better[better.neighbour(first, 1)].image == f"slow/{step:06d}.jpg"
-
-
-def test_report_as_table_and_as_values(tmp_path):
-    calls = []
-    report = scan(film(tmp_path / "drive", travelling(12)), progress=lambda *args: calls.append(args))
-    assert calls == [(0, 1, "drive")]
-    values = json.loads(json.dumps(report.to_dict()))
-    assert values["sequences"][0]["verdict"] == only(report).verdict
-    assert {"kind", "level", "text"} == set(values["sequences"][0]["findings"][0])
-    console = Console(record=True, width=160, file=open("/dev/null", "w"))  # noqa: SIM115
-    report.print(console)
-    text = console.export_text()
-    console.file.close()
-    assert "drive" in text
-    assert "192x96" in text
-    assert report.summary() in text
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,47 @@
+"""Cameras as small files: intrinsics.json, cam.txt, and what is wrong with them."""
+
+import pytest
+
+from tests.data.layouts.calibrations import write
+from vergence.data.layouts.intrinsics import read_cam_txt, read_intrinsics
+from vergence.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"baseline": 0.5}, r"unknown key 'baseline' \(did you mean 'baseline_m'\?\)"),
+        ({"distorsion": [0.1]}, r"unknown key 'distorsion' \(did you mean 'distortion'\?\)"),
+        ({"model": "fisheye"}, "has a model and no distortion"),
+        ({"distortion": [0.1], "model": "fish"}, r"model 'fish' is unknown \(did you mean 'fisheye'\?\)"),
+        ({"distortion": [0.1] * 8}, "8 coefficients, at most 5"),
+        ({"distortion": [0.1] * 3}, "which may be k1, k2, k3 or k1, k2, p1"),
+        ({"distortion": ["a"]}, "expected a finite number"),
+        ({"distortion": 0.1}, "expected a list"),
+        ({"distortion": {"k9": 1}}, "has no 'k9'"),
+        ({"distortion": [-1e9]}, "check the coefficients"),
+    ],
+)
+def test_bad_files(tmp_path, more, message):
+    with pytest.raises(InputError, match=message):
+        read_intrinsics(write(tmp_path, **more))
+
+
+def test_no_distortion_is_a_pinhole(tmp_path):
+    plain = read_intrinsics(write(tmp_path))
+    assert repr(read_intrinsics(write(tmp_path, distortion=[0, 0, 0, 0, 0]))) == repr(plain)  # NaN is not NaN
+    assert repr(read_intrinsics(write(tmp_path, frames=9, source="a drive"))) == repr(plain)
+    assert plain.lens == ""
+
+
+def test_names_and_forms_of_distortion(tmp_path):
+    one = read_intrinsics(write(tmp_path, distortion=[-0.1, 0.02], model="plumb_bob"))
+    assert one.lens.startswith("opencv ")
+    assert repr(read_intrinsics(write(tmp_path, distortion={"k1": -0.1, "k2": 0.02}))) == repr(one)
+
+
+def test_a_principal_point_far_from_the_centre_is_told(tmp_path, caplog):
+    """As where the numbers are for images of another size."""
+    (tmp_path / "cam.txt").write_text("220 0 160\n0 224 122\n0 0 1\n")
+    read_cam_txt(tmp_path / "cam.txt", 160, 120)
+    assert "principal point (160, 122) lies far from the centre of images of 160x120" in caplog.text

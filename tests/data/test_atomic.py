@@ -1,0 +1,29 @@
+"""Files are whole or absent."""
+
+import pytest
+
+from vergence.data.atomic import write_text, writing
+from vergence.errors import InputError
+
+
+def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(tmp_path):
+    path = write_text(tmp_path / "a.txt", "old")
+
+    def fail():
+        with writing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    def fail():
+        with writing(tmp_path / "a.txt"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError, match=r"a\.txt cannot be written \(No space left on device\)"):
+        fail()

@@ -1,0 +1,78 @@
+"""What belongs to one frame: sizes that must agree, files that are broken, cameras of one kind or the other."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from tests.data.small_frames import options
+from tests.data.small_world import manifest, picture, save, video
+from vergence.data.dataset import FrameDataset
+from vergence.data.depth_files import write_depth_png
+from vergence.data.manifest import Manifest
+from vergence.errors import InputError
+
+
+def test_depth_of_another_size_is_allowed(tmp_path):
+    rows = video(tmp_path, 2)
+    write_depth_png(tmp_path / "depth.png", np.full((48, 80), 20.0))
+    rows[0] = dataclasses.replace(rows[0], depth="depth.png")
+    depth = FrameDataset(Manifest(rows, tmp_path), options(load_depth=True), train=True)[0]["depth"]
+    assert torch.equal(depth, torch.full((1, 12, 20), 20.0))
+
+
+def test_stereo_needs_its_baseline(tmp_path):
+    rows = video(tmp_path, 2, stereo="a/000.png")
+    assert len(FrameDataset(Manifest(rows, tmp_path), options(), train=True)) == 2
+    with pytest.raises(InputError, match=r"000\.png has a stereo partner but no baseline"):
+        FrameDataset(Manifest(rows, tmp_path), options(offsets=("s",)), train=True)
+
+
+CITYSCAPES = {"fx": 2262.52 / 2048, "fy": 2265.3018 / 1024, "cx": 1096.98 / 2048, "cy": 513.137 / 1024}
+
+
+def test_legacy_intrinsics_are_full_size_whatever_the_frame_and_mirror_cy(tmp_path):
+    data = manifest(tmp_path, **CITYSCAPES)
+    plain = FrameDataset(data, options(legacy_intrinsics=True), train=True)[2]["intrinsics"][0]
+    torch.testing.assert_close(plain, torch.tensor([[2262.52, 0, 1096.98], [0, 2265.3018, 513.137], [0, 0, 1]]))
+    chosen = options(flip=1.0, random_crop=(8, 9))
+    crop = FrameDataset(data, chosen, train=True)[2]["intrinsics"][0]
+    legacy = FrameDataset(data, dataclasses.replace(chosen, legacy_intrinsics=True), train=True)[2]["intrinsics"][0]
+    corner = torch.tensor([20 - 1 - 1096.98 * 20 / 2048, 513.137 * 12 / 1024]) - crop[:2, 2]
+    assert (corner.round() - corner).abs().max() < 1e-3
+    torch.testing.assert_close(legacy[:2, 2], torch.tensor([2048 - 1096.98, 1024 - 513.137]) - corner)
+
+
+def test_image_of_another_size_than_the_manifest_says(tmp_path):
+    data = manifest(tmp_path)
+    save(tmp_path / "a/001.png", picture(0, 20, 40))
+    dataset = FrameDataset(data, options(), train=True)
+    with pytest.raises(InputError, match=r"001\.png is 40x20, but the manifest says 40x24"):
+        dataset[1]
+
+
+def test_image_of_another_size_than_its_neighbours(tmp_path):
+    data = manifest(tmp_path, size_known=False)
+    save(tmp_path / "a/001.png", picture(0, 20, 40))
+    dataset = FrameDataset(data, options(), train=True)
+    with pytest.raises(InputError, match=r"001\.png is 40x20, but .*000\.png is 40x24"):
+        dataset[0]
+
+
+def test_missing_and_truncated_images(tmp_path):
+    data = manifest(tmp_path)
+    (tmp_path / "a/001.png").unlink()
+    (tmp_path / "a/004.png").write_bytes((tmp_path / "a/003.png").read_bytes()[:100])
+    dataset = FrameDataset(data, options(), train=True)
+    with pytest.raises(InputError, match=r"a/001\.png does not exist"):
+        dataset[0]
+    with pytest.raises(InputError, match=r"a/004\.png is damaged or truncated"):
+        dataset[4]
+
+
+def test_label_of_another_size_than_its_image(tmp_path):
+    save(tmp_path / "label.png", picture(0, 12, 20)[..., 0])
+    rows = video(tmp_path, 2, label="label.png")
+    with pytest.raises(InputError, match=r"label\.png is 20x12, but its image is 40x24"):
+        FrameDataset(Manifest(rows, tmp_path), options(load_label=True), train=True)[0]
