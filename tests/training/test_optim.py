@@ -1,11 +1,11 @@
 """Learning rates, optimisers, parameter groups, mean weights."""
 
+import importlib
 import json
 import math
 
 import pytest
 import torch
-from timm.optim import list_optimizers
 from torch import nn
 
 from vergence.errors import InputError
@@ -18,6 +18,7 @@ from vergence.training.optim import (
 )
 from vergence.training.optim_state import optimizer_state, restore_optimizer
 
+list_optimizers = importlib.import_module("timm.optim").list_optimizers  # after vergence, which repairs torchvision
 STEPS = 100
 
 

@@ -1,15 +1,22 @@
 """Optimisers, learning rates as a pure function of the step, and the running mean of weights."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from timm.optim import OptimInfo, create_optimizer_v2, get_optimizer_info, list_optimizers
 from torch import nn
 from torch.optim import Optimizer
 
 from vergence.errors import InputError, nearest
 from vergence.runs.config_sections import OptimConfig
+
+if TYPE_CHECKING:
+    from timm.optim import OptimInfo
+
+_OF_TORCH: dict[str, type[Optimizer]] = {
+    "adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD,
+}  # fmt: skip
+"""What timm's factory makes of these names. Importing the factory imports torch's compiler for one of its others."""
 
 
 def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimizer:
@@ -35,7 +42,13 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
         if config.name != "sgd":
             raise InputError(f"optim.name is {config.name}, and this method repeats updates, which sgd does; use sgd.")
         return RepeatedSGD(listed, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-    settings: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, "momentum": config.momentum}
+    settings: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
+    own: dict[str, Any] = {"momentum": config.momentum} if config.name == "sgd" else {"betas": config.betas}
+    if config.name == "sgd" or (config.name in _OF_TORCH and len(config.betas) == 2):
+        return _OF_TORCH[config.name](listed, **settings | own)
+    from timm.optim import create_optimizer_v2
+
+    settings["momentum"] = config.momentum
     info = _known(config.name)
     if info.has_betas and info.num_betas == len(config.betas):  # others have three; theirs are those of timm
         settings["betas"] = config.betas
@@ -49,8 +62,10 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
     return optimizer
 
 
-def _known(name: str) -> OptimInfo:
+def _known(name: str) -> "OptimInfo":
     """timm's description of an optimiser; InputError where there is none, or it needs second derivatives."""
+    from timm.optim import get_optimizer_info, list_optimizers
+
     prefix, _, plain = name.rpartition("_")
     known = [str(one) for one in list_optimizers()]
     if prefix not in ("", "lookahead") or plain not in known:
