@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.claims.claim import Numbers
 from benchmarks.studies.common import trained
 from benchmarks.studies.three_ways import overrides
-from vergence.evaluation.evaluate import evaluate
+from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.runs.config import load_config
 from vergence.training.stages import is_finished
 
@@ -44,7 +44,7 @@ def class_numbers(folder: Path, data: Path, limit: int | None = None) -> Numbers
     """mIoU over classes that the labels have, right pixels, IoU of each class."""
     (row,) = [
         row
-        for row in evaluate(folder, data, baselines=False, limit=limit)["segmentation"]["rows"]
+        for row in evaluate(folder, data, Scoring(baselines=False, limit=limit))["segmentation"]["rows"]
         if row["name"] == "trained"
     ]
     numbers: Numbers = {"miou": float(row["miou"]), "pixel_accuracy": float(row["pixel_accuracy"])}
@@ -53,7 +53,7 @@ def class_numbers(folder: Path, data: Path, limit: int | None = None) -> Numbers
 
 def depth_numbers(folder: Path, data: Path, limit: int | None = None, scale: str | None = None) -> Numbers:
     """Depth scores, and abs_rel of each class where the truth has labels."""
-    rows = evaluate(folder, data, "plain", baselines=False, limit=limit, scale=scale)["rows"]
+    rows = evaluate(folder, data, Scoring("plain", baselines=False, limit=limit, scale=scale))["rows"]
     (row,) = [row for row in rows if row["name"] == "trained"]
     numbers: Numbers = {name: float(row[name]) for name in ("abs_rel", "rmse", "a1")}
     return numbers | {f"abs_rel {name}": float(value) for name, value in row.get("class_abs_rel", {}).items()}

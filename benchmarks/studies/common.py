@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from vergence import __version__
-from vergence.evaluation.evaluate import evaluate
+from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import load_config
 from vergence.training.train import train
@@ -46,12 +46,12 @@ def trained(recipe: str, overrides: Sequence[str], data: Path, run: Path) -> Pat
 
 
 def score(
-    run: Path, data: Path, protocols: Iterable[str], identity: dict[str, Any], **options: Any
+    run: Path, data: Path, protocols: Iterable[str], identity: dict[str, Any], split: str
 ) -> list[dict[str, Any]]:
     """One row a protocol and predictor (trained, input_free, untrained)."""
     rows = []
     for protocol in protocols:
-        result = evaluate(run, data, protocol, **options)
+        result = evaluate(run, data, Scoring(protocol), split)
         stamp = {
             "protocol": result["protocol"],
             "size": result["size"],
@@ -70,7 +70,7 @@ def score(
 
 def labelled_rows(run: LoadedRun | Path, data: Path, **options: Any) -> list[dict[str, Any]]:
     """One row for the trained network of a segmentation run: mIoU and what it depends on."""
-    result = evaluate(run, data, baselines=False, **options)["segmentation"]
+    result = evaluate(run, data, Scoring(baselines=False, **options))["segmentation"]
     (row,) = [row for row in result["rows"] if row["name"] == "trained"]
     numbers = {name: round(float(row[name]), 5) for name in ("miou", "pixel_accuracy")}
     stamp = result["stamp"].replace(f"{Path.cwd()}/", "")  # a list of frames is named by its path

@@ -30,7 +30,7 @@ from benchmarks.studies.common import (
 )
 from benchmarks.studies.three_ways import overrides
 from vergence import __version__
-from vergence.evaluation.evaluate import evaluate
+from vergence.evaluation.evaluate import Scoring, evaluate
 
 KEYS = ("data", "study", "variant", "seed", "steps")
 OFFSETS = {"mono": "[-1, 1]", "stereo": '["s"]', "mono+stereo": '[-1, 1, "s"]'}
@@ -98,7 +98,7 @@ def scored(run: Path, options: argparse.Namespace) -> dict[str, Any]:
     truth = options.truth or options.frames
     split, protocol = ("test", "eigen") if options.data == "real" else ("val", "plain")
     scale = "median" if options.mode == "mono" or options.data == "real" else "none"
-    result = evaluate(run, truth, protocol, split, baselines=False, limit=options.limit, scale=scale)
+    result = evaluate(run, truth, Scoring(protocol, baselines=False, limit=options.limit, scale=scale), split=split)
     (row,) = [row for row in result["rows"] if row["name"] == "trained"]
     numbers = {name: round(float(row[name]), 5) for name in METRICS}
     for name in ("border_distance", "border_recall", "sky_near"):

@@ -109,26 +109,13 @@ def evaluate(
         limit: at most so many images, evenly spaced.
         device: auto, cpu or cuda.
     """
+    from vergence.evaluation.evaluate import Scoring
     from vergence.evaluation.evaluate import evaluate as run_evaluation
     from vergence.runs.checkpoint import load_run
 
-    return run_evaluation(
-        load_run(run, device),
-        data,
-        protocol,
-        split,
-        flip=flip,
-        scale=scale,
-        resolution=resolution,
-        classes=classes,
-        window=window,
-        overlap=overlap,
-        json=json,
-        baselines=baselines,
-        per_image=per_image,
-        limit=limit,
-        progress=progress,
-    )
+    scoring = Scoring(protocol, scale, flip, resolution, classes, window, overlap, baselines=baselines, limit=limit)
+    loaded = load_run(run, device)
+    return run_evaluation(loaded, data, scoring, split, json=json, per_image=per_image, progress=progress)
 
 
 def predict(
@@ -164,7 +151,7 @@ def predict(
     """Predict depth and classes of an image, a folder or a video, at the input's own resolution.
 
     Args:
-        run: run folder, or a depth model of others: hf:NAME, onnx:FILE or onnx-depth:FILE.
+        run: run folder, or a depth model of others: hf:NAME, FILE.onnx or onnx-depth:FILE.
         input: image, folder, video or manifest.
         out: folder of the files.
         depth: write depth as 16-bit PNG files; predictions.json says what a value means.

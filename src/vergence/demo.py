@@ -12,7 +12,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.subsets import labelled_subset, listed_rows, read_list
 from vergence.data.toytown import write_toytown
 from vergence.errors import InputError
-from vergence.evaluation.evaluate import evaluate
+from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.report.demo_page import Demo, write_demo_page
 from vergence.report.page import write_report
 from vergence.report.selection_page import write_selection_page
@@ -65,7 +65,7 @@ def _run_stages(
     stages.begin(f"training {recipe} in {run}: depth from video, no depth label")
     trained(run, lambda: load_config(recipe, overrides, manifest), checked=True)
     stages.begin("scoring depth on streets that were not trained on")
-    depth = evaluate(run, limit=limit, progress=progress)
+    depth = evaluate(run, scoring=Scoring(limit=limit), progress=progress)
     if not labels:
         stages.begin("writing the report")
         page = write_report(run)
@@ -88,7 +88,7 @@ def _run_stages(
     trained(random_run, lambda: load_config(LABELS_ONLY, words | _steps(label_steps), manifest))
     stages.begin("scoring both and writing the report")
     for segmentation in (chosen_run, random_run):
-        evaluate(segmentation, limit=limit, progress=progress)
+        evaluate(segmentation, scoring=Scoring(limit=limit), progress=progress)
     demo = Demo(run, chosen_run, random_run, *_labelled_rows(manifest, chosen, random_run, labels))
     page, said = write_demo_page(demo, out / REPORT)
     _log.info("%s", "\n".join([verdict(depth["rows"]), said]))

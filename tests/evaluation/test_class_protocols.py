@@ -10,7 +10,7 @@ from vergence.data.labels import CAMVID_11, CITYSCAPES_19, LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.class_protocols import CLASS_PROTOCOLS, class_protocol
-from vergence.evaluation.evaluate import evaluate, evaluate_run
+from vergence.evaluation.evaluate import Scoring, evaluate, evaluate_run
 from vergence.evaluation.scores_table import tables
 from vergence.evaluation.segmentation import ClassScores
 from vergence.metrics.segmentation import only_truth_of, scores
@@ -116,7 +116,7 @@ def test_a_run_by_a_protocol(tmp_path):
     car, truck = (CITYSCAPES_19.classes.index(name) for name in ("car", "truck"))
     row = frame(tmp_path, 0, halves(0, 1), halves(truck, car), space="cityscapes19")
     run, data = made_run(tmp_path, method=NineteenClasses(), classes="synthia16_dropped"), Manifest([row], tmp_path)
-    counted = evaluate(run, data, classes="synthia16", baselines=False)
+    counted = evaluate(run, data, Scoring(classes="synthia16", baselines=False))
     assert counted["name"] == "segmentation-working-synthia16"
     assert (
         "(1 of 16 classes in the labels, without terrain, truck, train, their labelled pixels counted as"
@@ -126,8 +126,8 @@ def test_a_run_by_a_protocol(tmp_path):
     assert trained(counted)["class_iou"]["road"] == 0
     assert trained(counted)["miou"] == 0.5
     assert (tmp_path / "run" / "evaluation" / "segmentation-working-synthia16.json").is_file()
-    assert trained(evaluate_run(run, data, baselines=False))["miou"] == 1
+    assert trained(evaluate_run(run, data, Scoring(baselines=False)))["miou"] == 1
     for table in tables(counted):
         assert "truck" not in [str(cell) for column in table.columns for cell in column.cells]
     with pytest.raises(InputError, match="classes synthia16 is a mean over 16"):
-        evaluate(made_run(tmp_path), data, classes="synthia16", baselines=False)
+        evaluate(made_run(tmp_path), data, Scoring(classes="synthia16", baselines=False))

@@ -18,7 +18,7 @@ from vergence.evaluation.baselines import (
     input_free_inverse_depth,
     untrained_method,
 )
-from vergence.evaluation.evaluate import evaluate, evaluate_run
+from vergence.evaluation.evaluate import Scoring, evaluate, evaluate_run
 from vergence.evaluation.scores import choose_protocol, table
 from vergence.methods import Method
 from vergence.runs.checkpoint import LoadedRun
@@ -39,6 +39,8 @@ GOLDEN = {
 
 class RedMethod(Method):
     """Says inverse depth = red / 40: depth 2, 5, 8, 40 where red is 20, 8, 5, 1."""
+
+    tasks = ("depth",)
 
     def __init__(self, metres_per_unit=None):
         super().__init__()
@@ -89,7 +91,7 @@ def test_errors_of_the_spec(tmp_path):
 
     manifest = Manifest([golden(tmp_path)], tmp_path)
     run = made_run(tmp_path, method=Fifths())
-    result = evaluate_run(run, manifest, choose_protocol("plain", 5.0), baselines=False)
+    result = evaluate_run(run, manifest, Scoring(choose_protocol("plain", 5.0), baselines=False))
     (row,) = result["rows"]
     assert {key: row[key] for key in GOLDEN} == pytest.approx(GOLDEN, abs=1e-5)
     assert row["images"] == 1
@@ -98,13 +100,13 @@ def test_errors_of_the_spec(tmp_path):
 
 def test_median_scaling_reports_its_factor_and_metric_runs_score_in_metres(tmp_path):
     manifest = Manifest([golden(tmp_path)], tmp_path)
-    row = evaluate_run(made_run(tmp_path), manifest, baselines=False)["rows"][0]
+    row = evaluate_run(made_run(tmp_path), manifest, Scoring(baselines=False))["rows"][0]
     assert row["scale_median"] == pytest.approx(7 / 6.5)
     assert row["abs_rel"] == pytest.approx(0.428846, abs=1e-5)
     metric = made_run(tmp_path, method=RedMethod(metres_per_unit=2.0))
-    assert evaluate_run(metric, manifest, baselines=False)["rows"][0]["scale_median"] == pytest.approx(7 / 13)
-    in_metres = evaluate_run(metric, manifest, choose_protocol("plain", "none"), baselines=False)
-    by_factor = evaluate_run(made_run(tmp_path), manifest, choose_protocol("plain", 2.0), baselines=False)
+    assert evaluate_run(metric, manifest, Scoring(baselines=False))["rows"][0]["scale_median"] == pytest.approx(7 / 13)
+    in_metres = evaluate_run(metric, manifest, Scoring(choose_protocol("plain", "none"), baselines=False))
+    by_factor = evaluate_run(made_run(tmp_path), manifest, Scoring(choose_protocol("plain", 2.0), baselines=False))
     assert in_metres["rows"][0]["rmse"] == pytest.approx(by_factor["rows"][0]["rmse"])
     # (4 - 2, 10 - 4, 16 - 10, 80 - 20)
     assert in_metres["rows"][0]["rmse"] == pytest.approx(np.sqrt((4 + 36 + 36 + 3600) / 4))
@@ -122,7 +124,7 @@ def test_means_are_over_images_and_images_without_a_measurement_do_not_count(tmp
         ],
         tmp_path,
     )
-    result = evaluate_run(made_run(tmp_path), manifest, choose_protocol("plain", "none"), baselines=False)
+    result = evaluate_run(made_run(tmp_path), manifest, Scoring(choose_protocol("plain", "none"), baselines=False))
     assert result["rows"][0]["abs_rel"] == pytest.approx(0.25)
     assert result["images"] == 2
 
@@ -131,10 +133,10 @@ def test_sizes_may_differ_between_images_and_from_their_truth(tmp_path):
     big = np.zeros((2 * HEIGHT, 2 * WIDTH), np.float32)
     big[80:, 80:] = 10.0
     first = frame(tmp_path, 0, (), (), size=(HEIGHT, WIDTH))
-    second = frame(tmp_path, 1, (), (), size=(70, 150))
+    second = frame(tmp_path, 1, (), (), size=(70, 140))
     np.save(tmp_path / "big.npy", big)
     manifest = Manifest([dataclasses.replace(row, depth="big.npy") for row in (first, second)], tmp_path)
-    result = evaluate_run(made_run(tmp_path), manifest, choose_protocol("plain", "none"), baselines=False)
+    result = evaluate_run(made_run(tmp_path), manifest, Scoring(choose_protocol("plain", "none"), baselines=False))
     assert result["rows"][0]["abs_rel"] == pytest.approx(3.0)  # 40 instead of 10, in both
     assert result["images"] == 2
 
@@ -145,7 +147,7 @@ def test_stereo_disparity_serves_as_truth(tmp_path):
     disparity[0, :4] = round(256 * WIDTH * 0.5 / 5)
     Image.fromarray(disparity).save(tmp_path / "d.png")
     manifest = Manifest([dataclasses.replace(row, disparity="d.png")], tmp_path)
-    result = evaluate_run(made_run(tmp_path), manifest, choose_protocol("plain", "none"), baselines=False)
+    result = evaluate_run(made_run(tmp_path), manifest, Scoring(choose_protocol("plain", "none"), baselines=False))
     assert result["rows"][0]["abs_rel"] == pytest.approx(0.0, abs=1e-3)
 
 
@@ -153,7 +155,7 @@ def test_input_free_row_is_the_mean_of_the_training_truth(tmp_path):
     training = [frame(tmp_path, k, (1,), (depth,) * 4, "train", "t") for k, depth in enumerate((2.0, 5.0))]
     Manifest([*training, golden(tmp_path)], tmp_path).write(tmp_path / "manifest.csv")
     run = made_run(tmp_path, source=str(tmp_path / "manifest.csv"))
-    result = evaluate(run, tmp_path / "manifest.csv", scale="none")
+    result = evaluate(run, tmp_path / "manifest.csv", Scoring(scale="none"))
     row = rows(result)["input_free"]
     guess = 1 / ((1 / 2 + 1 / 5) / 2)
     truth = np.array([2, 4, 10, 20])
@@ -165,7 +167,7 @@ def test_input_free_row_is_the_mean_of_the_training_truth(tmp_path):
 def test_input_free_row_leaves_the_scored_image_out_where_training_has_no_truth(tmp_path):
     depths = (2.0, 4.0, 8.0)
     manifest = Manifest([frame(tmp_path, k, (1,), (depth,) * 4) for k, depth in enumerate(depths)], tmp_path)
-    result = evaluate_run(made_run(tmp_path), manifest, choose_protocol("plain", "none"))
+    result = evaluate_run(made_run(tmp_path), manifest, Scoring(choose_protocol("plain", "none")))
     row = rows(result)["input_free"]
     guesses = [2 / (1 / 4 + 1 / 8), 2 / (1 / 2 + 1 / 8), 2 / (1 / 2 + 1 / 4)]
     errors = [abs(depth - guess) / depth for depth, guess in zip(depths, guesses, strict=True)]
@@ -221,8 +223,8 @@ def test_flip_blends_the_prediction_of_the_mirrored_picture(tmp_path):
     manifest = Manifest([frame(tmp_path, 0, (), inner)], tmp_path)
     run = made_run(tmp_path, method=LeftIsNear())
     protocol = choose_protocol("plain", "none")
-    plain = evaluate_run(run, manifest, protocol, baselines=False)
-    both = evaluate_run(run, manifest, protocol, flip=True, baselines=False)
+    plain = evaluate_run(run, manifest, Scoring(protocol, baselines=False))
+    both = evaluate_run(run, manifest, Scoring(protocol, flip=True, baselines=False))
     assert "flip off" in plain["stamp"]
     assert "flip on" in both["stamp"]
     assert plain["rows"][0]["abs_rel"] > 1.0
@@ -234,7 +236,11 @@ def test_files_hold_strict_json_with_the_protocol_and_a_row_for_each_image(tmp_p
     run = made_run(tmp_path)
     seen = []
     result = evaluate(
-        run, tmp_path / "m.csv", per_image=True, limit=2, progress=lambda done, total: seen.append((done, total))
+        run,
+        tmp_path / "m.csv",
+        Scoring(limit=2),
+        per_image=True,
+        progress=lambda done, total: seen.append((done, total)),
     )
     assert seen == [(1, 2), (2, 2)]
     path = run.path / "evaluation" / "plain.json"
@@ -249,17 +255,17 @@ def test_files_hold_strict_json_with_the_protocol_and_a_row_for_each_image(tmp_p
     assert float(lines[0]["abs_rel"]) == pytest.approx(0.428846, abs=1e-5)
     assert {line["name"] for line in lines} == {"trained", "input_free", "untrained"}
     elsewhere = tmp_path / "other.json"
-    evaluate(run, tmp_path / "m.csv", json=elsewhere, baselines=False)
+    evaluate(run, tmp_path / "m.csv", Scoring(baselines=False), json=elsewhere)
     assert json.loads(elsewhere.read_text())["step"] == 7
 
 
 def test_which_frames_are_evaluated(tmp_path):
     manifest = Manifest([golden(tmp_path, 0, split="val"), golden(tmp_path, 1, split="test")], tmp_path)
     run = made_run(tmp_path)
-    assert evaluate(run, manifest, baselines=False)["images"] == 1
-    assert evaluate(run, manifest, split="test", baselines=False)["images"] == 1
+    assert evaluate(run, manifest, Scoring(baselines=False))["images"] == 1
+    assert evaluate(run, manifest, Scoring(baselines=False), split="test")["images"] == 1
     unnamed = Manifest([golden(tmp_path, k, split="") for k in range(2)], tmp_path)
-    assert evaluate(run, unnamed, baselines=False)["images"] == 2
+    assert evaluate(run, unnamed, Scoring(baselines=False))["images"] == 2
 
 
 def test_the_table_fits_a_console_and_shows_the_stamp(tmp_path):
@@ -282,12 +288,13 @@ def test_the_table_fits_a_console_and_shows_the_stamp(tmp_path):
         ({"protocol": "eign"}, "eign.*eigen"),
         ({"scale": "mean"}, "scale 'mean' is unknown"),
         ({"scale": -1.0}, "impossible"),
-        ({"split": "nowhere"}, "no split .nowhere. but .val."),
     ],
 )
 def test_bad_arguments(tmp_path, arguments, message):
     with pytest.raises(InputError, match=message):
-        evaluate(made_run(tmp_path), Manifest([golden(tmp_path)], tmp_path), **arguments)
+        evaluate(made_run(tmp_path), Manifest([golden(tmp_path)], tmp_path), Scoring(**arguments))
+    with pytest.raises(InputError, match=r"no split .nowhere. but .val."):
+        evaluate(made_run(tmp_path), Manifest([golden(tmp_path)], tmp_path), split="nowhere")
     assert not (tmp_path / "run").exists()
 
 
@@ -300,10 +307,12 @@ def test_bad_data(tmp_path):
     row = golden(tmp_path, 5)
     (tmp_path / "s5.png").write_bytes(b"\x89PNG truncated")
     with pytest.raises(InputError, match=r"s5\.png"):
-        evaluate(run, Manifest([row], tmp_path), baselines=False)
+        evaluate(run, Manifest([row], tmp_path), Scoring(baselines=False))
     (tmp_path / "way").write_text("a file in the way")
     with pytest.raises(InputError, match="cannot be written"):
-        evaluate(run, Manifest([golden(tmp_path)], tmp_path), baselines=False, json=tmp_path / "way" / "a.json")
+        evaluate(
+            run, Manifest([golden(tmp_path)], tmp_path), Scoring(baselines=False), json=tmp_path / "way" / "a.json"
+        )
 
 
 def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(tmp_path, caplog):

@@ -32,6 +32,8 @@ class PoseByBrightness(torch.nn.Module):
 
 
 class Driver(Method):
+    tasks = ("depth",)
+
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))

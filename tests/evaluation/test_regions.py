@@ -17,7 +17,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.evaluation.evaluate import evaluate, evaluate_run
+from vergence.evaluation.evaluate import Scoring, evaluate, evaluate_run
 from vergence.evaluation.scores import choose_protocol
 from vergence.evaluation.scores_table import tables
 
@@ -47,7 +47,7 @@ def world(folder: Path, count: int = 2, scale: int = 1, space: str = SPACE, labe
 
 @pytest.mark.parametrize("scale", [1, 2])
 def test_by_hand(tmp_path: Path, scale: int) -> None:
-    result = evaluate_run(made_run(tmp_path), world(tmp_path, scale=scale), NONE, baselines=False)
+    result = evaluate_run(made_run(tmp_path), world(tmp_path, scale=scale), Scoring(NONE, baselines=False))
     (row,) = result["rows"]
     found = row["class_abs_rel"]
     assert found["car"] == pytest.approx(0.25)
@@ -66,9 +66,9 @@ def test_far_sky(tmp_path: Path) -> None:
             found[..., :8, : WIDTH // 4] = 1 / 50
             return {"inverse_depth": found, "disparity": found}
 
-    (row,) = evaluate_run(made_run(tmp_path, method=Far()), world(tmp_path), NONE, baselines=False)["rows"]
+    (row,) = evaluate_run(made_run(tmp_path, method=Far()), world(tmp_path), Scoring(NONE, baselines=False))["rows"]
     assert row["sky_near"] == pytest.approx(0.75)
-    result = evaluate_run(made_run(tmp_path), world(tmp_path), "plain", baselines=False)
+    result = evaluate_run(made_run(tmp_path), world(tmp_path), Scoring("plain", baselines=False))
     assert "sky_near" in result["rows"][0]
 
 
@@ -78,7 +78,7 @@ def test_every_predictor_and_depth_that_sees_no_object(tmp_path: Path) -> None:
             rise = torch.linspace(0.02, 0.2, images.shape[-2])[:, None].expand(len(images), 1, -1, images.shape[-1])
             return {"inverse_depth": rise, "disparity": rise}
 
-    found = rows(evaluate_run(made_run(tmp_path, method=Plane()), world(tmp_path), NONE))
+    found = rows(evaluate_run(made_run(tmp_path, method=Plane()), world(tmp_path), Scoring(NONE)))
     assert set(found) == {"trained", "input_free", "untrained"}
     assert all("class_abs_rel" in row for row in found.values())
     assert found["trained"]["border_distance"] == 20
@@ -88,7 +88,7 @@ def test_every_predictor_and_depth_that_sees_no_object(tmp_path: Path) -> None:
 def test_files_and_tables(tmp_path: Path) -> None:
     world(tmp_path).write(tmp_path / "m.csv")
     run = made_run(tmp_path)
-    result = evaluate(run, tmp_path / "m.csv", scale="none", per_image=True, baselines=False)
+    result = evaluate(run, tmp_path / "m.csv", Scoring(scale="none", baselines=False), per_image=True)
     stored = json.loads((run.path / "evaluation" / "plain.json").read_text())
     assert stored["rows"][0]["class_abs_rel"]["sky"] is None
     with (run.path / "evaluation" / "plain-depth-classes.csv").open() as file:
@@ -107,7 +107,7 @@ def test_files_and_tables(tmp_path: Path) -> None:
 
 
 def test_without_labels_nothing_changes(tmp_path: Path) -> None:
-    result = evaluate_run(made_run(tmp_path), world(tmp_path, label=False), NONE, baselines=False)
+    result = evaluate_run(made_run(tmp_path), world(tmp_path, label=False), Scoring(NONE, baselines=False))
     assert "class_abs_rel" not in result["rows"][0]
     assert "border_distance" not in result["rows"][0]
     assert len(tables(result)) == 1
@@ -117,7 +117,7 @@ def test_one_class_has_no_border(tmp_path: Path) -> None:
     manifest = world(tmp_path)
     for k in range(2):
         save(tmp_path / f"l{k}.png", np.zeros((HEIGHT, WIDTH), np.uint8))
-    result = evaluate_run(made_run(tmp_path), manifest, NONE, baselines=False)
+    result = evaluate_run(made_run(tmp_path), manifest, Scoring(NONE, baselines=False))
     assert "border_distance" not in result["rows"][0]
     assert result["rows"][0]["class_pixels"]["car"] == 0
     assert len(tables(result)) == 2
@@ -126,14 +126,14 @@ def test_one_class_has_no_border(tmp_path: Path) -> None:
 def test_other_spaces(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     method = RedMethod()
     method.label_space = label_space("cityscapes19")
-    (row,) = evaluate_run(made_run(tmp_path, method=method), world(tmp_path), NONE, baselines=False)["rows"]
+    (row,) = evaluate_run(made_run(tmp_path, method=method), world(tmp_path), Scoring(NONE, baselines=False))["rows"]
     assert row["class_abs_rel"]["car"] == pytest.approx(0.25)
     method.label_space = label_space("a:cow#010101,hay#020202")
-    (row,) = evaluate_run(made_run(tmp_path, method=method), world(tmp_path), NONE, baselines=False)["rows"]
+    (row,) = evaluate_run(made_run(tmp_path, method=method), world(tmp_path), Scoring(NONE, baselines=False))["rows"]
     assert "class_abs_rel" not in row
     assert "share no class" in caplog.text
     several = world(tmp_path).changed(lambda row: replace(row, label_space="camvid11") if row.position else row)
-    (row,) = evaluate_run(made_run(tmp_path), several, NONE, baselines=False)["rows"]
+    (row,) = evaluate_run(made_run(tmp_path), several, Scoring(NONE, baselines=False))["rows"]
     assert "class_abs_rel" not in row
 
 
@@ -141,4 +141,4 @@ def test_a_label_of_another_aspect(tmp_path: Path) -> None:
     manifest = world(tmp_path)
     save(tmp_path / "l1.png", np.zeros((HEIGHT, HEIGHT), np.uint8))
     with pytest.raises(InputError, match=r"l1.png is 64x64, but its image is 128x64"):
-        evaluate_run(made_run(tmp_path), manifest, NONE, baselines=False)
+        evaluate_run(made_run(tmp_path), manifest, Scoring(NONE, baselines=False))

@@ -14,7 +14,7 @@ from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.baselines import MostFrequentClass
-from vergence.evaluation.evaluate import evaluate, evaluate_run
+from vergence.evaluation.evaluate import Scoring, evaluate, evaluate_run
 from vergence.evaluation.scores_table import tables
 from vergence.evaluation.segmentation import best_class
 from vergence.inference.network_maps import Window, predict_maps
@@ -107,7 +107,7 @@ def test_one_confusion_matrix_over_all_images(tmp_path):
     manifest = Manifest(
         [frame(tmp_path, 0, halves(0, 1), halves(0, 1)), frame(tmp_path, 1, wrong, halves(255, 1))], tmp_path
     )
-    result = evaluate_run(made_run(tmp_path), manifest, baselines=False)
+    result = evaluate_run(made_run(tmp_path), manifest, Scoring(baselines=False))
     row = trained(result)
     # sky: 1 right, 1 too many of 2 predicted; road: 1 of 2; car: nobody saw it
     assert row["class_iou"] == pytest.approx({"sky": 0.5, "road": 0.5, "car": np.nan}, nan_ok=True)
@@ -125,15 +125,15 @@ def test_working_resolution_shrinks_labels_by_nearest_neighbour_and_native_enlar
     label[::2] = 2  # half of the rows: nearest neighbour sees only one kind
     manifest = Manifest([frame(tmp_path, 0, halves(0, 1, size), label)], tmp_path)
     run = made_run(tmp_path)
-    working = evaluate(run, manifest, baselines=False)
+    working = evaluate(run, manifest, Scoring(baselines=False))
     assert working["segmentation"]["pixels"] == HEIGHT * WIDTH
     assert "prediction and labels at network size 128x64" in working["stamp"]
     assert trained(working)["pixel_accuracy"] in (0.0, 1.0)
-    native = evaluate(run, manifest, resolution="native", baselines=False)
+    native = evaluate(run, manifest, Scoring(resolution="native", baselines=False))
     assert native["segmentation"]["pixels"] == 4 * HEIGHT * WIDTH
     assert "the labels' own size 256x128" in native["stamp"]
     assert trained(native)["pixel_accuracy"] == pytest.approx(0.5, abs=0.01)
-    asked = evaluate(run, manifest, resolution="64x32", baselines=False)
+    asked = evaluate(run, manifest, Scoring(resolution="64x32", baselines=False))
     assert asked["segmentation"]["pixels"] == 64 * 32
     assert "labels at 64x32" in asked["stamp"]
     assert {path.name for path in (run.path / "evaluation").iterdir()} == {
@@ -144,17 +144,17 @@ def test_working_resolution_shrinks_labels_by_nearest_neighbour_and_native_enlar
 def test_labels_may_be_larger_than_their_images_but_not_of_another_shape(tmp_path):
     row = frame(tmp_path, 0, halves(0, 1), halves(0, 1, (2 * HEIGHT, 2 * WIDTH)))
     run = made_run(tmp_path)
-    assert trained(evaluate_run(run, Manifest([row], tmp_path), baselines=False))["miou"] == 1
+    assert trained(evaluate_run(run, Manifest([row], tmp_path), Scoring(baselines=False)))["miou"] == 1
     odd = frame(tmp_path, 1, halves(0, 1), halves(0, 1, (HEIGHT, HEIGHT)))
     with pytest.raises(InputError, match=r"val1_label\.png is 64x64, but its image is 128x64"):
-        evaluate_run(run, Manifest([odd], tmp_path), baselines=False)
+        evaluate_run(run, Manifest([odd], tmp_path), Scoring(baselines=False))
 
 
 def test_labels_of_another_space_are_mapped(tmp_path):
     label = np.full((HEIGHT, WIDTH), 13)  # a car of Cityscapes
     label[:32] = 5  # a pole, which the run does not know
     manifest = Manifest([frame(tmp_path, 0, halves(2, 2), label, space="cityscapes19")], tmp_path)
-    result = evaluate_run(made_run(tmp_path), manifest, baselines=False)
+    result = evaluate_run(made_run(tmp_path), manifest, Scoring(baselines=False))
     assert trained(result)["miou"] == 1
     assert result["segmentation"]["pixels"] == 32 * WIDTH
 
@@ -232,12 +232,12 @@ def test_windows_cover_the_picture_and_are_averaged():
 
 def test_windows_and_flip_are_in_the_stamp(tmp_path):
     manifest = Manifest([frame(tmp_path, 0, halves(0, 1), halves(0, 1))], tmp_path)
-    plain = evaluate_run(made_run(tmp_path), manifest, baselines=False)
+    plain = evaluate_run(made_run(tmp_path), manifest, Scoring(baselines=False))
     assert "flip off · whole pictures" in plain["stamp"]
-    result = evaluate_run(made_run(tmp_path, window="32x64"), manifest, flip=True, baselines=False)
+    result = evaluate_run(made_run(tmp_path, window="32x64"), manifest, Scoring(flip=True, baselines=False))
     assert "flip on · windows of 32x64 overlapping by 50%" in result["stamp"]
     assert trained(result)["miou"] == 1
-    asked = evaluate(made_run(tmp_path, window="32x64"), manifest, window="none", baselines=False)
+    asked = evaluate(made_run(tmp_path, window="32x64"), manifest, Scoring(window="none", baselines=False))
     assert asked["segmentation"]["window"] is None
 
 
@@ -257,7 +257,7 @@ def test_depth_and_classes_in_one_pass(tmp_path):
     np.save(tmp_path / "depth.npy", np.full((HEIGHT, WIDTH), 4.0, np.float32))
     manifest = Manifest([dataclasses.replace(row, depth="depth.npy") for row in rows[:2]] + rows[2:], tmp_path)
     run = made_run(tmp_path, method=BothMethod())
-    result = evaluate(run, manifest, scale="none", baselines=False, per_image=True)
+    result = evaluate(run, manifest, Scoring(scale="none", baselines=False), per_image=True)
     assert result["rows"][0]["abs_rel"] == pytest.approx(0.25)
     assert trained(result)["miou"] == 1
     assert result["protocol"].startswith("plain")
@@ -278,7 +278,7 @@ def test_files(tmp_path):
     labels = [halves(0, 1), halves(255, 255), halves(2, 1)]
     manifest = Manifest([frame(tmp_path, k, halves(0, 1), label) for k, label in enumerate(labels)], tmp_path)
     run = made_run(tmp_path)
-    result = evaluate(run, manifest, per_image=True, baselines=False)
+    result = evaluate(run, manifest, Scoring(baselines=False), per_image=True)
     assert result["images"] == 2
     for part in ("2 images", manifest.digest(), "step 7", "trained with 2 of 5 labels, seed 7 (a1b2)"):
         assert part in result["segmentation"]["stamp"]
@@ -321,7 +321,11 @@ def test_tables_fit_a_console(tmp_path):
 )
 def test_bad_arguments(tmp_path, arguments, message):
     with pytest.raises(InputError, match=message):
-        evaluate(made_run(tmp_path), Manifest([frame(tmp_path, 0, halves(0, 1), halves(0, 1))], tmp_path), **arguments)
+        evaluate(
+            made_run(tmp_path),
+            Manifest([frame(tmp_path, 0, halves(0, 1), halves(0, 1))], tmp_path),
+            Scoring(**arguments),
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -330,7 +334,9 @@ def test_bad_data(tmp_path):
     with pytest.raises(InputError, match=r"has no labels \(column label\) for any of its 1 frames"):
         evaluate(run, Manifest([frame(tmp_path, 0, halves(0, 1))], tmp_path))
     with pytest.raises(InputError, match="has labels, but none of their pixels is of a class of toy"):
-        evaluate(run, Manifest([frame(tmp_path, 0, halves(0, 1), halves(255, 255))], tmp_path), baselines=False)
+        evaluate(
+            run, Manifest([frame(tmp_path, 0, halves(0, 1), halves(255, 255))], tmp_path), Scoring(baselines=False)
+        )
     both = made_run(tmp_path, method=BothMethod())
     with pytest.raises(InputError, match=r"no labels \(column label\) and no measured depth"):
         evaluate(both, Manifest([frame(tmp_path, 0, halves(0, 1))], tmp_path))

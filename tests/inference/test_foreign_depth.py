@@ -13,10 +13,12 @@ from PIL import Image
 from tests.data.small_world import picture, save
 from vergence.data.estimate_files import read_estimate
 from vergence.data.frame_row import FrameRow
+from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.estimates import with_estimates
-from vergence.inference.foreign_depth import gives_depth, open_model
+from vergence.inference.foreign_depth import gives_depth
+from vergence.inference.networks import ForeignNetwork
 
 SIZE = (24, 40)
 
@@ -25,6 +27,13 @@ def frames(root: Path, count: int = 3, width: int = 40) -> Manifest:
     for index in range(count):
         save(root / f"{index}.png", picture(index, 24, width))
     return Manifest([FrameRow(image=f"{index}.png", sequence="a", position=index) for index in range(count)], root)
+
+
+def inverse_depths(model: str, manifest: Manifest, rows: list[int]) -> list[np.ndarray]:
+    """What a model says of rows of a manifest, looked at together."""
+    network = ForeignNetwork(model, size=SIZE)
+    maps = network.maps([network.prepare(open_frame(manifest, row)) for row in rows])
+    return list(maps["inverse_depth"][:, 0].numpy())
 
 
 class Session:
@@ -68,32 +77,34 @@ def test_onnx_sees_frames_in_0_to_1_at_the_working_size(
 ) -> None:
     use(monkeypatch, Session)
     manifest = frames(tmp_path)
-    identity, estimator = open_model("onnx", str(model), SIZE)
-    found = dict(estimator(manifest, [2, 0]))
-    assert str(model) in identity
-    assert set(found) == {0, 2}
+    found = inverse_depths(f"onnx:{model}", manifest, [2, 0])
+    assert str(model) in ForeignNetwork(f"onnx:{model}", size=SIZE).model.identity
+    assert len(found) == 2
     assert len(Session.seen) == 1  # one batch
     assert Session.seen[0].dtype == np.float32
     expected = np.asarray(Image.open(tmp_path / "2.png"), dtype=np.float32).transpose(2, 0, 1) / 255
     assert np.allclose(Session.seen[0][0], expected, atol=1e-7)
-    assert np.allclose(found[2], expected.mean(0), atol=1e-6)
+    assert np.allclose(found[0], expected.mean(0), atol=1e-6)
 
 
 def test_depth_is_inverted_and_what_has_none_is_far(
     tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Depth(Session):
+        third = 4.0
+
         def answer(self, images: np.ndarray) -> np.ndarray:
             depth = np.full((len(images), *images.shape[-2:]), 4.0, dtype=np.float32)
-            depth[:, 0], depth[:, 1], depth[:, 2] = 0, -1, np.nan
+            depth[:, 0], depth[:, 1], depth[:, 2] = 0, -1, self.third
             return depth
 
     use(monkeypatch, Depth)
-    _, estimator = open_model("onnx-depth", str(model), SIZE)
-    ((_, found),) = estimator(frames(tmp_path, 1), [0])
+    (found,) = inverse_depths(f"onnx-depth:{model}", frames(tmp_path, 1), [0])
     assert found[:2].tolist() == np.zeros((2, 40)).tolist()
-    assert np.isnan(found[2]).all()
-    assert (found[3:] == 0.25).all()
+    assert (found[2:] == 0.25).all()
+    Depth.third = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        inverse_depths(f"onnx-depth:{model}", frames(tmp_path, 1), [0])
 
 
 def test_a_models_own_size_wins_and_batches_of_one(
@@ -103,10 +114,9 @@ def test_a_models_own_size_wins_and_batches_of_one(
         shape = (1, 3, 16, 16)
 
     use(monkeypatch, Square)
-    _, estimator = open_model("onnx", str(model), SIZE)
-    found = list(estimator(frames(tmp_path), [0, 1, 2]))
+    found = inverse_depths(f"onnx:{model}", frames(tmp_path), [0, 1, 2])
     assert [array.shape for array in Session.seen] == [(1, 3, 16, 16)] * 3
-    assert [inverse_depth.shape for _, inverse_depth in found] == [(16, 16)] * 3
+    assert [inverse_depth.shape for inverse_depth in found] == [(16, 16)] * 3
 
 
 def test_estimates_of_a_port_are_kept(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,9 +146,8 @@ def test_onnx_models_that_are_no_depth_port(
     changes: dict[str, Any], words: str, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, type("Odd", (Session,), changes))
-    _, estimator = open_model("onnx", str(model), SIZE)
     with pytest.raises(InputError, match=words) as raised:
-        list(estimator(frames(tmp_path, 1), [0]))
+        inverse_depths(f"onnx:{model}", frames(tmp_path, 1), [0])
     assert "\n" not in str(raised.value)
 
 
@@ -184,9 +193,8 @@ def test_transformers_models_say_which_way_they_run(
 ) -> None:
     settings = SimpleNamespace(depth_estimation_type="metric" if metric else "relative", _commit_hash="abc")
     monkeypatch.setitem(sys.modules, "transformers", hugging_face(settings, torch.full((48, 80), 2.0)))
-    identity, estimator = open_model("hf", "some/model", SIZE)
-    found = dict(estimator(frames(tmp_path), [0, 1, 2]))
-    assert "some/model|abc" in identity
+    found = inverse_depths("hf:some/model", frames(tmp_path), [0, 1, 2])
+    assert "some/model|abc" in ForeignNetwork("hf:some/model", size=SIZE).model.identity
     assert [found[row].shape for row in range(3)] == [SIZE] * 3  # brought down to the working size
     assert np.allclose(found[0], 0.5 if metric else 2.0)
 
@@ -204,7 +212,7 @@ def test_transformers_models_that_cannot_be_had(first: bool, tmp_path: Path, mon
     settings = error if first else SimpleNamespace(depth_estimation_type="relative", _commit_hash=None)
     monkeypatch.setitem(sys.modules, "transformers", hugging_face(settings, error))
     with pytest.raises(InputError, match="cannot be opened as a depth model") as raised:
-        list(open_model("hf", "some/model", SIZE)[1](frames(tmp_path, 1), [0]))
+        inverse_depths("hf:some/model", frames(tmp_path, 1), [0])
     assert "\n" not in str(raised.value)
 
 
@@ -220,6 +228,6 @@ def test_a_real_onnx_file(tmp_path: Path) -> None:
     stand_in = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
     onnx.save(stand_in, tmp_path / "mean.onnx")
     manifest = frames(tmp_path, 2)
-    found = dict(open_model("onnx", str(tmp_path / "mean.onnx"), SIZE)[1](manifest, [0, 1]))
+    found = inverse_depths(f"onnx:{tmp_path / 'mean.onnx'}", manifest, [0, 1])
     expected = np.asarray(Image.open(tmp_path / "1.png"), dtype=np.float32).mean(axis=2) / 255
     assert np.allclose(found[1], expected, atol=1e-6)

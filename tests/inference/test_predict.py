@@ -27,6 +27,8 @@ OVERRIDES = ["--network.encoder=resnet18", "--network.weights=none", "--pose.wei
 class RedMethod(Method):
     """Says inverse depth = red / 255 + 0.01, and counts the pictures it was shown."""
 
+    tasks = ("depth",)
+
     def __init__(self, metres_per_unit=None):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))

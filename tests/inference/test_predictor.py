@@ -185,5 +185,48 @@ def test_models_of_others_are_models_like_any_other(tmp_path: Path, monkeypatch:
     record = vergence.predict(f"onnx:{tmp_path / 'model.onnx'}", video(tmp_path / "a.mp4"), tmp_path / "out")
     assert record["frames"] == 5
     assert sorted(file.name for file in (tmp_path / "out" / "depth").iterdir())[0] == "000000.png"
+    by_path = vergence.load(tmp_path / "model.onnx").predict(array)
+    assert np.array_equal(by_path.inverse_depth, seen.inverse_depth)
     with pytest.raises(InputError, match="predicts no classes"):
         vergence.load(f"onnx:{tmp_path / 'model.onnx'}", window="32x32")
+    with pytest.raises(InputError, match="hf: names no model; give hf:NAME"):
+        vergence.load("hf:")
+    with pytest.raises(InputError, match=r"no\.onnx does not exist"):
+        vergence.predict(tmp_path / "no.onnx", tmp_path / "a.mp4", tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize("metric", [True, False])
+def test_a_folder_of_hugging_face_is_a_model_like_any_other(metric: bool, tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="transformers is not installed: pip install 'vergence[hf]'")
+    depth_anything(tmp_path / "model", metric)
+    model = vergence.load(f"hf:{tmp_path / 'model'}", "cpu")
+    assert (model.tasks, model.unit) == (("depth",), "metres" if metric else "unscaled")
+    frames = list(model.stream(video(tmp_path / "a.mp4")))
+    assert [seen.depth.shape for seen in frames] == [(90, 160)] * 5
+    assert all(np.isfinite(seen.inverse_depth).all() for seen in frames)
+    if metric:
+        assert all(0 < seen.depth.max() <= 20 for seen in frames)
+    record = vergence.predict(f"hf:{tmp_path / 'model'}", tmp_path / "a.mp4", tmp_path / "out", array=True)
+    assert (record["frames"], record["unit"]) == (5, "metres" if metric else "unscaled")
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "array" / "000000.npy"), frames[0].depth, rtol=1e-4)
+
+
+def depth_anything(folder: Path, metric: bool) -> None:
+    """A tiny Depth Anything with random weights, as the hub has such models."""
+    import transformers
+
+    torch.manual_seed(0)
+    backbone = transformers.Dinov2Config(
+        hidden_size=16, num_hidden_layers=4, num_attention_heads=2, image_size=56, patch_size=14,
+        out_features=["stage1", "stage2", "stage3", "stage4"], reshape_hidden_states=False,
+    )  # fmt: skip
+    settings = transformers.DepthAnythingConfig(
+        backbone_config=backbone, reassemble_hidden_size=16, neck_hidden_sizes=[4, 8, 8, 8], fusion_hidden_size=8,
+        head_hidden_size=4, patch_size=14, depth_estimation_type="metric" if metric else "relative",
+        max_depth=20 if metric else 1,
+    )  # fmt: skip
+    transformers.DepthAnythingForDepthEstimation(settings).save_pretrained(folder)
+    transformers.DPTImageProcessor(
+        do_resize=True, size={"height": 56, "width": 56}, keep_aspect_ratio=True, ensure_multiple_of=14
+    ).save_pretrained(folder)

@@ -98,7 +98,7 @@ def test_switches_of_the_runnable_recipes(recipe: str) -> None:
     for config in (bare, mixing_alone, estimated):
         config.section.check()
     assert list(bare.section.roles) == ["source"]
-    assert mixing_alone.section.roles["target"].inverse_depth == ""
+    assert mixing_alone.section.depth_of("target") == ""
     assert estimated.section.roles["source"].depth_port == "runs/town"
 
 

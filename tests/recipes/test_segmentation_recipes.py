@@ -17,7 +17,6 @@ PAGE = Path(__file__).parents[2] / "docs/three_ways.md"
 EXPERIMENTS = {
     name: shlex.split(line)[2:]
     for name, line in re.findall(r"^\| ([^|]+) \| `(vergence train [^`]+)` \|$", PAGE.read_text(), re.MULTILINE)
-    if "--data" not in line  # a command to type, no line of settings
 }
 
 

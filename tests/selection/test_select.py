@@ -403,9 +403,9 @@ def test_features_that_are_not_finite(
 ) -> None:
     pooled = select_features._pooled
 
-    def broken(run: Any, images: list[torch.Tensor], value: float = float("nan")) -> torch.Tensor:
-        found = pooled(run, images)
-        found[-1, 3] = value
+    def broken(network: Any, images: list[torch.Tensor], value: float = float("nan")) -> dict[str, torch.Tensor]:
+        found = pooled(network, images)
+        found["features"][-1, 3] = value
         return found
 
     monkeypatch.setattr(select_features, "_pooled", broken)
@@ -419,7 +419,7 @@ def test_features_that_are_not_finite(
 def test_a_network_that_sees_no_difference(
     depth_run: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(select_features, "_pooled", lambda run, images: torch.ones(len(images), 64))
+    monkeypatch.setattr(select_features, "_pooled", lambda network, images: {"features": torch.ones(len(images), 64)})
     with pytest.raises(InputError, match=r"3 frames are asked for and only 1 of .* look different to the network"):
         select(depth_run, world, 3, tmp_path / "out", "ds")
 

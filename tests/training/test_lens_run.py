@@ -10,7 +10,7 @@ from vergence.data.images import frame_depth, open_frame, read_depth
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.toytown import TownOptions, write_toytown
-from vergence.evaluation.evaluate import evaluate
+from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.geometry.camera import Camera
 from vergence.geometry.distortion import Lens
 from vergence.inference.predict import predict
@@ -105,6 +105,6 @@ def test_train_predict_and_evaluate(clip: tuple[Path, Manifest, Camera], tmp_pat
     assert result["frames"] == 5
     with Image.open(tmp_path / "out/colour/images/000.png") as shown:
         assert shown.size == (WIDTH, HEIGHT)
-    scored = evaluate(run, data, "plain", split="all", baselines=False)
+    scored = evaluate(run, data, Scoring("plain", baselines=False), split="all")
     assert scored["images"] == 5
     assert 0 < scored["rows"][0]["abs_rel"] < 10

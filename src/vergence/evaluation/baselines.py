@@ -140,7 +140,7 @@ def untrained_method(run: LoadedRun) -> tuple[Method, str]:
             torch.manual_seed(config.train.seed)
             method = build_method(config, "loading")
             note = "random weights: those the run started from are not at hand"
-    return method.to(next(run.method.parameters()).device).eval(), note
+    return method.to(run.device).eval(), note
 
 
 _GRID = (64, 128)

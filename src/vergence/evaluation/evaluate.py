@@ -2,9 +2,10 @@
 
 import json as json_format
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,10 +22,11 @@ from vergence.evaluation.odometry import evaluate_odometry
 from vergence.evaluation.regions import class_rows
 from vergence.evaluation.scores import choose_protocol, csv_text, finite
 from vergence.evaluation.segmentation import SegmentationEvaluation
-from vergence.inference.inputs import evenly_spaced, has_label, has_truth, on_device, prefetched, working_image
-from vergence.inference.network_maps import Window, predict_maps, window_of
+from vergence.inference.inputs import evenly_spaced, has_label, has_truth, prefetched, working_image
+from vergence.inference.network_maps import Window, window_of
+from vergence.inference.networks import RunNetwork
+from vergence.inference.predictor import Maps, Predictor
 from vergence.inference.shapes import describe_input
-from vergence.methods import Method
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.config_sections import check_resolution
 from vergence.runs.folder import RunFolder
@@ -35,6 +37,7 @@ _log = logging.getLogger("vergence")
 
 Progress = Callable[[int, int], None]
 """Called with images done and images in all."""
+_BATCH = 8
 _BATCH_PIXELS = 2**22
 """Pixels of a batch at most: large pictures go one or two at a time."""
 
@@ -69,22 +72,67 @@ def open_data(
     return in_split(manifest, wanted)
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """How a run is scored; what is None is as the run's ``evaluate`` settings say."""
+
+    protocol: str | DepthProtocol | None = None
+    """Of depth: "eigen", "improved", "plain" or one's own."""
+    scale: str | float | None = None
+    """Of depth, instead of the protocol's: "median", "none", or a factor on the network's unit."""
+    flip: bool | None = None
+    """Average with the prediction of the mirrored picture."""
+    resolution: str | None = None
+    """Where classes are compared: "working" (prediction and labels at the network's input size), "native" (the labels'
+    own size) or ``WIDTHxHEIGHT``."""
+    classes: str | None = None
+    """Which classes are averaged, see :mod:`vergence.evaluation.class_protocols`."""
+    window: str | None = None
+    """``WIDTHxHEIGHT`` of a box that slides over the network's input; "none": the whole picture at once."""
+    overlap: float | None = None
+    """Share of its side by which neighbouring boxes overlap."""
+    baselines: bool = True
+    """Also score the input-free answers and the untrained network."""
+    odometry: bool = True
+    """Also score the pose network, where there are poses."""
+    limit: int | None = None
+    """At most so many images, evenly spaced."""
+
+    def of(self, run: LoadedRun) -> "_Settled":
+        """With what the run says; InputError for what is unknown or impossible."""
+        settings = run.config.evaluate
+        resolution = settings.resolution if self.resolution is None else self.resolution
+        check_resolution(resolution)
+        classes = settings.classes if self.classes is None else self.classes
+        class_protocol(classes)
+        return _Settled(
+            choose_protocol(settings.protocol if self.protocol is None else self.protocol, self.scale),
+            settings.flip if self.flip is None else self.flip,
+            resolution,
+            classes,
+            window_of(settings, self.window, self.overlap),
+        )
+
+
+class _Settled(NamedTuple):
+    protocol: DepthProtocol
+    flip: bool
+    resolution: str
+    classes: str
+    window: Window | None
+
+
+_AS_TRAINED = Scoring()
+
+
 def evaluate(
     run: LoadedRun | Path | str,
     data: Manifest | Path | str | None = None,
-    protocol: str | DepthProtocol | None = None,
+    scoring: Scoring = _AS_TRAINED,
     split: str | None = None,
     *,
-    flip: bool | None = None,
-    scale: str | float | None = None,
-    resolution: str | None = None,
-    classes: str | None = None,
-    window: str | None = None,
-    overlap: float | None = None,
     json: Path | str | None = None,
-    baselines: bool = True,
     per_image: bool = False,
-    limit: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -96,21 +144,9 @@ def evaluate(
     Args:
         data: manifest, folder or video with labels, measured depth (``depth`` or ``disparity``) or poses; default the
             run's.
-        protocol: of depth, "eigen", "improved" or "plain"; default the run's ``evaluate.protocol``.
         split: rows of the manifest; default the run's ``evaluate.split``; "all": every row.
-        flip: average with the prediction of the mirrored picture; default the run's ``evaluate.flip``.
-        scale: of depth, instead of the protocol's: "median", "none", or a factor on the network's unit.
-        resolution: where classes are compared: "working" (prediction and labels at the network's input size),
-            "native" (the labels' own size) or ``WIDTHxHEIGHT``; default the run's ``evaluate.resolution``.
-        classes: which classes are averaged, see :mod:`vergence.evaluation.class_protocols`; default the run's
-            ``evaluate.classes``.
-        window: ``WIDTHxHEIGHT`` of a box that slides over the network's input, "none" for the whole picture at once;
-            default the run's ``evaluate.window``.
-        overlap: share of its side by which neighbouring windows overlap; default the run's ``evaluate.overlap``.
         json: another place for the result; default ``RUN/evaluation/<name>.json`` with the protocol or the resolution.
-        baselines: also score the input-free answers and the untrained network.
         per_image: also write CSV with one row an image and predictor beside the JSON file.
-        limit: at most so many images, evenly spaced.
 
     A run folder that cannot be written is only read: the result is returned, and a warning says that it is not kept.
 
@@ -118,21 +154,8 @@ def evaluate(
         InputError: nothing to score on, unknown protocol or resolution, unreadable files, ``json`` cannot be written.
     """
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
-    settings = loaded.config.evaluate
-    check_resolution(resolution or settings.resolution)
-    class_protocol(classes or settings.classes)
-    result, tables = _evaluate(
-        loaded,
-        open_data(loaded, data, split),
-        choose_protocol(settings.protocol if protocol is None else protocol, scale),
-        settings.flip if flip is None else flip,
-        settings.resolution if resolution is None else resolution,
-        window_of(settings, window, overlap),
-        settings.classes if classes is None else classes,
-        baselines=baselines,
-        limit=limit,
-        progress=progress,
-    )
+    scoring.of(loaded)  # what is impossible is said before data are opened
+    result, tables = _evaluate(loaded, open_data(loaded, data, split), scoring, progress=progress)
     path = Path(json) if json is not None else RunFolder(loaded.path).evaluation(result["name"])
     try:
         write_text(path, json_format.dumps(finite(result), indent=2) + "\n")
@@ -149,20 +172,15 @@ def evaluate(
 def evaluate_run(
     run: LoadedRun,
     manifest: Manifest,
-    protocol: str | DepthProtocol = "plain",
-    flip: bool = False,
+    scoring: Scoring = _AS_TRAINED,
     *,
-    baselines: bool = True,
-    odometry: bool = True,
-    limit: int | None = None,
-    batch_size: int = 8,
     progress: Progress | None = None,
     processes: Processes = ALONE,
 ) -> dict[str, Any]:
     """Score a loaded run; writes nothing and leaves the random state and the training mode as they were.
 
-    Resolution and window of segmentation are those of the run's settings. Of several processes all must call it: each
-    scores its share of the images, and all get the result of all images, the same as one process would have.
+    Of several processes all must call it: each scores its share of the images, and all get the result of all images,
+    the same as one process would have.
 
     Returns:
         ``protocol`` (one line), ``stamp`` (all that a number depends on), ``data`` (digest), ``images``, ``rows``
@@ -170,63 +188,47 @@ def evaluate_run(
         :meth:`~vergence.evaluation.segmentation.SegmentationEvaluation.result`) where classes were scored, and
         ``odometry`` where the manifest has poses and the method a pose network.
     """
-    settings = run.config.evaluate
-    return _evaluate(
-        run,
-        manifest,
-        choose_protocol(protocol),
-        flip,
-        settings.resolution,
-        window_of(settings),
-        settings.classes,
-        baselines,
-        odometry,
-        limit=limit,
-        batch_size=batch_size,
-        progress=progress,
-        processes=processes,
-    )[0]
+    return _evaluate(run, manifest, scoring, progress, processes)[0]
 
 
 @torch.no_grad()
 def _evaluate(
     run: LoadedRun,
     manifest: Manifest,
-    protocol: DepthProtocol,
-    flip: bool,
-    resolution: str,
-    window: Window | None,
-    classes: str,
-    baselines: bool = True,
-    odometry: bool = True,
-    limit: int | None = None,
-    batch_size: int = 8,
+    scoring: Scoring,
     progress: Progress | None = None,
     processes: Processes = ALONE,
 ) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
     """The result, and rows of each image by task."""
+    settled = scoring.of(run)
     tasks = run.method.tasks
     depth = [i for i in range(len(manifest)) if has_truth(manifest, i)] if "depth" in tasks else []
     labels = [i for i in range(len(manifest)) if has_label(manifest, i)] if "segmentation" in tasks else []
-    poses = odometry and any(row.pose for row in manifest) and getattr(run.method, "pose", None) is not None
+    poses = scoring.odometry and any(row.pose for row in manifest) and getattr(run.method, "pose", None) is not None
     if not depth and not labels and not poses:
         raise _nothing_to_score(manifest, tasks)
     training = run.method.training
     run.method.eval()
     try:
         methods, note = {"trained": run.method}, ""
-        if baselines and (depth or labels):
+        if scoring.baselines and (depth or labels):
             methods["untrained"], note = untrained_method(run)
+        networks = {
+            name: RunNetwork(replace(run, method=method), settled.flip, settled.window, small=True)
+            for name, method in methods.items()
+        }
         parts: list[DepthEvaluation | SegmentationEvaluation] = []
         if depth:
-            parts.append(DepthEvaluation(run, manifest, depth, protocol, methods, note))
+            parts.append(DepthEvaluation(run, manifest, depth, settled.protocol, methods, note))
         if labels:
-            parts.append(SegmentationEvaluation(run, manifest, labels, resolution, methods, note, classes))
-        chosen = {part.task: evenly_spaced(part.rows, limit) for part in parts}
-        rows = processes.share(sorted(set().union(*chosen.values())), batch_size)
+            parts.append(
+                SegmentationEvaluation(run, manifest, labels, settled.resolution, methods, note, settled.classes)
+            )
+        chosen = {part.task: evenly_spaced(part.rows, scoring.limit) for part in parts}
+        rows = processes.share(sorted(set().union(*chosen.values())), _BATCH)
 
         def score() -> list[Any]:
-            seen = _predictions(run, manifest, rows, parts, chosen, methods, flip, window, batch_size)
+            seen = _truths_and_maps(networks, manifest, rows, parts, chosen)
             for done, (index, truths, maps) in enumerate(seen):
                 for part in parts:
                     if part.task in truths:
@@ -237,7 +239,7 @@ def _evaluate(
 
         for part, found in zip(parts, zip(*processes.together(score), strict=True), strict=True):
             part.merge(list(found))
-        result = _result(run, manifest, protocol, flip, window, parts)
+        result = _result(run, manifest, settled, parts)
         motion = evaluate_odometry(run, manifest) if poses else None
         if motion is not None:
             result["odometry"] = motion
@@ -260,72 +262,52 @@ def _nothing_to_score(manifest: Manifest, tasks: tuple[str, ...]) -> InputError:
     )
 
 
-Seen = tuple[int, dict[str, Any], dict[str, dict[str, Tensor]]]
-"""A row, what it is scored against by task, and by method its maps without the batch dimension."""
-
-
-def _predictions(
-    run: LoadedRun,
+def _truths_and_maps(
+    networks: dict[str, RunNetwork],
     manifest: Manifest,
     rows: list[int],
     parts: list[DepthEvaluation | SegmentationEvaluation],
     chosen: dict[str, list[int]],
-    methods: dict[str, Method],
-    flip: bool,
-    window: Window | None,
-    batch_size: int,
-) -> Iterator[Seen]:
-    """All rows in order; pictures of one size share a batch, and each goes through a network once."""
-    options = run.config.frames.options
-    device = next(run.method.parameters()).device
+) -> Iterator[tuple[int, dict[str, Any], Maps]]:
+    """All rows in order: the row, what it is scored against by task, and its maps (., h, w) by network."""
     wanted = {task: set(indices) for task, indices in chosen.items()}
+    trained = networks["trained"]
 
     def load(index: int) -> tuple[Tensor, dict[str, Any]]:
-        image = working_image(manifest, index, options)
+        image = working_image(manifest, index, trained.options)
         return image, {part.task: part.truth(index) for part in parts if index in wanted[part.task]}
 
-    waiting: list[tuple[int, Tensor, dict[str, Any]]] = []
+    def look(batch: Sequence[Tensor]) -> Maps:
+        return {name: network.maps(batch) for name, network in networks.items()}
 
-    def flush() -> Iterator[Seen]:
-        images = on_device([image for _, image, _ in waiting], device)
-        maps = {name: predict_maps(method, images, flip, window, small=True) for name, method in methods.items()}
-        for place, (index, _, truths) in enumerate(waiting):
-            own = {name: {key: value[place] for key, value in found.items()} for name, found in maps.items()}
-            yield index, truths, own
-        waiting.clear()
-
-    for index, (image, truths) in prefetched(load, rows, ahead=2 * batch_size):
-        most = max(1, min(batch_size, _BATCH_PIXELS // (image.shape[-2] * image.shape[-1])))
-        if waiting and (len(waiting) >= most or waiting[0][1].shape != image.shape):
-            yield from flush()
-        waiting.append((index, image, truths))
-    if waiting:
-        yield from flush()
+    loaded = prefetched(load, rows, ahead=2 * _BATCH)
+    images = (((index, truths), image) for index, (image, truths) in loaded)
+    predictor = Predictor(trained, _BATCH, batch_pixels=_BATCH_PIXELS)
+    for (index, truths), maps in predictor.looked_at(images, look):
+        yield index, truths, maps
 
 
 def _result(
     run: LoadedRun,
     manifest: Manifest,
-    protocol: DepthProtocol,
-    flip: bool,
-    window: Window | None,
+    settled: _Settled,
     parts: list[DepthEvaluation | SegmentationEvaluation],
 ) -> dict[str, Any]:
     """What the parts found, each with a stamp: all that its numbers depend on."""
     size, seen = describe_input(manifest, run.config.frames.options)
-    flipped, data = f"flip {'on' if flip else 'off'}", f"data {manifest.digest()} · step {run.step}"
+    flipped, data = f"flip {'on' if settled.flip else 'off'}", f"data {manifest.digest()} · step {run.step}"
     result: dict[str, Any] = {
-        "name": protocol.name,
-        "protocol": protocol.describe(),
+        "name": settled.protocol.name,
+        "protocol": settled.protocol.describe(),
         "stamp": f"{seen} · {data}",
         "data": manifest.digest(),
         "images": 0,
         "size": size,
-        "flip": flip,
+        "flip": settled.flip,
         "step": run.step,
         "rows": [],
     }
-    names = []
+    names, boxes = [], None if settled.window is None else str(settled.window)
     for part in parts:
         found = part.result()
         names.append(found["name"])
@@ -333,9 +315,9 @@ def _result(
         if part.task == "depth":
             result |= found | {"stamp": " · ".join([*stamp, f"depth {found['scale_status']}"])}
             continue
-        stamp.insert(3, "whole pictures" if window is None else str(window))
+        stamp.insert(3, boxes or "whole pictures")
         found["stamp"] = " · ".join([*stamp, *found["training"]])
-        found |= {"flip": flip, "window": None if window is None else str(window)}
+        found |= {"flip": settled.flip, "window": boxes}
         if len(parts) == 1:
             result |= {key: found[key] for key in ("protocol", "stamp", "images")}
         result["segmentation"] = found

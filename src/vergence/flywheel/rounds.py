@@ -12,7 +12,7 @@ from typing import Any
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError, Interrupted
-from vergence.evaluation.evaluate import evaluate
+from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.flywheel.folder import Round, check_order, inside, rows_of, write_scores
 from vergence.flywheel.labels import (
     check_budget,
@@ -178,7 +178,7 @@ class _Wheel:
         tasks = config.section.tasks
         depth = any(row.depth or row.disparity for row in self.held_back) and "depth" in tasks
         if depth or (any(row.judges for row in self.held_back) and "segmentation" in tasks):
-            result = evaluate(run, self.held_back, limit=self.config.limit, device=self.device)
+            result = evaluate(run, self.held_back, Scoring(limit=self.config.limit), device=self.device)
             rounds = one.number if stage == "depth" else one.number + 1  # whose labels were known to this run
             labels = self.rounds[rounds - 1].chosen() if rounds else []
             first = {"round": one.number, "run": stage, "exchange": self.config.exchange, "recipe": config.recipe}

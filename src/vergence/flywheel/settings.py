@@ -167,13 +167,8 @@ def _check_parts(config: FlywheelConfig) -> None:
         _require(bool(settings.recipe), f"flywheel.{part}.recipe is missing; name a recipe that learns {task}.")
         if settings.recipe.endswith((".yaml", ".yml")):
             settings.recipe = str(Path(settings.recipe).expanduser().absolute())
-        plain = task in read_config(settings.recipe).section.tasks
-        try:
-            learns = task in read_config(settings.recipe, config.overrides | settings.overrides).section.tasks
-        except InputError:
-            if plain:
-                raise
-            learns = False  # a recipe of another kind has not the settings either: that is what to say
+        section = read_config(settings.recipe, config.overrides | settings.overrides).section
+        learns = task in section.tasks
         _require(learns, f"flywheel.{part}.recipe {settings.recipe} learns no {task}; name one that does.")
 
 

@@ -4,7 +4,6 @@ A port is a text: a depth run's folder, a folder of depth files, "truth" (measur
 "onnx-depth:FILE" (see :mod:`vergence.inference.foreign_depth`).
 """
 
-import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
@@ -23,7 +22,7 @@ from vergence.data.lenses import lens_mark
 from vergence.data.manifest import Manifest
 from vergence.data.whole_png import is_whole_png
 from vergence.errors import InputError
-from vergence.inference.networks import RunNetwork
+from vergence.inference.networks import ForeignNetwork, RunNetwork, foreign_name
 from vergence.inference.port_runs import BATCH, looked_at, make_missing, weights_identity
 from vergence.inference.predictor import Maps, Predictor
 from vergence.runs.checkpoint import load_run
@@ -98,17 +97,16 @@ def _named(row: FrameRow, names: dict[str, str]) -> FrameRow:
 def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Estimator, Write, Measured | None]:
     """Where a port's estimates are kept, what makes them, what writes them, and which depth file they are made from."""
     home = port_cache("estimates")
-    kind, _, name = port.partition(":")
     if port == "truth":
         return home / "truth", _truth, write_estimate, _truth_file
+    kind, _, name = (foreign_name(port) or port).partition(":")
     if kind in DEPTH_PORTS and name:
         identity, estimator = DEPTH_PORTS[kind](name, size, device)
         return home / digest(identity), estimator, write_estimate, None
     path = Path(port).expanduser()
     if is_run(path):
         identity = f"run, sigmoid|{weights_identity(path)}"
-        estimator = functools.partial(_by_run, path, device=device)
-        return home / digest(identity), estimator, write_sigmoid, None
+        return home / digest(identity), partial(_by_run, path, device), write_sigmoid, None
     if path.is_dir():
         found = _depth_files(path)
         identity = f"files|{path.absolute()}"
@@ -119,9 +117,8 @@ def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Est
 
 
 def _foreign(kind: str, name: str, size: tuple[int, int], device: str) -> tuple[str, Estimator]:
-    from vergence.inference.foreign_depth import open_model
-
-    return open_model(kind, name, size, device)
+    network = ForeignNetwork(f"{kind}:{name}", device, size=size)
+    return network.model.identity, partial(_by_model, network)
 
 
 DEPTH_PORTS: dict[str, Callable[[str, tuple[int, int], str], tuple[str, Estimator]]] = {
@@ -142,7 +139,16 @@ def _truth(manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, NDArray[n
         yield index, _inverse(depth)
 
 
-def _by_run(path: Path, manifest: Manifest, rows: list[int], device: str) -> Iterator[tuple[int, NDArray[np.floating]]]:
+def _by_model(
+    network: ForeignNetwork, manifest: Manifest, rows: list[int]
+) -> Iterator[tuple[int, NDArray[np.floating]]]:
+    """The inverse depth of a model of others; the map of the whole frame, perhaps of another size and stretched."""
+    images = [(manifest.path(row), manifest[row]) for row in rows]
+    for place, _, maps in looked_at(Predictor(network, BATCH), images):
+        yield rows[place], maps["inverse_depth"][0].numpy()
+
+
+def _by_run(path: Path, device: str, manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, NDArray[np.floating]]]:
     """The disparity of a depth run at its own working size."""
     network = RunNetwork(load_run(path, device))
     if "depth" not in network.tasks:

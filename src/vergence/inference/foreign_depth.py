@@ -1,12 +1,12 @@
-"""Depth models of others as depth ports: Hugging Face's depth estimation, and ONNX files.
+"""Depth models of others: Hugging Face's depth estimation, and ONNX files.
 
 "hf:NAME" is a model of the hub or a folder of one; whether it gives depth or inverse depth its settings say.
-"onnx:FILE" gives inverse depth (up to scale and shift), "onnx-depth:FILE" depth. An ONNX model takes images
-(B, 3, H, W) in [0, 1], does its own normalisation, and gives (B, h, w) or (B, 1, h, w). transformers and onnxruntime
-are imported when such a port is opened, and models are loaded when the first frame needs one.
+"onnx:FILE" (or a path that ends in .onnx) gives inverse depth (up to scale and shift), "onnx-depth:FILE" depth. An
+ONNX model takes images (B, 3, H, W) in [0, 1], does its own normalisation, and gives (B, h, w) or (B, 1, h, w).
+transformers and onnxruntime are imported when such a model is named, and it is loaded when the first picture needs it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -19,13 +19,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from vergence.data.images import open_frame
-from vergence.data.manifest import Manifest
 from vergence.data.transforms import resize_lanczos
 from vergence.errors import InputError
-from vergence.inference.inputs import prefetched
 
-KINDS = ("hf", "onnx", "onnx-depth")
 METRIC = ("depth_pro", "glpn", "zoedepth")
 """Model types of transformers that give depth; the others give inverse depth unless their settings say metric."""
 _BATCH = 8
@@ -35,41 +31,6 @@ _ASPECT = 1.05
 Maps = NDArray[np.floating]
 Predict = Callable[[list[Image.Image]], Maps]
 """Pictures of one size to (B, h, w) inverse depth."""
-Estimator = Callable[[Manifest, list[int]], Iterator[tuple[int, Maps]]]
-
-
-def open_model(kind: str, name: str, size: tuple[int, int], device: str = "cpu") -> tuple[str, Estimator]:
-    """What a port's estimates are known by, and what makes them.
-
-    Args:
-        kind: one of ``KINDS``.
-        name: of the model, or its file.
-        size: (H, W) at which an ONNX model without a size of its own sees the frames; models of transformers resize
-            frames themselves, and their maps are brought down to it.
-        device: "cpu" or "cuda[:n]".
-
-    Returns:
-        A text that changes with the model, and the estimator: rows of a manifest to (row, inverse depth (h, w)), near
-        is large; the map of the whole frame, perhaps of another size and stretched.
-
-    Raises:
-        InputError: the library, the model or the file is missing, or the model is no depth model. In use: it cannot
-            run, or gives maps of another shape.
-    """
-    model = foreign_model(kind, name, size, device)
-
-    def estimate(manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, Maps]]:
-        predict, most = model.opened()
-        waiting: list[tuple[int, Image.Image]] = []
-        for row, picture in prefetched(lambda row: open_frame(manifest, row), rows):
-            if waiting and (len(waiting) == most or waiting[0][1].size != picture.size):
-                yield from _predicted(predict, waiting)
-                waiting = []
-            waiting.append((row, picture))
-        if waiting:
-            yield from _predicted(predict, waiting)
-
-    return model.identity, estimate
 
 
 Loaded = tuple[Predict, int]
@@ -89,18 +50,20 @@ class ForeignModel:
 
 
 def foreign_model(kind: str, name: str, size: tuple[int, int] | None, device: str = "cpu") -> ForeignModel:
-    """A model by itself; arguments and errors as of :func:`open_model`.
+    """A model by itself.
 
-    ``size`` None: maps of transformers keep the size at which they come, and an ONNX model without a size of its own
-    sees pictures at theirs, rounded to multiples of 32.
+    Args:
+        kind: hf, onnx or onnx-depth.
+        name: of the model, or its file.
+        size: (H, W) at which an ONNX model without a size of its own sees pictures, default their own, rounded to
+            multiples of 32; models of transformers resize pictures themselves, and their maps are brought down to it.
+        device: "cpu" or "cuda[:n]".
+
+    Raises:
+        InputError: the library, the model or the file is missing, or the model is no depth model. In use: it cannot
+            run, or gives maps of another shape.
     """
     return _hugging_face(name, size, device) if kind == "hf" else _onnx(kind, name, size, device)
-
-
-def _predicted(predict: Predict, waiting: list[tuple[int, Image.Image]]) -> Iterator[tuple[int, Maps]]:
-    maps = predict([picture for _, picture in waiting])
-    for place, (row, _) in enumerate(waiting):
-        yield row, maps[place]
 
 
 def _inverse(depth: Maps) -> Maps:
@@ -112,7 +75,7 @@ def _library(name: str, port: str, install: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        raise InputError(f"the depth port {port} needs {name}; install it with pip install {install}.") from None
+        raise InputError(f"{port} needs {name}; install it with pip install {install}.") from None
 
 
 # -- transformers ------------------------------------------------------------------------------------------------------
@@ -128,7 +91,13 @@ def _hugging_face(name: str, size: tuple[int, int] | None, device: str) -> Forei
         estimation = _from_hub(name, lambda: library.pipeline("depth-estimation", model=name, device=device))
 
         def predict(pictures: list[Image.Image]) -> Maps:
-            found = estimation(pictures, batch_size=len(pictures))
+            try:
+                found = estimation(pictures, batch_size=len(pictures))
+            except Exception as error:  # of any model's own code
+                width, height = pictures[0].size
+                raise InputError(
+                    f"hf:{name} cannot run on pictures of {width}x{height} ({_first_line(error)}); check the model."
+                ) from error
             # frames are of any size: maps come as large as these, and are needed at ours
             maps = torch.stack([entry["predicted_depth"].float().squeeze() for entry in found])[:, None]
             if size is not None and (maps.shape[-2] > size[0] or maps.shape[-1] > size[1]):
@@ -241,12 +210,12 @@ def _checked(maps: Maps, shape: tuple[int, ...], port: str) -> Maps:
     batch, _, height, width = shape
     if maps.ndim != 3 or len(maps) != batch:
         raise InputError(
-            f"the depth port {port} gives an array of shape {maps.shape} for {batch} frames, expected (B, h, w) or "
+            f"{port} gives an array of shape {maps.shape} for {batch} frames, expected (B, h, w) or "
             "(B, 1, h, w) first among its outputs; name a model of depth."
         )
     if not 1 / _ASPECT < (maps.shape[2] / maps.shape[1]) / (width / height) < _ASPECT:
         raise InputError(
-            f"the depth port {port} gives maps of {maps.shape[2]}x{maps.shape[1]} for frames of {width}x{height}; "
+            f"{port} gives maps of {maps.shape[2]}x{maps.shape[1]} for frames of {width}x{height}; "
             "name a model that keeps the shape of the whole frame."
         )
     return maps

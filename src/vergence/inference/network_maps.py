@@ -80,11 +80,6 @@ def predict_maps(
     return maps
 
 
-def predict_inverse_depth(method: Method, images: Tensor, flip: bool = False) -> Tensor:
-    """Inverse depth (B, 1, H, W) in 1 / training unit; ``flip`` blends in the prediction of the mirrored images."""
-    return predict_maps(method, images, flip)["inverse_depth"]
-
-
 def _maps(method: Method, images: Tensor, window: Window | None) -> dict[str, Tensor]:
     sliding = window is not None and "segmentation" in method.tasks
     found = method.predict(images) if not sliding or "depth" in method.tasks else {}

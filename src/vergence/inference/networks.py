@@ -1,5 +1,6 @@
 """What a :class:`~vergence.inference.predictor.Predictor` looks through: a run, or a depth model of others."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Hashable, Sequence
@@ -14,7 +15,7 @@ from vergence.data.labels import LabelSpace
 from vergence.errors import InputError
 from vergence.inference.foreign_depth import foreign_model
 from vergence.inference.inputs import on_device, to_network
-from vergence.inference.network_maps import Window, predict_maps, window_of
+from vergence.inference.network_maps import Window, predict_maps
 from vergence.metrics.depth import flip_postprocess
 from vergence.runs.checkpoint import LoadedRun
 
@@ -60,33 +61,31 @@ class RunNetwork:
     Args:
         run: what :func:`~vergence.runs.checkpoint.load_run` gives.
         flip: average with the prediction of the mirrored picture.
-        window: WIDTHxHEIGHT of a box that slides over the network's input, for classes; "none" for whole pictures;
-            default the run's.
-        overlap: share of its side by which neighbouring boxes overlap; default the run's.
+        window: box that slides over the network's input, for classes; None for whole pictures.
         precision: "no", "bf16" or "fp16" (on a GPU).
+        small: logits as the network has them, see :func:`~vergence.inference.network_maps.predict_maps`.
     """
 
     def __init__(
         self,
         run: LoadedRun,
         flip: bool = False,
-        window: str | None = None,
-        overlap: float | None = None,
+        window: Window | None = None,
         precision: Precision = "no",
+        small: bool = False,
     ) -> None:
-        self.run, self.flip, self.method = run, flip, run.method.eval()
+        self.run, self.flip, self.small, self.method = run, flip, small, run.method.eval()
         self.name, self.tasks = run.path.resolve().name, tuple(run.method.tasks)
         segments = "segmentation" in self.tasks
         self.label_space = run.method.label_space if segments else None
-        asked = window_of(run.config.evaluate, window, overlap)  # what is impossible is refused on a depth run, too
-        self.window: Window | None = asked if segments else None
+        self.window = window if segments else None
         self.metres_per_unit = float(run.method.metres_per_unit) if run.method.scale == "metric" else None
         self.origin_of_metres = run.method.origin_of_metres
         loss = getattr(getattr(run.method, "config", None), "loss", None)
         self.farthest: float | None = float(getattr(run.method, "farthest", getattr(loss, "max_depth", 100.0)))
         self.options = run.config.frames.options
         self.field_of_view = self.options.field_of_view
-        self.device = next(run.method.parameters()).device
+        self.device = run.device
         self.precision = _checked(precision, self.device)
 
     def prepare(self, picture: Image.Image) -> Tensor:
@@ -105,10 +104,9 @@ class RunNetwork:
     def maps(self, batch: Sequence[Tensor]) -> dict[str, Tensor]:
         """See :class:`Network`."""
         images = self.images(batch)
-        if self.precision == "no":
-            return predict_maps(self.method, images, self.flip, self.window)
-        with torch.autocast(self.device.type, _TYPES[self.precision]):
-            return predict_maps(self.method, images, self.flip, self.window)
+        mixed = self.precision != "no"
+        with torch.autocast(self.device.type, _TYPES[self.precision]) if mixed else contextlib.nullcontext():
+            return predict_maps(self.method, images, self.flip, self.window, self.small)
 
     def made_by(self) -> dict[str, Any]:
         """See :class:`Network`."""
@@ -178,10 +176,15 @@ class ForeignNetwork:
         }  # fmt: skip
 
 
-def is_foreign(source: Path | str) -> bool:
-    """Whether a text names a depth model of others."""
+def foreign_name(source: Path | str) -> str | None:
+    """What a depth model of others is called, "KIND:NAME"; of a path that ends in .onnx "onnx:PATH", else None."""
     kind, colon, name = str(source).partition(":")
-    return isinstance(source, str) and bool(colon and name) and kind in ("hf", "onnx", "onnx-depth")
+    if isinstance(source, str) and colon and kind in ("hf", "onnx", "onnx-depth"):
+        if not name:
+            raise InputError(f"{source} names no model; give {kind}:{'NAME' if kind == 'hf' else 'FILE'}.")
+        return source
+    path = Path(source)
+    return f"onnx:{path}" if path.suffix.lower() == ".onnx" and not path.is_dir() else None
 
 
 def weights_digest(run: LoadedRun) -> str:

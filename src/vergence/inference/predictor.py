@@ -11,14 +11,16 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.frame_sources import Frame, open_source
 from vergence.inference.given import as_frame, is_many
-from vergence.inference.networks import ForeignNetwork, Network, Precision, RunNetwork, is_foreign
+from vergence.inference.network_maps import window_of
+from vergence.inference.networks import ForeignNetwork, Network, Precision, RunNetwork, foreign_name
 from vergence.inference.prediction import Prediction, best_classes, inverted, resized_inverse_depth
 from vergence.inference.scaling import known_metres_per_unit
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.devices import resolve_device
 
 Item = TypeVar("Item")
-Maps = dict[str, Tensor]
+Maps = dict[str, Any]
+"""Tensors by name, perhaps in groups."""
 Look = Callable[[Sequence[Any]], Maps]
 """Prepared pictures of one size to maps, each with as many entries."""
 
@@ -39,7 +41,8 @@ def load(
 
     Args:
         source: a run folder, one of its checkpoints (also a copy of one, from a hub), "hf:NAME" (a depth model of
-            Hugging Face's hub, or a folder of one), "onnx:FILE" (gives inverse depth) or "onnx-depth:FILE".
+            Hugging Face's hub, or a folder of one), "FILE.onnx" or "onnx:FILE" (gives inverse depth), or
+            "onnx-depth:FILE".
         device: auto, cpu, cuda or cuda:N.
         flip: average with the prediction of the mirrored picture.
         window: WIDTHxHEIGHT of a box that slides over the network's input, for classes; "none" for whole pictures;
@@ -54,19 +57,20 @@ def load(
         InputError: nothing that can be loaded, or an impossible setting.
     """
     if isinstance(source, LoadedRun):
-        return Predictor(RunNetwork(source, flip, window, overlap, precision), batch_size, scale)
+        boxes = window_of(source.config.evaluate, window, overlap)
+        return Predictor(RunNetwork(source, flip, boxes, precision), batch_size, scale)
     if not isinstance(source, str | Path):
         raise InputError(
             f"load is given a {type(source).__name__}, expected the path of a run or checkpoint, or a text such as "
             "hf:NAME or onnx:FILE."
         )
-    if is_foreign(source):
-        for name, value in (("window", window), ("overlap", overlap)):
+    if name := foreign_name(source):
+        for setting, value in (("window", window), ("overlap", overlap)):
             if value is not None:
-                raise InputError(f"{source} predicts no classes, so {name} is not possible; leave it out.")
+                raise InputError(f"{source} predicts no classes, so {setting} is not possible; leave it out.")
         if precision != "no":
             raise InputError(f"{source} computes in its own precision; leave precision out.")
-        return Predictor(ForeignNetwork(str(source), resolve_device(device), flip, size), batch_size, scale)
+        return Predictor(ForeignNetwork(name, resolve_device(device), flip, size), batch_size, scale)
     if size is not None:
         raise InputError(f"{source} is a run, which sees pictures at the size it was trained at; leave size out.")
     return load(
@@ -82,15 +86,22 @@ class Predictor:
         network: what is looked through.
         batch_size: pictures looked at together.
         scale: see :func:`load`.
+        batch_pixels: pixels looked at together, where that is fewer pictures; at least one is.
 
     Raises:
         InputError: an impossible setting.
     """
 
-    def __init__(self, network: Network, batch_size: int = 4, scale: float | str | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        batch_size: int = 4,
+        scale: float | str | None = None,
+        batch_pixels: int | None = None,
+    ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; give 1 or more.")
-        self.network, self.batch_size = network, batch_size
+        self.network, self.batch_size, self.batch_pixels = network, batch_size, batch_pixels
         self.factor, self.unit = self.factor_of(scale)
 
     def factor_of(self, scale: float | str | None) -> tuple[float, str]:
@@ -202,7 +213,7 @@ class Predictor:
         look = look or self.network.maps
         waiting: list[tuple[Item, Any]] = []
         for pair in prepared:
-            full = len(waiting) == self.batch_size
+            full = len(waiting) == self._most(pair[1])
             if waiting and (full or self.network.kind(waiting[0][1]) != self.network.kind(pair[1])):
                 yield from self._batch(waiting, look)
                 waiting = []
@@ -214,9 +225,20 @@ class Predictor:
         with torch.no_grad():
             maps = look([one for _, one in waiting])
         for place, (item, _) in enumerate(waiting):
-            yield item, {name: found[place] for name, found in maps.items()}
+            yield item, _entries(maps, place)
+
+    def _most(self, prepared: Any) -> int:
+        """How many such pictures make a batch."""
+        if self.batch_pixels is None:
+            return self.batch_size
+        return max(1, min(self.batch_size, self.batch_pixels // (prepared.shape[-2] * prepared.shape[-1])))
 
     def inverse_depth(self, frame: Frame) -> Tensor:
         """Inverse depth (h, w) of one frame at the network's size, in 1 / its unit, on the CPU."""
         maps = self.network.maps([self.network.prepare(frame.image)])
         return maps["inverse_depth"][0, 0].float().cpu()
+
+
+def _entries(maps: Maps, place: int) -> Maps:
+    """What maps of a batch say of one picture."""
+    return {name: _entries(one, place) if isinstance(one, dict) else one[place] for name, one in maps.items()}

@@ -20,11 +20,10 @@ from vergence.inference.inputs import (
     evenly_spaced,
     ground_truth_label,
     has_label,
-    on_device,
     resize_label,
     working_image,
 )
-from vergence.inference.network_maps import predict_maps
+from vergence.inference.networks import RunNetwork
 from vergence.report.page_file import save_page
 from vergence.report.pictures import Panel, class_picture, photograph, wrong_picture
 from vergence.report.samples import collect_samples
@@ -185,8 +184,7 @@ def _panels(runs: Mapping[str, LoadedRun], space: LabelSpace, seen: set[int]) ->
         seen |= {int(number) for number in np.unique(truth) if number < len(space)}
         above, below = [photograph("input", shown)], [class_picture("labels", truth, space)]
         for name in ("random", "chosen"):
-            method = runs[name].method
-            logits = predict_maps(method, on_device([image], next(method.parameters()).device))["logits"][0]
+            logits = RunNetwork(runs[name]).maps([image])["logits"][0]
             predicted = best_class(logits, size).cpu().numpy()
             seen |= {int(number) for number in np.unique(predicted)}
             above.append(class_picture(_NAMES[name], predicted, space))

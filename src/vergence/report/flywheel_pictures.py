@@ -24,11 +24,11 @@ from vergence.inference.inputs import (
     ground_truth_label,
     has_label,
     has_truth,
-    on_device,
     resize_label,
     working_image,
 )
-from vergence.inference.network_maps import predict_inverse_depth, predict_maps, window_of
+from vergence.inference.network_maps import window_of
+from vergence.inference.networks import RunNetwork
 from vergence.report.pictures import (
     ERROR_LIMITS,
     ERROR_MAP,
@@ -109,15 +109,15 @@ class _Drawing:
     def look(self, number: int, stage: str, run: LoadedRun) -> None:
         """Draw what a run says of all frames."""
         self.numbers[number] = None
+        network = RunNetwork(run, window=None if stage == "depth" else window_of(run.config.evaluate))
         for index in self.chosen:
-            image = working_image(self.manifest, index, run.config.frames.options)
-            batch = on_device([image], next(run.method.parameters()).device)
+            image = working_image(self.manifest, index, network.options)
             self.images.setdefault(index, image.permute(1, 2, 0).numpy())
             draw = self._depth if stage == "depth" else self._classes
-            self.found[index, number, stage] = draw(index, run, batch)
+            self.found[index, number, stage] = draw(index, run, image, network.maps([image]))
 
-    def _depth(self, index: int, run: LoadedRun, batch: Tensor) -> list[Picture]:
-        inverse = predict_inverse_depth(run.method, batch)[0, 0].float().cpu()
+    def _depth(self, index: int, run: LoadedRun, image: Tensor, maps: dict[str, Tensor]) -> list[Picture]:
+        inverse = maps["inverse_depth"][0, 0].float().cpu()
         truth = ground_truth(self.manifest, index) if has_truth(self.manifest, index) else None
         values = scaled(inverse, truth, choose_protocol(run.config.evaluate.protocol))
         known = values if truth is None else inverse_truth(truth)
@@ -129,21 +129,21 @@ class _Drawing:
         note = f"abs_rel {np.nanmean(error):.3f}" if np.isfinite(error).any() else ""
         return [*pictures, colour_picture("its relative error", error, ERROR_LIMITS, ERROR_MAP, note)]
 
-    def _classes(self, index: int, run: LoadedRun, batch: Tensor) -> list[Picture]:
+    def _classes(self, index: int, run: LoadedRun, image: Tensor, maps: dict[str, Tensor]) -> list[Picture]:
         space = run.method.label_space
         assert space is not None
         self.space = space
-        size = (batch.shape[-2], batch.shape[-1])
-        logits = predict_maps(run.method, batch, window=window_of(run.config.evaluate))["logits"][0]
-        predicted = best_class(logits, size).cpu().numpy()
+        size = (image.shape[-2], image.shape[-1])
+        predicted = best_class(maps["logits"][0], size).cpu().numpy()
         self.seen |= class_ids(predicted, space)
         pictures = [class_picture("classes", predicted, space)]
         if not has_label(self.manifest, index):
             return [*pictures, absent("their errors", "no label", size)]
         truth = resize_label(ground_truth_label(self.manifest, index, space), *size)
-        shown = batch[0].permute(1, 2, 0).cpu().numpy() * 255
-        return [*pictures, wrong_picture("their errors", shown.round().astype(np.uint8), predicted != truth,
-                                         truth < len(space))]  # fmt: skip
+        return [
+            *pictures,
+            wrong_picture("their errors", image.permute(1, 2, 0).numpy(), predicted != truth, truth < len(space)),
+        ]
 
     def panels(self) -> list[FramePanel]:
         """All frames, in order."""

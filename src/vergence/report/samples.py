@@ -20,8 +20,8 @@ from vergence.evaluation.baselines import MeanInverseDepth, input_free_of_run, t
 from vergence.evaluation.depth import in_units
 from vergence.evaluation.evaluate import open_data
 from vergence.evaluation.scores import choose_protocol
-from vergence.inference.inputs import ground_truth, has_truth, on_device, working_image
-from vergence.inference.network_maps import predict_inverse_depth
+from vergence.inference.inputs import ground_truth, has_truth, working_image
+from vergence.inference.networks import RunNetwork
 from vergence.methods.panels import Exhibit
 from vergence.metrics.depth import score_inverse_depth
 from vergence.report.pictures import (
@@ -130,13 +130,14 @@ def _look_at_training_data(samples: Samples, run: LoadedRun) -> None:
 def _collect(samples: Samples, run: LoadedRun, manifest: Manifest, images: int) -> None:
     protocol = choose_protocol(run.config.evaluate.protocol)
     methods = {"trained": run.method, "untrained": untrained_method(run)[0]}
+    networks = {name: RunNetwork(replace(run, method=method)) for name, method in methods.items()}
     truths = [index for index in range(len(manifest)) if has_truth(manifest, index)]
     mean, origin = input_free_of_run(run, manifest, truths) if truths else (None, "no measured depth")
     dataset = _dataset(run, manifest)
     chosen = choose_frames(manifest, run.config.frames.options.offsets, images)
     stamp = f"{protocol.describe()} · data {manifest.digest()} · step {run.step}"
     for place, index in enumerate(chosen):
-        seen = look(run, manifest, index, methods, mean, origin.startswith("leave-one-out"), dataset, protocol)
+        seen = look(run, manifest, index, networks, mean, origin.startswith("leave-one-out"), dataset, protocol)
         samples.panels.append(panel(seen, run, protocol, stamp))
         if seen.compared is not None:
             samples.compared_note = seen.compared.caption
@@ -174,25 +175,24 @@ def look(
     run: LoadedRun,
     manifest: Manifest,
     index: int,
-    methods: dict[str, Any],
+    networks: dict[str, RunNetwork],
     mean: MeanInverseDepth | None,
     left_out: bool,
     dataset: FrameDataset | None,
     protocol: DepthProtocol,
 ) -> Seen:
     """Everything about one frame."""
-    device = next(run.method.parameters()).device
     image = working_image(manifest, index, run.config.frames.options)
     truth = ground_truth(manifest, index) if has_truth(manifest, index) else None
     predictions = {}
-    for name, method in methods.items():
-        inverse_depth = predict_inverse_depth(method, on_device([image], device))[0, 0].float().cpu()
-        predictions[name] = in_units(inverse_depth, method, protocol)
+    for name, network in networks.items():
+        inverse_depth = network.maps([image])["inverse_depth"][0, 0].float().cpu()
+        predictions[name] = in_units(inverse_depth, network.method, protocol)
     if mean is not None:
         predictions["input_free"] = mean.mean(truth if left_out else None)
     compared = None
     if dataset is not None and index in dataset.rows:
-        batch = prepare_batch(collate([dataset[dataset.rows.index(index)]]), device)
+        batch = prepare_batch(collate([dataset[dataset.rows.index(index)]]), run.device)
         compared = run.method.frame_pictures(batch)
     row = manifest[index]
     name = f"{row.sequence} · {row.position}" if row.sequence else Path(row.image).name

@@ -11,11 +11,11 @@ from vergence.inference.inputs import (
     evenly_spaced,
     ground_truth_label,
     has_label,
-    on_device,
     resize_label,
     working_image,
 )
-from vergence.inference.network_maps import predict_maps, window_of
+from vergence.inference.network_maps import window_of
+from vergence.inference.networks import RunNetwork
 from vergence.report.pictures import (
     Panel,
     Picture,
@@ -70,10 +70,9 @@ def collect_classes(run: LoadedRun, manifest: Manifest | None, images: int, seen
 
 def _panel(run: LoadedRun, manifest: Manifest, index: int, space: LabelSpace, seen: set[int]) -> Panel:
     """Input, labels, prediction, errors, at the network's size."""
-    options, device = run.config.frames.options, next(run.method.parameters()).device
-    image = working_image(manifest, index, options)
+    image = working_image(manifest, index, run.config.frames.options)
     size = (image.shape[-2], image.shape[-1])
-    logits = predict_maps(run.method, on_device([image], device), window=window_of(run.config.evaluate))["logits"][0]
+    logits = RunNetwork(run, window=window_of(run.config.evaluate)).maps([image])["logits"][0]
     predicted = best_class(logits, size).cpu().numpy()
     seen |= class_ids(predicted, space)
     shown = image.permute(1, 2, 0).numpy()

@@ -71,11 +71,7 @@ def training_method(run: LoadedRun) -> Method:
         if name.startswith(prefix):
             weights[name.removeprefix("method/")] = tensor
     load_weights(method, weights, checkpoint.path)
-    return method.to(_device(run))
-
-
-def _device(run: LoadedRun) -> torch.device:
-    return next(run.method.parameters()).device
+    return method.to(run.device)
 
 
 def _batches(run: LoadedRun) -> tuple[dict[str, Batch], list[str]]:
@@ -95,7 +91,7 @@ def _batches(run: LoadedRun) -> tuple[dict[str, Batch], list[str]]:
 
 def _batch(run: LoadedRun, name: str, pools: Pools) -> Batch:
     """A few samples of a role, evenly spaced, cropped and mirrored as in training; always the same number of them."""
-    config, role, device = run.config, run.config.section.roles[name], _device(run)
+    config, role, device = run.config, run.config.section.roles[name], run.device
     manifest = open_role(config, role, pools, device.type)
     dataset = FrameDataset(manifest, role_options(config, role, manifest), train=True, seed=config.train.seed)
     places = [int((place + 0.5) * len(dataset) / _SAMPLES) for place in range(_SAMPLES)]

@@ -42,6 +42,11 @@ class LoadedRun:
     """In evaluation mode, weights loaded, on its device."""
     step: int
 
+    @property
+    def device(self) -> torch.device:
+        """Where the method is."""
+        return next(self.method.parameters()).device
+
 
 def build_method(config: RunConfig, purpose: str = "training") -> Method:
     """The run's method. Purpose "loading" skips initial weights and what only training needs, "resuming" the former.

@@ -50,12 +50,7 @@ class Choice:
     @cached_property
     def space(self) -> FeatureSpace:
         """Where frames are points."""
-        return self.features.space(self.device)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the run is."""
-        return next(self.run.method.parameters()).device
+        return self.features.space(self.run.device)
 
     def close(self, closed: set[str], known: set[str], val: int = 0) -> None:
         """Leave out frames that are not to be chosen, ``val`` others, evenly in time, and all but one of equal ones."""
@@ -100,7 +95,7 @@ class Choice:
                 self._step(criterion, students, number, goal)
         else:
             size = (self.run.config.frames.options.height, self.run.config.frames.options.width)
-            taught = with_estimates(self.manifest, port, size, str(self.device), self.progress)
+            taught = with_estimates(self.manifest, port, size, str(self.run.device), self.progress)
             students = replace(students, manifest=taught)
             for number, goal in enumerate(self.goals):
                 self._step(criterion, students, number, goal)

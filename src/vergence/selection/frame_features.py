@@ -7,8 +7,9 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.structured import map_array, read_json
 from vergence.errors import InputError
-from vergence.inference.inputs import on_device, prefetched, to_network
+from vergence.inference.inputs import prefetched, to_network
+from vergence.inference.networks import RunNetwork
+from vergence.inference.predictor import Maps, Predictor
 from vergence.models.frame_features import LEVEL
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.folder import find_checkpoint
@@ -85,7 +88,7 @@ def compute_features(
             ``out`` holds features of other frames or of another run; there is too little space.
     """
     rows = (shard or Shard()).rows(len(manifest))
-    width = _pooled(run, [_load(run, manifest, rows[0] if rows else 0)[0]]).shape[1]
+    width = _width(run, _load(run, manifest, rows[0] if rows else 0)[0])
     half = 4 * width * len(manifest) > _HALF_ABOVE if half is None else half
     features, checks = _opened(out, _identity(run, manifest, width, half))
     _drop_stale(features, checks, manifest, rows)
@@ -143,25 +146,21 @@ def open_features(out: Path) -> Features:
 
 def _computed(run: LoadedRun, manifest: Manifest, rows: Iterable[int]) -> Iterator[tuple[int, int, Tensor]]:
     """(row, digest, features) of rows, in batches of images of one size."""
-    waiting: list[tuple[int, int, Tensor]] = []
+    loaded = prefetched(lambda row: _load(run, manifest, row), rows)
+    images = (((row, digest), image) for row, (image, digest) in loaded)
+    network = RunNetwork(run)
+    for (row, digest), maps in Predictor(network, _BATCH).looked_at(images, partial(_pooled, network)):
+        yield row, digest, maps["features"]
 
-    def flush() -> Iterator[tuple[int, int, Tensor]]:
-        found = _pooled(run, [image for _, _, image in waiting])
-        yield from ((row, digest, found[place]) for place, (row, digest, _) in enumerate(waiting))
-        waiting.clear()
 
-    for row, (image, digest) in prefetched(lambda row: _load(run, manifest, row), rows):
-        if waiting and (len(waiting) == _BATCH or waiting[0][2].shape != image.shape):
-            yield from flush()
-        waiting.append((row, digest, image))
-    if waiting:
-        yield from flush()
+def _pooled(network: RunNetwork, images: Sequence[Tensor]) -> Maps:
+    return {"features": pooled_features(network.method.frame_features(network.images(images))).cpu()}
 
 
 @torch.no_grad()
-def _pooled(run: LoadedRun, images: list[Tensor]) -> Tensor:
-    home = next(run.method.parameters()).device
-    return pooled_features(run.method.frame_features(on_device(images, home))).cpu()
+def _width(run: LoadedRun, image: Tensor) -> int:
+    """How many features a frame has."""
+    return int(_pooled(RunNetwork(run), [image])["features"].shape[1])
 
 
 def _load(run: LoadedRun, manifest: Manifest, row: int) -> tuple[Tensor, int]:

@@ -76,8 +76,8 @@ def select(
     manifest = _sorted(given, split)
     loaded = load_run(run, _device(device))
     _check_run(loaded, criterion, depth)
-    options, home = loaded.config.frames.options, str(next(loaded.method.parameters()).device)
-    students = Students(manifest, out / "steps", str(student), overrides, options, seed, home, progress)
+    options, where = loaded.config.frames.options, str(loaded.device)
+    students = Students(manifest, out / "steps", str(student), overrides, options, seed, where, progress)
     if criterion == "entropy":
         students = _class_students(students, loaded, len(goals))
     if criterion in ("us", "ds_us") or students.classes:

@@ -4,13 +4,14 @@ import contextlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vergence.data.atomic import write_text
 from vergence.data.cache import FrameCache, default_cache_folder
@@ -19,7 +20,9 @@ from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.structured import map_array
 from vergence.errors import InputError
-from vergence.inference.inputs import on_device, prefetched, to_network
+from vergence.inference.inputs import prefetched
+from vergence.inference.networks import RunNetwork
+from vergence.inference.predictor import Maps, Predictor
 from vergence.losses.segmentation import pixel_entropy
 from vergence.runs.checkpoint import LoadedRun
 from vergence.selection.difficulty import depth_difficulty
@@ -68,7 +71,19 @@ def kept_scores(
     return np.array(scores)
 
 
-@torch.no_grad()
+class _Student(RunNetwork):
+    """Frames with the teacher's depth beside them; ``difficulty`` (B,) is how far the student's is from it."""
+
+    def kind(self, prepared: Any) -> Hashable:
+        return super().kind(prepared["frames"][0])
+
+    @torch.no_grad()
+    def maps(self, batch: Sequence[Any]) -> dict[str, Tensor]:
+        images = self.images([sample["frames"][0] for sample in batch])
+        teacher = torch.stack([sample["estimate"] for sample in batch]).to(self.device)
+        return {"difficulty": depth_difficulty(self.method.predict(images)["disparity"], teacher)}
+
+
 def difficulties(student: LoadedRun, manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, float]]:
     """How far the student's depth of each whole frame is from the teacher's, the column ``estimate``."""
     frames = student.config.frames
@@ -77,39 +92,28 @@ def difficulties(student: LoadedRun, manifest: Manifest, rows: list[int]) -> Ite
     cache = FrameCache(default_cache_folder(), options.height, options.width) if frames.cache else None
     with quiet():
         dataset = FrameDataset(manifest, options, train=False, cache=cache)
-    home = next(student.method.parameters()).device
-    waiting: list[tuple[int, dict[str, torch.Tensor]]] = []
-
-    def flush() -> Iterator[tuple[int, float]]:
-        images = on_device([sample["frames"][0] for _, sample in waiting], home)
-        teacher = torch.stack([sample["estimate"] for _, sample in waiting]).to(home)
-        found = depth_difficulty(student.method.predict(images)["disparity"], teacher).tolist()
-        yield from _finite([row for row, _ in waiting], found, manifest)
-        waiting.clear()
-
-    for row, sample in prefetched(dataset.__getitem__, rows):
-        waiting.append((row, sample))
-        if len(waiting) == _BATCH:
-            yield from flush()
-    if waiting:
-        yield from flush()
+    samples = prefetched(dataset.__getitem__, rows)
+    for row, maps in Predictor(_Student(student), _BATCH).looked_at(samples):
+        yield row, _finite(float(maps["difficulty"]), manifest.path(row))
 
 
-@torch.no_grad()
 def entropies(run: LoadedRun, manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, float]]:
     """Mean entropy of the classes of each frame's pixels, 1 where all classes are as likely."""
-    home = next(run.method.parameters()).device
-    options = run.config.frames.options
-    for row, image in prefetched(lambda row: to_network(open_frame(manifest, row), options), rows):
-        logits = run.method.predict(on_device([image], home))["logits"]
-        yield from _finite([row], pixel_entropy(logits).mean((1, 2)).tolist(), manifest)
+    network = RunNetwork(run)
+
+    def entropy(batch: Sequence[Tensor]) -> Maps:
+        logits = run.method.predict(network.images(batch))["logits"]
+        return {"entropy": pixel_entropy(logits).mean((1, 2))}
+
+    images = prefetched(lambda row: network.prepare(open_frame(manifest, row)), rows)
+    for row, maps in Predictor(network, 1).looked_at(images, entropy):
+        yield row, _finite(float(maps["entropy"]), manifest.path(row))
 
 
-def _finite(rows: list[int], scores: list[float], manifest: Manifest) -> Iterator[tuple[int, float]]:
-    for row, score in zip(rows, scores, strict=True):
-        if not np.isfinite(score):
-            raise InputError(
-                f"the score of {manifest.path(row)} is not finite: the network has diverged; lower --optim.lr of the "
-                "student, or select with another run."
-            )
-        yield row, score
+def _finite(score: float, picture: Path) -> float:
+    if not np.isfinite(score):
+        raise InputError(
+            f"the score of {picture} is not finite: the network has diverged; lower --optim.lr of the student, or "
+            "select with another run."
+        )
+    return score

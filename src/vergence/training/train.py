@@ -15,7 +15,7 @@ from torch import Tensor
 from vergence.data.batch import Batch
 from vergence.data.loading import prepare_batch
 from vergence.errors import InputError, Interrupted
-from vergence.evaluation.evaluate import evaluate_run
+from vergence.evaluation.evaluate import Scoring, evaluate_run
 from vergence.mixing.draws import step_generator
 from vergence.runs.checkpoint import LoadedRun, read_settings
 from vergence.runs.config import RunConfig
@@ -215,13 +215,13 @@ class Loop:
             return ""
         assert self.log is not None
         settings, state, processes = self.config.evaluate, self.state, Processes.of(self.accelerator)
-        options: dict[str, Any] = {"baselines": False, "odometry": False, "limit": settings.limit}
+        scoring = Scoring(baselines=False, odometry=False, limit=settings.limit)
         processes.share_buffers(state.method)
         try:
             with state.stored_weights():
                 run = LoadedRun(self.folder.path, self.config, state.method, state.step)
                 frames = self.sources.evaluation
-                result = evaluate_run(run, frames, settings.protocol, settings.flip, **options, processes=processes)
+                result = evaluate_run(run, frames, scoring, processes=processes)
         except ProcessLost:
             raise
         except InputError as error:  # a broken file there is no reason to lose the training
