@@ -98,7 +98,8 @@ def test_switches_of_the_runnable_recipes(recipe: str) -> None:
     for config in (bare, mixing_alone, estimated):
         config.section.check()
     assert list(bare.section.roles) == ["source"]
-    assert mixing_alone.section.depth_of("target") == ""
+    target = mixing_alone.section.roles["target"]
+    assert (target.depth_port, target.inverse_depth) == ("", "")
     assert estimated.section.roles["source"].depth_port == "runs/town"
 
 

@@ -16,7 +16,9 @@ from vergence.training.optim import lr_factor
 PAGE = Path(__file__).parents[2] / "docs/three_ways.md"
 EXPERIMENTS = {
     name: shlex.split(line)[2:]
-    for name, line in re.findall(r"^\| ([^|]+) \| `(vergence train [^`]+)` \|$", PAGE.read_text(), re.MULTILINE)
+    for name, line in re.findall(
+        r"^\| ([^|]+) \| `(vergence train three_ways[^`]+)` \|$", PAGE.read_text(), re.MULTILINE
+    )
 }
 
 
