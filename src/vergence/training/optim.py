@@ -52,7 +52,7 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
     info = _known(config.name)
     if info.has_betas and info.num_betas == len(config.betas):  # others have three; theirs are those of timm
         settings["betas"] = config.betas
-    if info.name == "sgd":
+    if config.name.rpartition("_")[2] == "sgd":  # "nesterov" is the same class
         settings["nesterov"] = False
     try:
         optimizer: Optimizer = create_optimizer_v2(listed, config.name, **settings)
