@@ -1,7 +1,9 @@
 """Do chosen frames teach more than random ones, where the video is as uneven as a drive?"""
 
 import itertools
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,6 +13,9 @@ import torch.nn.functional as F
 from benchmarks.claims.claim import Claim, Comparison, Numbers
 from benchmarks.claims.lab import TOWN_SIZE, Lab
 from benchmarks.claims.probe import Frames, Lesson, learned, picture, scored
+from vergence import api
+from vergence.data.manifest import Manifest
+from vergence.data.structured import read_json
 from vergence.motion.flow import DenseFlow
 from vergence.runs.checkpoint import load_run
 from vergence.selection.farthest_point import farthest_points
@@ -20,6 +25,7 @@ from vergence.selection.orders import random_order, uniform_order
 from vergence.selection.reach import Reach, carried_shares, greedy_cover
 
 COUNT, DRIVING, STANDING = 10, 5, 7
+STUDENTS = {"uncertainty": "us", "diversity and uncertainty": "ds_us"}
 SECONDS = 2.0
 
 
@@ -54,12 +60,25 @@ def chosen(lab: Lab, frames: Frames, pool: Sequence[int], criterion: str, seed: 
         sub = FeatureSpace.standardised(space.array[list(pool)], space.array.shape[1] // 32, "cpu")
         start = random_order(len(pool), seed)[0]
         found = [pick.row for pick in farthest_points(sub, COUNT, start=start)]
+    elif criterion in STUDENTS:
+        return by_students(lab, frames, pool, STUDENTS[criterion], seed)
     else:
         reaches, inside = reaches_of(lab), {place: turn for turn, place in enumerate(pool)}
         own = [within(reaches[place], inside) for place in pool]
         weight = rarity(lab, pool) if criterion == "reach, rare first" else None
         found = [pick.row for pick in greedy_cover(own, COUNT, weight)]
     return [pool[turn] for turn in found]
+
+
+def by_students(lab: Lab, frames: Frames, pool: Sequence[int], criterion: str, seed: int) -> list[int]:
+    """What ``vergence select`` chooses with students that learn depth from what is chosen so far."""
+    folder = lab.out / f"chosen-{criterion}-{seed}"
+    rows = [replace(frames.manifest[place], label="", label_space="") for place in pool]
+    data = Manifest(rows, lab.out).write(folder / "pool.parquet")
+    api.select(lab.depth, data, COUNT, folder / "out", criterion, seed=seed, split="all", student="select-student-tiny")
+    found = read_json(folder / "out" / "selection.json", remedy="remove it")["frames"]
+    shutil.rmtree(folder)
+    return [pool[one["row"]] for one in found]
 
 
 def within(reach: Reach, inside: dict[int, int]) -> Reach:
@@ -138,4 +157,15 @@ CLAIM = Claim(
     preparation=500,
     few="random",
     full="all labels",
+)
+
+BY_STUDENTS = replace(
+    CLAIM,
+    name="chosen_by_students",
+    says="Frames that students of depth find hard (US, DS+US) teach more than random ones.",
+    setup=CLAIM.setup
+    + " Uncertainty: vergence select, students of recipe select-student-tiny, taught anew after 5 frames.",
+    variants=("random", *STUDENTS),
+    comparisons=tuple(Comparison(name, "random") for name in STUDENTS),
+    seconds=120,
 )

@@ -16,6 +16,7 @@ CLAIMS = (
     chosen_frames.CLAIM,
     carried_labels.CLAIM,
     kitti_segmentation.CLAIM,
+    chosen_frames.BY_STUDENTS,
     depth_start.TUNED,
     mixing.CLAIM,
     flywheel.CLAIM,
