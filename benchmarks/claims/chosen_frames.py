@@ -77,8 +77,9 @@ def by_students(lab: Lab, frames: Frames, pool: Sequence[int], criterion: str, s
     data = Manifest(rows, lab.out).write(folder / "pool.parquet")
     api.select(lab.depth, data, COUNT, folder / "out", criterion, seed=seed, split="all", student="select-student-tiny")
     found = read_json(folder / "out" / "selection.json", remedy="remove it")["frames"]
+    places = dict(zip((row.image for row in Manifest.read(data)), pool, strict=True))  # its rows are sorted
     shutil.rmtree(folder)
-    return [pool[one["row"]] for one in found]
+    return [places[one["image"]] for one in found]
 
 
 def within(reach: Reach, inside: dict[int, int]) -> Reach:
