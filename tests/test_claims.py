@@ -14,6 +14,7 @@ from benchmarks.claims.chosen_frames import pool_of, within
 from benchmarks.claims.claim import Claim, Comparison, gains, head_room, interval, judged, verdict
 from benchmarks.claims.page import in_points, overview, picture, section
 from benchmarks.claims.probe import Frames, Lesson, learned, scored
+from benchmarks.claims.real_depth import teaches
 from benchmarks.claims.registry import CLAIMS
 from vergence.data.frame_row import FrameRow
 from vergence.data.labels import label_space
@@ -151,3 +152,11 @@ def test_keys_and_pools_differ_by_seed_and_fit() -> None:
     assert pool_of(frames, 3) == pool_of(frames, 3) != pool_of(frames, 4)
     inside = {4: 0, 9: 1}
     assert within(Reach(np.array([9, 4]), np.array([0.5, 1.0])), inside).targets.tolist() == [1, 0]
+
+
+def test_frames_that_may_teach_are_those_of_the_protocol() -> None:
+    protocol = {"depth_train_clips": {"whole": "all", "part": [0, 2]}}
+    rows = [FrameRow(f"{clip}/images/{k:06d}.jpg", clip, k) for clip in ("whole", "part", "never") for k in (2, 3)]
+    assert [row.image for row in rows if teaches(row, protocol)] == [
+        "whole/images/000002.jpg", "whole/images/000003.jpg", "part/images/000002.jpg"
+    ]  # fmt: skip

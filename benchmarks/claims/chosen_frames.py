@@ -138,7 +138,7 @@ CLAIM = Claim(
     says="Ten chosen frames teach more than ten random ones, in a video as uneven as a drive.",
     setup=f"""Toy town: a pool of {DRIVING} streets with driving and {STANDING} in which the car nearly stands (40
     frames each; the seed draws the streets), 10 frames chosen, their labels alone train the head of
-    recipe frozen- video on frozen ImageNet features (150 steps); 6 other streets judge. Diversity:
+    recipe frozen-video on frozen ImageNet features (150 steps); 6 other streets judge. Diversity:
     farthest points of the depth run's features (DS). Reach: greedy cover by labels carried up to 2
     seconds by flow.""",
     variants=("random", "uniform", "diversity", "reach", "reach, rare first"),

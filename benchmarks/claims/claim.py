@@ -83,7 +83,8 @@ def interval(values: Sequence[float]) -> Interval:
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Interval(mean, -math.inf, math.inf, 1, tuple(values))
-    quantile = _T95[len(values) - 2] if len(values) <= len(_T95) + 1 else 1.96
+    free = len(values) - 1
+    quantile = _T95[free - 1] if free <= len(_T95) else 1.96 + 2.4 / free
     half = quantile * statistics.stdev(values) / math.sqrt(len(values))
     return Interval(mean, mean - half, mean + half, len(values), tuple(values))
 

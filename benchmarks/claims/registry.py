@@ -8,6 +8,7 @@ from benchmarks.claims import (
     flywheel,
     kitti_segmentation,
     mixing,
+    real_depth,
     semhint,
 )
 
@@ -22,4 +23,5 @@ CLAIMS = (
     flywheel.CLAIM,
     corda.CLAIM,
     semhint.CLAIM,
+    real_depth.CLAIM,
 )

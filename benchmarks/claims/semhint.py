@@ -7,7 +7,7 @@ from benchmarks.claims.lab import Lab
 from benchmarks.claims.recipes import RecipeRun, depth_numbers, finished
 from benchmarks.studies.three_ways import overrides
 
-STEPS, START, FEW = 2000, 600, 30
+STEPS, START, FEW, LABEL_STEPS = 2000, 600, 30, 400
 ALONE = {"semhint__segmentation": "false", "semhint__hints": "false", "semhint__refine": "false"}
 
 
@@ -20,7 +20,9 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
     if variant == "depth alone":
         words |= ALONE
     else:
-        noisy = RecipeRun("supervised-toytown", overrides(train__steps=400, frames__labelled__count=FEW), lab.town)
+        noisy = RecipeRun(
+            "supervised-toytown", overrides(train__steps=LABEL_STEPS, frames__labelled__count=FEW), lab.town
+        )
         labels = "truth"
         if variant != "hints of true labels":
             labels = str(finished(lab.run(f"semhint-labels-{seed}"), noisy, seed))
