@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import io
 import json
 import subprocess
 import sys
@@ -10,11 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import vergence
-from tests.training.tiny_method import write_frames, write_recipe
+from tests.command_line import sentence
 from vergence import api
 from vergence.cli import COMMANDS, functions, main
 from vergence.data.layouts import find_layout
@@ -24,29 +22,10 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cli")
-    write_frames(folder, depth=True)
-    write_recipe(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def run(folder: Path) -> Path:
     words = ["train", folder / "tiny.yaml", "--out", folder / "run", "--data", folder / "manifest.csv"]
     assert main([str(word) for word in words]) == 0
     return folder / "run"
-
-
-def sentence(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The one line on stderr of a command that cannot be carried out."""
-    assert main([str(word) for word in words]) == 2
-    captured = capsys.readouterr()
-    lines = captured.err.strip().splitlines()
-    assert lines[-1].startswith("vergence: ")
-    assert "Traceback" not in captured.err
-    assert captured.out == ""
-    return lines[-1]
 
 
 def test_help_and_version_are_quick_and_import_no_torch() -> None:
@@ -264,73 +243,3 @@ def test_doctor_exit_code(
 def test_python_m_vergence() -> None:
     done = subprocess.run([sys.executable, "-m", "vergence", "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"vergence {vergence.__version__}\n")
-
-
-def test_layout_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    words = ["index", "toytown", str(tmp_path / "town"), "--out", str(tmp_path / "town.csv"), "--styl", "dusk"]
-    assert main(words) == 2
-    assert "no option --styl; did you mean --style?" in capsys.readouterr().err
-    assert not (tmp_path / "town").exists()
-
-
-def test_labels_go_out_and_come_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from tests.data.annotation.annotated import read_labels, world
-
-    label = np.array([[0, 1, 255], [2, 2, 255]], dtype=np.uint8)
-    world(tmp_path, [label, None]).write(tmp_path / "m.csv")
-    words = ["labels", "export", "m.csv", "--to", "cvat", "--out", "out.zip"]
-    paths = {"m.csv", "out.zip", "new.csv"}
-    assert main([str(tmp_path / word) if word in paths else word for word in words]) == 0
-    assert "2 frames in" in capsys.readouterr().out
-    words = ["labels", "import", "out.zip", "--from", "cvat", "--data", "m.csv", "--out", "new.csv"]
-    assert main([str(tmp_path / word) if word in paths else word for word in words]) == 0
-    assert "1 of 2 frames labelled from cvat; without annotation and as before: 1" in capsys.readouterr().out
-    found = read_labels(tmp_path / "new.csv")
-    np.testing.assert_array_equal(found[0], label)
-    assert found[1] is None
-    words = [str(tmp_path / word) if word in paths else word for word in words]
-    assert "b/000.png has no annotation" in sentence(capsys, *words, "--complete")
-
-
-def test_escapes_of_a_terminal_are_shown_not_sent(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: Path
-) -> None:
-    evil = "a\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\rb"
-    said = sentence(capsys, "scan", tmp_path / evil)
-    assert r"a\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\rb" in said
-    assert not any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in said)
-    place = tmp_path / evil
-    place.mkdir()
-    for image in sorted(folder.glob("**/*.png"))[:4]:
-        (place / image.name).write_bytes(image.read_bytes())
-    assert main(["index", "folder", str(place), "--out", str(tmp_path / "m.csv")]) == 0
-    assert main(["scan", str(place)]) == 0
-    captured = capsys.readouterr()
-    for text in (captured.out, captured.err):
-        assert not any(sign in text for sign in "\x1b\x07\x9b\r\u202e")
-
-
-def test_names_in_brackets_are_no_markup() -> None:
-    from rich.console import Console
-
-    from vergence.evaluation.scores_table import tables
-
-    names = ["[red]car[/red]", "road [paved]", "[/]", "sky :smile: \x1b[31m"]
-    row = {"name": "trained", "miou": 0.5, "pixel_accuracy": 0.5, "mean_accuracy": 0.5, "frequency_weighted_iou": 0.5}
-    row["class_iou"] = dict.fromkeys(names, 0.25)
-    console = Console(width=140, file=io.StringIO())
-    for table in tables({"segmentation": {"stamp": "data of [bold]x[/]", "rows": [row]}, "rows": []}):
-        console.print(table)
-    shown = console.file.getvalue()
-    for text in (*names[:3], r"sky :smile: \x1b[31m", "data of [bold]x[/]"):
-        assert text in shown
-
-
-@pytest.mark.parametrize("word", ["nan", "-inf", "1e400", "٣", "1_0", ".nan"])
-def test_numbers_of_options_are_finite_and_plain(word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for argv in (
-        ["scan", "x", f"--max_pairs={word}"],
-        ["labels", "propagate", "x", "--out", "y.csv", "--seconds", word],
-    ):
-        assert main(argv) == 2
-        assert f"cannot be {word!r}" in capsys.readouterr().err

@@ -10,7 +10,6 @@ from vergence import api, demo
 from vergence.data.subsets import read_list
 from vergence.data.toytown import write_toytown
 from vergence.errors import InputError
-from vergence.report.demo_page import compared
 
 SMALL = {
     "train.steps": 1,
@@ -83,9 +82,3 @@ def test_other_settings_than_those_of_the_runs_that_are_there(made: Path, monkey
 def test_depth_alone(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "write_toytown", small_town)
     assert call(made, labels=0) == made / "run" / "report.html"
-
-
-def test_the_comparison_says_so_where_depth_did_not_help() -> None:
-    worse, better = ({"rows": [{"name": "trained", "miou": miou}]} for miou in (0.2, 0.3))
-    assert "20.0 % on chosen frames with depth, 10.0 points BELOW the 30.0 % of 7 random" in compared(worse, better, 7)
-    assert "10.0 points above the 20.0 %" in compared(better, worse, 7)

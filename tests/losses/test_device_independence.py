@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from vergence.geometry.blocks import cache_blocks
 from vergence.geometry.pose import transform_from_parameters
 from vergence.losses import photometric as photometric_module
 from vergence.losses.depth import feature_distance
@@ -58,9 +57,3 @@ def test_the_whole_batch_at_once_is_the_same(monkeypatch: pytest.MonkeyPatch) ->
     assert torch.allclose(loss, whole_loss, rtol=1e-6)
     for one, other in zip(gradients, whole_gradients, strict=True):
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-7)
-
-
-def test_blocks_cover_the_batch() -> None:
-    x = torch.arange(5.0)[:, None]
-    assert torch.equal(torch.cat([x[block] for block in cache_blocks(x)]), x)
-    assert cache_blocks(x.to("meta")) == [slice(None)]

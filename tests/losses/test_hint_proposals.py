@@ -4,24 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from vergence.losses.hint_neighbours import OFFSETS, neighbour_candidates, shifted, slopes
+from tests.losses.planes import HEIGHT, WIDTH, halves, slanted
 from vergence.losses.hint_proposals import FAMILIES, Proposals, is_class, propose
 from vergence.settings.losses import HintProposalConfig
 
-HEIGHT, WIDTH = 48, 80
 DEFAULT = HintProposalConfig()
-
-
-def slanted(batch: int = 2) -> Tensor:
-    y, x = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
-    plane = 0.2 + 0.1 * x / WIDTH + 0.2 * y / HEIGHT
-    return torch.stack([plane * (1 + index) for index in range(batch)])[:, None]
-
-
-def halves() -> Tensor:
-    labels = torch.zeros(2, HEIGHT, WIDTH, dtype=torch.uint8)
-    labels[:, :, 50:] = 3
-    return labels
 
 
 def holed(truth: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,28 +111,6 @@ def test_images_do_not_mix() -> None:
         alone = suggest(present[part], labels[part], error[part], *FAMILIES)
         assert torch.equal(alone.valid, together.valid[part])
         assert torch.allclose(alone.inverse_depth, together.inverse_depth[part])
-
-
-def test_neighbours_carry_the_slope() -> None:
-    q, labels = slanted(1), halves()[:1].long()
-    by_x, by_y = slopes(q, labels)
-    assert torch.allclose(by_x, torch.tensor(0.1 / WIDTH), atol=1e-6)
-    assert torch.allclose(by_y, torch.tensor(0.2 / HEIGHT), atol=1e-6)
-    found = neighbour_candidates(q, labels)
-    assert found.shape[1] == 2 * len(OFFSETS)
-    known = found.isfinite()
-    assert torch.allclose(found[known], q.expand_as(found)[known], atol=1e-4)
-    assert not known[0, OFFSETS.index(8), :, 42:50].any()  # the neighbour is of another class
-    assert known[0, OFFSETS.index(8), :, 50:72].all()
-    single = neighbour_candidates(q, torch.arange(HEIGHT * WIDTH).view(1, HEIGHT, WIDTH))
-    assert single.isnan().all()
-
-
-def test_shifted() -> None:
-    x = torch.arange(6.0).view(2, 3)
-    assert shifted(x, 1, -1, -1.0).tolist() == [[-1, 3, 4], [-1, -1, -1]]
-    assert shifted(x, -1, 2, -1.0).tolist() == [[-1, -1, -1], [2, -1, -1]]
-    assert (shifted(x, 0, 3, 9.0) == 9).all()
 
 
 def test_is_class() -> None:

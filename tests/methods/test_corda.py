@@ -4,68 +4,18 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from vergence.data.batch import Batch
+from tests.methods.toy_corda import CLASSES, HEIGHT, WIDTH, batch, both, build, options, settings, total
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
-from vergence.methods import domains, method_named
 from vergence.methods.corda import CordaMethod
-from vergence.methods.corda_config import CordaConfig, CordaConsistencyConfig, FeatureDistanceConfig
-from vergence.settings.networks import CordaNetworkConfig
+from vergence.methods.corda_config import CordaConsistencyConfig, FeatureDistanceConfig
 
-HEIGHT, WIDTH = 32, 48
-SPACE = "toy:road#804080,sky#4682b4,car#00008e"
-CLASSES = 3
 DEPTHS = ("source_depth", "source_initial_depth", "mixed_depth", "mixed_initial_depth")
-
-
-def options(**changes: Any) -> FrameOptions:
-    return FrameOptions(height=HEIGHT, width=WIDTH, label_space=SPACE, **changes)
-
-
-def settings(variant: str = "synthia", **changes: Any) -> CordaConfig:
-    network = CordaNetworkConfig(variant=variant, encoder="test_resnet", weights="none", width=8)  # type: ignore[arg-type]
-    return CordaConfig(network=network, **changes)
-
-
-def build(variant: str = "synthia", seed: int = 0, **changes: Any) -> CordaMethod:
-    torch.manual_seed(seed)
-    return CordaMethod(settings(variant, **changes), options()).train()
-
-
-def batch(size: int = 2, seed: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(size, 1, 3, HEIGHT, WIDTH, generator=generator)
-    label = torch.randint(CLASSES, (size, HEIGHT, WIDTH), generator=generator)
-    label[:, :4] = 255
-    inverse_depth = 1 + 20 * torch.rand(size, 1, HEIGHT, WIDTH, generator=generator)
-    inverse_depth[..., :6, :] = 1
-    return {  # type: ignore[typeddict-item]
-        "frames": images,
-        "jittered": images,
-        "label": label,
-        "inverse_depth": inverse_depth,
-    }
-
-
-def both(size: int = 2) -> dict[str, Batch]:
-    return {"source": batch(size), "target": batch(size, seed=1)}
-
-
-def total(losses: dict[str, Tensor]) -> Tensor:
-    return torch.stack([value for name, value in losses.items() if not name.startswith("_")]).sum()
 
 
 def parameters(method: CordaMethod) -> list[torch.nn.Parameter]:
     return [value for group in method.parameter_groups() for value in group["params"]]
-
-
-def masked(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
-    """All of each mixed frame is source (1) or target (0)."""
-    monkeypatch.setattr(
-        domains, "classmix_mask", lambda label, **_: torch.full((len(label), 1, *label.shape[1:]), value)
-    )
 
 
 @pytest.mark.parametrize("variant", ["gta", "synthia"])
@@ -103,43 +53,6 @@ def test_every_switch_has_its_losses(variant: str, changes: dict[str, Any], expe
     total(losses).backward()
     assert {name for name in losses if not name.startswith("_")} == expected
     method.after_step(0)
-
-
-@pytest.mark.parametrize("mix", ["classmix", "cutmix", "depthmix", "none"])
-@pytest.mark.parametrize("size", [1, 2])
-def test_every_mix(mix: str, size: int) -> None:
-    method = build(consistency=CordaConsistencyConfig(mix=mix))  # type: ignore[arg-type]
-    losses = method(both(size), 0)
-    total(losses).backward()
-    share = losses["_from_source"].item()
-    assert share == 0 if mix == "none" else 0 < share < 1
-
-
-def test_depthmix_keeps_known_source_pixels_that_are_nearer() -> None:
-    source, target = batch(1), batch(1)
-    source["inverse_depth"] = torch.tensor([1.0, 21, 20.5, 19, 1, 3]).view(1, 1, 1, 6)
-    target["inverse_depth"] = torch.tensor([9.0, 20, 21.0, 21, 1, 1]).view(1, 1, 1, 6)
-    seen = set()
-    for seed in range(10):
-        torch.manual_seed(seed)
-        mask = domains.domain_mask(CordaConsistencyConfig(mix="depthmix", margin=0.03), source, target)
-        seen.add(tuple(mask.flatten().int().tolist()))
-    assert seen == {(0, 1, 1, 0, 0, 1), (0, 1, 0, 0, 0, 1)}  # the near tie goes to either side
-
-
-@pytest.mark.parametrize(("mask", "idle"), [(1.0, "depth"), (0.0, "source_depth")])
-def test_golden_fact_21_each_decoder_learns_its_own_pixels(
-    mask: float, idle: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    method = build()
-    masked(monkeypatch, mask)
-    data = both()
-    losses = method.mixed_losses(method.mixed(data["source"], data["target"], 0))
-    (losses["mixed_depth"] + losses["mixed_initial_depth"]).backward()
-    other = {"depth": "source_depth", "source_depth": "depth"}[idle]
-    for heads in (method.network.heads, method.network.initial):
-        assert all(value.grad is None or not value.grad.any() for value in heads[idle].parameters())
-        assert any(value.grad is not None and value.grad.any() for value in heads[other].parameters())
 
 
 def test_difficulty_reaches_no_parameter_and_starts_as_plain_mixing() -> None:
@@ -325,28 +238,6 @@ def test_nothing_waits_for_the_device() -> None:
     method.after_step(0)
 
 
-@pytest.mark.parametrize(
-    ("variant", "changes", "said"),
-    [
-        ("multitask", {}, "corda.difficulty per_image compares two depth decoders, and network.variant multitask has"),
-        ("dacs", {}, "network.variant dacs has no depth; set corda.depth to false"),
-        ("synthia", {"adapt": False, "evaluate": "teacher"}, "evaluate is teacher and there is none"),
-        ("noatt", {"difficulty": "off", "pseudo_head": "initial"}, "pseudo_head initial takes an initial head"),
-        ("synthia", {"target_depth": ""}, "corda.target_depth is empty; set it to measured"),
-        (
-            "synthia",
-            {"source_depth": "estimate", "consistency": CordaConsistencyConfig(mix="depthmix")},
-            "different units; set corda.align_depth to median",
-        ),
-        ("synthia", {"rare_class_temperature": -1.0}, "rare_class_temperature is -1; give a positive number"),
-        ("synthia", {"source_size": (720, 1280)}, "corda.source_size makes source frames of another size"),
-    ],
-)
-def test_settings_that_contradict(variant: str, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        build(variant, **changes)
-
-
 def test_no_label_space() -> None:
     with pytest.raises(InputError, match="no label space"):
         CordaMethod(settings(), FrameOptions(height=HEIGHT, width=WIDTH))
@@ -364,8 +255,3 @@ def test_frames_of_each_role() -> None:
     assert [role.rare_classes for role in settings(rare_class_temperature=0.01).roles.values()] == [0.01, 0]
     dacs = settings("dacs", depth=False)
     assert [role.frame_options(options()).load_inverse_depth for role in dacs.roles.values()] == ["", ""]
-
-
-def test_method_is_known_by_name() -> None:
-    assert method_named("corda") is CordaMethod
-    assert CordaMethod.settings is CordaConfig

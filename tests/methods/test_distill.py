@@ -6,10 +6,11 @@ from vergence.data.frame_options import FrameOptions
 from vergence.losses.depth import berhu
 from vergence.methods.distill import DistillMethod
 from vergence.methods.distill_config import DistillConfig
-from vergence.methods.role import Role
 from vergence.settings.networks import DepthNetworkConfig
 
 OPTIONS = FrameOptions(height=64, width=96)
+
+
 SMALL = DepthNetworkConfig(encoder="mobilenetv3_small_050", weights="none", decoder_widths=(4, 4, 8, 8, 8), scales=(0,))
 
 
@@ -52,12 +53,3 @@ def test_it_learns() -> None:
         loss.backward()
         optimizer.step()
     assert losses[-1] < 0.5 * losses[0]
-
-
-def test_what_it_asks_for() -> None:
-    config = DistillConfig()
-    assert config.roles == {"unlabelled": Role(depth_port="manifest")}
-    options = config.roles["unlabelled"].frame_options(FrameOptions())
-    assert options.load_estimate
-    assert options.offsets == ()
-    assert config.for_loading().network.weights == "none"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.methods import test_ssda, test_three_ways, test_unimatch
-from tests.methods.test_three_ways import CLASSES, HEIGHT, WIDTH, options
+from tests.methods.toy_segmentation import CLASSES, HEIGHT, WIDTH, options
 from vergence.data.batch import Batch
 from vergence.methods.base import Method
 from vergence.methods.consistency_config import ConsistencyConfig, Mixing

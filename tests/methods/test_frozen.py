@@ -3,18 +3,12 @@
 import pytest
 import torch
 
+from tests.methods.frozen_parts import OPTIONS, network
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.methods.frozen import FrozenMethod
 from vergence.methods.frozen_config import FrozenConfig
 from vergence.runs.config import load_config
-from vergence.settings.networks import FrozenNetworkConfig
-
-OPTIONS = FrameOptions(height=64, width=96, label_space="camvid11", jitter=0.0)
-
-
-def network(**settings: object) -> FrozenNetworkConfig:
-    return FrozenNetworkConfig(**{"encoder": "mobilenetv3_small_050", "weights": "none", "dropout": 0.0, **settings})
 
 
 def method_of(**settings: object) -> FrozenMethod:
@@ -123,15 +117,6 @@ def test_the_encoder_of_a_run(tmp_path) -> None:
     method.initialize()
     theirs = other.network.encoder.state_dict()
     assert all(torch.equal(theirs[name], value) for name, value in method.network.encoder.state_dict().items())
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [({"strides": (3, 8)}, "strides"), ({"strides": ()}, "strides"), ({"hidden": 0}, "hidden")],
-)
-def test_bad_networks(settings: dict, words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        FrozenMethod(FrozenConfig(network=network(**settings)), OPTIONS)
 
 
 def test_bad_memory_and_no_labels() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.methods.toy_hints import SMALL, SPACE, STEREO, build, config
 from tests.toy_stereo import (
     BASELINE,
     FOCAL,
@@ -26,26 +27,6 @@ from vergence.geometry.camera import disparity_to_depth
 from vergence.methods.semhint import SemHintMethod
 from vergence.methods.semhint_config import SemHintConfig
 from vergence.settings.losses import ViewLossOptions
-from vergence.settings.networks import PoseConfig, SegmentationNetworkConfig
-
-ENCODER = "test_resnet"  # timm's smallest network with batch norm
-SPACE = "toy:road#804080,sky#4682b4,car#00008e"
-SMALL = (64, 96)
-STEREO: tuple[int | str, ...] = ("s",)
-
-
-def config(**changes: Any) -> SemHintConfig:
-    network = SegmentationNetworkConfig(encoder=ENCODER, weights="none", shared_blocks=4, head_channels=0)
-    pose = PoseConfig(encoder="posecnn", weights="none")
-    return replace(SemHintConfig(network=network, pose=pose, labels="manifest", metres_per_unit=1.0), **changes)
-
-
-def build(offsets: tuple[int | str, ...] = STEREO, size: tuple[int, int] = SMALL, **changes: Any) -> SemHintMethod:
-    torch.manual_seed(0)
-    options = FrameOptions(height=size[0], width=size[1], offsets=offsets, label_space=SPACE)
-    method = SemHintMethod(config(**changes), options).train()
-    method.initialize()
-    return method
 
 
 def batch(frames: int = 2, size: tuple[int, int] = SMALL, samples: int = 2) -> Batch:
@@ -317,19 +298,6 @@ def test_a_stored_method_predicts_without_what_only_training_needs() -> None:
     assert torch.equal(
         method.predict(images)["inverse_depth"], disparity_to_depth(disparity, loss.min_depth, loss.max_depth)[0]
     )
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"labels": ""}, "set semhint.labels"),
-        ({"teacher_decay": 1.5}, "teacher_decay"),
-        ({"ramp": -1}, "semhint.ramp"),
-    ],
-)
-def test_settings_that_cannot_be(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        build(**changes)
 
 
 def test_no_label_space() -> None:

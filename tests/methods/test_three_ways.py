@@ -1,115 +1,13 @@
 """Supervised and Three Ways without an engine: losses, teacher, mixing, both tasks, switches that contradict."""
 
-from typing import Any
-
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from vergence.data.batch import Batch
-from vergence.data.frame_options import FrameOptions
-from vergence.errors import InputError
-from vergence.methods.consistency import consistency_loss, mixed_view, with_truth
+from tests.methods.toy_segmentation import CLASSES, HEIGHT, WIDTH, batch, both, build, total
 from vergence.methods.consistency_config import ConsistencyConfig
-from vergence.methods.supervised import SupervisedMethod
-from vergence.methods.supervised_config import SupervisedConfig
-from vergence.methods.three_ways import ThreeWaysMethod, own_car_mask, own_depth, weakened
+from vergence.methods.three_ways import own_car_mask, own_depth, weakened
 from vergence.methods.three_ways_config import ThreeWaysConfig
-from vergence.settings.networks import PoseConfig, SegmentationNetworkConfig
-
-HEIGHT, WIDTH = 64, 96
-ENCODER = "test_resnet"  # timm's smallest network with batch norm
-SPACE = "toy:road#804080,sky#4682b4,car#00008e"
-CLASSES = 3
-
-
-def options(offsets: tuple[int | str, ...] = (-1, 1)) -> FrameOptions:
-    return FrameOptions(height=HEIGHT, width=WIDTH, offsets=offsets, label_space=SPACE)
-
-
-def network(**changes: Any) -> SegmentationNetworkConfig:
-    return SegmentationNetworkConfig(encoder=ENCODER, weights="none", **changes)
-
-
-def build(offsets: tuple[int | str, ...] = (-1, 1), exchange: str = "none", **changes: Any) -> ThreeWaysMethod:
-    torch.manual_seed(0)
-    config = ThreeWaysConfig(
-        network=network(exchange=exchange), pose=PoseConfig(encoder="posecnn", weights="none"), **changes
-    )
-    return ThreeWaysMethod(config, options(offsets)).train()
-
-
-def batch(frames: int = 1, size: int = 2, seed: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(size, frames, 3, HEIGHT, WIDTH, generator=generator)
-    label = torch.randint(CLASSES, (size, HEIGHT, WIDTH), generator=generator)
-    label[:, :4] = 255
-    camera = torch.tensor([[60.0, 0, 47.5], [0, 60, 31.5], [0, 0, 1]])
-    return {
-        "frames": images,
-        "jittered": images,
-        "intrinsics": camera.repeat(size, frames, 1, 1),
-        "stereo_transform": torch.eye(4).repeat(size, 1, 1),
-        "available": torch.ones(size, frames, dtype=torch.bool),
-        "intrinsics_known": torch.ones(size, dtype=torch.bool),
-        "index": torch.arange(size),
-        "flipped": torch.zeros(size, dtype=torch.bool),
-        "label": label,
-        "labelled": torch.arange(size) % 2 == 0,
-        "estimate": torch.rand(size, 1, HEIGHT, WIDTH, generator=generator),
-    }
-
-
-def both(frames: int = 1, size: int = 2) -> dict[str, Batch]:
-    return {"labelled": batch(frames, size), "unlabelled": batch(frames, size, seed=1)}
-
-
-def total(losses: dict[str, Tensor]) -> Tensor:
-    return torch.stack([value for name, value in losses.items() if not name.startswith("_")]).sum()
-
-
-def test_supervised_learns_a_batch_by_heart() -> None:
-    torch.manual_seed(0)
-    method = SupervisedMethod(SupervisedConfig(network=network()), options()).train()
-    seen = {"labelled": batch()}
-    seen["labelled"]["label"][:] = torch.arange(WIDTH) // (WIDTH // 2)
-    seen["labelled"]["frames"][:, 0] *= seen["labelled"]["label"][:, None]  # the left half is black
-    optimizer = torch.optim.Adam([value for group in method.parameter_groups() for value in group["params"]], 1e-3)
-    first = total(method(seen, 0)).item()
-    for step in range(25):
-        optimizer.zero_grad()
-        loss = total(method(seen, step))
-        loss.backward()
-        optimizer.step()
-    assert loss.item() < 0.7 * first
-    assert method.predict(seen["labelled"]["frames"][:, 0])["logits"].shape == (2, CLASSES, HEIGHT, WIDTH)
-
-
-def test_all_ignored_labels_give_no_loss_and_no_nan() -> None:
-    method = SupervisedMethod(SupervisedConfig(network=network()), options()).train()
-    seen = {"labelled": batch()}
-    seen["labelled"]["label"][:] = 255
-    losses = method(seen, 0)
-    total(losses).backward()
-    assert total(losses).item() == 0
-    assert all(value.grad is None or value.grad.isfinite().all() for value in method.parameters())
-
-
-def test_without_label_space() -> None:
-    with pytest.raises(InputError, match="no label space"):
-        SupervisedMethod(SupervisedConfig(network=network()), FrameOptions(height=64, width=96))
-
-
-@pytest.mark.parametrize("mix", ["none", "cutmix", "classmix", "depthmix", "depth_threshold", "depth_histogram"])
-@pytest.mark.parametrize("size", [1, 2, 3])
-def test_every_mix_and_batch_size_trains(mix: str, size: int) -> None:
-    method = build(depth="truth", consistency=ConsistencyConfig(mix=mix))  # type: ignore[arg-type]
-    losses = method(both(size=size), 0)
-    total(losses).backward()
-    assert set(losses) >= {"segmentation", "consistency"}
-    assert total(losses).isfinite()
-    gradients = [value.grad for group in method.parameter_groups() for value in group["params"]]
-    assert sum(gradient is not None and bool(gradient.abs().sum() > 0) for gradient in gradients) > len(gradients) / 2
 
 
 @pytest.mark.parametrize("exchange", ["none", "pad"])
@@ -169,34 +67,6 @@ def test_evaluating_the_teacher_stores_and_uses_it() -> None:
     assert not build(depth="truth").config.for_loading().teacher
 
 
-def test_labels_of_labelled_frames_take_the_place_of_pseudo_labels() -> None:
-    probabilities = torch.full((2, CLASSES, 2, 2), 1 / CLASSES)
-    label = torch.tensor([[[0, 1], [2, 255]], [[0, 1], [2, 255]]])
-    found = with_truth(probabilities, label, torch.tensor([True, False]))
-    assert found[0, :, 0, 1].tolist() == [0, 1, 0]
-    assert found[0, :, 1, 1].tolist() == [0, 0, 0]
-    assert torch.equal(found[1], probabilities[1])
-
-
-def test_depthmix_follows_depth_and_labels_follow_pixels() -> None:
-    images = torch.stack([torch.zeros(3, 1, 4), torch.ones(3, 1, 4)])
-    probabilities = torch.zeros(2, 2, 1, 4)
-    probabilities[0, 0], probabilities[1, 1] = 1, 1
-    depth = torch.tensor([[0.2, 0.5, 0.8, 0.0], [0.2, 0.54, 0.1, 0.02]]).view(2, 1, 1, 4)
-    mixed = mixed_view(ConsistencyConfig(), images, probabilities, depth)
-    assert mixed.mask[:, 0, 0].tolist() == [[1, 0, 1, 1], [1, 1, 0, 1]]  # golden fact 13
-    assert mixed.label[:, 0].tolist() == [[0, 1, 0, 0], [1, 1, 0, 1]]
-    assert torch.equal(mixed.images[:, 0], mixed.label.float())
-
-
-def test_confidence_weight_can_be_turned_off() -> None:
-    logits, label = torch.zeros(1, 19, 2, 2), torch.tensor([[[0, 1], [2, 255]]])
-    share = torch.tensor(0.5)
-    assert consistency_loss(ConsistencyConfig(), logits, label, share).item() == pytest.approx(1.104165, abs=1e-5)
-    off = ConsistencyConfig(confidence_weight=False)
-    assert consistency_loss(off, logits, label, share).item() == pytest.approx(2 * 1.104165, abs=1e-5)
-
-
 def test_pseudo_depth_distills_the_port() -> None:
     method = build(multi_task=True, pseudo_depth=1.0, depth="truth", teacher=False)
     losses = method({"labelled": batch(frames=3)}, 0)
@@ -215,34 +85,6 @@ def test_own_depth_is_detached_and_spans_each_crop() -> None:
     assert found.amax((1, 2, 3)).tolist() == [1, 1]
     flat = own_depth({0: torch.full((1, 1, HEIGHT, WIDTH), 0.5)}, torch.zeros(1, 3, HEIGHT, WIDTH))
     assert flat.isfinite().all()
-
-
-def test_what_each_role_loads() -> None:
-    run = options()
-    semi = ThreeWaysConfig(network=network(), depth="truth")
-    assert semi.roles["labelled"].frame_options(run).offsets == ()
-    assert semi.roles["unlabelled"].frame_options(run).load_estimate
-    assert not semi.roles["labelled"].frame_options(run).load_estimate
-    online = ThreeWaysConfig(network=network(), depth="online", multi_task=True)
-    assert online.roles["unlabelled"].frame_options(run).offsets == (-1, 1)
-    assert not online.roles["unlabelled"].frame_options(run).load_estimate
-    assert [role.depth_port for role in online.roles.values()] == ["", ""]
-    assert list(ThreeWaysConfig(network=network(), teacher=False).roles) == ["labelled"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({}, "no depth port"),
-        ({"depth": "online"}, "not learned"),
-        ({"depth": "truth", "evaluate": "teacher", "teacher": False}, "there is none"),
-        ({"depth": "truth", "pseudo_depth": 1.0}, "pseudo_depth needs"),
-        ({"depth": "truth", "exchange": "pad"}, "joins two tasks"),
-    ],
-)
-def test_contradictions_are_one_sentence(settings: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        build(**settings)
 
 
 def test_frozen_encoder_keeps_its_weights() -> None:
@@ -296,17 +138,3 @@ def test_the_ramp_weakens_pseudo_labels_alone() -> None:
     assert {key: float(value) for key, value in weakened(losses, 0.5).items()} == {
         "consistency": 1.0, "unlabelled_photometric": 3.0, "_own": 1.0
     }  # fmt: skip
-
-
-@pytest.mark.parametrize("changes", [{"start": -1}, {"ramp": -1}, {"start": 5, "teacher": False}])
-def test_impossible_stages(changes: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"three_ways\.(start|ramp)"):
-        build(offsets=(), **{"depth": "truth", **changes})
-
-
-def test_a_staged_run_is_loaded_without_its_teacher() -> None:
-    loaded = ThreeWaysConfig(network=network(), start=5, depth="truth").for_loading()
-    loaded.check()
-    assert not loaded.teacher
-    resumed = ThreeWaysConfig(network=network(), start=5, depth="truth").for_loading(keep_reference=True)
-    assert (resumed.teacher, resumed.start) == (True, 5)

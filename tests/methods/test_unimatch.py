@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.methods.test_three_ways import CLASSES, HEIGHT, SPACE, WIDTH, batch, both, network, options, total
+from tests.methods.toy_segmentation import CLASSES, HEIGHT, SPACE, WIDTH, batch, both, network, options, total
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
 from vergence.methods.consistency import Mixed

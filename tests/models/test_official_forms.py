@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 
 from vergence.models.pose import PoseCNN
-from vergence.models.segmentation_heads import SegmentationHead
 from vergence.models.segmentation_network import build_segmentation_network
 from vergence.settings.networks import SegmentationNetworkConfig
 
@@ -20,19 +19,6 @@ def test_the_small_pose_network_tells_a_motion_for_each_further_frame(frames: in
     assert motions.shape == (2, frames - 1, 6)
     torch.testing.assert_close(motions, expected)
     torch.testing.assert_close(motions[:, 0], torch.cat((axis_angle, translation), dim=1))
-
-
-@pytest.mark.parametrize(("width", "hidden"), [(64, 32), (24, 40), (16, 16)])
-def test_a_head_may_have_other_widths(width: int, hidden: int) -> None:
-    head = SegmentationHead({2: 8, 0: 6}, classes=5, width=width, hidden=hidden, dropout=0.0).double().eval()
-    levels = {2: torch.rand(1, 8, 4, 6, dtype=torch.float64), 0: torch.rand(1, 6, 16, 24, dtype=torch.float64)}
-    parts = [F.conv2d(levels[level], head.project[str(level)].weight) for level in (2, 0)]
-    joined = torch.cat([F.interpolate(parts[0], (16, 24), mode="bilinear", align_corners=False), parts[1]], 1)
-    assert joined.shape[1] == 2 * width
-    inner = F.conv2d(joined, head.hidden[0].weight, padding=1)
-    assert inner.shape[1] == hidden
-    expected = head.classify(F.relu(inner / (1 + 1e-5) ** 0.5))  # fresh batch norm: mean 0, variance 1
-    torch.testing.assert_close(head(levels, (16, 24)), expected)
 
 
 def test_pad_at_stride_two_leaves_both_outputs_at_half_size() -> None:

@@ -7,19 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from vergence.errors import InputError
+from tests.models.small_networks import PAD, SMALL, build
 from vergence.models.depth_network import build_depth_network
-from vergence.models.exchange import GatedMessage
-from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network, selection_student
+from vergence.models.segmentation_network import build_segmentation_network, selection_student
 from vergence.settings.networks import DepthNetworkConfig, SegmentationNetworkConfig
-
-SMALL = SegmentationNetworkConfig(weights="none")
-PAD = replace(SMALL, exchange="pad")
-
-
-def build(config: SegmentationNetworkConfig = SMALL, depth: bool = False, classes: int = 5) -> MultiTaskNetwork:
-    torch.manual_seed(0)
-    return build_segmentation_network(config, classes, depth).eval()
 
 
 def millions(*modules: nn.Module | None) -> float:
@@ -75,28 +66,6 @@ def test_other_encoders(encoder: str, decoder: str) -> None:
     found = network(torch.rand(1, 3, 50, 75), depth=True)
     assert found["logits"].shape == (1, 5, 50, 75)
     assert found["disparities"][0].shape == (1, 1, 50, 75)
-
-
-def test_gate_is_a_half_at_first() -> None:
-    message, x = GatedMessage(3), torch.randn(2, 3, 6, 7)
-    torch.testing.assert_close(message(x), 0.5 * message.conv(x))
-    nn.init.normal_(message.attention.weight)
-    torch.testing.assert_close(message(x), message.conv(x) * torch.sigmoid(message.attention(x)))
-
-
-def test_exchange_by_hand() -> None:
-    network, images = build(PAD, depth=True), torch.rand(1, 3, 64, 64)
-    features, size = network.encode(images), (64, 64)
-    own, ups = network.segmentation.walk(features[-1], features, size, stop=6)
-    other, depth_ups = network.depth.walk(features[-1], features, size, stop=6)
-    _, rest = network.segmentation.walk(own + 0.5 * network.exchange.from_depth.conv(other), features, size, 6)
-    _, depth_rest = network.depth.walk(other + 0.5 * network.exchange.from_segmentation.conv(own), features, size, 6)
-    found = network(images, depth=True, side=True)
-    torch.testing.assert_close(found["side_logits"], network.side(ups[2]))
-    torch.testing.assert_close(found["logits"], network.head.classify(rest[0]))
-    expected = network.depth.disparities(depth_ups | depth_rest)
-    for scale, value in found["disparities"].items():
-        torch.testing.assert_close(value, expected[scale])
 
 
 def test_nothing_is_computed_unasked() -> None:
@@ -178,29 +147,3 @@ def test_decoders_start_alike_from_a_depth_decoder() -> None:
 def test_copies_for_a_teacher() -> None:
     network, images = build(PAD, depth=True), torch.rand(1, 3, 64, 64)
     assert torch.equal(copy.deepcopy(network)(images)["logits"], network(images)["logits"])
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"decoder": "unet"}, "decoder='unet' is unknown; use monodepth2, three_ways, deeplabv3plus"),
-        ({"head_levels": ()}, r"head_levels=\(\) must be different numbers among 5"),
-        ({"head_levels": (0, 0)}, "must be different numbers"),
-        ({"head_levels": (6,)}, "must be different numbers"),
-        ({"head_stride": 0}, "head_stride=0 must"),
-        ({"head_channels": -1}, "head_channels=-1 must be at least 1"),
-        ({"exchange": "swap"}, "exchange='swap' is unknown; use none, pad or attention"),
-        ({"exchange": "pad", "exchange_level": 5}, "exchange_level=5 must be a level, 4 to 1"),
-        ({"exchange": "pad", "head_levels": (2,)}, "exchange_level=2 must be a level"),
-        ({"exchange": "pad", "scales": (3,)}, "exchange_level=2 must be a level"),
-        ({"exchange": "pad", "decoder": "deeplabv3plus"}, "takes decoders of one form"),
-    ],
-)
-def test_settings_that_make_no_network(changes: dict, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        build_segmentation_network(replace(SMALL, **changes), 5, depth=True)
-
-
-def test_exchange_needs_both_tasks() -> None:
-    with pytest.raises(InputError, match="takes a network that also learns depth"):
-        build_segmentation_network(PAD, 5, depth=False)

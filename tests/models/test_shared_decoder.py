@@ -12,16 +12,19 @@ from torch import Tensor, nn
 
 from vergence.errors import InputError
 from vergence.models.depth_network import build_depth_network
-from vergence.models.gradient_scale import scale_gradient
 from vergence.models.pretrained import load_parts, load_transfer
 from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
 from vergence.models.shared_decoder import shared_parameters
 from vergence.settings.networks import DepthNetworkConfig, SegmentationNetworkConfig
 
 WIDTHS = (4, 4, 8, 8, 8)
+
+
 TINY = SegmentationNetworkConfig(
     encoder="test_resnet", weights="none", decoder_widths=WIDTHS, head_channels=0, head_kernel=3
 )
+
+
 SPLITS = (0, 1, 3, 4, 7, 10)
 
 
@@ -128,14 +131,6 @@ def test_shared_blocks_run_once_and_only_if_asked() -> None:
 
 def shapes(network: MultiTaskNetwork) -> list[tuple[int, int]]:
     return list(zip(network.encoder.channels, network.encoder.strides, strict=True))
-
-
-def test_identity_with_a_scaled_gradient() -> None:
-    x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.equal(scale_gradient(x, 0.3), x)
-    scale_gradient(x, 0.3).square().sum().backward()
-    torch.testing.assert_close(x.grad, 0.6 * x.detach())
-    assert scale_gradient(x, 1.0) is x
 
 
 @pytest.mark.parametrize("blocks", SPLITS)

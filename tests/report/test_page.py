@@ -14,13 +14,12 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import evaluate
 from vergence.report.page import write_report
-from vergence.report.run_folder import logged_warnings, recipe_warnings
-from vergence.report.samples import choose_frames, relative_error
-from vergence.report.tables import number, tables, verdict
 from vergence.runs.checkpoint import LoadedRun, build_method
 from vergence.runs.config import load_config
 
 HEIGHT, WIDTH = 64, 128
+
+
 OVERRIDES = ["--network.encoder=resnet18", "--network.weights=none", "--pose.weights=none"]
 
 
@@ -141,75 +140,3 @@ def test_unwritable_page(world):
     (world.path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write_report(world, world.path / "file" / "report.html", images=0)
-
-
-def test_tables_mark_the_best_and_show_odometry():
-    rows = [
-        {"name": "trained", "abs_rel": 0.1, "a1": 0.9, "scale_median": 30.0, "scale_std": 0.12, "images": 5},
-        {"name": "input_free", "abs_rel": 0.2, "a1": 0.95, "images": 5, "note": "a note"},
-    ]
-    odometry = {"stamp": "5 frames", "sequences": [{"sequence": "09", "ate_sfmlearner": 0.0125, "t_err": 12.5}]}
-    depth, poses = tables({"rows": rows, "stamp": "plain, 5 images", "odometry": odometry})
-    trained, other = depth.rows
-    assert [cell.text for cell in trained.cells[:2]] == ["trained", "0.100"]
-    assert trained.cells[1].kind == "best"
-    assert other.cells[5].kind == "best"
-    assert "30.000 ± 12%" in [cell.text for cell in trained.cells]
-    assert [cell.text for cell in trained.cells[2:5]] == ["–"] * 3
-    assert depth.stamp == "Protocol: plain, 5 images"
-    assert [cell.text for cell in poses.rows[0].cells[:4]] == ["09", "0.013", "–", "12.500"]
-    assert "5 frames" in poses.stamp
-
-
-def test_verdict_is_honest():
-    rows = [
-        {"name": "trained", "abs_rel": 0.3},
-        {"name": "input_free", "abs_rel": 0.2},
-        {"name": "untrained", "abs_rel": 0.6},
-    ]
-    assert (
-        verdict(rows)
-        == "abs_rel of the trained model is 0.300: 50 % ABOVE input_free (0.200), 50 % below untrained (0.600)."
-    )
-    assert verdict(rows[:1]) == ""
-    assert "as good as" in verdict([rows[0], {"name": "untrained", "abs_rel": 0.3}])
-
-
-def test_numbers():
-    assert [number(value) for value in (0.12345, 123.456, 7, None, float("nan"), True)] == [
-        "0.123",
-        "123.5",
-        "7",
-        "–",
-        "–",
-        "–",
-    ]
-
-
-def test_warnings_are_found_once():
-    records = [
-        {"kind": "event", "level": "warning", "message": "a"},
-        {"kind": "event", "level": "warning", "message": "a"},
-        {"kind": "event", "level": "info", "message": "b"},
-        {"kind": "event", "warning": "c"},
-        {"kind": "train", "loss": 1.0},
-    ]
-    assert logged_warnings(records) == ["a", "c"]
-    assert recipe_warnings({"method": "depth", "depth": {"network": {"weights": "imagenet"}}}) == []
-
-
-def test_relative_error_by_hand():
-    truth = np.array([[2.0, 0.0], [4.0, 5.0]], np.float32)
-    error = relative_error(np.full((2, 2), 0.25), truth)
-    np.testing.assert_allclose(error, [[1.0, np.nan], [0.0, 0.2]])
-
-
-def test_frames_for_pictures_have_truth_and_neighbours_where_possible():
-    rows = [FrameRow(f"{k}.png", "s", k, depth="d.npy" if k in (0, 3, 4, 9) else "") for k in range(10)]
-    assert choose_frames(Manifest(rows, "/"), (-1, 1), 5) == [0, 3, 4, 9]
-    assert choose_frames(Manifest(rows, "/"), (-1, 1), 1) == [4]
-    assert choose_frames(Manifest(rows, "/"), ("s",), 5) == [0, 3, 4, 9]
-    bare = [FrameRow(f"{k}.png", "s", k) for k in range(4)]
-    assert choose_frames(Manifest(bare, "/"), (-1, 1), 2) == [1, 3]
-    assert choose_frames(Manifest([*bare, FrameRow("9.png", "t", 9, depth="d.npy")], "/"), (-1, 1), 4) == [4]
-    assert choose_frames(Manifest([*rows, FrameRow("9.png", "t", 9, depth="d.npy")], "/"), (-1, 1), 9) == [0, 3, 4, 9]

@@ -6,21 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.report.toy_classes import SPACE
 from vergence.data.frame_row import FrameRow
-from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.evaluation.evaluate import evaluate
 from vergence.report.page import write_report
-from vergence.report.pictures import class_picture, wrong_picture
-from vergence.report.run_folder import labelled_frames, predicts_depth
-from vergence.report.segmentation_samples import swatches
-from vergence.report.tables import class_verdict, percent, tables
 from vergence.runs.checkpoint import load_run
 from vergence.runs.config import config_from_dict, load_config
 from vergence.training.train import train
 
 HEIGHT, WIDTH = 64, 96
-SPACE = label_space("toy:sky#4682b4,road#804080,car#00008e")
 
 
 def write_world(folder):
@@ -164,51 +159,3 @@ def test_source_only_mixes_nothing(domains, tmp_path):
     words["corda"] |= {"adapt": False}
     run = train(config_from_dict(words), tmp_path / "run")
     assert "What training sees" not in write_report(run, images=1).read_text()
-
-
-def test_tables():
-    rows = [
-        {"name": "trained", "miou": 0.5, "pixel_accuracy": 0.75, "mean_accuracy": 0.6, "frequency_weighted_iou": 0.55,
-         "class_iou": {"sky": 0.5, "road": 0.5, "car": None}, "note": ""},
-        {"name": "input_free", "miou": 0.55, "pixel_accuracy": 0.5, "mean_accuracy": None,
-         "frequency_weighted_iou": 0.1, "class_iou": {"sky": 0.1, "road": None, "car": None}, "note": "a note"},
-    ]  # fmt: skip
-    part = {"rows": rows, "stamp": "mIoU of toy", "label_space": SPACE.text()}
-    (table,) = tables({"rows": [], "segmentation": part})
-    assert [cell.text for cell in table.rows[0].cells] == ["trained", "50.0", "75.0", "60.0", "55.0", ""]
-    assert table.rows[0].cells[2].kind == "best"
-    assert table.rows[1].cells[1].kind == "best"
-    assert table.rows[1].cells[3].text == "–"
-    assert table.verdict == "mIoU of the trained model is 50.0 %: 5.0 points BELOW input_free (55.0)."
-    assert [(bar.name, bar.colour, bar.trained, bar.input_free) for bar in table.bars] == [
-        ("sky", "#4682b4", 50.0, 10.0), ("road", "#804080", 50.0, None), ("car", "#00008e", None, None),
-    ]  # fmt: skip
-    unknown = tables({"rows": [], "segmentation": {**part, "label_space": "lost"}})[0]
-    assert unknown.bars[0].colour == "#888888"
-    assert class_verdict(rows[:1]) == ""
-    assert percent(float("nan")) == "–"
-
-
-def test_pictures_of_classes():
-    label = np.full((8, 700), 1, np.uint8)
-    picture = class_picture("labels", label, SPACE)
-    assert picture.width == 350  # whole pixels are left out, colours are never mixed
-    image = np.full((8, 8, 3), 100, np.uint8)
-    known = np.ones((8, 8), bool)
-    known[4:] = False
-    wrong = np.zeros((8, 8), bool)
-    wrong[0, :] = wrong[7, :] = True
-    assert wrong_picture("errors", image, wrong, known).note == "75.0% of labelled pixels right"
-    assert wrong_picture("errors", image, wrong, np.zeros((8, 8), bool)).note == "no labelled pixel"
-
-
-def test_small_readings():
-    assert [swatch.name for swatch in swatches(SPACE, {0, 2})] == ["sky", "car"]
-    events = [{"event": "labelled", "digest": "ab", "is": "3 frames (ab)"}]
-    assert labelled_frames(events) == "3 frames (ab)"
-    assert labelled_frames([{"event": "labelled", "digest": "ab", "describe": "3 frames"}]) == "3 frames (ab)"
-    assert labelled_frames([]) == ""
-    assert predicts_depth({"method": "three_ways", "three_ways": {"multi_task": True}})
-    assert not predicts_depth({"method": "three_ways"})
-    assert not predicts_depth({"method": "supervised", "supervised": {}})
-    assert predicts_depth({})

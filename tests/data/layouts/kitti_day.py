@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""One recording day of KITTI."""
 
 import numpy as np
 

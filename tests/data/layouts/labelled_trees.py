@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Labels of stills, painted and read."""
 
 import numpy as np
 from PIL import Image

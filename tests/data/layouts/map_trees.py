@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Pictures beside their maps."""
 
 import numpy as np
 from PIL import Image

@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Files of rendered data sets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Names of frames, and where they are placed in time."""
 
 import random
 

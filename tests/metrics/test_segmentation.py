@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.metrics.counted import random_maps, slow_confusion
 from vergence.metrics.segmentation import scores
 from vergence.metrics.streaming import ConfusionMatrix
 
@@ -14,21 +15,6 @@ def confusion_of(prediction: Tensor, label: Tensor, classes: int) -> Tensor:
     metric = ConfusionMatrix(classes)
     metric.update(prediction, label)
     return metric.compute()
-
-
-def slow_confusion(prediction: Tensor, label: Tensor, classes: int) -> Tensor:
-    counts = torch.zeros(classes, classes, dtype=torch.int64)
-    for guess, truth in zip(prediction.flatten().tolist(), label.flatten().tolist(), strict=True):
-        if truth != 255:
-            counts[truth, guess] += 1
-    return counts
-
-
-def random_maps(classes: int = 7) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    prediction, label = torch.randint(0, classes, (2, 4, 20, 30), generator=generator)
-    label[:, :3] = 255
-    return prediction, label
 
 
 @pytest.mark.parametrize(
@@ -68,25 +54,6 @@ def test_a_class_that_is_only_predicted_counts_and_has_no_recall() -> None:
     assert found["miou"] == 0.4
     assert found["mean_accuracy"] == 0.8
     assert found["frequency_weighted_iou"] == 0.8
-
-
-def test_streaming_is_counting_all_at_once() -> None:
-    prediction, label = random_maps()
-    metric = ConfusionMatrix(7)
-    for guess, truth in zip(prediction, label, strict=True):
-        metric.update(guess[None].to(torch.uint8), truth[None].to(torch.uint8))
-    assert torch.equal(metric.compute(), slow_confusion(prediction, label, 7))
-    metric.reset()
-    assert metric.confusion.sum() == 0
-
-
-def test_counts_stay_exact_beyond_single_precision() -> None:
-    metric = ConfusionMatrix(2)
-    metric.confusion += 2**25
-    metric.update(torch.tensor([0]), torch.tensor([0]))
-    assert metric.compute()[0, 0].item() == 2**25 + 1
-    assert metric.compute().dtype == torch.int64
-    assert scores(metric.compute())["miou"] == pytest.approx(1 / 3)
 
 
 def test_nothing_counted_is_nan() -> None:

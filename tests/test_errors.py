@@ -1,0 +1,33 @@
+"""Text for people, and the nearest known word."""
+
+import pytest
+
+from vergence.errors import InputError, Interrupted, nearest, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb", r"a\x1b[31mb"),
+        ("a\rb", r"a\rb"),
+        ("one\ttwo\nthree", "one\ttwo\nthree"),
+        ("left\u202eright", r"left\u202eright"),
+        ("half \ud800", r"half \ud800"),
+        ("straße 道", "straße 道"),
+    ],
+)
+def test_what_a_terminal_obeys_is_shown(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_the_nearest_word_or_nothing() -> None:
+    assert nearest("smothness", ["smoothness", "scale"]) == " (did you mean 'smoothness'?)"
+    assert nearest("xyz", ["smoothness", "scale"]) == ""
+    assert nearest("a", []) == ""
+
+
+def test_errors_for_users_are_values_and_interruptions_carry_their_code() -> None:
+    assert isinstance(InputError("a"), ValueError)
+    stop = Interrupted("stopped by SIGTERM", 143)
+    assert not isinstance(stop, ValueError)
+    assert (str(stop), stop.exit_code) == ("stopped by SIGTERM", 143)
