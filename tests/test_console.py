@@ -30,7 +30,7 @@ def test_escapes_of_a_terminal_are_shown_not_sent(
 def test_names_in_brackets_are_no_markup() -> None:
     from rich.console import Console
 
-    from vergence.evaluation.scores_table import tables
+    from vergence.evaluation.console_tables import tables
 
     names = ["[red]car[/red]", "road [paved]", "[/]", "sky :smile: \x1b[31m"]
     row = {"name": "trained", "miou": 0.5, "pixel_accuracy": 0.5, "mean_accuracy": 0.5, "frequency_weighted_iou": 0.5}

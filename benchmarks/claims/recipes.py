@@ -10,7 +10,7 @@ from benchmarks.studies.common import trained
 from benchmarks.studies.three_ways import overrides
 from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.runs.config import load_config
-from vergence.training.stages import is_finished
+from vergence.training.run_chain import is_finished
 
 
 @dataclass(frozen=True)

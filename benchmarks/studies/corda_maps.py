@@ -14,7 +14,7 @@ from vergence.data.dataset import FrameDataset
 from vergence.data.labels import LabelSpace
 from vergence.data.loading import collate, prepare_batch
 from vergence.evaluation.evaluate import open_data
-from vergence.inference.estimates import with_estimates
+from vergence.inference.depth_port import with_estimates
 from vergence.inference.inputs import evenly_spaced, has_label
 from vergence.metrics.ranking import auroc
 from vergence.report.training_samples import training_method

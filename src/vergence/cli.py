@@ -115,7 +115,7 @@ def _evaluate(words: list[str]) -> int:
     arguments = parse("evaluate RUN --data MANIFEST [--protocol NAME] [--json FILE] [...]", api.evaluate, words)
     with bar("evaluating") as progress:
         result = api.evaluate(**arguments.as_dict(), progress=progress)
-    from vergence.evaluation.scores_table import tables
+    from vergence.evaluation.console_tables import tables
 
     console = plain_console(None if sys.stdout.isatty() else 140)
     for table in tables(result):

@@ -14,14 +14,14 @@ from vergence.data.toytown import write_toytown
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.report.demo_page import Demo, write_demo_page
+from vergence.report.evaluation_tables import verdict
 from vergence.report.page import write_report
 from vergence.report.selection_page import write_selection_page
-from vergence.report.tables import verdict
 from vergence.runs.config import load_config
 from vergence.runs.folder import REPORT, RunFolder
 from vergence.runs.overrides import Overrides
 from vergence.selection.select import select
-from vergence.training.stages import check_equal, network_of, said_once, trained
+from vergence.training.run_chain import check_equal, network_of, said_once, trained
 
 _log = logging.getLogger("vergence")
 

@@ -10,8 +10,8 @@ from vergence.data.labels import CAMVID_11, CITYSCAPES_19, LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.class_protocols import CLASS_PROTOCOLS, class_protocol
+from vergence.evaluation.console_tables import tables
 from vergence.evaluation.evaluate import Scoring, evaluate, evaluate_run
-from vergence.evaluation.scores_table import tables
 from vergence.evaluation.segmentation import ClassScores
 from vergence.metrics.segmentation import only_truth_of, scores
 

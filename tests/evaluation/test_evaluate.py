@@ -18,8 +18,8 @@ from vergence.evaluation.baselines import (
     input_free_inverse_depth,
     untrained_method,
 )
+from vergence.evaluation.depth_scores import choose_protocol, table
 from vergence.evaluation.evaluate import Scoring, evaluate, evaluate_run
-from vergence.evaluation.scores import choose_protocol, table
 from vergence.methods import Method
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import load_config

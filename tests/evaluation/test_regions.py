@@ -17,9 +17,9 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
+from vergence.evaluation.console_tables import tables
+from vergence.evaluation.depth_scores import choose_protocol
 from vergence.evaluation.evaluate import Scoring, evaluate, evaluate_run
-from vergence.evaluation.scores import choose_protocol
-from vergence.evaluation.scores_table import tables
 
 SPACE = "toy:road#804080,car#00008e,sky#4682b4"
 NONE = choose_protocol("plain", "none")

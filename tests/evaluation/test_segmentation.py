@@ -14,8 +14,8 @@ from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.baselines import MostFrequentClass
+from vergence.evaluation.console_tables import tables
 from vergence.evaluation.evaluate import Scoring, evaluate, evaluate_run
-from vergence.evaluation.scores_table import tables
 from vergence.evaluation.segmentation import best_class
 from vergence.inference.network_maps import Window, predict_maps
 from vergence.methods import Method

@@ -20,7 +20,7 @@ from vergence.flywheel.rounds import resume_flywheel, start_flywheel
 from vergence.flywheel.settings import FlywheelConfig, is_flywheel_folder, load_flywheel
 from vergence.flywheel.trainings import Trainings, held_back
 from vergence.runs.config import load_config
-from vergence.training import stages
+from vergence.training import run_chain
 
 SMALL = {
     "train.steps": 1,
@@ -154,7 +154,7 @@ def test_stopped_within_a_round_it_goes_on_to_the_same_numbers(copy: Path, monke
         raise Interrupted("stopped at step 1 of 2; vergence train --resume inner goes on.", 143)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "train", stopped)
+        patch.setattr(run_chain, "train", stopped)
         with pytest.raises(Interrupted, match=r"stopped in a flywheel; vergence train --resume .*/f goes on") as stop:
             resume_flywheel(copy, (), Written())
         assert stop.value.exit_code == 143

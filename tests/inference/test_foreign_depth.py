@@ -16,7 +16,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference.estimates import with_estimates
+from vergence.inference.depth_port import with_estimates
 from vergence.inference.foreign_depth import gives_depth
 from vergence.inference.networks import ForeignNetwork
 

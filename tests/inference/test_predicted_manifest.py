@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from tests.inference.test_class_files import SPACE, made_run
-from tests.inference.test_pseudo_labels import ids, world
+from tests.inference.test_label_port import ids, world
 from vergence.data.dataset import FrameDataset
 from vergence.data.frame_options import FrameOptions
 from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.frame_sources import VideoSource
+from vergence.inference.label_port import with_pseudo_labels
 from vergence.inference.predict import predict
-from vergence.inference.pseudo_labels import with_pseudo_labels
 
 SIZE = (32, 48)
 

@@ -15,8 +15,8 @@ import vergence
 from vergence.data.label_space import LABEL_SPACES
 from vergence.data.layouts import LAYOUTS
 from vergence.data.manifest import Manifest
-from vergence.evaluation.scores import choose_protocol
-from vergence.inference.estimates import DEPTH_PORTS
+from vergence.evaluation.depth_scores import choose_protocol
+from vergence.inference.depth_port import DEPTH_PORTS
 from vergence.methods import METHODS
 from vergence.settings.protocols import PROTOCOLS
 

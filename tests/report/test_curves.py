@@ -3,7 +3,7 @@ import math
 import re
 
 from vergence.report.curves import Curve, by_magnitude, charts, curves, draw, smoothed
-from vergence.report.run_folder import read_records
+from vergence.report.stored_run import read_records
 
 
 def lines(path, *records):

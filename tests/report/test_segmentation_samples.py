@@ -4,8 +4,8 @@ import numpy as np
 
 from tests.report.toy_classes import SPACE
 from vergence.report.pictures import class_picture, wrong_picture
-from vergence.report.run_folder import labelled_frames, predicts_depth
 from vergence.report.segmentation_samples import swatches
+from vergence.report.stored_run import labelled_frames, predicts_depth
 
 
 def test_pictures_of_classes():

@@ -11,11 +11,11 @@ from tests.training.tiny_method import write_recipe
 from vergence.errors import InputError
 from vergence.flywheel.settings import load_flywheel
 from vergence.methods import METHODS
-from vergence.report.run_folder import stored_settings
+from vergence.report.stored_run import stored_settings
 from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import config_from_dict, load_config
 from vergence.runs.folder import Checkpoint, RunFolder
-from vergence.runs.label_ports import port_space
+from vergence.runs.label_port_classes import port_space
 from vergence.runs.migrations import VERSION, migrated, renamed
 from vergence.runs.overrides import flattened
 

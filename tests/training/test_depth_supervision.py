@@ -11,7 +11,7 @@ from vergence.data.dataset import FrameDataset, FrameOptions
 from vergence.data.estimate_files import read_sigmoid
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference import estimates
+from vergence.inference import depth_port
 from vergence.training.sources import _check_depth
 
 STREET = np.random.default_rng(0).gamma(2, 9, (24, 40)).astype(np.float32) + 1
@@ -57,11 +57,11 @@ def test_a_depth_run_is_stored_as_it_says(tmp_path: Path, monkeypatch: pytest.Mo
     (run / "recipe.yaml").touch()
     (run / "model.safetensors").touch()
 
-    def by_run(path: Path, manifest: Manifest, rows: list[int], device: str) -> Iterator[tuple[int, np.ndarray]]:
+    def by_run(path: Path, device: str, manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         yield from ((row, sigma) for row in rows)
 
-    monkeypatch.setattr(estimates, "_by_run", by_run)
-    found = estimates.with_estimates(Manifest(video(tmp_path, 2), tmp_path), str(run), (12, 20))
+    monkeypatch.setattr(depth_port, "_by_run", by_run)
+    found = depth_port.with_estimates(Manifest(video(tmp_path, 2), tmp_path), str(run), (12, 20))
     np.testing.assert_array_equal(read_sigmoid(found.path(1, "estimate")), np.rint(sigma.astype(np.float64) * 65535))
     options = FrameOptions(height=12, width=20, offsets=(), load_inverse_depth="estimate", load_estimate=True)
     sample = FrameDataset(found, options, train=False)[0]

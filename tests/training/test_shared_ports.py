@@ -14,9 +14,9 @@ from tests.data.small_world import save, video
 from vergence.data.label_corruption import LabelCorruption
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference import estimates, made_labels
+from vergence.inference import depth_port, label_port_cache
+from vergence.inference.label_port import with_pseudo_labels
 from vergence.inference.port_runs import make_missing
-from vergence.inference.pseudo_labels import with_pseudo_labels
 from vergence.runs.processes import Processes
 
 T = TypeVar("T")
@@ -76,17 +76,17 @@ def written(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, place: Call
 
 
 def test_each_estimate_is_made_once(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = written(monkeypatch, estimates, "write_estimate", lambda path, _: (threading.get_ident(), path))
-    found = both(lambda processes: estimates.with_estimates(manifest, "truth", SIZE, processes=processes))
+    calls = written(monkeypatch, depth_port, "write_estimate", lambda path, _: (threading.get_ident(), path))
+    found = both(lambda processes: depth_port.with_estimates(manifest, "truth", SIZE, processes=processes))
     assert len(calls) == len({path for _, path in calls}) == COUNT
     assert sorted(sum(who == one for who, _ in calls) for one in {who for who, _ in calls}) == [8, 12]  # whole batches
-    alone = estimates.with_estimates(manifest, "truth", SIZE)
+    alone = depth_port.with_estimates(manifest, "truth", SIZE)
     assert len(calls) == COUNT
     assert [one.rows for one in found if isinstance(one, Manifest)] == [alone.rows, alone.rows]
 
 
 def test_each_label_is_made_once(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = written(monkeypatch, made_labels, "_write", lambda home, name, *_: name)
+    calls = written(monkeypatch, label_port_cache, "_write", lambda home, name, *_: name)
     noise = LabelCorruption(blobs=0.2)
     found = both(lambda processes: with_pseudo_labels(manifest, "truth", SIZE, corruption=noise, processes=processes))
     assert not [one for one in found if isinstance(one, InputError)]
@@ -101,7 +101,7 @@ def test_what_is_wrong_in_one_process_is_said_in_all(manifest: Manifest) -> None
     broken.write_bytes(b"no array")
     rows = [*manifest.rows[:-1], replace(manifest.rows[-1], depth="last.npy")]
     bad = Manifest(rows, manifest.root)
-    found = both(lambda processes: estimates.with_estimates(bad, "truth", SIZE, processes=processes))
+    found = both(lambda processes: depth_port.with_estimates(bad, "truth", SIZE, processes=processes))
     assert all(isinstance(one, InputError) and "last.npy" in str(one) for one in found)
     assert str(found[0]) == str(found[1])
 

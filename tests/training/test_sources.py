@@ -17,7 +17,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference.estimates import with_estimates
+from vergence.inference.depth_port import with_estimates
 from vergence.runs.config import load_config
 from vergence.training.sources import build_loaders, open_sources
 
@@ -127,7 +127,7 @@ class TestEstimates:
     def test_made_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         manifest = Manifest.read(world(tmp_path / "w"))
         first = with_estimates(manifest, "truth", (HEIGHT, WIDTH))
-        monkeypatch.setattr("vergence.inference.estimates.frame_depth", lambda *_: pytest.fail("made again"))
+        monkeypatch.setattr("vergence.inference.depth_port.frame_depth", lambda *_: pytest.fail("made again"))
         assert with_estimates(manifest, "truth", (HEIGHT, WIDTH)).rows == first.rows
 
     def test_folder_of_depth_files_of_another_size(self, tmp_path: Path) -> None:
@@ -157,8 +157,8 @@ class TestEstimates:
 
     def test_nan_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         manifest = Manifest.read(world(tmp_path / "w"))
-        monkeypatch.setattr("vergence.inference.estimates.frame_depth", lambda *_: np.full((HEIGHT, WIDTH), np.nan))
-        monkeypatch.setattr("vergence.inference.estimates._inverse", lambda depth: depth)
+        monkeypatch.setattr("vergence.inference.depth_port.frame_depth", lambda *_: np.full((HEIGHT, WIDTH), np.nan))
+        monkeypatch.setattr("vergence.inference.depth_port._inverse", lambda depth: depth)
         with pytest.raises(InputError, match="not finite"):
             with_estimates(manifest, "truth", (HEIGHT, WIDTH))
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.baselines import MeanInverseDepth, input_free_of_run
+from vergence.evaluation.depth_scores import Scores, image_rows
 from vergence.evaluation.regions import RegionScores, regions_space
-from vergence.evaluation.scores import Scores, image_rows
 from vergence.inference.inputs import ground_truth, ground_truth_label, has_label
 from vergence.methods import Method
 from vergence.runs.checkpoint import LoadedRun

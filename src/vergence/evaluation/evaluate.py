@@ -18,15 +18,15 @@ from vergence.errors import InputError
 from vergence.evaluation.baselines import untrained_method
 from vergence.evaluation.class_protocols import class_protocol
 from vergence.evaluation.depth import DepthEvaluation
+from vergence.evaluation.depth_scores import choose_protocol, csv_text, finite
 from vergence.evaluation.odometry import evaluate_odometry
 from vergence.evaluation.regions import class_rows
-from vergence.evaluation.scores import choose_protocol, csv_text, finite
 from vergence.evaluation.segmentation import SegmentationEvaluation
+from vergence.inference.frame_shapes import describe_input
 from vergence.inference.inputs import evenly_spaced, has_label, has_truth, prefetched, working_image
 from vergence.inference.network_maps import Window, window_of
 from vergence.inference.networks import RunNetwork
 from vergence.inference.predictor import Maps, Predictor
-from vergence.inference.shapes import describe_input
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.config_sections import check_resolution
 from vergence.runs.folder import RunFolder

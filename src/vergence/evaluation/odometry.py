@@ -8,7 +8,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from vergence.data.manifest import Manifest
-from vergence.evaluation.scores import words
+from vergence.evaluation.depth_scores import words
 from vergence.inference.motions import predict_motions, step_of
 from vergence.metrics.odometry import ate_sfmlearner, chain_poses, trajectory_errors
 from vergence.runs.checkpoint import LoadedRun

@@ -14,7 +14,7 @@ from vergence.data.atomic import write_text
 from vergence.data.structured import read_json
 from vergence.data.subsets import read_list
 from vergence.errors import InputError
-from vergence.evaluation.scores import finite
+from vergence.evaluation.depth_scores import finite
 
 STAGES = ("depth", "selection", "segmentation")
 """Each is made from the one before it, a round's first from the round before."""

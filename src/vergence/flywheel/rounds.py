@@ -30,7 +30,7 @@ from vergence.runs.config import load_config
 from vergence.runs.folder import RunFolder, find_checkpoint
 from vergence.runs.overrides import Overrides, flattened
 from vergence.selection.select import select
-from vergence.training.stages import check_equal, is_finished, said_once, trained
+from vergence.training.run_chain import check_equal, is_finished, said_once, trained
 
 _log = logging.getLogger("vergence")
 Pages = Callable[[str, Path], None]

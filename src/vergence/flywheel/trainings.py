@@ -12,7 +12,7 @@ from vergence.data.split_rows import has_split, in_split
 from vergence.flywheel.folder import Round
 from vergence.flywheel.settings import FlywheelConfig, PartConfig, known_keys, method_of
 from vergence.runs.config import RunConfig, load_config, read_config
-from vergence.training.stages import network_of
+from vergence.training.run_chain import network_of
 
 _log = logging.getLogger("vergence")
 

@@ -17,11 +17,11 @@ from vergence.data.video_writer import write_video
 from vergence.errors import InputError, nearest
 from vergence.inference.class_files import ClassFiles
 from vergence.inference.depth_files import DepthFiles, survey
+from vergence.inference.earlier_results import SIDECAR, Files, Results
 from vergence.inference.frame_sources import Frame, ManifestSource, Source, open_source
 from vergence.inference.inputs import prefetched
 from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.predictor import Predictor, load
-from vergence.inference.results import SIDECAR, Files, Results
 from vergence.inference.tracker_files import TrackerFiles, write_index
 from vergence.runs.checkpoint import LoadedRun
 

@@ -12,7 +12,7 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.class_files import ClassFiles
 from vergence.inference.frame_sources import ManifestSource
-from vergence.runs.label_ports import PREDICTED
+from vergence.runs.label_port_classes import PREDICTED
 
 Labels = dict[str, tuple[str, str, str]]
 """Label file, file of confidence or "", and label space, by the image's absolute path."""

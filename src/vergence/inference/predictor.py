@@ -10,7 +10,7 @@ from torch import Tensor
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.frame_sources import Frame, open_source
-from vergence.inference.given import as_frame, is_many
+from vergence.inference.given_pictures import as_frame, is_many
 from vergence.inference.network_maps import window_of
 from vergence.inference.networks import ForeignNetwork, Network, Precision, RunNetwork, foreign_name
 from vergence.inference.prediction import Prediction, best_classes, inverted, resized_inverse_depth

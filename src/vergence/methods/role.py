@@ -23,14 +23,14 @@ class Role:
     neighbours: bool = False
     """Frames bring their sources (``frames.options.offsets``)."""
     depth_port: str = ""
-    """Where the column ``estimate`` comes from (:mod:`vergence.inference.estimates`); "" for nowhere."""
+    """Where the column ``estimate`` comes from (:mod:`vergence.inference.depth_port`); "" for nowhere."""
     inverse_depth: Literal["", "measured", "estimate"] = ""
     """Depth as supervision in CorDA's unit, of measured depth or of estimates; else estimates of a depth port are
     normalised disparity (batch entry ``estimate``)."""
     measured_depth: bool = False
     """Frames bring measured depth in metres."""
     label_port: str = ""
-    """Where pseudo-labels come from (:mod:`vergence.runs.label_ports`); "" for nowhere."""
+    """Where pseudo-labels come from (:mod:`vergence.runs.label_port_classes`); "" for nowhere."""
     pseudo_labels: Literal["target", "all"] = "target"
     """Whether a frame's sources bring pseudo-labels as well."""
     samples: int = 1

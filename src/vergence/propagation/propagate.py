@@ -30,7 +30,7 @@ from vergence.propagation.carry import Piece, carry
 from vergence.propagation.segments import Segment, seconds_between, segments
 from vergence.propagation.video_motion import MotionName, VideoMotion, working_frame
 from vergence.runs.checkpoint import LoadedRun
-from vergence.runs.label_ports import space_of_rows
+from vergence.runs.label_port_classes import space_of_rows
 from vergence.runs.port_files import digest
 
 RECORD = "propagation.json"

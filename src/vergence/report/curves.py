@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vergence.errors import printable
-from vergence.report.run_folder import Record
+from vergence.report.stored_run import Record
 
 _INK = "#010203"  # stands for the page's text colour while matplotlib draws
 _COLOURS = ("#4c8dd6", "#f08a24", "#3fa860", "#e0525c", "#9a6fd0", "#a8743f", "#d864a8", "#7d8894")

@@ -24,11 +24,11 @@ from vergence.inference.inputs import (
     working_image,
 )
 from vergence.inference.networks import RunNetwork
+from vergence.report.evaluation_tables import ClassBar, Row, Table, Text, percent, tables
 from vergence.report.page_file import save_page
 from vergence.report.pictures import Panel, class_picture, photograph, wrong_picture
 from vergence.report.samples import collect_samples
 from vergence.report.segmentation_samples import swatches
-from vergence.report.tables import ClassBar, Row, Table, Text, percent, tables
 from vergence.report.training_samples import training_panels
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.folder import RunFolder

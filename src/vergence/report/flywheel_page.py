@@ -13,11 +13,11 @@ from vergence.flywheel.folder import Round, score_rows
 from vergence.flywheel.rounds import Overrides, resume_flywheel, start_flywheel
 from vergence.flywheel.settings import FlywheelConfig, load_flywheel
 from vergence.report.curves import Chart, Curve, draw
+from vergence.report.evaluation_tables import Text, number, percent
 from vergence.report.flywheel_pictures import chosen_pictures, frame_panels
 from vergence.report.page import write_report
 from vergence.report.page_file import save_page
 from vergence.report.selection_page import write_selection_page
-from vergence.report.tables import Text, number, percent
 from vergence.runs.folder import RunFolder
 
 _DEPTH = {"abs_rel": "abs_rel", "rmse": "rmse", "a1": "a1"}

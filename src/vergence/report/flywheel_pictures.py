@@ -13,7 +13,7 @@ from vergence.data.depth_files import ColourRange, colour_range
 from vergence.data.images import open_frame
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
-from vergence.evaluation.scores import choose_protocol
+from vergence.evaluation.depth_scores import choose_protocol
 from vergence.evaluation.segmentation import best_class
 from vergence.flywheel.folder import Round
 from vergence.flywheel.settings import FlywheelConfig

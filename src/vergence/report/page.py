@@ -10,8 +10,11 @@ from vergence.data.frame_options import offset_name
 from vergence.errors import InputError
 from vergence.methods.config import MethodConfig
 from vergence.report.curves import charts
+from vergence.report.evaluation_tables import Text, tables
 from vergence.report.page_file import save_page
-from vergence.report.run_folder import (
+from vergence.report.samples import Samples, collect_samples
+from vergence.report.sound_values import is_number, mapping
+from vergence.report.stored_run import (
     Record,
     labelled_frames,
     last_step,
@@ -23,9 +26,6 @@ from vergence.report.run_folder import (
     setting,
     stored_settings,
 )
-from vergence.report.samples import Samples, collect_samples
-from vergence.report.sound_values import is_number, mapping
-from vergence.report.tables import Text, tables
 from vergence.runs.config import stored_section
 from vergence.runs.folder import RunFolder
 

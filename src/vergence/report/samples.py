@@ -18,8 +18,8 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.baselines import MeanInverseDepth, input_free_of_run, training_frames, untrained_method
 from vergence.evaluation.depth import in_units
+from vergence.evaluation.depth_scores import choose_protocol
 from vergence.evaluation.evaluate import open_data
-from vergence.evaluation.scores import choose_protocol
 from vergence.inference.inputs import ground_truth, has_truth, working_image
 from vergence.inference.networks import RunNetwork
 from vergence.methods.panels import Exhibit
@@ -34,8 +34,8 @@ from vergence.report.pictures import (
     depth_bar,
     photograph,
 )
-from vergence.report.run_folder import predicts_depth, scale_status, setting, stored_settings
 from vergence.report.segmentation_samples import ClassSamples, collect_classes, swatches
+from vergence.report.stored_run import predicts_depth, scale_status, setting, stored_settings
 from vergence.report.training_samples import drawn, training_panels
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.settings.protocols import DepthProtocol

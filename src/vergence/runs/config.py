@@ -168,7 +168,7 @@ def _label_space(frames: FramesConfig, ports: Sequence[str]) -> str:
     of the source domain."""
     from vergence.data.labels import label_space
     from vergence.data.layouts import resolve_input
-    from vergence.runs.label_ports import port_space, space_of_rows
+    from vergence.runs.label_port_classes import port_space, space_of_rows
 
     if frames.options.label_space:
         return label_space(frames.options.label_space).text()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference.estimates import with_estimates
+from vergence.inference.depth_port import with_estimates
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.folder import find_checkpoint
 from vergence.selection.farthest_point import farthest_points

@@ -20,10 +20,10 @@ from vergence.data.rare_classes import RareClassSampler, class_counts
 from vergence.data.split_rows import has_split, has_splits, in_split
 from vergence.data.subsets import Subset, labelled_subset
 from vergence.errors import InputError
-from vergence.inference.estimates import with_estimates
+from vergence.inference.depth_port import with_estimates
+from vergence.inference.frame_shapes import settle_aspect
 from vergence.inference.inputs import evenly_spaced
-from vergence.inference.pseudo_labels import with_pseudo_labels
-from vergence.inference.shapes import settle_aspect
+from vergence.inference.label_port import with_pseudo_labels
 from vergence.methods.role import LABELLED_POOLS, Role
 from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import RunConfig

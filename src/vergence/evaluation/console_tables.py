@@ -7,8 +7,8 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
+from vergence.evaluation.depth_scores import table, words
 from vergence.evaluation.odometry import odometry_table
-from vergence.evaluation.scores import table, words
 
 _BLOCK = 10
 """Classes below each other before a second column of classes starts."""

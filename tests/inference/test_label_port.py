@@ -22,15 +22,15 @@ from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference import made_labels
-from vergence.inference.pseudo_labels import with_pseudo_labels
+from vergence.inference import label_port_cache
+from vergence.inference.label_port import with_pseudo_labels
 from vergence.methods import METHODS, register_method
 from vergence.methods.base import Method
 from vergence.methods.role import Role
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import RunConfig, load_config
 from vergence.runs.config_sections import EvaluateConfig, FramesConfig
-from vergence.runs.label_ports import port_space
+from vergence.runs.label_port_classes import port_space
 from vergence.training.sources import build_loaders, open_sources
 
 HEIGHT, WIDTH, COUNT = 64, 96, 6
@@ -112,7 +112,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, RedMetho
     (path / "model.safetensors").touch()
     options = FrameOptions(height=16, width=24)
     config = RunConfig(frames=FramesConfig(options=options), evaluate=EvaluateConfig())
-    monkeypatch.setattr(made_labels, "load_run", lambda *_: LoadedRun(path, config, method, 7))
+    monkeypatch.setattr(label_port_cache, "load_run", lambda *_: LoadedRun(path, config, method, 7))
     return path, method
 
 
@@ -165,7 +165,7 @@ class TestRun:
     def test_labels_are_no_larger_than_the_picture(self, tmp_path: Path, run: tuple[Path, RedMethod]) -> None:
         found = with_pseudo_labels(training(tmp_path / "w"), str(run[0]), (128, 128), offsets=())
         assert ids(found, 0).shape == (HEIGHT, WIDTH)
-        assert made_labels.kept_size((375, 1242), (192, 640)) == (193, 640)
+        assert label_port_cache.kept_size((375, 1242), (192, 640)) == (193, 640)
 
 
 class TestFolder:

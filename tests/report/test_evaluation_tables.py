@@ -1,7 +1,7 @@
 """Evaluations as tables: the best is marked, verdicts are honest."""
 
 from tests.report.toy_classes import SPACE
-from vergence.report.tables import class_verdict, number, percent, tables, verdict
+from vergence.report.evaluation_tables import class_verdict, number, percent, tables, verdict
 
 
 def test_tables_mark_the_best_and_show_odometry():

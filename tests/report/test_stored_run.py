@@ -1,6 +1,6 @@
 """What a run folder says of a run."""
 
-from vergence.report.run_folder import logged_warnings, recipe_warnings
+from vergence.report.stored_run import logged_warnings, recipe_warnings
 
 
 def test_warnings_are_found_once():

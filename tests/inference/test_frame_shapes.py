@@ -15,8 +15,8 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.data.transforms import Placement
 from vergence.errors import InputError
+from vergence.inference.frame_shapes import describe_input, settle_aspect
 from vergence.inference.inputs import network_size, to_network
-from vergence.inference.shapes import describe_input, settle_aspect
 from vergence.runs.config import load_config
 from vergence.training.sources import build_loaders, open_sources
 

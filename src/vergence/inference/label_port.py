@@ -1,7 +1,7 @@
 """The label port: class labels, perhaps wrong ones, of every frame, from whatever gives them, once and for all.
 
-Which ports there are says :mod:`vergence.runs.label_ports`. A run labels every frame by itself, labelled ones too:
-only "truth" shows a method labels that people drew.
+Which ports there are says :mod:`vergence.runs.label_port_classes`. A run labels every frame by itself, labelled ones
+too: only "truth" shows a method labels that people drew.
 """
 
 import logging
@@ -15,9 +15,9 @@ from vergence.data.frame_row import PSEUDO_COLUMNS, FrameRow
 from vergence.data.label_corruption import LabelCorruption
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference.made_labels import Found, Progress, Wanted, corrupted_labels, predicted_labels
+from vergence.inference.label_port_cache import Found, Progress, Wanted, corrupted_labels, predicted_labels
 from vergence.runs.folder import is_run
-from vergence.runs.label_ports import PREDICTED, folder_space, label_folder
+from vergence.runs.label_port_classes import PREDICTED, folder_space, label_folder
 from vergence.runs.port_files import NamedFiles
 from vergence.runs.processes import ALONE, Processes
 
