@@ -16,19 +16,18 @@ from vergence.data.labels import label_space
 from vergence.data.manifest import FrameRow, Manifest
 from vergence.errors import InputError
 from vergence.inference import predictor, prelabel
+from vergence.methods.base import Method
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config_sections import EvaluateConfig
 
 SPACE = label_space("toy:dark#000010,bright#f0f0f0")
 
 
-class Threshold(nn.Module):
+class Threshold(Method):
     """Says "bright" where red is above a half."""
 
     tasks = ("segmentation",)
     label_space = SPACE
-    scale = "unscaled"
-    metres_per_unit = 1.0
 
     def __init__(self) -> None:
         super().__init__()
