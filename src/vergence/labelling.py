@@ -25,6 +25,8 @@ def select(
     depth: str | None = None,
     student: str | Path = "select-student",
     weight: float = 1000.0,
+    seconds: float = 2.0,
+    rarity: float = 1.0,
     half: bool | None = None,
     shard: int | None = None,
     shards: int = 1,
@@ -41,7 +43,8 @@ def select(
         data: manifest, folder or video to choose from.
         count: how many frames to choose.
         out: folder of everything.
-        criterion: ds (diversity), us (uncertainty), ds_us (both), entropy, random or uniform (in time).
+        criterion: reach (labels reach most of the video), ds (diversity), us (uncertainty), ds_us (both), entropy,
+            random or uniform (in time).
         steps: numbers of frames after which us and ds_us train a new student, such as 25,50,100; default the paper's.
         seed: of the first frame, of random frames and of the students.
         split: rows to choose from, where the data have splits; all for every row.
@@ -52,6 +55,8 @@ def select(
         depth: depth port that teaches the students; default the run.
         student: recipe of the students.
         weight: of difficulty beside distance in ds_us.
+        seconds: how far labels will be carried each way, for reach; as of labels propagate.
+        rarity: power by which rare content weighs more in reach; 0 makes all pixels equal.
         half: keep features as 16-bit floats; default only where there are very many.
         shard: compute the features of this piece only, from 0; choose when all pieces are there.
         shards: number of pieces, each of them a process's.
@@ -79,6 +84,8 @@ def select(
         depth=depth,
         student=student,
         weight=weight,
+        seconds=seconds,
+        rarity=rarity,
         overrides=overrides,
         half=half,
         shard=shard,

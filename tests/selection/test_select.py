@@ -14,22 +14,20 @@ import torch
 import yaml
 from PIL import Image
 
+from tests.small_runs import HEIGHT, NETWORK, WIDTH, write_run
 from vergence import api, cli
 from vergence.data.annotation import export_labels
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.data.subsets import labelled_subset, read_list
 from vergence.errors import InputError, Interrupted
-from vergence.runs.checkpoint import build_method, write_checkpoint
 from vergence.runs.config import load_config
-from vergence.runs.folder import RunFolder
 from vergence.selection import frame_features as select_features
 from vergence.selection import student as select_student
 from vergence.selection.orders import random_order, uniform_order
 from vergence.selection.select import select
 
-HEIGHT, WIDTH, COUNT = 64, 128, 14
-NETWORK = {"encoder": "mobilenetv3_small_050", "weights": "none", "decoder_widths": [4, 4, 8, 8, 8]}
+COUNT = 14
 STUDENT = {
     **{f"network.{key}": value for key, value in NETWORK.items()},
     "train.steps": 2,
@@ -64,22 +62,9 @@ def write_world(folder: Path, frames: list[FrameRow] | None = None) -> Path:
     return Manifest(frames, folder).write(folder / "manifest.parquet")
 
 
-def write_run(folder: Path, recipe: str, section: str, **changes: Any) -> Path:
-    torch.manual_seed(0)
-    words = {f"network.{key}": value for key, value in NETWORK.items()}
-    words |= {"frames.options.height": HEIGHT, "frames.options.width": WIDTH, "frames.options.random_crop": None}
-    config = load_config(recipe, words | changes)
-    method = build_method(config)
-    write_checkpoint(RunFolder(folder), 3, config, method.state_dict(), {}, {})
-    RunFolder(folder).write_recipe(config.to_dict())
-    return folder
-
-
 @pytest.fixture(scope="session")
 def depth_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(
-        tmp_path_factory.mktemp("runs") / "depth", "depth-toytown-tiny", "depth", **{"pose.encoder": "posecnn"}
-    )
+    return write_run(tmp_path_factory.mktemp("runs") / "depth", "depth-toytown-tiny", **{"pose.encoder": "posecnn"})
 
 
 @pytest.fixture
@@ -283,7 +268,7 @@ def test_excluded_and_labelled_frames(depth_run: Path, world: Path, tmp_path: Pa
 
 def test_entropy_of_a_segmentation_run(depth_run: Path, world: Path, tmp_path: Path) -> None:
     space = "toy:a#000000,b#ffffff"
-    run = write_run(tmp_path / "run", "supervised-toytown-tiny", "supervised", **{"frames.options.label_space": space})
+    run = write_run(tmp_path / "run", "supervised-toytown-tiny", **{"frames.options.label_space": space})
     found = select(run, world, 4, tmp_path / "out", "entropy")
     entropies = [frame["entropy"] for frame in found["frames"]]
     assert entropies == sorted(entropies, reverse=True)
@@ -346,7 +331,7 @@ def test_other_frames_or_runs_need_another_folder(depth_run: Path, world: Path, 
     Manifest(rows(), tmp_path / "world").write(world)
     torch.manual_seed(5)
     wider = {"pose.encoder": "posecnn", "network.decoder_widths": [4, 4, 8, 12, 8]}
-    other = write_run(tmp_path / "run", "depth-toytown-tiny", "depth", **wider)
+    other = write_run(tmp_path / "run", "depth-toytown-tiny", **wider)
     with pytest.raises(InputError, match="holds features of another run; give another --out"):
         select(other, world, 2, tmp_path / "out", "ds")
     (tmp_path / "out" / "features.npy").write_bytes(b"cut")
@@ -484,7 +469,7 @@ def test_entropy_trains_anew_where_frames_have_labels(depth_run: Path, world: Pa
     """three_ways 5.4: the first step is random, each later one asks a segmentation trained on what is chosen."""
     space = "toy:a#000000,b#ffffff"
     settings = {"frames.options.label_space": space, "train.steps": 6}
-    run = write_run(tmp_path / "run", "supervised-toytown-tiny", "supervised", **settings)
+    run = write_run(tmp_path / "run", "supervised-toytown-tiny", **settings)
     frames, root = [], Manifest.read(world).root
     for place, row in enumerate(rows()):
         with Image.open(root / row.image) as picture:

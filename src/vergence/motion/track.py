@@ -57,6 +57,16 @@ def advance(track: Track, back: Tensor, ahead: Tensor) -> Track:
     return Track(before[:2], forward, error, track.steps + 1)
 
 
+def is_cut(ahead: Tensor, back: Tensor) -> bool:
+    """Whether next to nothing of a flow (2, H, W) to another frame comes back: the two are not of one video."""
+    moved = places(ahead) + ahead
+    missed = (ahead + sample(back, moved)).square().sum(0).sqrt()
+    return float((missed < _CONSISTENT).float().mean()) < _CUT
+
+
+_CONSISTENT = 1.5
+"""Pixels."""
+_CUT = 0.2
 _FAR = 1e6
 """Stands for infinity where errors are interpolated."""
 

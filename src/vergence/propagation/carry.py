@@ -7,12 +7,10 @@ import torch
 from torch import Tensor
 
 from vergence.motion.confidence import IGNORED, Trust, add_votes, decide, vote_weight
-from vergence.motion.track import Track, advance, begin, places, sample
+from vergence.motion.track import Track, advance, begin, is_cut
 
 Pair = tuple[Tensor, Tensor]
 """Flow to the next frame and flow back from it, (2, H, W) each."""
-_CONSISTENT = 1.5
-_CUT = 0.2
 
 
 @dataclass
@@ -22,7 +20,7 @@ class Piece:
     Attributes:
         frames: (3, H, W) float in [0, 1].
         times: seconds.
-        labels: (h, w) uint8 of the keys, None of the others.
+        labels: (h, w) uint8 of the frames that have one made by hand, None of the others.
         motion: (place) -> flows between the frames at place and place + 1.
         classes: how many.
     """
@@ -33,6 +31,8 @@ class Piece:
     motion: Callable[[int], Pair]
     classes: int
     trust: Trust = field(default_factory=Trust)
+    keys: tuple[bool, bool] = (True, True)
+    """Whether labels of the first and the last frame are carried; other labels say how right what arrives is."""
 
 
 @dataclass
@@ -47,9 +47,10 @@ class Carried:
 
 @dataclass
 class Meeting:
-    """A carried label beside the hand-made one of the key it arrived at: the honest test on one's own data."""
+    """A carried label beside the hand-made one of the frame it arrived at: the honest test on one's own data."""
 
     seconds: float
+    """To the nearest key that it came from."""
     right: Tensor
     """(N,) bool, of pixels that have both labels."""
     score: Tensor
@@ -74,10 +75,10 @@ def carry(piece: Piece) -> Outcome:
     cuts: set[int] = set()
     flows = [_kept(piece.motion(place), place, cuts) for place in range(last)]
     outcome = Outcome({}, [], sorted(cuts))
-    if piece.labels[0] is not None:
+    if piece.keys[0] and piece.labels[0] is not None:
         for place, track, weight in _walk(piece, flows, 0, 1, last, cuts):
             ahead[place] = (track.position, weight.half())
-    back = piece.labels[last] is not None
+    back = piece.keys[1] and piece.labels[last] is not None
     found = _walk(piece, flows, last, -1, 0, cuts) if back else iter(())
     behind = {place: (track.position, weight.half()) for place, track, weight in found}
     for place in range(last + 1):
@@ -89,16 +90,15 @@ def carry(piece: Piece) -> Outcome:
         if own is None:
             outcome.carried[place] = merged
         else:
-            outcome.meetings.append(_meet(piece, merged, own))
+            seconds = min(abs(piece.times[place] - piece.times[end]) for end, _ in arrivals)
+            outcome.meetings.append(_meet(merged, own, seconds))
     return outcome
 
 
 def _kept(pair: Pair, place: int, cuts: set[int]) -> Pair:
     """Flows of a pair in half the memory; notes a cut where next to nothing goes there and back."""
     ahead, back = pair
-    moved = places(ahead) + ahead
-    missed = (ahead + sample(back, moved)).square().sum(0).sqrt()
-    if float((missed < _CONSISTENT).float().mean()) < _CUT:
+    if is_cut(ahead, back):
         cuts.add(place)
     return ahead.half(), back.half()
 
@@ -130,11 +130,10 @@ def _merge(piece: Piece, arrivals: list[tuple[int, tuple[Tensor, Tensor]]]) -> C
     return Carried(*decide(votes, strongest, piece.trust))
 
 
-def _meet(piece: Piece, carried: Carried, own: Tensor) -> Meeting:
+def _meet(carried: Carried, own: Tensor, seconds: float) -> Meeting:
     truth = own
     if own.shape != carried.label.shape:
         size = carried.label.shape
         truth = torch.nn.functional.interpolate(own[None, None].float(), size, mode="nearest-exact")[0, 0].byte()
     both = (truth != IGNORED) & (carried.label != IGNORED)
-    seconds = abs(piece.times[-1] - piece.times[0])
     return Meeting(seconds, (truth == carried.label)[both], carried.score[both])

@@ -27,7 +27,7 @@ from vergence.inference.inputs import ground_truth_label, resize_label
 from vergence.inference.port_runs import weights_identity
 from vergence.motion.confidence import IGNORED, Trust, probability
 from vergence.propagation.carry import Piece, carry
-from vergence.propagation.segments import Segment, seconds_between, segments
+from vergence.propagation.segments import Segment, key_rows, seconds_between, segments
 from vergence.propagation.video_motion import MotionName, VideoMotion, working_frame
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.label_port_classes import space_of_rows
@@ -149,9 +149,9 @@ def _counted(pieces: list[Segment], progress: Progress | None) -> Iterator[Segme
 
 def _identity(manifest: Manifest, segment: Segment, settings: Propagation, run: LoadedRun | None) -> str:
     """A file name that changes with anything that what is carried depends on."""
-    keys = [manifest.path(key, "label") for key in (segment.before, segment.after) if key is not None]
-    files = [file_state(path) for path in (*keys, *(manifest.path(row) for row in segment.chain))]
-    how = asdict(replace(settings, keep=1.0))
+    labels = [manifest.path(row, "label") for row in segment.chain if manifest[row].judges]
+    files = [file_state(path) for path in (*labels, *(manifest.path(row) for row in segment.chain))]
+    how = asdict(replace(settings, keep=1.0)) | {"ends": segment.ends}
     return digest("|".join([*files, str(how), weights_identity(run.path) if run is not None else ""]))
 
 
@@ -195,7 +195,7 @@ def _carry(
     ]
     pairs = motion.pairs(manifest, chain, frames)
     times = [seconds_between(manifest, chain[0], row) for row in chain]
-    outcome = carry(Piece(frames, times, labels, pairs.__getitem__, len(space), settings.trust))
+    outcome = carry(Piece(frames, times, labels, pairs.__getitem__, len(space), settings.trust, segment.ends))
     meetings = []
     for meeting in outcome.meetings:
         order = meeting.score.argsort(descending=True)
@@ -286,7 +286,7 @@ def _record(
         "threshold": threshold,
         "label_space": space.text(),
         "data": manifest.digest(),
-        "labelled": sum(row.judges for row in manifest),
+        "labelled": len(key_rows(manifest)),
         "carried": sum(share > 0 for share in coverage.values()),
         "coverage": float(np.mean(list(coverage.values()))) if coverage else 0.0,
         "check": check | {"meetings": len(meetings)},

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from vergence.data.manifest import Manifest
 
+JUDGES = ("val", "test")
+"""Splits whose labels judge."""
 ASSUMED_FPS = 10.0
 """Where a manifest does not say."""
 
@@ -24,12 +26,26 @@ class Segment:
         ends = [() if key is None else (key,) for key in (self.before, self.after)]
         return (*ends[0], *self.rows, *ends[1])
 
+    @property
+    def ends(self) -> tuple[bool, bool]:
+        """Whether it begins and ends with a key."""
+        return self.before is not None, self.after is not None
+
 
 def seconds_between(manifest: Manifest, first: int, second: int) -> float:
     """Time between two rows of one sequence, by their positions and frame rate."""
     rate = manifest[first].fps
     rate = rate if math.isfinite(rate) and rate > 0 else ASSUMED_FPS
     return abs(manifest[second].position - manifest[first].position) / rate
+
+
+def key_rows(manifest: Manifest) -> list[int]:
+    """Rows whose labels are carried: made by hand, in a split that teaches; or of all splits where none of these does.
+
+    Labels to judge by, carried to the frames beside them, would be learned.
+    """
+    made = [index for index, row in enumerate(manifest) if row.judges]
+    return [index for index in made if manifest[index].split not in JUDGES] or made
 
 
 def segments(manifest: Manifest, seconds: float) -> Iterator[Segment]:
@@ -40,9 +56,10 @@ def segments(manifest: Manifest, seconds: float) -> Iterator[Segment]:
     videos: dict[tuple[str, str], list[int]] = {}
     for index, row in enumerate(manifest):
         videos.setdefault((row.sequence, row.camera), []).append(index)
+    chosen = set(key_rows(manifest))
     for indices in videos.values():
         indices.sort(key=lambda index: manifest[index].position)
-        keys = [place for place, index in enumerate(indices) if manifest[index].judges]
+        keys = [place for place, index in enumerate(indices) if index in chosen]
         for first, last in zip([None, *keys], [*keys, None], strict=True):
             yield from _between(manifest, indices, first, last, seconds)
 

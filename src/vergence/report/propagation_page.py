@@ -1,7 +1,7 @@
 """The page of labels that were carried through video: where they came from, how sure they are, where they stopped."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,12 +21,12 @@ from vergence.inference.inputs import evenly_spaced
 from vergence.propagation.propagate import RECORD
 from vergence.report.page_file import save_page
 from vergence.report.pictures import Picture, class_ids, colour_bar, colour_picture, photograph
+from vergence.report.time_chart import time_chart
 
 _SEGMENTS = 8
 _FRAMES = 3
 _MAP = "viridis"
 _LIMITS = ColourRange(0.5, 1.0)
-_WIDTH, _HEIGHT = 960, 160
 
 
 class Piece(NamedTuple):
@@ -128,20 +128,4 @@ def _chart(data: Manifest, record: dict[str, Any]) -> str:
     order = sorted(range(len(data)), key=lambda index: (data[index].sequence, data[index].camera, data[index].position))
     shares = [1.0 if data[index].judges else coverage.get(data[index].image, 0.0) for index in order]
     hands = [data[index].judges for index in order]
-    step = max(1, len(order) // _WIDTH)
-    parts = list(_bars(shares[::step], hands[::step]))
-    return (
-        f'<svg role="img" aria-label="Coverage over time" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'preserveAspectRatio="none">{"".join(parts)}</svg>'
-    )
-
-
-def _bars(shares: Sequence[float], hands: Sequence[bool]) -> Iterator[str]:
-    width = _WIDTH / max(len(shares), 1)
-    for place, (share, hand) in enumerate(zip(shares, hands, strict=True)):
-        height = share * (_HEIGHT - 4)
-        colour = "#e0762b" if hand else "#4c8dd6"
-        yield (
-            f'<rect x="{place * width:.2f}" y="{_HEIGHT - height:.1f}" width="{width * 0.92:.2f}" '
-            f'height="{height:.1f}" fill="{colour}"/>'
-        )
+    return time_chart(shares, hands, "Coverage over time")

@@ -16,27 +16,30 @@ _NUMBERED = 30
 
 
 class Line(NamedTuple):
-    """Distances after 1, 2, ... frames."""
+    """Distances after 1, 2, ... frames, or shares of pixels, which have no largest one."""
 
     name: str
-    largest: NDArray[np.float64]
+    largest: NDArray[np.float64] | None
     mean: NDArray[np.float64]
 
 
-def coverage_chart(lines: Sequence[Line]) -> str:
-    """Mean (full lines) and largest (dashed) distance to the nearest chosen frame."""
+def coverage_chart(lines: Sequence[Line], label: str = "Distance to the nearest chosen frame") -> str:
+    """Mean (full lines) and largest (dashed) distance to the nearest chosen frame; or shares, up to 1."""
     count = len(lines[0].mean)
-    top = nice_top(max(float(line.largest[min(2, count - 1) :].max()) for line in lines))
+    largest = [float(line.largest[min(2, count - 1) :].max()) for line in lines if line.largest is not None]
+    top = nice_top(max(largest)) if largest else 1.0
     places = sorted({round(place) for place in np.geomspace(1, count, _POINTS)})
     x_of = _Axis(1, max(count, 2), _LEFT, _WIDTH - _RIGHT)
     y_of = _Axis(0, top, _HEIGHT - _BOTTOM, _TOP)
     parts = [_grid(x_of, y_of, count, top), _clip()]
     for line, colour in zip(lines, _COLOURS, strict=False):
         for values, dash in ((line.mean, ""), (line.largest, ' stroke-dasharray="6 5"')):
+            if values is None:
+                continue
             points = " ".join(f"{x_of(place):.1f},{y_of(values[place - 1]):.1f}" for place in places)
             parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.2"{dash} '
                          'clip-path="url(#plot)"/>')  # fmt: skip
-    return _svg(parts, "Distance to the nearest chosen frame")
+    return _svg(parts, label)
 
 
 def legend(names: Sequence[str]) -> list[dict[str, str]]:

@@ -16,10 +16,10 @@ from vergence.inference.inputs import evenly_spaced
 from vergence.report.page_file import save_page
 from vergence.report.pictures import Picture, photograph
 from vergence.report.selection_charts import Line, coverage_chart, legend, map_chart
+from vergence.report.selection_reach import compared_orders, reach_told, reached_part
 from vergence.selection.coverage import coverage, flat_map
 from vergence.selection.features import FeatureSpace
 from vergence.selection.frame_features import open_features
-from vergence.selection.orders import random_order, uniform_order
 
 _SHOWN = 240
 _THUMBNAIL = 200
@@ -27,6 +27,8 @@ _SAMPLE = 4000
 """Frames that distances are measured from."""
 _MAPPED = 1200
 CRITERIA = {
+    "reach": "reach: each next frame is the one whose label, carried up to {seconds:g} seconds each way by flow, "
+    "reaches most pixels that no label reaches yet{rare}",
     "ds": "diversity: each next frame is the one whose depth features are farthest from all chosen ones",
     "us": "uncertainty: frames whose depth a student trained on the chosen ones gets wrong",
     "ds_us": "diversity and uncertainty: distance to the chosen frames plus {weight:g} times the student's error",
@@ -69,7 +71,8 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
     plot, shares = _map(selection, manifest, allowed, space)
     page = environment.get_template("selection.html.j2").render(
         title=f"{len(frames)} of {selection['of']} frames to label",
-        criterion=CRITERIA[selection["criterion"]].format(weight=selection["weight"]),
+        criterion=_criterion(selection),
+        reach=reached_part(selection, manifest, allowed, folder) if selection["criterion"] == "reach" else None,
         facts=_facts(selection, manifest),
         coverage=coverage_chart(lines),
         lines=legend([line.name for line in lines]),
@@ -91,6 +94,12 @@ def _read(folder: Path) -> tuple[dict[str, Any], Manifest, NDArray[np.bool_]]:
     manifest = Manifest.read(folder / "candidates.parquet")
     allowed = map_array(folder / "allowed.npy", "r", (len(manifest),), "bool", "run vergence select again")
     return selection, manifest, np.array(allowed)
+
+
+def _criterion(selection: dict[str, Any]) -> str:
+    rare = ", rare content first" if selection.get("rarity") else ""
+    values = {"weight": selection["weight"], "seconds": selection.get("seconds", 0.0), "rare": rare}
+    return CRITERIA[selection["criterion"]].format(**values)
 
 
 def _facts(selection: dict[str, Any], manifest: Manifest) -> list[tuple[str, str]]:
@@ -115,18 +124,8 @@ def _coverage(
 ) -> tuple[list[Line], int]:
     """Distances of frames to the nearest chosen one, for the choice, random frames and uniform ones."""
     rows = evenly_spaced(np.flatnonzero(allowed).tolist(), _SAMPLE)
-    frames, count = list(manifest), selection["count"]
-    orders = {
-        "chosen": [frame["row"] for frame in selection["frames"]],
-        "random": random_order(len(frames), selection["seed"]),
-        "uniform": uniform_order([(f.sequence, f.camera) for f in frames], [f.position for f in frames]),
-    }
-    lines = []
-    for name, order in orders.items():
-        if name.startswith(selection["criterion"]):
-            continue  # the same line again
-        kept = [row for row in order if allowed[row]][:count]
-        lines.append(Line(name, *coverage(space, kept, rows, selection["labelled"])))
+    orders = compared_orders(selection, manifest, allowed)
+    lines = [Line(name, *coverage(space, order, rows, selection["labelled"])) for name, order in orders.items()]
     return lines, len(rows)
 
 
@@ -134,7 +133,9 @@ def _verdict(lines: list[Line]) -> str:
     """What the curves say at their end."""
     chosen, *others = lines
     told, farthest = [], []
+    assert chosen.largest is not None
     for line in others:
+        assert line.largest is not None
         change = chosen.mean[-1] / line.mean[-1] - 1 if line.mean[-1] > 0 else 0.0
         told.append(f"{abs(change):.0%} {'less' if change < 0 else 'more'} than with {line.name} frames")
         farthest.append(f"{line.largest[-1]:.1f} with {line.name}")
@@ -167,6 +168,8 @@ def _shown(number: int, frame: dict[str, Any], manifest: Manifest, several: bool
 
 
 def _why(frame: dict[str, Any]) -> str:
+    if "reach" in frame:
+        return reach_told(frame)
     parts = []
     if "distance" in frame:
         parts.append(f"distance {frame['distance']:.1f}")

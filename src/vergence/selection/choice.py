@@ -1,10 +1,11 @@
-"""Frames being chosen, by one of six criteria, step by step."""
+"""Frames being chosen, by one of seven criteria, step by step."""
 
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +16,15 @@ from vergence.errors import InputError
 from vergence.inference.depth_port import with_estimates
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.folder import find_checkpoint
+from vergence.selection.cover import cover, frame_weights
 from vergence.selection.farthest_point import farthest_points
 from vergence.selection.features import FeatureSpace
 from vergence.selection.frame_features import Features, Progress
 from vergence.selection.orders import first_of_each, random_order, top_scores, uniform_order
+from vergence.selection.rarity import cell_rarity
 from vergence.selection.student import Students
 from vergence.selection.student_scores import entropies, kept_scores, open_stage
+from vergence.selection.video_reach import VideoReach
 
 _log = logging.getLogger("vergence")
 
@@ -38,13 +42,17 @@ class Choice:
     weight: float
     """Of difficulty beside distance (lambda_E, 1000 in section 5.3)."""
     progress: Progress | None = None
+    reaches: VideoReach | None = None
+    """How far labels of each frame are carried; of criterion reach."""
+    rarity: float = 1.0
+    """Power of the rarity of what is reached."""
     picks: list[int] = field(default_factory=list)
     known: list[int] = field(default_factory=list)
     """Frames that are labelled already."""
     val: list[int] = field(default_factory=list)
     """Frames set aside to judge by."""
-    reasons: list[dict[str, float | int]] = field(default_factory=list)
-    """Of each pick: the step, and its difficulty or entropy."""
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    """Of each pick: the step, and its difficulty, entropy or reach."""
     allowed: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     @cached_property
@@ -84,6 +92,8 @@ class Choice:
         """Choose up to the last goal."""
         if criterion == "ds":
             self._far(self.goals[-1], self.goals[-1])
+        elif criterion == "reach":
+            self._cover(self.goals[-1])
         elif criterion in ("random", "uniform"):
             order = self.order(criterion)
             self._take([row for row in order if self.allowed[row]][: self.goals[-1]], self.goals[-1])
@@ -106,6 +116,14 @@ class Choice:
             return random_order(len(self.manifest), self.seed)
         rows = list(self.manifest)
         return uniform_order([(row.sequence, row.camera) for row in rows], [row.position for row in rows])
+
+    def _cover(self, count: int) -> None:
+        """The frames whose labels reach most."""
+        assert self.reaches is not None
+        weight = frame_weights(cell_rarity(self.space, self.rarity), self.val)
+        rows, reasons = cover(self.reaches, count, weight, self.known, self.allowed, self.manifest.name)
+        self._take(rows, count)
+        self.reasons = [own | more for own, more in zip(self.reasons, reasons, strict=True)]
 
     def _step(self, criterion: str, students: Students, number: int, goal: int) -> None:
         """One step of uncertainty (with or without diversity): the first has no student to ask."""

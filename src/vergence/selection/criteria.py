@@ -1,3 +1,3 @@
 """Names of the criteria by which frames are chosen."""
 
-CRITERIA = ("ds", "us", "ds_us", "entropy", "random", "uniform")
+CRITERIA = ("reach", "ds", "us", "ds_us", "entropy", "random", "uniform")

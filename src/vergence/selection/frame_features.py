@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +31,7 @@ from vergence.models.frame_features import LEVEL
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.folder import find_checkpoint
 from vergence.selection.features import POOLED, FeatureSpace, pooled_features
+from vergence.selection.stored_arrays import shared_array
 
 _log = logging.getLogger("vergence")
 Progress = Callable[[int, int], None]
@@ -218,17 +218,13 @@ def _opened(out: Path, identity: dict[str, Any]) -> tuple[Features, NDArray[np.u
                 f"features of {rows} frames need {needed / 1e9:.1f} GB in {out} and {free / 1e9:.1f} GB are free; free "
                 "some space, give another --out, or --half."
             )
-    _make(out / "features.npy", identity["form"], (rows, columns))
-    _make(out / "digests.npy", "uint64", (rows,))
-    _make(out / "checks.npy", "uint64", (rows, 2))
+    features = Features(
+        shared_array(out / "features.npy", identity["form"], (rows, columns)),
+        shared_array(out / "digests.npy", "uint64", (rows,)),
+    )
+    checks = shared_array(out / "checks.npy", "uint64", (rows, 2))
     if stored is None:
         write_text(out / "features.json", json.dumps(identity, indent=2) + "\n")
-    remedy = "remove that folder and select again"
-    features = Features(
-        map_array(out / "features.npy", "r+", (rows, columns), identity["form"], remedy),
-        map_array(out / "digests.npy", "r+", (rows,), "uint64", remedy),
-    )
-    checks = map_array(out / "checks.npy", "r+", (rows, 2), "uint64", remedy)
     return features, checks
 
 
@@ -245,19 +241,3 @@ def _stored_identity(out: Path) -> dict[str, Any] | None:
 def _is_own(name: str) -> bool:
     """Whether a file is what another process, or a killed one, has begun."""
     return name.startswith(".") or name in ("features.npy", "digests.npy", "checks.npy", "candidates.parquet")
-
-
-def _make(path: Path, form: str, shape: tuple[int, ...]) -> None:
-    """An array of zeros, unless another process has made it."""
-    if path.exists():
-        return
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-    try:
-        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.dtype(form), shape=shape).flush()
-        os.link(temporary, path)  # fails, unlike a renaming, where the file is there
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give another --out.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Frames whose labels reach most of a video: a greedy cover, and how far the labels of each frame are carried."""
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -91,6 +91,47 @@ def greedy_cover(
     return picks
 
 
+def covered_by(reaches: Sequence[Reach], order: Sequence[int], weight: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(len(order),): what is covered after each frame of an order, as a share of the sum of ``weight`` (M,)."""
+    covered, found = np.zeros(len(weight)), []
+    for row in order:
+        targets, shares = reaches[row]
+        np.maximum.at(covered, targets, shares)
+        found.append(float((weight * covered).sum()))
+    return np.asarray(found) / max(float(weight.sum()), 1e-12)
+
+
+def carried_weights(
+    frames: Callable[[int], Tensor],
+    times: Sequence[float],
+    pairs: Callable[[int], tuple[Tensor, Tensor] | None],
+    key: int,
+    seconds: float,
+    trust: Trust | None = None,
+) -> Iterator[tuple[int, Tensor]]:
+    """(place, weight (H, W)) with which labels of the frame ``key`` arrive at the frames after it, then before it.
+
+    Args:
+        frames: (place) -> (3, H, W) float in [0, 1], in order of time.
+        times: seconds of each.
+        pairs: (place) -> flow to the next frame and back, (2, H, W) each; None where the video stops.
+        key: place of the frame that would be labelled.
+        seconds: how far labels are carried.
+    """
+    trust = trust or Trust()
+    for step in (1, -1):
+        track = begin(*frames(key).shape[-2:])
+        place = key + step
+        while 0 <= place < len(times) and (gap := abs(times[place] - times[key])) <= seconds:
+            pair = pairs(min(place, place - step))
+            if pair is None:
+                break
+            ahead, back = pair if step > 0 else pair[::-1]
+            track = advance(track, back, ahead)
+            yield place, vote_weight(track, frames(key), frames(place), gap, trust)
+            place += step
+
+
 def carried_shares(
     frames: Sequence[Tensor],
     times: Sequence[float],
@@ -99,23 +140,6 @@ def carried_shares(
     seconds: float,
     trust: Trust | None = None,
 ) -> dict[int, float]:
-    """Mean weight with which labels of the frame ``key`` arrive at each frame of its video within so many seconds.
-
-    Args:
-        frames: (3, H, W) float in [0, 1], in order of time.
-        times: seconds of each.
-        pairs: flow to the next frame and back, (2, H, W) each, of each frame but the last.
-        key: place of the frame that would be labelled; it reaches itself whole.
-        seconds: how far labels are carried.
-    """
-    found, trust = {key: 1.0}, trust or Trust()
-    for step in (1, -1):
-        track = begin(*frames[key].shape[-2:])
-        place = key + step
-        while 0 <= place < len(frames) and abs(times[place] - times[key]) <= seconds:
-            ahead, back = pairs[place - 1] if step > 0 else pairs[place][::-1]
-            track = advance(track, back, ahead)
-            gap = abs(times[place] - times[key])
-            found[place] = float(vote_weight(track, frames[key], frames[place], gap, trust).mean())
-            place += step
-    return found
+    """Mean of :func:`carried_weights` by place; the frame ``key`` reaches itself whole."""
+    found = carried_weights(frames.__getitem__, times, pairs.__getitem__, key, seconds, trust)
+    return {key: 1.0} | {place: float(weight.mean()) for place, weight in found}

@@ -1,6 +1,7 @@
 """Which frames to label: features of all frames, an order of choice, and files that say what was chosen and why."""
 
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from vergence.selection.frame_features import Progress, Shard, compute_features
 from vergence.selection.orders import default_steps
 from vergence.selection.selection_files import write_selection
 from vergence.selection.student import Overrides, Students
+from vergence.selection.video_reach import compute_reach
 
 _log = logging.getLogger("vergence")
 
@@ -44,6 +46,8 @@ def select(
     depth: str | None = None,
     student: str | Path = DEPTH_STUDENT,
     weight: float = 1000.0,
+    seconds: float = 2.0,
+    rarity: float = 1.0,
     overrides: Overrides = (),
     half: bool | None = None,
     shard: int | None = None,
@@ -70,6 +74,10 @@ def select(
         raise InputError(f"val is {val}; give 0 or more frames to set aside.")
     if not weight >= 0:
         raise InputError(f"weight is {weight}; give 0 or more.")
+    if not 0 < seconds < math.inf:
+        raise InputError(f"seconds is {seconds}; give how far labels will be carried, such as 2.")
+    if not 0 <= rarity <= 10:
+        raise InputError(f"rarity is {rarity}; give a power from 0 (all pixels count the same) to 10, such as 1.")
     goals = _goals(count, steps)
     given = resolve_input(data, split=False)
     closed, known = (_named(given, source) for source in (exclude, labelled))
@@ -85,11 +93,12 @@ def select(
     if overrides and criterion not in ("us", "ds_us") and not students.classes:
         raise InputError(f"criterion {criterion} trains no students; leave out {_first(overrides)}.")
     features = compute_features(loaded, manifest, out, half, piece, progress)
+    rows = (piece or Shard()).rows(len(manifest))
+    reaches = compute_reach(manifest, out, seconds, rows, progress) if criterion == "reach" else None
     if piece is not None and piece.total > 1:
-        rows = piece.rows(len(manifest))
         _log.info("features of frames %d to %d are done; select without shards when all are", rows.start, rows.stop)
         return {"features": [rows.start, rows.stop], "of": len(manifest)}
-    choice = Choice(loaded, manifest, features, out, seed, goals, weight, progress)
+    choice = Choice(loaded, manifest, features, out, seed, goals, weight, progress, reaches, rarity)
     choice.close(closed, known, val)
     choice.check(count)
     choice.make(criterion, students, str(depth or run))

@@ -14,8 +14,11 @@ from vergence.data.manifest import Manifest
 from vergence.data.selected import FRAMES, SELECTION
 from vergence.data.split_rows import has_splits
 from vergence.selection.choice import Choice
+from vergence.selection.cover import frame_weights
 from vergence.selection.features import FeatureSpace
 from vergence.selection.orders import PAPER_STEPS
+from vergence.selection.reach import covered_by
+from vergence.selection.video_reach import CELLS
 
 LISTS = "nlabels_{}.txt"
 TRAIN, VAL = "train", "val"
@@ -47,6 +50,7 @@ def write_selection(choice: Choice, criterion: str, data: str, given: Manifest) 
         "criterion": criterion,
         "seed": choice.seed,
         "weight": choice.weight,
+        **reach_told(choice),
         "count": len(picks),
         "steps": choice.goals,
         "of": len(manifest),
@@ -70,6 +74,15 @@ def write_selection(choice: Choice, criterion: str, data: str, given: Manifest) 
     write_lists(out, [frame["image"] for frame in frames], choice.goals)
     write_text(out / "selection.json", json.dumps(selection, indent=1) + "\n")  # last: it says that all is there
     return selection
+
+
+def reach_told(choice: Choice) -> dict[str, Any]:
+    """What criterion reach was told, and the share of all pixels that the chosen labels reach."""
+    if choice.reaches is None:
+        return {}
+    weight = frame_weights(np.ones(len(choice.manifest) * CELLS), choice.val)
+    share = covered_by(choice.reaches, [*choice.known, *choice.picks], weight)[-1]
+    return {"seconds": choice.reaches.seconds, "rarity": choice.rarity, "reached": float(share)}
 
 
 def write_lists(out: Path, images: list[str], goals: list[int]) -> None:
