@@ -11,8 +11,12 @@ two seconds each way by flow, as ``vergence labels propagate --keep 1`` does, an
 wrong. What is random has 20 seeds; a 95 % interval (t) of the mean and the best and worst seed stand beside it.
 """
 
+import argparse
 import itertools
+import json
+import statistics
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +24,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.studies.common import commit, device_name, read_rows, trained, write_rows
 from benchmarks.studies.propagation import with_keys
+from vergence import api
 from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
+from vergence.data.layouts import index_layout
 from vergence.data.manifest import Manifest
 from vergence.inference.inputs import resize_label
 from vergence.motion.flow import DenseFlow
 from vergence.propagation.carry import Piece, carry
 from vergence.propagation.segments import seconds_between, segments
 from vergence.propagation.video_motion import working_frame
+from vergence.selection.orders import random_order, uniform_order
+from vergence.selection.select import select
 
 RESULTS = Path(__file__).parent / "results"
 SECONDS, WIDTH, SEEDS = 2.0, 240, 20
-COUNTS = {"camvid": (3, 5, 7), "toytown": (6, 12)}
+COUNTS = {"camvid": (3, 7), "toytown": (6, 12)}
 HALTS = (0, 30, 70, 110)
 STREETS, STANDING_FPS = 8, 100.0
 IGNORED = 255
@@ -97,3 +106,115 @@ class Scorer:
             piece = Piece(frames, times, labels, lambda place, pairs=pairs: tuple(pairs[place]), self.classes)
             for place, carried in carry(piece).carried.items():
                 yield chain[place], carried.label.numpy()
+
+
+def even(truth: Manifest, count: int) -> list[int]:
+    """The middles of so many equal parts of all frames in the order of the videos: the best of plain spacing."""
+    order = sorted(range(len(truth)), key=lambda row: (truth[row].sequence, truth[row].position))
+    return [order[int((part + 0.5) * len(order) / count)] for part in range(count)]
+
+
+def choices(truth: Manifest, run: Path, count: int, out: Path) -> Iterator[tuple[str, int, list[int]]]:
+    """(criterion, seed, rows); without students, which would have to be trained."""
+    rows = list(truth)
+    yield "reach", 0, chosen(truth, run, count, out, "reach")
+    yield "reach, rarity 0", 0, chosen(truth, run, count, out, "reach", rarity=0.0)
+    groups, times = [(row.sequence, row.camera) for row in rows], [row.position for row in rows]
+    yield "uniform", 0, uniform_order(groups, times)[:count]
+    yield "evenly spaced", 0, even(truth, count)
+    for seed in range(SEEDS):
+        yield "random", seed, random_order(len(rows), seed)[:count]
+    for seed in range(3):
+        yield "ds", seed, chosen(truth, run, count, out, "ds", seed=seed)
+
+
+def chosen(truth: Manifest, run: Path, count: int, out: Path, criterion: str, **options: Any) -> list[int]:
+    """Rows by ``vergence select``, which reads no label."""
+    data = truth.write(out / "pool.parquet")
+    found = select(run, data, count, out / "selection", criterion, split="all", **options)
+    places = {truth.path(row).resolve(): row for row in range(len(truth))}
+    pool = Manifest.read(out / "selection" / "candidates.parquet")
+    return [places[pool.path(frame["row"]).resolve()] for frame in found["frames"]]
+
+
+def camvid(root: Path, out: Path) -> Manifest:
+    index_layout("camvid", root, out / "camvid.parquet")
+    frames = Manifest.read(out / "camvid.parquet").select("val")
+    return Manifest(sorted(frames, key=lambda row: row.image), frames.root, "camvid val")
+
+
+def toytown(out: Path) -> Manifest:
+    """Streets that begin with a halt, as slow frames of the same street up to the moment at which the drive goes on."""
+    parts = {}
+    for name, fps, frames in (("drive", 10.0, 40), ("slow", STANDING_FPS, max(HALTS) + 1)):
+        file = out / f"{name}.parquet"
+        options = {"seed": 11, "train": STREETS, "val": 0, "frames": frames, "fps": fps, "stereo": False}
+        if not file.is_file():
+            api.index("toytown", out / name, file, options)
+        parts[name] = Manifest.read(file)
+    rows = []
+    for number, street in enumerate(dict.fromkeys(row.sequence for row in parts["drive"])):
+        halt = HALTS[number % len(HALTS)]
+        taken = {"slow": range(halt), "drive": range(-(-halt // 10), 40)}
+        rows += [
+            replace(row, image=str(part.path(index)), label=str(part.path(index, "label")), depth="", pose="", fps=10.0,
+                    position=row.position - taken[name].start + (halt if name == "drive" else 0))
+            for name, part in parts.items() for index, row in enumerate(part)
+            if row.sequence == street and row.position in taken[name]
+        ]  # fmt: skip
+    return Manifest(sorted(rows, key=lambda row: row.image), out, "uneven toy town")
+
+
+def with_intervals(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a criterion: the mean over seeds, half its 95 % interval, the worst and the best seed."""
+    told = []
+    for _, group in itertools.groupby(rows, key=lambda row: [row[key] for key in KEYS[:-1]]):
+        seeds = list(group)
+        right = [float(row["pixels_right"]) for row in seeds]
+        spread = T_975 * statistics.stdev(right) / len(right) ** 0.5 if len(right) == SEEDS else None
+        mean = {name: round(statistics.mean(float(row[name]) for row in seeds), 4)
+                for name in ("pixels_right", "coverage", "miou")}  # fmt: skip
+        several = len(right) > 1
+        told.append({
+            **{key: seeds[0][key] for key in KEYS[:-1]}, "seeds": len(seeds), **mean,
+            "interval": "" if spread is None else f"± {spread:.4f}",
+            "worst": min(right) if several else "", "best": max(right) if several else "",
+            **{key: seeds[0][key] for key in ("frames", "seconds", "width", "device", "commit")},
+        })  # fmt: skip
+    return told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", choices=tuple(COUNTS), required=True)
+    parser.add_argument("--camvid", type=Path, default=Path("../shared/data/camvid"))
+    parser.add_argument("--out", type=Path, default=Path("runs/reach"))
+    parser.add_argument("--labels", type=int, nargs="*", help="numbers of labels")
+    given = parser.parse_args()
+    out = given.out / given.data
+    out.mkdir(parents=True, exist_ok=True)
+    if given.data == "camvid":
+        truth = camvid(given.camvid, out)
+        recipe, words = "depth-video-tiny", ["--frames.train_split", "val", "--train.steps", "60"]
+    else:
+        truth = toytown(out)
+        recipe, words = "depth-toytown-tiny", ["--frames.options.offsets", "[-1,1]"]
+    source = out / ("camvid.parquet" if given.data == "camvid" else "drive.parquet")
+    run = trained(recipe, [*words, "--train.evaluate_every", "0"], source, out / "depth")
+    scorer, detail = Scorer(truth, out / "flows.pt"), RESULTS / f"reach_{given.data}_seeds.csv"
+    stamp = {"frames": len(truth), "seconds": SECONDS, "width": WIDTH, "device": device_name(), "commit": commit()}
+    for count in given.labels or COUNTS[given.data]:
+        for criterion, seed, keys in choices(truth, run, count, out):
+            key = {"set": truth.name, "criterion": criterion, "labels": count, "seed": seed}
+            known = [row for row in read_rows(detail) if all(row[name] == str(key[name]) for name in KEYS)]
+            if known and known[0]["chosen"] == json.dumps(keys):
+                continue  # a call that was stopped goes on
+            row = key | scorer.score(keys) | {"chosen": json.dumps(keys)} | stamp
+            write_rows(detail, [row], KEYS)
+            print(*(row[name] for name in (*KEYS, "pixels_right", "coverage", "miou")), flush=True)
+        rows = sorted(read_rows(detail), key=lambda row: (int(row["labels"]), row["criterion"], int(row["seed"])))
+        write_rows(RESULTS / f"reach_{given.data}.csv", with_intervals(rows), KEYS[:-1])
+
+
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,7 @@ def select(
     data: str | Path,
     count: int,
     out: str | Path,
-    criterion: str = "ds_us",
+    criterion: str = "auto",
     steps: str | Sequence[int] | None = None,
     seed: int = 0,
     split: str = "train",
@@ -44,7 +44,8 @@ def select(
         count: how many frames to choose.
         out: folder of everything.
         criterion: reach (labels reach most of the video), ds (diversity), us (uncertainty), ds_us (both), entropy,
-            random or uniform (in time).
+            random or uniform (in time); auto is reach for video, where OpenCV is installed, and ds_us for stills or
+            where something is said about students.
         steps: numbers of frames after which us and ds_us train a new student, such as 25,50,100; default the paper's.
         seed: of the first frame, of random frames and of the students.
         split: rows to choose from, where the data have splits; all for every row.

@@ -296,7 +296,7 @@ def test_bad_calls(depth_run: Path, world: Path, tmp_path: Path) -> None:
         select(depth_run, world, 20, out, "ds")
     with pytest.raises(InputError, match="count is 0; give 1 or more"):
         select(depth_run, world, 0, out, "ds")
-    with pytest.raises(InputError, match=r"'dsus' is unknown \(did you mean 'ds_us'\?\); use one of reach, ds, us"):
+    with pytest.raises(InputError, match=r"'dsus' is unknown \(did you mean .ds_us.\?\); use one of auto, reach, ds"):
         select(depth_run, world, 2, out, "dsus")
     with pytest.raises(InputError, match=r"weight is -1; give 0 or more"):
         select(depth_run, world, 2, out, "ds_us", weight=-1)

@@ -12,7 +12,7 @@ from vergence import api, cli
 from vergence.data.layouts.toytown import toytown
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.selection.select import select
+from vergence.selection.select import _criterion, select
 
 pytest.importorskip("cv2", reason="OpenCV (extra flow) is not installed")
 
@@ -118,6 +118,14 @@ def test_labelled_frames_reach_already_and_beginnings_are_nested(run: Path, town
     for shard in (1, 0):
         select(run, data, 4, pieces, "reach", seconds=1.0, shard=shard, shards=2)
     assert (np.load(pieces / "reach.npy") == reached).all()
+
+
+def test_video_is_chosen_by_reach_and_stills_are_not(run: Path, town: Manifest, tmp_path: Path) -> None:
+    assert select(run, unlabelled(town, tmp_path), 2, tmp_path / "out", seconds=1.0)["criterion"] == "reach"
+    stills = [replace(row, sequence=str(place), label="", label_space="") for place, row in enumerate(town)]
+    pile = Manifest(stills, town.root)
+    assert _criterion(pile, 2.0, False) == "ds_us"
+    assert _criterion(town, 2.0, True) == "ds_us"
 
 
 def test_bad_input(run: Path, town: Manifest, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Dense optical flow between two frames, by OpenCV's dense inverse search (Kroeger et al., ECCV 2016)."""
 
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,11 @@ class DenseFlow:
             )
         found = self._search.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
         return torch.from_numpy(found).permute(2, 0, 1).contiguous()
+
+
+def has_flow() -> bool:
+    """Whether OpenCV is installed."""
+    return importlib.util.find_spec("cv2") is not None
 
 
 def _opencv(otherwise: str) -> Any:

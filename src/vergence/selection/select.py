@@ -15,15 +15,16 @@ from vergence.data.manifest import Manifest
 from vergence.data.split_rows import in_split
 from vergence.data.subsets import listed_rows
 from vergence.errors import InputError, nearest
+from vergence.motion.flow import has_flow
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.folder import RunFolder
 from vergence.selection.choice import Choice
-from vergence.selection.criteria import CRITERIA
+from vergence.selection.criteria import AUTO, CRITERIA
 from vergence.selection.frame_features import Progress, Shard, compute_features
 from vergence.selection.orders import default_steps
 from vergence.selection.selection_files import write_selection
 from vergence.selection.student import Overrides, Students
-from vergence.selection.video_reach import compute_reach
+from vergence.selection.video_reach import compute_reach, is_video
 
 _log = logging.getLogger("vergence")
 
@@ -35,7 +36,7 @@ def select(
     data: Path | str,
     count: int,
     out: Path | str,
-    criterion: str = "ds_us",
+    criterion: str = AUTO,
     *,
     steps: str | Sequence[int] | None = None,
     seed: int = 0,
@@ -65,9 +66,9 @@ def select(
         Interrupted: a signal came while a student was trained; the same call goes on.
     """
     out, piece = Path(out), _shard(shard, shards)
-    if criterion not in CRITERIA:
+    if criterion not in (AUTO, *CRITERIA):
         near = nearest(criterion, CRITERIA)
-        raise InputError(f"criterion {criterion!r} is unknown{near}; use one of {', '.join(CRITERIA)}.")
+        raise InputError(f"criterion {criterion!r} is unknown{near}; use one of {', '.join((AUTO, *CRITERIA))}.")
     if count < 1:
         raise InputError(f"count is {count}; give 1 or more frames to choose.")
     if val < 0:
@@ -82,6 +83,9 @@ def select(
     given = resolve_input(data, split=False)
     closed, known = (_named(given, source) for source in (exclude, labelled))
     manifest = _sorted(given, split)
+    if criterion == AUTO:
+        students_wanted = bool(overrides or steps or depth) or str(student) != DEPTH_STUDENT
+        criterion = _criterion(manifest, seconds, students_wanted)
     loaded = load_run(run, _device(device))
     _check_run(loaded, criterion, depth)
     options, where = loaded.config.frames.options, str(loaded.device)
@@ -103,6 +107,14 @@ def select(
     choice.check(count)
     choice.make(criterion, students, str(depth or run))
     return write_selection(choice, criterion, str(data), given)
+
+
+def _criterion(manifest: Manifest, seconds: float, students_wanted: bool) -> str:
+    """Reach where frames are video and nothing was said about students; the paper's criterion elsewhere."""
+    if students_wanted or not (has_flow() and is_video(manifest, seconds)):
+        return "ds_us"
+    _log.info("frames are video: chosen by how far their labels reach; --criterion ds_us is the choice of the paper")
+    return "reach"
 
 
 def _class_students(students: Students, run: LoadedRun, steps: int) -> Students:

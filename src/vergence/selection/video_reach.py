@@ -65,6 +65,12 @@ def steps_within(video: Video, seconds: float) -> int:
     return max(end - place for place, end in enumerate(last))
 
 
+def is_video(manifest: Manifest, seconds: float) -> bool:
+    """Whether most frames have another one of their video within so many seconds."""
+    alone = sum(len(video.rows) == 1 for video in videos(manifest, seconds))
+    return 2 * alone < len(manifest)
+
+
 class VideoReach(Sequence[Reach]):
     """Of each frame the share of the cells of its video's frames that its label would reach; row by row.
 
