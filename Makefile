@@ -32,7 +32,9 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 
+# Writes the page of all settings, then checks all pages against the program.
 docs: $(STAMP)
+	$(BIN)/python -m benchmarks.write_settings
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q tests/test_docs.py
 
 bench: $(STAMP)

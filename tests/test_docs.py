@@ -4,10 +4,8 @@ import contextlib
 import functools
 import inspect
 import itertools
-import json
 import re
 import shlex
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from vergence.arguments import OPTION_NAMES
 from vergence.data.frame_row import COLUMNS
 from vergence.data.layouts import LAYOUTS
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
-from vergence.methods import method_names, settings_named
+from vergence.methods import method_names
 from vergence.runs.config import read_config, recipe_class
 from vergence.runs.overrides import settings_of
 from vergence.runs.recipe import read_recipe, recipe_names
@@ -106,7 +104,8 @@ def test_links(page: Path) -> None:
 
 
 def test_pages_that_must_exist() -> None:
-    pages = [*VERB_PAGES, "data", "recipes", "run-folder", "architecture", "geometry", "troubleshooting", "results"]
+    others = "data recipes settings run-folder architecture geometry troubleshooting results"
+    pages = [*VERB_PAGES, *others.split()]
     for name in pages:
         assert (ROOT / "docs" / f"{name}.md").is_file(), f"docs/{name}.md is missing"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -204,48 +203,6 @@ def test_recipes_load_and_are_described() -> None:
     assert all(f"`{name}`" in text for name in SHIPPED)
     for name in recipe_names():
         assert read_config(name).train.steps > 0
-
-
-def defaults(config: Any, key: str) -> Any:
-    value: Any = config
-    for part in key.split("."):
-        value = getattr(value, part)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def test_settings_and_their_defaults() -> None:
-    """Every setting has a row, or, in a method's section, the same name and default as that of a method before it.
-
-    In the row of a setting that methods share, the meaning says which of them has another default.
-    """
-    text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([\w.]+)` \| `([^|]*)` \| (.*) \|$", text, re.MULTILINE)
-    named = [key for key, _, _ in rows]
-    assert len(set(named)) == len(named)
-    assert set(named) <= set(SETTINGS)
-    said = {key: json.loads(default) for key, default, _ in rows}
-    other = {
-        (method, key): json.loads(default)
-        for key, _, meaning in rows
-        if key.startswith(("network.", "pose."))
-        for method, default in re.findall(rf"\b({'|'.join(METHODS)}): `([^`]*)`", meaning)
-    }
-    in_methods: dict[str, list[Any]] = defaultdict(list)
-    for method in (name for name in METHODS if settings_named(name).__module__.startswith("vergence.")):
-        config = recipe_class(method)()
-        for key, _ in leaves(type(config)):
-            section, _, name = key.partition(".")
-            default = defaults(config, key)
-            if key in said:
-                assert other.get((method, key), said[key]) == default, f"docs/recipes.md: the default of {key}"
-            else:
-                assert section == method, f"docs/recipes.md does not name {key}"
-                assert default in in_methods[name], f"docs/recipes.md does not name {key}"
-            if section == method:
-                in_methods[name].append(default)
-    for key, _ in leaves(FlywheelRecipe):
-        assert key == "recipe" or said[key] == defaults(FlywheelRecipe(), key), f"docs/recipes.md: {key}"
-    assert all(meaning.strip() for _, _, meaning in rows)
 
 
 def test_columns_and_layouts() -> None:

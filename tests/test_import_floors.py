@@ -1,6 +1,7 @@
 """The house: a file imports from lower floors or its own room, never upwards, never in a circle."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -190,3 +191,18 @@ def test_the_check_finds_circles(tmp_path: Path) -> None:
     assert circle(graph(build(tmp_path, files))) == ["data.a", "data.b", "data.c", "data.a"]
     (tmp_path / "data/c.py").write_text("", encoding="utf-8")
     assert circle(graph(tmp_path)) is None
+
+
+def test_the_page_shows_these_floors() -> None:
+    text = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown: dict[str, int] = {}
+    floor = -1
+    for line in re.search(r"```\ntop .*?```", text, re.DOTALL)[0].splitlines()[2:-2]:  # type: ignore[index]
+        if found := re.match(r"floor (\d+)", line):
+            floor = int(found[1])
+        if floor >= 0:
+            shown |= dict.fromkeys(re.findall(r"(\w+)/(?=  )", line), floor)
+    known = {room: number for room, number in FLOOR.items() if room != "top"}
+    assert {room: max(shown.values()) - number for room, number in shown.items()} == {
+        room: max(known.values()) - number for room, number in known.items()
+    }

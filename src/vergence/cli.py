@@ -82,12 +82,14 @@ def functions(verb: str) -> dict[str, Callable[..., Any]]:
 def _train(words: list[str]) -> int:
     usage = "train RECIPE --out RUN [--data X] [--key value ...]"
     if "--help" in words or "-h" in words:
+        if not words[0].startswith("-"):
+            return _recipe_help(words[0])
         say(f"usage: vergence {usage}\n       vergence train --resume RUN [--key value ...]\n\n{summary(api.train)}\n")
         texts = {**argument_texts(api.train), "resume": "go on with this run from its newest checkpoint."}
         texts["--key value"] = f"{texts.pop('overrides')} Misspelt ones are errors that name the nearest."
         say("\n".join(f"  {name:12} {text}" for name, text in texts.items()))
         recipes = sorted(path.stem for path in (Path(vergence.__file__).parent / "recipes").glob("*.yaml"))
-        say(f"\nrecipes: {', '.join(recipes)}")
+        say(f"\nrecipes: {', '.join(recipes)}\n\nvergence train RECIPE --help lists all settings of a recipe.")
         return 0
     own, settings = split_settings(words, ("--out", "--data", "--resume"))
     resumed, own = take(own, "--resume")
@@ -100,6 +102,18 @@ def _train(words: list[str]) -> int:
         run = api.resume(resumed, settings)
     if first_process():
         say(run)
+    return 0
+
+
+def _recipe_help(recipe: str) -> int:
+    """All settings of a recipe, with its values."""
+    from vergence.flywheel.settings import flywheel_sections, is_flywheel
+    from vergence.runs.config import read_config
+    from vergence.runs.setting_texts import listed, run_sections
+
+    found = flywheel_sections(recipe) if is_flywheel(recipe) else run_sections(read_config(recipe))
+    say(f"usage: vergence train {recipe} --out RUN [--data X] [--key value ...]\n\nsettings, as the recipe has them:")
+    say(listed(found))
     return 0
 
 

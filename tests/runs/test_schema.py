@@ -77,3 +77,6 @@ def test_keys_and_types() -> None:
     assert find(Outer, "rates.any.thing", "o") == ("rates", dict[str, float])
     assert describe(Literal["a", "b"] | None) == "one of a, b or null"
     assert describe(tuple[int, ...]) == "a list such as [an integer, ...]"
+    assert describe(tuple[int, float]) == "a list [an integer, a number]"
+    assert describe(dict[str, Any]) == "keys with any value"
+    assert describe(Literal["", "all"]) == 'one of "", all'

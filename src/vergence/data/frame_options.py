@@ -14,48 +14,59 @@ class FrameOptions:
     """How frames are chosen, resized and augmented."""
 
     height: int = 192
-    """Working size; encoders want multiples of 32. 0 in a recipe: the height that keeps the data's aspect."""
+    """Working height, pixels; encoders want multiples of 32. 0 in a recipe: the height that keeps the data's aspect."""
     width: int = 640
+    """Working width, pixels; likewise."""
     offsets: tuple[int | str, ...] = (-1, 1)
     """Sources of a target: positions before (-) and after (+) it, and "s", its stereo partner."""
     fit: Literal["stretch", "crop"] = "stretch"
-    """Stretch the whole frame to the working size, or first cut it to the working aspect."""
+    """Stretch the whole frame to the working size, or first crop it to the working aspect."""
     crop_anchor: Literal["top", "center", "bottom"] = "center"
-    """Which rows "crop" (and ``aspect``) keeps."""
+    """Which rows ``fit`` crop (and ``aspect``) keeps."""
     aspect: float = 0.0
-    """Width over height of the frames that "stretch" is for: those of another shape are first cut to it. 0: all are
-    stretched whole. Set by itself where the data have frames of several shapes."""
+    """Width over height of the frames that ``fit`` stretch is for: frames of another shape (by more than 3 %) are first
+    cut to it. 0: set by itself, to the median of the training frames, where the data have several shapes, and the log
+    says so; frames of one shape are stretched whole."""
     random_crop: tuple[int, int] | None = None
     """Height and width of a random piece of the working frame, in training only."""
     flip: float = 0.5
     """Probability of mirroring a training sample."""
     flip_vertical: float = 0.0
-    """Probability of mirroring it top to bottom, for cameras that have no up, such as endoscopes."""
+    """Probability of mirroring it top to bottom too, for cameras that have no up, such as endoscopes; principal points
+    and stereo partners move exactly as in ``flip``."""
     jitter: float = 0.5
     """Probability of changing a training sample's colours; what losses compare is never changed."""
     brightness: float = 0.2
+    """Largest change of the jitter, 0 to 1."""
     contrast: float = 0.2
+    """The same, 0 to 1."""
     saturation: float = 0.2
+    """The same, 0 to 1."""
     hue: float = 0.1
+    """The same, 0 to 0.5."""
     field_of_view: float = 60.0
     """Horizontal, degrees: the guess for frames without intrinsics."""
     require: Literal["any", "all"] = "any"
-    """Use samples that have any of their sources, or only those that have all."""
+    """Use samples that have any of their sources (missing ones never count), or only those that have all."""
     label_space: str = ""
-    """Space that labels are mapped to: a name, ``NAME:class#rrggbb,...`` or a file. "" in a recipe: the data's own."""
+    """Space that labels are mapped to: a name, ``NAME:class#rrggbb,...``, or a .json or .yaml file (docs/data.md). ""
+    in a recipe: that of the data's labels."""
     load_label: bool = False
+    """Load labels; methods that need them set this by themselves, as the other ``load_`` settings."""
     load_depth: bool = False
+    """Load measured depth, metres."""
     load_estimate: bool = False
-    """Estimated inverse depth (column ``estimate``)."""
+    """Load estimated inverse depth (column ``estimate``, which methods that use it fill)."""
     load_inverse_depth: Literal["", "measured", "estimate"] = ""
-    """Depth supervision in CorDA's unit: of measured depth, of estimates of 16 bits, or none."""
+    """Load depth supervision in CorDA's unit: of measured depth, of estimates of 16 bits, or none; see docs/data.md."""
     load_pseudo_label: Literal["", "target", "all"] = ""
-    """Guessed labels with their confidence (columns ``pseudo_label``, ``confidence``): of the target, or of its sources
-    too."""
+    """Load guessed labels with their confidence (columns ``pseudo_label``, ``confidence``): of the target, of all
+    frames of a sample, or none."""
     resampling: Literal["lanczos", "bicubic", "bilinear"] = "lanczos"
     """Filter that resizes images. CorDA was published with bicubic in synthetic, bilinear in real frames."""
     legacy_intrinsics: bool = False
-    """Repeat the official Three Ways program's intrinsics (section 2.5), wrong but behind its published weights."""
+    """Repeat the official Three Ways program's intrinsics, wrong but behind its published weights; see
+    docs/recipes.md."""
 
     def __post_init__(self) -> None:
         self.offsets = tuple(self.offsets)

@@ -24,8 +24,9 @@ class LabelCorruption:
     border: int = 0
     """Pixels of the working size by which borders between classes are shifted at most along each axis, smoothly."""
     blobs: float = 0.0
-    """Share of the labelled pixels under random discs of random classes."""
+    """Share of the labelled pixels that random discs of random classes cover."""
     seed: int = 0
+    """Of both; a frame and a seed always give the same labels."""
 
     def __post_init__(self) -> None:
         if self.border < 0:

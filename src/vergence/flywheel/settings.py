@@ -1,6 +1,7 @@
 """Settings of a flywheel: which recipes its rounds train, how many labels each may cost, what differs from recipes."""
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from vergence.runs.migrations import SHARED, VERSION
 from vergence.runs.overrides import Overrides, flattened, origin_of, settings_of
 from vergence.runs.recipe import DEFAULT_METHOD, read_recipe
 from vergence.runs.schema import build, leaves
+from vergence.runs.setting_texts import Section, sections
 from vergence.selection.criteria import CRITERIA
 
 PARTS = ("depth", "hinted_depth", "segmentation")
@@ -25,7 +27,7 @@ class PartConfig:
     """One kind of training."""
 
     recipe: str = ""
-    """Name or path."""
+    """Name or path of the recipe."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """Settings by full name that differ from the recipe's."""
 
@@ -39,7 +41,7 @@ class BudgetConfig:
     total: int | None = None
     """Frames labelled in all rounds together; null for ``per_round`` in each."""
     criterion: str = "ds"
-    """How frames are chosen, as by ``vergence select``."""
+    """How frames are chosen, as by ``vergence select`` (docs/select.md)."""
     by: Literal["auto", "manifest", "annotator"] = "auto"
     """"manifest": the data have labels, and only those of chosen frames are revealed; "annotator": the flywheel stops
     until chosen frames are labelled; auto: the former where any training frame has a label."""
@@ -47,11 +49,16 @@ class BudgetConfig:
 
 @dataclass
 class FlywheelConfig:
-    """Rounds of depth, choice, segmentation and noisy labels."""
+    """Rounds of depth, choice, segmentation and noisy labels (docs/flywheel.md), which are several runs.
+
+    Settings of these are handed on: ``--flywheel.overrides.train.device cpu`` to all,
+    ``--flywheel.depth.overrides.train.steps 500`` to one kind.
+    """
 
     data: str = ""
-    """Manifest, folder or video."""
+    """Manifest, folder or video; ``--data`` on the command line."""
     rounds: int = 4
+    """How many, 1 or more."""
     exchange: bool = True
     """Depth of later rounds gets hints from the classes of the round before; without: equal extra training of depth by
     the recipe of round 0, the control of studies."""
@@ -64,14 +71,14 @@ class FlywheelConfig:
     label_files: bool = True
     """Write each round's noisy labels of all frames as files, too."""
     overrides: dict[str, Any] = field(default_factory=dict)
-    """Settings of all trainings, such as train.device."""
+    """Settings of all trainings, such as ``train.device``."""
     labels: BudgetConfig = field(default_factory=BudgetConfig)
     depth: PartConfig = field(default_factory=PartConfig)
-    """Round 0, from video alone."""
+    """Round 0: learns depth from video alone."""
     hinted_depth: PartConfig = field(default_factory=PartConfig)
-    """Later rounds, with noisy labels."""
+    """Later rounds: learns depth with noisy labels."""
     segmentation: PartConfig = field(default_factory=PartConfig)
-    """Every round, from few labels."""
+    """Every round: learns segmentation from few labels."""
 
     def __post_init__(self) -> None:
         labels = self.labels
@@ -98,6 +105,7 @@ class FlywheelRecipe:
     """A flywheel as one value."""
 
     recipe: str = ""
+    """Name of the recipe, for logs."""
     flywheel: FlywheelConfig = field(default_factory=FlywheelConfig)
 
     def write(self, folder: Path) -> Path:
@@ -144,6 +152,11 @@ def load_flywheel(recipe: str | Path, overrides: Overrides = (), data: str | Pat
     config.data = str(Path(config.data).expanduser().absolute())
     _check_parts(config)
     return found
+
+
+def flywheel_sections(recipe: str | Path) -> Iterator[Section]:
+    """All settings of a flywheel's recipe as it is written, with what they mean."""
+    return sections(build(FlywheelRecipe, (read_recipe(recipe), str(recipe))))
 
 
 def method_of(recipe: str) -> str:

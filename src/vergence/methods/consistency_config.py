@@ -9,7 +9,7 @@ DEPTH_MIXES = ("depthmix", "depth_threshold", "depth_histogram")
 
 @dataclass
 class ConsistencyConfig:
-    """Constants of learning from unlabelled frames; the defaults are the paper's (three_ways 4.3 to 4.7)."""
+    """Constants of learning from unlabelled frames; the defaults are the paper's."""
 
     mix: Mixing = "depthmix"
     """What decides whose pixels are kept: nothing, boxes, classes, or depth in three forms."""
@@ -22,6 +22,7 @@ class ConsistencyConfig:
     confidence_weight: bool = True
     """Weight the loss with the share of confident pixels."""
     weight: float = 1.0
+    """Of the loss on mixed frames."""
     mixed_statistics: bool = True
     """Let mixed frames change the batch norm statistics that prediction uses, as the published program does. Short
     trainings do better without: strongly changed colours are no part of the frames that one predicts for."""
@@ -30,5 +31,6 @@ class ConsistencyConfig:
     jitter: float = 0.8
     """Probability of changing the mixed batch's colours, by ``strength``."""
     strength: float = 0.25
+    """Largest change of brightness, contrast, saturation and hue."""
     blur: float = 0.5
     """Probability of blurring the mixed batch."""

@@ -18,7 +18,7 @@ FULL_VARIANTS = ("gta", "synthia")
 
 @dataclass
 class CordaConsistencyConfig:
-    """Constants of learning from target frames under pieces of source frames (corda 1.3, steps 3 to 5)."""
+    """Constants of learning from target frames under pieces of source frames."""
 
     mix: DomainMixing = "classmix"
     """Which source pixels cover the target: half of the source label's classes, all but a box, or what is nearer than
@@ -30,9 +30,11 @@ class CordaConsistencyConfig:
     confidence: float = 0.968
     """Probability from which a pseudo-label counts as confident; the confident share weighs all target pixels."""
     weight: float = 1.0
+    """Of the loss on mixed target frames."""
     jitter: float = 0.8
     """Probability of changing the mixed batch's colours, by ``strength``."""
     strength: float = 0.25
+    """Largest change of brightness, contrast, saturation and hue."""
     blur: float = 0.5
     """Probability of blurring the mixed batch."""
 
@@ -42,7 +44,7 @@ class FeatureDistanceConfig:
     """Keeping source features of some classes near those of the starting weights (DAFormer, CVPR 2022)."""
 
     weight: float = 0.0
-    """0 for none; DAFormer has 0.005."""
+    """Of the distance; 0 for none, DAFormer has 0.005."""
     classes: tuple[str, ...] = (
         "traffic light", "traffic sign", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
     )  # fmt: skip
@@ -58,15 +60,18 @@ class FeatureDistanceConfig:
 class CordaConfig(MethodConfig):
     """Settings of CorDA; the defaults are the paper's method, with the released program's slips corrected.
 
-    Its steps are switches: ``adapt`` false learns from source labels alone; ``depth`` false adapts by mixing alone
-    (DACS, with the network variant "dacs"); the variant "multitask" adds depth as a simple auxiliary task, "gta" and
-    "synthia" the correlation of the tasks; ``difficulty`` lets depth say which pixels are hard to adapt to.
+    From a source domain, whose frames come from ``frames.source_domain``, to a target domain (docs/corda.md). Its
+    steps are switches: ``adapt`` false learns from source labels alone; ``depth`` false adapts by mixing alone (DACS,
+    with the network variant "dacs"); the variant "multitask" adds depth as a simple auxiliary task, "gta" and "synthia"
+    the correlation of the tasks; ``difficulty`` lets depth say which pixels are hard to adapt to.
     """
 
     what: ClassVar[str] = "Semantic segmentation carried to an unlabelled domain with its depth: CorDA (ICCV 2021)."
     network: CordaNetworkConfig = field(default_factory=CordaNetworkConfig)
     adapt: bool = True
+    """Learn from target frames too; false: from source labels alone."""
     depth: bool = True
+    """Learn depth beside segmentation; false with ``network.variant`` dacs."""
     difficulty: DifficultyMode = "per_image"
     """How pixels are weighted by adaptation difficulty; "batch_mean" as released, "off" for not at all."""
     source_depth: str = "measured"
@@ -77,16 +82,21 @@ class CordaConfig(MethodConfig):
     align_depth: Literal["none", "median"] = "none"
     """median: scale the source's inverse depth so that running medians of both domains agree; for unlike kinds."""
     source_depth_weight: float = 0.01
+    """Of the depth losses on source frames."""
     mixed_depth_weight: float = 0.001
+    """Of the depth losses on mixed frames."""
     pseudo_head: Literal["final", "initial", "switch"] = "final"
     """Head of the teacher that makes pseudo-labels; switch: the initial head before ``switch_step``."""
     switch_step: int = 25001
+    """First step at which pseudo-labels come from the final head, with ``pseudo_head`` switch."""
     repeat_encoder: bool = False
     """As released: an update of an encoder's parameter for every module around it, about three in a step."""
     teacher_decay: float = 0.999
+    """Largest decay of the mean teacher's weights, 0 to 1."""
     teacher_buffers: bool = False
     """The teacher follows batch norm statistics too, and works in evaluation mode; as published it does not."""
     evaluate: Literal["student", "teacher"] = "student"
+    """Which of the two predicts."""
     consistency: CordaConsistencyConfig = field(default_factory=CordaConsistencyConfig)
     feature_distance: FeatureDistanceConfig = field(default_factory=FeatureDistanceConfig)
     rare_class_temperature: float = 0.0
@@ -94,8 +104,9 @@ class CordaConfig(MethodConfig):
     labelled: bool = False
     """Learn from labelled target frames too (semi-supervised adaptation): those of ``frames.labelled``."""
     labelled_weight: float = 1.0
+    """Of the loss on labelled target frames."""
     source_size: tuple[int, int] | None = None
-    """Height and width of source frames before ``frames.options.random_crop``, where they are not the target's."""
+    """Height and width of source frames before ``frames.options.random_crop``; null: those of the target."""
 
     source_resampling: Literal["", "lanczos", "bicubic", "bilinear"] = ""
     """Filter that resizes source images; "" for that of the target's. As published: bicubic, and bilinear there."""

@@ -16,14 +16,13 @@ class DepthConfig(ViewSynthesisConfig, MethodConfig):
     network: DepthNetworkConfig = field(default_factory=DepthNetworkConfig)
     feature_distance: float = 0.0
     """Weight of the distance to the initial encoder's bottleneck features (Three Ways phase B: 0.01).
-
     Initial means with ``network.weights``, or, where these are none, with what ``initialize_from`` brings."""
     freeze_encoder: bool = False
     """Keep the encoder at its initial weights (Three Ways phase A)."""
     freeze_batchnorm: bool = False
     """Keep the encoders' batch norm statistics and affine parameters fixed."""
     initialize_from: str | None = None
-    """A run folder or weights file to start from, after the network's own weights."""
+    """A run folder, checkpoint folder or weights file to start from, after the network's own weights; null for none."""
     initialize_parts: tuple[str, ...] = ("encoder", "decoder", "pose")
     """Which parts are taken from there."""
 

@@ -10,12 +10,12 @@ from vergence.settings.networks import DepthNetworkConfig
 
 @dataclass
 class DistillConfig(MethodConfig):
-    """Settings of learning depth from a teacher."""
+    """Settings of learning depth from a teacher; the student of ``vergence select``, and a method for other uses."""
 
     what: ClassVar[str] = "Depth of a student that imitates estimated depth."
     network: DepthNetworkConfig = field(default_factory=lambda: DepthNetworkConfig(scales=(0,)))
     teacher: str = "manifest"
-    """The depth port that estimates are taken from; "manifest": those in its column ``estimate``."""
+    """The depth port that is learned from; manifest: the estimates in its column ``estimate``."""
     ignored_bottom: float = 0.1
     """Share of rows at the bottom that are not learned: the camera's own car."""
     log: bool = False

@@ -10,12 +10,13 @@ from vergence.settings.networks import FrozenNetworkConfig
 
 @dataclass
 class FrozenConfig(MethodConfig):
-    """Settings of a head on frozen features."""
+    """Settings of a head on frozen features; these are made once for each labelled frame, so that training is short."""
 
     what: ClassVar[str] = "Semantic segmentation by a light head on a frozen encoder, learned from labels."
     network: FrozenNetworkConfig = field(default_factory=FrozenNetworkConfig)
     initialize_from: str | None = None
-    """A run folder or weights file to take the encoder from, such as a depth run's."""
+    """A run folder, checkpoint folder or weights file to take the encoder from, such as a depth run's; null for
+    none."""
     class_balance: float = 0.5
     """Weight labelled pixels by the share of their class in the batch to this negative power; 0 for none."""
     memory_mb: int = 2000

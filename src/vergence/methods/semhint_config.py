@@ -20,7 +20,8 @@ DYNAMIC = (
 
 @dataclass
 class SemHintConfig(ViewSynthesisConfig, MethodConfig):
-    """Depth by view synthesis with a segmentation branch, hints from noisy labels and refined labels (semhint 2)."""
+    """Depth by view synthesis with a segmentation branch, hints from noisy labels and refined labels
+    (docs/semhint.md)."""
 
     what: ClassVar[str] = "Monocular depth with hints from semantics: SemHint-MD (ICRA 2023)."
     network: SegmentationNetworkConfig = field(default_factory=lambda: SegmentationNetworkConfig(shared_blocks=4))
@@ -31,49 +32,57 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     segmentation: bool = True
     """Learn the segmentation branch; without it the labels only give hints."""
     segmentation_weight: float = 0.3
+    """Of the segmentation branch's loss."""
     segmentation_loss: Literal["cross_entropy", "generalised", "symmetric"] = "cross_entropy"
-    """The latter two bear heavily wrong labels better."""
+    """Of the segmentation branch; generalised and symmetric bear heavily wrong labels better."""
     triplet_weight: float = 0.0
     """Of the semantic triplet loss on the depth decoder's levels 3, 2, 1 (FSRE-Depth: 0.1)."""
     hints: bool = True
     """Propose depth from regions of one class, and learn what the images confirm."""
     hint_weight: float = 1.0
+    """Of the loss of hints."""
     hint_form: Literal["auto", "log_l1", "log_ratio", "inverse"] = "auto"
-    """ln(1 + |D - D*|), or |ln D - ln D*|, which a free scale does not change; auto: the latter without stereo. Or
-    |1/D - 1/D*| over the mean of 1/D, which pulls near and far alike."""
+    """How depth D differs from its hint H: log_l1 ``ln(1 + abs(D - H))``; log_ratio ``abs(ln D - ln H)``, which a free
+    scale does not change; auto: the latter without stereo; inverse: difference of inverse depth over its mean, which
+    pulls near and far alike."""
     hint_balance: float = 0.0
     """How much hints of small classes are raised: a pixel weighs n^-hint_balance where its class has n hints in the
     batch. 0: all pixels weigh alike, 1: all classes do."""
     refine: bool = True
     """Refine the labels by the other views and depth before they are used."""
     teacher_decay: float = 0.999
+    """Weight of the teacher's past, 0 to 1."""
     proposals_from: Literal["teacher", "student"] = "teacher"
     """Whose depth the planes are fitted to, and whose classes join the vote."""
     start: int = 0
-    """Step from which hints, refinement and the teacher work: the end of the first stage (2.10)."""
+    """Step from which hints, refinement and the teacher work; before it, depth and classes learn from the images and
+    the noisy labels as they are."""
     ramp: int = 0
     """Steps after ``start`` in which the weight of hints grows from 0 to 1."""
     beta_ramp: int = 0
-    """Steps after ``start`` in which the share of the network's own opinion of the classes grows to its largest."""
+    """Steps after ``start`` in which ``refinement.beta`` grows from 0 to its value."""
     sky: tuple[str, ...] = ("sky",)
     """Classes that are as far as depth goes."""
     dynamic: tuple[str, ...] = DYNAMIC
-    """Classes that move by themselves: only a stereo partner can confirm their hints (the dynamic guard)."""
+    """Classes that move by themselves; these and the other lists go by name or meaning: a pedestrian is a person."""
     dynamic_guard: bool = True
+    """Only a stereo partner may confirm hints on them: a car that moves with the camera looks best at infinity."""
     foreground: tuple[str, ...] = (*FOREGROUND, *DYNAMIC)
-    """Classes whose outlines the "borders" family pulls depth edges to, and that stand on each other for "contacts"."""
+    """Classes whose outlines the borders family pulls depth edges to, and that stand on each other for contacts."""
     ground: tuple[str, ...] = ("road", "sidewalk", "terrain")
-    """Classes that things stand on, for the "contacts" family."""
+    """Classes that things stand on, for the contacts family."""
     standing: tuple[str, ...] = ("wall", "fence", *FOREGROUND, *DYNAMIC)
-    """Upright classes that the "contacts" family makes as far as the ground at their foot."""
+    """Upright classes that the contacts family makes as far as the ground at their foot."""
     oracle: bool = False
     """Verify hints by measured depth instead of the images: an upper bound for studies."""
     proposals: HintProposalConfig = field(default_factory=HintProposalConfig)
     verification: VerificationConfig = field(default_factory=VerificationConfig)
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
     initialize_from: str | None = None
-    """A depth, segmentation or semhint run, or weights file, to start from."""
+    """A run folder, checkpoint folder or weights file to start from, of depth, segmentation or semhint; null for
+    none."""
     initialize_parts: tuple[str, ...] = ("encoder", "decoder", "pose")
+    """Which parts are taken from there."""
 
     @property
     def uses_labels(self) -> bool:

@@ -21,13 +21,13 @@ class SSDAConfig(ThreeWaysConfig):
     )
     section: ClassVar[str] = "ssda"
     source_depth: str = ""
-    """Depth port of source frames; "" for that of the target's."""
+    """Depth port of source frames; "" for that of the target's, ``depth``."""
     source_weight: float = 1.0
     """Of the loss on source labels."""
     cross_weight: float = 1.0
     """Of the loss on frames mixed across domains; 0 for no such frames."""
     cross_margin: float = 0.03
-    """Across domains this difference of depth is in favour of one of the two, drawn for each pair."""
+    """Across domains this difference of normalised disparity is in favour of one of the two, drawn for each pair."""
     candidates: int = 5
     """Source frames among which each target frame has its geometry's best match; 1 for no choice."""
     ignored_top: float = 0.15625

@@ -21,9 +21,10 @@ class SupervisedConfig(MethodConfig):
     """Weight labelled pixels by the share of their class in the batch to this negative power: 0 for none, 0.5 for its
     root. Rare classes decide mIoU and are few pixels."""
     initialize_from: str | None = None
-    """A run folder or weights file to start from, after the network's own weights; a depth run is SDE transfer."""
+    """A run folder, checkpoint folder or weights file to start from, after the network's own weights; a depth run is
+    the paper's transfer: the encoder, and both decoders from its one. Null for none."""
     initialize_parts: tuple[str, ...] = ("encoder", "decoder")
-    """Which parts are taken from there; both decoders of a multi-task network start from a depth decoder."""
+    """Which parts are taken from there; pose too, where depth is learned."""
 
     @property
     def tasks(self) -> tuple[str, ...]:

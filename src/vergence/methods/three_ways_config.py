@@ -12,7 +12,10 @@ from vergence.methods.view_synthesis_config import ViewSynthesisConfig
 
 @dataclass
 class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
-    """Settings of Three Ways; every experiment of section 4.8 is a line of them."""
+    """Settings of Three Ways; every experiment of the paper is a line of them.
+
+    ``pose``, ``loss`` and what else is of view synthesis are used with ``multi_task``.
+    """
 
     what: ClassVar[str] = (
         "Semantic segmentation that depth taught: Three Ways to Improve Semantic Segmentation with Self-Supervised "
@@ -27,15 +30,17 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
     depth_weight: float = 1.0
     """Of the view synthesis losses, on labelled and unlabelled frames alike."""
     pseudo_depth: float = 0.0
-    """Weight of berHu to the depth port's estimate on labelled frames (section 11); needs ``multi_task``."""
+    """Weight of berHu to the depth port's estimate on labelled frames; needs ``multi_task``."""
     freeze_encoder: bool = False
+    """Keep the encoder at its initial weights."""
     teacher: bool = True
-    """Learn from unlabelled frames; without it labelled frames are all that is used."""
+    """Learn from unlabelled frames by a mean teacher; false: labelled frames are all that is used."""
     start: int = 0
     """Steps of labels alone; then the teacher begins as a copy of the student, and unlabelled frames teach."""
     ramp: int = 0
     """Steps after ``start`` in which the weight of unlabelled frames grows from nothing to its full value."""
     teacher_decay: float = 0.99
+    """Largest decay of the teacher's running mean, 0 to 1; it begins at 0.5."""
     teacher_buffers: bool = False
     """Average the teacher's batch norm statistics too; it then runs in evaluation mode."""
     evaluate: Literal["student", "teacher"] = "student"
@@ -44,8 +49,8 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
     mix_labels: bool = True
     """Unlabelled batches also hold labelled frames, with ground truth for pseudo-label."""
     depth: str = ""
-    """Depth for mixing: "online" (the student's own, with ``multi_task``), or a depth port: a depth run, a folder of
-    depth files, "truth", "hf:MODEL" or "onnx:FILE"."""
+    """Depth for mixing: online (the student's own, with ``multi_task``), or a depth port: a depth run, a folder of
+    depth files, truth (measured depth), ``hf:MODEL``, ``onnx:FILE`` or ``onnx-depth:FILE`` (docs/recipes.md)."""
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ class ViewSynthesisConfig:
     metres_per_unit: float = 5.4
     """Metres in one training unit, used with a stereo baseline (5.4 makes KITTI's 0.54 m the published 0.1)."""
     tie_break: float = 1e-5
-    """Standard deviation of the noise that breaks ties between identity errors."""
+    """Standard deviation of the noise that breaks ties between identity errors of photometry."""
     learn_intrinsics: Literal["off", "unknown", "all"] = "off"
     """Predict the camera: never, where the manifest has none, or for every frame."""
 

@@ -23,7 +23,9 @@ class RunConfig:
     """Everything a run depends on. The settings of the method stand in a section of the method's name."""
 
     recipe: str = ""
+    """Name of the recipe, for logs and the model card."""
     method: str = DEFAULT_METHOD
+    """Which method trains; its settings stand in a section of its name."""
     frames: FramesConfig = field(default_factory=FramesConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

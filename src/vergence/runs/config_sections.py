@@ -45,9 +45,10 @@ class LabelledConfig:
     count: int | None = None
     """How many; null for all."""
     seed: int | None = None
-    """Of the random choice; default ``train.seed``."""
+    """Of the random choice; null: ``train.seed``. A smaller choice of one seed lies within a larger one."""
     file: str | None = None
-    """Take the first ``count`` frames of this list: what ``vergence select`` writes, or names in a text file."""
+    """Take the first ``count`` frames of this list instead: what ``vergence select`` writes, a manifest, or names in a
+    text file."""
 
     def __post_init__(self) -> None:
         count = self.count
@@ -59,12 +60,13 @@ class FramesConfig:
     """Where frames come from and how they become batches."""
 
     source: str = ""
-    """Manifest, folder or video to train on."""
+    """Manifest, folder or video to train on; ``--data`` on the command line."""
     val: str | None = None
-    """Another source for evaluation; default the same."""
+    """Another source for evaluation; null: the same."""
     source_domain: str | None = None
     """Labelled data of another domain, such as simulated streets, for the role "source" of methods that adapt."""
     train_split: str = "train"
+    """Split of the manifest that is trained on."""
     val_split: str = "val"
     """What ``evaluate.split`` is unless it is given."""
     labelled: LabelledConfig = field(default_factory=LabelledConfig)
@@ -72,12 +74,13 @@ class FramesConfig:
     """Frames of the role "unlabelled": the whole split (labelled ones among them), those that have no label, or the
     labelled ones alone (mixing is then an augmentation of labelled frames)."""
     unlabelled_split: str | None = None
-    """Another split for that role, such as that of whole sequences; default ``train_split``."""
+    """Another split for that role, such as that of whole sequences; null: ``train_split``."""
     label_noise: LabelCorruption = field(default_factory=LabelCorruption)
     """Makes pseudo-labels worse on purpose, for studies."""
     options: FrameOptions = field(default_factory=FrameOptions)
     batch_size: int = 12
-    """Samples of one forward pass over all processes together; each takes an equal share."""
+    """Samples of one forward pass over all processes together; each takes an equal share. With two roles, so many of
+    each."""
     workers: int | Literal["auto"] = "auto"
     """Loading processes beside each training process; their number changes nothing but the speed."""
     cache: bool = True
@@ -96,27 +99,33 @@ class OptimConfig:
     """Optimiser and learning rate; steps are optimiser steps."""
 
     name: str = "adam"
-    """adam, adamw, sgd, or any other of timm's factory, such as lion, nesterov, muon or lookahead_adamw."""
+    """adam, adamw, sgd (without Nesterov's momentum), or any other of timm's factory, such as lion, nesterov, muon or
+    lookahead_adamw."""
     lr: float = 1e-4
+    """Learning rate."""
     weight_decay: float = 0.0
+    """0 or more."""
     betas: tuple[float, ...] = (0.9, 0.999)
     """Of adam and others that have betas; an optimiser with three has timm's, unless three are given."""
     momentum: float = 0.9
     """Of sgd and others that have one."""
     schedule: Literal["constant", "poly", "step", "multi_step", "cosine"] = "constant"
+    """How the rate changes over the steps."""
     milestones: tuple[int, ...] = ()
-    """Steps after which multi_step multiplies the rate by gamma."""
+    """Steps after which ``schedule`` multi_step multiplies the rate by ``gamma``."""
     step_size: int = 0
-    """Steps between the drops of schedule "step"."""
+    """Steps between the drops of ``schedule`` step."""
     gamma: float = 0.1
+    """Factor of the rate at each drop of ``schedule`` step and multi_step."""
     power: float = 0.9
-    """Of schedule "poly": (1 - step / steps) ** power."""
+    """Of ``schedule`` poly: ``(1 - step / steps) ** power``."""
     warmup: int = 0
     """Steps in which the rate grows linearly to that of the schedule; never more than a tenth of the run."""
     group_lr: dict[str, float] = field(default_factory=dict)
-    """Base rate of the method's parameter groups by name; 0 or missing means ``lr``."""
+    """Base rate of a parameter group by name (of depth: encoder, decoder; of segmentation: encoder, segmentation,
+    depth; of both: pose, intrinsics); 0 or missing: ``lr``."""
     clip: float | None = None
-    """Largest norm of the gradient of all parameters together."""
+    """Largest norm of the gradient of all parameters together; null for none."""
 
     def __post_init__(self) -> None:
         self.betas, self.milestones = tuple(self.betas), tuple(self.milestones)
@@ -146,20 +155,24 @@ class OptimConfig:
 
 @dataclass
 class TrainConfig:
-    """The loop."""
+    """The training loop."""
 
     steps: int = 1000
     """Optimiser steps of the whole run."""
     seed: int = 0
+    """Of weights, data order and augmentation."""
     precision: Literal["no", "bf16", "fp16"] = "no"
+    """no: 32 bits; fp16 needs a GPU."""
     accumulate: int = 1
     """Batches whose gradients are averaged for one step."""
     ema: float | None = None
-    """Decay of the running mean of weights that is evaluated and stored as the model, such as 0.999."""
+    """Decay of the running mean of weights that is evaluated and stored as the model, such as 0.999; null for none."""
     log_every: int = 10
+    """Steps between rows of metrics.jsonl."""
     evaluate_every: int = 0
     """Steps between evaluations; 0 for none."""
     checkpoint_every: int = 500
+    """Steps between checkpoints."""
     keep: int = 2
     """Checkpoints kept."""
     channels_last: bool = True
@@ -167,7 +180,7 @@ class TrainConfig:
     compile: bool = False
     """torch.compile; slow to start, of use on GPUs only."""
     device: str = "auto"
-    """"auto", "cpu" or "cuda"."""
+    """auto, cpu, cuda or cuda:N."""
     find_unused_parameters: bool = False
     """For several processes and a method that leaves parameters out of some steps."""
     sync_batchnorm: bool = False
@@ -177,7 +190,8 @@ class TrainConfig:
     timeout: float = 600.0
     """Seconds that one of several processes waits for the others before it says that one is lost."""
     trackers: tuple[str, ...] = ()
-    """"tensorboard", "wandb"; the log of the run folder is always written."""
+    """tensorboard, wandb, each with the extra of its name, such as ``pip install 'vergence[wandb]'``; metrics.jsonl in
+    the run folder is always written."""
 
     def __post_init__(self) -> None:
         self.trackers = tuple(self.trackers)
@@ -194,18 +208,22 @@ class EvaluateConfig:
     """Evaluation during training, and the default of ``vergence evaluate``."""
 
     protocol: str = "plain"
+    """How depth is scored: eigen, improved or plain; see docs/evaluate.md."""
     flip: bool = False
+    """Average with the prediction of the mirrored frame."""
     split: str | None = None
-    """Default ``frames.val_split``."""
+    """Split of the manifest that is scored; null: ``frames.val_split``."""
     limit: int | None = None
-    """At most so many images, evenly spaced."""
+    """At most so many images, evenly spaced; null for all."""
     resolution: str = "working"
-    """Where labels are compared: at the "working" size (as the paper), at each label's "native" size, or at "WxH"."""
+    """Where classes are compared: working (the network's input size, as the papers do), native (each label's own), or
+    WIDTHxHEIGHT."""
     classes: Literal["all", "synthia16", "synthia13", "synthia16_dropped", "synthia13_dropped"] = "all"
     """Classes that means are taken over: all, or the 16 or 13 of SYNTHIA to Cityscapes; "dropped" leaves labelled
-    pixels of the other classes out, which count as errors otherwise."""
+    pixels of the other classes out, which count as errors otherwise (docs/evaluate.md)."""
     window: str | None = None
-    """WIDTHxHEIGHT of a window that slides over frames larger than it; null for the whole frame at once."""
+    """WIDTHxHEIGHT of a window that slides over frames larger than it, as ``--window`` of evaluate and predict; null
+    for the whole frame at once."""
     overlap: float = 0.5
     """Share of the window that neighbouring windows have in common."""
 

@@ -165,12 +165,16 @@ def describe(hint: Any) -> str:
     """What a value of this type looks like, in words."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
-        return f"one of {', '.join(map(str, args))}" if len(args) > 1 else str(args[0])
+        choices = [str(one) or '""' for one in args]
+        return f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]
     if origin in (Union, types.UnionType):
         return " or ".join(describe(arg) for arg in args)
+    if origin is tuple and args[-1] is not ...:
+        return f"a list [{', '.join(map(describe, args))}]"
     if origin in (tuple, list):
         return f"a list such as [{describe(args[0])}, ...]"
     if origin is dict:
         return "keys with " + describe(args[1])
-    words = {int: "an integer", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+    words: dict[Any, str] = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
+    words |= {type(None): "null", Any: "any value"}
     return words.get(hint, getattr(hint, "__name__", str(hint)))

@@ -8,7 +8,7 @@ DifficultyMode = Literal["per_image", "batch_mean", "off"]
 
 @dataclass(frozen=True)
 class ViewLossOptions:
-    """Constants of the loss; the defaults are Monodepth2's."""
+    """Constants of the loss of view synthesis; the defaults are Monodepth2's."""
 
     min_depth: float = 0.1
     """Depth at disparity 1, training units."""
@@ -21,21 +21,21 @@ class ViewLossOptions:
     automask: bool = True
     """Leave out pixels that the un-warped source explains better."""
     normalise: Literal["all", "kept"] = "all"
-    """Mean over all pixels (masked ones count as constants), or over the kept ones."""
+    """all: mean over all pixels (masked ones count as constants); kept: over the kept ones."""
     smoothness: float = 1e-3
     """Weight of edge-aware smoothness, halved at each coarser scale."""
     align_corners: bool = True
-    """Of the sampling; False reproduces programs that ran on a PyTorch whose default had changed."""
+    """Of the sampling; false repeats programs that ran on a PyTorch whose default had changed."""
 
 
 @dataclass(frozen=True)
 class HintProposalConfig:
-    """Where candidates of depth come from."""
+    """Where candidates of depth come from, that is hints."""
 
     families: tuple[str, ...] = ("components", "cells")
-    """"components" (planes of connected components), "cells" (of one class in a grid cell), "neighbours" (slanted
-    copies of pixels of the class), "borders" (depth edges pulled onto label edges), "contacts" (things as far as the
-    ground they stand on)."""
+    """Where hints come from: components (planes of connected components), cells (of one class in a grid cell),
+    neighbours (slanted copies of pixels of the class), borders (depth edges pulled onto label edges), contacts (upright
+    things as far as the ground at their foot)."""
     component_share: float = 0.0015
     """Smallest component, as a share of the image."""
     cell_shares: tuple[float, ...] = (0.1, 0.2)
@@ -52,28 +52,29 @@ class HintProposalConfig:
 
 @dataclass(frozen=True)
 class VerificationConfig:
-    """When a candidate is believed: E_candidate < (1 - kappa) E_now - floor, and E_candidate < E_identity."""
+    """When a candidate is believed: its photometric error E must be less than ``(1 - kappa) E_now - floor``, and less
+    than that of the frame as it is."""
 
     kappa: float = 0.1
-    """Relative margin."""
+    """By what share a hint's photometric error must be lower than that of the present depth."""
     floor: float = 0.01
-    """Absolute margin, about the image noise in the photometric error."""
+    """And by how much more; about the image noise in the photometric error."""
     window: int = 5
     """Side of the window that errors are averaged in, odd; only neighbours of the pixel's class count."""
     cap: float = 1.5
     """Errors count no more than this; also what a pixel costs that no source sees."""
     confidence: float = 0.5
-    """Least confidence of the label."""
+    """Least confidence of a label that gives hints."""
 
 
 @dataclass(frozen=True)
 class RefinementConfig:
-    """Constants of the refinement."""
+    """Constants of the refinement of noisy labels."""
 
     beta: float = 0.5
     """Share of the teacher's probabilities in the evidence at the target; the rest is the noisy label."""
     pe_scale: float = 0.1
-    """A source's vote is exp(-photometric error / pe_scale)."""
+    """Another view's vote is ``exp(-photometric error / pe_scale)``."""
     window: int = 11
     """Taps a side of the smoothing, odd; 1: no smoothing."""
     dilation: int = 2
@@ -81,8 +82,8 @@ class RefinementConfig:
     sigma: float = 2.5
     """Of the Gaussian over the taps, taps."""
     depth_scale: float = 0.15
-    """A neighbour counts exp(-|difference of ln depth| / depth_scale)."""
+    """A neighbour counts ``exp(-difference of ln depth / depth_scale)``."""
     colour_scale: float = 0.1
-    """And exp(-mean difference of colour / colour_scale)."""
+    """And ``exp(-mean difference of colour / colour_scale)``."""
     fallback: float = 0.5
-    """Where the best class has less, the noisy label stays, with this weight."""
+    """Where the best class has less than this share, the noisy label stays, with this weight."""

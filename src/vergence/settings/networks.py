@@ -13,20 +13,21 @@ class DepthNetworkConfig:
     """Encoder and decoder of a depth network."""
 
     encoder: str = "resnet18"
-    """A timm name or alias."""
+    """resnet18, efficientnet_lite0, convnext_tiny, dinov2_vits14 or any other timm name with feature maps."""
     weights: str = "imagenet"
     """imagenet, offline, auto, none or a weights file."""
     decoder: Literal["monodepth2", "three_ways"] = "monodepth2"
+    """Of Monodepth2 or of Three Ways."""
     scales: tuple[int, ...] = (0, 1, 2, 3)
     """Disparities at 1 / 2^scale of the image size."""
     decoder_widths: tuple[int, ...] | None = None
-    """Channels of the decoder's five levels, fine to coarse; the paper's where not given."""
+    """Channels of the decoder's five levels, fine to coarse; null: the paper's."""
     output_stride: int | None = None
-    """8 or 16: dilation instead of late strides."""
+    """8 or 16: dilation instead of late strides; null: the encoder as it is."""
     normalization: Normalization = "default"
-    """The encoder's own mean and standard deviation, or Monodepth2's 0.45 and 0.225."""
+    """default: the encoder's own mean and standard deviation; monodepth2: 0.45 and 0.225."""
     initial_disparity: float | None = None
-    """Sigmoid output before training, everywhere; None for the random one near 0.5."""
+    """Sigmoid output before training, everywhere; null for the random one near 0.5."""
     aspp_rates: tuple[int, ...] = (6, 12, 18)
     """Dilations of the three_ways decoder's spatial pyramid."""
     aspp_dropout: float = 0.5
@@ -39,12 +40,12 @@ class DepthNetworkConfig:
 
 @dataclass
 class PoseConfig:
-    """The pose network."""
+    """The pose network, of methods that learn depth from video."""
 
     encoder: str = "resnet18"
     """A timm name or alias, or posecnn: seven plain convolutions, a sixth of the work, no weights to start from."""
     weights: str = "imagenet"
-    """As of the depth network; not looked at for posecnn."""
+    """As of the network; not looked at for posecnn."""
 
 
 @dataclass
@@ -54,23 +55,25 @@ class SegmentationNetworkConfig(DepthNetworkConfig):
     decoder: Literal["monodepth2", "three_ways", "deeplabv3plus"] = "monodepth2"  # type: ignore[assignment]
     """Of both tasks; with deeplabv3plus, depth has the three_ways decoder."""
     shared_blocks: int = 0
-    """Decoder blocks, of ten and from the deepest, that both tasks share; 0: the encoder alone, 10: all but heads."""
+    """Decoder blocks, of ten and from the deepest, that depth and segmentation share, where a method learns both; 0:
+    the encoder alone, 10: all but the heads."""
     gradient_scale: tuple[float, float] = (1.0, 1.0)
     """Factors of the gradients of depth and of segmentation in all that is shared."""
     exchange: Literal["none", "pad", "attention"] = "none"
-    """The decoders tell each other their features: pad at one level, attention at private ones of 3, 2 and 1."""
+    """The decoders of both tasks, where both are learned, tell each other their features: pad at one level, attention
+    at those of levels 3, 2 and 1 that they do not share."""
     exchange_level: int = 2
-    """With pad: the exchange happens after this level (4 is the deepest; the papers' layer 7 is level 2)."""
+    """With pad: the exchange happens after this level, 4 (the deepest) to 1; the papers' layer 7 is level 2."""
     side_output: bool = True
     """With pad: logits also from the exchange level, before the exchange."""
     head_levels: tuple[int, ...] = (0,)
     """Decoder levels that the head reads, 4 to 0; 5 is the encoder's deepest feature. Not of deeplabv3plus."""
     head_channels: int | None = None
-    """Channels each of them is projected to, 0 for none (the level is classified as it is): 64, with pad 0."""
+    """Channels each of them is projected to, 0 for none (the level is classified as it is); null: 64, with pad 0."""
     head_hidden: bool = False
     """A 3 x 3 convolution with batch norm and ReLU in the head."""
     head_hidden_channels: int | None = None
-    """Channels of that convolution; as many as head_channels."""
+    """Channels of that convolution; null: as many as ``head_channels``."""
     head_stride: int = 1
     """The head works at 1 / head_stride of the image size. With pad, both outputs stay there (as released)."""
     head_dropout: float = 0.1
@@ -110,7 +113,7 @@ class FrozenNetworkConfig:
     weights: str = "auto"
     """imagenet, offline, auto, none or a weights file."""
     normalization: Normalization = "default"
-    """The encoder's own mean and standard deviation, or Monodepth2's 0.45 and 0.225."""
+    """default: the encoder's own mean and standard deviation; monodepth2: 0.45 and 0.225."""
     strides: tuple[int, ...] = (4, 8, 16, 32)
     """Which of the encoder's features the head reads."""
     width: int = 32
@@ -120,4 +123,4 @@ class FrozenNetworkConfig:
     head_stride: int = 8
     """The head works at 1 / head_stride of the image size."""
     dropout: float = 0.1
-    """Before the last convolution."""
+    """Before the last convolution of the head."""
