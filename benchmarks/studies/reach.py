@@ -118,7 +118,7 @@ def choices(truth: Manifest, run: Path, count: int, out: Path) -> Iterator[tuple
     """(criterion, seed, rows); without students, which would have to be trained."""
     rows = list(truth)
     yield "reach", 0, chosen(truth, run, count, out, "reach")
-    yield "reach, rarity 0", 0, chosen(truth, run, count, out, "reach", rarity=0.0)
+    yield "reach, rarity 1", 0, chosen(truth, run, count, out, "reach", rarity=1.0)
     groups, times = [(row.sequence, row.camera) for row in rows], [row.position for row in rows]
     yield "uniform", 0, uniform_order(groups, times)[:count]
     yield "evenly spaced", 0, even(truth, count)
@@ -212,7 +212,8 @@ def main() -> None:
             row = key | scorer.score(keys) | {"chosen": json.dumps(keys)} | stamp
             write_rows(detail, [row], KEYS)
             print(*(row[name] for name in (*KEYS, "pixels_right", "coverage", "miou")), flush=True)
-        rows = sorted(read_rows(detail), key=lambda row: (int(row["labels"]), row["criterion"], int(row["seed"])))
+        rows = [row for row in read_rows(detail) if row["labels"] == str(count)]
+        rows.sort(key=lambda row: (row["criterion"], int(row["seed"])))
         write_rows(RESULTS / f"reach_{given.data}.csv", with_intervals(rows), KEYS[:-1])
 
 

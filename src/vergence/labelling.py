@@ -26,7 +26,7 @@ def select(
     student: str | Path = "select-student",
     weight: float = 1000.0,
     seconds: float = 2.0,
-    rarity: float = 1.0,
+    rarity: float = 0.0,
     half: bool | None = None,
     shard: int | None = None,
     shards: int = 1,

@@ -12,6 +12,7 @@ from vergence import api, cli
 from vergence.data.layouts.toytown import toytown
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
+from vergence.report.selection_page import write_selection_page
 from vergence.selection.select import _criterion, select
 
 pytest.importorskip("cv2", reason="OpenCV (extra flow) is not installed")
@@ -101,6 +102,11 @@ def streets_of(town: Manifest) -> list[str]:
     return list(dict.fromkeys(row.sequence for row in town))
 
 
+def _page(folder: Path) -> str:
+    page = folder / "selection.html"
+    return page.read_text(encoding="utf-8") if page.is_file() else ""
+
+
 def test_labelled_frames_reach_already_and_beginnings_are_nested(run: Path, town: Manifest, tmp_path: Path) -> None:
     data = unlabelled(town, tmp_path)
     two = select(run, data, 2, tmp_path / "out", "reach", seconds=1.0)
@@ -111,8 +117,12 @@ def test_labelled_frames_reach_already_and_beginnings_are_nested(run: Path, town
     more = select(run, data, 2, tmp_path / "out", "reach", seconds=1.0, labelled=tmp_path / "labelled.txt")
     assert [frame["image"] for frame in more["frames"]] == names[1][2:]
     assert more["reached"] == pytest.approx(four["reached"])
-    plain = select(run, data, 4, tmp_path / "out", "reach", seconds=1.0, rarity=0.0)
-    assert all(frame["rarity"] == pytest.approx(1) for frame in plain["frames"])
+    assert all(frame["rarity"] == pytest.approx(1) for frame in four["frames"])
+    rare = select(run, data, 4, tmp_path / "out", "reach", seconds=1.0, rarity=2.0)
+    assert max(abs(frame["rarity"] - 1) for frame in rare["frames"]) > 0.01
+    assert "rare content first" not in _page(tmp_path / "out")
+    write_selection_page(tmp_path / "out")
+    assert "rare content first" in _page(tmp_path / "out")
     reached = np.load(tmp_path / "out" / "reach.npy")
     pieces = tmp_path / "pieces"
     for shard in (1, 0):

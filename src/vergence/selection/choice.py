@@ -44,7 +44,7 @@ class Choice:
     progress: Progress | None = None
     reaches: VideoReach | None = None
     """How far labels of each frame are carried; of criterion reach."""
-    rarity: float = 1.0
+    rarity: float = 0.0
     """Power of the rarity of what is reached."""
     picks: list[int] = field(default_factory=list)
     known: list[int] = field(default_factory=list)

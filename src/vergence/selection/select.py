@@ -48,7 +48,7 @@ def select(
     student: str | Path = DEPTH_STUDENT,
     weight: float = 1000.0,
     seconds: float = 2.0,
-    rarity: float = 1.0,
+    rarity: float = 0.0,
     overrides: Overrides = (),
     half: bool | None = None,
     shard: int | None = None,
