@@ -219,3 +219,8 @@ def test_columns_and_layouts() -> None:
 def test_protocols() -> None:
     text = (ROOT / "docs/evaluate.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in PROTOCOLS)
+
+
+def test_docstrings_say_what_a_thing_is() -> None:
+    found = [str(path) for path in (ROOT / "src").rglob("*.py") if '"""Of ' in path.read_text(encoding="utf-8")]
+    assert not found, "a docstring that begins with Of leaves out the noun"

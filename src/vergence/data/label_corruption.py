@@ -14,7 +14,7 @@ from vergence.errors import InputError
 _CELL = 4
 """Spacing of the random field, in units of its largest displacement: borders bend and regions do not fold."""
 _RADII = (0.02, 0.1)
-"""Of blobs, as shares of the picture's shorter side."""
+"""Smallest and largest radius of blobs, as shares of the picture's shorter side."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class LabelCorruption:
     blobs: float = 0.0
     """Share of the labelled pixels that random discs of random classes cover."""
     seed: int = 0
-    """Of both; a frame and a seed always give the same labels."""
+    """Seed of both; a frame and a seed always give the same labels."""
 
     def __post_init__(self) -> None:
         if self.border < 0:

@@ -11,7 +11,7 @@ from vergence.errors import InputError, nearest
 
 FILE_NAMES = ("classes.json", "classes.yaml", "classes.yml")
 _KEYS = ("classes", "name", "ignore_index", "label_space", "ignore")
-"""Of our files; the last two are what `labels export` writes."""
+"""Keys of our files; the last two are what `labels export` writes."""
 _REMARKS = ("num_classes", "note", "notes", "comment", "description", "info", "source", "version", "license", "date")
 """Keys for people, in files and classes: nothing is read from them."""
 _CLASS_KEYS = ("name", "id", "color", "colour", "ignore")
@@ -132,7 +132,7 @@ def _text(one: dict[str, Any], key: str) -> str:
 
 
 def _colour(value: Any, number: int) -> Colour:
-    """Of [r, g, b], perhaps with alpha, which is not used, or "#rrggbb"; made up where there is none."""
+    """The colour [r, g, b], perhaps with alpha, which is not used, or "#rrggbb"; made up where there is none."""
     if value is None:
         return made_up_colour(number)
     if isinstance(value, str):

@@ -43,7 +43,7 @@ _SUBFILE, _NO_PAGE = 254, 0b101
 _MOST_PREVIEWS = 64
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 _MOST_SCANS = 100
-"""Of a progressive JPEG, usually 10: each may be a few bytes, and costs a pass over all pixels."""
+"""A progressive JPEG usually has 10: each may be a few bytes, and costs a pass over all pixels."""
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit says it in a sentence
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of tags that no pixel depends on
@@ -246,7 +246,7 @@ def _has_lossy_chunk(path: Path) -> bool:
 
 
 def _what_it_is(path: Path) -> str:
-    """Of a file that is no picture: what it is instead, and what to do."""
+    """What a file that is no picture is instead, and what to do."""
     with path.open("rb") as file:
         head = file.read(64)
     kind = next((name for start, name in _NOT_READ.items() if re.match(start, head, re.DOTALL)), "")

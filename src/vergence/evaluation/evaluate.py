@@ -77,9 +77,9 @@ class Scoring:
     """How a run is scored; what is None is as the run's ``evaluate`` settings say."""
 
     protocol: str | DepthProtocol | None = None
-    """Of depth: "eigen", "improved", "plain" or one's own."""
+    """How depth is scored: "eigen", "improved", "plain" or one's own."""
     scale: str | float | None = None
-    """Of depth, instead of the protocol's: "median", "none", or a factor on the network's unit."""
+    """The scale of depth, instead of the protocol's: "median", "none", or a factor on the network's unit."""
     flip: bool | None = None
     """Average with the prediction of the mirrored picture."""
     resolution: str | None = None

@@ -63,7 +63,7 @@ class RegionScores:
     sky: list[Tensor] = field(default_factory=list)
     """(2,) of each image: unmeasured pixels of the sky that are predicted near, and all of them."""
     borders: list[BorderScores] = field(default_factory=list)
-    """Of each image that has some."""
+    """One for each image that has borders."""
 
     def add(self, inverse_depth: Tensor, truth: Tensor, label: Tensor, protocol: DepthProtocol) -> None:
         """Score one inverse depth map (h, w) by a label (H, W) uint8 and measured depth (H', W')."""

@@ -65,7 +65,7 @@ class FlywheelConfig:
     warm_start: bool = False
     """Segmentation of later rounds starts from that of the round before instead of from the round's depth."""
     seed: int = 0
-    """Of the choice of frames; round r trains with seed + 100 r."""
+    """The choice of frames draws with it; round r trains with seed + 100 r."""
     limit: int | None = None
     """At most so many held-back frames are scored, evenly spaced."""
     label_files: bool = True

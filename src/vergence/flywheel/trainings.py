@@ -29,7 +29,7 @@ class Trainings:
         self._known: dict[tuple[str, int], RunConfig] = {}
 
     def of(self, stage: str, number: int) -> RunConfig:
-        """Of "depth" or "segmentation" in a round; the data of that stage must be there."""
+        """The recipe of "depth" or "segmentation" in a round; the data of that stage must be there."""
         if (stage, number) not in self._known:
             make = self._depth if stage == "depth" else self._segmentation
             self._known[stage, number] = make(number)

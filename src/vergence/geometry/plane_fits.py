@@ -23,7 +23,7 @@ LEAST_VARIANCE = 0.15
 """Pixels squared, across a region's long side: 0 for a line, 0.125 for a diagonal staircase, 0.25 for two lines."""
 
 FIRST_COLUMNS = {1: (0,), 2: (0, 1), 3: (0, 2, 1), 4: (0, 2, 1, 3)}
-"""Of each row in turn, in a lattice that leaves out pixels."""
+"""First columns of the rows in turn, by step, in a lattice that leaves out pixels."""
 
 
 class PlaneFits(NamedTuple):

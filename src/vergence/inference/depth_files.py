@@ -27,7 +27,7 @@ from vergence.inference.scaling import ground_height, one_factor, truth_ratio
 
 _LARGEST = 65535
 _UNKNOWN_REACH = 4.0
-"""Of models that do not say how far they see: the pictures of depth reach so many times the far end of the colours."""
+"""Where a model does not say how far it sees, its depth reaches so many times the far end of the colours."""
 _SAMPLED = 48
 """Frames looked at to fix the colour range and the scale of all."""
 

@@ -38,7 +38,7 @@ class Wanted:
 
     image: Path
     row: int
-    """Of the manifest."""
+    """Its number in the manifest."""
     stereo: bool
     """Whether it is the partner of the row's image."""
     key: str

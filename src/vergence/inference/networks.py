@@ -30,7 +30,7 @@ class Network(Protocol):
     name: str
     """For people: a run folder's name, or the text that was loaded."""
     tasks: tuple[str, ...]
-    """Of "depth" and "segmentation"."""
+    """What it predicts: "depth", "segmentation" or both."""
     label_space: LabelSpace | None
     metres_per_unit: float | None
     """Metres in one unit of depth, None where depth is unscaled."""

@@ -57,7 +57,7 @@ class Prediction:
     inverse_depth: NDArray[np.float32] | None = None
     """(H, W), 1 / depth."""
     unit: str = "unscaled"
-    """Of depth: "metres", or "unscaled" where only ratios mean something."""
+    """The unit of depth: "metres", or "unscaled" where only ratios mean something."""
     classes: NDArray[np.uint8] | None = None
     """(H, W), the most probable class of each pixel, as an index of ``class_names``."""
     confidence: NDArray[np.float32] | None = None
@@ -69,7 +69,7 @@ class Prediction:
     field_of_view: float = 60.0
     """Horizontal degrees, the guess where the camera is not known."""
     name: str = ""
-    """Of the picture in its folder, or its number in a video."""
+    """The picture's name in its folder, or its number in a video."""
 
     @property
     def class_names(self) -> tuple[str, ...]:

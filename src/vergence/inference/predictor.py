@@ -126,7 +126,7 @@ class Predictor:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Of "depth" and "segmentation"."""
+        """What it predicts: "depth", "segmentation" or both."""
         return self.network.tasks
 
     @property

@@ -19,7 +19,7 @@ from vergence.losses.box import box_sum, box_sum_adjoint
 C1 = 0.01**2
 C2 = 0.03**2
 Statistics = tuple[Tensor, Tensor]
-"""Of the target: sums over 3 x 3 windows, and 81 times the variance in them; (B, C, H, W) each."""
+"""What is kept of the target: sums over 3 x 3 windows, and 81 times the variance in them; (B, C, H, W) each."""
 
 
 def _mean3x3(x: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class Method(nn.Module):
     metres_per_unit: float = 1.0
     """Metres in one unit of predicted depth, where ``scale`` is "metric"."""
     generator: torch.Generator | None = None
-    """Of the random draws of :meth:`forward`; the engine sets it before each (:mod:`vergence.mixing.draws`). None is
+    """What :meth:`forward` draws from; the engine sets it before each step (:mod:`vergence.mixing.draws`). None is
     PyTorch's own."""
 
     @property

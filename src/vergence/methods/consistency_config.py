@@ -14,15 +14,15 @@ class ConsistencyConfig:
     mix: Mixing = "depthmix"
     """What decides whose pixels are kept: nothing, boxes, classes, or depth in three forms."""
     margin: float = 0.03
-    """Of DepthMix: how much farther the own pixel may be (normalised disparity)."""
+    """How much farther the own pixel may be in DepthMix (normalised disparity)."""
     threshold: tuple[float, float] = (0.0, 0.0)
-    """Of DepthMix: the own pixel must be at least so near; drawn from this range for each image."""
+    """In DepthMix the own pixel must be at least so near; drawn from this range for each image."""
     confidence: float = 0.968
     """Probability from which a pseudo-label counts as confident."""
     confidence_weight: bool = True
     """Weight the loss with the share of confident pixels."""
     weight: float = 1.0
-    """Of the loss on mixed frames."""
+    """Weight of the loss on mixed frames."""
     mixed_statistics: bool = True
     """Let mixed frames change the batch norm statistics that prediction uses, as the published program does. Short
     trainings do better without: strongly changed colours are no part of the frames that one predicts for."""

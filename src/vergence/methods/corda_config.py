@@ -13,7 +13,7 @@ DomainMixing = Literal["classmix", "cutmix", "depthmix", "none"]
 STORED_DEPTH = ("measured", "estimate")
 """Depth supervision that the manifest itself has; anything else is a depth port."""
 FULL_VARIANTS = ("gta", "synthia")
-"""Of the network, with a depth decoder for each domain and initial heads."""
+"""Variants of the network that have a depth decoder for each domain and initial heads."""
 
 
 @dataclass
@@ -24,13 +24,13 @@ class CordaConsistencyConfig:
     """Which source pixels cover the target: half of the source label's classes, all but a box, or what is nearer than
     the target (depthmix); "none" leaves the target as it is."""
     mix_void: bool = False
-    """Of classmix: pixels without a label are a class like any other (as released)."""
+    """Classmix takes pixels without a label for a class like any other (as released)."""
     margin: float = 0.03
-    """Of depthmix: part of inverse depth that one domain is ahead by, the source or the target by chance."""
+    """Part of inverse depth that one domain is ahead by in depthmix, the source or the target by chance."""
     confidence: float = 0.968
     """Probability from which a pseudo-label counts as confident; the confident share weighs all target pixels."""
     weight: float = 1.0
-    """Of the loss on mixed target frames."""
+    """Weight of the loss on mixed target frames."""
     jitter: float = 0.8
     """Probability of changing the mixed batch's colours, by ``strength``."""
     strength: float = 0.25
@@ -44,7 +44,7 @@ class FeatureDistanceConfig:
     """Keeping source features of some classes near those of the starting weights (DAFormer, CVPR 2022)."""
 
     weight: float = 0.0
-    """Of the distance; 0 for none, DAFormer has 0.005."""
+    """Weight of the distance; 0 for none, DAFormer has 0.005."""
     classes: tuple[str, ...] = (
         "traffic light", "traffic sign", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
     )  # fmt: skip
@@ -82,9 +82,9 @@ class CordaConfig(MethodConfig):
     align_depth: Literal["none", "median"] = "none"
     """median: scale the source's inverse depth so that running medians of both domains agree; for unlike kinds."""
     source_depth_weight: float = 0.01
-    """Of the depth losses on source frames."""
+    """Weight of the depth losses on source frames."""
     mixed_depth_weight: float = 0.001
-    """Of the depth losses on mixed frames."""
+    """Weight of the depth losses on mixed frames."""
     pseudo_head: Literal["final", "initial", "switch"] = "final"
     """Head of the teacher that makes pseudo-labels; switch: the initial head before ``switch_step``."""
     switch_step: int = 25001
@@ -100,11 +100,11 @@ class CordaConfig(MethodConfig):
     consistency: CordaConsistencyConfig = field(default_factory=CordaConsistencyConfig)
     feature_distance: FeatureDistanceConfig = field(default_factory=FeatureDistanceConfig)
     rare_class_temperature: float = 0.0
-    """Of drawing source frames for the rare classes that they show (DAFormer, which has 0.01); 0 draws all alike."""
+    """Temperature of drawing source frames for the rare classes that they show (DAFormer: 0.01); 0 draws all alike."""
     labelled: bool = False
     """Learn from labelled target frames too (semi-supervised adaptation): those of ``frames.labelled``."""
     labelled_weight: float = 1.0
-    """Of the loss on labelled target frames."""
+    """Weight of the loss on labelled target frames."""
     source_size: tuple[int, int] | None = None
     """Height and width of source frames before ``frames.options.random_crop``; null: those of the target."""
 

@@ -17,7 +17,7 @@ from vergence.mixing.masks import classmix_mask, cutmix_mask
 from vergence.mixing.mix import mix
 
 Outputs = dict[str, Tensor]
-"""Of a CorDA network, by name."""
+"""What a CorDA network gives, by name."""
 CLASS_HEADS = {"": "logits", "_initial": "initial_logits"}
 DEPTH_HEADS = {"": ("source_depth", "depth"), "_initial": ("initial_source_depth", "initial_depth")}
 """Suffixes of losses to the network's outputs; depth of the source's and of the target's decoder."""

@@ -176,7 +176,7 @@ class SemHintMethod(Method):
         return labels, hints
 
     def _opinion(self, batch: Batch, finest: Synthesis) -> Opinion:
-        """Of the teacher on the clean target, or the student's own depth."""
+        """What the teacher says of the clean target, or the student's own depth."""
         images = batch["frames"][:, 0]
         if self.reference is None:
             low, high = 1 / self.config.loss.max_depth, 1 / self.config.loss.min_depth

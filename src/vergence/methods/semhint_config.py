@@ -32,15 +32,15 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     segmentation: bool = True
     """Learn the segmentation branch; without it the labels only give hints."""
     segmentation_weight: float = 0.3
-    """Of the segmentation branch's loss."""
+    """Weight of the segmentation branch's loss."""
     segmentation_loss: Literal["cross_entropy", "generalised", "symmetric"] = "cross_entropy"
-    """Of the segmentation branch; generalised and symmetric bear heavily wrong labels better."""
+    """Loss of the segmentation branch; generalised and symmetric bear heavily wrong labels better."""
     triplet_weight: float = 0.0
-    """Of the semantic triplet loss on the depth decoder's levels 3, 2, 1 (FSRE-Depth: 0.1)."""
+    """Weight of the semantic triplet loss on the depth decoder's levels 3, 2, 1 (FSRE-Depth: 0.1)."""
     hints: bool = True
     """Propose depth from regions of one class, and learn what the images confirm."""
     hint_weight: float = 1.0
-    """Of the loss of hints."""
+    """Weight of the loss of hints."""
     hint_form: Literal["auto", "log_l1", "log_ratio", "inverse"] = "auto"
     """How depth D differs from its hint H: log_l1 ``ln(1 + abs(D - H))``; log_ratio ``abs(ln D - ln H)``, which a free
     scale does not change; auto: the latter without stereo; inverse: difference of inverse depth over its mean, which

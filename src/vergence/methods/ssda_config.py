@@ -23,9 +23,9 @@ class SSDAConfig(ThreeWaysConfig):
     source_depth: str = ""
     """Depth port of source frames; "" for that of the target's, ``depth``."""
     source_weight: float = 1.0
-    """Of the loss on source labels."""
+    """Weight of the loss on source labels."""
     cross_weight: float = 1.0
-    """Of the loss on frames mixed across domains; 0 for no such frames."""
+    """Weight of the loss on frames mixed across domains; 0 for no such frames."""
     cross_margin: float = 0.03
     """Across domains this difference of normalised disparity is in favour of one of the two, drawn for each pair."""
     candidates: int = 5

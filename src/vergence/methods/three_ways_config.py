@@ -26,9 +26,9 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
     multi_task: bool = False
     """Learn depth by view synthesis beside segmentation; needs neighbour frames (``frames.options.offsets``)."""
     segmentation_weight: float = 1.0
-    """Of the cross-entropy on labelled frames."""
+    """Weight of the cross-entropy on labelled frames."""
     depth_weight: float = 1.0
-    """Of the view synthesis losses, on labelled and unlabelled frames alike."""
+    """Weight of the view synthesis losses, on labelled and unlabelled frames alike."""
     pseudo_depth: float = 0.0
     """Weight of berHu to the depth port's estimate on labelled frames; needs ``multi_task``."""
     freeze_encoder: bool = False

@@ -13,7 +13,7 @@ class WeakToStrongConfig(ConsistencyConfig):
 
     mix: Mixing = "cutmix"
     mix_probability: float = 0.5
-    """Of mixing a view at all."""
+    """Probability of mixing a view at all."""
     confidence: float = 0.95
     """Probability from which a pixel's pseudo-label teaches."""
     confidence_weight: bool = True

@@ -25,7 +25,7 @@ _MARGIN = 3
 
 
 class BorderScores(NamedTuple):
-    """Of one image; NaN where it has no border."""
+    """How well depth follows the borders in one image; NaN where it has none."""
 
     distance: float
     """Mean of min(distance to the nearest edge of depth, ``CAP``) over border pixels, pixels."""

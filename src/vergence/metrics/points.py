@@ -12,7 +12,7 @@ class PointError(NamedTuple):
     mean: float
     """NaN where nothing was compared."""
     std: float
-    """Of the population: divided by the count."""
+    """Standard deviation of the population: divided by the count."""
     compared: int
     """Marked places, each a point in a frame, at which the point was tracked."""
     lost: int

@@ -36,7 +36,7 @@ class StrongDraw:
 
     jitter: ColorJitter | None = None
     sigma: float | None = None
-    """Of the blur, pixels."""
+    """Standard deviation of the blur in pixels."""
 
 
 def draw_strong(

@@ -106,7 +106,7 @@ class DepthDecoder(nn.Module):
             nn.init.constant_(head.bias, math.log(disparity / (1 - disparity)))
 
     def stride(self, level: int) -> int:
-        """Of ``up_level`` relative to the image."""
+        """How many pixels of the image a pixel of ``up_level`` is wide."""
         return min(2**level, self.strides[-1])
 
     def walk(

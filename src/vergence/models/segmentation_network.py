@@ -45,7 +45,7 @@ class Prediction(TypedDict, total=False):
     depth_levels: dict[int, Tensor]
     """Level i -> ``up_i`` (B, C, h, w) of the depth decoder, as its heads see it."""
     features: list[Tensor]
-    """Of the encoder, finest first."""
+    """Features of the encoder, finest first."""
 
 
 class MultiTaskNetwork(nn.Module):

@@ -32,7 +32,7 @@ def rigid_flow(depth: Tensor, intrinsics: Tensor, transform: Tensor) -> Tensor:
 
 
 def better_explained(flow: Tensor, rigid: Tensor, frame: Tensor, other: Tensor) -> Tensor:
-    """Of two flows (2, H, W) that of each pixel that finds the more similar colours in the other frame.
+    """The flow of each pixel, out of two (2, H, W), that finds the more similar colours in the other frame.
 
     Args:
         flow: of anything.

@@ -59,7 +59,7 @@ class Meeting:
 
 @dataclass
 class Outcome:
-    """Of one segment."""
+    """What was carried in one segment."""
 
     carried: dict[int, Carried]
     """By place in the piece."""

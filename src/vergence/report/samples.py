@@ -56,11 +56,11 @@ class Samples:
     strip_note: str = ""
     missing: str = ""
     classes: ClassSamples | None = None
-    """Of a run that predicts classes."""
+    """What a run that predicts classes shows."""
     training: list[Panel] = field(default_factory=list)
     training_note: str = ""
     digest: str = ""
-    """Of the frames that were trained on."""
+    """Digest of the frames that were trained on."""
     warnings: list[str] = field(default_factory=list)
 
 

@@ -45,7 +45,7 @@ class LabelledConfig:
     count: int | None = None
     """How many; null for all."""
     seed: int | None = None
-    """Of the random choice; null: ``train.seed``. A smaller choice of one seed lies within a larger one."""
+    """Seed of the random choice; null: ``train.seed``. A smaller choice of one seed lies within a larger one."""
     file: str | None = None
     """Take the first ``count`` frames of this list instead: what ``vergence select`` writes, a manifest, or names in a
     text file."""
@@ -106,9 +106,9 @@ class OptimConfig:
     weight_decay: float = 0.0
     """0 or more."""
     betas: tuple[float, ...] = (0.9, 0.999)
-    """Of adam and others that have betas; an optimiser with three has timm's, unless three are given."""
+    """For adam and others that have betas; an optimiser with three has timm's, unless three are given."""
     momentum: float = 0.9
-    """Of sgd and others that have one."""
+    """For sgd and others that have one."""
     schedule: Literal["constant", "poly", "step", "multi_step", "cosine"] = "constant"
     """How the rate changes over the steps."""
     milestones: tuple[int, ...] = ()
@@ -118,7 +118,7 @@ class OptimConfig:
     gamma: float = 0.1
     """Factor of the rate at each drop of ``schedule`` step and multi_step."""
     power: float = 0.9
-    """Of ``schedule`` poly: ``(1 - step / steps) ** power``."""
+    """Power of ``schedule`` poly: ``(1 - step / steps) ** power``."""
     warmup: int = 0
     """Steps in which the rate grows linearly to that of the schedule; never more than a tenth of the run."""
     group_lr: dict[str, float] = field(default_factory=dict)
@@ -160,7 +160,7 @@ class TrainConfig:
     steps: int = 1000
     """Optimiser steps of the whole run."""
     seed: int = 0
-    """Of weights, data order and augmentation."""
+    """Seed of weights, data order and augmentation."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     """no: 32 bits; fp16 needs a GPU."""
     accumulate: int = 1

@@ -85,4 +85,4 @@ def _flywheel(section: Values) -> Values:
 
 _STEPS: tuple[Callable[[Values, str], Values], ...] = (_shared_sections,)
 VERSION = len(_STEPS) + 1
-"""Of recipes as they are stored now."""
+"""The version of recipes as they are stored now."""

@@ -40,7 +40,7 @@ class Choice:
     seed: int
     goals: list[int]
     weight: float
-    """Of difficulty beside distance (lambda_E, 1000 in section 5.3)."""
+    """Weight of difficulty beside distance (lambda_E, 1000 in section 5.3)."""
     progress: Progress | None = None
     reaches: VideoReach | None = None
     """How far labels of each frame are carried; of criterion reach."""
@@ -52,7 +52,7 @@ class Choice:
     val: list[int] = field(default_factory=list)
     """Frames set aside to judge by."""
     reasons: list[dict[str, Any]] = field(default_factory=list)
-    """Of each pick: the step, and its difficulty, entropy or reach."""
+    """The step of each pick, and its difficulty, entropy or reach."""
     allowed: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     @cached_property

@@ -45,7 +45,7 @@ class FlatMap(NamedTuple):
     axes: NDArray[np.float64]
     """(2, D), orthonormal; zeros where the points vary in fewer directions."""
     shares: tuple[float, float]
-    """Of the variance, along each axis."""
+    """Share of the variance along each axis."""
 
     def place(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Coordinates (n, 2) of points (n, D)."""

@@ -115,7 +115,7 @@ class _Search:
         self.open = torch.ones(self.total, dtype=torch.bool) if allowed is None else allowed.bool().clone()
         self.chosen = 0
         self.points: Tensor | None = None
-        """Of the chosen ones, with room for more."""
+        """The points of the chosen frames, with room for more."""
         self.nearest: Tensor | None = None
         self.exact = torch.full((self.total,), float("inf"), dtype=torch.float64)
         self.compared = torch.zeros(self.total, dtype=torch.int32)

@@ -95,7 +95,7 @@ def write_lists(out: Path, images: list[str], goals: list[int]) -> None:
 
 
 def nearest_before(choice: Choice) -> list[tuple[float, int | None]]:
-    """Of each pick the distance to the nearest frame chosen or labelled before it, and which one that is."""
+    """How far each pick is from the nearest frame chosen or labelled before it, and which one that is."""
     space: FeatureSpace = choice.space
     rows = torch.tensor([*choice.known, *choice.picks])
     points = space.points(rows)

@@ -29,7 +29,7 @@ from vergence.selection.stored_arrays import REMEDY, shared_array
 CELLS = POOLED[0] * POOLED[1]
 """A frame is covered cell by cell; cells are those of the features, so that each has a rarity."""
 _WIDTH = 192
-"""Of the pictures that flow looks at; tracks have half of it."""
+"""Width of the pictures that flow looks at; tracks have half of it."""
 _FLUSH = 32
 _NEAR = 0.1
 _FORM = 1
@@ -72,7 +72,7 @@ def is_video(manifest: Manifest, seconds: float) -> bool:
 
 
 class VideoReach(Sequence[Reach]):
-    """Of each frame the share of the cells of its video's frames that its label would reach; row by row.
+    """The share of the cells of its video's frames that each frame's label would reach; row by row.
 
     Args:
         array: (N, 2 S + 1, cells) uint8, share times 255 of the frames from S before to S after each frame.

@@ -25,7 +25,7 @@ class ViewLossOptions:
     smoothness: float = 1e-3
     """Weight of edge-aware smoothness, halved at each coarser scale."""
     align_corners: bool = True
-    """Of the sampling; false repeats programs that ran on a PyTorch whose default had changed."""
+    """How views are sampled; false repeats programs that ran on a PyTorch whose default had changed."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class RefinementConfig:
     dilation: int = 2
     """Distance of the taps, pixels of half the image size."""
     sigma: float = 2.5
-    """Of the Gaussian over the taps, taps."""
+    """Standard deviation, in taps, of the Gaussian over the taps."""
     depth_scale: float = 0.15
     """A neighbour counts ``exp(-difference of ln depth / depth_scale)``."""
     colour_scale: float = 0.1

@@ -17,7 +17,7 @@ class DepthNetworkConfig:
     weights: str = "imagenet"
     """imagenet, offline, auto, none or a weights file."""
     decoder: Literal["monodepth2", "three_ways"] = "monodepth2"
-    """Of Monodepth2 or of Three Ways."""
+    """The decoder of Monodepth2 or of Three Ways."""
     scales: tuple[int, ...] = (0, 1, 2, 3)
     """Disparities at 1 / 2^scale of the image size."""
     decoder_widths: tuple[int, ...] | None = None
@@ -53,7 +53,7 @@ class SegmentationNetworkConfig(DepthNetworkConfig):
     """Encoder, decoders and head of a segmentation network; ``scales`` are those of the depth decoder."""
 
     decoder: Literal["monodepth2", "three_ways", "deeplabv3plus"] = "monodepth2"  # type: ignore[assignment]
-    """Of both tasks; with deeplabv3plus, depth has the three_ways decoder."""
+    """The decoder of both tasks; with deeplabv3plus, depth has the three_ways decoder."""
     shared_blocks: int = 0
     """Decoder blocks, of ten and from the deepest, that depth and segmentation share, where a method learns both; 0:
     the encoder alone, 10: all but the heads."""
@@ -98,10 +98,10 @@ class CordaNetworkConfig:
     width: int = 256
     """Channels of the tasks' features."""
     feature_stride: int = 8
-    """Of the feature that trunks and heads read: encoder features from there on, resized to it and joined. The
+    """Stride of the feature that trunks and heads read: encoder features from there on, resized and joined. The
     DeepLab has one, of stride 8."""
     correlation: bool = True
-    """Of gta and synthia: whether the tasks tell each other their features. Without, difficulty is studied alone."""
+    """Whether the tasks of gta and synthia tell each other their features. Without, difficulty is studied alone."""
 
 
 @dataclass

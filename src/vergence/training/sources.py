@@ -48,7 +48,7 @@ class Sources:
     labelled: Subset | None
     """Which frames are the labelled ones, for methods that draw from these."""
     digests: dict[str, str]
-    """Of the frames that are read: "training" (the split), "evaluated" where there is any, and each role's."""
+    """Digests of the frames that are read: "training" (the split), "evaluated" where there is any, and each role's."""
 
 
 def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = ALONE) -> Sources:
@@ -82,7 +82,7 @@ def open_role(config: RunConfig, role: Role, pools: "Pools", device: str = "cpu"
 
 
 def _digests(pools: dict[str, Manifest]) -> dict[str, str]:
-    """Of each, before ports add to it what they estimate."""
+    """The digest of each, before ports add to it what they estimate."""
     once = {id(manifest): manifest.digest() for manifest in pools.values()}
     return {name: once[id(manifest)] for name, manifest in pools.items()}
 

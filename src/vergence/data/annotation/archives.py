@@ -115,7 +115,7 @@ def _unpack_zip(source: Path, target: _Target) -> None:
 
 
 def _unpack_tar(source: Path, target: _Target) -> None:
-    """Of tar, plain or packed by gzip, bzip2 or xz."""
+    """Unpack a tar archive, plain or packed by gzip, bzip2 or xz."""
     with source.open("rb") as file:
         head = file.read(512)
     packer = next((opener for mark, opener in _PACKERS.items() if head.startswith(mark)), open)

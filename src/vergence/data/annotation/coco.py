@@ -160,7 +160,7 @@ def _decode(annotation: dict[str, Any], size: tuple[int, int], what: str, coder:
 
 
 def _decoded(segmentation: Any, size: tuple[int, int], name: str, coder: Any) -> NDArray[np.bool_]:
-    """Of run-length code, compressed or not, or of polygons."""
+    """The mask of a run-length code, compressed or not, or of polygons."""
     if isinstance(segmentation, dict):
         if segmentation["size"] != [*size]:
             raise InputError(f"{name} has a mask of size {segmentation['size']} (height, width), expected {[*size]}.")

@@ -51,7 +51,7 @@ class Annotations:
     classes: list[str]
     """Names; ids of the masks are places in this list, ``IGNORED_LABEL`` where nothing was painted."""
     colours: list[Colour] | None = None
-    """Of the classes, where the format has colours."""
+    """Colours of the classes, where the format has any."""
     space: str = ""
     """The label space by text, where the format carries it."""
     masks: dict[str, Callable[[tuple[int, int]], Label]] = field(default_factory=dict)

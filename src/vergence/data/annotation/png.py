@@ -61,7 +61,7 @@ class _Classes:
     """What values of the files mean."""
 
     names: list[str]
-    """Of the classes in order of id, and of what is ignored."""
+    """Names of the classes in order of id, and of what is ignored."""
     colours: list[Colour]
     void: tuple[int, ...]
     """Ids of what is ignored."""

@@ -181,7 +181,7 @@ def merge(manifests: Sequence[Manifest]) -> Manifest:
 
 
 def _short_name(manifest: Manifest) -> str:
-    """Of a file called manifest.parquet, the folder that it lies in says more."""
+    """Its file's name, or that of the folder where the file is called manifest.parquet, which says less."""
     path = Path(manifest.name)
     return (path.absolute().parent if path.name in _MANIFESTS else path).name or "input"
 
