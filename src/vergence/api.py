@@ -179,38 +179,16 @@ def predict(
         allow_truncated: use what can be read of a video that is damaged or cut off.
         device: auto, cpu or cuda.
     """
+    from vergence.inference.predict import Frames, Use, Written
     from vergence.inference.predict import predict as run_prediction
 
-    return run_prediction(
-        run,
-        input,
-        out,
-        depth=depth,
-        array=array,
-        colour=colour,
-        cloud=cloud,
-        labels=labels,
-        overlay=overlay,
-        confidence=confidence,
-        partners=partners,
-        tracker=tracker,
-        video=video,
-        side_by_side=side_by_side,
-        scale=scale,
-        camera_height=camera_height,
-        flip=flip,
-        window=window,
-        overlap=overlap,
-        split=split,
-        limit=limit,
-        batch_size=batch_size,
-        field_of_view=field_of_view,
-        colour_map=colour_map,
-        overwrite=overwrite,
-        allow_truncated=allow_truncated,
-        device=device,
-        progress=progress,
-    )
+    written = Written(
+        depth, array, colour, cloud, labels, overlay, confidence, tracker, video, side_by_side, colour_map,
+        field_of_view, overwrite,
+    )  # fmt: skip
+    frames = Frames(split, limit, partners, allow_truncated)
+    use = Use(flip, window, overlap, batch_size, scale, camera_height)
+    return run_prediction(run, input, out, written, frames, use, device=device, progress=progress)
 
 
 def report(run: str | Path, out: str | Path | None = None, data: str | Path | None = None, images: int = 4) -> Path:

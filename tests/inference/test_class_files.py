@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from vergence.api import predict
 from vergence.data.frame_options import FrameOptions
 from vergence.data.images import read_image
 from vergence.data.label_pictures import read_label
@@ -14,7 +15,7 @@ from vergence.data.labels import label_space
 from vergence.data.video_writer import write_video
 from vergence.errors import InputError
 from vergence.inference.class_files import painted, write_label_png
-from vergence.inference.predict import predict, summary
+from vergence.inference.predict import summary
 from vergence.methods import Method
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import load_config

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from tests.inference.test_predict import RedMethod, folder, made_run, picture
+from vergence.api import predict
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.data.video_writer import write_video
 from vergence.errors import InputError
-from vergence.inference.predict import predict
 
 
 def test_frames_that_exist_are_skipped_and_missing_ones_are_made_with_the_same_range(tmp_path):

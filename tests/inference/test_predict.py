@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from vergence.api import predict
 from vergence.data.depth_files import ColourRange, colourize, read_depth_png
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import FrameRow
@@ -15,7 +16,6 @@ from vergence.data.pointcloud import read_ply
 from vergence.data.video_writer import write_video
 from vergence.errors import InputError
 from vergence.inference.inputs import evenly_spaced, network_size, prefetched, to_network
-from vergence.inference.predict import predict
 from vergence.methods import Method
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import load_config

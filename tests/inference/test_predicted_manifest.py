@@ -6,6 +6,7 @@ import pytest
 
 from tests.inference.test_class_files import SPACE, made_run
 from tests.inference.test_label_port import ids, world
+from vergence.api import predict
 from vergence.data.dataset import FrameDataset
 from vergence.data.frame_options import FrameOptions
 from vergence.data.label_pictures import read_label
@@ -13,7 +14,6 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.frame_sources import VideoSource
 from vergence.inference.label_port import with_pseudo_labels
-from vergence.inference.predict import predict
 
 SIZE = (32, 48)
 

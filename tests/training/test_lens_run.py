@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vergence.api import predict
 from vergence.data.images import frame_depth, open_frame, read_depth
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
@@ -13,7 +14,6 @@ from vergence.data.toytown import TownOptions, write_toytown
 from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.geometry.camera import Camera
 from vergence.geometry.distortion import Lens
-from vergence.inference.predict import predict
 from vergence.runs.config import load_config
 from vergence.training.train import train
 

@@ -14,7 +14,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.split_rows import in_split
 from vergence.errors import InputError
 from vergence.flywheel.folder import Round
-from vergence.inference.predict import SIDECAR, predict
+from vergence.inference.predict import SIDECAR, Written, predict
 from vergence.runs.checkpoint import read_json
 from vergence.runs.folder import find_checkpoint
 
@@ -132,10 +132,8 @@ def noisy_labels(one: Round, data: Manifest, device: str) -> bool:
         if not stale and read_json(sidecar).get("frames") == len(data):
             return False
     _log.info("round %d: writing noisy labels of %d frames", one.number, len(data))
-    predict(
-        one.segmentation, _rebased(data), one.labels, depth=False, colour=False, labels=True, overlay=False,
-        confidence=True, video=False, overwrite=stale, device=device,
-    )  # fmt: skip
+    written = Written(depth=False, colour=False, overlay=False, confidence=True, video=False, overwrite=stale)
+    predict(one.segmentation, _rebased(data), one.labels, written, device=device)
     return True
 
 

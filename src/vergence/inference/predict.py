@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,34 +29,107 @@ from vergence.runs.checkpoint import LoadedRun
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class Frames:
+    """Which frames are looked at."""
+
+    split: str | None = None
+    """Rows of a manifest."""
+    limit: int | None = None
+    """At most so many."""
+    partners: bool = False
+    """Also the images of stereo partners."""
+    allow_truncated: bool = False
+    """Use what can be read of a video that is damaged or cut off."""
+
+    def opened(self, given: Manifest | Path | str) -> tuple[Source, Manifest | None]:
+        """The frames, and the manifest that names them; InputError where they cannot be read."""
+        source = open_source(given, self.split, self.limit, self.allow_truncated)
+        if isinstance(source, ManifestSource):
+            return (with_partners(source) if self.partners else source), source.manifest
+        if self.partners:
+            raise InputError(f"{given} is a video, which has no stereo partners; leave --partners out.")
+        return source, None
+
+
+@dataclass(frozen=True)
+class Use:
+    """How the network is used, and what its depth means."""
+
+    flip: bool = False
+    """Average with the prediction of the mirrored picture."""
+    window: str | None = None
+    """``WIDTHxHEIGHT`` of a box that slides over the network's input, for classes; "none" for whole pictures; default
+    the run's ``evaluate.window``."""
+    overlap: float | None = None
+    """Share of its side by which neighbouring boxes overlap."""
+    batch_size: int = 4
+    scale: float | str | None = None
+    """None (metres where the run knows them, else unscaled), "metric", a factor on the network's unit, "truth" (median
+    over frames with measured depth)."""
+    camera_height: float | None = None
+    """Metres above level ground; gives one factor for all frames."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or not 0 <= (0 if self.overlap is None else self.overlap) < 1:
+            raise InputError("predict needs a batch_size of 1 or more and an overlap of 0 or more, less than 1.")
+        if self.scale is not None:
+            with contextlib.suppress(TypeError, ValueError):  # a factor given as a word is the same factor
+                object.__setattr__(self, "scale", float(self.scale))
+
+
+@dataclass(frozen=True)
+class Written:
+    """Which files are written, and how."""
+
+    depth: bool = True
+    array: bool = False
+    colour: bool = True
+    cloud: bool = False
+    labels: bool = True
+    overlay: bool = True
+    confidence: bool = False
+    tracker: bool = False
+    """:class:`vergence.inference.tracker_files.TrackerFiles` and their index."""
+    video: bool | None = None
+    """``colour.mp4`` and ``overlay.mp4``; default for video files only."""
+    side_by_side: bool = True
+    """The input above the colours in the video."""
+    colour_map: str = "magma"
+    field_of_view: float | None = None
+    """Horizontal degrees, for point clouds of cameras without intrinsics; default the run's guess."""
+    overwrite: bool = False
+    """Write again what exists, also what predict has not made."""
+
+    def __post_init__(self) -> None:
+        _check_colour_map(self.colour_map)
+        degrees = self.field_of_view
+        if degrees is not None and not 1 <= degrees < 180:
+            raise InputError(f"field_of_view is {degrees:g}; give horizontal degrees from 1 to less than 180.")
+
+    def kinds(self, predictor: Predictor, video: bool, guess: float) -> list[Files]:
+        """Their writers, of what the network predicts; ``guess`` is the field of view of unknown cameras."""
+        space, files = predictor.network.label_space, list[Files]()
+        if "depth" in predictor.tasks:
+            files.append(DepthFiles(self.depth, self.array, self.colour or video, self.cloud, self.colour_map, guess))
+        if space is not None:
+            files.append(ClassFiles(space, self.labels, self.overlay or video, self.confidence))
+        if self.tracker:
+            files.append(TrackerFiles("depth" in predictor.tasks, space, guess))
+        return files
+
+
+_FRAMES, _USE = Frames(), Use()
+
+
 def predict(
     run: LoadedRun | Path | str,
     input: Manifest | Path | str,
     out: Path | str,
+    written: Written | None = None,
+    frames: Frames = _FRAMES,
+    use: Use = _USE,
     *,
-    depth: bool = True,
-    array: bool = False,
-    colour: bool = True,
-    cloud: bool = False,
-    labels: bool = True,
-    overlay: bool = True,
-    confidence: bool = False,
-    partners: bool = False,
-    tracker: bool = False,
-    video: bool | None = None,
-    side_by_side: bool = True,
-    scale: float | str | None = None,
-    camera_height: float | None = None,
-    flip: bool = False,
-    window: str | None = None,
-    overlap: float | None = None,
-    split: str | None = None,
-    limit: int | None = None,
-    batch_size: int = 4,
-    field_of_view: float | None = None,
-    colour_map: str = "magma",
-    overwrite: bool = False,
-    allow_truncated: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -74,64 +148,32 @@ def predict(
 
     Args:
         input: image, folder, video, or manifest.
-        depth, array, colour, cloud: which files of depth to write.
-        labels, overlay, confidence: which files of classes to write.
-        partners: predict the images of stereo partners too.
-        tracker: write :class:`vergence.inference.tracker_files.TrackerFiles` and their index.
-        video: write ``colour.mp4`` and ``overlay.mp4``; default for video files only.
-        side_by_side: the input above the colours in the video.
-        scale: None (metres where the run knows them, else unscaled), "metric", a factor on the network's unit, "truth"
-            (median over frames with measured depth).
-        camera_height: metres above level ground; gives one factor for all frames.
-        flip: average with the prediction of the mirrored picture.
-        window: ``WIDTHxHEIGHT`` of a box that slides over the network's input, for classes; "none" for whole pictures;
-            default the run's ``evaluate.window``. ``overlap`` is the share of its side by which neighbours overlap.
-        field_of_view: horizontal degrees, for point clouds of cameras without intrinsics; default the run's guess.
-        overwrite: write again what exists, also what predict has not made.
-        allow_truncated: use what can be read of a video that is damaged or cut off.
 
     Raises:
         InputError: unreadable input, impossible scale, depth asked of a method without it, ``out`` holds files
             of the same names that are no predictions, or cannot be written.
     """
-    _check_colour_map(colour_map)
-    scale = _number(scale)
-    if batch_size < 1 or not 0 <= (0 if overlap is None else overlap) < 1:
-        raise InputError("predict needs a batch_size of 1 or more and an overlap of 0 or more, less than 1.")
-    if field_of_view is not None and not 1 <= field_of_view < 180:
-        raise InputError(f"field_of_view is {field_of_view:g}; give horizontal degrees from 1 to less than 180.")
-    predictor = load(run, device, flip=flip, window=window, overlap=overlap, batch_size=batch_size)
-    network, space = predictor.network, predictor.network.label_space
-    source, out = open_source(input, split, limit, allow_truncated), Path(out)
-    data = source.manifest if isinstance(source, ManifestSource) else None
-    if partners:
-        if not isinstance(source, ManifestSource):
-            raise InputError(f"{input} is a video, which has no stereo partners; leave --partners out.")
-        source = with_partners(source)
-    guess = field_of_view if field_of_view is not None else network.field_of_view
-    video = source.is_video if video is None else video
-    _check_tasks(
-        predictor, {"array": array, "cloud": cloud, "scale": scale, "camera_height": camera_height}, confidence
-    )
-    files: list[Files] = []
-    if "depth" in predictor.tasks:
-        files.append(DepthFiles(depth, array, colour or video, cloud, colour_map, guess))
-    if space is not None:
-        files.append(ClassFiles(space, labels, overlay or video, confidence))
-    if tracker:
-        files.append(TrackerFiles("depth" in predictor.tasks, space, guess))
+    written = written or Written()
+    predictor = load(
+        run, device, flip=use.flip, window=use.window, overlap=use.overlap, batch_size=use.batch_size
+    )  # fmt: skip
+    (source, data), out = frames.opened(input), Path(out)
+    guess = written.field_of_view if written.field_of_view is not None else predictor.network.field_of_view
+    video = source.is_video if written.video is None else written.video
+    _check_tasks(predictor, written, use)
+    files = written.kinds(predictor, video, guess)
     if not any(kind.paths(out, "") for kind in files):
         raise InputError("there is nothing to write; leave one kind of file switched on.")
-    made_by = network.made_by() | {
-        "scale_asked": scale, "camera_height": camera_height, "colour_map": colour_map,
+    made_by = predictor.network.made_by() | {
+        "scale_asked": use.scale, "camera_height": use.camera_height, "colour_map": written.colour_map,
         "vergence": vergence.__version__,
     }  # fmt: skip
-    results = Results(source, out, files, made_by, overwrite)
+    results = Results(source, out, files, made_by, written.overwrite)
     record = made_by | results.of_earlier("tracker")
     for kind in files:
         if isinstance(kind, DepthFiles):
             record |= results.earlier_survey(kind) or {
-                **survey(predictor, source, scale, camera_height, guess), "surveyed": results.looked_at,
+                **survey(predictor, source, use.scale, use.camera_height, guess), "surveyed": results.looked_at,
             }  # fmt: skip
         else:
             record |= kind.record()
@@ -146,12 +188,12 @@ def predict(
             record["manifest"] = write_predicted(out, data, source, frozenset(names), kind, results.still_of).name
     if left := results.left_over(names):
         record["left_over"] = left
-    if tracker:
+    if written.tracker:
         write_index(out, source, names, record)
     if video:
         shown = [kind for kind in files if kind.picture]
         for kind in shown:
-            pictures = _video_pictures(source, out / kind.picture, side_by_side)
+            pictures = _video_pictures(source, out / kind.picture, written.side_by_side)
             write_video(out / f"{kind.picture}.mp4", pictures, source.fps)
         record["videos"] = [f"{kind.picture}.mp4" for kind in shown]
     _write_record(out, record)
@@ -165,21 +207,16 @@ def _check_colour_map(name: str) -> None:
         raise InputError(f"colour map {name!r} is unknown{nearest(name, list(colormaps))}; use one of matplotlib's.")
 
 
-def _check_tasks(predictor: Predictor, of_depth: dict[str, Any], confidence: bool) -> None:
+def _check_tasks(predictor: Predictor, written: Written, use: Use) -> None:
     """InputError where something was asked for that is not predicted."""
+    of_depth = {
+        "array": written.array, "cloud": written.cloud, "scale": use.scale, "camera_height": use.camera_height,
+    }  # fmt: skip
     asked = [name for name, value in of_depth.items() if value not in (None, False)]
     if "depth" not in predictor.tasks and asked:
         raise InputError(f"{predictor.network.name} predicts no depth, so {asked[0]} is not possible; leave it out.")
-    if "segmentation" not in predictor.tasks and confidence:
+    if "segmentation" not in predictor.tasks and written.confidence:
         raise InputError(f"{predictor.network.name} predicts no classes, so confidence is not possible; leave it out.")
-
-
-def _number(scale: float | str | None) -> float | str | None:
-    """A factor given as a word, as on a command line, is the same factor."""
-    if scale is not None:
-        with contextlib.suppress(TypeError, ValueError):
-            return float(scale)
-    return scale
 
 
 def _write_record(out: Path, record: dict[str, Any]) -> None:
