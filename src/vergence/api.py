@@ -287,7 +287,7 @@ def demo(
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Learn depth in a small rendered town, let it choose frames to label, learn segmentation from these; one page.
+    """Learn depth in a small rendered town, choose frames to label, carry their labels, learn from them; one page.
 
     A call that was interrupted goes on where it stopped; a run that is there with other settings is refused.
 
@@ -296,7 +296,7 @@ def demo(
         recipe: what depth is learned with.
         overrides: settings that differ from this recipe's.
         labels: how many frames are labelled; 0 for depth alone.
-        label_steps: training steps of both segmentation runs; default those of their recipes.
+        label_steps: training steps of both segmentation runs; default those of their recipe.
         limit: at most so many images in the evaluations.
 
     Returns:

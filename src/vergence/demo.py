@@ -1,18 +1,23 @@
-"""The whole road on the embedded world: depth from video, which frames to label, segmentation from a few labels.
+"""The whole road on the embedded world: depth from video, which frames to label, labels carried through the video, and
+segmentation from them, beside as many random frames and labels alone.
 
 Every stage looks at what is there and goes on from it, so that an interrupted demo is called again and goes on.
 """
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vergence.data.manifest import Manifest
+from vergence.data.structured import read_json
 from vergence.data.subsets import labelled_subset, listed_rows, read_list
-from vergence.data.toytown import write_toytown
+from vergence.data.toytown import TownOptions, write_toytown
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import Scoring, evaluate
+from vergence.labelling import labels_propagate
+from vergence.propagation.propagate import RECORD
 from vergence.report.demo_page import Demo, write_demo_page
 from vergence.report.evaluation_tables import verdict
 from vergence.report.page import write_report
@@ -21,12 +26,20 @@ from vergence.runs.config import load_config
 from vergence.runs.folder import REPORT, RunFolder
 from vergence.runs.overrides import Overrides
 from vergence.selection.select import select
-from vergence.training.run_chain import check_equal, network_of, said_once, trained
+from vergence.training.run_chain import check_equal, said_once, trained
 
 _log = logging.getLogger("vergence")
 
 Progress = Callable[[int, int], None]
-WITH_DEPTH, LABELS_ONLY = "three_ways-toytown-demo", "supervised-toytown-demo"
+HEAD = "frozen-toytown"
+"""What both segmentation runs are trained with."""
+TOWN = TownOptions(halts={2: 20.0, 7: 20.0})
+"""Ten streets, and at two of them a red light: of the frames, 62 % are standing traffic, as real drives have it."""
+STREETS, FRAMES = {"train": 10, "val": 6}, 24
+SECONDS = 10.0
+"""How far labels are carried, each way: what stands still is known for as long as it stands."""
+EVERY = 2
+"""Frames to label are chosen among every so many-th: neighbours differ little, and reach is a matter of pairs."""
 
 
 def run_demo(
@@ -59,9 +72,9 @@ def _run_stages(
     progress: Progress | None,
 ) -> Path:
     run = out / "run"
-    stages = _Stages(7 if labels else 4)
+    stages = _Stages(8 if labels else 4)
     stages.begin(f"rendering toy town in {out / 'town'}")
-    manifest = write_toytown(out / "town", progress=progress)
+    manifest = town(out / "town", progress)
     stages.begin(f"training {recipe} in {run}: depth from video, no depth label")
     trained(run, lambda: load_config(recipe, overrides, manifest), checked=True)
     stages.begin("scoring depth on streets that were not trained on")
@@ -71,28 +84,28 @@ def _run_stages(
         page = write_report(run)
         _log.info("%s", verdict(depth["rows"]))
         return page
-    stages.begin(f"choosing {labels} of the town's frames to label")
-    chosen = _selected(run, manifest, labels, out / "selection", progress)
-    chosen_run, random_run = out / "three_ways", out / "labels_only"
-    stages.begin(f"training {WITH_DEPTH} on these {labels}: transfer from depth, mean teacher, DepthMix")
-    words = {
-        "frames.labelled.count": labels,
-        "frames.labelled.file": str(chosen),
-        "three_ways.initialize_from": str(run.absolute()),
-        "three_ways.depth": str(run.absolute()),
-        **network_of(load_config(RunFolder(run).recipe)),
-    }
-    trained(chosen_run, lambda: load_config(WITH_DEPTH, words | _steps(label_steps), manifest))
-    stages.begin(f"training {LABELS_ONLY} on {labels} random frames: labels alone")
-    words = {"frames.labelled.count": labels, **network_of(load_config(RunFolder(run).recipe))}
-    trained(random_run, lambda: load_config(LABELS_ONLY, words | _steps(label_steps), manifest))
+    stages.begin(f"choosing {labels} of the town's frames to label, by how far their labels reach")
+    chosen = _selected(run, manifest, labels, out, progress)
+    stages.begin(f"carrying these {labels} labels through the video")
+    carried = _carried(run, manifest, chosen, labels, out, progress)
+    reach_run, random_run = out / "chosen_carried", out / "random_alone"
+    stages.begin(f"training {HEAD} on these {labels} labels and what they reach")
+    steps: dict[str, Any] = {} if label_steps is None else {"train.steps": label_steps}
+    trained(reach_run, lambda: load_config(HEAD, steps | {"frames.val": str(manifest.absolute())}, carried))
+    stages.begin(f"training {HEAD} on {labels} random frames: labels alone")
+    trained(random_run, lambda: load_config(HEAD, steps | {"frames.labelled.count": labels}, manifest))
     stages.begin("scoring both and writing the report")
-    for segmentation in (chosen_run, random_run):
+    for segmentation in (reach_run, random_run):
         evaluate(segmentation, scoring=Scoring(limit=limit), progress=progress)
-    demo = Demo(run, chosen_run, random_run, *_labelled_rows(manifest, chosen, random_run, labels))
+    demo = Demo(run, reach_run, random_run, carried, *_labelled_rows(manifest, chosen, random_run, labels))
     page, said = write_demo_page(demo, out / REPORT)
     _log.info("%s", "\n".join([verdict(depth["rows"]), said]))
     return page
+
+
+def town(root: Path, progress: Progress | None = None) -> Path:
+    """The town of the demo; its manifest."""
+    return write_toytown(root, TOWN, STREETS, FRAMES, progress)
 
 
 class _Stages:
@@ -108,15 +121,29 @@ class _Stages:
 
 def _selected(run: Path, manifest: Path, count: int, out: Path, progress: Progress | None) -> Path:
     """The list of chosen frames, most important first; nothing is done where it is there."""
-    file = out / "selection.json"
+    home = out / "selection"
+    file = home / "selection.json"
     if not file.is_file() or len(read_list(file)) < count:
-        select(run, manifest, count, out, criterion="ds", split="train", progress=progress)
-        write_selection_page(out)
+        frames = Manifest.read(manifest).select("train", lambda row: row.position % EVERY == 0)
+        Manifest(list(frames), frames.root).write(out / "candidates.parquet")
+        select(run, out / "candidates.parquet", count, home, criterion="reach", seconds=SECONDS, progress=progress)
+        write_selection_page(home)
     return file.absolute()
 
 
-def _steps(steps: int | None) -> dict[str, Any]:
-    return {} if steps is None else {"train.steps": steps}
+def _carried(run: Path, manifest: Path, chosen: Path, count: int, out: Path, progress: Progress | None) -> Path:
+    """A manifest of the training frames in which the chosen ones alone have labels by hand, and others what these give
+    them; nothing is done where it is there."""
+    training = Manifest.read(manifest).select(split="train")
+    keys = set(listed_rows(training, chosen)[:count])
+    rows = [row if place in keys else replace(row, label="", label_space="") for place, row in enumerate(training)]
+    given = Manifest(rows, training.root)
+    given.write(out / "labelled.parquet")
+    carried = out / "carried.parquet"
+    record = carried.with_suffix("") / RECORD
+    if not (carried.is_file() and record.is_file() and read_json(record)["data"] == given.digest()):
+        labels_propagate(out / "labelled.parquet", carried, run, seconds=SECONDS, device="cpu", progress=progress)
+    return carried
 
 
 def _labelled_rows(manifest: Path, chosen: Path, random_run: Path, count: int) -> tuple[Manifest, list[int], list[int]]:

@@ -89,7 +89,7 @@ def test_single_task_has_the_projecting_head_of_experiment_210() -> None:
         ("depth-cityscapes-b", "three_ways-camvid"),
         ("depth-cityscapes-b", "three_ways-mapillary"),
         ("depth-toytown", "three_ways-toytown"),
-        ("depth-toytown-demo", "three_ways-toytown-demo"),
+        ("depth-toytown-demo", "three_ways-toytown"),
     ],
 )
 def test_depth_runs_transfer(depth: str, segmentation: str) -> None:

@@ -1,4 +1,4 @@
-"""The demo's page: depth from video, the frames that were chosen, and what few labels make of it, all in one file."""
+"""The demo's page: what few labels are worth where video carries them, the depth and the frames behind it; one file."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,15 @@ import numpy as np
 import torch
 
 import vergence
-from vergence.data.images import open_image
+from vergence.data.depth_files import ColourRange
+from vergence.data.images import open_image, read_image
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
+from vergence.data.pseudo_label_files import read_confidence
 from vergence.data.structured import read_json
 from vergence.evaluation.evaluate import open_data
 from vergence.evaluation.segmentation import best_class
+from vergence.inference.class_files import painted
 from vergence.inference.inputs import (
     evenly_spaced,
     ground_truth_label,
@@ -24,19 +27,31 @@ from vergence.inference.inputs import (
     working_image,
 )
 from vergence.inference.networks import RunNetwork
+from vergence.propagation.propagate import RECORD
 from vergence.report.evaluation_tables import ClassBar, Row, Table, Text, percent, tables
 from vergence.report.page_file import save_page
-from vergence.report.pictures import Panel, class_picture, photograph, wrong_picture
+from vergence.report.pictures import (
+    Panel,
+    Picture,
+    class_ids,
+    class_picture,
+    colour_bar,
+    colour_picture,
+    photograph,
+    wrong_picture,
+)
 from vergence.report.samples import collect_samples
 from vergence.report.segmentation_samples import swatches
-from vergence.report.training_samples import training_panels
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.folder import RunFolder
 
 _SHOWN = 4
 _THUMBNAIL = 160  # columns
-_NAMES = {"chosen": "chosen frames, with depth", "random": "random frames, labels alone"}
+_NAMES = {"chosen": "chosen by reach, labels carried", "random": "at random, labels alone"}
 _METRICS = {"miou": "mIoU %", "mean_accuracy": "mean accuracy %", "pixel_accuracy": "pixel accuracy %"}
+SPREAD = ""
+"""What the study of the demo found over its seeds (``benchmarks/studies/demo.py``)."""
+_SHADES = ColourRange(0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -46,9 +61,11 @@ class Demo:
     depth: Path
     """Run folder of depth."""
     chosen: Path
-    """Run folder of Three Ways on chosen frames."""
+    """Run folder of a head on chosen frames and what their labels reach."""
     random: Path
-    """Run folder of labels alone on random frames."""
+    """Run folder of the same head on random frames alone."""
+    carried: Path
+    """Manifest with the carried labels."""
     training: Manifest
     """Frames that could be labelled."""
     chosen_rows: Sequence[int]
@@ -71,23 +88,24 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
     space = runs["chosen"].method.label_space
     assert space is not None
     seen: set[int] = set()
-    panels = _panels(runs, space, seen)
-    mixing, mixing_note = training_panels(runs["chosen"], seen)
+    carried = Manifest.read(demo.carried)
     page = environment.get_template("demo.html.j2").render(
         labels=len(demo.chosen_rows),
-        depth_tables=[table for evaluation in _evaluations(demo.depth) for table in tables(evaluation)][:1],
-        strip=depth.strip,
-        strip_note=depth.strip_note,
+        verdict=said,
+        spread=SPREAD,
+        table=_table(parts),
+        bars=_bars(parts, space),
+        panels=_panels(runs, space, seen),
         thumbnails={
             name: _thumbnails(demo.training, rows, space)
             for name, rows in (("chosen", demo.chosen_rows), ("random", demo.random_rows))
         },
-        table=_table(parts),
-        verdict=said,
-        bars=_bars(parts, space),
-        panels=panels,
-        mixing=mixing,
-        mixing_note=mixing_note,
+        record=read_json(demo.carried.with_suffix("") / RECORD),
+        carried=_carried(demo, carried, space, seen),
+        sure=[colour_bar("probability that the carried label is right", _SHADES, "viridis")],
+        depth_tables=[table for evaluation in _evaluations(demo.depth) for table in tables(evaluation)][:1],
+        strip=depth.strip,
+        strip_note=depth.strip_note,
         legend=swatches(space, seen),
         names=_NAMES,
         runs={"depth": demo.depth.name, "chosen": demo.chosen.name, "random": demo.random.name},
@@ -98,15 +116,19 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
 
 def compared(chosen: Mapping[str, Any], other: Mapping[str, Any], labels: int) -> str:
     """Both segmentation runs in one sentence: what the difference is, whichever sign it has."""
-    ours, theirs = (_trained(part)["miou"] for part in (chosen, other))
+    ours, theirs = _trained(chosen), _trained(other)
     blind = next((row["miou"] for row in chosen["rows"] if row["name"] == "input_free"), None)
-    points = 100 * (ours - theirs)
-    words = f"{abs(points):.1f} points {'above' if points > 0 else 'BELOW'}"
-    floor = "" if blind is None else f" Never looking at the picture gives {percent(blind)} %."
+
+    def words(metric: str) -> str:
+        points = 100 * (ours[metric] - theirs[metric])
+        return f"{abs(points):.1f} points {'above' if points > 0 else 'BELOW'}"
+
+    floor = "" if blind is None else f" Never looking at the picture gives {percent(blind)} % mIoU."
     return (
-        f"mIoU with {labels} labelled frames: {percent(ours)} % on chosen frames with depth, {words} the "
-        f"{percent(theirs)} % of {labels} random frames and labels alone.{floor} One run each: with another seed the "
-        "difference is 3 to 4 points more or less (docs/results.md)."
+        f"{labels} labels, chosen by reach and carried through the video, give {percent(ours['miou'])} % mIoU, "
+        f"{words('miou')} the {percent(theirs['miou'])} % of {labels} random frames and labels alone, and "
+        f"{percent(ours['pixel_accuracy'])} % of the pixels right, {words('pixel_accuracy')} their "
+        f"{percent(theirs['pixel_accuracy'])} %.{floor}"
     )
 
 
@@ -181,14 +203,43 @@ def _panels(runs: Mapping[str, LoadedRun], space: LabelSpace, seen: set[int]) ->
         size = (image.shape[-2], image.shape[-1])
         shown = image.permute(1, 2, 0).numpy()
         truth = resize_label(ground_truth_label(manifest, index, space), *size)
-        seen |= {int(number) for number in np.unique(truth) if number < len(space)}
-        above, below = [photograph("input", shown)], [class_picture("labels", truth, space)]
+        seen |= class_ids(truth, space)
+        pictures = [photograph("input", shown), class_picture("labels", truth, space)]
         for name in ("random", "chosen"):
             logits = RunNetwork(runs[name]).maps([image])["logits"][0]
             predicted = best_class(logits, size).cpu().numpy()
-            seen |= {int(number) for number in np.unique(predicted)}
-            above.append(class_picture(_NAMES[name], predicted, space))
-            below.append(wrong_picture("its errors", shown, predicted != truth, truth < len(space)))
+            seen |= class_ids(predicted, space)
+            pictures.append(class_picture(_NAMES[name], predicted, space))
+            pictures.append(wrong_picture("its errors", shown, predicted != truth, truth < len(space)))
         row = manifest[index]
-        panels.append(Panel(f"{row.sequence} · {row.position}", [*above, *below], []))
+        panels.append(Panel(f"{row.sequence} · {row.position}", pictures, []))
     return panels
+
+
+def _carried(demo: Demo, data: Manifest, space: LabelSpace, seen: set[int]) -> list[Panel]:
+    """Some of the chosen frames with their labels, and the frames farthest from them that got theirs."""
+    rows = {(row.sequence, row.position): index for index, row in enumerate(data)}
+    panels = []
+    for chosen in demo.chosen_rows[:_SHOWN]:
+        key = demo.training[chosen]
+        reached = sorted(
+            (row.position, index)
+            for index, row in enumerate(data)
+            if row.sequence == key.sequence and row.label_origin == "carried"
+        )
+        pictures = [_painted(data, rows[key.sequence, key.position], space, seen, "by hand")]
+        for position, index in dict.fromkeys([*reached[:1], *reached[-1:]]):
+            pictures.append(_painted(data, index, space, seen, f"{(position - key.position) / key.fps:+.1f} s"))
+            sure = read_confidence(data.path(index, "label_confidence"), (key.height, key.width)) / 255
+            shown = np.where(sure > 0, sure, np.nan)
+            pictures.append(colour_picture("how sure", shown, _SHADES, "viridis"))
+        panels.append(Panel(f"{key.sequence}: to {len(reached)} frames", pictures, []))
+    return panels
+
+
+def _painted(data: Manifest, index: int, space: LabelSpace, seen: set[int], note: str) -> Picture:
+    """A frame under its label."""
+    label = ground_truth_label(data, index, space)
+    seen |= class_ids(label, space)
+    image = read_image(data.path(index))
+    return photograph(f"{data[index].position}", painted(image, resize_label(label, *image.shape[:2]), space), note)

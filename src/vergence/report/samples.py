@@ -1,6 +1,7 @@
 """Frames for the report: what the network sees, says and misses on a few pictures of the evaluation data."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,13 +137,15 @@ def _collect(samples: Samples, run: LoadedRun, manifest: Manifest, images: int) 
     dataset = _dataset(run, manifest)
     chosen = choose_frames(manifest, run.config.frames.options.offsets, images)
     stamp = f"{protocol.describe()} · data {manifest.digest()} · step {run.step}"
+    compared: list[Seen] = []
     for place, index in enumerate(chosen):
         seen = look(run, manifest, index, networks, mean, origin.startswith("leave-one-out"), dataset, protocol)
         samples.panels.append(panel(seen, run, protocol, stamp))
         if seen.compared is not None:
             samples.compared_note = seen.compared.caption
         if seen.truth is not None and place < _STRIPS:
-            samples.strip.append(strip_panel(seen, run, protocol, stamp))
+            compared.append(seen)
+    samples.strip = strip_panels(compared, protocol, stamp)
     samples.note = (
         f"{len(chosen)} of {len(manifest)} frames of {Path(manifest.name).name or 'the data'}, evenly spaced."
     )
@@ -253,17 +256,24 @@ def panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Pa
     return Panel(seen.name, pictures, bars, stamp if seen.truth is not None else "")
 
 
-def strip_panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Panel:
-    """Measured depth, and the three predictions in the same colours with their errors."""
-    assert seen.truth is not None
-    limits = _limits(scaled(seen.predictions["trained"], seen.truth, protocol), seen.truth)
-    pictures = [photograph("input", seen.image), colour_picture("measured", inverse_truth(seen.truth), limits)]
-    for name in ("trained", "input_free", "untrained"):
-        if name in seen.predictions:
-            units = "metres" if name == "input_free" else "network"
-            values = scaled(seen.predictions[name], seen.truth, protocol, units)
-            pictures.append(colour_picture(name, values, limits, note=_abs_rel(seen, name, protocol)))
-    return Panel(seen.name, pictures, [depth_bar(limits, True)], stamp)
+def strip_panels(frames: Sequence[Seen], protocol: DepthProtocol, stamp: str) -> list[Panel]:
+    """Measured depth of each frame, and the three predictions with their errors; all frames in the same colours, which
+    the last panel explains."""
+    truths = [seen.truth for seen in frames if seen.truth is not None]
+    if not truths:
+        return []
+    limits = colour_range(np.concatenate([inverse_truth(truth).ravel() for truth in truths]))
+    panels = []
+    for seen, truth in zip(frames, truths, strict=True):
+        pictures = [photograph("input", seen.image), colour_picture("measured", inverse_truth(truth), limits)]
+        for name in ("trained", "input_free", "untrained"):
+            if name in seen.predictions:
+                units = "metres" if name == "input_free" else "network"
+                values = scaled(seen.predictions[name], truth, protocol, units)
+                pictures.append(colour_picture(name, values, limits, note=_abs_rel(seen, name, protocol)))
+        panels.append(Panel(seen.name, pictures, [], stamp))
+    panels[-1] = panels[-1]._replace(bars=[depth_bar(limits, True)])
+    return panels
 
 
 def _limits(inverse_depth: NDArray[np.float64], truth: NDArray[np.float32] | None) -> ColourRange:

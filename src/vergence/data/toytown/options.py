@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from vergence.errors import InputError
 STYLES = ("clear", "dusk")
 FIELD_OF_VIEW = 75.0  # degrees, horizontal
 FAR = 250.0  # metres; depth further away is stored as 0
-MAX_FRAMES = 200  # frames of one street
+MAX_FRAMES = 200  # frames of one drive, or of a wait in it
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,10 @@ class TownOptions:
 
     seed: another seed is another town. style: "clear" or "dusk" (fog, other textures, palette and light over the same
     geometry). width, height: pixels. fps: frames per second. baseline: metres to the right-hand camera. stereo: whether
-    the right-hand camera is rendered.
+    the right-hand camera is rendered. halts: seconds for which the car waits, say at a light, by street number; their
+    frames come on top of those of the drive.
 
-    Raises InputError for an unknown style or a size, rate or baseline that is not positive.
+    Raises InputError for an unknown style, a size, rate or baseline that is not positive, or a negative wait.
     """
 
     seed: int = 0
@@ -34,6 +36,7 @@ class TownOptions:
     fps: float = 10.0
     baseline: float = 0.5
     stereo: bool = True
+    halts: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.style not in STYLES:
@@ -42,6 +45,15 @@ class TownOptions:
             raise InputError(f"toy town size {self.width}x{self.height} is too small; use at least 16x16 pixels.")
         if not (self.fps > 0 and self.baseline > 0) or self.seed < 0:
             raise InputError("toy town needs fps > 0, baseline > 0 and seed >= 0; change the one that is not.")
+        for street, seconds in self.halts.items():
+            if not 0 <= seconds * self.fps <= MAX_FRAMES:
+                raise InputError(
+                    f"toy town street {street} waits for {seconds} seconds; give from 0 to {MAX_FRAMES / self.fps:g}."
+                )
+
+    def waited(self, street: int) -> int:
+        """Frames of a street in which the car waits."""
+        return round(self.halts.get(street, 0.0) * self.fps)
 
 
 class TownFrame(NamedTuple):

@@ -36,6 +36,13 @@ def drive(street: Street, fps: float, phase: np.ndarray, frames: int) -> np.ndar
     return s
 
 
+def driven_frames(options: TownOptions, street: int, frames: int) -> np.ndarray:
+    """How many frames the car has driven before each frame (frames,): all before it, less those in which it waited."""
+    start = np.random.default_rng([options.seed, street, 7]).uniform(0.5, 2.0)  # seconds
+    n = np.arange(frames)
+    return n - np.clip(n - round(start * options.fps), 0, options.waited(street))
+
+
 def _lane(plan: Plan) -> float:
     return 0.5 * (plan.road - plan.parking) if plan.road > 3.0 else 0.0
 
@@ -94,10 +101,11 @@ def render_street(options: TownOptions, street: int, frames: int, start: int = 0
 
     Every frame depends on (options, street, its number) only. Raises InputError where the drive is not that long.
     """
-    if street < 0 or start < 0 or frames < 0 or start + frames > MAX_FRAMES:
+    most = MAX_FRAMES + options.waited(street)
+    if street < 0 or start < 0 or frames < 0 or start + frames > most:
         raise InputError(
             f"toy town street {street} frames {start}..{start + frames} are out of range; "
-            f"streets start at 0 and have frames 0..{MAX_FRAMES - 1}."
+            f"streets start at 0 and have frames 0..{most - 1}."
         )
     return _frames(options, street, frames, start)
 
@@ -106,12 +114,13 @@ def _frames(options: TownOptions, number: int, frames: int, start: int) -> Itera
     street, scenery, phase = _place(options.seed, number)
     light = palette.make_light(options.style, options.seed, number)
     textures = texture_set(options.style)
-    way = drive(street, options.fps, phase, start + frames)
+    driven = driven_frames(options, number, start + frames)
+    way = drive(street, options.fps, phase, start + frames)[driven]
     if way.size and way[-1] > DRIVE:
         raise InputError(f"toy town street {number} ends before frame {start + frames}; ask for fewer frames.")
     for n in range(start, start + frames):
         time = n / options.fps
-        pose = camera_pose(street, way[n], time, phase)
+        pose = camera_pose(street, way[n], driven[n] / options.fps, phase)
         solids = _solids_at(street, scenery, way[n], time)
         rows = palette.materials(solids, options.style)
         gain = 1.0 + 0.04 * np.sin(0.8 * time + phase[9]) + 0.03 * np.sin(0.23 * time + phase[10])

@@ -38,8 +38,8 @@ def write_toytown(
     """Render streets into `root`/<style>/ and return the path of its manifest.parquet.
 
     streets: number of streets of each split (default 24 "train", 6 "val"); splits take consecutive street numbers, so
-    they share no street. frames: per street. progress(done, total) is called as frames are written. workers: processes
-    (default: one per core; as they are spawned, a script needs its `if __name__ == "__main__":`).
+    they share no street. frames: per street, waits come on top. progress(done, total) is called as frames are written.
+    workers: processes (default: one per core; as they are spawned, a script needs its `if __name__ == "__main__":`).
 
     A style folder holds image/ and right/ (JPEG), depth/ (16-bit PNG, metres * 256, 0 = none), label/ (train ids),
     moving/ (255 = moving), poses/ (12 numbers a line), intrinsics.json and toytown.json.
@@ -54,7 +54,7 @@ def write_toytown(
     if not 0 < frames <= MAX_FRAMES or not streets or min(streets.values()) < 0 or sum(streets.values()) == 0:
         raise InputError(f"toy town needs 1 to {MAX_FRAMES} frames a street and at least one street; ask for that.")
     root = Path(root)
-    stamp = {"format": FORMAT, "frames": frames, "streets": streets, "options": dataclasses.asdict(options)}
+    stamp = {"format": FORMAT, "frames": frames, "streets": streets, "options": _stamped(options)}
     final, partial = root / options.style, root / f".{options.style}.partial"
     if _finished(root, final, stamp):
         return final / "manifest.parquet"
@@ -64,9 +64,11 @@ def write_toytown(
             partial.mkdir(parents=True)
             write_text(partial / STAMP, json.dumps(stamp, indent=1))
         numbers = range(sum(streets.values()))
-        total = frames * len(numbers)
-        done = total - frames * len(open_streets := [n for n in numbers if not _poses(partial, n).exists()])
-        for written in _work(partial, options, open_streets, frames, workers or os.cpu_count() or 1):
+        lengths = {number: frames + options.waited(number) for number in numbers}
+        left = {number: length for number, length in lengths.items() if not _poses(partial, number).exists()}
+        total = sum(lengths.values())
+        done = total - sum(left.values())
+        for written in _work(partial, options, left, workers or os.cpu_count() or 1):
             done += written
             if progress is not None:
                 progress(done, total)
@@ -80,6 +82,12 @@ def write_toytown(
             f"{root} cannot be written ({reason}); free some space or give a folder that can be written, and run again."
         ) from error
     return final / "manifest.parquet"
+
+
+def _stamped(options: TownOptions) -> dict[str, object]:
+    """All options as JSON has them, without halts where there are none: towns of before halts are the same towns."""
+    values = dataclasses.asdict(options) | {"halts": {str(number): wait for number, wait in options.halts.items()}}
+    return {name: value for name, value in values.items() if name != "halts" or value}
 
 
 def _read_stamp(folder: Path) -> dict | None:
@@ -105,15 +113,15 @@ def _finished(root: Path, final: Path, stamp: dict) -> bool:
     return True
 
 
-def _work(folder: Path, options: TownOptions, numbers: list[int], frames: int, workers: int) -> Iterator[int]:
-    """Render the streets, yielding how many frames were written; several processes where that pays."""
-    left = list(numbers)
+def _work(folder: Path, options: TownOptions, frames: Mapping[int, int], workers: int) -> Iterator[int]:
+    """Render streets of so many frames, yielding how many were written; in several processes where that pays."""
+    left = sorted(frames, key=lambda number: -frames[number])
     workers = min(workers, len(left))
-    if workers > 1 and len(left) * frames > FEW:
+    if workers > 1 and sum(frames.values()) > FEW:
         try:
             # spawn: the parent may hold threads (torch), which fork would break
             with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-                jobs: dict[Future[int], int] = {pool.submit(_street, folder, options, n, frames): n for n in left}
+                jobs: dict[Future[int], int] = {pool.submit(_street, folder, options, n, frames[n]): n for n in left}
                 try:
                     while jobs:
                         for job in wait(jobs, return_when=FIRST_COMPLETED).done:
@@ -126,7 +134,7 @@ def _work(folder: Path, options: TownOptions, numbers: list[int], frames: int, w
         except BrokenProcessPool:
             pass  # a script without a main guard, or a killed child: carry on here
     for number in left:
-        yield from _street_frames(folder, options, number, frames)
+        yield from _street_frames(folder, options, number, frames[number])
 
 
 def _street(folder: Path, options: TownOptions, number: int, frames: int) -> int:
