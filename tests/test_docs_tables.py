@@ -18,7 +18,7 @@ from vergence.data.layouts import LAYOUTS
 from vergence.flywheel.settings import load_flywheel
 from vergence.runs.config import RunConfig, read_config
 from vergence.runs.recipe import recipe_names
-from vergence.selection.criteria import CRITERIA
+from vergence.selection.criteria import AUTO, CRITERIA
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -128,7 +128,7 @@ def test_label_spaces() -> None:
 def test_criteria() -> None:
     text = (DOCS / "select.md").read_text(encoding="utf-8")
     named = [row["`--criterion`"] for row in rows(text) if "`--criterion`" in row]
-    assert tuple(name.split("`")[1] for name in named) == CRITERIA
+    assert tuple(name.split("`")[1] for name in named) == (AUTO, *CRITERIA)
     default = inspect.signature(api.select).parameters["criterion"].default
     assert [row["default"] for row in rows(text) if row.get("option") == "`--criterion`"] == [f"`{default}`"]
 
