@@ -4,7 +4,8 @@
 
 Round 0 goes on from a depth run (stereo) and is the same for both; from then on one flywheel hands classes on to depth
 as hints, the control trains as many steps without. Labels, their choice and seeds are the same in both: rows of one
-seed and round are paired. A study that is stopped goes on where it was.
+seed and round are paired. With --gate rounds begin warm, carry labels and are kept only if they are not worse by labels
+set aside; the column "kept" says which, and scores are on other frames. A study that is stopped goes on where it was.
 """
 
 import argparse
@@ -47,6 +48,7 @@ def turned(options: argparse.Namespace, seed: int, exchange: bool) -> Path:
         flywheel__label_files="false", flywheel__labels__per_round=options.labels,
         flywheel__overrides__train__evaluate_every=0,
     )  # fmt: skip
+    words += overrides(**gate_words(options))
     depth = {"train.steps": options.steps, "frames.options.offsets": '["s"]', "optim.lr": 2e-4}
     depth |= {"train.checkpoint_every": 10_000}
     parts = {
@@ -61,17 +63,35 @@ def turned(options: argparse.Namespace, seed: int, exchange: bool) -> Path:
     return start_flywheel("flywheel-toytown", folder, options.frames, words, no_page)
 
 
-def rows_of(folder: Path, seed: int, variant: str, steps: dict[str, int]) -> dict[str, list[dict[str, Any]]]:
+def gate_words(options: argparse.Namespace) -> dict[str, Any]:
+    """Every round kept and begun at the full rate, as in the first study; or gated, warm, with carried labels."""
+    if not getattr(options, "gate", False):
+        return {"flywheel__gate__by": "none", "flywheel__warm_start": "false"}
+    return {
+        "flywheel__gate__by": "labels",
+        "flywheel__gate__frames": 20,
+        "flywheel__warm_start": "true",
+        "flywheel__carry__seconds": 1.0,
+        "flywheel__labels__criterion": "reach",
+    }
+
+
+def rows_of(
+    folder: Path, seed: int, variant: str, steps: dict[str, int], study: str = "rounds"
+) -> dict[str, list[dict[str, Any]]]:
     """By task, one row a round: of depth its runs, of segmentation its runs (not the branch beside depth)."""
     found: dict[str, list[dict[str, Any]]] = {"depth": [], "segmentation": []}
     stamp = {"device": device_name(), "vergence": __version__, "commit": commit()}
     for row in read_rows(folder / "flywheel.csv"):
         if row["run"] != row["task"]:
             continue
-        identity = {"study": "rounds", "variant": variant, "seed": seed, "labels": row["labels"],
+        identity = {"study": study, "variant": variant, "seed": seed, "labels": row["labels"],
                     "steps": steps[row["task"]]}  # fmt: skip
+        kept = {"kept": row["kept"]} if study != "rounds" else {}
         numbers = {name: round(float(row[name]), 5) for name in NUMBERS[row["task"]]}
-        found[row["task"]].append({**identity, "round": row["round"], **numbers, "protocol": row["stamp"], **stamp})
+        found[row["task"]].append(
+            {**identity, "round": row["round"], **kept, **numbers, "protocol": row["stamp"], **stamp}
+        )
     return found
 
 
@@ -86,13 +106,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150, help="of depth in each round")
     parser.add_argument("--classes", type=int, default=200, help="steps of segmentation in each round")
     parser.add_argument("--limit", type=int, default=80, help="held-back frames to score")
+    parser.add_argument(
+        "--gate", action="store_true", help="rounds begin warm, carry labels, and may be refused"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     steps = {"depth": options.steps, "segmentation": options.classes}
+    study = "gated rounds" if options.gate else "rounds"
     for seed in options.seeds:
         folders = {"exchange": turned(options, seed, True), "without exchange": turned(options, seed, False)}
         for variant in reversed(folders):  # the control first: what differences are taken to
-            for task, rows in rows_of(folders[variant], seed, variant, steps).items():
+            for task, rows in rows_of(folders[variant], seed, variant, steps, study).items():
                 write_rows(RESULTS / f"flywheel_{task}.csv", rows, KEYS)
 
 

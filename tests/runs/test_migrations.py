@@ -1,6 +1,7 @@
 """Recipes of earlier versions: what was stored once opens as it was, whatever settings are called now."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import yaml
 
 from tests.training.tiny_method import write_recipe
 from vergence.errors import InputError
-from vergence.flywheel.settings import load_flywheel
-from vergence.methods import METHODS
+from vergence.flywheel.settings import FlywheelRecipe, GateConfig, load_flywheel
+from vergence.methods import method_named, method_names
 from vergence.report.stored_run import stored_settings
 from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import config_from_dict, load_config
@@ -38,7 +39,7 @@ def moved_back(values: dict[str, Any]) -> dict[str, Any]:
 
 def test_there_are_stored_recipes_of_every_version_and_method() -> None:
     assert {path.name for path in STORED.iterdir()} == {f"version-{number}" for number in range(1, VERSION)}
-    methods = {name for name, kind in METHODS.items() if kind.__module__.startswith("vergence.")}
+    methods = {name for name in method_names() if method_named(name).__module__.startswith("vergence.")}
     assert {values_of(path).get("method", "flywheel") for path in FIRST} == methods | {"flywheel"}
 
 
@@ -60,6 +61,16 @@ def test_a_stored_flywheel_opens_as_it_was() -> None:
     assert found.segmentation.overrides["network.weights"] == "none"
     assert found.hinted_depth.overrides == before["hinted_depth"]["overrides"]
     assert (found.rounds, found.labels.per_round) == (before["rounds"], before["labels"]["per_round"])
+
+
+@pytest.mark.parametrize("version", ["version-1", "version-2"])
+def test_a_stored_flywheel_goes_on_without_a_gate(version: str, tmp_path: Path) -> None:
+    found = load_flywheel(STORED / version / "flywheel.yaml").flywheel
+    assert (found.gate.by, found.later.rate, found.warm_start, found.carry.seconds) == ("none", 1.0, False, 0.0)
+    again = load_flywheel(FlywheelRecipe("own", replace(found, gate=GateConfig("video"))).write(tmp_path)).flywheel
+    assert again.gate.by == "video"
+    new = load_flywheel("flywheel-toytown-tiny", (), tmp_path).flywheel
+    assert (new.gate.by, new.warm_start) == ("auto", True)
 
 
 def test_stored_settings_are_read_in_todays_words_everywhere(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from vergence.evaluation.depth_scores import finite
 
 STAGES = ("depth", "selection", "segmentation")
 """Each is made from the one before it, a round's first from the round before."""
-_INSIDE = re.compile(r"[/\\]((?:round-\d+[/\\])?data\.parquet|round-\d+[/\\](?:depth|segmentation))$")
-_FIRST = ("round", "run", "task", "exchange", "recipe", "step", "labels", "images")
+_INSIDE = re.compile(r"[/\\]((?:round-\d+[/\\])?(?:data|carried)\.parquet|round-\d+[/\\](?:depth|segmentation))$")
+_FIRST = ("round", "run", "task", "kept", "exchange", "recipe", "step", "labels", "images")
 """First columns of flywheel.csv; those of the metrics follow, the stamp is last."""
 
 
@@ -59,6 +59,34 @@ class Round:
     def data(self) -> Path:
         """Manifest with the labels that are known in this round."""
         return self.folder / "data.parquet"
+
+    @property
+    def carried(self) -> Path:
+        """The same with labels carried to other frames, to learn from; absent where none are carried."""
+        return self.folder / "carried.parquet"
+
+    @property
+    def agreement(self) -> Path:
+        """The same with the surest carried labels, which the gate compares predictions with where it has no others."""
+        return self.folder / "agreement.parquet"
+
+    @property
+    def verdict_file(self) -> Path:
+        """Whether the round is kept, and why; absent where nobody has judged it."""
+        return self.folder / "gate.json"
+
+    def verdict(self) -> dict[str, Any]:
+        """What the gate said; empty where it has not, or in a file that is damaged: it judges again."""
+        with contextlib.suppress(InputError):
+            value = read_json(self.verdict_file)
+            if isinstance(value, dict) and isinstance(value.get("kept"), bool):
+                return value
+        return {}
+
+    @property
+    def kept(self) -> bool:
+        """Whether later rounds may start from this one."""
+        return bool(self.verdict().get("kept", True))
 
     @property
     def chosen_file(self) -> Path:
@@ -104,7 +132,11 @@ def inside(value: Any) -> Any:
 def score_rows(rounds: list[Round]) -> list[dict[str, Any]]:
     """Rows of ``flywheel.csv``: one for each round, run and task that was scored."""
     return [
-        row for one in rounds for run in ("depth", "segmentation") for row in one.scores().get(run, {}).get("rows", [])
+        row | {"kept": kept}
+        for one in rounds
+        for kept in [one.kept]
+        for run in ("depth", "segmentation")
+        for row in one.scores().get(run, {}).get("rows", [])
     ]
 
 

@@ -13,7 +13,9 @@ from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError, Interrupted
 from vergence.evaluation.evaluate import Scoring, evaluate
+from vergence.flywheel.carried import AGREEMENT, carried_labels, carried_with
 from vergence.flywheel.folder import Round, check_order, inside, rows_of, write_scores
+from vergence.flywheel.gate import apart, judge
 from vergence.flywheel.labels import (
     check_budget,
     known_before,
@@ -24,7 +26,8 @@ from vergence.flywheel.labels import (
     open_labels,
 )
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
-from vergence.flywheel.trainings import Trainings, asked_settings, held_back
+from vergence.flywheel.trainings import Trainings, asked_settings, kept_before
+from vergence.motion.flow import DenseFlow
 from vergence.runs.checkpoint import read_json
 from vergence.runs.config import load_config
 from vergence.runs.folder import RunFolder, find_checkpoint
@@ -87,12 +90,15 @@ class _Wheel:
             labels.by = label_source(data, self.split)
         check_budget(data, self.split, labels.by, sum(self.config.new_labels(one.number) for one in self.rounds))
         self._check_rounds()
+        if self.config.carry.seconds:
+            DenseFlow()  # says what to install before anything is trained
+        apart(self.config, data)
         home.mkdir(parents=True, exist_ok=True)
         asked.write(home)
         if not stored.is_file():
             data.write(stored)
         self.data = Manifest.read(stored)
-        self.held_back = held_back(self.config, self.data)
+        self.apart = apart(self.config, self.data)
 
     def turn(self) -> None:
         """All stages that are left."""
@@ -101,13 +107,20 @@ class _Wheel:
             self._train(one, "depth", how)
             self._score(one, "depth")
             self._choose(one)
+            self._carry(one)
             self._train(one, "segmentation", f"from {len(one.chosen())} labels")
             self._score(one, "segmentation")
-            if self.config.label_files:
+            if judge(self.config, self.rounds, one.number, self.apart, self.device):
+                self.trainings.forget()
+                self._check_rounds()
+                self.news = True
+            if self.config.label_files and one.kept:
                 self.news |= noisy_labels(one, self.data, self.device)
             if self.news:
                 self._tell()
                 self.news = False
+        result = kept_before(self.rounds, len(self.rounds))
+        _log.info("the result is round %d: %s and %s", result.number, result.depth, result.segmentation)
 
     def _say(self, one: Round, what: str) -> None:
         _log.info("round %d (the last is %d): %s", one.number, len(self.rounds) - 1, what)
@@ -144,10 +157,17 @@ class _Wheel:
         known.write(one.data)
         list_of(one, images, one.chosen_file.name)
 
+    def _carry(self, one: Round) -> None:
+        """Labels of neighbouring frames, where they are wanted."""
+        if self.config.carry.seconds:
+            carried_labels(one, self.config.carry, one.carried, self.device)
+
     def _select(self, one: Round, before: list[str], count: int) -> None:
         labels, run, criterion = self.config.labels, one.depth, self.config.labels.criterion
-        if criterion == "entropy":  # the classes of the round before; the first has none to ask
-            run, criterion = (self.rounds[one.number - 1].segmentation, criterion) if one.number else (run, "ds")
+        if criterion == "entropy" and one.number:
+            run = kept_before(self.rounds, one.number).segmentation
+        elif criterion == "entropy":  # there are no classes to ask
+            criterion = "ds"
         select(
             run,
             self.home / "data.parquet",
@@ -159,6 +179,7 @@ class _Wheel:
             exclude=not_to_choose(self.home, self.data, self.split, labels.by),
             labelled=list_of(one, before, "labelled_before.json"),
             depth=str(one.depth),
+            seconds=self.config.carry.seconds or AGREEMENT.seconds,
             device=self.device,
         )
 
@@ -166,7 +187,7 @@ class _Wheel:
         """Score a run on the held-back frames, and write its page; nothing is done where that is there."""
         run, config = one.folder / stage, self.trainings.of(stage, one.number)
         asked = {
-            "data": self.held_back.digest(),
+            "data": self.apart.scored.digest(),
             "limit": self.config.limit,
             "exchange": self.config.exchange,
             "weights": find_checkpoint(run).identity(),
@@ -176,11 +197,11 @@ class _Wheel:
             return
         rows: list[dict[str, Any]] = []
         tasks = config.section.tasks
-        depth = any(row.depth or row.disparity for row in self.held_back) and "depth" in tasks
-        if depth or (any(row.judges for row in self.held_back) and "segmentation" in tasks):
-            result = evaluate(run, self.held_back, Scoring(limit=self.config.limit), device=self.device)
-            rounds = one.number if stage == "depth" else one.number + 1  # whose labels were known to this run
-            labels = self.rounds[rounds - 1].chosen() if rounds else []
+        depth = any(row.depth or row.disparity for row in self.apart.scored) and "depth" in tasks
+        if depth or (any(row.judges for row in self.apart.scored) and "segmentation" in tasks):
+            result = evaluate(run, self.apart.scored, Scoring(limit=self.config.limit), device=self.device)
+            known = one if stage == "segmentation" else kept_before(self.rounds, one.number) if one.number else None
+            labels = known.chosen() if known else []  # what was known to this run
             first = {"round": one.number, "run": stage, "exchange": self.config.exchange, "recipe": config.recipe}
             rows = rows_of(result, first | {"labels": len(labels)})
         one.keep_scores(stage, {"asked": asked, "rows": rows})
@@ -214,6 +235,10 @@ class _Wheel:
                     "seed": (stored["seed"], self.config.seed),
                 }
                 _same(one.selection, wanted)
+            carried = carried_with(one.carried) if RunFolder(one.segmentation).has_recipe else None
+            if carried is not None and self.config.carry.seconds:
+                now = {f"carry.{key}": (value, getattr(self.config.carry, key)) for key, value in carried.items()}
+                _same(one.carried, now)
 
 
 def _same(place: Path, values: dict[str, tuple[Any, Any]]) -> None:

@@ -1,6 +1,7 @@
 """Settings of a flywheel: which recipes its rounds train, how many labels each may cost, what differs from recipes."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,6 +49,55 @@ class BudgetConfig:
 
 
 @dataclass
+class GateConfig:
+    """A round is kept only if it is not worse than the last kept one; the next starts from what is kept."""
+
+    by: Literal["auto", "labels", "video", "none"] = "auto"
+    """"labels": truth of held-back frames that are set aside; "video": photometric error on held-back video, and
+    agreement with labels carried to other frames; auto: the former where labels can be set aside; "none": all are
+    kept."""
+    frames: int = 10
+    """Frames that judge; of labelled ones at most half of the held-back frames, and these are not scored."""
+    margin: float = 0.0
+    """Share by which a measure may be worse and counts as no worse."""
+
+    def __post_init__(self) -> None:
+        _require(self.frames >= 1, f"flywheel.gate.frames is {self.frames}; give 1 or more.")
+        _require(0 <= self.margin < 1, f"flywheel.gate.margin is {self.margin}; give 0 or more, and less than 1.")
+
+
+@dataclass
+class CarryConfig:
+    """Labels of each round are carried to neighbouring frames, and segmentation learns from them too."""
+
+    seconds: float = 0.0
+    """How far, each way; 0: they are not."""
+    keep: float = 0.9
+    """Share of the pixels of carried frames that keep a label."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.seconds < math.inf, f"flywheel.carry.seconds is {self.seconds}; give 0 or more.")
+        _require(0 < self.keep <= 1, f"flywheel.carry.keep is {self.keep}; give a share over 0 and up to 1.")
+
+
+@dataclass
+class LaterConfig:
+    """How segmentation trains where it goes on from the round before."""
+
+    rate: float = 0.3
+    """Learning rate, as a share of the recipe's."""
+    warmup: int | None = None
+    """Steps over which it rises; null: the recipe's."""
+
+    def __post_init__(self) -> None:
+        _require(0 < self.rate < math.inf, f"flywheel.later.rate is {self.rate}; give a share over 0, such as 0.3.")
+        _require(
+            self.warmup is None or self.warmup >= 0,
+            f"flywheel.later.warmup is {self.warmup}; give 0 or more steps, or null.",
+        )
+
+
+@dataclass
 class FlywheelConfig:
     """Rounds of depth, choice, segmentation and noisy labels (docs/flywheel.md), which are several runs.
 
@@ -62,8 +112,8 @@ class FlywheelConfig:
     exchange: bool = True
     """Depth of later rounds gets hints from the classes of the round before; without: equal extra training of depth by
     the recipe of round 0, the control of studies."""
-    warm_start: bool = False
-    """Segmentation of later rounds starts from that of the round before instead of from the round's depth."""
+    warm_start: bool = True
+    """Segmentation of later rounds starts from that of the last kept round instead of from the round's depth."""
     seed: int = 0
     """The choice of frames draws with it; round r trains with seed + 100 r."""
     limit: int | None = None
@@ -73,6 +123,9 @@ class FlywheelConfig:
     overrides: dict[str, Any] = field(default_factory=dict)
     """Settings of all trainings, such as ``train.device``."""
     labels: BudgetConfig = field(default_factory=BudgetConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
+    carry: CarryConfig = field(default_factory=CarryConfig)
+    later: LaterConfig = field(default_factory=LaterConfig)
     depth: PartConfig = field(default_factory=PartConfig)
     """Round 0: learns depth from video alone."""
     hinted_depth: PartConfig = field(default_factory=PartConfig)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,17 @@ class Trainings:
             self._known[stage, number] = make(number)
         return self._known[stage, number]
 
+    def forget(self) -> None:
+        """Read settings again: what later rounds start from has changed."""
+        self._known.clear()
+
     def _depth(self, number: int) -> RunConfig:
-        """From video; later from the depth of the round before, with its noisy labels as hints."""
+        """From video; later from the depth of the last kept round, with its noisy labels as hints."""
         config, now = self.config, self.rounds[number]
         data = now.home / "data.parquet"
         if number == 0:
             return self._loaded(config.depth, now, {}, data)
-        before = self.rounds[number - 1]
+        before = kept_before(self.rounds, number)
         part = config.hinted_depth if config.exchange else config.depth
         method = method_of(part.recipe)
         words = {f"{method}.initialize_from": str(before.depth.absolute())}
@@ -51,18 +55,19 @@ class Trainings:
         return self._loaded(part, now, words | {f"{method}.labels": str(before.segmentation.absolute())}, data)
 
     def _segmentation(self, number: int) -> RunConfig:
-        """From the round's labels, its depth, and perhaps the segmentation of the round before."""
+        """From the round's labels, its depth, and perhaps the segmentation of the last kept round."""
         now, part = self.rounds[number], self.config.segmentation
         method = method_of(part.recipe)
         warm = self.config.warm_start and number > 0
-        start = self.rounds[number - 1].segmentation if warm else now.depth
+        start = kept_before(self.rounds, number).segmentation if warm else now.depth
         words = _twin(self.of("depth", 0), method) | {
             f"{method}.initialize_from": str(start.absolute()),
             f"{method}.depth": str(now.depth.absolute()),
             "frames.labelled.count": None,  # all that are known: the manifest holds no others
             "frames.labelled.file": None,
         }
-        return self._loaded(part, now, words, now.data)
+        data = now.carried if self.config.carry.seconds else now.data
+        return self._loaded(part, now, words, data, _gentle(self.config) if warm else None)
 
     def _loaded(
         self, part: PartConfig, one: Round, words: dict[str, Any], data: Path, fixed: Mapping[str, Any] | None = None
@@ -80,16 +85,32 @@ class Trainings:
 
 def held_back(config: FlywheelConfig, data: Manifest) -> Manifest:
     """Frames to score on: of the evaluation split of the first depth run, and with both truths where any has both."""
-    settings = asked_settings(config, config.depth)
-    named, wanted = settings.frames.val, settings.evaluate.split
-    assert wanted is not None
+    named, wanted = _judged_by(config)
     manifest = data if named is None else resolve_input(Path(named))
-    if named is not None or has_split(manifest, wanted):
+    if trained_apart(config, data):
         manifest = in_split(manifest, wanted, "evaluate.split")
     else:
         _log.warning("%s has no split %r: scores are on frames that were trained on", config.data, wanted)
     both = manifest.select(predicate=lambda row: bool(row.label and (row.depth or row.disparity)))
     return both if len(both) else manifest
+
+
+def trained_apart(config: FlywheelConfig, data: Manifest) -> bool:
+    """Whether the frames to score on are none to train on."""
+    named, wanted = _judged_by(config)
+    return named is not None or has_split(data, wanted)
+
+
+def _judged_by(config: FlywheelConfig) -> tuple[str | None, str]:
+    """Other data, or None, and their split."""
+    settings = asked_settings(config, config.depth)
+    assert settings.evaluate.split is not None
+    return settings.frames.val, settings.evaluate.split
+
+
+def kept_before(rounds: Sequence[Round], number: int) -> Round:
+    """The last kept round before this one; the first is always kept."""
+    return next((one for one in reversed(rounds[1:number]) if one.kept), rounds[0])
 
 
 def asked_settings(config: FlywheelConfig, part: PartConfig) -> RunConfig:
@@ -103,6 +124,12 @@ def _effort(config: FlywheelConfig) -> dict[str, Any]:
     found = {f"optim.{name}": getattr(hinted.optim, name) for name in _SCHEDULE}
     found |= {f"train.{name}": getattr(hinted.train, name) for name in ("steps", "accumulate")}
     return found | {"frames.batch_size": hinted.frames.batch_size}
+
+
+def _gentle(config: FlywheelConfig) -> dict[str, Any]:
+    """Rate and warm-up of segmentation that goes on: a restart at the full rate loses what is known."""
+    rate = asked_settings(config, config.segmentation).optim.lr * config.later.rate
+    return {"optim.lr": rate} | ({} if config.later.warmup is None else {"optim.warmup": config.later.warmup})
 
 
 def _twin(depth: RunConfig, method: str) -> dict[str, Any]:

@@ -78,8 +78,8 @@ def write_flywheel_page(home: Path, out: Path | str | None = None, images: int =
         title=f"Flywheel · {home.resolve().name}",
         badges=_badges(config, rounds),
         facts=_facts(config, rounds, data),
-        verdicts=verdicts(rows),
-        columns=("round", "labels", "depth", *_DEPTH.values(), *_CLASSES.values(), *_branch_columns(rows)),
+        verdicts=[*verdicts(rows), *refusals(rounds, config)],
+        columns=("round", "kept", "labels", "depth", *_DEPTH.values(), *_CLASSES.values(), *_branch_columns(rows)),
         table=[_line(one, rows) for one in rounds],
         stamps=_stamps(rows),
         charts=_charts(rows),
@@ -93,8 +93,9 @@ def write_flywheel_page(home: Path, out: Path | str | None = None, images: int =
 
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """First and last round of each task in a sentence, whichever sign the change has."""
+    """First and last kept round of each task in a sentence, whichever sign the change has."""
     found = []
+    rows = [row for row in rows if row.get("kept", True)]
     for task, metric in (("depth", "abs_rel"), ("segmentation", "miou")):
         scored = [row for row in rows if (row["run"], row["task"]) == (task, task) and row.get(metric) is not None]
         if len(scored) < 2:
@@ -118,6 +119,31 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return found
 
 
+def refusals(rounds: Sequence[Round], config: FlywheelConfig) -> list[str]:
+    """A sentence for each round that is not kept: why, and what came of it."""
+    found = []
+    for one in (one for one in rounds if not one.kept):
+        verdict = one.verdict()
+        last = one.number == config.rounds - 1
+        onwards = "the result is" if last else "the next round starts from"
+        why, before = verdict.get("because", ""), verdict.get("against", 0)
+        found.append(f"Round {one.number} is NOT kept: {why}; {onwards} round {before}.")
+    return found
+
+
+_GATES = {
+    "auto": "by labels of frames set aside, else by video",
+    "labels": "by labels of frames set aside",
+    "video": "by video, without labels",
+    "none": "always",
+}
+
+
+def _carry(config: FlywheelConfig) -> str:
+    seconds = config.carry.seconds
+    return f"{seconds:g} seconds through video" if seconds else "to no other frame"
+
+
 def _badges(config: FlywheelConfig, rounds: Sequence[Round]) -> list[Text]:
     done = sum(bool(one.scores().get("segmentation")) for one in rounds)
     finished = "finished" if done == config.rounds else "unfinished"
@@ -137,9 +163,11 @@ def _facts(config: FlywheelConfig, rounds: Sequence[Round], data: Manifest) -> l
         ("Depth of round 0", config.depth.recipe),
         ("Depth of later rounds", config.hinted_depth.recipe if config.exchange else config.depth.recipe),
         ("Segmentation", config.segmentation.recipe),
-        ("Segmentation starts from", "the round before" if config.warm_start else "the round's depth"),
+        ("Segmentation starts from", "the last kept round" if config.warm_start else "the round's depth"),
         ("Labels", f"{budget}, {whose}"),
         ("Frames chosen by", labels.criterion),
+        ("Labels are carried", _carry(config)),
+        ("Rounds are kept", _GATES[config.gate.by]),
         ("Labels so far", str(max((len(one.chosen()) for one in rounds), default=0))),
         ("Seed", str(config.seed)),
     ]
@@ -162,7 +190,8 @@ def _branch(rows: Sequence[Mapping[str, Any]]) -> bool:
 def _line(one: Round, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A round's numbers, and links to its pages."""
     depth, classes = _row(rows, one, "depth", "depth"), _row(rows, one, "segmentation", "segmentation")
-    cells = [str(one.number), str(len(one.chosen()) or "–"), str(depth.get("recipe", ""))]
+    kept = ("yes" if one.kept else "NO") if one.scores().get("segmentation") else "–"
+    cells = [str(one.number), kept, str(len(one.chosen()) or "–"), str(depth.get("recipe", ""))]
     cells += [number(depth.get(metric)) for metric in _DEPTH]
     cells += [percent(classes.get(metric)) for metric in _CLASSES]
     if _branch(rows):

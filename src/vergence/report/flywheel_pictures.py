@@ -16,8 +16,8 @@ from vergence.data.manifest import Manifest
 from vergence.evaluation.depth_scores import choose_protocol
 from vergence.evaluation.segmentation import best_class
 from vergence.flywheel.folder import Round
+from vergence.flywheel.gate import apart
 from vergence.flywheel.settings import FlywheelConfig
-from vergence.flywheel.trainings import held_back
 from vergence.inference.inputs import (
     evenly_spaced,
     ground_truth,
@@ -82,7 +82,7 @@ def frame_panels(
     rounds: Sequence[Round], config: FlywheelConfig, data: Manifest, images: int
 ) -> tuple[list[FramePanel], list[Swatch], str]:
     """Panels of a few held-back frames, the classes in them, and where the frames come from."""
-    manifest = held_back(config, data)
+    manifest = apart(config, data).scored
     known = [row for row in range(len(manifest)) if has_truth(manifest, row) or has_label(manifest, row)]
     chosen = evenly_spaced(known or list(range(len(manifest))), images) if images else []
     drawing = _Drawing(manifest, chosen)

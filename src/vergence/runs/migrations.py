@@ -83,6 +83,15 @@ def _flywheel(section: Values) -> Values:
     return found
 
 
-_STEPS: tuple[Callable[[Values, str], Values], ...] = (_shared_sections,)
+def _gate(values: Values, origin: str) -> Values:
+    """2 to 3: flywheels kept every round. One that was stored (it names every setting) goes on as it began."""
+    section = values.get("flywheel")
+    if not isinstance(section, dict) or "gate" in section or not section.keys() >= _STORED_FLYWHEEL:
+        return values
+    return values | {"flywheel": section | {"gate": {"by": "none"}, "later": {"rate": 1.0}}}
+
+
+_STORED_FLYWHEEL = {"data", "rounds", "exchange", "warm_start", "seed", "limit", "label_files", "labels"}
+_STEPS: tuple[Callable[[Values, str], Values], ...] = (_shared_sections, _gate)
 VERSION = len(_STEPS) + 1
 """The version of recipes as they are stored now."""
