@@ -106,9 +106,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150, help="of depth in each round")
     parser.add_argument("--classes", type=int, default=200, help="steps of segmentation in each round")
     parser.add_argument("--limit", type=int, default=80, help="held-back frames to score")
-    parser.add_argument(
-        "--gate", action="store_true", help="rounds begin warm, carry labels, and may be refused"
-    )
+    parser.add_argument("--gate", action="store_true", help="rounds begin warm, carry labels, and may be refused")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     steps = {"depth": options.steps, "segmentation": options.classes}
