@@ -11,11 +11,12 @@ import pytest
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.flywheel import gate
+from vergence.flywheel import gate, trainings
 from vergence.flywheel.folder import Round, score_rows
 from vergence.flywheel.gate import Measure, apart, judge
 from vergence.flywheel.settings import FlywheelConfig, GateConfig, load_flywheel
 from vergence.flywheel.trainings import Trainings, kept_before
+from vergence.runs.config import read_config
 
 
 def measure(before: float, now: float, higher: bool = True) -> Measure:
@@ -149,16 +150,16 @@ def test_what_is_scored_says_whether_its_round_is_kept(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("refused", [False, True])
-def test_later_rounds_start_from_the_kept_one_warm_and_gently(tmp_path: Path, refused: bool) -> None:
+def test_later_rounds_start_from_the_kept_one_warm_and_gently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    monkeypatch.setattr(trainings, "load_config", read_config)  # as asked, before runs and frames are looked at
     config = load_flywheel("flywheel-toytown-tiny", {"flywheel.later.warmup": 3}, "/data").flywheel
     rounds = [Round(tmp_path, number) for number in range(3)]
-    for one in rounds:
-        one.folder.mkdir()
-        for file in (one.data, one.carried, tmp_path / "data.parquet"):
-            frames(4).write(file)
+    rounds[1].folder.mkdir()
     rounds[1].verdict_file.write_text(json.dumps({"kept": not refused}), encoding="utf-8")
-    trainings, start = Trainings(config, rounds), rounds[0 if refused else 1]
-    depth, classes, first = (trainings.of(*of) for of in (("depth", 2), ("segmentation", 2), ("segmentation", 0)))
+    known, start = Trainings(config, rounds), rounds[0 if refused else 1]
+    depth, classes, first = (known.of(*of) for of in (("depth", 2), ("segmentation", 2), ("segmentation", 0)))
     assert depth.section.initialize_from == str(start.depth)
     assert depth.section.labels == str(start.segmentation)
     assert classes.section.initialize_from == str(start.segmentation)

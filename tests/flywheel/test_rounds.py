@@ -14,6 +14,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.subsets import read_list
 from vergence.data.toytown import write_toytown
 from vergence.errors import InputError, Interrupted
+from vergence.flywheel import gate
 from vergence.flywheel import rounds as flywheel
 from vergence.flywheel.folder import Round
 from vergence.flywheel.rounds import resume_flywheel, start_flywheel
@@ -95,7 +96,7 @@ def test_rounds_hand_on_what_they_should(made: Path) -> None:
     assert classes.section.pose.weights == "none"
     later, classes = (load_config(second.folder / stage / "recipe.yaml") for stage in ("depth", "segmentation"))
     assert later.section.initialize_from == str(first.depth)
-    assert classes.section.initialize_from == classes.section.depth == str(second.depth)
+    assert (classes.section.initialize_from, classes.section.depth) == (str(first.segmentation), str(second.depth))
     assert (depth.train.seed, later.train.seed) == (0, 100)
 
 
@@ -119,6 +120,7 @@ def test_scores_have_both_tasks_of_every_round_on_the_same_frames(made: Path) ->
         ("0", "depth"), ("0", "segmentation"), ("1", "depth"), ("1", "segmentation")
     ]  # fmt: skip
     assert [row["labels"] for row in rows] == ["0", "2", "2", "4"]
+    assert [row["kept"] for row in rows] == ["True", "True", *[str(Round(made, 1).kept)] * 2]
     assert {row["images"] for row in rows} == {"1"}
     assert all(float(row["abs_rel"]) > 0 for row in rows if row["task"] == "depth")
     assert all(0 <= float(row["miou"]) <= 1 for row in rows if row["task"] == "segmentation")
@@ -126,8 +128,37 @@ def test_scores_have_both_tasks_of_every_round_on_the_same_frames(made: Path) ->
     assert len(digests) == 1
 
 
-def test_noisy_labels_of_all_frames_are_there(made: Path) -> None:
-    for number in (0, 1):
+def test_the_round_was_judged_on_frames_that_are_not_scored(made: Path) -> None:
+    verdict = Round(made, 1).verdict()
+    assert [(one["name"], one["on"]) for one in verdict["measures"]] == [
+        ("abs_rel", "measured depth of frames set aside"), ("miou", "labels of 2 frames set aside")
+    ]  # fmt: skip
+    depth, classes = verdict["measures"]
+    assert verdict["kept"] is (depth["now"] <= depth["before"] and classes["now"] >= classes["before"])
+
+
+def test_a_refused_round_is_passed_over(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped before it was judged; the call that goes on refuses it and begins one more round from the first."""
+    Round(copy, 1).verdict_file.unlink()
+    worse = gate.Measure("segmentation", "miou", "labels", 0.5, 0.1, True)
+    better = replace(worse, now=0.6)
+    monkeypatch.setattr(gate, "_measures", lambda *asked: [worse if asked[3][1].number == 1 else better])
+    resume_flywheel(copy, {"flywheel.rounds": 3, "flywheel.label_files": False}, Written())
+    first, last = Round(copy, 0), Round(copy, 2)
+    depth, classes = (load_config(last.folder / stage / "recipe.yaml") for stage in ("depth", "segmentation"))
+    assert depth.section.initialize_from == str(first.depth)
+    assert classes.section.initialize_from == str(first.segmentation)
+    assert last.chosen()[:4] == Round(copy, 1).chosen()  # labels that were made are used
+    with (copy / "flywheel.csv").open(encoding="utf-8") as file:
+        kept = {row["round"]: row["kept"] for row in csv.DictReader(file)}
+    assert kept == {"0": "True", "1": "False", "2": "True"}
+    Round(copy, 2).verdict_file.unlink()
+    resume_flywheel(copy, (), Written())
+    assert Round(copy, 2).verdict()["against"] == 0
+
+
+def test_noisy_labels_of_kept_rounds_are_there(made: Path) -> None:
+    for number in [one for one in (0, 1) if Round(made, one).kept]:
         folder = Round(made, number).labels
         assert len(list((folder / "labels").rglob("*.png"))) == len(list((folder / "confidence").rglob("*.png"))) == 12
 
