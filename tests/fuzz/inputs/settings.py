@@ -80,7 +80,7 @@ RANGES = {
     "optim.warmup": ("-1",), "optim.clip": ("0", "-1"), "optim.milestones": ("[5, 1]", "[-1]", "[x]"),
     "optim.betas": ("[0.9]", "[2, 3]", "[0.9, 1.0]", "[-1, 0.9]", "0.9"), "optim.momentum": ("-1",),
     "optim.gamma": ("-1",), "optim.power": ("-1",), "optim.group_lr": ("{nobody: 1}", "{depth: -1}", "[1]"),
-    "optim.schedule": ("step", "linear"), "optim.name": ("lion",), "frames.batch_size": ("0", "-1"),
+    "optim.schedule": ("step", "linear"), "optim.name": ("lyon",), "frames.batch_size": ("0", "-1"),
     "frames.workers": ("-1", "some"), "frames.options.height": ("-1", "1", "7", "100000000"),
     "frames.options.width": ("-1", "1", "100000000"),
     "frames.options.offsets": ("[0]", "[1, 1]", "[a]", "[]", "{}", "[99999]"),
