@@ -167,6 +167,8 @@ def _laid_out(case: Case, world: Path, folder: Path) -> Path:
     os.environ.update(
         PATH=str(folder / "bin"), HOME=str(folder / "home"), TMPDIR=str(folder / "tmp"), XDG_CACHE_HOME=f"{folder}/home"
     )
+    # PyTorch's compiler makes this folder when timm's optimisers are imported
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{folder}/home/compiled"
     tempfile.tempdir = None
     case.prepare(work, np.random.default_rng(zlib.crc32(case.name.encode())))
     return work
