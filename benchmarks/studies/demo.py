@@ -36,7 +36,7 @@ from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
 from vergence.data.pseudo_label_files import read_confidence
 from vergence.data.subsets import labelled_subset, listed_rows
-from vergence.demo import HEAD, SECONDS
+from vergence.demo import HEAD, KEEP, SECONDS
 from vergence.inference.inputs import evenly_spaced
 from vergence.methods.supervised import segmentation_losses
 from vergence.metrics.segmentation import scores
@@ -45,7 +45,6 @@ from vergence.models.frozen_network import FrozenNetwork, build_frozen_network
 from vergence.motion.confidence import probability
 from vergence.motion.flow import DenseFlow
 from vergence.propagation.carry import Carried, Piece, carry
-from vergence.propagation.propagate import Propagation
 from vergence.propagation.segments import seconds_between, segments
 from vergence.propagation.video_motion import working_frame
 from vergence.runs.config import RunConfig, load_config
@@ -157,7 +156,7 @@ class Study:
             piece = Piece(frames, times, labels, pairs.__getitem__, 19, keys=segment.ends)
             arrived |= {chain[place]: found for place, found in carry(piece).carried.items()}
         score = np.concatenate([found.score.numpy().ravel() for found in arrived.values()])
-        least = np.quantile(score, 1 - Propagation().keep)
+        least = np.quantile(score, 1 - KEEP)
         lesson: Lesson = {}
         for row, found in arrived.items():
             label = found.label.clone()

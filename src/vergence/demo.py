@@ -38,6 +38,8 @@ TOWN = TownOptions(halts={2: 20.0, 7: 20.0})
 STREETS, FRAMES = {"train": 10, "val": 6}, 24
 SECONDS = 10.0
 """How far labels are carried, each way: what stands still is known for as long as it stands."""
+KEEP = 0.6
+"""Share of the carried pixels that keep a label, the surest ones: few wrong labels teach more than many labels."""
 EVERY = 2
 """Frames to label are chosen among every so many-th: neighbours differ little, and reach is a matter of pairs."""
 
@@ -142,7 +144,9 @@ def _carried(run: Path, manifest: Path, chosen: Path, count: int, out: Path, pro
     carried = out / "carried.parquet"
     record = carried.with_suffix("") / RECORD
     if not (carried.is_file() and record.is_file() and read_json(record)["data"] == given.digest()):
-        labels_propagate(out / "labelled.parquet", carried, run, seconds=SECONDS, device="cpu", progress=progress)
+        labels_propagate(
+            out / "labelled.parquet", carried, run, seconds=SECONDS, keep=KEEP, device="cpu", progress=progress
+        )
     return carried
 
 
