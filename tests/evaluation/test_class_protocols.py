@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.evaluation.test_segmentation import RedMethod, frame, halves, made_run, trained
+from tests.evaluation.class_runs import RedMethod, frame, halves, made_run, trained
 from vergence.data.labels import CAMVID_11, CITYSCAPES_19, LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError

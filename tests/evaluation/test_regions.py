@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from tests.data.small_world import save
-from tests.evaluation.test_evaluate import HEIGHT, WIDTH, RedMethod, made_run, rows
+from tests.evaluation.scored_runs import HEIGHT, WIDTH, RedMethod, made_run, rows
 from vergence.data.frame_row import FrameRow
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest

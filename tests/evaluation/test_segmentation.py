@@ -1,49 +1,23 @@
 import csv
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
+from tests.evaluation.class_runs import HEIGHT, WIDTH, RedMethod, frame, halves, made_run, trained, untrained_says_sky
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
-from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.baselines import MostFrequentClass
-from vergence.evaluation.console_tables import tables
 from vergence.evaluation.evaluate import Scoring, evaluate, evaluate_run
 from vergence.evaluation.segmentation import best_class
-from vergence.inference.network_maps import Window, predict_maps
-from vergence.methods import Method
+from vergence.inference.network_maps import predict_maps
 from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig
-from vergence.runs.checkpoint import LoadedRun
-from vergence.runs.config import load_config
 from vergence.runs.config_sections import parse_size
 from vergence.settings.networks import CordaNetworkConfig
-
-HEIGHT, WIDTH = 64, 128
-SPACE = label_space("toy:sky#4682b4,road#804080,car#00008e")
-OVERRIDES = ["--network.encoder=resnet18", "--network.weights=none", "--pose.weights=none"]
-
-
-class RedMethod(Method):
-    """Says class round(red / 100)."""
-
-    tasks = ("segmentation",)
-    label_space = SPACE
-
-    def __init__(self):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-
-    def predict(self, images):
-        red = images[:, 0] * 255
-        return {"logits": torch.stack([-(red - 100 * k).abs() / 20 for k in range(3)], dim=1)}
 
 
 class BothMethod(RedMethod):
@@ -57,48 +31,7 @@ class BothMethod(RedMethod):
 
 @pytest.fixture(autouse=True)
 def _untrained(monkeypatch):
-    """The settings of these runs are those of another method: an untrained network is one that always says sky."""
-
-    class Untrained(RedMethod):
-        def predict(self, images):
-            return super().predict(torch.zeros_like(images))
-
-    monkeypatch.setattr("vergence.evaluation.evaluate.untrained_method", lambda run: (Untrained(), ""))
-
-
-def made_run(tmp_path, source=None, method=None, **settings):
-    config = load_config("depth-kitti-tiny", OVERRIDES)
-    config.frames.source, config.frames.val = source, None
-    config.frames.options = FrameOptions(height=HEIGHT, width=WIDTH, offsets=("s",))
-    config.evaluate.protocol, config.evaluate.limit = "plain", None
-    for name, value in settings.items():
-        setattr(config.evaluate, name, value)
-    return LoadedRun(path=tmp_path / "run", config=config, method=method or RedMethod(), step=7)
-
-
-def frame(folder: Path, number: int, said, label=None, split="val", space="", **columns):
-    """A frame that makes the method say ``said`` (H, W), with this label."""
-    said = np.asarray(said, np.uint8)
-    image = np.zeros((*said.shape, 3), np.uint8)
-    image[..., 0] = 100 * said
-    name = f"{split}{number}"
-    Image.fromarray(image).save(folder / f"{name}.png")
-    if label is not None:
-        Image.fromarray(np.asarray(label, np.uint8)).save(folder / f"{name}_label.png")
-        columns |= {"label": f"{name}_label.png", "label_space": space or SPACE.text()}
-    size = {"width": said.shape[1], "height": said.shape[0]}
-    return FrameRow(f"{name}.png", "s", number, split=split, **size, **columns)
-
-
-def halves(left, right, size=(HEIGHT, WIDTH)):
-    """Two classes side by side."""
-    found = np.full(size, left, np.uint8)
-    found[:, size[1] // 2 :] = right
-    return found
-
-
-def trained(result):
-    return result["segmentation"]["rows"][0]
+    untrained_says_sky(monkeypatch)
 
 
 def test_one_confusion_matrix_over_all_images(tmp_path):
@@ -199,37 +132,6 @@ def test_most_frequent_class_by_hand():
     assert sparse.answer((2, 2)).tolist() == [[2, 2], [2, 2]]  # nothing is known below: the whole picture's class
 
 
-class EdgeMethod(RedMethod):
-    """Says road in the left quarter of whatever it sees, and is sure of it to a degree; else sky, less sure."""
-
-    def predict(self, images):
-        logits = torch.zeros(len(images), 3, *images.shape[-2:])
-        logits[:, 0] = 1.0
-        logits[..., : images.shape[-1] // 4] = torch.tensor([0.0, 3.0, 0.0])[:, None, None]
-        return {"logits": logits}
-
-
-def test_flip_averages_probabilities():
-    images = torch.zeros(2, 3, HEIGHT, WIDTH)
-    both = predict_maps(EdgeMethod(), images, flip=True)["logits"]
-    plain = EdgeMethod().predict(images)["logits"].softmax(1)
-    torch.testing.assert_close(both.softmax(1), (plain + plain.flip(-1)) / 2)
-    torch.testing.assert_close(both.exp().sum(1), torch.ones(2, HEIGHT, WIDTH))
-
-
-def test_windows_cover_the_picture_and_are_averaged():
-    images = torch.rand(1, 3, HEIGHT, WIDTH)
-    whole = RedMethod().predict(images)["logits"]  # says the same of a pixel in any window
-    for window in (Window(32, 32), Window(64, 48, 0.25), Window(100, 500), Window(17, 128, 0)):
-        found = predict_maps(RedMethod(), images, window=window)["logits"]
-        torch.testing.assert_close(found.softmax(1), whole.softmax(1))
-    assert Window(32, 32).corners(64, 64) == [(t, left) for t in (0, 16, 32) for left in (0, 16, 32)]
-    assert Window(60, 100, 0).corners(64, 100) == [(0, 0), (4, 0)]
-    # the left quarter of each of two windows of 64 columns
-    found = predict_maps(EdgeMethod(), images, window=Window(64, 64, 0))["logits"].argmax(1)
-    assert found[0, 0].tolist() == [1] * 16 + [0] * 48 + [1] * 16 + [0] * 48
-
-
 def test_windows_and_flip_are_in_the_stamp(tmp_path):
     manifest = Manifest([frame(tmp_path, 0, halves(0, 1), halves(0, 1))], tmp_path)
     plain = evaluate_run(made_run(tmp_path), manifest, Scoring(baselines=False))
@@ -291,24 +193,6 @@ def test_files(tmp_path):
     assert float(rows[0]["miou"]) == 1
     assert float(rows[1]["miou"]) == pytest.approx(1 / 3)
     assert float(rows[1]["road"]) == 1
-
-
-def test_tables_fit_a_console(tmp_path):
-    from rich.console import Console
-
-    manifest = Manifest([frame(tmp_path, k, halves(0, 1), halves(0, 1)) for k in range(2)], tmp_path)
-    result = evaluate_run(made_run(tmp_path), manifest)
-    cityscapes = label_space("cityscapes19").classes
-    for row in result["segmentation"]["rows"]:
-        row["class_iou"] = {name: k / 19 if k else np.nan for k, name in enumerate(cityscapes)}
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    for part in tables(result):
-        console.print(part)
-    text = console.export_text()
-    console.file.close()
-    assert "…" not in text
-    for part in ("untrained", "100.0", "motorcycle", "–", manifest.digest()):
-        assert part in text
 
 
 @pytest.mark.parametrize(

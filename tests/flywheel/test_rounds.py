@@ -18,7 +18,7 @@ from vergence.flywheel import gate
 from vergence.flywheel import rounds as flywheel
 from vergence.flywheel.folder import Round
 from vergence.flywheel.rounds import resume_flywheel, start_flywheel
-from vergence.flywheel.settings import FlywheelConfig, is_flywheel_folder, load_flywheel
+from vergence.flywheel.settings import is_flywheel_folder, load_flywheel
 from vergence.flywheel.trainings import Trainings, held_back
 from vergence.runs.config import load_config
 from vergence.training import run_chain
@@ -32,7 +32,11 @@ SMALL = {
     "frames.options.height": 64,
     "frames.options.width": 96,
 }
+
+
 BARE = {"network.weights": "none", "pose.weights": "none", "network.decoder_widths": [4, 4, 8, 8, 8]}
+
+
 RECIPE: dict[str, Any] = {
     "flywheel": {
         "rounds": 2,
@@ -248,15 +252,6 @@ def test_a_copy_of_the_first_round_begins_the_control(made: Path) -> None:
         rows = list(csv.DictReader(file))
     assert {row["exchange"] for row in rows} == {"False"}
     assert next(row["labels"] for row in rows if row["run"] == "depth") == "0"  # though labels lie beside it by now
-
-
-def test_the_budget() -> None:
-    labels = replace(FlywheelConfig().labels, per_round=10, total=25)
-    config = FlywheelConfig(labels=labels)
-    assert [config.new_labels(number) for number in range(4)] == [10, 10, 5, 0]
-    assert [FlywheelConfig().new_labels(number) for number in range(4)] == [10] * 4
-    with pytest.raises(InputError, match=r"criterion is 'dss' .did you mean 'ds'"):
-        FlywheelConfig(labels=replace(labels, criterion="dss"))
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,13 @@
 """Predictions into a folder that holds earlier ones: what stays, what is made again, what is told."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.inference.test_predict import RedMethod, folder, made_run, picture
+from tests.inference.predicted import RedMethod, folder, made_run, picture
 from vergence.api import predict
-from vergence.data.frame_row import FrameRow
-from vergence.data.manifest import Manifest
 from vergence.data.video_writer import write_video
 from vergence.errors import InputError
 
@@ -103,28 +100,3 @@ def test_what_predict_has_not_made_is_not_touched(tmp_path):
     assert (out / "depth" / "001.png").read_bytes() == b"measured by somebody"
     assert not (out / "predictions.json").exists()
     assert predict(made_run(tmp_path), frames, out, overwrite=True)["frames"] == 3
-
-
-def test_a_damaged_result_and_a_damaged_journal_are_made_again(tmp_path):
-    frames, out = folder(tmp_path), tmp_path / "out"
-    predict(made_run(tmp_path), frames, out)
-    whole = (out / "depth" / "001.png").read_bytes()
-    (out / "depth" / "001.png").write_bytes(whole[:-9])
-    predict(made_run(tmp_path), frames, out)
-    assert (out / "depth" / "001.png").read_bytes() == whole
-    (out / "results.jsonl").write_text('{"name": 3}\n[\n{"name": "000", "files": [], "made": 1}\nnull\n')
-    method = RedMethod()
-    assert predict(made_run(tmp_path, method), frames, out)["frames"] == 3
-    assert method.shown == 3
-
-
-@pytest.mark.parametrize(
-    "images", [("a.jpg", "a.png"), ("A.png", "a.png"), ("../s/a.png", "../t/a.png"), ("a b/c.png", "a_b/c.png")]
-)
-def test_two_frames_never_share_a_name(images):
-    from vergence.inference.frame_sources import ManifestSource
-
-    rows = [FrameRow(image, sequence, 0) for image, sequence in zip(images, ("a b", "a_b"), strict=True)]
-    names = ManifestSource(Manifest(rows, Path("/data"))).names
-    assert len({name.casefold() for name in names}) == 2
-    assert not any(name.startswith(("/", "..")) for name in names)

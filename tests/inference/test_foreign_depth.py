@@ -10,9 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.data.small_world import picture, save
-from vergence.data.estimate_files import read_estimate
-from vergence.data.frame_row import FrameRow
+from tests.inference.foreign import SIZE, Session, frames, use
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
@@ -20,56 +18,12 @@ from vergence.inference.depth_port import with_estimates
 from vergence.inference.foreign_depth import gives_depth
 from vergence.inference.networks import ForeignNetwork
 
-SIZE = (24, 40)
-
-
-def frames(root: Path, count: int = 3, width: int = 40) -> Manifest:
-    for index in range(count):
-        save(root / f"{index}.png", picture(index, 24, width))
-    return Manifest([FrameRow(image=f"{index}.png", sequence="a", position=index) for index in range(count)], root)
-
 
 def inverse_depths(model: str, manifest: Manifest, rows: list[int]) -> list[np.ndarray]:
     """What a model says of rows of a manifest, looked at together."""
     network = ForeignNetwork(model, size=SIZE)
     maps = network.maps([network.prepare(open_frame(manifest, row)) for row in rows])
     return list(maps["inverse_depth"][:, 0].numpy())
-
-
-class Session:
-    """Stands in for onnxruntime's: answers with the mean of the channels, and keeps what it was given."""
-
-    shape: Any = ("batch", 3, "height", "width")
-    kind = "tensor(float)"
-    seen: list[np.ndarray]
-
-    def __init__(self, path: str, providers: list[str]) -> None:
-        assert providers == ["CPUExecutionProvider"]
-        if Path(path).read_bytes() == b"broken":
-            raise RuntimeError("no protobuf\nand more")
-        Session.seen = []
-
-    def get_inputs(self) -> list[Any]:
-        return [SimpleNamespace(name="images", type=self.kind, shape=self.shape)]
-
-    def run(self, outputs: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        Session.seen.append(inputs["images"])
-        return [self.answer(inputs["images"])]
-
-    def answer(self, images: np.ndarray) -> np.ndarray:
-        return images.mean(axis=1, keepdims=True)
-
-
-def use(monkeypatch: pytest.MonkeyPatch, session: type[Session]) -> None:
-    module = SimpleNamespace(InferenceSession=session, get_available_providers=lambda: ["CPUExecutionProvider"])
-    monkeypatch.setitem(sys.modules, "onnxruntime", module)
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(b"model")
-    return path
 
 
 def test_onnx_sees_frames_in_0_to_1_at_the_working_size(
@@ -117,17 +71,6 @@ def test_a_models_own_size_wins_and_batches_of_one(
     found = inverse_depths(f"onnx:{model}", frames(tmp_path), [0, 1, 2])
     assert [array.shape for array in Session.seen] == [(1, 3, 16, 16)] * 3
     assert [inverse_depth.shape for inverse_depth in found] == [(16, 16)] * 3
-
-
-def test_estimates_of_a_port_are_kept(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VERGENCE_CACHE", str(tmp_path / "cache" / "frames"))
-    use(monkeypatch, Session)
-    manifest = frames(tmp_path)
-    first = with_estimates(manifest, f"onnx:{model}", SIZE)
-    Session.seen.clear()
-    assert [row.estimate for row in with_estimates(manifest, f"onnx:{model}", SIZE)] == [row.estimate for row in first]
-    assert Session.seen == []
-    assert read_estimate(first[0].estimate).shape == SIZE
 
 
 @pytest.mark.parametrize(

@@ -7,63 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.inference.predicted import HEIGHT, WIDTH, RedMethod, depth_of, folder, made_run, picture
 from vergence.api import predict
-from vergence.data.depth_files import ColourRange, colourize, read_depth_png
-from vergence.data.frame_options import FrameOptions
+from vergence.data.depth_files import read_depth_png
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.data.pointcloud import read_ply
 from vergence.data.video_writer import write_video
 from vergence.errors import InputError
-from vergence.inference.inputs import evenly_spaced, network_size, prefetched, to_network
-from vergence.methods import Method
-from vergence.runs.checkpoint import LoadedRun
-from vergence.runs.config import load_config
-
-HEIGHT, WIDTH = 64, 128
-OVERRIDES = ["--network.encoder=resnet18", "--network.weights=none", "--pose.weights=none"]
-
-
-class RedMethod(Method):
-    """Says inverse depth = red / 255 + 0.01, and counts the pictures it was shown."""
-
-    tasks = ("depth",)
-
-    def __init__(self, metres_per_unit=None):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.shown = 0
-        if metres_per_unit is not None:
-            self.scale, self.metres_per_unit = "metric", metres_per_unit
-
-    def predict(self, images):
-        self.shown += len(images)
-        return {"inverse_depth": images[:, :1] + 0.01, "disparity": images[:, :1]}
-
-
-def made_run(tmp_path, method=None, step=7, **options):
-    config = load_config("depth-kitti-tiny", OVERRIDES)
-    config.frames.options = FrameOptions(height=HEIGHT, width=WIDTH, **options)
-    return LoadedRun(path=tmp_path / "run", config=config, method=method or RedMethod(), step=step)
-
-
-def picture(red, size=(HEIGHT, WIDTH)):
-    image = np.zeros((*size, 3), np.uint8)
-    image[..., 0] = red
-    image[..., 1] = 77
-    return image
-
-
-def folder(tmp_path, reds=(50, 100, 200), size=(HEIGHT, WIDTH)):
-    path = tmp_path / "frames"
-    path.mkdir()
-    for number, red in enumerate(reds):
-        Image.fromarray(picture(red, size)).save(path / f"{number:03d}.png")
-    return path
-
-
-def depth_of(red):
-    return 1 / (red / 255 + 0.01)
 
 
 def test_image_at_its_own_resolution_unscaled(tmp_path):
@@ -82,25 +33,6 @@ def test_image_at_its_own_resolution_unscaled(tmp_path):
     np.testing.assert_allclose(stored, depth, atol=0.5 / record["png_factor"] + 1e-5)
     assert record["png_factor"] * 100 <= 65535
     assert json.loads((tmp_path / "out" / "predictions.json").read_text()) == record
-
-
-def test_metric_runs_write_metres_in_256ths(tmp_path):
-    record = predict(made_run(tmp_path, RedMethod(5.4)), folder(tmp_path), tmp_path / "out")
-    assert (record["unit"], record["factor"], record["png_factor"]) == ("metres", 5.4, 256.0)
-    for number, red in enumerate((50, 100, 200)):
-        stored = read_depth_png(tmp_path / "out" / "depth" / f"{number:03d}.png")
-        np.testing.assert_allclose(stored, 5.4 * depth_of(red), atol=0.01)
-
-
-def test_colours_have_one_range_for_all_frames(tmp_path):
-    record = predict(made_run(tmp_path), folder(tmp_path), tmp_path / "out")
-    limits = ColourRange(record["colour"]["low"], record["colour"]["high"])
-    values = np.repeat([50 / 255 + 0.01, 100 / 255 + 0.01, 200 / 255 + 0.01], 100)
-    assert limits == pytest.approx(tuple(np.percentile(values, (2, 98))), abs=1e-4)
-    for number, red in enumerate((50, 100, 200)):
-        with Image.open(tmp_path / "out" / "colour" / f"{number:03d}.png") as image:
-            expected = colourize(np.full((1, 1), red / 255 + 0.01), limits)[0, 0].astype(int)
-            np.testing.assert_allclose(np.asarray(image).astype(int)[5, 5], expected, atol=2)
 
 
 def test_video_in_video_out(tmp_path):
@@ -240,30 +172,6 @@ def test_output_that_cannot_be_written(tmp_path):
     (tmp_path / "out").write_text("in the way")
     with pytest.raises(InputError, match="out"):
         predict(made_run(tmp_path), folder(tmp_path), tmp_path / "out")
-
-
-def test_network_size_keeps_the_aspect_where_training_cropped():
-    stretch, crop = FrameOptions(height=192, width=640), FrameOptions(height=192, width=640, fit="crop")
-    assert network_size(stretch, 1242, 375) == (192, 640)
-    assert network_size(stretch, 640, 360) == (192, 640)
-    assert network_size(crop, 1242, 375) == (192, 640)
-    assert network_size(crop, 640, 360) == (352, 640)
-    assert network_size(crop, 4000, 400) == (192, 1920)
-    assert to_network(Image.new("RGB", (640, 360)), crop).shape == (3, 352, 640)
-
-
-def test_evenly_spaced_keeps_both_ends():
-    assert evenly_spaced(range(10), 4) == [0, 3, 6, 9]
-    assert evenly_spaced(range(3), 4) == [0, 1, 2]
-    assert evenly_spaced(range(3), None) == [0, 1, 2]
-
-
-def test_prefetching_keeps_the_order_and_passes_errors_on():
-    assert list(prefetched(lambda x: x * x, range(20), ahead=3)) == [(x, x * x) for x in range(20)]
-    seen = []
-    with pytest.raises(ZeroDivisionError):
-        seen.extend(prefetched(lambda x: 6 / (x - 3), range(9), ahead=2))
-    assert seen == [(0, -2), (1, -3), (2, -6)]
 
 
 class TestMapsBesidePictures:

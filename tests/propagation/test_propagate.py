@@ -16,7 +16,6 @@ from vergence.data.subsets import labelled_subset
 from vergence.errors import InputError
 from vergence.inference.inputs import has_label
 from vergence.propagation.propagate import Propagation, propagate
-from vergence.propagation.segments import segments
 
 pytest.importorskip("cv2", reason="OpenCV (extra flow) is not installed")
 
@@ -101,19 +100,6 @@ def test_training_weighs_by_confidence(carried: tuple[Manifest, dict], tmp_path:
     run = api.train("supervised-toytown-tiny", tmp_path / "run", data, words)
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert any(row.get("segmentation", 0) > 0 for row in rows)
-
-
-class TestSegments:
-    def test_keys_bound_them_and_time_ends_them(self, town: Manifest) -> None:
-        found = list(segments(with_labels_at(town, 4, 8), 0.2))
-        chains = [[town[row].position for row in segment.chain] for segment in found]
-        assert chains == [[2, 3, 4], [4, 5, 6, 7, 8], [8, 9, 10]]
-
-    def test_a_gap_in_the_positions_is_time(self, town: Manifest) -> None:
-        rows = [replace(row, position=row.position + 50 * (row.position > 6)) for row in with_labels_at(town, 4)]
-        (before, after) = segments(Manifest(rows, town.root), 1.0)
-        assert [rows[row].position for row in after.rows] == [5, 6]
-        assert before.before is None
 
 
 class TestBadInput:

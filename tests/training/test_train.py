@@ -20,9 +20,7 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError, Interrupted
 from vergence.runs.checkpoint import load_run
 from vergence.runs.config import load_config
-from vergence.runs.devices import resolve_device
 from vergence.training.optim import lr_factor
-from vergence.training.runtime import count_workers
 from vergence.training.train import Loop
 
 PLAIN = {"tiny.dropout": 0.0}
@@ -269,20 +267,3 @@ def test_tensorboard_when_asked(recipe: Path, data: Path, tmp_path: Path) -> Non
     pytest.importorskip("tensorboard")
     run = api.train(recipe, tmp_path / "run", data, {"train.trackers": ["tensorboard"]})
     assert list(run.rglob("events.out.tfevents*"))
-
-
-def test_devices_and_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert resolve_device() == resolve_device("cpu") == "cpu"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert resolve_device() == "cuda"
-    assert resolve_device("cuda:0") == "cuda:0"
-    for wrong in ("cuda:1", "cuda:x", "gpu"):
-        with pytest.raises(InputError):
-            resolve_device(wrong)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)))
-    assert [count_workers("auto", gpu, n) for gpu, n in ((False, 1), (True, 1), (True, 4), (True, 16))] == [1, 8, 3, 1]
-    assert count_workers(5, False) == 5
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
-    assert count_workers("auto", False) == 0

@@ -1,0 +1,74 @@
+"""Labels in a flywheel: whose they are, whether they suffice, which are known in a round."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vergence.data.frame_row import FrameRow
+from vergence.data.manifest import Manifest
+from vergence.errors import InputError
+from vergence.flywheel.folder import Round
+from vergence.flywheel.labels import check_budget, known_before, label_source, not_to_choose, open_labels
+
+SPACE = "two:road#804080,sky#4682b4"
+
+
+def frames(folder: Path, *labelled: int, count: int = 4) -> Manifest:
+    """Frames of the training split, and a last one of val, always labelled."""
+    rows = [
+        FrameRow(
+            f"{k}.png", "a", k, split="train", **({"label": f"l{k}.png", "label_space": SPACE} if k in labelled else {})
+        )
+        for k in range(count)
+    ]
+    return Manifest([*rows, FrameRow("v.png", "a", count, split="val", label="lv.png", label_space=SPACE)], folder)
+
+
+def test_labels_are_revealed_where_there_are_any(tmp_path: Path) -> None:
+    assert label_source(frames(tmp_path, 1), "train") == "manifest"
+    assert label_source(frames(tmp_path), "train") == "annotator", "those of val teach nobody"
+
+
+def test_the_budget_must_be_there(tmp_path: Path) -> None:
+    data = frames(tmp_path, 0, 1)
+    check_budget(data, "train", "manifest", 2)
+    check_budget(data, "train", "annotator", 2)
+    check_budget(data, "train", "annotator", 0)  # there are labels from the start
+    with pytest.raises(InputError, match=r"reveal 3 labels and .* has 2 training frames with a label"):
+        check_budget(data, "train", "manifest", 3)
+    with pytest.raises(InputError, match="has 2 training frames without a label"):
+        check_budget(data, "train", "annotator", 3)
+    with pytest.raises(InputError, match="there is no label to learn from"):
+        check_budget(data, "train", "manifest", 0)
+
+
+def test_what_is_known_before_and_what_cannot_be_chosen(tmp_path: Path) -> None:
+    data, rounds = frames(tmp_path, 0, 2), [Round(tmp_path, 0), Round(tmp_path, 1)]
+    assert known_before(data, rounds, 0, "train", "manifest") == []
+    assert known_before(data, rounds, 0, "train", "annotator") == ["0.png", "2.png"]
+    rounds[0].folder.mkdir()
+    rounds[0].chosen_file.write_text('["2.png"]')
+    assert known_before(data, rounds, 1, "train", "manifest") == ["2.png"]
+    closed = not_to_choose(tmp_path, data, "train", "manifest")
+    assert closed is not None
+    assert json.loads(closed.read_text()) == ["1.png", "3.png"]
+    assert not_to_choose(tmp_path, data, "train", "annotator") is None
+
+
+def test_only_chosen_labels_are_open_and_those_of_other_splits_stay(tmp_path: Path) -> None:
+    data, rounds = frames(tmp_path, 0, 1, 2), [Round(tmp_path, 0)]
+    found = open_labels(data, rounds, 0, ["1.png"], "train")
+    assert [row.label for row in found] == ["", "l1.png", "", "", "lv.png"]
+
+
+def test_labels_that_came_back_are_taken_and_missing_ones_are_asked_for(tmp_path: Path) -> None:
+    data, rounds = frames(tmp_path), [Round(tmp_path / "wheel", 0)]
+    with pytest.raises(InputError, match=r"round 0 waits for labels of 2 frames \(0\.png, 3\.png\)"):
+        open_labels(data, rounds, 0, ["0.png", "3.png"], "train")
+    back = [FrameRow(f"{k}.png", "a", k, label=f"new{k}.png", label_space=SPACE) for k in (0, 3)]
+    rounds[0].selection.mkdir(parents=True)
+    Manifest(back, tmp_path).write(rounds[0].selection / "labelled.csv")
+    found = open_labels(data, rounds, 0, ["0.png", "3.png"], "train")
+    assert [Path(row.label).name for row in found] == ["new0.png", "", "", "new3.png", "lv.png"]
+    assert found[0].label_space == SPACE

@@ -1,0 +1,34 @@
+"""Devices by name: what is there is given, what is not gets a sentence."""
+
+import pytest
+import torch
+
+from vergence.errors import InputError
+from vergence.runs.devices import resolve_device
+
+
+@pytest.mark.parametrize(
+    ("gpus", "name", "found"),
+    [(0, "auto", "cpu"), (2, "auto", "cuda"), (2, "cpu", "cpu"), (2, "cuda", "cuda"), (2, "cuda:1", "cuda:1")],
+)
+def test_what_is_there(monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, found: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert resolve_device(name) == found
+
+
+@pytest.mark.parametrize(
+    ("gpus", "name", "said"),
+    [
+        (0, "cuda", "no usable GPU; use --device cpu or auto"),
+        (2, "cuda:2", "there are 2 GPUs, from cuda:0"),
+        (2, "gpu", "device 'gpu' is unknown"),
+        (2, "cuda:one", "device 'cuda:one' is unknown"),
+        (2, "cpu:0", "device 'cpu:0' is unknown"),
+    ],
+)
+def test_what_is_not(monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, said: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    with pytest.raises(InputError, match=said):
+        resolve_device(name)
