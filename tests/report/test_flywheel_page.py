@@ -18,6 +18,7 @@ from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.flywheel.settings import BudgetConfig, FlywheelConfig, FlywheelRecipe, PartConfig
+from vergence.methods.base import Method
 from vergence.report import flywheel_page, flywheel_pictures
 from vergence.report.flywheel_page import verdicts, write_flywheel_page
 from vergence.runs.config_sections import EvaluateConfig
@@ -25,7 +26,7 @@ from vergence.runs.config_sections import EvaluateConfig
 SPACE = "small:road#804080,sky#4682b4,car#00008e"
 
 
-class Flat(nn.Module):
+class Flat(Method):
     """Everything is as far away, and a road."""
 
     tasks = ("depth", "segmentation")
@@ -98,7 +99,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / "selection" / "selection.json").write_text(json.dumps(images[number:]))
     options = FrameOptions(height=32, width=64)
     run = SimpleNamespace(
-        method=Flat(), config=SimpleNamespace(frames=SimpleNamespace(options=options), evaluate=EvaluateConfig())
+        path=Path("segmentation"),
+        method=Flat(),
+        config=SimpleNamespace(frames=SimpleNamespace(options=options), evaluate=EvaluateConfig()),
     )
     monkeypatch.setattr(flywheel_pictures, "load_run", lambda path: run)
     return home

@@ -27,7 +27,7 @@ def test_abs_rel_and_miou_are_logged(method: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("VERGENCE_CACHE", str(tmp_path / "cache" / "frames"))
     town = write_toytown(tmp_path / "town", TownOptions(), {"train": 1, "val": 1}, frames=4)
     recipe, own = CASES[method]
-    networks = {f"{method}.{part}.{key}": value for part in ("network", "pose") for key, value in NETWORK.items()}
+    networks = {f"{part}.{key}": value for part in ("network", "pose") for key, value in NETWORK.items()}
     run = Path(api.train(recipe, tmp_path / "run", town, SMALL | networks | own))
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     scored = [row for row in rows if row["kind"] == "evaluate"]

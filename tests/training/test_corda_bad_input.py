@@ -139,5 +139,5 @@ def test_an_empty_source(tmp_path: Path, domains: tuple[Path, Path]) -> None:
 @pytest.mark.parametrize("variant", ["gta", "noatt"])
 def test_a_batch_of_one(tmp_path: Path, domains: tuple[Path, Path], variant: str) -> None:
     settings = {} if variant == "gta" else {"corda__difficulty": "off"}
-    run = train(tmp_path, *domains, frames__batch_size=1, train__steps=2, corda__network__variant=variant, **settings)
+    run = train(tmp_path, *domains, frames__batch_size=1, train__steps=2, network__variant=variant, **settings)
     assert (run / "checkpoints" / "step-00000002").is_dir()

@@ -233,9 +233,13 @@ def _check_parts(config: FlywheelConfig) -> None:
         _require(bool(settings.recipe), f"flywheel.{part}.recipe is missing; name a recipe that learns {task}.")
         if settings.recipe.endswith((".yaml", ".yml")):
             settings.recipe = str(Path(settings.recipe).expanduser().absolute())
-        section = read_config(settings.recipe, config.overrides | settings.overrides).section
-        learns = task in section.tasks
-        _require(learns, f"flywheel.{part}.recipe {settings.recipe} learns no {task}; name one that does.")
+        other = f"flywheel.{part}.recipe {settings.recipe} learns no {task}; name one that does."
+        try:
+            section = read_config(settings.recipe, config.overrides | settings.overrides).section
+        except InputError:  # settings of another task's recipe are unknown here; what is wrong is the recipe
+            _require(task in read_config(settings.recipe, {}).section.tasks, other)
+            raise
+        _require(task in section.tasks, other)
 
 
 def _require(condition: bool, message: str) -> None:

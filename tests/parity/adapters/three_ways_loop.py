@@ -65,7 +65,7 @@ def built(params: dict, keys: dict) -> ThreeWaysMethod:
     offsets = (-1, 1) if online else ()
     options = FrameOptions(params["height"], params["width"], offsets, label_space=space)
     method = ThreeWaysMethod(config, options)
-    pose: Any = method.pose
+    pose: Any = pose_of(method)
     load_official_three_ways(method.network, formula_weights(keys["state_dict"], params), pose)
     method.mean_teacher.restart(method.network)
     return method
@@ -116,8 +116,12 @@ def official(network: Any, pose: Any, name: str) -> Tensor:
     raise KeyError(name)
 
 
+def pose_of(method: ThreeWaysMethod) -> Any:
+    return None if method.synthesis is None else method.synthesis.pose
+
+
 def measured(method: ThreeWaysMethod, keys: dict, parts: list[str]) -> tuple[Parts, Parts]:
-    place = partial(official, method.network, method.pose)
+    place = partial(official, method.network, pose_of(method))
     student = Parts.of(keys, parts, dict.fromkeys(parts, place))
     for part in ("pose_encoder", "pose"):  # the official pose network also sees the mixed frames, to no effect
         student.statistics[part] = []
