@@ -17,7 +17,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.flywheel.settings import BudgetConfig, FlywheelConfig, FlywheelRecipe, PartConfig
+from vergence.flywheel.settings import BudgetConfig, FlywheelConfig, FlywheelRecipe, GateConfig, PartConfig
 from vergence.methods.base import Method
 from vergence.report import flywheel_page, flywheel_pictures
 from vergence.report.flywheel_page import verdicts, write_flywheel_page
@@ -82,7 +82,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         )  # fmt: skip
     Manifest(frames, home).write(home / "data.parquet")
     config = FlywheelConfig(
-        data=str(home), rounds=3, labels=BudgetConfig(per_round=1, by="manifest"),
+        data=str(home), rounds=3, labels=BudgetConfig(per_round=1, by="manifest"), gate=GateConfig("none"),
         depth=PartConfig("depth-toytown-tiny"), hinted_depth=PartConfig("depth-toytown-tiny"),
         segmentation=PartConfig("three_ways-toytown-tiny"),
     )  # fmt: skip
@@ -100,6 +100,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     options = FrameOptions(height=32, width=64)
     run = SimpleNamespace(
         path=Path("segmentation"),
+        device=torch.device("cpu"),
         method=Flat(),
         config=SimpleNamespace(frames=SimpleNamespace(options=options), evaluate=EvaluateConfig()),
     )
