@@ -33,10 +33,6 @@ def build(config: SegmentationNetworkConfig = TINY, **changes) -> MultiTaskNetwo
     return build_segmentation_network(replace(config, **changes), 5, depth=True).eval()
 
 
-def state_of(network: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in network.state_dict().items()}
-
-
 def counts(modules: nn.Module) -> int:
     return sum(parameter.numel() for parameter in modules.parameters())
 

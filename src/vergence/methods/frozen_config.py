@@ -1,15 +1,14 @@
 """Settings of a light head on a frozen encoder."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field
+from typing import ClassVar
 
-from vergence.methods.config import MethodConfig
-from vergence.methods.role import Role
+from vergence.methods.supervised_config import FromLabels
 from vergence.settings.networks import FrozenNetworkConfig
 
 
 @dataclass
-class FrozenConfig(MethodConfig):
+class FrozenConfig(FromLabels):
     """Settings of a head on frozen features; these are made once for each labelled frame, so that training is short."""
 
     what: ClassVar[str] = "Semantic segmentation by a light head on a frozen encoder, learned from labels."
@@ -22,22 +21,3 @@ class FrozenConfig(MethodConfig):
     memory_mb: int = 2000
     """Features of training frames that are kept in memory instead of being made at every step; 0 for none. Frames that
     are cropped at random or change their colours are never kept."""
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        return ("segmentation",)
-
-    @property
-    def roles(self) -> dict[str, Role]:
-        return {"labelled": Role("labelled", labels=True)}
-
-    @property
-    def networks(self) -> dict[str, Any]:
-        return {"segmentation": self.network}
-
-    @property
-    def starts_from(self) -> str:
-        return self.initialize_from or ""
-
-    def for_loading(self, keep_reference: bool = False) -> Self:
-        return replace(self, network=replace(self.network, weights="none"), initialize_from=None)
