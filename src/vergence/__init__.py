@@ -43,15 +43,15 @@ _ROOMS = ("geometry", "losses", "metrics", "mixing", "models", "report")
 
 def __getattr__(name: str) -> Any:
     if name in _OBJECTS:
-        found = getattr(import_module(_OBJECTS[name]), name)
+        value = getattr(import_module(_OBJECTS[name]), name)
     elif name in _ROOMS:
-        found = import_module(f"vergence.{name}")
+        value = import_module(f"vergence.{name}")
     elif name in __all__:
-        found = import_module("vergence.door").verb(name)
+        value = import_module("vergence.door").verb(name)
     else:
         raise AttributeError(f"module 'vergence' has no attribute {name!r}")
-    globals()[name] = found
-    return found
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

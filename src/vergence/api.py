@@ -231,12 +231,12 @@ def scan(
     from vergence.data.scan import scan as run_scan
 
     manifest = resolve_input(inputs, split=out is not None, allow_truncated=allow_truncated)
-    found = run_scan(manifest, max_pairs, progress)
+    report = run_scan(manifest, max_pairs, progress)
     if json is not None:
-        write_text(json, json_format.dumps(found.to_dict(), indent=2) + "\n")
+        write_text(json, json_format.dumps(report.to_dict(), indent=2) + "\n")
     if out is not None:
-        adapted(manifest, found).write(out)
-    return found
+        adapted(manifest, report).write(out)
+    return report
 
 
 def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, Any] | None = None) -> "Manifest":

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    message = re.sub(r"\S{400,}", lambda found: f"{found[0][:100]}...{found[0][-20:]}", message)  # of hostile files
+    message = re.sub(r"\S{400,}", lambda match: f"{match[0][:100]}...{match[0][-20:]}", message)  # of hostile files
     print(printable(f"vergence: {message}"), file=sys.stderr)
     return code
 
@@ -111,9 +111,9 @@ def _recipe_help(recipe: str) -> int:
     from vergence.runs.config import read_config
     from vergence.runs.setting_texts import listed, run_sections
 
-    found = flywheel_sections(recipe) if is_flywheel(recipe) else run_sections(read_config(recipe))
+    settings = flywheel_sections(recipe) if is_flywheel(recipe) else run_sections(read_config(recipe))
     say(f"usage: vergence train {recipe} --out RUN [--data X] [--key value ...]\n\nsettings, as the recipe has them:")
-    say(listed(found))
+    say(listed(settings))
     return 0
 
 
@@ -155,8 +155,8 @@ def _report(words: list[str]) -> int:
 def _scan(words: list[str]) -> int:
     arguments = parse("scan INPUTS... [--max_pairs N] [--out MANIFEST] [--json FILE] [...]", api.scan, words, "inputs")
     with bar("scanning") as progress:
-        found = api.scan(**arguments.as_dict(), progress=lambda done, total, name: progress(done, total))
-    found.print(plain_console())
+        report = api.scan(**arguments.as_dict(), progress=lambda done, total, name: progress(done, total))
+    report.print(plain_console())
     return 0
 
 
@@ -208,15 +208,15 @@ def _select(words: list[str]) -> int:
     usage = "select RUN --data MANIFEST --count N --out DIR [--criterion NAME] [...] [--key value ...]"
     arguments = parse(usage, api.select, own)
     with bar("selecting") as progress:
-        found = api.select(**arguments.as_dict(), overrides=settings, progress=progress)
-    if "frames" in found:
+        selection = api.select(**arguments.as_dict(), overrides=settings, progress=progress)
+    if "frames" in selection:
         page = Path(arguments.out) / "selection.html"
-        aside = f" and {len(found['val'])} set aside as split val" if found["val"] else ""
-        chosen = f"{found['count']} of {found['of']} frames chosen by {found['criterion']}{aside}"
+        aside = f" and {len(selection['val'])} set aside as split val" if selection["val"] else ""
+        chosen = f"{selection['count']} of {selection['of']} frames chosen by {selection['criterion']}{aside}"
         say(f"{arguments.out}: {chosen}; see {page}")
     else:
-        first, last = found["features"]
-        say(f"{arguments.out}: features of frames {first} to {last} of {found['of']}")
+        first, last = selection["features"]
+        say(f"{arguments.out}: features of frames {first} to {last} of {selection['of']}")
     return 0
 
 

@@ -57,13 +57,13 @@ def _guarded(look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
 
 def _versions() -> Iterator[Check]:
     yield Check("vergence", "ok", f"{vergence.__version__}, Python {platform.python_version()}, {platform.platform()}")
-    found, missing = [], []
+    installed, missing = [], []
     for name in _PACKAGES:
         try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
+            installed.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
-    yield Check("packages", "ok", ", ".join(found))
+    yield Check("packages", "ok", ", ".join(installed))
     if missing:
         yield Check("packages", "broken", f"missing: {', '.join(missing)}; install vergence again with pip")
 

@@ -10,13 +10,13 @@ _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 
 def printable(text: object) -> str:
     r"""Text for people: what a terminal would obey, such as an escape in a file name, is shown as ``\x1b``."""
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+    return _OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """ " (did you mean 'x'?)" with the nearest of the known words, or ""."""
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" (did you mean {found[0]!r}?)" if found else ""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 class InputError(ValueError):

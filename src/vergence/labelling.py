@@ -70,7 +70,7 @@ def select(
     from vergence.report.selection_page import write_selection_page
     from vergence.selection.select import select as run_selection
 
-    found = run_selection(
+    selection = run_selection(
         run,
         data,
         count,
@@ -94,9 +94,9 @@ def select(
         device=device,
         progress=progress,
     )
-    if "frames" in found:
+    if "frames" in selection:
         write_selection_page(out)
-    return found
+    return selection
 
 
 def labels_export(
@@ -201,6 +201,6 @@ def labels_propagate(
     if Path(manifest).resolve() == Path(out).resolve():
         raise InputError(f"{out} is the manifest that is read; give another --out.")
     loaded = load_run(run, device) if run is not None else None
-    found = propagate(resolve_input(manifest, split=False), out, settings, loaded, progress)
+    result = propagate(resolve_input(manifest, split=False), out, settings, loaded, progress)
     write_propagation_page(out)
-    return found
+    return result

@@ -13,18 +13,18 @@ def text_digest(text: str) -> str:
 
 def file_digest(path: Path | str) -> str:
     """Digest of a file's content; InputError where it cannot be read."""
-    found = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     if Path(path).exists() and not Path(path).is_file():  # a pipe or a device has no end
         raise InputError(f"{path} is no regular file; correct the manifest or put the file there.")
     try:
         with Path(path).open("rb") as file:
             while block := file.read(2**20):
-                found.update(block)
+                digest.update(block)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); correct the manifest or the file.") from error
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
 def file_state(path: Path) -> str:

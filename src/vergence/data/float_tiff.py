@@ -54,12 +54,12 @@ def _tags(data: bytearray, order: str) -> dict[int, tuple[int, int]]:
     if magic != 42:
         raise ValueError("it is no classic TIFF")
     (count,) = struct.unpack_from(order + "H", data, start)
-    found = {}
+    tags = {}
     for place in range(start + 2, start + 2 + _ENTRY * count, _ENTRY):
         tag, kind, number = struct.unpack_from(order + "HHI", data, place)
         single = kind == _SHORT and number == 1
-        found[tag] = (place, struct.unpack_from(order + ("H" if single else "I"), data, place + 8)[0])
-    return found
+        tags[tag] = (place, struct.unpack_from(order + ("H" if single else "I"), data, place + 8)[0])
+    return tags
 
 
 def _first(data: bytearray, tags: dict[int, tuple[int, int]], tag: int, order: str) -> int:
@@ -67,5 +67,5 @@ def _first(data: bytearray, tags: dict[int, tuple[int, int]], tag: int, order: s
     place, value = tags[tag]
     number = struct.unpack_from(order + "I", data, place + 4)[0]
     where = place + 8 if number <= 2 else value
-    found: tuple[int, ...] = struct.unpack_from(f"{order}{number}H", data, where)
-    return found[0] if len(set(found)) == 1 else 0
+    values: tuple[int, ...] = struct.unpack_from(f"{order}{number}H", data, where)
+    return values[0] if len(set(values)) == 1 else 0

@@ -160,9 +160,9 @@ class FrameReader:
         confidence = torch.zeros_like(labels)
         for k, path in enumerate(wanted):
             offset = 0 if k == 0 else self.options.offsets[k - 1]
-            found = None if path is None else self._pseudo_label(row, offset, placement)
-            if found is not None:
-                labels[k], confidence[k] = (torch.from_numpy(values) for values in found)
+            maps = None if path is None else self._pseudo_label(row, offset, placement)
+            if maps is not None:
+                labels[k], confidence[k] = (torch.from_numpy(values) for values in maps)
         return labels, confidence
 
     def _pseudo_label(

@@ -157,9 +157,9 @@ def _sparse(path: Path) -> NDArray[np.floating]:
             raise ValueError("each place has one depth")
         if index.size and not (index.min() >= 0 and index.max() < height * width):
             raise ValueError(f"a place is not within {height} x {width}")
-        found = np.zeros(height * width, dtype=np.float64)
-        found[index] = depth
-        return found.reshape(height, width)
+        flat = np.zeros(height * width, dtype=np.float64)
+        flat[index] = depth
+        return flat.reshape(height, width)
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(
             f"depth {path} must hold the arrays index, depth and shape of one sparse map ({error}); make it again."

@@ -45,8 +45,8 @@ class Coding:
 
     def greys(self) -> dict[int, int]:
         """Grey level -> id; black is none unless a class is black."""
-        found = {colour[0]: value for value, colour in reversed(list(self.expected.items())) if len(set(colour)) == 1}
-        return {0: IGNORED_LABEL, **found}
+        ids = {colour[0]: value for value, colour in reversed(list(self.expected.items())) if len(set(colour)) == 1}
+        return {0: IGNORED_LABEL, **ids}
 
 
 @functools.lru_cache(maxsize=64)
@@ -126,11 +126,11 @@ def _of_ids(values: Label, path: Path, coding: Coding) -> Label:
 
 
 def _mapped(values: Label, coding: Coding) -> Label:
-    if all(value == found for value, found in coding.ids.items()):
+    if all(value == class_id for value, class_id in coding.ids.items()):
         return np.array(values)
     table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
-    for value, found in coding.ids.items():
-        table[value] = found
+    for value, class_id in coding.ids.items():
+        table[value] = class_id
     return table[values]
 
 
@@ -174,15 +174,15 @@ def _levels_of_folder(folder: Path, suffix: str) -> frozenset[int]:
     """Grey levels in the label pictures of a folder, of which at most a part, evenly spaced, is read."""
     names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(suffix))
     places = np.unique(np.linspace(0, len(names) - 1, min(len(names), _LOOKED_AT)).round().astype(int))
-    found: set[int] = set()
+    levels: set[int] = set()
     for place in places:
         try:
             image = open_picture(folder / names[place])
         except InputError:
             continue  # said when it is its turn
         if image.mode == "L":
-            found |= _present(np.asarray(image))
-    return frozenset(found)
+            levels |= _present(np.asarray(image))
+    return frozenset(levels)
 
 
 def _of_palette(image: Image.Image, path: Path, coding: Coding) -> Label:
@@ -237,10 +237,10 @@ def _say_once(folder: Path, name: str) -> None:
 
 
 def _transparent(image: Image.Image) -> set[int]:
-    found = image.info.get("transparency")
-    if isinstance(found, int):
-        return {found}
-    return {k for k, alpha in enumerate(found or b"") if alpha == 0}
+    transparency = image.info.get("transparency")
+    if isinstance(transparency, int):
+        return {transparency}
+    return {k for k, alpha in enumerate(transparency or b"") if alpha == 0}
 
 
 def _without_erased(label: Label, image: Image.Image) -> Label:

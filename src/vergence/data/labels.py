@@ -104,8 +104,8 @@ def label_mapping(source: str, target: str) -> NDArray[np.uint8]:
     same = given.classes == wanted.classes
     for number, name in enumerate(given.classes):
         if number not in given.void:
-            found = places.get(_words(name), places.get(meaning(name), IGNORED_LABEL))
-            table[number] = number if same and number not in wanted.void else found
+            class_id = places.get(_words(name), places.get(meaning(name), IGNORED_LABEL))
+            table[number] = number if same and number not in wanted.void else class_id
     if (table == IGNORED_LABEL).all():
         raise InputError(
             f"label spaces {given.name!r} and {wanted.name!r} share no class ({', '.join(given.classes[:4])}, ... and "

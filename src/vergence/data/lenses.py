@@ -33,8 +33,8 @@ class Straightening:
     def image(self, image: Image.Image) -> Image.Image:
         """An RGB picture, bilinear."""
         values = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
-        found = F.grid_sample(values, self.grid, mode="bilinear", padding_mode="border", align_corners=True)
-        return Image.fromarray(found[0].round().byte().permute(1, 2, 0).numpy())
+        straight = F.grid_sample(values, self.grid, mode="bilinear", padding_mode="border", align_corners=True)
+        return Image.fromarray(straight[0].round().byte().permute(1, 2, 0).numpy())
 
     def label(self, ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Class ids (H, W), by the nearest neighbour."""
@@ -48,7 +48,7 @@ class Straightening:
         it: dense maps keep their edges, sparse ones their points.
         """
         rows, columns = self._nearest()
-        found = depth[rows, columns]
+        nearest = depth[rows, columns]
         y, x = np.nonzero(depth)
         places = straight_pixels(self.lens, self.stored, self.straight, np.stack([x, y], axis=-1).astype(np.float64))
         values = depth[y, x]
@@ -60,7 +60,7 @@ class Straightening:
         order = np.argsort(-values, kind="stable")  # written last = nearest
         points = np.zeros_like(depth)
         points[row[order], column[order]] = values[order]
-        return np.where(found > 0, found, points)
+        return np.where(nearest > 0, nearest, points)
 
     def _nearest(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         height, width = self.grid.shape[1:3]
@@ -87,20 +87,20 @@ def _made(text: str, straight: tuple[float, float, float, float], height: int, w
 
 def straight_image(row: FrameRow, image: Image.Image) -> Image.Image:
     """A stored picture of a row as its pinhole camera sees it: itself where the lens does not bend."""
-    found = straightening(row, (image.height, image.width))
-    return image if found is None else found.image(image)
+    lens = straightening(row, (image.height, image.width))
+    return image if lens is None else lens.image(image)
 
 
 def straight_label(row: FrameRow, ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Class ids (H, W) of a stored picture, as :func:`straight_image`."""
-    found = straightening(row, (ids.shape[0], ids.shape[1]))
-    return ids if found is None else found.label(ids)
+    lens = straightening(row, (ids.shape[0], ids.shape[1]))
+    return ids if lens is None else lens.label(ids)
 
 
 def straight_depth(row: FrameRow, depth: NDArray[np.float32]) -> NDArray[np.float32]:
     """Measured depth (H, W) of a stored picture, as :func:`straight_image`."""
-    found = straightening(row, (depth.shape[0], depth.shape[1]))
-    return depth if found is None else found.depth(depth)
+    lens = straightening(row, (depth.shape[0], depth.shape[1]))
+    return depth if lens is None else lens.depth(depth)
 
 
 def lens_mark(row: FrameRow) -> str:

@@ -128,8 +128,8 @@ def bits(image: Image.Image) -> int:
     """Bits of a channel in the file of a picture from :func:`open_picture`."""
     if image.mode == "1":
         return 1
-    found = re.search(r";(\d+)", raw_mode(image))
-    return int(found[1]) if found else 8
+    match = re.search(r";(\d+)", raw_mode(image))
+    return int(match[1]) if match else 8
 
 
 def is_lossy(image: Image.Image, path: Path | str) -> bool:
@@ -159,9 +159,9 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _raw_mode(image: Any) -> str:
-    found = image.tile[0][3] if image.tile else ""
-    found = found[0] if isinstance(found, tuple) and found else found
-    return found if isinstance(found, str) else ""
+    mode = image.tile[0][3] if image.tile else ""
+    mode = mode[0] if isinstance(mode, tuple) and mode else mode
+    return mode if isinstance(mode, str) else ""
 
 
 def most_pixels() -> int:
@@ -212,10 +212,10 @@ def _orientation(image: Any, header_only: bool = False) -> int:
             return 1
         image.load()
     try:
-        found = image.getexif().get(_ORIENTATION, 1)
+        value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # an EXIF block that cannot be read turns nothing, in viewers neither
         return 1
-    return found if isinstance(found, int) else 1
+    return value if isinstance(value, int) else 1
 
 
 def _may_be_turned(image: Any) -> bool:

@@ -43,14 +43,14 @@ class PointTable:
                     f"the two tables have no {what} in common ({own[0]} ... and {wanted[0]} ...); "
                     f"number the {what}s alike."
                 )
-        found = torch.full((len(other.frames), len(other.points), 2), math.nan, dtype=torch.float64)
+        points = torch.full((len(other.frames), len(other.points), 2), math.nan, dtype=torch.float64)
         rows = {frame: place for place, frame in enumerate(self.frames)}
         columns = {point: place for place, point in enumerate(self.points)}
         for t, frame in enumerate(other.frames):
             for p, point in enumerate(other.points):
                 if frame in rows and point in columns:
-                    found[t, p] = self.places[rows[frame], columns[point]]
-        return found
+                    points[t, p] = self.places[rows[frame], columns[point]]
+        return points
 
 
 def read_points(path: Path | str) -> PointTable:

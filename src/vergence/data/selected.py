@@ -26,14 +26,14 @@ def frames_of_selection(path: Path | str) -> Manifest | None:
 
 def joined(part: Manifest, whole: Manifest) -> Manifest:
     """``whole`` with the labels of ``part``; rows are the same where their images are."""
-    found = {
+    labels = {
         _place(part, row): (str(part.path(index, "label")), row.label_space)
         for index, row in enumerate(part)
         if row.judges
     }
 
     def change(row: FrameRow) -> FrameRow:
-        label = found.get(_place(whole, row))
+        label = labels.get(_place(whole, row))
         return row if label is None else with_label(row, *label)
 
     return whole.changed(change)

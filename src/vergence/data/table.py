@@ -140,13 +140,13 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _cast(name: str, values: pa.Array, path: Path) -> list[Any]:
-    kind, found = TYPES[name], values.type
-    if pa.types.is_dictionary(found):
-        found = found.value_type
+    kind, stored = TYPES[name], values.type
+    if pa.types.is_dictionary(stored):
+        stored = stored.value_type
         if kind is str and max((len(word) for word in values.dictionary.to_pylist() if word), default=0) > _LONGEST:
             raise InputError(f"{path}: column {name!r} has a cell of more than {_LONGEST} letters; correct it.")
-    if not pa.types.is_null(found) and not any(test(found) for test in _TESTS[kind]):
-        raise InputError(f"{path}: column {name!r} must hold {_WORDS[kind]}, not {found}; correct it.")
+    if not pa.types.is_null(stored) and not any(test(stored) for test in _TESTS[kind]):
+        raise InputError(f"{path}: column {name!r} must hold {_WORDS[kind]}, not {stored}; correct it.")
     try:
         listed = values.cast(_ARROW[kind]).to_pylist()
     except pa.ArrowException as error:

@@ -213,14 +213,14 @@ def _mirrored(view: View, dimension: int, intrinsics: Tensor) -> View:
         intrinsics=intrinsics,
         # M T M with M = diag(-1, 1, 1, 1): right for any transform, not only for a pure baseline
         stereo_transform=mirror[:, None] * view.stereo_transform * mirror[None],
-        **{name: found.flip(dimension) for name, found in _maps(view).items()},
+        **{name: tensor.flip(dimension) for name, tensor in _maps(view).items()},
     )
 
 
 def _maps(view: View) -> dict[str, Tensor]:
     """What a view has of (..., H, W), by name."""
     maps = {field.name: getattr(view, field.name) for field in fields(view) if field.name not in _OF_CAMERAS}
-    return {name: found for name, found in maps.items() if found is not None}
+    return {name: tensor for name, tensor in maps.items() if tensor is not None}
 
 
 def crop_view(view: View, top: int, left: int, height: int, width: int) -> View:
@@ -229,7 +229,7 @@ def crop_view(view: View, top: int, left: int, height: int, width: int) -> View:
     return replace(
         view,
         intrinsics=crop_intrinsics(view.intrinsics, left, top),
-        **{name: found[..., rows, columns] for name, found in _maps(view).items()},
+        **{name: tensor[..., rows, columns] for name, tensor in _maps(view).items()},
     )
 
 

@@ -85,10 +85,10 @@ def decode_video(path: Path | str, out: Path | str | None = None, options: Video
     path, options = Path(path), options or VideoOptions()
     record = {"source": _fingerprint(path), "options": dataclasses.asdict(options), "places": "time"}
     for folder in [Path(out)] if out else _default_folders(path, record):
-        found = _reuse(folder, record)
-        if found is not None:
-            _log.info("%s: %d frames decoded before are used again from %s", path.name, found.frames, folder)
-            return found
+        decoded = _reuse(folder, record)
+        if decoded is not None:
+            _log.info("%s: %d frames decoded before are used again from %s", path.name, decoded.frames, folder)
+            return decoded
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             if out:
                 raise InputError(f"{folder} already holds something else; give another folder for the frames.")
@@ -134,11 +134,11 @@ def _reuse(folder: Path, record: dict[str, Any]) -> DecodedVideo | None:
         numbers = stored["result"]
         positions = numbers.get("positions") or range(numbers["frames"])
         fps = math.nan if numbers["fps"] is None else numbers["fps"]
-        found = DecodedVideo(folder, tuple(positions), numbers["width"], numbers["height"], fps)
+        decoded = DecodedVideo(folder, tuple(positions), numbers["width"], numbers["height"], fps)
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    last = folder / f"{found.positions[-1]:06d}.{record['options']['image_format']}"
-    return found if last.is_file() else None
+    last = folder / f"{decoded.positions[-1]:06d}.{record['options']['image_format']}"
+    return decoded if last.is_file() else None
 
 
 def _decode_whole(path: Path, folder: Path, record: dict[str, Any], options: VideoOptions) -> DecodedVideo:

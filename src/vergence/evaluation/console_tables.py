@@ -18,16 +18,16 @@ _LONGEST = 13
 
 def tables(result: dict[str, Any]) -> list[Table]:
     """Everything that an evaluation found, one table each: segmentation, its classes, depth, odometry."""
-    found = []
+    result_tables = []
     if "segmentation" in result:
-        found += [segmentation_table(result["segmentation"]), class_table(result["segmentation"])]
+        result_tables += [segmentation_table(result["segmentation"]), class_table(result["segmentation"])]
     if result["rows"]:
-        found.append(table(result))
+        result_tables.append(table(result))
         if any("class_abs_rel" in row for row in result["rows"]):
-            found.append(region_table(result["rows"]))
+            result_tables.append(region_table(result["rows"]))
     if "odometry" in result:
-        found.append(odometry_table(result["odometry"]))
-    return found
+        result_tables.append(odometry_table(result["odometry"]))
+    return result_tables
 
 
 def segmentation_table(part: dict[str, Any]) -> Table:

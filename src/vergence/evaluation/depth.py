@@ -62,29 +62,29 @@ class DepthEvaluation:
             label = ground_truth_label(self.manifest, index, self._space)
         return DepthTruth(ground_truth(self.manifest, index), label)
 
-    def add(self, index: int, found_truth: DepthTruth, maps: dict[str, dict[str, Tensor]]) -> None:
+    def add(self, index: int, depth_truth: DepthTruth, maps: dict[str, dict[str, Tensor]]) -> None:
         """Score one image; ``maps`` holds ``inverse_depth`` (1, h, w) of each method by name."""
-        truth, label = found_truth
+        truth, label = depth_truth
         for scores in self.predictors:
             if scores.name == "input_free":
                 assert self._mean is not None
                 inverse_depth, own = self._mean.mean(truth if self._left_out else None), _in_metres(self.protocol)
             else:
-                found = maps[scores.name]["inverse_depth"][0].float().cpu()
-                inverse_depth, own = in_units(found, self.methods[scores.name], self.protocol), self.protocol
+                prediction = maps[scores.name]["inverse_depth"][0].float().cpu()
+                inverse_depth, own = in_units(prediction, self.methods[scores.name], self.protocol), self.protocol
             scores.add(self.manifest[index].image, inverse_depth, truth, own)
             if label is not None and self._space is not None:
                 regions = self._regions.setdefault(scores.name, RegionScores(self._space))
                 regions.add(inverse_depth, torch.from_numpy(truth), torch.from_numpy(label), own)
 
-    def found(self) -> tuple[list[Scores], dict[str, RegionScores]]:
+    def state(self) -> tuple[list[Scores], dict[str, RegionScores]]:
         """What was added so far, for :meth:`merge` in another process."""
         return self.predictors, self._regions
 
-    def merge(self, found: list[tuple[list[Scores], dict[str, RegionScores]]]) -> None:
-        """Have what all processes found, by rank, in place of one's own."""
-        self.predictors, self._regions = found[0]
-        for predictors, regions in found[1:]:
+    def merge(self, parts: list[tuple[list[Scores], dict[str, RegionScores]]]) -> None:
+        """Take the states of all processes, by rank, instead of this one's own."""
+        self.predictors, self._regions = parts[0]
+        for predictors, regions in parts[1:]:
             for own, other in zip(self.predictors, predictors, strict=True):
                 own.extend(other)
             for name, scored in regions.items():

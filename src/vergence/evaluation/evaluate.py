@@ -235,10 +235,10 @@ def _evaluate(
                         part.add(index, truths[part.task], maps)
                 if progress is not None:
                     progress(done + 1, len(rows))
-            return [part.found() for part in parts]
+            return [part.state() for part in parts]
 
-        for part, found in zip(parts, zip(*processes.together(score), strict=True), strict=True):
-            part.merge(list(found))
+        for part, results in zip(parts, zip(*processes.together(score), strict=True), strict=True):
+            part.merge(list(results))
         result = _result(run, manifest, settled, parts)
         motion = evaluate_odometry(run, manifest) if poses else None
         if motion is not None:
@@ -309,16 +309,16 @@ def _result(
     }
     names, boxes = [], None if settled.window is None else str(settled.window)
     for part in parts:
-        found = part.result()
-        names.append(found["name"])
-        stamp = [found["protocol"], seen, flipped, f"{found['images']} images", data]
+        summary = part.result()
+        names.append(summary["name"])
+        stamp = [summary["protocol"], seen, flipped, f"{summary['images']} images", data]
         if part.task == "depth":
-            result |= found | {"stamp": " · ".join([*stamp, f"depth {found['scale_status']}"])}
+            result |= summary | {"stamp": " · ".join([*stamp, f"depth {summary['scale_status']}"])}
             continue
         stamp.insert(3, boxes or "whole pictures")
-        found["stamp"] = " · ".join([*stamp, *found["training"]])
-        found |= {"flip": settled.flip, "window": boxes}
+        summary["stamp"] = " · ".join([*stamp, *summary["training"]])
+        summary |= {"flip": settled.flip, "window": boxes}
         if len(parts) == 1:
-            result |= {key: found[key] for key in ("protocol", "stamp", "images")}
-        result["segmentation"] = found
+            result |= {key: summary[key] for key in ("protocol", "stamp", "images")}
+        result["segmentation"] = summary
     return result | ({"name": "-".join(names)} if names else {})

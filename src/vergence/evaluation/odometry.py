@@ -19,7 +19,7 @@ _SHORTEST = 3
 
 def tracks(manifest: Manifest, step: int) -> list[list[int]]:
     """Rows of unbroken stretches of frames with poses, ``step`` positions apart, of at least three frames."""
-    found, seen = [], set()
+    all_tracks, seen = [], set()
     for start in range(len(manifest)):
         before = manifest.neighbour(start, -step)
         if start in seen or not manifest[start].pose or (before is not None and _counts(manifest, before)):
@@ -29,8 +29,8 @@ def tracks(manifest: Manifest, step: int) -> list[list[int]]:
             track.append(following)
         seen.update(track)
         if len(track) >= _SHORTEST:
-            found.append(track)
-    return found
+            all_tracks.append(track)
+    return all_tracks
 
 
 def _counts(manifest: Manifest, index: int) -> bool:
@@ -44,10 +44,10 @@ def evaluate_odometry(run: LoadedRun, manifest: Manifest) -> dict[str, Any] | No
     tracks, see :func:`vergence.metrics.odometry.trajectory_errors`; ``stamp`` says what the numbers depend on.
     """
     step = step_of(run)
-    found = tracks(manifest, step)
-    if not found:
+    all_tracks = tracks(manifest, step)
+    if not all_tracks:
         return None
-    rows = [_row(manifest, track, predict_motions(run, manifest, track)) for track in found]
+    rows = [_row(manifest, track, predict_motions(run, manifest, track)) for track in all_tracks]
     shortest, longest = (
         pick(row[f"{name}_segment"] for row in rows) for name, pick in (("shortest", min), ("longest", max))
     )

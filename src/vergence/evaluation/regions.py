@@ -97,19 +97,19 @@ class RegionScores:
         ``class_abs_rel``, NaN without a measured pixel, and ``class_pixels``; ``sky_near``, the share of the unmeasured
         sky at under half the farthest depth, where there is some. Nothing where no image had a label.
         """
-        found: dict[str, Any] = {}
+        scores: dict[str, Any] = {}
         if pixels := sum(one.pixels for one in self.borders):
-            found["border_distance"] = sum(one.distance * one.pixels for one in self.borders) / pixels
-            found["border_recall"] = sum(one.recall * one.pixels for one in self.borders) / pixels
+            scores["border_distance"] = sum(one.distance * one.pixels for one in self.borders) / pixels
+            scores["border_recall"] = sum(one.recall * one.pixels for one in self.borders) / pixels
         if self.errors:
             sums, counts = sum(self.errors[1:], self.errors[0])
-            found["class_abs_rel"] = dict(zip(self.space.classes, (sums / counts).tolist(), strict=True))
-            found["class_pixels"] = dict(zip(self.space.classes, counts.long().tolist(), strict=True))
+            scores["class_abs_rel"] = dict(zip(self.space.classes, (sums / counts).tolist(), strict=True))
+            scores["class_pixels"] = dict(zip(self.space.classes, counts.long().tolist(), strict=True))
         if self.sky:
             near, pixels_of_sky = sum(self.sky[1:], self.sky[0])
             if pixels_of_sky:
-                found["sky_near"] = float(near / pixels_of_sky)
-        return found
+                scores["sky_near"] = float(near / pixels_of_sky)
+        return scores
 
 
 def class_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

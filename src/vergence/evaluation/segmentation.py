@@ -75,11 +75,11 @@ class ClassScores:
     def summary(self) -> dict[str, Any]:
         """Shares from 0 to 1 over all pixels of all images; classes that nobody saw are NaN and not in ``miou``."""
         assert self.confusion is not None
-        found: dict[str, Any] = {**scores(self.confusion, self.classes, self.protocol.drops)}
-        classes = found["class_iou"].tolist()
+        numbers: dict[str, Any] = {**scores(self.confusion, self.classes, self.protocol.drops)}
+        classes = numbers["class_iou"].tolist()
         return {
             "name": self.name,
-            **{metric: found[metric] for metric in SEGMENTATION_METRICS},
+            **{metric: numbers[metric] for metric in SEGMENTATION_METRICS},
             "class_iou": dict(zip(self.names, classes, strict=True)),
             "note": self.note,
         }
@@ -160,16 +160,16 @@ class SegmentationEvaluation:
                 answer = best_class(maps[predictor.name]["logits"], label.shape, self.run.method.corners_aligned)
             predictor.add(answer, label)
 
-    def found(self) -> tuple[list[str], set[tuple[int, int]], list[ClassScores]]:
+    def state(self) -> tuple[list[str], set[tuple[int, int]], list[ClassScores]]:
         """What was added so far, for :meth:`merge` in another process."""
         return self.images, self.sizes, [predictor.on_cpu() for predictor in self.predictors]
 
-    def merge(self, found: list[tuple[list[str], set[tuple[int, int]], list[ClassScores]]]) -> None:
-        """Have what all processes found, by rank, in place of one's own."""
-        self.images = [image for images, _, _ in found for image in images]
-        self.sizes = set().union(*(sizes for _, sizes, _ in found))
-        self.predictors = found[0][2]
-        for _, _, predictors in found[1:]:
+    def merge(self, parts: list[tuple[list[str], set[tuple[int, int]], list[ClassScores]]]) -> None:
+        """Take the states of all processes, by rank, instead of this one's own."""
+        self.images = [image for images, _, _ in parts for image in images]
+        self.sizes = set().union(*(sizes for _, sizes, _ in parts))
+        self.predictors = parts[0][2]
+        for _, _, predictors in parts[1:]:
             for own, other in zip(self.predictors, predictors, strict=True):
                 own.extend(other)
 

@@ -117,15 +117,15 @@ class Round:
                 return value
         return {}
 
-    def keep_scores(self, run: str, found: dict[str, Any]) -> None:
+    def keep_scores(self, run: str, scores: dict[str, Any]) -> None:
         """Add what was scored of a run."""
-        write_text(self.folder / "scores.json", json.dumps(self.scores() | {run: found}, indent=1) + "\n")
+        write_text(self.folder / "scores.json", json.dumps(self.scores() | {run: scores}, indent=1) + "\n")
 
 
 def inside(value: Any) -> Any:
     """A path below any flywheel's folder as the path in it, as in a copy of it; other values as they are."""
-    if isinstance(value, str) and (found := _INSIDE.search(value)):
-        return found[1]
+    if isinstance(value, str) and (match := _INSIDE.search(value)):
+        return match[1]
     return value
 
 
@@ -142,14 +142,14 @@ def score_rows(rounds: list[Round]) -> list[dict[str, Any]]:
 
 def rows_of(result: Mapping[str, Any], first: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of ``flywheel.csv`` of one evaluation: the trained model's numbers by task, each with its stamp."""
-    found = []
+    rows = []
     for task, part in (("depth", result), ("segmentation", result.get("segmentation"))):
         row = next((row for row in (part or {}).get("rows", []) if row["name"] == "trained"), None)
         if part is not None and row is not None:
             numbers = {key: value for key, value in row.items() if isinstance(value, int | float)}
             counts = {"task": task, "step": result["step"], "images": part["images"]}
-            found.append({**first, **counts, **numbers, "stamp": part["stamp"]})
-    return [dict(finite(row)) for row in found]
+            rows.append({**first, **counts, **numbers, "stamp": part["stamp"]})
+    return [dict(finite(row)) for row in rows]
 
 
 def write_scores(home: Path, rounds: list[Round]) -> Path:

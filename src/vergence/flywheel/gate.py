@@ -191,8 +191,8 @@ def photometric_error(run: LoadedRun, frames: Manifest, rows: list[int], masked:
     try:
         for row in rows:
             batch = prepare_batch(collate([dataset[dataset.rows.index(row)]]), run.device)
-            found = diagnose(batch)
-            error = torch.minimum(found["error"], found["identity_error"]) if masked else found["error"]
+            maps = diagnose(batch)
+            error = torch.minimum(maps["error"], maps["identity_error"]) if masked else maps["error"]
             errors.append(float(error.double().mean()))
     finally:
         method.train(training)

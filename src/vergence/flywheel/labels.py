@@ -85,16 +85,16 @@ def open_labels(data: Manifest, rounds: list[Round], number: int, images: list[s
         label = came.get(_place(data, row))
         return row if label is None else replace(row, label=label[0], label_space=label[1])
 
-    found = data.changed(known)
-    missing = [row.image for row in found if row.image in chosen and not row.judges]
+    opened = data.changed(known)
+    missing = [row.image for row in opened if row.image in chosen and not row.judges]
     if missing:
         raise InputError(_request(rounds[number], missing))
-    return found
+    return opened
 
 
 def _returned(rounds: list[Round]) -> dict[str, tuple[str, str]]:
     """Label file and label space by image, both absolute paths."""
-    found = {}
+    labels = {}
     for one in rounds:
         for name in _RETURNED:
             if not (one.selection / name).is_file():
@@ -103,8 +103,8 @@ def _returned(rounds: list[Round]) -> dict[str, tuple[str, str]]:
             for index, row in enumerate(manifest):
                 if row.judges:
                     label = os.path.abspath(manifest.path(index, "label"))
-                    found[_place(manifest, row)] = (label, row.label_space)
-    return found
+                    labels[_place(manifest, row)] = (label, row.label_space)
+    return labels
 
 
 def _place(manifest: Manifest, row: FrameRow) -> str:

@@ -197,14 +197,14 @@ def load_flywheel(recipe: str | Path, overrides: Overrides = (), data: str | Pat
         if key.startswith(_FOR_ALL):  # asked for now and for all: stronger than what the recipe has for one
             for part in PARTS:
                 values.pop(f"flywheel.{part}.overrides.{key.removeprefix(_FOR_ALL)}", None)
-    found = build(FlywheelRecipe, (values, str(recipe)), (given, origin_of(overrides)))
-    config = found.flywheel
+    recipe_values = build(FlywheelRecipe, (values, str(recipe)), (given, origin_of(overrides)))
+    config = recipe_values.flywheel
     if data is not None:
         config.data = str(data)
     _require(bool(config.data), "there are no frames to train on; name a manifest, a folder or a video with --data.")
     config.data = str(Path(config.data).expanduser().absolute())
     _check_parts(config)
-    return found
+    return recipe_values
 
 
 def flywheel_sections(recipe: str | Path) -> Iterator[Section]:

@@ -121,9 +121,9 @@ def asked_settings(config: FlywheelConfig, part: PartConfig) -> RunConfig:
 def _effort(config: FlywheelConfig) -> dict[str, Any]:
     """Steps, batches and rates of the training that later rounds would have with hints: the control has the same."""
     hinted = asked_settings(config, config.hinted_depth)
-    found = {f"optim.{name}": getattr(hinted.optim, name) for name in _SCHEDULE}
-    found |= {f"train.{name}": getattr(hinted.train, name) for name in ("steps", "accumulate")}
-    return found | {"frames.batch_size": hinted.frames.batch_size}
+    effort = {f"optim.{name}": getattr(hinted.optim, name) for name in _SCHEDULE}
+    effort |= {f"train.{name}": getattr(hinted.train, name) for name in ("steps", "accumulate")}
+    return effort | {"frames.batch_size": hinted.frames.batch_size}
 
 
 def _gentle(config: FlywheelConfig) -> dict[str, Any]:

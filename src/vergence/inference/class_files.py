@@ -48,24 +48,24 @@ class ClassFiles:
             {"id": number, "name": name, "colour": list(colour)}
             for number, (name, colour) in enumerate(zip(self.space.classes, self.space.colours, strict=True))
         ]
-        found: dict[str, Any] = {"label_space": self.space.text(), "classes": classes}
+        fields: dict[str, Any] = {"label_space": self.space.text(), "classes": classes}
         if self.confidence:
-            found["confidence"] = "largest probability = value / 255"
-        return found
+            fields["confidence"] = "largest probability = value / 255"
+        return fields
 
     def prepare(self, frame: Frame, maps: dict[str, Tensor]) -> Classes:
         """Logits (K, h, w) resized to the frame, bilinearly, on their device; then the best class of each pixel."""
         return classes_of(maps["logits"], (frame.image.height, frame.image.width), self.confidence)
 
-    def write(self, frame: Frame, found: Classes, out: Path, record: dict[str, Any]) -> None:
+    def write(self, frame: Frame, classes: Classes, out: Path, record: dict[str, Any]) -> None:
         """All files of one frame."""
         paths = self.paths(out, frame.name)
-        if "confidence" in paths and found.confidence is not None:
-            write_picture(paths["confidence"], found.confidence)
+        if "confidence" in paths and classes.confidence is not None:
+            write_picture(paths["confidence"], classes.confidence)
         if "labels" in paths:
-            write_label_png(paths["labels"], found.ids, self.space)
+            write_label_png(paths["labels"], classes.ids, self.space)
         if "overlay" in paths:  # last: where it exists, the others do too
-            write_picture(paths["overlay"], painted(np.asarray(frame.image), found.ids, self.space))
+            write_picture(paths["overlay"], painted(np.asarray(frame.image), classes.ids, self.space))
 
 
 def classes_of(logits: Tensor, size: tuple[int, int], confidence: bool = True) -> Classes:

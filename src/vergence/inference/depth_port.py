@@ -108,9 +108,9 @@ def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Est
         identity = f"run, sigmoid|{weights_identity(path)}"
         return home / digest(identity), partial(_by_run, path, device), write_sigmoid, None
     if path.is_dir():
-        found = _depth_files(path)
+        named = _depth_files(path)
         identity = f"files|{path.absolute()}"
-        return home / digest(identity), partial(_from_files, found), write_estimate, partial(_file_state, found)
+        return home / digest(identity), partial(_from_files, named), write_estimate, partial(_file_state, named)
     raise InputError(
         f"{port!r} is no depth port: give a depth run, a folder of depth files, truth, hf:MODEL or onnx:FILE."
     )
@@ -164,19 +164,19 @@ def _by_run(path: Path, device: str, manifest: Manifest, rows: list[int]) -> Ite
 
 def _depth_files(folder: Path) -> NamedFiles:
     """Depth files below a folder; InputError where there are none."""
-    found = NamedFiles(folder, _DEPTH_SUFFIXES)
-    if not found.files:
+    named = NamedFiles(folder, _DEPTH_SUFFIXES)
+    if not named.files:
         raise InputError(
             f"{folder} is neither a run nor holds depth files ({', '.join(_DEPTH_SUFFIXES)}); name a depth run or a "
             "folder of depth files as depth port."
         )
-    return found
+    return named
 
 
-def _from_files(found: NamedFiles, manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, NDArray[np.floating]]]:
+def _from_files(named: NamedFiles, manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, NDArray[np.floating]]]:
     """Depth files that end like the image's path: the longest common ending decides, and must be the only one."""
     for index in rows:
-        image, file = manifest.path(index), _depth_file(found, manifest.path(index))
+        image, file = manifest.path(index), _depth_file(named, manifest.path(index))
         depth = read_depth(file)
         opened = open_image(image)
         change = (depth.shape[1] / depth.shape[0]) / (opened.width / opened.height)
@@ -188,19 +188,19 @@ def _from_files(found: NamedFiles, manifest: Manifest, rows: list[int]) -> Itera
         yield index, _inverse(depth)
 
 
-def _depth_file(found: NamedFiles, image: Path) -> Path:
-    names = found.of(image)
+def _depth_file(named: NamedFiles, image: Path) -> Path:
+    names = named.of(image)
     if len(names) != 1:
         raise InputError(
-            f"{found.folder} has {'no' if not names else 'more than one'} depth file for {image}; name it as the "
+            f"{named.folder} has {'no' if not names else 'more than one'} depth file for {image}; name it as the "
             f"image, such as {image.stem}.png."
         )
-    return found.files[names[0]]
+    return named.files[names[0]]
 
 
-def _file_state(found: NamedFiles, manifest: Manifest, index: int) -> str:
-    names = found.of(manifest.path(index))
-    return file_state(found.files[names[0]]) if len(names) == 1 else ""  # the estimator says what is wrong
+def _file_state(named: NamedFiles, manifest: Manifest, index: int) -> str:
+    names = named.of(manifest.path(index))
+    return file_state(named.files[names[0]]) if len(names) == 1 else ""  # the estimator says what is wrong
 
 
 def _truth_file(manifest: Manifest, index: int) -> str:

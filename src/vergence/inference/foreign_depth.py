@@ -92,14 +92,14 @@ def _hugging_face(name: str, size: tuple[int, int] | None, device: str) -> Forei
 
         def predict(pictures: list[Image.Image]) -> Maps:
             try:
-                found = estimation(pictures, batch_size=len(pictures))
+                estimates = estimation(pictures, batch_size=len(pictures))
             except Exception as error:  # of any model's own code
                 width, height = pictures[0].size
                 raise InputError(
                     f"hf:{name} cannot run on pictures of {width}x{height} ({_first_line(error)}); check the model."
                 ) from error
             # frames are of any size: maps come as large as these, and are needed at ours
-            maps = torch.stack([entry["predicted_depth"].float().squeeze() for entry in found])[:, None]
+            maps = torch.stack([entry["predicted_depth"].float().squeeze() for entry in estimates])[:, None]
             if size is not None and (maps.shape[-2] > size[0] or maps.shape[-1] > size[1]):
                 maps = F.interpolate(maps, size=size, mode="bilinear", antialias=True)
             depth: Maps = maps[:, 0].cpu().numpy()

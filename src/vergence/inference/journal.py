@@ -91,10 +91,10 @@ class Journal:
     def left_over(self, names: Collection[str]) -> list[Path]:
         """Result files in the folder that are of none of the frames, or of something earlier."""
         known = {path for name in names if name in self.entries for path in self.entries[name].files}
-        found = (file for folder in FOLDERS for file in sorted((self.out / folder).rglob("*")))
+        files = (file for folder in FOLDERS for file in sorted((self.out / folder).rglob("*")))
         return [
             file
-            for file in found
+            for file in files
             if file.suffix in _RESULTS and not file.name.startswith(".") and self._relative(file) not in known
         ]
 
@@ -111,10 +111,10 @@ class Journal:
 
 def _read(path: Path) -> Iterator[tuple[str, Entry]]:
     try:
-        found = read_json_lines(path)
+        records = read_json_lines(path)
     except InputError:
         return
-    for values in found:
+    for values in records:
         try:
             name, files = values["name"], values["files"]
             origin = Origin(*(str(values[key]) for key in ("made", "scale", "camera", "picture")))

@@ -61,17 +61,17 @@ def with_pseudo_labels(
                 f"{manifest.name} has frames of a lens that bends, and its labels are of the stored pictures; label "
                 "port truth needs undistorted images and labels."
             )
-        found = _of_rows(manifest, wanted, "label")
+        labels = _of_rows(manifest, wanted, "label")
     elif port == "manifest":
-        found = _of_rows(manifest, wanted, "pseudo_label")
+        labels = _of_rows(manifest, wanted, "pseudo_label")
     elif is_run(label_folder(port)):
-        found = predicted_labels(label_folder(port), wanted, size, device, progress, processes)
+        labels = predicted_labels(label_folder(port), wanted, size, device, progress, processes)
     else:
-        found = _of_folder(label_folder(port), wanted)
-    _check_complete(manifest, wanted, found, port)
+        labels = _of_folder(label_folder(port), wanted)
+    _check_complete(manifest, wanted, labels, port)
     if corruption is not None and corruption.active:
-        found = corrupted_labels(found, size, corruption, processes)
-    return _filled(manifest, found)
+        labels = corrupted_labels(labels, size, corruption, processes)
+    return _filled(manifest, labels)
 
 
 def _wanted(manifest: Manifest, offsets: Sequence[int | str] | None) -> list[Wanted]:
@@ -96,9 +96,9 @@ def _key(row: FrameRow) -> str:
     return f"{row.sequence}/{row.camera}/{row.position}"
 
 
-def _check_complete(manifest: Manifest, wanted: list[Wanted], found: dict[Wanted, Found], port: str) -> None:
+def _check_complete(manifest: Manifest, wanted: list[Wanted], labels: dict[Wanted, Found], port: str) -> None:
     """InputError where a sample has no label; neighbours without one are said in the log."""
-    missing = [one for one in wanted if one not in found]
+    missing = [one for one in wanted if one not in labels]
     samples = [one for one in missing if one.row < len(manifest) and not one.stereo]
     if samples:
         raise InputError(
@@ -109,10 +109,10 @@ def _check_complete(manifest: Manifest, wanted: list[Wanted], found: dict[Wanted
         _log.info("%d pictures beside the samples have no pseudo-label: their pixels are ignored", len(missing))
 
 
-def _filled(manifest: Manifest, found: dict[Wanted, Found]) -> Manifest:
+def _filled(manifest: Manifest, pseudo_labels: dict[Wanted, Found]) -> Manifest:
     """The manifest with all five columns from what was found, empty where nothing was."""
     columns: dict[str, dict[str, Any]] = {}
-    for one, labels in found.items():
+    for one, labels in pseudo_labels.items():
         stereo = "stereo_" if one.stereo else ""
         columns.setdefault(_key(manifest[one.row]), {}).update({
             f"{stereo}pseudo_label": str(labels.label),
@@ -136,8 +136,8 @@ def _of_rows(source: Manifest, wanted: list[Wanted], column: str) -> dict[Wanted
                 continue
             sure = ("stereo_confidence" if stereo else "confidence") if column == "pseudo_label" else ""
             confidence = source.path(index, sure) if sure and getattr(row, sure) else None
-            found = Found(source.path(index, name), confidence, getattr(row, f"{column}_space"))
-            labels.setdefault((os.path.normpath(source.root / image), stereo), found)
+            label = Found(source.path(index, name), confidence, getattr(row, f"{column}_space"))
+            labels.setdefault((os.path.normpath(source.root / image), stereo), label)
     found_of = {}
     for one in wanted:
         image = os.path.normpath(one.image)
@@ -149,14 +149,14 @@ def _of_rows(source: Manifest, wanted: list[Wanted], column: str) -> dict[Wanted
 def _of_folder(folder: Path, wanted: list[Wanted]) -> dict[Wanted, Found]:
     """Labels of a folder: by its manifest, which knows the pictures, else by names that end like the pictures'."""
     if (folder / PREDICTED).is_file():
-        found = _of_rows(Manifest.read(folder / PREDICTED), wanted, "pseudo_label")
-        if found:
-            return found
+        labels = _of_rows(Manifest.read(folder / PREDICTED), wanted, "pseudo_label")
+        if labels:
+            return labels
     space = folder_space(folder)
     files = NamedFiles(folder / "labels" if (folder / "labels").is_dir() else folder, (".png",))
     if not files.files:
         raise InputError(f"{folder} holds no labels (.png); give the folder that vergence predict --labels wrote.")
-    found = {}
+    labels = {}
     taken: set[tuple[int, str]] = set()
     for one in wanted:
         name = files.ending_like(one.image)
@@ -164,5 +164,5 @@ def _of_folder(folder: Path, wanted: list[Wanted]) -> dict[Wanted, Found]:
             continue
         taken.add((one.row, name))
         confidence = folder / "confidence" / f"{name}.png"
-        found[one] = Found(files.files[name], confidence if confidence.is_file() else None, space)
-    return found
+        labels[one] = Found(files.files[name], confidence if confidence.is_file() else None, space)
+    return labels

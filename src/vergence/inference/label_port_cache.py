@@ -137,7 +137,7 @@ def kept_size(picture: tuple[int, int], working: tuple[int, int]) -> tuple[int, 
 
 
 def corrupted_labels(
-    found: dict[Wanted, Found], size: tuple[int, int], corruption: LabelCorruption, processes: Processes = ALONE
+    given: dict[Wanted, Found], size: tuple[int, int], corruption: LabelCorruption, processes: Processes = ALONE
 ) -> dict[Wanted, Found]:
     """Worse copies at about the working size; confidence stays what it was, whoever erred did not know."""
     home = port_cache("pseudo_labels") / digest(f"{corruption}|{size}")
@@ -166,10 +166,10 @@ def corrupted_labels(
         for _ in prefetched(corrupt, missing):
             pass
 
-    items = list(found.items())
+    items = list(given.items())
     copies = [made for _, made in prefetched(lambda item: copy_of(*item), items)]
     make_missing(copies, lambda made: _is_kept(home, made[2], made[0].confidence is not None), make, processes)
-    return {one: copy for one, (copy, _, _) in zip(found, copies, strict=True)}
+    return {one: copy for one, (copy, _, _) in zip(given, copies, strict=True)}
 
 
 def _nearest(values: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

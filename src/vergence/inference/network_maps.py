@@ -70,28 +70,28 @@ def predict_maps(
     plain = _maps(method, images, window)
     if not flip:
         return plain
-    mirrored = {name: found.flip(-1) for name, found in _maps(method, images.flip(-1), window).items()}
+    mirrored = {name: outputs.flip(-1) for name, outputs in _maps(method, images.flip(-1), window).items()}
     maps = {}
     if "inverse_depth" in plain:
         maps["inverse_depth"] = flip_postprocess(plain["inverse_depth"], mirrored["inverse_depth"])
     if "logits" in plain:
-        both = [found["logits"].float().log_softmax(dim=1) for found in (plain, mirrored)]
+        both = [outputs["logits"].float().log_softmax(dim=1) for outputs in (plain, mirrored)]
         maps["logits"] = torch.logaddexp(*both) - math.log(2)
     return maps
 
 
 def _maps(method: Method, images: Tensor, window: Window | None) -> dict[str, Tensor]:
     sliding = window is not None and "segmentation" in method.tasks
-    found = method.predict(images) if not sliding or "depth" in method.tasks else {}
-    maps = _known(found)
+    prediction = method.predict(images) if not sliding or "depth" in method.tasks else {}
+    maps = _known(prediction)
     if sliding:
         assert window is not None
         maps["logits"] = _logits_in_windows(method, images, window)
     return maps
 
 
-def _known(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: found[name] for name in ("inverse_depth", "logits") if name in found}
+def _known(prediction: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: prediction[name] for name in ("inverse_depth", "logits") if name in prediction}
 
 
 def _logits_in_windows(method: Method, images: Tensor, window: Window) -> Tensor:

@@ -189,14 +189,14 @@ def foreign_name(source: Path | str) -> str | None:
 
 def weights_digest(run: LoadedRun) -> str:
     """Digest of a run's weights as they are loaded, and of the settings that its network and its input depend on."""
-    found = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     settings = run.config.to_dict()
     kept = [run.config.method, settings["frames"]["options"], settings.get(run.config.method)]
-    found.update(json.dumps([*kept, run.method.scale, run.method.metres_per_unit], default=str).encode())
+    digest.update(json.dumps([*kept, run.method.scale, run.method.metres_per_unit], default=str).encode())
     for name, tensor in sorted(run.method.state_dict().items()):
-        found.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        found.update(tensor.detach().cpu().contiguous().flatten().view(-1).numpy().tobytes())
-    return found.hexdigest()
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(-1).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _checked(precision: str, device: torch.device) -> str:

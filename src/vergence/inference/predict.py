@@ -236,8 +236,8 @@ def _write_frames(
             yield frame, [kind.prepare(frame, maps) for kind in files]
 
     def write(pair: tuple[Frame, list[Any]]) -> None:
-        for kind, found in zip(files, pair[1], strict=True):
-            kind.write(pair[0], found, out, record)
+        for kind, prepared in zip(files, pair[1], strict=True):
+            kind.write(pair[0], prepared, out, record)
 
     for (frame, _), _ in prefetched(write, predicted(), ahead=4):
         results.written(frame.name)
@@ -256,10 +256,10 @@ def _video_pictures(source: Source, folder: Path, side_by_side: bool) -> Iterato
 
 def summary(record: dict[str, Any]) -> str:
     """One line about what was written."""
-    found = [f"{record['frames']} frames"]
+    parts = [f"{record['frames']} frames"]
     if "unit" in record:
         origin = "" if record["scale"] == record["unit"] else f" ({record['scale']})"
-        found.append(f"depth {record['unit']}{origin}")
+        parts.append(f"depth {record['unit']}{origin}")
     if "classes" in record:
-        found.append(f"{len(record['classes'])} classes of {record['label_space'].partition(':')[0]}")
-    return ", ".join(found)
+        parts.append(f"{len(record['classes'])} classes of {record['label_space'].partition(':')[0]}")
+    return ", ".join(parts)

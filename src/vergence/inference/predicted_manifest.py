@@ -64,8 +64,8 @@ def write_predicted(
         if name in names:
             paths = replace(files, confidence=True).paths(out.absolute(), name)
             sure = str(paths["confidence"]) if paths["confidence"].is_file() else ""
-            found = (str(paths["labels"]), sure, files.space.text())
-            labels[_place(source.manifest, source.manifest[index].image)] = found
+            entry = (str(paths["labels"]), sure, files.space.text())
+            labels[_place(source.manifest, source.manifest[index].image)] = entry
     rows = [_filled(data, row, labels) for row in data.rows]
     return Manifest(rows, data.root, data.name).write(out / PREDICTED)
 
@@ -81,7 +81,7 @@ def _filled(data: Manifest, row: FrameRow, labels: Labels) -> FrameRow:
 
 def _earlier(manifest: Manifest, still_of: Callable[[Path, Path], bool]) -> Labels:
     """Labels that lie there, by image."""
-    found = {}
+    earlier = {}
     for row in manifest:
         for image, label, confidence in (
             (row.image, row.pseudo_label, row.confidence),
@@ -89,8 +89,8 @@ def _earlier(manifest: Manifest, still_of: Callable[[Path, Path], bool]) -> Labe
         ):
             if image and label and still_of(Path(_place(manifest, label)), Path(_place(manifest, image))):
                 sure = _place(manifest, confidence) if confidence else ""
-                found[_place(manifest, image)] = (_place(manifest, label), sure, row.pseudo_label_space)
-    return found
+                earlier[_place(manifest, image)] = (_place(manifest, label), sure, row.pseudo_label_space)
+    return earlier
 
 
 def _place(manifest: Manifest, path: str) -> str:

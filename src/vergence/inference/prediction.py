@@ -121,15 +121,15 @@ class Prediction:
 
     def pictures(self) -> list[tuple[str, NDArray[np.uint8]]]:
         """What there is to see, (caption, pixels (H, W, 3)): the picture, depth in colours, classes painted over it."""
-        found = [("picture", self.image)]
+        panels = [("picture", self.image)]
         if self.depth is not None and self.inverse_depth is not None:
             known = self.depth[np.isfinite(self.depth)]
             low, high = np.percentile(known, (2, 98)) if known.size else (0, 0)
             limits = colour_range(self.inverse_depth)
-            found.append((f"depth {low:.3g} to {high:.3g}, {self.unit}", colourize(self.inverse_depth, limits)))
+            panels.append((f"depth {low:.3g} to {high:.3g}, {self.unit}", colourize(self.inverse_depth, limits)))
         if self.classes is not None and self.label_space is not None:
-            found.append(("classes", painted(self.image, self.classes, self.label_space)))
-        return found
+            panels.append(("classes", painted(self.image, self.classes, self.label_space)))
+        return panels
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]

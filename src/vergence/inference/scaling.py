@@ -70,9 +70,9 @@ def one_factor(ratios: Iterable[float], what: str) -> tuple[float, str]:
 
     InputError where no frame gave a factor; ``what`` says what was looked for.
     """
-    found: Sequence[float] = [ratio for ratio in ratios if math.isfinite(ratio) and ratio > 0]
-    if not found:
+    valid: Sequence[float] = [ratio for ratio in ratios if math.isfinite(ratio) and ratio > 0]
+    if not valid:
         raise InputError(f"no frame shows {what}, so depth cannot be scaled by it; give a factor instead.")
-    median = float(np.median(found))
-    spread = float(np.std(np.array(found) / median))
-    return median, f"{what}, median of {len(found)} frames, spread {spread:.1%}"
+    median = float(np.median(valid))
+    spread = float(np.std(np.array(valid) / median))
+    return median, f"{what}, median of {len(valid)} frames, spread {spread:.1%}"

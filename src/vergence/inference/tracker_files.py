@@ -58,22 +58,22 @@ class TrackerFiles:
     def prepare(self, frame: Frame, maps: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
         """Inverse depth and classes at the frame's own size, on the CPU: maps are resized as ``predict`` does it."""
         size = (frame.image.height, frame.image.width)
-        found: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, NDArray[Any]] = {}
         if self.depth:
             inverse = F.interpolate(maps["inverse_depth"][None].float().cpu(), size, mode="bilinear")
-            found["inverse_depth"] = inverse[0, 0].numpy()
+            arrays["inverse_depth"] = inverse[0, 0].numpy()
         if self.space is not None:
             logits = F.interpolate(maps["logits"][None].float(), size, mode="bilinear")[0]
             best, ids = logits.max(dim=0)
-            found["labels"] = ids.byte().cpu().numpy()
-            found["confidence"] = (best - logits.logsumexp(dim=0)).exp().cpu().numpy()
-        return found
+            arrays["labels"] = ids.byte().cpu().numpy()
+            arrays["confidence"] = (best - logits.logsumexp(dim=0)).exp().cpu().numpy()
+        return arrays
 
-    def write(self, frame: Frame, found: dict[str, NDArray[Any]], out: Path, record: dict[str, Any]) -> None:
+    def write(self, frame: Frame, maps: dict[str, NDArray[Any]], out: Path, record: dict[str, Any]) -> None:
         """The file of one frame, whole or not there."""
-        arrays: dict[str, Any] = {name: array for name, array in found.items() if name != "inverse_depth"}
+        arrays: dict[str, Any] = {name: array for name, array in maps.items() if name != "inverse_depth"}
         if self.depth:
-            arrays["depth"] = (record["factor"] / found["inverse_depth"]).astype(np.float32)
+            arrays["depth"] = (record["factor"] / maps["inverse_depth"]).astype(np.float32)
         camera = Camera.from_normalized(
             *frame.camera_or_guess(self.field_of_view), frame.image.width, frame.image.height
         )
@@ -122,7 +122,7 @@ def _frames(source: Source, names: list[str]) -> list[dict[str, Any]]:
 
 def read_tracker_frame(path: Path | str) -> dict[str, NDArray[Any]]:
     """The arrays of one exported frame by name; InputError where the file is missing or none of these."""
-    found = read_arrays(Path(path), "export it again")
-    if "intrinsics" not in found:
+    arrays = read_arrays(Path(path), "export it again")
+    if "intrinsics" not in arrays:
         raise InputError(f"{path} has no intrinsics, so it is no exported frame; give a file of {FOLDER}/.")
-    return found
+    return arrays

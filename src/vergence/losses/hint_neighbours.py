@@ -23,15 +23,15 @@ def slopes(q: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
     NaN where no such neighbour has the label (B, H, W) of the pixel.
     """
-    found = []
+    medians = []
     for dy, dx in ((0, 1), (1, 0)):
         differences = []
         for step in (-2, -1, 1, 2):
             value = (shifted(q, step * dy, step * dx, torch.nan) - q) / step
             same = shifted(labels, step * dy, step * dx, -1) == labels
             differences.append(torch.where(same[:, None], value, torch.nan))
-        found.append(torch.cat(differences, dim=1).nanmedian(dim=1, keepdim=True).values)
-    return found[0], found[1]
+        medians.append(torch.cat(differences, dim=1).nanmedian(dim=1, keepdim=True).values)
+    return medians[0], medians[1]
 
 
 def neighbour_candidates(q: Tensor, labels: Tensor) -> Tensor:

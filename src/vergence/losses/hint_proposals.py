@@ -79,15 +79,16 @@ def propose(
             continue
         if name in ("components", "cells"):
             maps, count = _component_regions(plain, config) if name == "components" else _cells(plain, config, classes)
-            found = _planes(q[:, 0], maps, count, error[:, 0].detach(), config)
+            proposals = _planes(q[:, 0], maps, count, error[:, 0].detach(), config)
         elif name == "neighbours":
-            found = neighbour_candidates(q, plain)
+            proposals = neighbour_candidates(q, plain)
         elif name == "borders":
-            found = border_candidates(q, is_class(labels, foreground) & (labels != IGNORED))
+            proposals = border_candidates(q, is_class(labels, foreground) & (labels != IGNORED))
         else:
-            found = contact_candidates(q, plain, *(is_class(plain, group) for group in (ground, standing, foreground)))
-        candidates.append(found)
-        family += [FAMILIES.index(name)] * found.shape[1]
+            regions = [is_class(plain, group) for group in (ground, standing, foreground)]
+            proposals = contact_candidates(q, plain, *regions)
+        candidates.append(proposals)
+        family += [FAMILIES.index(name)] * proposals.shape[1]
     suggested = torch.cat(candidates, dim=1)
     valid = (suggested >= config.least) & (plain != IGNORED)[:, None]  # NaN, where there is none, is false
     if sky:

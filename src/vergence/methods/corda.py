@@ -129,15 +129,15 @@ class CordaMethod(Method):
         losses: dict[str, Tensor] = {}
         if config.feature_distance.weight > 0:
             feature = self.network.encode(images)
-            found = cast(Outputs, self.network.decode(feature))
+            outputs = cast(Outputs, self.network.decode(feature))
             losses["feature_distance"] = config.feature_distance.weight * self.distance(feature, batch)
         else:
-            found = self.network(images)
-        losses |= class_losses("source", found, batch["label"])
+            outputs = self.network(images)
+        losses |= class_losses("source", outputs, batch["label"])
         if config.depth:
             known = batch["inverse_depth"]
             everywhere = torch.ones_like(known)
-            losses |= depth_losses("source", full_size(found, known), everywhere, known, config.source_depth_weight)
+            losses |= depth_losses("source", full_size(outputs, known), everywhere, known, config.source_depth_weight)
         return losses
 
     def labelled_losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -148,18 +148,18 @@ class CordaMethod(Method):
     def mixed_losses(self, mixed: MixedDomains) -> dict[str, Tensor]:
         """Weighted cross-entropy to mixed labels and, of both decoders, depth composed by the same mask."""
         config = self.config
-        found = self.network(mixed.images)
+        outputs = self.network(mixed.images)
         losses: dict[str, Tensor] = {"_confident": mixed.share, "_from_source": mixed.mask.mean()}
         weight = mixed.weight
         if config.depth:
             known = cast(Tensor, mixed.inverse_depth)
-            found = full_size(found, known)
-            losses |= depth_losses("mixed", found, mixed.mask, known, config.mixed_depth_weight)
+            outputs = full_size(outputs, known)
+            losses |= depth_losses("mixed", outputs, mixed.mask, known, config.mixed_depth_weight)
             if config.weighs_difficulty:
-                difficulty = adaptation_difficulty(found["source_depth"], found["depth"], known)
+                difficulty = adaptation_difficulty(outputs["source_depth"], outputs["depth"], known)
                 weight = pixel_weights(weight, difficulty, config.difficulty)
                 losses["_difficulty"] = difficulty.mean()
-        losses |= class_losses("mixed", found, mixed.label, config.consistency.weight * weight)
+        losses |= class_losses("mixed", outputs, mixed.label, config.consistency.weight * weight)
         return losses
 
     def distance(self, feature: Tensor, batch: Batch) -> Tensor:
@@ -202,10 +202,10 @@ class CordaMethod(Method):
         ``step`` None is after training.
         """
         config, images = self.config, target["frames"][:, 0]
-        found = self.mean_teacher.network(images)
+        outputs = self.mean_teacher.network(images)
         early = config.pseudo_head == "switch" and step is not None and step < config.switch_step
         head = "initial_logits" if config.pseudo_head == "initial" or early else "logits"
-        return pseudo_labels(to_size(full_precision(found[head]), images).softmax(1), config.consistency.confidence)
+        return pseudo_labels(to_size(full_precision(outputs[head]), images).softmax(1), config.consistency.confidence)
 
     @torch.no_grad()
     def aligned(self, source: Batch, target: Batch, step: int | None = None) -> Batch:
@@ -231,16 +231,16 @@ class CordaMethod(Method):
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``logits`` (B, K, H, W), and of the target's depth decoder, where it learned, ``inverse_depth`` and
         ``disparity`` (B, 1, H, W), that of a depth network of 0.1 to 100 units."""
-        found = self.predict_small(images)
-        return found | {"logits": to_size(found["logits"], images)}
+        outputs = self.predict_small(images)
+        return outputs | {"logits": to_size(outputs["logits"], images)}
 
     def predict_small(self, images: Tensor) -> dict[str, Tensor]:
         """The same, with logits (B, K, h, w) at the size of the feature."""
         network = self.teacher.network if self.teacher is not None else self.network
-        found = network(images)
-        maps = {"logits": full_precision(found["logits"])}
+        outputs = network(images)
+        maps = {"logits": full_precision(outputs["logits"])}
         if "depth" in self.tasks:
-            maps |= self._depth(to_size(full_precision(found["depth"]), images))
+            maps |= self._depth(to_size(full_precision(outputs["depth"]), images))
         return maps
 
     def _depth(self, nearness: Tensor) -> dict[str, Tensor]:
@@ -261,10 +261,10 @@ class CordaMethod(Method):
         ``mixed_weight`` (B, H, W).
         """
         config, images = self.config, batch["frames"][:, 0]
-        found = self.network(images)
-        maps = {"probabilities": to_size(full_precision(found["logits"]), images).softmax(1)}
+        outputs = self.network(images)
+        maps = {"probabilities": to_size(full_precision(outputs["logits"]), images).softmax(1)}
         if config.depth:
-            maps |= self._difficulty(found, images, batch.get("inverse_depth"))
+            maps |= self._difficulty(outputs, images, batch.get("inverse_depth"))
         if not config.adapt:
             return maps
         maps["pseudo_label"], maps["confidence"], _ = self.pseudo_labels(batch)
@@ -282,36 +282,36 @@ class CordaMethod(Method):
     def training_pictures(self, batches: Mapping[str, Batch]) -> Exhibit:
         """Target frames with what the teacher and both depth decoders say of them, under pieces of source frames."""
         source, target = batches.get("source"), batches["target"]
-        found = self.diagnose(target, source)
+        maps = self.diagnose(target, source)
         mixes = source is not None
         pictures = [Shown("source", "photograph", source["frames"][:, 0])] if source is not None else []
         pictures.append(Shown("target", "photograph", target["frames"][:, 0]))
         if mixes:
-            share = notes("{:.0%} source", means(found["mask"]))
+            share = notes("{:.0%} source", means(maps["mask"]))
             pictures += [
-                Shown("mixed, colours changed", "photograph", found["mixed"], share),
-                Shown("label of the mixed image", "classes", found["mixed_label"], space=self.label_space),
+                Shown("mixed, colours changed", "photograph", maps["mixed"], share),
+                Shown("label of the mixed image", "classes", maps["mixed_label"], space=self.label_space),
             ]
         pictures += [
-            Shown("pseudo-label of the target", "classes", found["pseudo_label"], space=self.label_space),
-            confidence(found["confidence"]),
+            Shown("pseudo-label of the target", "classes", maps["pseudo_label"], space=self.label_space),
+            confidence(maps["confidence"]),
         ]
         titles = {"difficulty": "difficulty of the target", "mixed_difficulty": "difficulty of the mixed image"}
         for name, title in titles.items():
-            if name in found:
-                hard = 1 - found[name]
+            if name in maps:
+                hard = 1 - maps[name]
                 pictures.append(Shown(title, "share", hard, notes("mean {:.2f}", means(hard)), "magma", DIFFICULTY))
         caption = "Target frames and their pseudo-labels; without source frames nothing is mixed."
         if mixes:
             caption = "Target frames, their teacher's pseudo-labels, and what a step mixes of them and source frames."
-        if "difficulty" in found:
+        if "difficulty" in maps:
             caption += " Difficulty: where the depth decoders of both domains disagree, pseudo-labels teach less."
         return Exhibit(pictures, caption)
 
     @staticmethod
-    def _difficulty(found: Outputs, images: Tensor, known: Tensor | None) -> dict[str, Tensor]:
-        names: list[str] = [name for name in ("depth", "source_depth") if name in found]
-        maps = {name: to_size(full_precision(found[name]), images) for name in names}
+    def _difficulty(outputs: Outputs, images: Tensor, known: Tensor | None) -> dict[str, Tensor]:
+        names: list[str] = [name for name in ("depth", "source_depth") if name in outputs]
+        maps = {name: to_size(full_precision(outputs[name]), images) for name in names}
         if len(maps) == 2 and known is not None:
             maps["difficulty"] = adaptation_difficulty(maps["source_depth"], maps["depth"], known)
         return maps
@@ -319,10 +319,10 @@ class CordaMethod(Method):
 
 def classes_named(space: LabelSpace, names: tuple[str, ...]) -> list[int]:
     """Ids of those of the names that the space has; InputError where it has none."""
-    found = [index for index, name in enumerate(space.classes) if name in names]
-    if not found:
+    indices = [index for index, name in enumerate(space.classes) if name in names]
+    if not indices:
         raise InputError(
             f"the label space has none of feature_distance.classes ({', '.join(names)}); name some of "
             f"{', '.join(space.classes)}."
         )
-    return found
+    return indices

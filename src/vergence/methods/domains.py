@@ -51,32 +51,32 @@ def domain_mask(
     return ((ours > 0) & (ours >= theirs * (1 - settings.margin * signs))).float()
 
 
-def class_losses(name: str, found: Outputs, label: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
+def class_losses(name: str, outputs: Outputs, label: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
     """Cross-entropy of the final and, where there are any, of initial logits to labels (B, H, W)."""
     return {
-        name + suffix: cross_entropy(found[head], label, pixel_weight=weight)
+        name + suffix: cross_entropy(outputs[head], label, pixel_weight=weight)
         for suffix, head in CLASS_HEADS.items()
-        if head in found
+        if head in outputs
     }
 
 
-def depth_losses(name: str, found: Outputs, mask: Tensor, known: Tensor, weight: float) -> dict[str, Tensor]:
+def depth_losses(name: str, outputs: Outputs, mask: Tensor, known: Tensor, weight: float) -> dict[str, Tensor]:
     """Weighted berHu of final and initial depth: of the source's decoder where the mask is 1, else of the target's.
 
     A network with one depth decoder has "depth" alone, and learns it everywhere.
     """
     losses = {}
     for suffix, (ours, theirs) in DEPTH_HEADS.items():
-        if theirs in found:
-            prediction = mix(found[ours], mask, found[theirs]) if ours in found else found[theirs]
+        if theirs in outputs:
+            prediction = mix(outputs[ours], mask, outputs[theirs]) if ours in outputs else outputs[theirs]
             losses[f"{name}{suffix}_depth"] = weight * berhu_valid(prediction, known, known != INVALID)
     return losses
 
 
-def full_size(found: Outputs, like: Tensor) -> Outputs:
+def full_size(outputs: Outputs, like: Tensor) -> Outputs:
     """Outputs with depth at the size of ``like``."""
     names = {name for pair in DEPTH_HEADS.values() for name in pair}
-    return {name: to_size(full_precision(value), like) if name in names else value for name, value in found.items()}
+    return {name: to_size(full_precision(value), like) if name in names else value for name, value in outputs.items()}
 
 
 def median_nearness(inverse_depth: Tensor) -> Tensor:

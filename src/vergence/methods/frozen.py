@@ -78,8 +78,8 @@ class FrozenMethod(Method):
         if fresh:
             maps = self.network.encode(images[fresh])
             made = {place: [values[turn] for values in maps] for turn, place in enumerate(fresh)}
-        for place, found in made.items():
-            self._keep(keys[place], found)
+        for place, value in made.items():
+            self._keep(keys[place], value)
         rows = [made[place] if place in made else self._kept[key] for place, key in enumerate(keys)]
         return [torch.stack(column) for column in zip(*rows, strict=True)]
 

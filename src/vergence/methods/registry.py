@@ -68,12 +68,12 @@ def method_named(name: str) -> "type[Method]":
     """The class of a method; InputError where there is none, or its package cannot be loaded."""
     if name not in METHODS and name in _OWN:
         METHODS[name] = resolve_name(f"{__package__}.{_OWN[name][1]}")
-    if name not in METHODS and (found := _announced().get(name)) is not None:
+    if name not in METHODS and (entry := _announced().get(name)) is not None:
         try:
-            method = found.load()
+            method = entry.load()
         except Exception as error:  # whatever a package raises when it is imported
             raise InputError(
-                f"method {name} of {found.value} cannot be loaded ({type(error).__name__}: {error}); repair that "
+                f"method {name} of {entry.value} cannot be loaded ({type(error).__name__}: {error}); repair that "
                 "package, or remove it."
             ) from error
         register_method(name, method)
@@ -91,8 +91,8 @@ def method_names() -> list[str]:
 def settings_named(name: str) -> type[MethodConfig]:
     """The class of a method's settings, without the method itself where that is possible; InputError as above."""
     if name in _OWN and name not in METHODS:
-        found: type[MethodConfig] = resolve_name(f"{__package__}.{_OWN[name][0]}")
-        return found
+        kind: type[MethodConfig] = resolve_name(f"{__package__}.{_OWN[name][0]}")
+        return kind
     return method_named(name).settings
 
 

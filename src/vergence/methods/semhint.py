@@ -249,10 +249,10 @@ class SemHintMethod(Method):
     def _hint_log(self, hints: Hints, label: Tensor) -> dict[str, Tensor]:
         """Shares of accepted hints and their gain, by class, too, and by family of proposals."""
         names = self.classes.classes
-        found = hint_statistics(hints.verified, label, hints.proposals.family, len(names))
+        statistics = hint_statistics(hints.verified, label, hints.proposals.family, len(names))
         families = {f"won_{name}" for name in self.config.proposals.families}
         logged = {}
-        for key, value in found.items():
+        for key, value in statistics.items():
             kind, by_class, number = key.partition("_class_")
             if by_class:
                 logged[f"_hint_{kind}/{names[int(number)]}"] = value
@@ -283,21 +283,21 @@ class SemHintMethod(Method):
         prediction = self.network(images, segmentation=self.config.segmentation, depth=True)
         disparity = finest_disparity(prediction["disparities"], images)
         inverse_depth, _ = disparity_to_depth(disparity, self.config.loss.min_depth, self.config.loss.max_depth)
-        found = {"disparity": disparity, "inverse_depth": inverse_depth}
+        outputs = {"disparity": disparity, "inverse_depth": inverse_depth}
         if self.config.segmentation:
-            found["logits"] = to_size(full_precision(prediction["logits"]), images)
-        return found
+            outputs["logits"] = to_size(full_precision(prediction["logits"]), images)
+        return outputs
 
     @torch.no_grad()
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:
         """Maps of view synthesis as of :class:`~vergence.methods.depth.DepthMethod`; with noisy labels in the batch
         also ``noisy``, ``refined`` (B, H, W), ``weight`` (B, H, W), ``hint`` and ``hint_mask`` (B, 1, H, W)."""
         views = self.synthesis.views(batch, 0, noise=False)
-        found = self.predict(batch["frames"][:, 0])
-        seen = synthesize(found["disparity"], views, self.config.loss)
+        outputs = self.predict(batch["frames"][:, 0])
+        seen = synthesize(outputs["disparity"], views, self.config.loss)
         maps = self.synthesis.seen_maps(seen, views)
-        if "logits" in found:
-            maps["probabilities"] = found["logits"].softmax(1)
+        if "logits" in outputs:
+            maps["probabilities"] = outputs["logits"].softmax(1)
         if "pseudo_label" in batch and self.config.second_stage:
             labels, hints = self.second_opinion(batch, views, seen, self.config.start + self.config.beta_ramp)
             maps |= {"noisy": batch["pseudo_label"][:, 0], "refined": labels.label, "weight": labels.weight}
@@ -311,18 +311,18 @@ class SemHintMethod(Method):
     def training_pictures(self, batches: Mapping[str, Batch]) -> Exhibit:
         """Frame, noisy and refined labels, inverse depth, accepted hints."""
         batch = batches["unlabelled"]
-        found = self.diagnose(batch)
-        changed = (found["refined"] != found["noisy"]).double()
+        maps = self.diagnose(batch)
+        changed = (maps["refined"] != maps["noisy"]).double()
         changes = notes("{:.1%} of the pixels changed", means(changed))
         pictures = [
             Shown("frame", "photograph", batch["frames"][:, 0]),
-            Shown("noisy labels", "classes", found["noisy"], space=self.classes),
-            Shown("refined labels", "classes", found["refined"], changes, space=self.classes),
-            Shown("inverse depth", "inverse_depth", found["inverse_depth"]),
+            Shown("noisy labels", "classes", maps["noisy"], space=self.classes),
+            Shown("refined labels", "classes", maps["refined"], changes, space=self.classes),
+            Shown("inverse depth", "inverse_depth", maps["inverse_depth"]),
         ]
-        if "hint" in found:
-            accepted = found["hint_mask"] > 0.5
-            hints = found["hint"].masked_fill(~accepted, torch.nan)
+        if "hint" in maps:
+            accepted = maps["hint_mask"] > 0.5
+            hints = maps["hint"].masked_fill(~accepted, torch.nan)
             shares = notes("{:.1%} of the pixels", means(accepted))
             pictures.append(Shown("accepted hints", "inverse_depth", hints, shares))
         return Exhibit(pictures, HINTS)

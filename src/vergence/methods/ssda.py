@@ -39,15 +39,15 @@ class SSDAMethod(ThreeWaysMethod):
         if factor > 0:
             target = batches["unlabelled"]
             probabilities = self.pseudo_probabilities(target)
-            found = self.cross_losses(source, target, probabilities) if self.config.crosses else {}
-            losses |= weakened(found | self.unlabelled_losses(target, step, probabilities), factor)
+            cross = self.cross_losses(source, target, probabilities) if self.config.crosses else {}
+            losses |= weakened(cross | self.unlabelled_losses(target, step, probabilities), factor)
         return losses
 
     def source_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy on labelled source frames."""
         prediction = self.network(batch["jittered"][:, 0], side=self.network.side is not None)
-        found = segmentation_losses(prediction, batch, self.config.class_balance)
-        return {"source": self.config.source_weight * found["segmentation"], "_source": found["_labelled"]}
+        losses = segmentation_losses(prediction, batch, self.config.class_balance)
+        return {"source": self.config.source_weight * losses["segmentation"], "_source": losses["_labelled"]}
 
     def matched(self, source: Batch, target: Batch) -> Batch:
         """The best of each target frame's own candidates (Matching Geometry Sampling)."""

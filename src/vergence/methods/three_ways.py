@@ -189,12 +189,12 @@ class ThreeWaysMethod(Method):
         """``logits`` (B, K, H, W), and with ``multi_task`` ``disparity`` and ``inverse_depth`` (B, 1, H, W)."""
         network = self.teacher.network if self.teacher is not None else self.network
         prediction = network(images, depth=self.config.multi_task)
-        found = {"logits": to_size(full_precision(prediction["logits"]), images)}
+        outputs = {"logits": to_size(full_precision(prediction["logits"]), images)}
         if self.config.multi_task:
             disparity = finest_disparity(prediction["disparities"], images)
             inverse_depth, _ = disparity_to_depth(disparity, self.config.loss.min_depth, self.config.loss.max_depth)
-            found |= {"disparity": disparity, "inverse_depth": inverse_depth}
-        return found
+            outputs |= {"disparity": disparity, "inverse_depth": inverse_depth}
+        return outputs
 
     @torch.no_grad()
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:
@@ -211,17 +211,17 @@ class ThreeWaysMethod(Method):
     def training_pictures(self, batches: Mapping[str, Batch]) -> Exhibit:
         """Own frame, partner, what decides between them, the mixed image, its pseudo-label and confidence."""
         batch = batches["unlabelled"]
-        found, frames = self.diagnose(batch), batch["frames"][:, 0]
+        maps, frames = self.diagnose(batch), batch["frames"][:, 0]
         pictures = [Shown("own frame", "photograph", frames), Shown("partner", "photograph", frames.roll(-1, 0))]
-        if "depth" in found:
+        if "depth" in maps:
             near = ("bright is near",) * len(frames)
-            pictures.append(Shown("own inverse depth", "share", found["depth"], near, colours="magma"))
-        own = notes("{:.0%} of the own frame (white)", means(found["mask"]))
+            pictures.append(Shown("own inverse depth", "share", maps["depth"], near, colours="magma"))
+        own = notes("{:.0%} of the own frame (white)", means(maps["mask"]))
         pictures += [
-            Shown("mask", "share", found["mask"], own, colours="gray"),
-            Shown("mixed, colours changed", "photograph", found["mixed"]),
-            Shown("pseudo-label", "classes", found["pseudo_label"], space=self.label_space),
-            confidence(found["confidence"]),
+            Shown("mask", "share", maps["mask"], own, colours="gray"),
+            Shown("mixed, colours changed", "photograph", maps["mixed"]),
+            Shown("pseudo-label", "classes", maps["pseudo_label"], space=self.label_space),
+            confidence(maps["confidence"]),
         ]
         return Exhibit(pictures, "Frames of the training data, cut and mixed in pairs as a step does.")
 

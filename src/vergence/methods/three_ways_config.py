@@ -88,8 +88,8 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
 
     @property
     def networks(self) -> dict[str, Any]:
-        found = {"segmentation": self.network}
-        return found | {"pose": self.pose} if self.multi_task else found
+        sections = {"segmentation": self.network}
+        return sections | {"pose": self.pose} if self.multi_task else sections
 
     @property
     def facts(self) -> dict[str, str]:

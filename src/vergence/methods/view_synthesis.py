@@ -125,13 +125,13 @@ class ViewSynthesis:
             "warped": seen.warped,
         }
 
-    def pictures(self, batch: Batch, found: dict[str, Tensor]) -> Exhibit:
+    def pictures(self, batch: Batch, maps: dict[str, Tensor]) -> Exhibit:
         """The mask and the first source that exists, warped: ``kept`` and ``warped`` of :meth:`seen_maps`."""
         which = batch["available"][:, 1:].float().argmax(1).tolist()
         names = [offset_name(self.offsets[source]) for source in which]
-        warped = torch.stack([views[source] for views, source in zip(found["warped"], which, strict=True)])
+        warped = torch.stack([views[source] for views, source in zip(maps["warped"], which, strict=True)])
         pictures = [
-            Shown("left out by auto-masking", "left_out", found["kept"], under=batch["frames"][:, 0]),
+            Shown("left out by auto-masking", "left_out", maps["kept"], under=batch["frames"][:, 0]),
             Shown("source, warped", "photograph", warped, [f"{name}, should match the input" for name in names]),
         ]
         return Exhibit(pictures, MASKED)

@@ -128,34 +128,36 @@ def score_inverse_depth(inverse_depth: Tensor, ground_truth: Tensor, protocol: D
     return DepthScore(depth_errors(truth, prediction), ratio, torch.tensor(len(truth)))
 
 
-def class_errors(found: Compared, label: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+def class_errors(compared: Compared, label: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """Sum of |g - p| / g over the pixels of each class (K,) and their number (K,), both float64.
 
     Args:
-        found: one image, compared.
+        compared: one image, compared.
         label: (H, W) class ids at the truth's size; other ids than 0 to K - 1 do not count.
         classes: K.
     """
-    if label.shape != found.mask.shape:
-        raise ValueError(f"label has shape {tuple(label.shape)}, expected that of the truth {tuple(found.mask.shape)}")
-    ids = label[found.mask].long()
+    if label.shape != compared.mask.shape:
+        raise ValueError(
+            f"label has shape {tuple(label.shape)}, expected that of the truth {tuple(compared.mask.shape)}"
+        )
+    ids = label[compared.mask].long()
     valid = (ids >= 0) & (ids < classes)
-    relative = ((found.truth - found.prediction).abs() / found.truth)[valid]
+    relative = ((compared.truth - compared.prediction).abs() / compared.truth)[valid]
     counts = torch.bincount(ids[valid], minlength=classes).double()
     return torch.bincount(ids[valid], weights=relative, minlength=classes), counts
 
 
-def near_pixels(found: Compared, inverse_depth: Tensor, region: Tensor, protocol: DepthProtocol) -> Tensor:
+def near_pixels(compared: Compared, inverse_depth: Tensor, region: Tensor, protocol: DepthProtocol) -> Tensor:
     """(2,) float64: how many pixels of a region are predicted at under half the protocol's farthest depth, of how many.
 
     For what no sensor measures because it is too far, the sky above all: errors that metrics on measured depth miss.
 
     Args:
-        found: the image, compared; gives the scale.
+        compared: the image, compared; gives the scale.
         inverse_depth: (h, w), in 1 / metres or unscaled.
         region: bool (H, W), pixels without measured depth.
     """
-    ratio = found.ratio
+    ratio = compared.ratio
     if isinstance(protocol.scale, float | int):
         ratio = ratio * protocol.scale
     depth = ratio / resize_inverse_depth(inverse_depth, region.shape)[region].double()

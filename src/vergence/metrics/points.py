@@ -82,9 +82,9 @@ def point_errors(tracked: Tensor, marked: Tensor, visible: Tensor, border: Tenso
 
 
 def _error(distance: Tensor, visible: Tensor) -> PointError:
-    found = distance[visible]
-    kept = found[found.isfinite()]
-    lost = len(found) - len(kept)
+    errors = distance[visible]
+    kept = errors[errors.isfinite()]
+    lost = len(errors) - len(kept)
     if not len(kept):
         return PointError(float("nan"), float("nan"), 0, lost)
     return PointError(float(kept.mean()), float(kept.std(correction=0)), len(kept), lost)

@@ -128,8 +128,8 @@ def copy_matching(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Sta
 
     Names may have one of the known prefixes before them: the one that fits most is taken, for all.
     """
-    found = [{name: given[prefix + name] for name in own if prefix + name in given} for prefix in PREFIXES]
-    fitting = [{name: value for name, value in one.items() if value.shape == own[name].shape} for one in found]
+    candidates = [{name: given[prefix + name] for name in own if prefix + name in given} for prefix in PREFIXES]
+    fitting = [{name: value for name, value in one.items() if value.shape == own[name].shape} for one in candidates]
     return max(fitting, key=len)
 
 

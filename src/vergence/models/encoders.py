@@ -194,8 +194,8 @@ def _load(backbone: nn.Module, state: dict[str, Tensor], frames: int, path: Path
     own = backbone.state_dict()
     flat = {name.replace(".", "_"): value for name, value in state.items()}
     wanted = {name: name.replace(".", "_") for name in own}
-    found = [{own_name: (prefix.replace(".", "_") + key) for own_name, key in wanted.items()} for prefix in PREFIXES]
-    names = max(found, key=lambda table: sum(key in flat for key in table.values()))
+    tables = [{own_name: (prefix.replace(".", "_") + key) for own_name, key in wanted.items()} for prefix in PREFIXES]
+    names = max(tables, key=lambda table: sum(key in flat for key in table.values()))
     missing = [name for name, key in names.items() if key not in flat]
     if missing:
         raise InputError(

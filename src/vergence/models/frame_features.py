@@ -16,7 +16,7 @@ def frame_features(network: nn.Module, images: Tensor) -> Tensor:
     """
     features = network.encoder(images)  # type: ignore[operator]
     decoders = (getattr(network, name, None) for name in ("decoder", "depth", "segmentation"))
-    decoder = next((found for found in decoders if isinstance(found, DepthDecoder)), None)
+    decoder = next((module for module in decoders if isinstance(module, DepthDecoder)), None)
     if decoder is None or decoder.finest > LEVEL:
         return features[-1].float()
     size = (images.shape[-2], images.shape[-1])

@@ -48,7 +48,7 @@ def decoder_name(decoder: DepthDecoder, disparities: bool = True) -> Rename:
         rest = re.sub(r"^block\.0\.conv\.", "conv.", rest)
         rest = re.sub(r"^block\.1\.", "norm.", rest)
         last = len(decoder.first[str(level)].branches) if rest.startswith("convs.") else 0  # type: ignore[arg-type]
-        rest = re.sub(rf"^convs\.{last}\.(\d)\.", lambda found: f"pooled.{int(found[1]) - 1}.", rest)
+        rest = re.sub(rf"^convs\.{last}\.(\d)\.", lambda number: f"pooled.{int(number[1]) - 1}.", rest)
         rest = re.sub(r"^convs\.", "branches.", rest)
         return f"{block_name(2 * (LEVELS - 1 - level) + (place == 2))}.{rest}"
 

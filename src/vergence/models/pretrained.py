@@ -195,7 +195,7 @@ def _counterpart(state: State, name: str) -> str | None:
     """Name in a run's state of the tensor ``name`` of a network, None where it has none."""
     module, _, rest = name.partition(".")
     names = (f"network.{origin}.{rest}" for origin in ORIGINS.get(module, ()))
-    return next((found for found in names if found in state), None)
+    return next((counterpart for counterpart in names if counterpart in state), None)
 
 
 def _known(parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -68,8 +68,8 @@ class TaskWalk:
     def to(self, block: int = BLOCKS) -> None:
         """Run up to ``block`` - 1."""
         if isinstance(self.decoder, DeepLabDecoder):
-            self.x, found = self.decoder.walk(self.x, self.features, self.size)
+            self.x, disparities = self.decoder.walk(self.x, self.features, self.size)
         else:
-            self.x, found = self.decoder.walk(self.x, self.features, self.size, self.block, block)
+            self.x, disparities = self.decoder.walk(self.x, self.features, self.size, self.block, block)
         self.block = block
-        self.ups |= found
+        self.ups |= disparities

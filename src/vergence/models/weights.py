@@ -132,8 +132,8 @@ def cached_file(model: str) -> Path | None:
     if entry is None or not entry.hf_hub_id or entry.custom_load:
         return None
     names = (entry.hf_hub_filename,) if entry.hf_hub_filename else ("model.safetensors", "pytorch_model.bin")
-    found = [try_to_load_from_cache(entry.hf_hub_id, name) for name in names]
-    return next((Path(path) for path in found if isinstance(path, str)), None)
+    paths = [try_to_load_from_cache(entry.hf_hub_id, name) for name in names]
+    return next((Path(path) for path in paths if isinstance(path, str)), None)
 
 
 def offline_file(architecture: str) -> Path | None:

@@ -45,8 +45,8 @@ class DenseFlow:
                 f"dense flow needs two grey frames (H, W) of one shape with sides of {LEAST_SIDE} pixels or more, "
                 f"received {first.shape} and {second.shape}"
             )
-        found = self._search.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
-        return torch.from_numpy(found).permute(2, 0, 1).contiguous()
+        flow = self._search.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
+        return torch.from_numpy(flow).permute(2, 0, 1).contiguous()
 
 
 def has_flow() -> bool:

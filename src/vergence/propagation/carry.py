@@ -79,8 +79,8 @@ def carry(piece: Piece) -> Outcome:
         for place, track, weight in _walk(piece, flows, 0, 1, last, cuts):
             ahead[place] = (track.position, weight.half())
     back = piece.keys[1] and piece.labels[last] is not None
-    found = _walk(piece, flows, last, -1, 0, cuts) if back else iter(())
-    behind = {place: (track.position, weight.half()) for place, track, weight in found}
+    walk = _walk(piece, flows, last, -1, 0, cuts) if back else iter(())
+    behind = {place: (track.position, weight.half()) for place, track, weight in walk}
     for place in range(last + 1):
         arrivals = [(end, way[place]) for end, way in ((0, ahead), (last, behind)) if place in way]
         if not arrivals:

@@ -173,9 +173,9 @@ def _piece(
             with writing(home / f"{place}.npz") as temporary:
                 np.savez(temporary, label=carried[0], score=carried[1])
         write_text(done, json.dumps(outcome[1]))
-    found = read_json(done, remedy="remove it")
-    files = {segment.chain[place]: home / f"{place}.npz" for place in found["places"]}
-    return _Result(segment, files, found["meetings"], found["cuts"])
+    stored = read_json(done, remedy="remove it")
+    files = {segment.chain[place]: home / f"{place}.npz" for place in stored["places"]}
+    return _Result(segment, files, stored["meetings"], stored["cuts"])
 
 
 def _carry(
@@ -202,7 +202,7 @@ def _carry(
         sure = meeting.right[order[: int(len(order) * settings.keep)]]
         right = {"right": _mean(meeting.right), "right_kept": _mean(sure)}
         meetings.append({"seconds": meeting.seconds, "pixels": len(order), **right})
-    arrays = {place: (found.label.numpy(), found.score.numpy()) for place, found in outcome.carried.items()}
+    arrays = {place: (carried.label.numpy(), carried.score.numpy()) for place, carried in outcome.carried.items()}
     return arrays, {"places": sorted(arrays), "meetings": meetings, "cuts": outcome.cuts}
 
 
@@ -228,12 +228,12 @@ def _threshold(files: list[Path], keep: float) -> float:
 def _kept(file: Path) -> dict[str, NDArray[Any]]:
     """Label ids and scores in [0, 1] (H, W) that were kept of a row; InputError where the file is damaged."""
     remedy = "remove it and propagate again"
-    found = read_arrays(file, remedy, ("label", "score"))
-    label, score = found["label"], found["score"]
+    arrays = read_arrays(file, remedy, ("label", "score"))
+    label, score = arrays["label"], arrays["score"]
     sound = label.dtype == np.uint8 and label.ndim == 2 and label.shape == score.shape and score.dtype.kind == "f"
     if not sound or not ((score >= 0) & (score <= 1)).all():
         raise InputError(f"{file} holds no label ids and scores from 0 to 1 of one size; {remedy}.")
-    return found
+    return arrays
 
 
 def _write(

@@ -83,10 +83,10 @@ def _between(
 
 def _reached(manifest: Manifest, key: int | None, rows: list[int], seconds: float) -> list[int]:
     """Rows in this order from a key, until one is too far from it or from the one before."""
-    found: list[int] = []
+    reached: list[int] = []
     if key is not None:
         for row in rows:
             if seconds_between(manifest, key, row) > seconds:
                 break
-            found.append(row)
-    return found
+            reached.append(row)
+    return reached

@@ -60,7 +60,7 @@ class VideoMotion:
             assert rigid is not None
             return rigid
         grey = [(frame.mean(0) * 255).round().byte().numpy() for frame in frames]
-        found: list[Pair] = []
+        result: list[Pair] = []
         for place, (first, second) in enumerate(itertools.pairwise(grey)):
             pair = (self.flow(first, second), self.flow(second, first))
             if rigid is not None:
@@ -69,8 +69,8 @@ class VideoMotion:
                     better_explained(pair[0], rigid[place][0], *ends),
                     better_explained(pair[1], rigid[place][1], *ends[::-1]),
                 )
-            found.append(pair)
-        return found
+            result.append(pair)
+        return result
 
     def _rigid(self, manifest: Manifest, chain: tuple[int, ...], frames: list[Tensor]) -> list[Pair]:
         run = self.run

@@ -35,14 +35,14 @@ class Chart(NamedTuple):
 
 def curves(records: Iterable[Record], kind: str) -> dict[str, Curve]:
     """Numbers of the records of one kind by key, in order of steps."""
-    found: dict[str, dict[float, float]] = defaultdict(dict)
+    values_of: dict[str, dict[float, float]] = defaultdict(dict)
     for record in records:
         if record.get("kind") != kind or not isinstance(record.get("step"), int | float):
             continue
         for key, value in record.items():
             if key != "step" and isinstance(value, int | float) and not isinstance(value, bool):
-                found[key][record["step"]] = float(value)
-    return {key: Curve(*map(list, zip(*sorted(points.items()), strict=True))) for key, points in found.items()}
+                values_of[key][record["step"]] = float(value)
+    return {key: Curve(*map(list, zip(*sorted(points.items()), strict=True))) for key, points in values_of.items()}
 
 
 def charts(records: Iterable[Record]) -> list[Chart]:

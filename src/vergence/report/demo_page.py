@@ -144,8 +144,8 @@ def _segmentation(run: Path) -> Mapping[str, Any]:
 
 
 def _trained(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(row for row in part["rows"] if row["name"] == "trained")
-    return found
+    trained: Mapping[str, Any] = next(row for row in part["rows"] if row["name"] == "trained")
+    return trained
 
 
 def _table(parts: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -164,13 +164,13 @@ def _table(parts: Mapping[str, Mapping[str, Any]]) -> Table:
 def _bars(parts: Mapping[str, Mapping[str, Any]], space: LabelSpace) -> list[ClassBar]:
     """IoU of every class that occurs."""
     ours, theirs = (_trained(part)["class_iou"] for part in (parts["chosen"], parts["random"]))
-    found = []
+    bars = []
     for swatch in swatches(space):
         values = [iou.get(swatch.name) for iou in (ours, theirs)]
         if any(value is not None and value == value for value in values):
             shares = [None if value is None or value != value else 100 * value for value in values]
-            found.append(ClassBar(swatch.name, swatch.colour, shares[0], shares[1]))
-    return found
+            bars.append(ClassBar(swatch.name, swatch.colour, shares[0], shares[1]))
+    return bars
 
 
 def _thumbnails(manifest: Manifest, rows: Sequence[int], space: LabelSpace) -> dict[str, Any]:

@@ -55,12 +55,12 @@ def tables(evaluation: Mapping[str, Any]) -> list[Table]:
     """The tables of an evaluation: segmentation, depth, odometry, each where it has one."""
     rows = [row for row in evaluation["rows"] if isinstance(row, Mapping)]
     classes = evaluation.get("segmentation")
-    found = [_segmentation_table(classes)] if isinstance(classes, Mapping) and classes.get("rows") else []
-    found += [_depth_table(evaluation, rows)] if rows else []
+    result_tables = [_segmentation_table(classes)] if isinstance(classes, Mapping) and classes.get("rows") else []
+    result_tables += [_depth_table(evaluation, rows)] if rows else []
     odometry = evaluation.get("odometry")
     if isinstance(odometry, Mapping) and odometry.get("sequences"):
-        found.append(_odometry_table(odometry))
-    return found
+        result_tables.append(_odometry_table(odometry))
+    return result_tables
 
 
 def _depth_table(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -99,8 +99,8 @@ def _segmentation_table(part: Mapping[str, Any]) -> Table:
 
 def _class_bars(part: Mapping[str, Any]) -> list[ClassBar]:
     """One bar for each class, in the colours of the label space."""
-    found = {str(row.get("name")): row.get("class_iou") or {} for row in part["rows"]}
-    trained, other = found.get("trained", {}), found.get("input_free", {})
+    iou_of = {str(row.get("name")): row.get("class_iou") or {} for row in part["rows"]}
+    trained, other = iou_of.get("trained", {}), iou_of.get("input_free", {})
     try:
         colours = {swatch.name: swatch.colour for swatch in swatches(label_space(str(part.get("label_space"))))}
     except InputError:
@@ -117,12 +117,12 @@ def _class_bars(part: Mapping[str, Any]) -> list[ClassBar]:
 
 def class_verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     """How the trained model stands against the others in mIoU, in one sentence."""
-    found = {str(row.get("name")): row["miou"] for row in rows if _is_number(row.get("miou"))}
-    trained = found.pop("trained", None)
-    if trained is None or not found:
+    miou_of = {str(row.get("name")): row["miou"] for row in rows if _is_number(row.get("miou"))}
+    trained = miou_of.pop("trained", None)
+    if trained is None or not miou_of:
         return ""
     parts = []
-    for name, miou in found.items():
+    for name, miou in miou_of.items():
         change = round(100 * (trained - miou), 1)
         words = f"{abs(change):.1f} points {'above' if change > 0 else 'BELOW'}" if change else "as good as"
         parts.append(f"{words} {name} ({percent(miou)})")

@@ -94,7 +94,7 @@ def write_flywheel_page(home: Path, out: Path | str | None = None, images: int =
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """First and last kept round of each task in a sentence, whichever sign the change has."""
-    found = []
+    sentences = []
     rows = [row for row in rows if row.get("kept", True)]
     for task, metric in (("depth", "abs_rel"), ("segmentation", "miou")):
         scored = [row for row in rows if (row["run"], row["task"]) == (task, task) and row.get(metric) is not None]
@@ -105,30 +105,30 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if task == "depth":
             share = abs(round(100 * (1 - after / before)))
             change = f"{share} % {'below' if after < before else 'ABOVE'}" if share else "as good as"
-            found.append(
+            sentences.append(
                 f"Depth: abs_rel is {number(after)} in round {last['round']}, {change} the {number(before)} of round "
                 f"{first['round']}."
             )
         else:
             points = round(100 * abs(after - before), 1)
             change = f"{points:.1f} points {'above' if after > before else 'BELOW'}" if points else "as good as"
-            found.append(
+            sentences.append(
                 f"Segmentation: mIoU is {percent(after)} % in round {last['round']} with {last['labels']} labels, "
                 f"{change} the {percent(before)} % of round {first['round']} with {first['labels']}."
             )
-    return found
+    return sentences
 
 
 def refusals(rounds: Sequence[Round], config: FlywheelConfig) -> list[str]:
     """A sentence for each round that is not kept: why, and what came of it."""
-    found = []
+    sentences = []
     for one in (one for one in rounds if not one.kept):
         verdict = one.verdict()
         last = one.number == config.rounds - 1
         onwards = "the result is" if last else "the next round starts from"
         why, before = verdict.get("because", ""), verdict.get("against", 0)
-        found.append(f"Round {one.number} is NOT kept: {why}; {onwards} round {before}.")
-    return found
+        sentences.append(f"Round {one.number} is NOT kept: {why}; {onwards} round {before}.")
+    return sentences
 
 
 _GATES = {
@@ -207,12 +207,12 @@ def _line(one: Round, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _stamps(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the numbers depend on, of the newest round."""
-    found = {(row["run"], row["task"]): f"{row['task'].capitalize()}: {row['stamp']}" for row in rows}
-    return [found[key] for key in (("depth", "depth"), ("segmentation", "segmentation")) if key in found]
+    stamps = {(row["run"], row["task"]): f"{row['task'].capitalize()}: {row['stamp']}" for row in rows}
+    return [stamps[key] for key in (("depth", "depth"), ("segmentation", "segmentation")) if key in stamps]
 
 
 def _charts(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
-    found = []
+    charts = []
     for title, task, metrics in _CHARTS:
         lines: dict[str, Curve] = defaultdict(lambda: Curve([], []))
         for row in (row for row in rows if row["task"] == task):
@@ -224,5 +224,5 @@ def _charts(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
                     lines[name].steps.append(row["round"])
                     lines[name].values.append(row[metric])
         if lines and max(len(line.steps) for line in lines.values()) > 1:
-            found.append(Chart(title, draw(title, lines, along="round")))
-    return found
+            charts.append(Chart(title, draw(title, lines, along="round")))
+    return charts

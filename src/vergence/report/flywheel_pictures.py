@@ -63,7 +63,7 @@ class FramePanel(NamedTuple):
 def chosen_pictures(rounds: Sequence[Round], data: Manifest) -> list[dict[str, Any]]:
     """Small pictures of the frames that each round has chosen."""
     places = {row.image: index for index, row in enumerate(data)}
-    found = []
+    panels = []
     for one in rounds:
         rows = [places[image] for image in one.new() if image in places]
         pictures = []
@@ -73,8 +73,8 @@ def chosen_pictures(rounds: Sequence[Round], data: Manifest) -> list[dict[str, A
             row = data[index]
             pictures.append(photograph(f"{row.sequence} · {row.position}", np.asarray(image)))
         if rows:
-            found.append({"round": one.number, "count": len(rows), "shown": len(pictures), "pictures": pictures})
-    return found
+            panels.append({"round": one.number, "count": len(rows), "shown": len(pictures), "pictures": pictures})
+    return panels
 
 
 @torch.no_grad()
@@ -101,7 +101,7 @@ class _Drawing:
         self.manifest, self.chosen = manifest, chosen
         self.images: dict[int, np.ndarray] = {}
         self.limits: dict[int, ColourRange] = {}
-        self.found: dict[tuple[int, int, str], list[Picture]] = {}
+        self.drawn: dict[tuple[int, int, str], list[Picture]] = {}
         self.space: LabelSpace | None = None
         self.seen: set[int] = set()
         self.numbers: dict[int, None] = {}
@@ -114,7 +114,7 @@ class _Drawing:
             image = working_image(self.manifest, index, network.options)
             self.images.setdefault(index, image.permute(1, 2, 0).numpy())
             draw = self._depth if stage == "depth" else self._classes
-            self.found[index, number, stage] = draw(index, run, image, network.maps([image]))
+            self.drawn[index, number, stage] = draw(index, run, image, network.maps([image]))
 
     def _depth(self, index: int, run: LoadedRun, image: Tensor, maps: dict[str, Tensor]) -> list[Picture]:
         inverse = maps["inverse_depth"][0, 0].float().cpu()
@@ -171,7 +171,7 @@ class _Drawing:
             pictures = [
                 picture
                 for stage in ("depth", "segmentation")
-                for picture in self.found.get(
+                for picture in self.drawn.get(
                     (index, number, stage), [absent(name, "not there yet", size) for name in ("", "")]
                 )
             ]

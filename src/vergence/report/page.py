@@ -147,23 +147,23 @@ def facts(config: Mapping[str, Any], records: Sequence[Record], digest: str = ""
 
 def _method_facts(section: MethodConfig) -> dict[str, str]:
     """Networks, where they start from, and what the method says beside."""
-    found = {
+    facts = {
         f"{name.capitalize()} network": _joined(
             network.encoder, getattr(network, "decoder", ""), _named("weights", network.weights)
         )
         for name, network in section.networks.items()
     }
-    return {**found, "Starts from": section.starts_from, **section.facts}
+    return {**facts, "Starts from": section.starts_from, **section.facts}
 
 
 def _learns_from(section: MethodConfig | None, offsets: Any) -> str:
     """What the frames of the method's roles bring, in words."""
     roles = list(section.roles.values()) if section is not None else []
-    found = [_sources(offsets)] if not roles or any(role.neighbours for role in roles) else []
-    found += ["labels"] if any(role.labels for role in roles) else []
-    found += ["noisy labels"] if any(role.label_port for role in roles) else []
-    found += ["estimated or measured depth"] if any(role.depth_port or role.inverse_depth for role in roles) else []
-    return _joined(*found)
+    signals = [_sources(offsets)] if not roles or any(role.neighbours for role in roles) else []
+    signals += ["labels"] if any(role.labels for role in roles) else []
+    signals += ["noisy labels"] if any(role.label_port for role in roles) else []
+    signals += ["estimated or measured depth"] if any(role.depth_port or role.inverse_depth for role in roles) else []
+    return _joined(*signals)
 
 
 def _sources(offsets: Any) -> str:

@@ -41,14 +41,14 @@ def evaluation(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict) or not isinstance(value.get("rows"), list):
         return None
     step, classes, odometry = value.get("step"), value.get("segmentation"), value.get("odometry")
-    found = value | {"rows": _rows(value["rows"]), "step": step if is_number(step) else 0}
-    found["segmentation"] = found["odometry"] = None
+    result = value | {"rows": _rows(value["rows"]), "step": step if is_number(step) else 0}
+    result["segmentation"] = result["odometry"] = None
     if isinstance(classes, dict):
         rows = [row | {"class_iou": mapping(row.get("class_iou"))} for row in _rows(classes.get("rows"))]
-        found["segmentation"] = classes | {"rows": rows}
+        result["segmentation"] = classes | {"rows": rows}
     if isinstance(odometry, dict):
-        found["odometry"] = odometry | {"sequences": _rows(odometry.get("sequences"))}
-    return found
+        result["odometry"] = odometry | {"sequences": _rows(odometry.get("sequences"))}
+    return result
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -21,11 +21,11 @@ def read_records(path: Path | str) -> list[dict[str, Any]]:
     A run that was resumed from an earlier step repeats steps: the later line of one step and kind counts.
     """
     try:
-        found = [record for line in read_json_lines(path) if is_record(record := sound(line))]
+        readable = [record for line in read_json_lines(path) if is_record(record := sound(line))]
     except InputError:
         return []
     records: dict[Any, dict[str, Any]] = {}
-    for number, record in enumerate(found):
+    for number, record in enumerate(readable):
         event = record.get("kind") == "event" or "step" not in record
         key = ("event", number) if event else (str(record.get("kind")), str(record["step"]))
         records.pop(key, None)  # a repeated step moves to its later place
@@ -44,15 +44,15 @@ def stored_settings(folder: Path) -> dict[str, Any]:
 
 def read_evaluations(folder: Path) -> list[dict[str, Any]]:
     """Evaluations of the run, newest weights first; broken files are left out."""
-    found = []
+    evaluations = []
     for path in RunFolder(folder).evaluations():
         try:
             value = evaluation(read_json(path, finite=False))
         except InputError:
             continue
         if value is not None:
-            found.append(value)
-    return sorted(found, key=lambda value: -value["step"])
+            evaluations.append(value)
+    return sorted(evaluations, key=lambda value: -value["step"])
 
 
 def last_step(folder: Path, records: Sequence[Record]) -> int:
@@ -63,33 +63,35 @@ def last_step(folder: Path, records: Sequence[Record]) -> int:
 
 def recipe_warnings(config: Mapping[str, Any]) -> list[str]:
     """What the recipe says that a reader of the numbers should know."""
-    section, found = stored_section(config), []
+    section, warnings = stored_section(config), []
     if section is not None and not section.starts_from:
-        found += [
+        warnings += [
             f"The {name} network started from random weights (weights: none): pretrained ones teach faster."
             for name, network in section.networks.items()
             if network.weights == "none"
         ]
     if setting(config, "frames", "options", "legacy_intrinsics"):
-        found.append("legacy_intrinsics is on: cameras are wrong in the way the official Three Ways program has them.")
-    return found
+        warnings.append(
+            "legacy_intrinsics is on: cameras are wrong in the way the official Three Ways program has them."
+        )
+    return warnings
 
 
 def logged_warnings(records: Sequence[Record]) -> list[str]:
     """Messages of warning events in the log, each once."""
-    found: dict[str, None] = {}
+    warnings: dict[str, None] = {}
     for record in records:
         level = str(record.get("level") or record.get("event") or "").lower()
         text = record.get("message") or record.get("warning")
         if record.get("kind") == "event" and text and (level.startswith(("warn", "error")) or "warning" in record):
-            found[str(text)] = None
-    return list(found)
+            warnings[str(text)] = None
+    return list(warnings)
 
 
 def labelled_frames(records: Sequence[Record]) -> str:
     """Which labels a run was trained with, in words and as a digest; "" where its log does not say."""
-    found = labelled_of(records)
-    return "" if found is None else found.words
+    labelled = labelled_of(records)
+    return "" if labelled is None else labelled.words
 
 
 def setting(config: Mapping[str, Any], *keys: str) -> Any:

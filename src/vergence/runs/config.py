@@ -142,10 +142,10 @@ def stored_section(values: Mapping[str, Any]) -> MethodConfig | None:
     try:
         values, kind = migrated(dict(values), "the recipe"), cast(Any, recipe_class(method))
         given = {key: values[key] for key in (method, *SHARED) if key in values and key in key_types(kind)}
-        found: MethodConfig = _run_of(build(kind, (given, "the recipe")), method).section
+        settings: MethodConfig = _run_of(build(kind, (given, "the recipe")), method).section
     except InputError:
         return None
-    return found
+    return settings
 
 
 def _height_of(frames: FramesConfig) -> int:

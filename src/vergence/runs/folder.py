@@ -159,8 +159,8 @@ class RunFolder:
             name = self._latest.read_text(encoding="utf-8").strip()
             if _STEP.fullmatch(name) and (named := Checkpoint(self.checkpoint_folder / name)).is_usable:
                 return named
-        found = self.checkpoints()
-        return found[-1] if found else None
+        checkpoints = self.checkpoints()
+        return checkpoints[-1] if checkpoints else None
 
     def name_latest(self, checkpoint: Checkpoint) -> None:
         """Say which checkpoint is the newest."""
@@ -209,13 +209,13 @@ def labelled_event(digest: str, words: str) -> dict[str, str]:
 
 def labelled_of(rows: Iterable[Mapping[str, Any]]) -> Labelled | None:
     """What the rows of a log say of labelled frames, the last of them counting; None where they do not."""
-    found = None
+    labelled = None
     for row in rows:
         if row.get("event") == "labelled" and "digest" in row:
             digest = str(row["digest"])
             said = str(row.get("describe") or row.get("is") or "labels")
-            found = Labelled(digest, said if digest in said else f"{said} ({digest})")
-    return found
+            labelled = Labelled(digest, said if digest in said else f"{said} ({digest})")
+    return labelled
 
 
 def is_run(path: Path) -> bool:
@@ -281,10 +281,10 @@ def find_checkpoint(path: Path | str) -> Checkpoint:
     if not run.checkpoint_folder.is_dir() and not run.has_recipe:
         what = "is no run folder" if run.path.exists() else "does not exist"
         raise InputError(f"{path} {what}; give the folder that vergence train wrote with --out.")
-    found = newest_whole(run, resuming=False)
-    if found is None:
+    checkpoint = newest_whole(run, resuming=False)
+    if checkpoint is None:
         raise InputError(f"{path} has no checkpoint yet; train it further with vergence train --resume {path}.")
-    return found
+    return checkpoint
 
 
 def find_weights(path: Path | str) -> Path:
@@ -301,11 +301,11 @@ def named_checkpoint(path: Path) -> tuple[RunFolder, Checkpoint | None]:
     Raises:
         InputError: the run has no such checkpoint.
     """
-    found = _SHORT_STEP.fullmatch(path.name)
-    if found is None or RunFolder.of(Checkpoint(path)).path == path:
+    match = _SHORT_STEP.fullmatch(path.name)
+    if match is None or RunFolder.of(Checkpoint(path)).path == path:
         return RunFolder(path), None
     run = RunFolder.of(Checkpoint(path))
-    checkpoint = run.checkpoint(int(found[1]))
+    checkpoint = run.checkpoint(int(match[1]))
     if not checkpoint.path.is_dir():
         there = ", ".join(one.name for one in run.checkpoints()) or "none"
         raise InputError(f"{path} does not exist; the checkpoints of {run} are: {there}.")

@@ -41,26 +41,26 @@ def migrated(values: Values, origin: str) -> Values:
 
 def renamed(key: str) -> str:
     """Today's full name of a setting that had another once, "" for every other key."""
-    found = _SHARED_BEFORE.fullmatch(key)
-    return found[2] if found and found[1] not in _NOT_METHODS else ""
+    match = _SHARED_BEFORE.fullmatch(key)
+    return match[2] if match and match[1] not in _NOT_METHODS else ""
 
 
 def _shared_sections(values: Values, origin: str) -> Values:
     """1 to 2: ``network`` and ``pose`` stood in the section of the method; a window was a list of height and width."""
-    found = dict(values)
+    migrated = dict(values)
     for name in [name for name in values if name not in _NOT_METHODS and isinstance(values[name], dict)]:
         section = dict(values[name])
         for part in [part for part in SHARED if isinstance(section.get(part), dict)]:
-            found[part] = _united(found.get(part, {}), section.pop(part), f"{name}.{part}", part, origin)
-        found[name] = section
+            migrated[part] = _united(migrated.get(part, {}), section.pop(part), f"{name}.{part}", part, origin)
+        migrated[name] = section
         if not section and values[name]:
-            del found[name]
-    window = found["evaluate"].get("window") if isinstance(found.get("evaluate"), dict) else None
+            del migrated[name]
+    window = migrated["evaluate"].get("window") if isinstance(migrated.get("evaluate"), dict) else None
     if isinstance(window, list) and len(window) == 2:
-        found["evaluate"] = found["evaluate"] | {"window": f"{window[1]}x{window[0]}"}
-    if isinstance(found.get("flywheel"), dict):
-        found["flywheel"] = _flywheel(found["flywheel"])
-    return found
+        migrated["evaluate"] = migrated["evaluate"] | {"window": f"{window[1]}x{window[0]}"}
+    if isinstance(migrated.get("flywheel"), dict):
+        migrated["flywheel"] = _flywheel(migrated["flywheel"])
+    return migrated
 
 
 def _united(now: Any, before: Values, old: str, new: str, origin: str) -> Any:
@@ -74,13 +74,13 @@ def _united(now: Any, before: Values, old: str, new: str, origin: str) -> Any:
 
 def _flywheel(section: Values) -> Values:
     """The settings that a flywheel hands to its trainings, by their new names."""
-    found = dict(section)
+    migrated = dict(section)
     for name, value in section.items():
         if name == "overrides" and isinstance(value, dict):
-            found[name] = {renamed(key) or key: setting for key, setting in flattened(value)}
+            migrated[name] = {renamed(key) or key: setting for key, setting in flattened(value)}
         elif isinstance(value, dict) and isinstance(value.get("overrides"), dict):
-            found[name] = _flywheel(value)
-    return found
+            migrated[name] = _flywheel(value)
+    return migrated
 
 
 def _gate(values: Values, origin: str) -> Values:

@@ -34,9 +34,9 @@ class NamedFiles:
 
     def __init__(self, folder: Path, suffixes: tuple[str, ...]) -> None:
         self.folder = folder
-        found = (Path(home) / name for home, _, names in os.walk(folder) for name in names)
+        files = (Path(home) / name for home, _, names in os.walk(folder) for name in names)
         self.files = {
-            file.relative_to(folder).with_suffix("").as_posix(): file for file in found if file.suffix in suffixes
+            file.relative_to(folder).with_suffix("").as_posix(): file for file in files if file.suffix in suffixes
         }
         """By their path below the folder without suffix."""
         self._by_stem: dict[str, list[str]] = {}

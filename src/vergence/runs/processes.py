@@ -47,9 +47,9 @@ class Processes:
         """The value of each process by rank; all must call it."""
         if self.world == 1:
             return [value]
-        found: list[Any] = [None] * self.world
-        torch.distributed.all_gather_object(found, value)
-        return found
+        gathered: list[Any] = [None] * self.world
+        torch.distributed.all_gather_object(gathered, value)
+        return gathered
 
     def together(self, work: Callable[[], T]) -> list[T]:
         """What ``work`` gives in each process, by rank; an InputError of one of them is raised in all."""
@@ -61,10 +61,10 @@ class Processes:
             own = work()
         except InputError as error:
             refused = str(error)
-        found = self.gather((own, refused))
-        if said := [text for _, text in found if text]:
+        gathered = self.gather((own, refused))
+        if said := [text for _, text in gathered if text]:
             raise InputError(said[0])
-        return [value for value, _ in found]  # type: ignore[misc]
+        return [value for value, _ in gathered]  # type: ignore[misc]
 
     @torch.no_grad()
     def share_buffers(self, module: nn.Module) -> None:

@@ -39,35 +39,37 @@ def read_recipe(recipe: str | Path, seen: tuple[Path, ...] = ()) -> Values:
     values = migrated(values, str(path))
     bases = [read_recipe(str(one), (*seen, path)) for one in (extended if isinstance(extended, list) else [extended])]
     named = [str(one["method"]) for one in (values, *bases) if "method" in one]
-    found: Values = {"method": named[0]} if named else {}
+    inherited: Values = {"method": named[0]} if named else {}
     for base in bases:
-        found = merged(found, _for_method(base, named[0] if named else DEFAULT_METHOD))
-    return merged(found, values)
+        inherited = merged(inherited, _for_method(base, named[0] if named else DEFAULT_METHOD))
+    return merged(inherited, values)
 
 
 def merged(base: Values, over: Values) -> Values:
     """``over`` on top of ``base``, section by section; lists are replaced whole."""
-    found = dict(base)
+    result = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(found.get(key), dict)
-        found[key] = merged(found[key], value) if both else value
-    return found
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
 
 
 def _for_method(values: Values, method: str) -> Values:
     """What a recipe hands on to one of this method."""
-    found = {name: value for name, value in values.items() if name == method or name not in (*method_names(), "method")}
+    fitting = {
+        name: value for name, value in values.items() if name == method or name not in (*method_names(), "method")
+    }
     if values.get("method", DEFAULT_METHOD) == method or method not in method_names():
-        return found
+        return fitting
     settings: Any = settings_named(method)
     parts: dict[str, type] = key_types(settings)
     for name in SHARED:
         known = key_types(parts[name]) if name in parts else {}
-        if isinstance(section := found.get(name), dict):
-            found[name] = {key: value for key, value in section.items() if key in known}
-        if found.get(name) == {}:
-            del found[name]
-    return found
+        if isinstance(section := fitting.get(name), dict):
+            fitting[name] = {key: value for key, value in section.items() if key in known}
+        if fitting.get(name) == {}:
+            del fitting[name]
+    return fitting
 
 
 def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:

@@ -12,7 +12,7 @@ def resnet_name(names: Iterable[str], origin: str) -> str:
     names = list(names)
     bottleneck = any(".layer1.0.conv3." in f".{name}" for name in names)
     blocks = {name.split("layer3.")[1].split(".")[0] for name in names if "layer3." in name}
-    found = _LAYERS.get((bottleneck, len(blocks)))
-    if found is None:
+    known = _LAYERS.get((bottleneck, len(blocks)))
+    if known is None:
         raise InputError(f"{origin} is of no ResNet-18, 34, 50 or 101; give the official program's files.")
-    return found
+    return known

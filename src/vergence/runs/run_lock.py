@@ -83,8 +83,8 @@ def is_leftover(path: Path) -> bool:
     """Whether a file or folder is what a dead process left while writing: nobody's result."""
     if path.name == LOCK or path.name.startswith(PARTIAL):
         return True
-    found = _TEMPORARY.fullmatch(path.name)
-    return found is not None and not _alive(int(found[1]))
+    match = _TEMPORARY.fullmatch(path.name)
+    return match is not None and not _alive(int(match[1]))
 
 
 def clean_leftovers(*folders: Path) -> None:

@@ -54,7 +54,7 @@ def build(kind: type[T], *given: tuple[Mapping[str, Any], str]) -> T:
         InputError: an unknown key, or a value that is not of the key's type, with the origin; a value that a dataclass
             refuses.
     """
-    found: dict[str, Any] = {}
+    leaf_values: dict[str, Any] = {}
     for values, origin in given:
         for key, value in flattened(values):
             name, hint = find(kind, key, origin)
@@ -63,20 +63,20 @@ def build(kind: type[T], *given: tuple[Mapping[str, Any], str]) -> T:
             if dataclasses.is_dataclass(hint):
                 raise InputError(f"{key} in {origin} is {value!r}; it is a section with keys of its own.")
             if name == key:
-                found[name] = typed(value, hint, key, origin)
+                leaf_values[name] = typed(value, hint, key, origin)
             else:
-                found.setdefault(name, {})[key[len(name) + 1 :]] = typed(value, get_args(hint)[1], key, origin)
-    return typing.cast(T, _with(kind(), found))
+                leaf_values.setdefault(name, {})[key[len(name) + 1 :]] = typed(value, get_args(hint)[1], key, origin)
+    return typing.cast(T, _with(kind(), leaf_values))
 
 
-def _with(default: Any, found: Mapping[str, Any], prefix: str = "") -> Any:
+def _with(default: Any, leaf_values: Mapping[str, Any], prefix: str = "") -> Any:
     """A dataclass with the values found by full name; sections innermost first."""
     changed = {}
     for name, hint in key_types(typing.cast(type, default.__class__)).items():
         if dataclasses.is_dataclass(hint):
-            changed[name] = _with(getattr(default, name), found, f"{prefix}{name}.")
-        elif prefix + name in found:
-            changed[name] = found[prefix + name]
+            changed[name] = _with(getattr(default, name), leaf_values, f"{prefix}{name}.")
+        elif prefix + name in leaf_values:
+            changed[name] = leaf_values[prefix + name]
     return dataclasses.replace(default, **changed)
 
 
@@ -108,11 +108,11 @@ def unknown_key(key: str, root: type | None, known: list[str], prefix: str, orig
     if now := renamed(key):
         return InputError(f"key {key!r} in {origin} is called {now!r} now; write that.")
     near = difflib.get_close_matches(key[len(prefix) :], known, n=1, cutoff=0.5)
-    found = [prefix + near[0]] if near else []
-    if not found and root is not None:
-        found = [full for full, _ in leaves(root) if full.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
+    similar = [prefix + near[0]] if near else []
+    if not similar and root is not None:
+        similar = [full for full, _ in leaves(root) if full.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
     where = f"{prefix[:-1]} has" if prefix else "there are"
-    hint = f"did you mean {found[0]!r}?" if found else f"{where} {', '.join(known)}."
+    hint = f"did you mean {similar[0]!r}?" if similar else f"{where} {', '.join(known)}."
     return InputError(f"key {key!r} in {origin} is unknown; {hint}")
 
 
@@ -126,12 +126,12 @@ def typed(value: Any, hint: Any, key: str, origin: str) -> Any:
     if asked is None and hint is not type(None) and type(None) not in get_args(hint):
         raise InputError(f"{key} is null in {origin}; expected {describe(hint)}.")
     try:
-        found = _reader(hint, str(hint)).parse_object({"value": asked})["value"]
+        parsed = _reader(hint, str(hint)).parse_object({"value": asked})["value"]
     except argparse.ArgumentError:
         raise InputError(f"{key} is {value!r} in {origin}; expected {describe(hint)}.") from None
-    if not _finite(found):
-        raise InputError(f"{key} is {found} in {origin}; expected a finite number.")
-    return found
+    if not _finite(parsed):
+        raise InputError(f"{key} is {parsed} in {origin}; expected a finite number.")
+    return parsed
 
 
 def meaning(text: str) -> Any:
@@ -139,10 +139,10 @@ def meaning(text: str) -> Any:
     if text in ("None", ""):
         return None if text else ""
     try:
-        found = _checked(str(text))
+        parsed = _checked(str(text))
     except (YAMLError, InputError):
         return str(text)
-    return found if found is None or isinstance(found, int | float | str | list | dict) else str(text)
+    return parsed if parsed is None or isinstance(parsed, int | float | str | list | dict) else str(text)
 
 
 @cache

@@ -60,8 +60,8 @@ def sections(values: Any, name: str = "", text: str = "", without: tuple[str, ..
         elif key not in without:
             inner.append((getattr(values, key), prefix + key, field_text(kind, key)))
     yield Section(name, kind, text or _plain(kind.__doc__ or ""), tuple(own))
-    for found in inner:
-        yield from sections(*found)
+    for section in inner:
+        yield from sections(*section)
 
 
 def run_sections(config: RunConfig) -> Iterator[Section]:
@@ -83,10 +83,10 @@ def shown(value: Any) -> str:
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
-def listed(found: Iterator[Section]) -> str:
+def listed(settings: Iterator[Section]) -> str:
     """Settings with values and meanings as lines for a terminal; those at the top of a recipe are no options."""
     lines = []
-    for section in found:
+    for section in settings:
         lines += ["", f"{section.name}: {section.text.split(chr(10))[0]}"] if section.name else []
         for setting in section.settings if section.name else ():
             lines.append(f"  --{setting.key} {shown(setting.value)}")
@@ -99,10 +99,10 @@ def listed(found: Iterator[Section]) -> str:
 def _texts(kind: type) -> dict[str, str]:
     """Field -> docstring, of the fields in a class's own body."""
     try:
-        found = parse_from_object(kind).params
+        entries = parse_from_object(kind).params
     except (OSError, TypeError):  # made while the program runs, or its source is not there
         return {}
-    return {entry.arg_name: " ".join(_plain(entry.description).split()) for entry in found if entry.description}
+    return {entry.arg_name: " ".join(_plain(entry.description).split()) for entry in entries if entry.description}
 
 
 def _plain(text: str) -> str:

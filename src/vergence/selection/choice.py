@@ -147,13 +147,13 @@ class Choice:
         start = None if chosen else next(row for row in self.order("random") if self.allowed[row])
         bias = None if difficulty is None else torch.from_numpy(self.weight * np.nan_to_num(difficulty))
         allowed = torch.from_numpy(self.allowed)
-        found = [pick.row for pick in farthest_points(self.space, need, chosen, start, bias, allowed)]
-        if len(found) < need:
+        farthest = [pick.row for pick in farthest_points(self.space, need, chosen, start, bias, allowed)]
+        if len(farthest) < need:
             raise InputError(
-                f"{len(self.picks) + need} frames are asked for and only {len(self.picks) + len(found)} of "
+                f"{len(self.picks) + need} frames are asked for and only {len(self.picks) + len(farthest)} of "
                 f"{self.manifest.name} look different to the network; ask for fewer."
             )
-        self._take(found, goal, difficulty, "difficulty")
+        self._take(farthest, goal, difficulty, "difficulty")
 
     def _take(self, rows: Sequence[int], goal: int, scores: NDArray[np.float64] | None = None, name: str = "") -> None:
         for row in rows:

@@ -13,9 +13,9 @@ from vergence.selection.video_reach import CELLS, VideoReach, each_way
 
 def frame_weights(cells: NDArray[np.float64], closed: Sequence[int]) -> NDArray[np.float64]:
     """Weights of cells, of which those of some frames count nothing: nothing has to reach frames to judge by."""
-    found = cells.reshape(-1, CELLS).copy()
-    found[list(closed)] = 0
-    return found.reshape(-1)
+    weights = cells.reshape(-1, CELLS).copy()
+    weights[list(closed)] = 0
+    return weights.reshape(-1)
 
 
 def cover(

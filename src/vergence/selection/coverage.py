@@ -34,8 +34,8 @@ def coverage(space: FeatureSpace, order: Sequence[int], rows: Sequence[int], kno
         distances = running[:, 1:].sqrt()
         largest.append(distances.amax(0))
         mean.append(distances.mean(0))
-    found = (torch.cat(values)[len(known) :].double().cpu().numpy() for values in (largest, mean))
-    return Coverage(*found)
+    curves = (torch.cat(values)[len(known) :].double().cpu().numpy() for values in (largest, mean))
+    return Coverage(*curves)
 
 
 class FlatMap(NamedTuple):

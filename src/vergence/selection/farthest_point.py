@@ -179,7 +179,7 @@ class _Search:
             if len(others) == 0:
                 continue
             for rows in rivals[done == since].split(_GATHERED):
-                found = self.distances.between(self.distances.gather(rows), others).amin(1)
-                self.exact[rows] = torch.minimum(self.exact[rows], found)
+                nearest = self.distances.between(self.distances.gather(rows), others).amin(1)
+                self.exact[rows] = torch.minimum(self.exact[rows], nearest)
                 self.compared[rows] = self.chosen
         return self.exact[rivals]

@@ -90,8 +90,8 @@ class FeatureSpace:
     def squared(self, row: int) -> Tensor:
         """Squared distances (N,) float32 from one point to all, up to :attr:`slack`: one product, one reading."""
         point = self.points([row])[0]
-        found = torch.cat([block @ point for _, block in self.blocks()])
-        return found.mul_(-2).add_(self._norms).add_(self._norms[row])
+        distances = torch.cat([block @ point for _, block in self.blocks()])
+        return distances.mul_(-2).add_(self._norms).add_(self._norms[row])
 
     def gather(self, rows: Tensor) -> Tensor:
         """Points (n, D) float64."""

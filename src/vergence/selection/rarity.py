@@ -27,12 +27,12 @@ def cell_rarity(space: FeatureSpace, power: float = 1.0) -> NDArray[np.float64]:
     drawn = np.sort(np.random.default_rng(0).permutation(total)[:_SAMPLE])
     sample = _cells(space.points(drawn // cells), cells)[torch.arange(len(drawn)), torch.from_numpy(drawn % cells)]
     nearest = min(_NEAREST, len(drawn))
-    found = [
+    blocks = [
         torch.cdist(rows.flatten(0, 1), sample).topk(nearest, largest=False).values.mean(1).cpu()
         for _, block in space.blocks()
         for rows in _cells(block, cells).split(256)
     ]
-    rarity = torch.cat(found).double().numpy()
+    rarity = torch.cat(blocks).double().numpy()
     mean = rarity.mean()
     if mean <= 0:
         return np.ones(total)

@@ -93,12 +93,12 @@ def greedy_cover(
 
 def covered_by(reaches: Sequence[Reach], order: Sequence[int], weight: NDArray[np.floating]) -> NDArray[np.float64]:
     """(len(order),): what is covered after each frame of an order, as a share of the sum of ``weight`` (M,)."""
-    covered, found = np.zeros(len(weight)), []
+    covered, totals = np.zeros(len(weight)), []
     for row in order:
         targets, shares = reaches[row]
         np.maximum.at(covered, targets, shares)
-        found.append(float((weight * covered).sum()))
-    return np.asarray(found) / max(float(weight.sum()), 1e-12)
+        totals.append(float((weight * covered).sum()))
+    return np.asarray(totals) / max(float(weight.sum()), 1e-12)
 
 
 def carried_weights(
@@ -141,5 +141,5 @@ def carried_shares(
     trust: Trust | None = None,
 ) -> dict[int, float]:
     """Mean of :func:`carried_weights` by place; the frame ``key`` reaches itself whole."""
-    found = carried_weights(frames.__getitem__, times, pairs.__getitem__, key, seconds, trust)
-    return {key: 1.0} | {place: float(weight.mean()) for place, weight in found}
+    carried = carried_weights(frames.__getitem__, times, pairs.__getitem__, key, seconds, trust)
+    return {key: 1.0} | {place: float(weight.mean()) for place, weight in carried}

@@ -100,13 +100,13 @@ def nearest_before(choice: Choice) -> list[tuple[float, int | None]]:
     rows = torch.tensor([*choice.known, *choice.picks])
     points = space.points(rows)
     squared = points.square().sum(1)
-    found: list[tuple[float, int | None]] = []
+    nearest_chosen: list[tuple[float, int | None]] = []
     for place in range(len(choice.known), len(rows)):
         if place == 0:
-            found.append((0.0, None))
+            nearest_chosen.append((0.0, None))
             continue
         apart = squared[:place] - 2 * (points[:place] @ points[place])
         nearest = int(rows[int(apart.argmin())])
         exact = space.exact(rows[place : place + 1], torch.tensor([nearest]))
-        found.append((float(exact[0, 0]), nearest))
-    return found
+        nearest_chosen.append((float(exact[0, 0]), nearest))
+    return nearest_chosen

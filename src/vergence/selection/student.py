@@ -74,7 +74,7 @@ class Students:
         self._train(config, folder, chosen)
         student = load_run(_student(folder).path, self.device)
         score = entropies if self.classes else difficulties
-        found = kept_scores(
+        result = kept_scores(
             scores,
             len(self.manifest),
             asked,
@@ -82,7 +82,7 @@ class Students:
             self.progress,
         )
         shutil.rmtree(_student(folder).checkpoint_folder, ignore_errors=True)
-        return found
+        return result
 
     def check(self) -> None:
         """InputError where the recipe is no student's."""

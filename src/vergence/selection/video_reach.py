@@ -49,14 +49,14 @@ def videos(manifest: Manifest, seconds: float) -> list[Video]:
     streams: dict[tuple[str, str], list[int]] = {}
     for index, row in enumerate(manifest):
         streams.setdefault((row.sequence, row.camera), []).append(index)
-    found = []
+    cut = []
     for rows in streams.values():
         rows.sort(key=lambda index: manifest[index].position)
         times = [seconds_between(manifest, rows[0], row) for row in rows]
         ends = [place for place in range(1, len(rows)) if times[place] - times[place - 1] > seconds]
         for first, last in zip([0, *ends], [*ends, len(rows)], strict=True):
-            found.append(Video(tuple(rows[first:last]), tuple(time - times[first] for time in times[first:last])))
-    return found
+            cut.append(Video(tuple(rows[first:last]), tuple(time - times[first] for time in times[first:last])))
+    return cut
 
 
 def steps_within(video: Video, seconds: float) -> int:
@@ -80,9 +80,9 @@ class VideoReach(Sequence[Reach]):
         seconds: how far labels are carried.
     """
 
-    def __init__(self, array: NDArray[np.uint8], found: Iterable[Video], seconds: float) -> None:
+    def __init__(self, array: NDArray[np.uint8], video_list: Iterable[Video], seconds: float) -> None:
         self.array, self.steps, self.seconds = array, array.shape[1] // 2, seconds
-        self.videos = list(found)
+        self.videos = list(video_list)
         self.where = {row: (video, place) for video in self.videos for place, row in enumerate(video.rows)}
 
     def __len__(self) -> int:
@@ -123,8 +123,8 @@ def compute_reach(
         InputError: no frame has a neighbour in time, OpenCV is not installed, a picture is too small, ``out`` cannot be
             written.
     """
-    found = videos(manifest, seconds)
-    steps = max(steps_within(video, seconds) for video in found)
+    all_videos = videos(manifest, seconds)
+    steps = max(steps_within(video, seconds) for video in all_videos)
     if steps == 0:
         raise InputError(
             f"no frame of {manifest.name} has a neighbour within {seconds:g} seconds, so that no label can be carried: "
@@ -135,7 +135,7 @@ def compute_reach(
     for name in ("reach.npy", "reach_checks.npy"):
         if (out / name).exists() and not _fits(out / name, form):
             (out / name).unlink()
-    stored = VideoReach(shared_array(out / "reach.npy", "uint8", form), found, seconds)
+    stored = VideoReach(shared_array(out / "reach.npy", "uint8", form), all_videos, seconds)
     checks = shared_array(out / "reach_checks.npy", "uint64", (len(manifest),))
     done, waiting = 0, list[tuple[int, int]]()
 
@@ -148,7 +148,7 @@ def compute_reach(
         waiting.clear()
 
     try:
-        for video in found:
+        for video in all_videos:
             states = [_state(manifest, row, time) for row, time in zip(video.rows, video.times, strict=True)]
             window = _Window(manifest, video, flow, steps)
             for place, row in enumerate(video.rows):
@@ -193,12 +193,12 @@ def _check(states: Sequence[str], place: int, steps: int, seconds: float) -> int
 def _reached(window: "_Window", video: Video, place: int, steps: int, seconds: float) -> NDArray[np.uint8]:
     """(2 S + 1, cells): how much of each cell of the frames around a frame has the right label after carrying."""
     window.move(place)
-    found = np.zeros((2 * steps + 1, CELLS), np.uint8)
-    found[steps] = 255
+    reached = np.zeros((2 * steps + 1, CELLS), np.uint8)
+    reached[steps] = 255
     for other, weight in carried_weights(window.frame, video.times, window.pair, place, seconds):
         cells = F.adaptive_avg_pool2d(_share(weight)[None], POOLED).flatten()
-        found[steps + other - place] = (cells * 254).round().byte().numpy()  # never all of what has its own label
-    return found
+        reached[steps + other - place] = (cells * 254).round().byte().numpy()  # never all of what has its own label
+    return reached
 
 
 def _share(weight: Tensor) -> Tensor:

@@ -73,10 +73,10 @@ def _known(name: str) -> "OptimInfo":
             f"optim.name {name!r} is unknown{nearest(name, known)}; use adam, adamw, sgd, or another of timm's "
             f"optimisers: {', '.join(known)}."
         )
-    found: OptimInfo = get_optimizer_info(plain)
-    if found.second_order:
+    info: OptimInfo = get_optimizer_info(plain)
+    if info.second_order:
         raise InputError(f"optim.name {name} needs second derivatives, which training does not make; use another one.")
-    return found
+    return info
 
 
 class RepeatedSGD(torch.optim.SGD):

@@ -20,11 +20,13 @@ def optimizer_state(optimizer: Optimizer, method: nn.Module) -> tuple[dict[str, 
     "parameter name/what" for what is kept of a parameter, "/group/what" of a parameter group, "//what" of neither. What
     optimisers keep in lists or dictionaries is taken apart: the tensors are "parameter name/what/0" and so on.
     """
-    found, names = optimizer.state_dict(), _names(optimizer, method)
-    whole = {f"{names[index]}/{key}": value for index, state in found["state"].items() for key, value in state.items()}
+    state_dict, names = optimizer.state_dict(), _names(optimizer, method)
+    whole = {
+        f"{names[index]}/{key}": value for index, state in state_dict["state"].items() for key, value in state.items()
+    }
     for group in optimizer.param_groups:
         whole |= {f"/{group['name']}/{key}": value for key, value in _counted(group, optimizer)}
-    whole |= {f"//{key}": value for key, value in found.items() if key not in ("state", "param_groups")}
+    whole |= {f"//{key}": value for key, value in state_dict.items() if key not in ("state", "param_groups")}
     tensors: dict[str, Tensor] = {}
     values: dict[str, Any] = {}
     for path, value in whole.items():
@@ -53,19 +55,19 @@ def restore_optimizer(
             raise _misfit(path) from None
     parameters = dict(method.named_parameters())
     _check(whole, parameters, optimizer)
-    found = optimizer.state_dict()
+    state_dict = optimizer.state_dict()
     places = {name: index for index, name in _names(optimizer, method).items()}
-    groups = {group["name"]: group for group in found["param_groups"]}
+    groups = {group["name"]: group for group in state_dict["param_groups"]}
     for path, value in whole.items():
         name, key = _parts(path)
         if path.startswith("//"):
-            found[key] = _tuples(value)
+            state_dict[key] = _tuples(value)
         elif path.startswith("/"):
             if name in groups:
                 groups[name][key] = value
         elif name in places:
-            found["state"].setdefault(places[name], {})[key] = value
-    optimizer.load_state_dict(found)
+            state_dict["state"].setdefault(places[name], {})[key] = value
+    optimizer.load_state_dict(state_dict)
     for parameter, state in optimizer.state.items():
         for key, value in state.items():
             if isinstance(value, Tensor) and value.ndim and value.shape == parameter.shape:

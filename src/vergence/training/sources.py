@@ -178,8 +178,8 @@ def _pseudo_labelled(
         given = manifest.changed(lambda row: labels.get(manifest.root / row.image, row))
     offsets = options.offsets if role.pseudo_labels == "all" else ()
     size, noise = (options.height, options.width), config.frames.label_noise
-    found = with_pseudo_labels(given, port, size, device, noise, offsets=offsets, processes=processes)
-    guessed = {(row.sequence, row.camera, row.position): row for row in found.rows}
+    labelled = with_pseudo_labels(given, port, size, device, noise, offsets=offsets, processes=processes)
+    guessed = {(row.sequence, row.camera, row.position): row for row in labelled.rows}
     return manifest.changed(
         lambda row: replace(
             row, **{name: getattr(guessed[row.sequence, row.camera, row.position], name) for name in PSEUDO_COLUMNS}
@@ -195,8 +195,8 @@ def _source_domain(config: RunConfig) -> Manifest:
             f"method {config.method} learns from labels of another domain as well; name its manifest or folder in "
             "frames.source_domain."
         )
-    found = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
-    manifest = in_split(found, frames.train_split, "frames.train_split")
+    whole = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
+    manifest = in_split(whole, frames.train_split, "frames.train_split")
     labelled = manifest.select(predicate=lambda row: bool(row.label))
     if len(labelled) == 0:
         raise InputError(f"{manifest.name} has no labels, and frames.source_domain must; add the column label to it.")

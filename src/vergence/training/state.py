@@ -164,7 +164,7 @@ class TrainingState:
             name, _, key = full.rpartition("/")
             keys.setdefault(name, set()).add(key)
         whole = set().union(*keys.values())
-        partial = next((name for name, found in keys.items() if found != whole), None)
+        partial = next((name for name, names in keys.items() if names != whole), None)
         if partial is not None:
             lacks = sorted(whole - keys[partial])[0]
             raise InputError(f"the optimiser state of {partial!r} in {checkpoint} lacks {lacks!r}; {remedy}")

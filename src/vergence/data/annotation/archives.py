@@ -151,10 +151,10 @@ class _Bounded(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _PIECE:
             raise tarfile.ReadError(f"a header of {size} bytes")
-        found: bytes = self._stream.read(size)
+        block: bytes = self._stream.read(size)
         self._target.check(self._stream.tell())
-        self.last = found
-        return found
+        self.last = block
+        return block
 
     def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
         if whence == os.SEEK_SET:

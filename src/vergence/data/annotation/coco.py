@@ -75,16 +75,16 @@ def write(frames: Iterable[ExportedFrame], classes: AnnotationClasses, out: Path
 def read(source: Path, problems: Problems, known: LabelSpace | None = None) -> Annotations:
     """Read masks in run-length code, and polygons; of masks that overlap, the later one is on top."""
     coder = _coder()
-    found = Annotations([], [])
+    annotations = Annotations([], [])
     for path, content in json_files(source):
         if is_coco(content):
-            _read_file(path, content, found, problems, coder)
-    return found
+            _read_file(path, content, annotations, problems, coder)
+    return annotations
 
 
-def _read_file(path: Path, content: dict[str, Any], found: Annotations, problems: Problems, coder: Any) -> None:
+def _read_file(path: Path, content: dict[str, Any], annotations: Annotations, problems: Problems, coder: Any) -> None:
     try:
-        places = {category["id"]: _place(category, found) for category in content["categories"]}
+        places = {category["id"]: _place(category, annotations) for category in content["categories"]}
         images = {image["id"]: str(image["file_name"]) for image in content["images"]}
         sizes = {
             entry["id"].value: (entry["height"].whole(1, _LONGEST), entry["width"].whole(1, _LONGEST))
@@ -111,7 +111,7 @@ def _read_file(path: Path, content: dict[str, Any], found: Annotations, problems
         if not path_of_file.name:
             raise InputError(f"{path}: the image of id {image_id} has the file_name {file!r}; export it again.")
         name = path_of_file.with_suffix("").as_posix()
-        if name in found.masks:
+        if name in annotations.masks:
             problems.add(f"{path} lists {file} twice, with annotations in both places; keep one")
 
         def load(size: tuple[int, int], image_id: Any = image_id) -> Label:
@@ -128,19 +128,19 @@ def _read_file(path: Path, content: dict[str, Any], found: Annotations, problems
                     label[_decode(annotation, size, what, coder)] = place
             return label
 
-        found.masks[name] = load
+        annotations.masks[name] = load
 
 
-def _place(category: dict[str, Any], found: Annotations) -> int:
+def _place(category: dict[str, Any], annotations: Annotations) -> int:
     """The place of a category's name in the list of classes, where several files share it."""
     name = str(category["name"])
-    if name not in found.classes:
-        check_room(found)
-        found.classes.append(name)
-        colour: Colour = parse_colour(str(category.get("color", ""))) or voc_colour(len(found.classes))
-        assert found.colours is not None
-        found.colours.append(colour)
-    return found.classes.index(name)
+    if name not in annotations.classes:
+        check_room(annotations)
+        annotations.classes.append(name)
+        colour: Colour = parse_colour(str(category.get("color", ""))) or voc_colour(len(annotations.classes))
+        assert annotations.colours is not None
+        annotations.colours.append(colour)
+    return annotations.classes.index(name)
 
 
 def _decode(annotation: dict[str, Any], size: tuple[int, int], what: str, coder: Any) -> NDArray[np.bool_]:

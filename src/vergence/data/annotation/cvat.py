@@ -71,15 +71,15 @@ def _objects(label: Label, table: Label) -> Label:
 def read(folder: Path, problems: Problems, known: LabelSpace | None = None) -> Annotations:
     """Read the masks of an export; black is "background" where ``labelmap.txt`` does not say otherwise."""
     names, colours = _read_label_map(folder / LABEL_MAP)
-    found = Annotations(names, colours)
+    annotations = Annotations(names, colours)
     for path in sorted((folder / MASKS).glob("**/*.png")):
         name = path.relative_to(folder / MASKS).with_suffix("").as_posix()
 
         def load(size: tuple[int, int], path: Path = path) -> Label:
             return _read_mask(path, size, colours)
 
-        found.masks[name] = load
-    return found
+        annotations.masks[name] = load
+    return annotations
 
 
 def _read_label_map(path: Path) -> tuple[list[str], list[Colour]]:

@@ -73,11 +73,11 @@ def export_labels(
 
 def common_space(manifest: Manifest, otherwise: LabelSpace | None = None) -> LabelSpace | None:
     """The label space of a manifest's labels; InputError where they are of several."""
-    found = sorted({row.label_space for row in manifest if row.label and row.label_space})
-    if len(found) > 1:
-        names = ", ".join(label_space(text).name for text in found)
+    spaces = sorted({row.label_space for row in manifest if row.label and row.label_space})
+    if len(spaces) > 1:
+        names = ", ".join(label_space(text).name for text in spaces)
         raise InputError(f"{manifest.name} has labels of several spaces ({names}); choose one with --label_space.")
-    return label_space(found[0]) if found else otherwise
+    return label_space(spaces[0]) if spaces else otherwise
 
 
 @contextlib.contextmanager

@@ -61,9 +61,9 @@ class Annotations:
     """
 
 
-def check_room(found: Annotations) -> None:
+def check_room(annotations: Annotations) -> None:
     """InputError where another class would have no id."""
-    if len(found.classes) >= IGNORED_LABEL:
+    if len(annotations.classes) >= IGNORED_LABEL:
         raise InputError(
             f"the annotations have more than {IGNORED_LABEL} classes, which is what masks of 8 bits can tell apart; "
             "take those away that are not used."
@@ -75,10 +75,10 @@ class Problems:
 
     def __init__(self, source: Path) -> None:
         self.source = source
-        self.found: list[str] = []
+        self.messages: list[str] = []
 
     def add(self, text: str) -> None:
-        self.found.append(text.rstrip("."))
+        self.messages.append(text.rstrip("."))
 
     @contextlib.contextmanager
     def collect(self) -> Iterator[None]:
@@ -90,14 +90,14 @@ class Problems:
 
     def check(self) -> None:
         """InputError with a list of the problems, if there are any."""
-        if not self.found:
+        if not self.messages:
             return
-        if len(self.found) == 1:
-            raise InputError(f"{self.source} cannot be imported, nothing was written: {self.found[0]}.")
-        shown = [f"  {text}" for text in self.found[:_SHOWN]]
-        if len(self.found) > _SHOWN:
-            shown.append(f"  and {len(self.found) - _SHOWN} more")
-        head = f"{self.source} cannot be imported, nothing was written; it has {len(self.found)} problems:"
+        if len(self.messages) == 1:
+            raise InputError(f"{self.source} cannot be imported, nothing was written: {self.messages[0]}.")
+        shown = [f"  {text}" for text in self.messages[:_SHOWN]]
+        if len(self.messages) > _SHOWN:
+            shown.append(f"  and {len(self.messages) - _SHOWN} more")
+        head = f"{self.source} cannot be imported, nothing was written; it has {len(self.messages)} problems:"
         raise InputError("\n".join([head, *shown]))
 
 

@@ -97,18 +97,18 @@ def import_labels(
         name = format or detect(place)
         problems = Problems(source)
         chosen = label_space(space) if isinstance(space, str) else space or common_space(manifest)
-        found = reader(name)(place, problems, chosen)
-        if not found.masks or not found.classes:
+        annotations = reader(name)(place, problems, chosen)
+        if not annotations.masks or not annotations.classes:
             problems.check()
-        chosen = chosen or _own_space(found, source)
-        rows = _matched(found, manifest, problems)
-        if not rows and not problems.found:
+        chosen = chosen or _own_space(annotations, source)
+        rows = _matched(annotations, manifest, problems)
+        if not rows and not problems.messages:
             problems.add("it has no masks")
         if complete:
             for index in sorted(set(range(len(manifest))) - rows.keys()):
                 problems.add(f"{manifest[index].image} has no annotation")
         try:
-            empty = _convert(found, rows, manifest, chosen, staging, problems, progress)
+            empty = _convert(annotations, rows, manifest, chosen, staging, problems, progress)
             problems.check()
             _move(staging, folder)
         except BaseException:
@@ -124,17 +124,17 @@ def import_labels(
     return ImportedLabels(out, name, chosen, len(manifest), len(rows), empty, len(manifest) - len(rows))
 
 
-def _own_space(found: Annotations, source: Path) -> LabelSpace:
+def _own_space(annotations: Annotations, source: Path) -> LabelSpace:
     """The space that the annotations themselves speak of: by its text, a known one with their classes, or a new one."""
-    if found.space:
-        return label_space(found.space)
+    if annotations.space:
+        return label_space(annotations.space)
     for space in LABEL_SPACES.values():
-        if set(found.classes) - {BACKGROUND, AnnotationClasses.of(space).ignore} == set(space.classes):
+        if set(annotations.classes) - {BACKGROUND, AnnotationClasses.of(space).ignore} == set(space.classes):
             return space
-    given = found.colours or [voc_colour(index + 1) for index in range(len(found.classes))]
+    given = annotations.colours or [voc_colour(index + 1) for index in range(len(annotations.classes))]
     pairs = [
         (name, colour)
-        for name, colour in zip(found.classes, given, strict=True)
+        for name, colour in zip(annotations.classes, given, strict=True)
         if name not in IGNORE_NAMES and (name, colour) != (BACKGROUND, BLACK)
     ]
     if not pairs:
@@ -149,10 +149,10 @@ def _own_space(found: Annotations, source: Path) -> LabelSpace:
         ) from error
 
 
-def _matched(found: Annotations, manifest: Manifest, problems: Problems) -> dict[int, str]:
+def _matched(annotations: Annotations, manifest: Manifest, problems: Problems) -> dict[int, str]:
     """Row -> name of its mask; problems where names fit no row, or several fit one."""
     names, rows = FrameNames(list(manifest)), dict[int, str]()
-    for name in found.masks:
+    for name in annotations.masks:
         try:
             index = names.find(name)
         except LookupError as error:
@@ -165,7 +165,7 @@ def _matched(found: Annotations, manifest: Manifest, problems: Problems) -> dict
 
 
 def _convert(
-    found: Annotations,
+    annotations: Annotations,
     rows: dict[int, str],
     manifest: Manifest,
     space: LabelSpace,
@@ -174,20 +174,20 @@ def _convert(
     progress: Progress | None,
 ) -> int:
     """Write every good mask below ``staging``; returns how many have no class anywhere."""
-    table, strangers = class_table(found.classes, space)
+    table, strangers = class_table(annotations.classes, space)
     # not the annotator's palette, whose colours are made distinct: a label is read by the colours of its space
     colours = [*space.colours, *[BLACK] * (IGNORED_LABEL - len(space)), IGNORE_COLOUR]
     palette, empty = [part for colour in colours for part in colour], 0
     seen: dict[str, int] = {}
     for done, (index, name) in enumerate(sorted(rows.items()), start=1):
         with problems.collect():
-            mask = found.masks[name](_size(manifest, index))
+            mask = annotations.masks[name](_size(manifest, index))
             for place in np.unique(mask):
                 if int(place) in strangers:
                     seen[strangers[int(place)]] = seen.get(strangers[int(place)], 0) + 1
             label = table[mask]
             empty += bool((label == IGNORED_LABEL).all())
-            if not problems.found and not seen:
+            if not problems.messages and not seen:
                 write_palette_png(staging / f"{frame_name(manifest[index])}.png", label, palette)
         if progress is not None:
             progress(done, len(rows))

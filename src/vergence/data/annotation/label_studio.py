@@ -73,21 +73,21 @@ def read(source: Path, problems: Problems, known: LabelSpace | None = None) -> A
     Of brush strokes that overlap the later one is on top. Predictions that nobody accepted are not read.
     """
     names, colours = read_config(source / CONFIG) if source.is_dir() else ([], [])
-    found = Annotations(names, colours)
+    annotations = Annotations(names, colours)
     tasks = [task for _, content in json_files(source) for task in tasks_of(content)]
     pictures = sorted(source.glob(PICTURES)) if source.is_dir() else []
     if pictures:
-        read_pictures(source, pictures, tasks, [*names, *(known.classes if known else ())], found, problems)
+        read_pictures(source, pictures, tasks, [*names, *(known.classes if known else ())], annotations, problems)
     else:
         for task in tasks:
-            read_task(task, found, problems)
-        _tell_predictions(tasks, found, problems)
-    return found
+            read_task(task, annotations, problems)
+        _tell_predictions(tasks, annotations, problems)
+    return annotations
 
 
-def _tell_predictions(tasks: list[dict[str, Any]], found: Annotations, problems: Problems) -> None:
+def _tell_predictions(tasks: list[dict[str, Any]], annotations: Annotations, problems: Problems) -> None:
     alone = sum(bool(task.get("predictions")) and not task["annotations"] for task in tasks)
-    if alone and not found.masks:
+    if alone and not annotations.masks:
         problems.add(
             f"its tasks have predictions only ({alone}), which nobody accepted; submit them in Label Studio and export "
             "again"

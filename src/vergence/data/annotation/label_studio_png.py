@@ -25,7 +25,7 @@ def read_pictures(
     pictures: Sequence[Path],
     tasks: Sequence[dict[str, Any]],
     known: Sequence[str],
-    found: Annotations,
+    into: Annotations,
     problems: Problems,
 ) -> None:
     """Enter the PNG export: ``task-T-annotation-A-by-USER-CONTROL-CLASS-N.png``, white where the class is."""
@@ -47,7 +47,7 @@ def read_pictures(
             )  # fmt: skip
             problems.add(f"{path} {reason}")
             continue
-        groups.setdefault(name, {}).setdefault(parts[2], []).append((place_of(word, found), path))
+        groups.setdefault(name, {}).setdefault(parts[2], []).append((place_of(word, into), path))
     for name, annotations in groups.items():
         if len(annotations) > 1:
             problems.add(f"{name} has {len(annotations)} annotations; keep one")
@@ -69,7 +69,7 @@ def read_pictures(
                 )
             return label
 
-        found.masks[name] = load
+        into.masks[name] = load
 
 
 def _controls(source: Path, tasks: Sequence[dict[str, Any]]) -> set[str]:

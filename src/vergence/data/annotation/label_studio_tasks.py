@@ -75,14 +75,14 @@ def read_config(path: Path) -> tuple[list[str], list[Colour]]:
     ]
 
 
-def place_of(name: str, found: Annotations) -> int:
+def place_of(name: str, annotations: Annotations) -> int:
     """The place of a class, which is entered where it is new."""
-    if name not in found.classes:
-        check_room(found)
-        found.classes.append(name)
-        assert found.colours is not None
-        found.colours.append(voc_colour(len(found.classes)))
-    return found.classes.index(name)
+    if name not in annotations.classes:
+        check_room(annotations)
+        annotations.classes.append(name)
+        assert annotations.colours is not None
+        annotations.colours.append(voc_colour(len(annotations.classes)))
+    return annotations.classes.index(name)
 
 
 def frame_of(task: dict[str, Any]) -> str | None:
@@ -106,7 +106,7 @@ def _file(text: str) -> str:
     return file.replace("\\", "/")
 
 
-def read_task(task: dict[str, Any], found: Annotations, problems: Problems) -> None:
+def read_task(task: dict[str, Any], annotations: Annotations, problems: Problems) -> None:
     """Enter the one annotation of a task, if it has one."""
     number = task.get("id", "")
     given = task["annotations"]
@@ -122,9 +122,9 @@ def read_task(task: dict[str, Any], found: Annotations, problems: Problems) -> N
         return
     if len(valid) > 1:
         problems.add(f"{name} has {len(valid)} annotations; keep one")
-    if name in found.masks:
+    if name in annotations.masks:
         problems.add(f"{name} is the image of several tasks with annotations; keep one")
-    regions = _regions(valid[0].get("result"), name, found, problems)
+    regions = _regions(valid[0].get("result"), name, annotations, problems)
 
     def load(size: tuple[int, int]) -> Label:
         label = np.full(size, IGNORED_LABEL, dtype=np.uint8)
@@ -132,10 +132,10 @@ def read_task(task: dict[str, Any], found: Annotations, problems: Problems) -> N
             label[_mask(region, size, str(name))] = place
         return label
 
-    found.masks[name] = load
+    annotations.masks[name] = load
 
 
-def _regions(result: Any, name: str, found: Annotations, problems: Problems) -> list[tuple[int, dict[str, Any]]]:
+def _regions(result: Any, name: str, annotations: Annotations, problems: Problems) -> list[tuple[int, dict[str, Any]]]:
     """Place of the class and brush region, in order; what is no such region is a problem, or nothing of pixels."""
     if result is None:
         return []
@@ -161,7 +161,7 @@ def _regions(result: Any, name: str, found: Annotations, problems: Problems) -> 
             shown = classes if isinstance(classes, list) else [classes]
             problems.add(f"{name} has a brush region with {len(shown)} classes {str(shown)[:80]}; give it one")
             continue
-        regions.append((place_of(classes[0], found), region))
+        regions.append((place_of(classes[0], annotations), region))
     return regions
 
 

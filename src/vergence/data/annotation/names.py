@@ -73,12 +73,12 @@ class FrameNames:
         for known, wanted in ((self._others, path), (self._uploaded, original)):
             if wanted.name in self.exact:
                 return self.exact[wanted.name]
-            found = known.get(wanted.name, [])
-            if len(found) > 1:
-                found = [index for index in found if _one_ends_the_other(self._images[index], wanted.as_posix())]
-            if len(found) == 1:
-                return found[0]
-            if found or wanted.name in known:
+            indices = known.get(wanted.name, [])
+            if len(indices) > 1:
+                indices = [index for index in indices if _one_ends_the_other(self._images[index], wanted.as_posix())]
+            if len(indices) == 1:
+                return indices[0]
+            if indices or wanted.name in known:
                 raise LookupError("is the name of several frames; keep the names of the export")
         number = re.fullmatch(r"frame_([0-9]{6,9})", path.name)
         if number and self._rows:
@@ -114,10 +114,10 @@ def _uploaded(name: str) -> str:
 
 
 def _places(names: Iterable[str]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
+    indices: dict[str, list[int]] = {}
     for index, name in enumerate(names):
-        found.setdefault(name, []).append(index)
-    return found
+        indices.setdefault(name, []).append(index)
+    return indices
 
 
 def _is_decoded(row: FrameRow) -> bool:

@@ -73,15 +73,15 @@ class _Classes:
 def read(folder: Path, problems: Problems, known: LabelSpace | None = None) -> Annotations:
     """Read what :func:`write` wrote and people changed: ids with or without palette, or the colours of the classes."""
     classes = _read_classes(folder / CLASSES)
-    found = Annotations(classes.names, classes.colours, classes.space)
+    annotations = Annotations(classes.names, classes.colours, classes.space)
     for path in sorted(folder.glob("labels/**/*.png")):
         name = path.relative_to(folder / "labels").with_suffix("").as_posix()
 
         def load(size: tuple[int, int], path: Path = path) -> Label:
             return _read_mask(path, size, classes)
 
-        found.masks[name] = load
-    return found
+        annotations.masks[name] = load
+    return annotations
 
 
 def _read_classes(path: Path) -> _Classes:

@@ -57,9 +57,9 @@ def camvid(root: Path | str, intrinsics: str = "auto") -> Manifest:
 
 def _intrinsics(root: Path, row: FrameRow) -> Intrinsics:
     if (root / "intrinsics.json").is_file():
-        found = read_intrinsics(root / "intrinsics.json")
-        found.check_aspect(row.width, row.height, root / row.image)
-        return found
+        intrinsics = read_intrinsics(root / "intrinsics.json")
+        intrinsics.check_aspect(row.width, row.height, root / row.image)
+        return intrinsics
     if abs(row.width / row.height - ESTIMATED.width / ESTIMATED.height) < 0.01:
         _log.info("%s: intrinsics are an estimate for CamVid (fx 575, fy 762 at 480x360)", root.name)
         return normalised(ESTIMATED, "the estimate for CamVid")
@@ -70,15 +70,15 @@ def _folder_pairs(root: Path, split: str) -> list[tuple[str, str]]:
     """(image, label or "") of one split by folders, either way of naming them."""
     own_form = (root / "images").is_dir()
     images, labels = (f"images/{split}", f"labels/{split}") if own_form else (split, f"{split}annot")
-    found = {Path(name).stem: f"{labels}/{name}" for name in list_files(root / labels)}
+    by_stem = {Path(name).stem: f"{labels}/{name}" for name in list_files(root / labels)}
     names = list_files(root / images)
-    lonely = set(found) - {Path(name).stem for name in names}
+    lonely = set(by_stem) - {Path(name).stem for name in names}
     if lonely:
         raise InputError(
             f"{root / labels} has {len(lonely)} label(s) without an image, the first is {min(lonely)}; "
             f"put the image into {root / images} or remove the label."
         )
-    return [(f"{images}/{name}", found.get(Path(name).stem, "")) for name in names]
+    return [(f"{images}/{name}", by_stem.get(Path(name).stem, "")) for name in names]
 
 
 def _listed_pairs(root: Path, split: str) -> list[tuple[str, str]]:

@@ -153,25 +153,25 @@ def _by_stem(folder: Path) -> dict[str, str]:
 
 
 def _labels(folder: Path) -> dict[str, tuple[str, str]]:
-    found: dict[str, tuple[str, str]] = {}
+    labels: dict[str, tuple[str, str]] = {}
     for kind, space in LABELS.items():
         for name in list_files(folder):
             if name.endswith(f"_{kind}.png"):
-                found.setdefault(name.rsplit("_", 2)[0], (name, space))
-    return found
+                labels.setdefault(name.rsplit("_", 2)[0], (name, space))
+    return labels
 
 
 def _other_files(root: Path, part: str, city: str) -> dict[str, dict[str, str]]:
     """Frame -> column -> path of what is known of its depth: from stereo, from a network, refined."""
-    found: dict[str, dict[str, str]] = {}
+    files: dict[str, dict[str, str]] = {}
     for folder in (_home(root, "disparity"), "disparity_sequence"):
         for name in list_files(root / folder / part / city):
             column = "estimate" if name.endswith("_leftImg8bit.png") else "disparity"
-            found.setdefault(name.rsplit("_", 1)[0], {})[column] = f"{folder}/{part}/{city}/{name}"
+            files.setdefault(name.rsplit("_", 1)[0], {})[column] = f"{folder}/{part}/{city}/{name}"
     for name in list_files(root / "depth" / part / city, frozenset({".mat"})):
         if name.endswith(REFINED):
-            found.setdefault(name.removesuffix(REFINED), {})["depth"] = f"depth/{part}/{city}/{name}"
-    return found
+            files.setdefault(name.removesuffix(REFINED), {})["depth"] = f"depth/{part}/{city}/{name}"
+    return files
 
 
 def _camera(root: Path, part: str, city: str, snippet: list[Name]) -> Intrinsics | None:

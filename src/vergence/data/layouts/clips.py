@@ -115,8 +115,8 @@ def driving_video(root: Path | str, split: bool = True) -> Manifest:
     for name in list_folders(root):
         make = clip_form(root / name)
         if make is not None:
-            found = _moved(make(root / name), name)
-            rows += [dataclasses.replace(row, camera=f"{name}/{row.camera}") for row in found]
+            moved = _moved(make(root / name), name)
+            rows += [dataclasses.replace(row, camera=f"{name}/{row.camera}") for row in moved]
     if not rows:
         raise InputError(
             f"{root} holds no clips; expected sub-folders with images/ and intrinsics.json, or with left/ and right/."
@@ -181,10 +181,10 @@ def _intrinsics(root: Path, here: Path, names: Sequence[str]) -> Intrinsics:
     for place in (here, root):
         if (place / "cam.txt").is_file() and intrinsics_file(place) is None:
             return read_cam_txt(place / "cam.txt", *image_size(here / names[0]))
-    found = find_intrinsics(here, root)
-    if not found.known:
+    intrinsics = find_intrinsics(here, root)
+    if not intrinsics.known:
         say_unread_cameras(here, root)
-    return found
+    return intrinsics
 
 
 def _sequence_rows(

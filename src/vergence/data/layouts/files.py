@@ -39,12 +39,12 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     """Sort key under which ``frame2`` comes before ``frame10``, and ``1.05`` before ``1.1``."""
     key: list[tuple[int, int, str]] = []
     last = 0
-    for found in NUMBER.finditer(name):
-        if found.start() > last:
-            key.append((1, 0, name[last : found.start()]))
-        whole, _, decimals = found.group().partition(".")
+    for match in NUMBER.finditer(name):
+        if match.start() > last:
+            key.append((1, 0, name[last : match.start()]))
+        whole, _, decimals = match.group().partition(".")
         key.append((0, int(whole), decimals))
-        last = found.end()
+        last = match.end()
     return key + ([(1, 0, name[last:])] if last < len(name) else [])
 
 
@@ -88,5 +88,5 @@ def image_size(path: Path) -> tuple[int, int]:
 
 def stem_number(name: str) -> int | None:
     """The last whole number in a file name's stem, or None."""
-    found = re.findall(r"\d+", os.path.splitext(name)[0])
-    return int(found[-1]) if found else None
+    numbers = re.findall(r"\d+", os.path.splitext(name)[0])
+    return int(numbers[-1]) if numbers else None

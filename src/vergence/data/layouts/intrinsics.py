@@ -169,10 +169,10 @@ def _lens(values: dict[str, Any], path: Path) -> Lens | None:
 
 def read_cam_txt(path: Path, width: int, height: int) -> Intrinsics:
     """Read SC-Depth's ``cam.txt``: a 3x3 matrix in pixels of the images beside it, which are width x height."""
-    found = read_numbers(path, None, _MATRIX).reshape(-1)
-    if found.size != 9 or not is_pinhole(found):
-        raise InputError(f"{path} holds {found.size} numbers that are not fx 0 cx, 0 fy cy, 0 0 1; {_MATRIX}.")
-    numbers = [float(number) for number in found]
+    matrix = read_numbers(path, None, _MATRIX).reshape(-1)
+    if matrix.size != 9 or not is_pinhole(matrix):
+        raise InputError(f"{path} holds {matrix.size} numbers that are not fx 0 cx, 0 fy cy, 0 0 1; {_MATRIX}.")
+    numbers = [float(number) for number in matrix]
     keys = {"fx": numbers[0], "fy": numbers[4], "cx": numbers[2], "cy": numbers[5], "width": width, "height": height}
     return normalised(_camera(keys, path), path.name)
 
@@ -198,7 +198,7 @@ def say_unread_cameras(*folders: Path) -> None:
 
 def find_intrinsics(*folders: Path) -> Intrinsics:
     """The camera of the first folder that has an :func:`intrinsics_file`, else unknown."""
-    path = next((found for folder in folders if (found := intrinsics_file(folder)) is not None), None)
+    path = next((file for folder in folders if (file := intrinsics_file(folder)) is not None), None)
     return UNKNOWN if path is None else read_intrinsics(path)
 
 

@@ -51,8 +51,8 @@ def _plain_rows(root: Path) -> list[FrameRow]:
         raise InputError(f"{root} has no calib.json; add one with width, height, fx, fy, cx, cy and baseline_m.")
     camera = read_intrinsics(root / "calib.json")
     folders = {"stereo": "image_right", "disparity": "disparity", "depth": "lidar_depth"}
-    found = {key: _by_stem(root, folder) for key, folder in folders.items()}
-    return [_row(root, f"image_left/{name}", Path(name).stem, camera, found) for name in names]
+    by_stem = {key: _by_stem(root, folder) for key, folder in folders.items()}
+    return [_row(root, f"image_left/{name}", Path(name).stem, camera, by_stem) for name in names]
 
 
 def _official_rows(root: Path, base: Path) -> list[FrameRow]:
@@ -62,14 +62,14 @@ def _official_rows(root: Path, base: Path) -> list[FrameRow]:
     if not names:
         raise InputError(f"{base / 'image_2'} holds no NNNNNN_10.png; unpack KITTI 2015 again.")
     folders = {"stereo": "image_3", "disparity": "disp_occ_0"}
-    found = {key: _by_stem(root, prefix + folder) for key, folder in folders.items()}
+    by_stem = {key: _by_stem(root, prefix + folder) for key, folder in folders.items()}
     rows = []
     for name in names:
         path = base / "calib_cam_to_cam" / f"{Path(name).stem[:-3]}.txt"
         values = read_matrices(path)
         projections = {n: matrix(values, f"P_rect_{n:02d}", (3, 4), path) for n in (2, 3)}
         camera = rectified_pair(projections[2], projections[3], image_size(base / "image_2" / name), str(path))
-        rows.append(_row(root, f"{prefix}image_2/{name}", Path(name).stem, camera, found))
+        rows.append(_row(root, f"{prefix}image_2/{name}", Path(name).stem, camera, by_stem))
     return rows
 
 
@@ -77,9 +77,9 @@ def _by_stem(root: Path, folder: str) -> dict[str, str]:
     return {Path(name).stem: f"{folder}/{name}" for name in list_files(root / folder)}
 
 
-def _row(root: Path, image: str, stem: str, camera: Intrinsics, found: dict[str, dict[str, str]]) -> FrameRow:
+def _row(root: Path, image: str, stem: str, camera: Intrinsics, by_stem: dict[str, dict[str, str]]) -> FrameRow:
     width, height = image_size(root / image)
     camera.check_aspect(width, height, root / image)
     row = camera.onto(FrameRow(image, stem, stem_number(stem) or 0, camera="left", width=width, height=height))
-    paths = {key: files.get(stem, "") for key, files in found.items()}
+    paths = {key: files.get(stem, "") for key, files in by_stem.items()}
     return dataclasses.replace(row, baseline=camera.baseline, stereo_cx=camera.stereo_cx, **paths)  # type: ignore[arg-type]

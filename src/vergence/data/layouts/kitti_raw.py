@@ -110,8 +110,8 @@ def _read_lists(lists: Lists) -> dict[ListedFrame, str]:
 
 
 def _split_name(path: Path) -> str:
-    found = [name for name in ("train", "val", "test") if name in path.stem.lower()]
-    return found[0] if found else path.stem
+    splits = [name for name in ("train", "val", "test") if name in path.stem.lower()]
+    return splits[0] if splits else path.stem
 
 
 def read_list(path: Path) -> Iterator[ListedFrame]:
@@ -173,8 +173,8 @@ def _intrinsics(day: Path, side: str, size: tuple[int, int], choice: str) -> Int
 
 
 def _check_found(rows: Sequence[FrameRow], listed: Mapping[ListedFrame, str], root: Path, skip: bool) -> None:
-    found = {ListedFrame(row.sequence, row.position, row.camera[-1]) for row in rows}
-    missing = [one for one in listed if one not in found]
+    present = {ListedFrame(row.sequence, row.position, row.camera[-1]) for row in rows}
+    missing = [one for one in listed if one not in present]
     if not missing:
         return
     first = missing[0]

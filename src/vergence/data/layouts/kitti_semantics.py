@@ -34,8 +34,8 @@ def kitti_semantics(root: Path | str, split: bool = True, testing: bool = False)
         rows = pair_labels(rows, base / "image_2", base / "semantic", root, "cityscapes_ids")
     rows = assign_splits(rows, root.name) if split else [dataclasses.replace(row, split="train") for row in rows]
     if testing:
-        found = _rows(root, root / "testing" / "image_2")
-        rows += [dataclasses.replace(row, split="test", sequence=f"testing/{row.sequence}") for row in found]
+        test_rows = _rows(root, root / "testing" / "image_2")
+        rows += [dataclasses.replace(row, split="test", sequence=f"testing/{row.sequence}") for row in test_rows]
     return finish(rows, root, root.name, split=False)
 
 

@@ -32,30 +32,30 @@ def label_folder(root: Path) -> Path | None:
 
     Of such labels the names alone may tell the picture (BDD100K's ``labels/sem_seg/...``): see ``join_maps``.
     """
-    found = next((root / name for name in FOLDERS if (root / name).is_dir()), None)
-    if found is None:
+    folder = next((root / name for name in FOLDERS if (root / name).is_dir()), None)
+    if folder is None:
         return None
     images = root / "images" if not list_files(root) and (root / "images").is_dir() else root
-    labels = label_files(found)
+    labels = label_files(folder)
     suffixes = [case for suffix in IMAGE_SUFFIXES for case in (suffix, suffix.upper())]
     fits = any((images / f"{stem}{suffix}").is_file() for stem in labels for suffix in suffixes)
-    return found if fits or not labels else None
+    return folder if fits or not labels else None
 
 
 def label_files(base: Path) -> dict[str, str]:
     """Path below ``base`` without suffix -> path with suffix, for all images in it."""
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     pending = [base]
     while pending:
         here = pending.pop(0)
         place = here.relative_to(base)
         for name in list_files(here):
             path = (place / name).as_posix()
-            first = found.setdefault(path.rpartition(".")[0], path)
+            first = paths.setdefault(path.rpartition(".")[0], path)
             if first != path:
                 raise InputError(f"{base} has two labels for one image, {first} and {path}; keep one of them.")
         pending += [here / name for name in list_folders(here)]
-    return found
+    return paths
 
 
 def pair_labels(
@@ -68,30 +68,30 @@ def pair_labels(
     Raises:
         InputError: a label without an image, two labels or two images of one name, a label of another aspect.
     """
-    found = label_files(labels)
+    paths = label_files(labels)
     names: dict[str, FrameRow] = {}
     for row in rows:
         name = (root / row.image).relative_to(images).as_posix().rpartition(".")[0]
         first = names.setdefault(name, row)
-        if first is not row and name in found:
+        if first is not row and name in paths:
             raise InputError(
-                f"{images} has two images for the label {found[name]}: {first.image} and {row.image}; keep one of them."
+                f"{images} has two images for the label {paths[name]}: {first.image} and {row.image}; keep one of them."
             )
-    lonely = sorted(set(found) - set(names))
+    lonely = sorted(set(paths) - set(names))
     if lonely:
         raise InputError(
-            f"{labels} has {len(lonely)} label(s) without an image, the first is {found[lonely[0]]}; "
+            f"{labels} has {len(lonely)} label(s) without an image, the first is {paths[lonely[0]]}; "
             f"put the image into {images} or remove the label."
         )
     place = labels.relative_to(root).as_posix()
     labelled = []
     for row in rows:
         name = (root / row.image).relative_to(images).as_posix().rpartition(".")[0]
-        if name in found:
+        if name in paths:
             if row.width and not odd:
-                path = labels / found[name]
+                path = labels / paths[name]
                 check_aspect(picture_size(path)[::-1], (row.height, row.width), path)
-            row = dataclasses.replace(row, label=f"{place}/{found[name]}", label_space=space)
+            row = dataclasses.replace(row, label=f"{place}/{paths[name]}", label_space=space)
         labelled.append(row)
     return labelled
 

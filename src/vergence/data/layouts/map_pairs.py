@@ -72,9 +72,9 @@ def _space(root: Path, labels: Sequence[Path]) -> str | None:
     for folder in dict.fromkeys(place for path in labels for place in (path.parent, *path.parents)):
         if folder != root and root not in folder.parents:
             continue
-        found = next((folder / name for name in _CLASS_FILES if (folder / name).is_file()), None)
-        if found is not None:
-            return read_label_space(found).text()
+        class_file = next((folder / name for name in _CLASS_FILES if (folder / name).is_file()), None)
+        if class_file is not None:
+            return read_label_space(class_file).text()
         if (folder / "_classes.csv").is_file():
             return read_classes_csv(folder / "_classes.csv").text()
     published = published_space(root, labels)
@@ -98,13 +98,13 @@ def _depth_scale(root: Path, maps: Sorted, scale: float) -> float | None:
 
 def _joined(rows: Sequence[FrameRow], root: Path, paths: Sequence[Path], column: str, **more: object) -> list[FrameRow]:
     """Rows with the map of their name; of several the one whose folders have most in common with theirs."""
-    found: dict[str, list[Path]] = {}
+    by_stem: dict[str, list[Path]] = {}
     for path in paths:
-        found.setdefault(bare(path.stem), []).append(path)
+        by_stem.setdefault(bare(path.stem), []).append(path)
     by_time = sorted((when, path) for path in paths if (when := _seconds(path.name)) is not None)
     result, used = [], set()
     for row in rows:
-        match = _nearest_folder(Path(row.image), found.get(bare(Path(row.image).stem), []), root)
+        match = _nearest_folder(Path(row.image), by_stem.get(bare(Path(row.image).stem), []), root)
         if match is None and column == "depth" and by_time:
             match = _nearest_in_time(row, by_time, root)
         if match is not None and not getattr(row, column):
@@ -243,11 +243,11 @@ def _frames_named(
 
 def _index(rows: Sequence[FrameRow]) -> Mapping[str, list[str]]:
     """Every end of the paths of the images, with and without suffix -> the images."""
-    found: dict[str, list[str]] = {}
+    images: dict[str, list[str]] = {}
     for row in rows:
         parts = Path(row.image).parts
         for start in range(len(parts)):
             end = "/".join(parts[start:])
             for name in {end, end.rpartition(".")[0]}:
-                found.setdefault(name, []).append(row.image)
-    return found
+                images.setdefault(name, []).append(row.image)
+    return images

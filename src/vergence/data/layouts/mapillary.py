@@ -46,8 +46,8 @@ def mapillary(root: Path | str, parts: tuple[str, ...] = ("training", "validatio
     for part in parts:
         images = root / part / "images"
         labels = root / part / place
-        found = [_row(images, name, part) for name in list_files(images)]
-        rows += found if not space or not labels.is_dir() else pair_labels(found, images, labels, root, space)
+        listed = [_row(images, name, part) for name in list_files(images)]
+        rows += listed if not space or not labels.is_dir() else pair_labels(listed, images, labels, root, space)
     if not rows:
         raise InputError(f"{root} holds no Mapillary Vistas; expected training/images/ and training/labels/.")
     return finish(rows, root, root.name, split=False)

@@ -79,8 +79,8 @@ def sort_pictures(root: Path, skip: Path | None = None) -> Sorted:
             getattr(result, kind).extend(folder / name for name in names)
             continue
         kinds = _among_frames(folder, names)
-        for name, found in kinds.items():
-            getattr(result, found).append(folder / name)
+        for name, attribute in kinds.items():
+            getattr(result, attribute).append(folder / name)
         rest = [name for name in names if name not in kinds]
         if rest:
             result.frames[folder] = rest
@@ -90,7 +90,7 @@ def sort_pictures(root: Path, skip: Path | None = None) -> Sorted:
 
 
 def _walk(root: Path, skip: Path | None) -> dict[Path, list[str]]:
-    found: dict[Path, list[str]] = {}
+    names_of: dict[Path, list[str]] = {}
     pending = [root]
     while pending:
         here = pending.pop(0)
@@ -101,9 +101,9 @@ def _walk(root: Path, skip: Path | None) -> dict[Path, list[str]]:
             continue
         names = list_files(here)
         if names:
-            found[here] = names
+            names_of[here] = names
         pending += [here / name for name in list_folders(here) if name.lower() not in _NO_DATA]
-    return found
+    return names_of
 
 
 def _folder_kind(root: Path, folder: Path, names: Sequence[str], shares: bool) -> str:
@@ -143,8 +143,8 @@ def _among_frames(folder: Path, names: Sequence[str]) -> dict[str, str]:
 def _look(paths: Sequence[Path]) -> str:
     """ "labels" or "depth" where all of a few of the pictures look like it, else ""."""
     chosen = [paths[k] for k in sorted({0, len(paths) // 2, len(paths) - 1})]
-    found = {_one_look(path) for path in chosen}
-    return found.pop() if len(found) == 1 else ""
+    looks = {_one_look(path) for path in chosen}
+    return looks.pop() if len(looks) == 1 else ""
 
 
 def _one_look(path: Path) -> str:

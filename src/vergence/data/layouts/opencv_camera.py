@@ -63,9 +63,9 @@ def read_camera(path: Path) -> dict[str, Any]:
         InputError: as of the readers; no 3x3 matrix, no size of the image, or numbers that are none.
     """
     given = _single({str(key).lower(): value for key, value in read_calibration(path, _REMEDY).items()}, path)
-    found = {key: next((given[name] for name in names if name in given), None) for key, names in _NAMES.items()}
-    matrix = _numbers(found["matrix"])
-    if isinstance(found["matrix"], list) and matrix.size in (4, 5):  # Kalibr, EuRoC: fx, fy, cx, cy
+    fields = {key: next((given[name] for name in names if name in given), None) for key, names in _NAMES.items()}
+    matrix = _numbers(fields["matrix"])
+    if isinstance(fields["matrix"], list) and matrix.size in (4, 5):  # Kalibr, EuRoC: fx, fy, cx, cy
         if matrix.size == 5 or str(given.get("camera_model", "pinhole")) != "pinhole":
             raise InputError(
                 f"{path}: camera_model {given.get('camera_model')!r} is not supported; calibrate a pinhole."
@@ -73,21 +73,21 @@ def read_camera(path: Path) -> dict[str, Any]:
         fx, fy, cx, cy = matrix.tolist()
         matrix = np.array([fx, 0, cx, 0, fy, cy, 0, 0, 1])
         if isinstance(size := given.get("resolution"), list) and len(size) == 2:
-            found["width"], found["height"] = size
-        found["model"] = given.get("distortion_model")
+            fields["width"], fields["height"] = size
+        fields["model"] = given.get("distortion_model")
     if matrix.size != 9:
         raise InputError(f"{path} has no camera matrix of 3x3 numbers; {_REMEDY}.")
     if not is_pinhole(matrix):
         raise InputError(f"{path}: its camera matrix is not of the form fx 0 cx, 0 fy cy, 0 0 1 (no skew); {_REMEDY}.")
     for key in ("width", "height"):
-        if not isinstance(found[key], int | float):
+        if not isinstance(fields[key], int | float):
             raise InputError(f"{path} lacks image_{key}, the size that its camera matrix is for; {_REMEDY}.")
     fx, _, cx, _, fy, cy = matrix[:6].tolist()
-    values = {"width": found["width"], "height": found["height"], "fx": fx, "fy": fy, "cx": cx, "cy": cy}
-    coefficients = _numbers(found["distortion"]).tolist()
+    values = {"width": fields["width"], "height": fields["height"], "fx": fx, "fy": fy, "cx": cx, "cy": cy}
+    coefficients = _numbers(fields["distortion"]).tolist()
     if any(coefficients):
         values["distortion"] = coefficients
-        values["model"] = "fisheye" if found["fisheye"] else str(found["model"] or "opencv")
+        values["model"] = "fisheye" if fields["fisheye"] else str(fields["model"] or "opencv")
     return values
 
 

@@ -77,8 +77,8 @@ def in_time(names: Sequence[str], where: str = "") -> list[Place]:
 def positions(names: Sequence[str]) -> list[int]:
     """Positions in time of naturally sorted names of one clip; counted where their numbers do not tell."""
     places = {place.name: place.position for place in in_time(names)}
-    found = [places[name] for name in names]
-    return found if len(set(found)) == len(found) else list(range(len(names)))
+    numbers = [places[name] for name in names]
+    return numbers if len(set(numbers)) == len(numbers) else list(range(len(names)))
 
 
 def follows_by_name(names: Sequence[str]) -> list[bool] | None:
@@ -99,14 +99,14 @@ def _some(clips: Sequence[str] | dict[str, list]) -> str:
     return ", ".join(names[:4]) + (" ..." if names[4:] else "")
 
 
-def _clocked(found: re.Match[str]) -> str:
-    return f"{int(found[1]) * 3600 + int(found[3]) * 60 + int(found[4])}.{found[5]}"
+def _clocked(match: re.Match[str]) -> str:
+    return f"{int(match[1]) * 3600 + int(match[3]) * 60 + int(match[4])}.{match[5]}"
 
 
 def _stamp_digits(names: Sequence[str]) -> int:
     """Digits of the parts of a second where all names are SECONDS_PARTS.png: ROS does not always fill them up."""
-    found = [_STAMP.search(os.path.splitext(name)[0]) for name in names]
-    return max((len(one[2]) for one in found if one), default=0) if found and all(found) else 0
+    matches = [_STAMP.search(os.path.splitext(name)[0]) for name in names]
+    return max((len(one[2]) for one in matches if one), default=0) if matches and all(matches) else 0
 
 
 def _form(name: str, digits: int = 0) -> _Form:
@@ -114,24 +114,24 @@ def _form(name: str, digits: int = 0) -> _Form:
     stem = _HASH.sub("", os.path.splitext(name)[0])
     numbers: list[Fraction] = []
 
-    def dated(found: re.Match[str]) -> str:
-        part = [int(found[key]) for key in "YmdHMS"]
+    def dated(match: re.Match[str]) -> str:
+        part = [int(match[key]) for key in "YmdHMS"]
         try:
             seconds = int(datetime.datetime(*part, tzinfo=datetime.UTC).timestamp())  # type: ignore[arg-type, misc]
         except ValueError:
-            return found.group()
-        parts = found["f"] or found["g"]
+            return match.group()
+        parts = match["f"] or match["g"]
         return f"{seconds}.{parts}" if parts else str(seconds)
 
     stem = _CLOCK.sub(_clocked, _DATE.sub(dated, stem))
     if digits:
-        stem = _STAMP.sub(lambda found: f"{found[1]}.{found[2].zfill(digits)}", stem)
+        stem = _STAMP.sub(lambda match: f"{match[1]}.{match[2].zfill(digits)}", stem)
     words = []
     last = 0
-    for found in NUMBER.finditer(stem):
-        words.append(stem[last : found.start()])
-        numbers.append(Fraction(found.group()))
-        last = found.end()
+    for match in NUMBER.finditer(stem):
+        words.append(stem[last : match.start()])
+        numbers.append(Fraction(match.group()))
+        last = match.end()
     return _Form((*words, stem[last:]), tuple(numbers))
 
 
@@ -192,17 +192,17 @@ def _positions(numbers: Sequence[Fraction], where: str) -> list[int] | None:
     steps = [b - a for a, b in itertools.pairwise(numbers)]
     if any(step <= 0 for step in steps):
         return None
-    found, even = steps_in_time(steps)
+    whole, even = steps_in_time(steps)
     if not even:
-        near = sum(step == 1 for step in found)
+        near = sum(step == 1 for step in whole)
         _log.warning(
             "%s: the numbers of the frames are in no even steps, as of a random subset of a video: %d of %d frames "
             "that follow one another are taken for neighbours",
             where or "frames",
             near,
-            len(found),
+            len(whole),
         )
-    return [0, *itertools.accumulate(found)]
+    return [0, *itertools.accumulate(whole)]
 
 
 def steps_in_time(steps: Sequence[Fraction]) -> tuple[list[int], bool]:

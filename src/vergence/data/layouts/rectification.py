@@ -42,19 +42,19 @@ def read_stereo_calibration(path: Path) -> StereoCalibration:
     """
     try:
         given = read_json(path)["camera-calibration"] if path.suffix == ".json" else read_opencv_matrices(path)
-        found = {}
+        matrices = {}
         for name, shape in _SHAPES.items():
             values = np.array(given[name] if name in given else given[_YAML_NAMES[name]], dtype=np.float64).ravel()
             if name in ("DL", "DR"):
                 values = np.pad(values, (0, max(0, 5 - len(values))))[:5]
-            found[name] = values.reshape(shape)
+            matrices[name] = values.reshape(shape)
     except InputError:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is no calibration of two cameras ({error!r}); unpack it again.") from error
-    if not all(np.isfinite(values).all() for values in found.values()) or not np.linalg.norm(found["T"]) > 0:
+    if not all(np.isfinite(values).all() for values in matrices.values()) or not np.linalg.norm(matrices["T"]) > 0:
         raise InputError(f"{path} has numbers that are not finite, or no distance between the cameras; correct it.")
-    return StereoCalibration(**found)
+    return StereoCalibration(**matrices)
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Rectification:
         if raw.shape[:2] != tuple(grid.shape[1:3]):
             raise ValueError(f"frame of {raw.shape[:2]}, expected {tuple(grid.shape[1:3])}")
         values = torch.from_numpy(raw).permute(2, 0, 1)[None].float()
-        found = F.grid_sample(values, grid, mode="bilinear", align_corners=True)
-        return found[0].round().byte().permute(1, 2, 0).numpy()
+        rectified = F.grid_sample(values, grid, mode="bilinear", align_corners=True)
+        return rectified[0].round().byte().permute(1, 2, 0).numpy()
 
     def depth(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """Depth (H, W) of points (h, w, 3) in raw left axes, in their unit; 0 = none, the nearest point wins."""
@@ -108,9 +108,9 @@ class Rectification:
         inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=1)
         depth, (column, row) = turned[inside, 2], pixels[inside].T
         order = np.argsort(-depth, kind="stable")  # written last = nearest
-        found = np.zeros((height, width), dtype=np.float32)
-        found[row[order], column[order]] = depth[order]
-        return found
+        depth_map = np.zeros((height, width), dtype=np.float32)
+        depth_map[row[order], column[order]] = depth[order]
+        return depth_map
 
 
 def _grid(K: Array, turn: Array, raw: Array, bend: Array, height: int, width: int) -> torch.Tensor:

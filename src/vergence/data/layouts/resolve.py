@@ -57,7 +57,7 @@ def _read(kind: str, path: Path, split: bool, allow_truncated: bool) -> Manifest
     if kind == "manifest":
         return Manifest.read(path if path.is_file() else next(path / n for n in _MANIFESTS if (path / n).is_file()))
     if kind == "manifests":
-        return merge([Manifest.read(found) for found in _inner_manifests(path)])
+        return merge([Manifest.read(manifest) for manifest in _inner_manifests(path)])
     if kind == "image":
         width, height = image_size(path)
         return Manifest([FrameRow(path.name, path.stem, 0, width=width, height=height)], path.parent, str(path))
@@ -99,8 +99,8 @@ def recognise(path: Path) -> str:
 
 def _inner_manifests(path: Path) -> list[Path]:
     """Manifests of the sub-folders, one each; so lie toy towns of several styles."""
-    found = [[path / folder / name for name in _MANIFESTS] for folder in list_folders(path)]
-    return [next(one for one in names if one.is_file()) for names in found if any(one.is_file() for one in names)]
+    candidates = [[path / folder / name for name in _MANIFESTS] for folder in list_folders(path)]
+    return [next(one for one in names if one.is_file()) for names in candidates if any(one.is_file() for one in names)]
 
 
 _MARKS: dict[str, Sequence[tuple[str, ...]]] = {

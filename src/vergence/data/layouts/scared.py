@@ -84,14 +84,14 @@ def _keyframes(root: Path) -> list[tuple[str, Path]]:
     """Sequence name and folder of every keyframe."""
     if re.match(r"key_?frame", root.name, re.IGNORECASE) or _calibration_file(root):
         return [(f"{root.parent.name}/{root.name}" if "dataset" in root.parent.name.lower() else root.name, root)]
-    found = []
+    keyframes = []
     for name in list_folders(root):
         if re.match(r"key_?frame", name, re.IGNORECASE):
-            found.append((f"{root.name}/{name}" if "dataset" in root.name.lower() else name, root / name))
+            keyframes.append((f"{root.name}/{name}" if "dataset" in root.name.lower() else name, root / name))
         elif name.lower().startswith("dataset"):
             inner = [one for one in list_folders(root / name) if re.match(r"key_?frame", one, re.IGNORECASE)]
-            found += [(f"{name}/{one}", root / name / one) for one in inner]
-    return found
+            keyframes += [(f"{name}/{one}", root / name / one) for one in inner]
+    return keyframes
 
 
 def _calibration_file(folder: Path) -> Path | None:
@@ -99,9 +99,9 @@ def _calibration_file(folder: Path) -> Path | None:
         if (folder / name).is_file():
             return folder / name
     for inner in ("data/frame_data", "frame_data", "data", "."):
-        found = [name for name in list_files(folder / inner, frozenset({".json"})) if name.startswith("frame_data")]
-        if found:
-            return folder / inner / found[0]
+        files = [name for name in list_files(folder / inner, frozenset({".json"})) if name.startswith("frame_data")]
+        if files:
+            return folder / inner / files[0]
     return None
 
 
@@ -186,9 +186,9 @@ def _points(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
 def _source(folder: Path) -> tuple[str, list[Path]]:
     """What the raw pairs are ("folders", "video", "stills" or ""), and where: two folders, a video or two files."""
     for base in (folder, folder / "data"):
-        found = [next((base / one for one in names if list_files(base / one)), None) for names in (LEFT, RIGHT)]
-        if found[0] is not None and found[1] is not None:
-            return "folders", [found[0], found[1]]
+        pair = [next((base / one for one in names if list_files(base / one)), None) for names in (LEFT, RIGHT)]
+        if pair[0] is not None and pair[1] is not None:
+            return "folders", [pair[0], pair[1]]
     for base in (folder / "data", folder):
         videos = list_files(base, VIDEO_SUFFIXES)
         if videos:
@@ -215,8 +215,8 @@ def _pairs(folder: Path, step: int) -> Iterator[_Raw]:
                 yield _Raw(number, left, right_half, points.get(number))
     elif kind == "stills":
         files = [folder / f"left_depth_map{suffix}" for suffix in (".tiff", ".tif", ".npy")]
-        found = next((path for path in files if path.is_file()), None)
-        yield _Raw(0, open_image(places[0]), open_image(places[1]), found)
+        truth = next((path for path in files if path.is_file()), None)
+        yield _Raw(0, open_image(places[0]), open_image(places[1]), truth)
 
 
 def _point_files(folder: Path) -> dict[int | None, Path]:

@@ -35,8 +35,8 @@ def with_column(rows: Sequence[FrameRow], root: Path, folder: str, column: str, 
     Args:
         others: further columns of the rows that have such a file.
     """
-    found = {Path(name).stem: f"{folder}/{name}" for name in list_files(root / folder)}
-    paths = [found.get(Path(row.image).stem) for row in rows]
+    by_stem = {Path(name).stem: f"{folder}/{name}" for name in list_files(root / folder)}
+    paths = [by_stem.get(Path(row.image).stem) for row in rows]
     return [
         dataclasses.replace(row, **{column: path}, **others) if path else row  # type: ignore[arg-type]
         for row, path in zip(rows, paths, strict=True)

@@ -79,8 +79,8 @@ def super_endoscopy(
     if baseline < 0 or not baseline < 1:
         raise InputError(f"super_endoscopy: baseline {baseline:g} is impossible; give metres, such as 0.005.")
     whole = _trial(root, root)
-    found = [whole] if whole else [_trial(root, root / name) for name in list_folders(root)]
-    trials = [trial for trial in found if trial]
+    candidates = [whole] if whole else [_trial(root, root / name) for name in list_folders(root)]
+    trials = [trial for trial in candidates if trial]
     if not trials:
         raise InputError(f"{root} holds no trials; expected left/ and right/ with frames, or rgb/NNNNNN-left.png.")
     rows: list[FrameRow] = []
@@ -123,13 +123,13 @@ def _numbered(root: Path, folder: Path, left: list[Path], right: list[Path]) -> 
 
 
 def _by_number(root: Path, paths: list[Path]) -> dict[int, str]:
-    found: dict[int, str] = {}
+    by_number: dict[int, str] = {}
     for place, path in enumerate(paths):
         number = stem_number(path.name)
-        first = found.setdefault(place if number is None else number, path.relative_to(root).as_posix())
+        first = by_number.setdefault(place if number is None else number, path.relative_to(root).as_posix())
         if (root / first) != path:
             raise InputError(f"{root / first} and {path} have one number; keep one of them.")
-    return found
+    return by_number
 
 
 def _version(root: Path, trial: Trial) -> str:

@@ -85,10 +85,10 @@ def _camera_of(path: Path) -> Intrinsics:
     for beside in (path.with_suffix(suffix) for suffix in SUFFIXES):
         if beside.is_file() and speaks_of_a_camera(beside):
             return read_intrinsics(beside)
-    found = find_intrinsics(path.parent)
-    if not found.known:
+    camera = find_intrinsics(path.parent)
+    if not camera.known:
         say_unread_cameras(path.parent)
-    return found
+    return camera
 
 
 def _sequence_names(paths: list[Path]) -> list[str]:

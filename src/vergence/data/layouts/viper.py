@@ -47,7 +47,7 @@ def viper(root: Path | str, parts: tuple[str, ...] = ("train", "val"), step: int
 
 def _rows(root: Path, place: Path, part: str, sequence: str, step: int) -> list[FrameRow]:
     images, labels = place / "img" / sequence, place / "cls" / sequence
-    found = {Path(name).stem: labels / name for name in list_files(labels)}
+    label_of = {Path(name).stem: labels / name for name in list_files(labels)}
     names = list_files(images)
     width, height = image_size(images / names[0]) if names else (0, 0)
     known = bool(height) and abs(width / height - CAMERA.width / CAMERA.height) < _ASPECT
@@ -67,8 +67,8 @@ def _rows(root: Path, place: Path, part: str, sequence: str, step: int) -> list[
             width=width,
             height=height,
         )
-        if stem in found:
-            path = found[stem].relative_to(root).as_posix()
+        if stem in label_of:
+            path = label_of[stem].relative_to(root).as_posix()
             row = dataclasses.replace(row, label=path, label_space="viper")
         rows.append(camera.onto(row))
     return rows

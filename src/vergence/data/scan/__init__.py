@@ -70,8 +70,8 @@ def _groups(manifest: Manifest, indices: Sequence[int]) -> dict[tuple[str, str],
     for index in indices:
         row = manifest[index]
         groups.setdefault((row.sequence, row.camera), []).append(index)
-    for found in groups.values():
-        found.sort(key=lambda index: manifest[index].position)
+    for indices in groups.values():
+        indices.sort(key=lambda index: manifest[index].position)
     return groups
 
 

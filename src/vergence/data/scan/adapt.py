@@ -30,8 +30,8 @@ def adapted(manifest: Manifest, report: ScanReport) -> Manifest:
 
 
 def _fit(row: FrameRow, reports: dict[tuple[str, str], SequenceReport]) -> bool:
-    found = reports.get((row.sequence, row.camera))
-    return found is not None and found.verdict != "poor"
+    report = reports.get((row.sequence, row.camera))
+    return report is not None and report.verdict != "poor"
 
 
 def _moved(row: FrameRow, report: SequenceReport) -> FrameRow:

@@ -73,8 +73,8 @@ def _finite(values: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _median(values: Sequence[float]) -> float | None:
-    found = _finite(values)
-    return float(np.median(found)) if len(found) else None
+    finite = _finite(values)
+    return float(np.median(finite)) if len(finite) else None
 
 
 def _length(measures: Measures, step: int) -> Iterator[Finding]:
@@ -172,12 +172,12 @@ def _standing(measures: Measures, step: int) -> Iterator[Finding]:
 
 def _speed(measures: Measures, step: int) -> Iterator[Finding]:
     moved = _finite([pair.motion for pair in measures.pairs])
-    found = _median([pair.found for pair in measures.pairs])
-    if found is not None and found < 0.5:
+    share = _median([pair.matched for pair in measures.pairs])
+    if share is not None and share < 0.5:
         yield Finding(
             "fast",
             "problem",
-            f"only {found:.0%} of the picture is found again in the next frame: these are no neighbours, "
+            f"only {share:.0%} of the picture is found again in the next frame: these are no neighbours, "
             "or the camera is too fast; give video at a higher frame rate.",
         )
     elif len(moved) and np.median(moved) > FAST:
@@ -198,7 +198,7 @@ def _speed(measures: Measures, step: int) -> Iterator[Finding]:
 
 
 def _turning(measures: Measures, step: int) -> Iterator[Finding]:
-    moving = [pair for pair in measures.pairs if pair.motion >= STATIC and pair.found >= 0.3]
+    moving = [pair for pair in measures.pairs if pair.motion >= STATIC and pair.matched >= 0.3]
     if len(moving) < 3 or len(moving) * 2 < len(measures.pairs):
         return
     ratio = float(np.median([pair.parallax / pair.motion for pair in moving]))
@@ -212,8 +212,8 @@ def _turning(measures: Measures, step: int) -> Iterator[Finding]:
 
 
 def _cuts(measures: Measures, step: int) -> Iterator[Finding]:
-    usual = _median([pair.found for pair in measures.pairs])
-    cuts = [pair for pair in measures.pairs if pair.found < 0.15]
+    usual = _median([pair.matched for pair in measures.pairs])
+    cuts = [pair for pair in measures.pairs if pair.matched < 0.15]
     if usual is None or usual < 0.5 or not cuts:
         return
     name = Path(measures.rows[cuts[0].index + 1].image).name

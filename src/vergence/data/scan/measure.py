@@ -27,7 +27,7 @@ class Pair:
     """Difference of their positions."""
     motion: float
     parallax: float
-    found: float
+    matched: float
     """Share of the textured blocks that were found again; NaN without texture."""
     gain: float
     """Brightness of the same things in the second frame over the first."""
@@ -78,9 +78,9 @@ def _pair(rows: Sequence[FrameRow], first: tuple[int, FrameLook], second: tuple[
         return Pair(first[0], apart, math.nan, math.nan, math.nan, math.nan, math.inf)
     motion = measure_motion(a, b)
     difference = float(np.abs(a - b).mean())
-    found = len(motion.points) / motion.tried if motion.tried else math.nan
+    matched = len(motion.points) / motion.tried if motion.tried else math.nan
     if len(motion.points) < 6:
-        return Pair(first[0], apart, math.nan, math.nan, found, math.nan, difference)
+        return Pair(first[0], apart, math.nan, math.nan, matched, math.nan, difference)
     width = a.shape[1]
     residual = rotation_residual(motion, *_focal_and_centre(rows[first[0]], a.shape))
     return Pair(
@@ -88,7 +88,7 @@ def _pair(rows: Sequence[FrameRow], first: tuple[int, FrameLook], second: tuple[
         apart=apart,
         motion=float(np.median(np.hypot(motion.vectors[:, 0], motion.vectors[:, 1]))) / width,
         parallax=float(np.median(residual)) / width,
-        found=found,
+        matched=matched,
         gain=_gain(a, b, motion),
         difference=difference,
     )

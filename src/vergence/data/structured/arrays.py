@@ -39,11 +39,11 @@ def read_arrays(path: Path, remedy: str = "make it again", need: tuple[str, ...]
             raise ValueError(f"more than {LIMITS['arrays'] // MB} MB unpacked")
         file.seek(0)
         with np.load(file, allow_pickle=False) as stored:
-            found = {name: stored[name] for name in stored.files}
-        lacking = [name for name in need if not isinstance(found.get(name), np.ndarray)]
+            arrays = {name: stored[name] for name in stored.files}
+        lacking = [name for name in need if not isinstance(arrays.get(name), np.ndarray)]
         if lacking:
             raise ValueError(f"it has no array {lacking[0]}")
-    return found
+    return arrays
 
 
 def map_array(
@@ -63,18 +63,18 @@ def map_array(
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         if version not in read:
             raise ValueError(f"version {version} of the format")
-        found, by_columns, kind = read[version](file)
+        stored, by_columns, kind = read[version](file)
         if kind.hasobject:
             raise ValueError("it holds Python objects")
-        if (shape is not None and found != shape) or (dtype is not None and kind != np.dtype(dtype)):
-            raise ValueError(f"{kind} of shape {found}, expected {dtype or kind} of {shape or found}")
+        if (shape is not None and stored != shape) or (dtype is not None and kind != np.dtype(dtype)):
+            raise ValueError(f"{kind} of shape {stored}, expected {dtype or kind} of {shape or stored}")
         count = kind.itemsize
-        for side in found:
+        for side in stored:
             count *= int(side)
         if count < 1 or os.fstat(file.fileno()).st_size != file.tell() + count:
-            raise ValueError(f"it is not as long as its shape {found} says")
+            raise ValueError(f"it is not as long as its shape {stored} says")
         order: Literal["F", "C"] = "F" if by_columns else "C"
-        return np.memmap(path, kind, mode, offset=file.tell(), shape=found, order=order)
+        return np.memmap(path, kind, mode, offset=file.tell(), shape=stored, order=order)
 
 
 @contextmanager

@@ -23,13 +23,13 @@ def read_keyed_numbers(path: Path | str, remedy: str = "unpack the calibration a
 
     InputError as of ``read_text``.
     """
-    found = {}
+    numbers_of = {}
     for line in read_text(path, "calibration", remedy).splitlines():
         key, colon, text = line.partition(":")
         numbers = _numbers(text) if colon else None
         if numbers is not None:
-            found[key.strip()] = numbers
-    return found
+            numbers_of[key.strip()] = numbers
+    return numbers_of
 
 
 def read_opencv_matrices(path: Path | str, remedy: str = "write it again with cv::FileStorage") -> dict[str, Array]:
@@ -71,10 +71,10 @@ def _number(word: str) -> float | None:
 
 def _matrices(text: str, path: Path | str, remedy: str) -> dict[str, Array]:
     listed = _of_xml(text, path, remedy) if text.lstrip().startswith("<") else _of_yaml(text)
-    found = {}
+    matrices = {}
     for name, rows, cols, data in listed:
         numbers = _numbers(data.replace(",", " "))
-        if name in found:
+        if name in matrices:
             raise InputError(f"{path}: {name} stands twice; {remedy}.")
         if (
             numbers is None
@@ -86,8 +86,8 @@ def _matrices(text: str, path: Path | str, remedy: str) -> dict[str, Array]:
             raise InputError(f"{path}: {name} is no matrix of finite numbers with rows and cols; {remedy}.")
         if not numbers.size == int(rows) * int(cols) <= _LARGEST:
             raise InputError(f"{path}: {name} has {numbers.size} numbers for {rows} x {cols} (rows, cols); {remedy}.")
-        found[name] = numbers.reshape(int(rows), int(cols))
-    return found
+        matrices[name] = numbers.reshape(int(rows), int(cols))
+    return matrices
 
 
 _FILE_STORAGE_HEAD = re.compile(r"\A%YAML:[^\n]*\n(---[^\n]*\n)?")
@@ -100,12 +100,12 @@ _PART = re.compile(r"\b(rows|cols|data)[ \t]*:[ \t]*(?:\[([^\[\]]*)\]|(\d+))")
 def _of_yaml(text: str) -> list[tuple[str, str, str, str]]:
     """Name, rows, cols and data of each matrix; one ends where the next begins, so that each letter is read once."""
     heads = list(_HEAD.finditer(text))
-    found = []
+    matrices = []
     ends = [*(one.start() for one in heads[1:]), len(text)][: len(heads)]
     for head, after in zip(heads, ends, strict=True):
         parts = {name: listed or number for name, listed, number in _PART.findall(text, head.end(), after)}
-        found.append((head[1], parts.get("rows", ""), parts.get("cols", ""), parts.get("data", "")))
-    return found
+        matrices.append((head[1], parts.get("rows", ""), parts.get("cols", ""), parts.get("data", "")))
+    return matrices
 
 
 def _of_xml(text: str, path: Path | str, remedy: str) -> list[tuple[str, str, str, str]]:

@@ -52,7 +52,7 @@ def read_json_lines(path: Path | str, remedy: str = "restore it") -> list[dict[s
 
     InputError where the file cannot be read; bytes that are no UTF-8 cost their line only.
     """
-    found = []
+    records = []
     for line in read_bytes(path, "log", remedy).decode("utf-8-sig", errors="replace").splitlines():
         if not line.startswith("{"):
             continue
@@ -61,17 +61,17 @@ def read_json_lines(path: Path | str, remedy: str = "restore it") -> list[dict[s
         except InputError:
             continue
         if isinstance(value, dict):
-            found.append(value)
-    return found
+            records.append(value)
+    return records
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         seen: set[str] = set()
         doubled = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"the key {doubled!r} stands twice in one object")
-    return found
+    return values
 
 
 def _refused(word: str) -> float:

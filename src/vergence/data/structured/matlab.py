@@ -58,10 +58,10 @@ def read_matrix(path: Path | str, variable: str) -> NDArray[Any]:
 def _unpacked(data: bytes) -> bytes:
     """A few bytes may unpack into gigabytes: no further than the limit."""
     packed = zlib.decompressobj()
-    found = packed.decompress(data, LIMITS["matlab"])
+    content = packed.decompress(data, LIMITS["matlab"])
     if not packed.eof:
         raise ValueError("an element is cut off, or too large once it is unpacked")
-    return found
+    return content
 
 
 def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:

@@ -40,9 +40,9 @@ def read_bytes(path: Path | str, kind: str, remedy: str) -> bytes:
     try:
         # a pipe that nobody writes to must not hold us up
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
                 raise InputError(f"{path} is {what}, expected a file; {remedy}.")
             with contextlib.suppress(OSError, AttributeError):
                 os.set_blocking(file.fileno(), True)

@@ -105,8 +105,8 @@ class Entry:
     def expected(self, what: str) -> NoReturn:
         """Raise InputError: what was expected here and what was found."""
         place = f"{self.file}: {self.key}" if self.key else f"{self.file}"
-        found = "nothing" if not self.there else _shown(self.value)
-        raise InputError(f"{place}: expected {what}, found {found}; {self.remedy}.")
+        actual = "nothing" if not self.there else _shown(self.value)
+        raise InputError(f"{place}: expected {what}, found {actual}; {self.remedy}.")
 
 
 def _shown(value: Any) -> str:

@@ -154,14 +154,14 @@ def trace_ground(view: View, terrain: Terrain, limit: np.ndarray) -> np.ndarray:
 
     before = np.full(active.size, cz - terrain.height(view.centre[:1], view.centre[1:2])[0], np.float32)
     low = np.zeros(active.size, np.float32)
-    found: list[tuple[np.ndarray, ...]] = []
+    hits: list[tuple[np.ndarray, ...]] = []
     for z in _MARCH.astype(np.float32):
         after = clearance(z, dx, dy, dz)
         hit = after <= 0
         keep = end > z
         if hit.any():
             high = np.full(int(hit.sum()), z, np.float32)
-            found.append((active[hit], dx[hit], dy[hit], dz[hit], low[hit], high, before[hit], after[hit]))
+            hits.append((active[hit], dx[hit], dy[hit], dz[hit], low[hit], high, before[hit], after[hit]))
             keep &= ~hit
         if not keep.all():
             active, dx, dy, dz, after, end = (values[keep] for values in (active, dx, dy, dz, after, end))
@@ -169,8 +169,8 @@ def trace_ground(view: View, terrain: Terrain, limit: np.ndarray) -> np.ndarray:
         before = after
         if not active.size:
             break
-    if found:
-        index, dx, dy, dz, low, high, above, below = (np.concatenate(c) for c in zip(*found, strict=True))
+    if hits:
+        index, dx, dy, dz, low, high, above, below = (np.concatenate(c) for c in zip(*hits, strict=True))
         for _ in range(6):
             z = low + (high - low) * above / (above - below)
             f = clearance(z, dx, dy, dz)
