@@ -12,13 +12,20 @@ DEPTH = "depth-toytown-tiny"
 
 @pytest.mark.parametrize(
     ("before", "given", "expected"),
-    [("", None, "PASSIVE"), ("", "ACTIVE", "ACTIVE"), ("import torch; ", None, "None")],
-    ids=["default", "the user's own", "torch is there already"],
+    [
+        ("", {}, "PASSIVE 1000"),
+        ("", {"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE None"),
+        ("", {"GOMP_SPINCOUNT": "7"}, "None 7"),
+        ("import torch; ", {}, "None None"),
+    ],
+    ids=["default", "the user's own policy", "the user's own spins", "torch is there already"],
 )
-def test_threads_sleep_at_barriers_unless_somebody_decided(before: str, given: str | None, expected: str) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
-    environment |= {"OMP_WAIT_POLICY": given} if given else {}
-    program = f"{before}import vergence, os; print(os.environ.get('OMP_WAIT_POLICY'))"
+def test_threads_sleep_soon_at_barriers_unless_somebody_decided(
+    before: str, given: dict[str, str], expected: str
+) -> None:
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {key: value for key, value in os.environ.items() if key not in names} | given
+    program = f"{before}import vergence, os; print(*(os.environ.get(name) for name in {names!r}))"
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == expected
 

@@ -7,7 +7,8 @@ One process for each policy builds the training of a recipe once (its loop, load
 when it is told to; the other processes are stopped meanwhile. A round measures every policy once, in an order that
 turns round from round to round; before the first round every policy does one part that does not count. A row of
 ``--out`` has the round, the policy, seconds, images a second and the load average before. ``unset`` is PyTorch's own
-way: its threads spin for a while and then sleep. ``--busy`` processes that compute without end run beside all rounds.
+way: its threads spin for a while and then sleep; a number is PASSIVE with so many turns before (``GOMP_SPINCOUNT``).
+``--busy`` processes that compute without end run beside all rounds.
 
 Printed, and added to ``--summary``, are the ratios of images a second, of every policy to PASSIVE in the same round:
 the geometric mean, and its 95 % interval by Student's t on the logarithms; images a second are medians. The policy
@@ -34,7 +35,8 @@ from typing import Any
 from benchmarks.speed.common import append_rows
 
 RESULTS = Path(__file__).parent / "results" / "wait_policy.csv"
-POLICIES = ("PASSIVE", "unset")
+VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+POLICIES = ("PASSIVE", "unset", "100", "1000", "5000", "20000")
 """Compared by default; the first is what the others are compared with."""
 QUANTILES = {7: 2.365, 8: 2.306, 9: 2.262, 11: 2.201, 15: 2.131}
 """Of Student's t, 97.5 %, by degrees of freedom."""
@@ -62,8 +64,10 @@ class Worker:
     """The training under one policy; stopped (SIGSTOP) but while it is asked."""
 
     def __init__(self, policy: str, options: argparse.Namespace, folder: str) -> None:
-        environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
-        if policy != "unset":
+        environment = {key: value for key, value in os.environ.items() if key not in VARIABLES}
+        if policy.isdecimal():
+            environment |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": policy}
+        elif policy != "unset":
             environment["OMP_WAIT_POLICY"] = policy
         # torch first, so that vergence leaves the policy alone
         program = "import torch; from benchmarks.speed.wait_policy import work; import sys; work(*sys.argv[1:])"

@@ -8,7 +8,7 @@ and, for training of one's own, ``vergence.losses``, ``vergence.mixing``, ``verg
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vergence._compat import repair_on_import, wait_without_spinning
+from vergence._compat import repair_on_import, sleep_at_barriers
 
 if TYPE_CHECKING:
     from vergence import geometry, losses, metrics, mixing, models
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vergence.methods import register_method
 
 repair_on_import()
-wait_without_spinning()
+sleep_at_barriers()
 
 __version__ = "0.1.0"
 

@@ -171,13 +171,20 @@ def repair_on_import() -> None:
         sys.meta_path.insert(0, _Repairs())
 
 
-def wait_without_spinning() -> None:
-    """Have PyTorch's threads sleep at barriers (``OMP_WAIT_POLICY``), unless the user decided or torch is there.
+SPINS = "1000"
+"""Turns of waiting before a thread of GNU's OpenMP sleeps, about 0.01 ms (its own default is 300,000)."""
 
-    Threads that spin while they wait take the processors from each other where other work runs beside a training.
+
+def sleep_at_barriers() -> None:
+    """Have PyTorch's threads sleep soon at barriers, unless the user decided (``OMP_WAIT_POLICY``) or torch is there.
+
+    Threads that spin for long take the processors from each other where other work runs beside a training; threads
+    that sleep at once are slow to wake between the many short operations of a step. So they spin for a moment
+    (``GOMP_SPINCOUNT``, of GNU's OpenMP, which PyTorch brings on Linux; other OpenMPs know the policy alone).
     """
-    if "torch" not in sys.modules:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    decided = any(name in os.environ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"))
+    if "torch" not in sys.modules and not decided:
+        os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SPINS}
 
 
 def operators_load() -> bool:
