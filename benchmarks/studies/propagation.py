@@ -27,7 +27,7 @@ from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.data.pseudo_label_files import read_confidence
 from vergence.motion.flow import DenseFlow
-from vergence.motion.track import places, sample
+from vergence.motion.track import pixel_positions, sample
 
 RESULTS = Path(__file__).parent / "results"
 KEPT = (1.0, 0.85, 0.6)
@@ -91,7 +91,7 @@ def consecutive_agreement(frames: Manifest) -> float:
     labels = [torch.from_numpy(read_label(frames.path(row, "label")).copy()) for row in range(len(frames))]
     for now in range(1, len(frames)):
         way = flow(greys[now], greys[now - 1])
-        at = (places(way) + way).round()
+        at = (pixel_positions(way) + way).round()
         inside = (sample(torch.ones(1, *way.shape[-2:]), at)[0] > 0) & (at >= 0).all(0)
         x, y = at[0].long().clamp(0, way.shape[-1] - 1), at[1].long().clamp(0, way.shape[-2] - 1)
         before = labels[now - 1][y, x]

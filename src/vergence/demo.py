@@ -138,7 +138,7 @@ def _carried(run: Path, manifest: Path, chosen: Path, count: int, out: Path, pro
     them; nothing is done where it is there."""
     training = Manifest.read(manifest).select(split="train")
     keys = set(listed_rows(training, chosen)[:count])
-    rows = [row if place in keys else replace(row, label="", label_space="") for place, row in enumerate(training)]
+    rows = [row if index in keys else replace(row, label="", label_space="") for index, row in enumerate(training)]
     given = Manifest(rows, training.root)
     given.write(out / "labelled.parquet")
     carried = out / "carried.parquet"

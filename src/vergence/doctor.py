@@ -122,12 +122,12 @@ def _weights() -> Iterator[Check]:
 def _disk(folder: Path) -> Iterator[Check]:
     from vergence.data.cache import default_cache_folder
 
-    for name, place in (("output", folder.absolute()), ("frame cache", default_cache_folder())):
-        existing = next(path for path in (place, *place.parents) if path.is_dir())
+    for name, target in (("output", folder.absolute()), ("frame cache", default_cache_folder())):
+        existing = next(path for path in (target, *target.parents) if path.is_dir())
         free = shutil.disk_usage(existing).free
-        text = f"{place}: {free / 1e9:.1f} GB free"
+        text = f"{target}: {free / 1e9:.1f} GB free"
         if not os.access(existing, os.W_OK):
-            yield Check(name, "broken", f"{place} cannot be written; use another folder")
+            yield Check(name, "broken", f"{target} cannot be written; use another folder")
         else:
             yield Check(name, "ok" if free > _TIGHT else "note", text)
 

@@ -21,8 +21,8 @@ def table(tmp_path, text, name="points.csv"):
 def test_marked_points(tmp_path):
     found = table(tmp_path, MARKED)
     assert (found.frames, found.points) == ((0, 10), ("a", "b"))
-    assert found.places[0].tolist() == [[10.0, 20.0], [30.0, 40.5]]
-    assert found.places[1, 1].isnan().all()
+    assert found.positions[0].tolist() == [[10.0, 20.0], [30.0, 40.5]]
+    assert found.positions[1, 1].isnan().all()
     assert found.visible.tolist() == [[True, True], [True, False]]
     assert found.border.tolist() == [False, True]
 
@@ -32,7 +32,7 @@ def test_tracked_points_are_aligned_with_the_marked_ones(tmp_path):
     lines = [f"{t},{p},{x},20" for t in range(12) for p, x in (("b", 33), ("a", 10), ("extra", 0))]
     tracked = table(tmp_path, "\ufeffframe, point, x, y\n" + "\n".join(lines) + "\n", "tracked.csv")
     assert tracked.visible.all()
-    found = point_errors(tracked.like(marked), marked.places, marked.visible, marked.border)
+    found = point_errors(tracked.like(marked), marked.positions, marked.visible, marked.border)
     assert found.inner == (1.0, 1.0, 2, 0)
     assert found.border.mean == pytest.approx((3**2 + 20.5**2) ** 0.5)
     fewer = table(tmp_path, "frame,point,x,y\n0,b,33,20\n", "fewer.csv").like(marked)

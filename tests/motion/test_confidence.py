@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vergence.motion.confidence import IGNORED, Trust, add_votes, decide, probability, vote_weight
-from vergence.motion.track import advance, begin, places
+from vergence.motion.track import advance, begin, pixel_positions
 
 
 def test_votes_are_shared_bilinearly_and_ignored_pixels_do_not_vote() -> None:
@@ -19,7 +19,7 @@ def test_labels_of_another_size_are_met_at_their_own_pixels() -> None:
     label = torch.zeros(8, 8, dtype=torch.uint8)
     label[:, 4:] = 1
     votes = torch.zeros(2, 4, 4)
-    add_votes(votes, label, places(torch.zeros(4, 4)), torch.ones(4, 4))
+    add_votes(votes, label, pixel_positions(torch.zeros(4, 4)), torch.ones(4, 4))
     assert votes[1].tolist() == [[0, 0, 1, 1]] * 4
 
 

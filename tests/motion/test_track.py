@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vergence.motion.track import advance, begin, places, sample
+from vergence.motion.track import advance, begin, pixel_positions, sample
 
 
 def shift(x: float, y: float, size: tuple[int, int] = (20, 30)) -> torch.Tensor:
@@ -20,7 +20,7 @@ def test_shifts_add_up_over_many_steps_without_drift() -> None:
     track = begin(20, 30)
     for _ in range(10):  # the scene moves by a third of a pixel to the right a frame
         track = advance(track, shift(-1 / 3, 0), shift(1 / 3, 0))
-    inner = track.position[:, :, 8:] - places(track.error)[:, :, 8:]
+    inner = track.position[:, :, 8:] - pixel_positions(track.error)[:, :, 8:]
     assert inner[0].max().item() == pytest.approx(-10 / 3, abs=1e-3)
     assert inner[1].abs().max() < 1e-3
     assert track.error[:, 8:].max() < 1e-2

@@ -29,7 +29,7 @@ def test_flat_map_keeps_a_plane_as_it_is() -> None:
     found = flat_map(points)
     assert sum(found.shares) == pytest.approx(1)
     assert found.shares[0] > 0.8
-    placed = found.place(points)
+    placed = found.project(points)
     distances = [np.linalg.norm(one[:, None] - one[None], axis=2) for one in (flat, placed)]
     np.testing.assert_allclose(distances[0], distances[1], atol=1e-9)
 
@@ -37,5 +37,5 @@ def test_flat_map_keeps_a_plane_as_it_is() -> None:
 def test_flat_map_of_equal_points() -> None:
     found = flat_map(np.ones((4, 3)))
     assert found.shares == (0.0, 0.0)
-    assert found.place(np.ones((4, 3))).tolist() == [[0, 0]] * 4
+    assert found.project(np.ones((4, 3))).tolist() == [[0, 0]] * 4
     assert flat_map(np.ones((1, 3))).shares == (0.0, 0.0)

@@ -128,9 +128,9 @@ def _declared_white(image: Image.Image, path: Path) -> float:
 def _levels_of_folder(folder: Path, suffix: str, kind: str) -> Levels:
     """Black and white of the pictures of a folder: integers ("u"), or floating point ("f")."""
     names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(suffix))
-    places = np.unique(np.linspace(0, len(names) - 1, min(len(names), _LOOKED_AT)).round().astype(int))
+    indices = np.unique(np.linspace(0, len(names) - 1, min(len(names), _LOOKED_AT)).round().astype(int))
     most, low, high = 0.0, math.inf, 0.0
-    for name in (names[place] for place in places):
+    for name in (names[index] for index in indices):
         try:
             image = open_picture(folder / name)
             stored = _numbers(image, folder / name) if is_deep(image) else np.zeros(0, np.uint16)

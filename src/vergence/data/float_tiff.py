@@ -55,17 +55,17 @@ def _tags(data: bytearray, order: str) -> dict[int, tuple[int, int]]:
         raise ValueError("it is no classic TIFF")
     (count,) = struct.unpack_from(order + "H", data, start)
     tags = {}
-    for place in range(start + 2, start + 2 + _ENTRY * count, _ENTRY):
-        tag, kind, number = struct.unpack_from(order + "HHI", data, place)
+    for offset in range(start + 2, start + 2 + _ENTRY * count, _ENTRY):
+        tag, kind, number = struct.unpack_from(order + "HHI", data, offset)
         single = kind == _SHORT and number == 1
-        tags[tag] = (place, struct.unpack_from(order + ("H" if single else "I"), data, place + 8)[0])
+        tags[tag] = (offset, struct.unpack_from(order + ("H" if single else "I"), data, offset + 8)[0])
     return tags
 
 
 def _first(data: bytearray, tags: dict[int, tuple[int, int]], tag: int, order: str) -> int:
     """The first of a tag's short numbers, which all channels should share."""
-    place, value = tags[tag]
-    number = struct.unpack_from(order + "I", data, place + 4)[0]
-    where = place + 8 if number <= 2 else value
+    offset, value = tags[tag]
+    number = struct.unpack_from(order + "I", data, offset + 4)[0]
+    where = offset + 8 if number <= 2 else value
     values: tuple[int, ...] = struct.unpack_from(f"{order}{number}H", data, where)
     return values[0] if len(set(values)) == 1 else 0

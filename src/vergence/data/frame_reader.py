@@ -91,9 +91,9 @@ class FrameReader:
                 "make the manifest again, with the intrinsics of this size."
             )
 
-    def _lens_row(self, row: int, place: int) -> FrameRow:
+    def _lens_row(self, row: int, slot: int) -> FrameRow:
         """The row whose lens took a frame of a sample; stereo partners have none."""
-        offset = 0 if place == 0 else self.options.offsets[place - 1]
+        offset = 0 if slot == 0 else self.options.offsets[slot - 1]
         neighbour = self.manifest.neighbour(row, offset) if isinstance(offset, int) else None
         return self.manifest[row if neighbour is None else neighbour]
 
@@ -169,15 +169,15 @@ class FrameReader:
         self, row: int, offset: int | str, placement: Placement
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
         stereo = "stereo_" if isinstance(offset, str) else ""
-        place = row if isinstance(offset, str) else self.manifest.neighbour(row, offset)
-        if place is None or not getattr(self.manifest[place], f"{stereo}pseudo_label"):
+        index = row if isinstance(offset, str) else self.manifest.neighbour(row, offset)
+        if index is None or not getattr(self.manifest[index], f"{stereo}pseudo_label"):
             return None
-        said, target = self.manifest[place], self.options.label_space
+        said, target = self.manifest[index], self.options.label_space
         source = said.pseudo_label_space or target
         confidence = f"{stereo}confidence"
         ids, sure = read_pseudo_label(
-            self.manifest.path(place, f"{stereo}pseudo_label"),
-            self.manifest.path(place, confidence) if getattr(said, confidence) else None,
+            self.manifest.path(index, f"{stereo}pseudo_label"),
+            self.manifest.path(index, confidence) if getattr(said, confidence) else None,
             (placement.stored_height, placement.stored_width),
             label_space(source) if source else None,
         )

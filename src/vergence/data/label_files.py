@@ -77,11 +77,11 @@ def _build(values: Any, default_name: str) -> LabelSpace:
     if not isinstance(entries, list) or not entries:
         raise ValueError("it has no key 'classes'")
     numbered: dict[int, dict[str, Any]] = {}
-    for place, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         one = {"name": entry} if isinstance(entry, str) else dict(entry)
         if not _FOREIGN & one.keys():
             _check_keys(one, _CLASS_KEYS)
-        number = _whole(one.get("id", place), "id")
+        number = _whole(one.get("id", index), "id")
         if number in numbered:
             raise ValueError(f"id {number} is there twice")
         numbered[number] = one

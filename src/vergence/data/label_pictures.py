@@ -173,11 +173,11 @@ def _check_binary(path: Path, coding: Coding) -> None:
 def _levels_of_folder(folder: Path, suffix: str) -> frozenset[int]:
     """Grey levels in the label pictures of a folder, of which at most a part, evenly spaced, is read."""
     names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(suffix))
-    places = np.unique(np.linspace(0, len(names) - 1, min(len(names), _LOOKED_AT)).round().astype(int))
+    indices = np.unique(np.linspace(0, len(names) - 1, min(len(names), _LOOKED_AT)).round().astype(int))
     levels: set[int] = set()
-    for place in places:
+    for index in indices:
         try:
-            image = open_picture(folder / names[place])
+            image = open_picture(folder / names[index])
         except InputError:
             continue  # said when it is its turn
         if image.mode == "L":

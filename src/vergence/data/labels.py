@@ -100,11 +100,11 @@ def label_mapping(source: str, target: str) -> NDArray[np.uint8]:
     """
     given, wanted = label_space(source), label_space(target)
     table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
-    places = {key: number for key, number in _meanings(wanted).items() if number not in wanted.void}
+    numbers = {key: number for key, number in _meanings(wanted).items() if number not in wanted.void}
     same = given.classes == wanted.classes
     for number, name in enumerate(given.classes):
         if number not in given.void:
-            class_id = places.get(_words(name), places.get(meaning(name), IGNORED_LABEL))
+            class_id = numbers.get(_words(name), numbers.get(meaning(name), IGNORED_LABEL))
             table[number] = number if same and number not in wanted.void else class_id
     if (table == IGNORED_LABEL).all():
         raise InputError(

@@ -50,10 +50,10 @@ class Straightening:
         rows, columns = self._nearest()
         nearest = depth[rows, columns]
         y, x = np.nonzero(depth)
-        places = straight_pixels(self.lens, self.stored, self.straight, np.stack([x, y], axis=-1).astype(np.float64))
+        pixels = straight_pixels(self.lens, self.stored, self.straight, np.stack([x, y], axis=-1).astype(np.float64))
         values = depth[y, x]
-        inside = np.isfinite(places).all(axis=-1)
-        column, row = np.rint(places[inside]).astype(np.int64).T
+        inside = np.isfinite(pixels).all(axis=-1)
+        column, row = np.rint(pixels[inside]).astype(np.int64).T
         values = values[inside]
         fits = (column >= 0) & (column < depth.shape[1]) & (row >= 0) & (row < depth.shape[0])
         column, row, values = column[fits], row[fits], values[fits]
@@ -64,8 +64,8 @@ class Straightening:
 
     def _nearest(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         height, width = self.grid.shape[1:3]
-        places = (self.grid[0].double().numpy() + 1) / 2 * (width - 1, height - 1)
-        columns, rows = np.rint(places).astype(np.int64).transpose(2, 0, 1)
+        pixels = (self.grid[0].double().numpy() + 1) / 2 * (width - 1, height - 1)
+        columns, rows = np.rint(pixels).astype(np.int64).transpose(2, 0, 1)
         return rows.clip(0, height - 1), columns.clip(0, width - 1)
 
 
@@ -80,9 +80,9 @@ def _made(text: str, straight: tuple[float, float, float, float], height: int, w
     stored = Camera.from_normalized(*normalised, width, height)
     camera = Camera.from_normalized(*straight, width, height)
     pixels = np.stack(np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)), axis=-1)
-    places = stored_pixels(lens, stored, camera, pixels)
-    places = np.nan_to_num(places, nan=-1e6) / (max(1, width - 1), max(1, height - 1)) * 2 - 1
-    return Straightening(lens, stored, camera, torch.from_numpy(places.astype(np.float32))[None])
+    positions = stored_pixels(lens, stored, camera, pixels)
+    positions = np.nan_to_num(positions, nan=-1e6) / (max(1, width - 1), max(1, height - 1)) * 2 - 1
+    return Straightening(lens, stored, camera, torch.from_numpy(positions.astype(np.float32))[None])
 
 
 def straight_image(row: FrameRow, image: Image.Image) -> Image.Image:

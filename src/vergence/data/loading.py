@@ -63,10 +63,10 @@ class EndlessSampler(Sampler[list[Key]]):
         first = (self.start_step * self.world + self.rank) * self.batch_size
         orders: dict[int, NDArray[np.int64]] = {}
         while True:
-            places = [divmod(place, self.n) for place in range(first, first + self.batch_size)]
-            for epoch in {epoch for epoch, _ in places} - orders.keys():
+            draws = [divmod(draw, self.n) for draw in range(first, first + self.batch_size)]
+            for epoch in {epoch for epoch, _ in draws} - orders.keys():
                 orders[epoch] = self._order(epoch)
-            yield [(epoch, int(orders[epoch][place])) for epoch, place in places]
+            yield [(epoch, int(orders[epoch][draw])) for epoch, draw in draws]
             first += self.batch_size * self.world
             orders = {epoch: order for epoch, order in orders.items() if epoch >= first // self.n}
 

@@ -39,7 +39,7 @@ class Manifest:
         self.root = Path(root).absolute()
         self.name = name
         self._samples = len(self.rows) if samples is None else samples
-        self._places = _places(self.rows, name)
+        self._index_of = _indices_of(self.rows, name)
         check_rows(self.rows, name)
 
     @classmethod
@@ -101,7 +101,7 @@ class Manifest:
     def neighbour(self, index: int, offset: int) -> int | None:
         """Index of the row ``offset`` positions later in the same sequence and camera, or None."""
         row = self[index]
-        return self._places.get((row.sequence, row.camera, row.position + offset))
+        return self._index_of.get((row.sequence, row.camera, row.position + offset))
 
     def with_neighbours(self, offsets: Sequence[int | str]) -> list[int]:
         """Samples that have a row at every offset ("s": a stereo partner)."""
@@ -151,13 +151,13 @@ def _share(flags: Iterable[bool]) -> str:
     return f"{sum(values)} of {len(values)}"
 
 
-def _places(rows: Sequence[FrameRow], name: str) -> dict[tuple[str, str, int], int]:
-    places: dict[tuple[str, str, int], int] = {}
+def _indices_of(rows: Sequence[FrameRow], name: str) -> dict[tuple[str, str, int], int]:
+    index_of: dict[tuple[str, str, int], int] = {}
     for index, row in enumerate(rows):
-        first = places.setdefault((row.sequence, row.camera, row.position), index)
+        first = index_of.setdefault((row.sequence, row.camera, row.position), index)
         if first != index:
             raise InputError(
                 f"{name} has two frames at sequence {row.sequence!r}, position {row.position}, camera {row.camera!r} "
                 f"({rows[first].image} and {row.image}); give each frame its own position, or each camera its own name."
             )
-    return places
+    return index_of

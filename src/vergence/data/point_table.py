@@ -25,7 +25,7 @@ class PointTable:
     """Numbers, rising."""
     points: tuple[str, ...]
     """Names, in the order of the file."""
-    places: Tensor
+    positions: Tensor
     """(T, P, 2) float64, pixels x and y; NaN where the file has none."""
     visible: Tensor
     """(T, P) bool; False where the file has no place."""
@@ -44,12 +44,12 @@ class PointTable:
                     f"number the {what}s alike."
                 )
         points = torch.full((len(other.frames), len(other.points), 2), math.nan, dtype=torch.float64)
-        rows = {frame: place for place, frame in enumerate(self.frames)}
-        columns = {point: place for place, point in enumerate(self.points)}
+        rows = {frame: index for index, frame in enumerate(self.frames)}
+        columns = {point: index for index, point in enumerate(self.points)}
         for t, frame in enumerate(other.frames):
             for p, point in enumerate(other.points):
                 if frame in rows and point in columns:
-                    points[t, p] = self.places[rows[frame], columns[point]]
+                    points[t, p] = self.positions[rows[frame], columns[point]]
         return points
 
 
@@ -68,30 +68,30 @@ def read_points(path: Path | str) -> PointTable:
     names = [name.strip() for name in listed[0][1]] if listed else []
     _check_columns(names, path)
     lines = [(number, dict(itertools.zip_longest(names, cells[: len(names)]))) for number, cells in listed[1:]]
-    places: dict[tuple[int, str], tuple[float, float, bool]] = {}
+    positions: dict[tuple[int, str], tuple[float, float, bool]] = {}
     border: dict[str, bool] = {}
     for number, line in lines:
         where = f"{path}, line {number}"
         frame, point = _frame(line["frame"], where), (line["point"] or "").strip()
-        if not point or (frame, point) in places:
+        if not point or (frame, point) in positions:
             raise InputError(f"{where}: point {point!r} has no name or is twice in frame {frame}; correct the table.")
-        places[frame, point] = _place(line, where)
+        positions[frame, point] = _position(line, where)
         on_border = _flag(line, "border", False, where)
         if border.setdefault(point, on_border) != on_border:
             raise InputError(f"{where}: point {point!r} is on the border in some frames only; say the same in all.")
-    if not places:
+    if not positions:
         raise InputError(f"{path} has no points; give one line for each point in each frame.")
-    return _table(places, border)
+    return _table(positions, border)
 
 
-def _table(places: Mapping[tuple[int, str], tuple[float, float, bool]], border: Mapping[str, bool]) -> PointTable:
-    frames = tuple(sorted({frame for frame, _ in places}))
+def _table(positions: Mapping[tuple[int, str], tuple[float, float, bool]], border: Mapping[str, bool]) -> PointTable:
+    frames = tuple(sorted({frame for frame, _ in positions}))
     points = tuple(border)
     xy = torch.full((len(frames), len(points), 2), math.nan, dtype=torch.float64)
     visible = torch.zeros((len(frames), len(points)), dtype=torch.bool)
-    rows = {frame: place for place, frame in enumerate(frames)}
-    columns = {point: place for place, point in enumerate(points)}
-    for (frame, point), (x, y, seen) in places.items():
+    rows = {frame: index for index, frame in enumerate(frames)}
+    columns = {point: index for index, point in enumerate(points)}
+    for (frame, point), (x, y, seen) in positions.items():
         xy[rows[frame], columns[point]] = torch.tensor((x, y), dtype=torch.float64)
         visible[rows[frame], columns[point]] = seen
     return PointTable(frames, points, xy, visible, torch.tensor(list(border.values())))
@@ -114,7 +114,7 @@ def _frame(text: str | None, where: str) -> int:
         raise InputError(f"{where}: frame {text!r} is no whole number; number the frames.") from None
 
 
-def _place(line: Mapping[str, str | None], where: str) -> tuple[float, float, bool]:
+def _position(line: Mapping[str, str | None], where: str) -> tuple[float, float, bool]:
     numbers = []
     for name in ("x", "y"):
         text = (line[name] or "").strip()

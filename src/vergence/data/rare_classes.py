@@ -48,8 +48,8 @@ class RareClassSampler(EndlessSampler):
         drawn = rng.choice(len(self.probability), self.n, p=self.probability)
         order = np.empty(self.n, dtype=np.int64)
         for index in np.unique(drawn):
-            places = drawn == index
-            order[places] = rng.choice(self._shown[index], int(places.sum()))
+            slots = drawn == index
+            order[slots] = rng.choice(self._shown[index], int(slots.sum()))
         return order
 
 

@@ -27,13 +27,13 @@ def frames_of_selection(path: Path | str) -> Manifest | None:
 def joined(part: Manifest, whole: Manifest) -> Manifest:
     """``whole`` with the labels of ``part``; rows are the same where their images are."""
     labels = {
-        _place(part, row): (str(part.path(index, "label")), row.label_space)
+        _image_path(part, row): (str(part.path(index, "label")), row.label_space)
         for index, row in enumerate(part)
         if row.judges
     }
 
     def change(row: FrameRow) -> FrameRow:
-        label = labels.get(_place(whole, row))
+        label = labels.get(_image_path(whole, row))
         return row if label is None else with_label(row, *label)
 
     return whole.changed(change)
@@ -44,5 +44,5 @@ def with_label(row: FrameRow, label: str, label_space: str) -> FrameRow:
     return replace(row, label=label, label_space=label_space, label_origin="", label_confidence="")
 
 
-def _place(manifest: Manifest, row: FrameRow) -> str:
+def _image_path(manifest: Manifest, row: FrameRow) -> str:
     return os.path.abspath(manifest.root / row.image)

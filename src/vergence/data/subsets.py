@@ -68,7 +68,7 @@ def labelled_subset(
                 f"frames.labelled.count is {count}, but {manifest.name} has {len(labelled)} labelled frames; "
                 "ask for fewer, or label more."
             )
-        chosen = [labelled[place] for place in random_subset(len(labelled), count, seed or 0)]
+        chosen = [labelled[index] for index in random_subset(len(labelled), count, seed or 0)]
         how, total = f"at random with seed {seed or 0}", len(labelled)
     if carried and len(chosen) < len(labelled):
         raise InputError(
@@ -83,7 +83,7 @@ def labelled_subset(
 
 def random_subset(total: int, count: int, seed: int) -> list[int]:
     """``count`` sorted places out of ``total``, nested in the count, by NumPy's legacy generator as the paper's."""
-    return sorted(int(place) for place in np.random.RandomState(seed).permutation(total)[:count])
+    return sorted(int(index) for index in np.random.RandomState(seed).permutation(total)[:count])
 
 
 def _digest(manifest: Manifest, rows: Iterable[int]) -> str:
@@ -177,8 +177,8 @@ class _Names:
 
     def find(self, line: str, file: Path) -> int:
         """The row of a line: an image, or an image and its label, as lists of other programs have it."""
-        places = [place for place, letter in enumerate(line) if letter.isspace()]
-        for name in (line, *(line[:place].rstrip() for place in places)):
+        ends = [end for end, letter in enumerate(line) if letter.isspace()]
+        for name in (line, *(line[:end].rstrip() for end in ends)):
             with contextlib.suppress(LookupError):
                 return self._row(name, file)
         raise InputError(f"{file} lists {line}, which is no frame of {self.name}; take it out, or give these frames.")

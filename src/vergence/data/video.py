@@ -246,10 +246,10 @@ def _stream_frames(
     read, fields, damage = 0, 1, ""
     try:
         for frame in container.decode(stream):
-            place, late = divmod(clock(frame.time), stride)
-            if stride == 1 or (place > last and late <= stride // 3):
-                yield _upright(frame, stream, options.width), place
-                last = place
+            index, late = divmod(clock(frame.time), stride)
+            if stride == 1 or (index > last and late <= stride // 3):
+                yield _upright(frame, stream, options.width), index
+                last = index
             read += 1
             fields = 2 if frame.interlaced_frame else fields  # two packets may make one frame
     except av.FFmpegError as error:

@@ -15,13 +15,13 @@ def is_whole_png(path: Path | str) -> bool:
         return False
     if content[:8] != _SIGNATURE:
         return False
-    place = 8
-    while place + 12 <= len(content):
-        (length,) = struct.unpack_from(">I", content, place)
-        end = place + 8 + length
-        if end + 4 > len(content) or struct.unpack_from(">I", content, end)[0] != zlib.crc32(content[place + 4 : end]):
+    offset = 8
+    while offset + 12 <= len(content):
+        (length,) = struct.unpack_from(">I", content, offset)
+        end = offset + 8 + length
+        if end + 4 > len(content) or struct.unpack_from(">I", content, end)[0] != zlib.crc32(content[offset + 4 : end]):
             return False
-        if content[place + 4 : place + 8] == b"IEND":
+        if content[offset + 4 : offset + 8] == b"IEND":
             return end + 4 == len(content)
-        place = end + 4
+        offset = end + 4
     return False

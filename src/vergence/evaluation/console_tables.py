@@ -82,8 +82,8 @@ def _side_by_side(title: str, names: list[str], lines: dict[str, list[str]]) -> 
             shown.add_column(words(name), justify="right", no_wrap=True)
     for line in range(height):
         cells: list[Text | str] = []
-        for place in range(columns):
-            k = line + place * height
+        for column in range(columns):
+            k = line + column * height
             name = listed[k] if k < len(listed) else ""
             cells.append(words(name[:_LONGEST] if columns > 1 else name))
             cells += lines[name] if name else [""] * len(names)

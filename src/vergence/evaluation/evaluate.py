@@ -159,8 +159,8 @@ def evaluate(
     path = Path(json) if json is not None else RunFolder(loaded.path).evaluation(result["name"])
     try:
         write_text(path, json_format.dumps(finite(result), indent=2) + "\n")
-        for place, (task, rows) in enumerate(tables.items() if per_image else ()):
-            suffix = ".csv" if place == 0 else f"-{task}.csv"
+        for number, (task, rows) in enumerate(tables.items() if per_image else ()):
+            suffix = ".csv" if number == 0 else f"-{task}.csv"
             write_text(path.with_name(path.stem + suffix), csv_text(rows))
     except InputError as error:
         if json is not None:  # the user named a place: that it cannot be had is an error

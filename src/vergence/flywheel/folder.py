@@ -106,8 +106,8 @@ class Round:
 
     def begun(self, stage: str) -> bool:
         """Whether a stage has left anything."""
-        place = self.folder / stage
-        return place.is_dir() and any(place.iterdir())
+        path = self.folder / stage
+        return path.is_dir() and any(path.iterdir())
 
     def scores(self) -> dict[str, Any]:
         """What was scored, by run: "asked" and "rows"."""

@@ -82,7 +82,7 @@ def open_labels(data: Manifest, rounds: list[Round], number: int, images: list[s
             return row
         if row.image not in chosen:
             return replace(row, label="")
-        label = came.get(_place(data, row))
+        label = came.get(_image_path(data, row))
         return row if label is None else replace(row, label=label[0], label_space=label[1])
 
     opened = data.changed(known)
@@ -103,11 +103,11 @@ def _returned(rounds: list[Round]) -> dict[str, tuple[str, str]]:
             for index, row in enumerate(manifest):
                 if row.judges:
                     label = os.path.abspath(manifest.path(index, "label"))
-                    labels[_place(manifest, row)] = (label, row.label_space)
+                    labels[_image_path(manifest, row)] = (label, row.label_space)
     return labels
 
 
-def _place(manifest: Manifest, row: FrameRow) -> str:
+def _image_path(manifest: Manifest, row: FrameRow) -> str:
     return os.path.abspath(manifest.root / row.image)
 
 
@@ -139,13 +139,13 @@ def noisy_labels(one: Round, data: Manifest, device: str) -> bool:
 
 def _rebased(data: Manifest) -> Manifest:
     """The frames with paths below their common folder, so that label files are named as images are."""
-    places = [Path(_place(data, row)) for row in data]
-    root = Path(os.path.commonpath([place.parent for place in places]))
+    paths = [Path(_image_path(data, row)) for row in data]
+    root = Path(os.path.commonpath([path.parent for path in paths]))
     rows = [
         FrameRow(
-            place.relative_to(root).as_posix(), row.sequence, row.position, camera=row.camera, width=row.width,
+            path.relative_to(root).as_posix(), row.sequence, row.position, camera=row.camera, width=row.width,
             height=row.height, split=row.split,
         )
-        for place, row in zip(places, data, strict=True)
+        for path, row in zip(paths, data, strict=True)
     ]  # fmt: skip
     return Manifest(rows, root, data.name)

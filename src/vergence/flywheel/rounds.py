@@ -241,10 +241,10 @@ class _Wheel:
                 _same(one.carried, now)
 
 
-def _same(place: Path, values: dict[str, tuple[Any, Any]]) -> None:
+def _same(folder: Path, values: dict[str, tuple[Any, Any]]) -> None:
     for key, (before, now) in values.items():
         if before != now:
             raise InputError(
-                f"{place} was made with flywheel.{key} {before}, not {now}; give another --out, or remove it and what "
+                f"{folder} was made with flywheel.{key} {before}, not {now}; give another --out, or remove it and what "
                 "was made after it."
             )

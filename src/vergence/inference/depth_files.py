@@ -50,8 +50,8 @@ class DepthFiles:
 
     def paths(self, out: Path, name: str) -> dict[str, Path]:
         """The files of one frame."""
-        places = {"depth": "png", "array": "npy", "cloud": "ply", "colour": "png"}
-        return {kind: out / kind / f"{name}.{suffix}" for kind, suffix in places.items() if getattr(self, kind)}
+        suffixes = {"depth": "png", "array": "npy", "cloud": "ply", "colour": "png"}
+        return {kind: out / kind / f"{name}.{suffix}" for kind, suffix in suffixes.items() if getattr(self, kind)}
 
     def prepare(self, frame: Frame, maps: dict[str, Tensor]) -> Tensor:
         """What is kept of a frame's maps: inverse depth (h, w) on the CPU."""

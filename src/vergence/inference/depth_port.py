@@ -144,8 +144,8 @@ def _by_model(
 ) -> Iterator[tuple[int, NDArray[np.floating]]]:
     """The inverse depth of a model of others; the map of the whole frame, perhaps of another size and stretched."""
     images = [(manifest.path(row), manifest[row]) for row in rows]
-    for place, _, maps in looked_at(Predictor(network, BATCH), images):
-        yield rows[place], maps["inverse_depth"][0].numpy()
+    for index, _, maps in looked_at(Predictor(network, BATCH), images):
+        yield rows[index], maps["inverse_depth"][0].numpy()
 
 
 def _by_run(path: Path, device: str, manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, NDArray[np.floating]]]:
@@ -158,8 +158,8 @@ def _by_run(path: Path, device: str, manifest: Manifest, rows: list[int]) -> Ite
     def look(batch: Sequence[Tensor]) -> Maps:
         return {"disparity": network.method.predict(network.images(batch))["disparity"]}
 
-    for place, _, maps in looked_at(Predictor(network, BATCH), images, look):
-        yield rows[place], maps["disparity"][0].cpu().numpy()
+    for number, _, maps in looked_at(Predictor(network, BATCH), images, look):
+        yield rows[number], maps["disparity"][0].cpu().numpy()
 
 
 def _depth_files(folder: Path) -> NamedFiles:

@@ -64,22 +64,22 @@ class ManifestSource:
 
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame]:
         """The frames in order, without those of the given names; InputError where one cannot be read."""
-        wanted = [place for place, name in enumerate(self.names) if name not in skip]
+        wanted = [index for index, name in enumerate(self.names) if name not in skip]
         for _, frame in prefetched(self._load, wanted, ahead=4):
             yield frame
 
     def sample(self, most: int, truth: bool = False) -> Iterator[Frame]:
         """At most ``most`` frames, evenly spaced; with ``truth`` only those with measured depth, and it beside them."""
-        places = [
+        truths = [
             k for k, i in enumerate(self.indices) if not truth or self.manifest[i].depth or self.manifest[i].disparity
         ]
-        for place in evenly_spaced(places, most):
-            yield self._load(place, truth)
+        for number in evenly_spaced(truths, most):
+            yield self._load(number, truth)
 
-    def _load(self, place: int, truth: bool = False) -> Frame:
-        index = self.indices[place]
+    def _load(self, number: int, truth: bool = False) -> Frame:
+        index = self.indices[number]
         depth = frame_depth(self.manifest, index) if truth else None
-        return Frame(self.names[place], open_frame(self.manifest, index), self.camera_of(index), depth)
+        return Frame(self.names[number], open_frame(self.manifest, index), self.camera_of(index), depth)
 
     def camera_of(self, index: int) -> NormalisedCamera | None:
         """The camera of a row of the manifest, if it is known."""

@@ -104,7 +104,7 @@ def evenly_spaced(items: Sequence[Item], most: int | None) -> list[Item]:
         raise InputError(f"limit is {most}; give 1 or more, or leave it out for all.")
     if most is None or len(items) <= most:
         return list(items)
-    return [items[int(place)] for place in np.linspace(0, len(items) - 1, most).round()]
+    return [items[int(index)] for index in np.linspace(0, len(items) - 1, most).round()]
 
 
 def prefetched(

@@ -76,7 +76,7 @@ def predicted_labels(
 
     def make(missing: list[int]) -> None:
         _log.info("labelling %d frames by %s", len(missing), path)
-        pictures = [images[place] for place in missing]
+        pictures = [images[index] for index in missing]
         said = [(image, rows[image]) for image in pictures]
         _predict(run, space, said, [names[image] for image in pictures], home, size, progress)
 
@@ -108,8 +108,8 @@ def _predict(
     predictor = load(run, batch_size=BATCH)
 
     def predicted() -> Iterator[tuple[str, Classes]]:
-        for place, own, maps in looked_at(predictor, images):
-            yield names[place], classes_of(maps["logits"], kept_size(own, size))
+        for index, own, maps in looked_at(predictor, images):
+            yield names[index], classes_of(maps["logits"], kept_size(own, size))
 
     def write(pair: tuple[str, Classes]) -> None:
         _write(home, pair[0], pair[1].ids, pair[1].confidence, space)
@@ -153,8 +153,8 @@ def corrupted_labels(
         name = digest(f"{entry(labels.label)}|{sure}|{one.key}|{labels.space}")
         return _kept(home, name, source.trained(), labels.confidence is not None), source, name
 
-    def corrupt(place: int) -> None:
-        (one, labels), (copy, source, name) = items[place], copies[place]
+    def corrupt(index: int) -> None:
+        (one, labels), (copy, source, name) = items[index], copies[index]
         picture, space = open_image(one.image), source.trained()
         own = (picture.height, picture.width)
         ids, confidence = read_pseudo_label(labels.label, labels.confidence, own, source)

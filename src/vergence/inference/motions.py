@@ -32,7 +32,7 @@ def predict_motions(run: LoadedRun, manifest: Manifest, track: list[int]) -> NDA
     unit = network.metres_per_unit or 1.0
 
     def motions(pairs: Sequence[Tensor]) -> Maps:
-        images = network.images([pair[place] for place in range(2) for pair in pairs])
+        images = network.images([pair[side] for side in range(2) for pair in pairs])
         axis_angle, translation, *_ = pose(torch.stack(images.chunk(2), dim=1))
         return {"motion": transform_from_parameters(axis_angle.double(), translation.double() * unit)}
 

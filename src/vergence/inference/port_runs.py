@@ -30,17 +30,17 @@ def looked_at(
     """Whole pictures, each with its row, through a run.
 
     Yields:
-        Place in ``images``, the picture's own (H, W), and its maps (., h, w) at the network's size, on its device.
+        Index into ``images``, the picture's own (H, W), and its maps (., h, w) at the network's size, on its device.
     """
 
-    def load(place: int) -> tuple[tuple[int, int], Any]:
-        path, row = images[place]
+    def load(index: int) -> tuple[tuple[int, int], Any]:
+        path, row = images[index]
         image = straight_image(row, open_image(path))
         return (image.height, image.width), predictor.network.prepare(image)
 
     loaded = prefetched(load, range(len(images)))
-    for (place, size), maps in predictor.looked_at((((place, size), one) for place, (size, one) in loaded), look):
-        yield place, size, maps
+    for (index, size), maps in predictor.looked_at((((index, size), one) for index, (size, one) in loaded), look):
+        yield index, size, maps
 
 
 def make_missing(
@@ -54,7 +54,7 @@ def make_missing(
     Args:
         names: of what is wanted, the same in each process.
         is_there: whether one is kept, whole, already.
-        make: makes those at these places of ``names``, at least one.
+        make: makes those at these indices of ``names``, at least one.
         processes: all of them must call this.
 
     Raises:
@@ -62,11 +62,11 @@ def make_missing(
     """
 
     def missing() -> list[int]:
-        return [place for place, (_, there) in enumerate(prefetched(is_there, names)) if not there]
+        return [index for index, (_, there) in enumerate(prefetched(is_there, names)) if not there]
 
-    def made(places: list[int]) -> None:
-        if places:
-            make(places)
+    def made(indices: list[int]) -> None:
+        if indices:
+            make(indices)
 
     wanted = sorted(set[int]().union(*processes.together(missing)))  # one list for all: another may be writing already
     if wanted:

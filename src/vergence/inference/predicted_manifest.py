@@ -26,10 +26,10 @@ def with_partners(source: ManifestSource) -> ManifestSource:
     rows = [manifest[index] for index in source.indices]
     if not any(row.stereo for row in rows):
         raise InputError(f"{manifest.name} has no stereo partners to predict; leave --partners out.")
-    seen, partners = {_place(manifest, row.image) for row in rows}, []
+    seen, partners = {_normal_path(manifest, row.image) for row in rows}, []
     for row in rows:
-        if row.stereo and _place(manifest, row.stereo) not in seen:
-            seen.add(_place(manifest, row.stereo))
+        if row.stereo and _normal_path(manifest, row.stereo) not in seen:
+            seen.add(_normal_path(manifest, row.stereo))
             cx = row.cx if math.isnan(row.stereo_cx) else row.stereo_cx
             partners.append(
                 FrameRow(row.stereo, row.sequence, row.position, row.split, row.camera + _PARTNER, row.fx, row.fy, cx,
@@ -65,16 +65,16 @@ def write_predicted(
             paths = replace(files, confidence=True).paths(out.absolute(), name)
             sure = str(paths["confidence"]) if paths["confidence"].is_file() else ""
             entry = (str(paths["labels"]), sure, files.space.text())
-            labels[_place(source.manifest, source.manifest[index].image)] = entry
+            labels[_normal_path(source.manifest, source.manifest[index].image)] = entry
     rows = [_filled(data, row, labels) for row in data.rows]
     return Manifest(rows, data.root, data.name).write(out / PREDICTED)
 
 
 def _filled(data: Manifest, row: FrameRow, labels: Labels) -> FrameRow:
     columns: dict[str, Any] = dict.fromkeys(PSEUDO_COLUMNS, "")
-    if own := labels.get(_place(data, row.image)):
+    if own := labels.get(_normal_path(data, row.image)):
         columns["pseudo_label"], columns["confidence"], columns["pseudo_label_space"] = own
-    if row.stereo and (partner := labels.get(_place(data, row.stereo))):
+    if row.stereo and (partner := labels.get(_normal_path(data, row.stereo))):
         columns["stereo_pseudo_label"], columns["stereo_confidence"], columns["pseudo_label_space"] = partner
     return replace(row, **columns)
 
@@ -87,11 +87,11 @@ def _earlier(manifest: Manifest, still_of: Callable[[Path, Path], bool]) -> Labe
             (row.image, row.pseudo_label, row.confidence),
             (row.stereo, row.stereo_pseudo_label, row.stereo_confidence),
         ):
-            if image and label and still_of(Path(_place(manifest, label)), Path(_place(manifest, image))):
-                sure = _place(manifest, confidence) if confidence else ""
-                earlier[_place(manifest, image)] = (_place(manifest, label), sure, row.pseudo_label_space)
+            if image and label and still_of(Path(_normal_path(manifest, label)), Path(_normal_path(manifest, image))):
+                sure = _normal_path(manifest, confidence) if confidence else ""
+                earlier[_normal_path(manifest, image)] = (_normal_path(manifest, label), sure, row.pseudo_label_space)
     return earlier
 
 
-def _place(manifest: Manifest, path: str) -> str:
+def _normal_path(manifest: Manifest, path: str) -> str:
     return os.path.normpath(manifest.root / path)

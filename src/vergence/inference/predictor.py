@@ -224,8 +224,8 @@ class Predictor:
     def _batch(self, waiting: list[tuple[Item, Any]], look: Look) -> Iterator[tuple[Item, Maps]]:
         with torch.no_grad():
             maps = look([one for _, one in waiting])
-        for place, (item, _) in enumerate(waiting):
-            yield item, _entries(maps, place)
+        for index, (item, _) in enumerate(waiting):
+            yield item, _entries(maps, index)
 
     def _most(self, prepared: Any) -> int:
         """How many such pictures make a batch."""
@@ -239,6 +239,6 @@ class Predictor:
         return maps["inverse_depth"][0, 0].float().cpu()
 
 
-def _entries(maps: Maps, place: int) -> Maps:
+def _entries(maps: Maps, index: int) -> Maps:
     """What maps of a batch say of one picture."""
-    return {name: _entries(one, place) if isinstance(one, dict) else one[place] for name, one in maps.items()}
+    return {name: _entries(one, index) if isinstance(one, dict) else one[index] for name, one in maps.items()}

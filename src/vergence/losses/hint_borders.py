@@ -54,8 +54,8 @@ def edge_matches(depth_edges: Tensor, label_edges: Tensor) -> tuple[Tensor, Tens
     nearest, index = torch.where(windows > 0, distance, torch.inf).min(dim=1)
     matched = depth_edges & nearest.isfinite()
     # one in a block: the shortest, ties by place
-    place = torch.arange(height * width, device=dx.device, dtype=torch.float64).view(1, height, width)
-    order = torch.where(matched, -(nearest.double() + place / (height * width)), -torch.inf)
+    raster = torch.arange(height * width, device=dx.device, dtype=torch.float64).view(1, height, width)
+    order = torch.where(matched, -(nearest.double() + raster / (height * width)), -torch.inf)
     best = F.max_pool2d(order[:, None], THINNING, THINNING, ceil_mode=True)
     best = best.repeat_interleave(THINNING, 2).repeat_interleave(THINNING, 3)[:, 0, :height, :width]
     matched = matched & (order == best)

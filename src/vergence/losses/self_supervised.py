@@ -120,8 +120,8 @@ def self_supervised_loss(
     """
     photometric: dict[int, Tensor] = {}
     smoothness: dict[int, Tensor] = {}
-    for place, scale in enumerate(sorted(disparities)):
-        known = finest if place == 0 else None
+    for index, scale in enumerate(sorted(disparities)):
+        known = finest if index == 0 else None
         synthesis = known or synthesize(disparities[scale], views, options)
         finest = finest or synthesis
         photometric[scale] = automasked_loss(synthesis.error, views.identity_error, options.normalise)

@@ -73,14 +73,14 @@ class FrozenMethod(Method):
         if not self._repeats or batch["jittered"] is not batch["frames"]:
             return self.network.encode(images)
         keys = list(zip(batch["index"].tolist(), batch["flipped"].tolist(), strict=True))
-        fresh = [place for place, key in enumerate(keys) if key not in self._kept]
+        fresh = [index for index, key in enumerate(keys) if key not in self._kept]
         made: dict[int, list[Tensor]] = {}
         if fresh:
             maps = self.network.encode(images[fresh])
-            made = {place: [values[turn] for values in maps] for turn, place in enumerate(fresh)}
-        for place, value in made.items():
-            self._keep(keys[place], value)
-        rows = [made[place] if place in made else self._kept[key] for place, key in enumerate(keys)]
+            made = {index: [values[turn] for values in maps] for turn, index in enumerate(fresh)}
+        for index, value in made.items():
+            self._keep(keys[index], value)
+        rows = [made[index] if index in made else self._kept[key] for index, key in enumerate(keys)]
         return [torch.stack(column) for column in zip(*rows, strict=True)]
 
     def _keep(self, key: tuple[int, bool], features: list[Tensor]) -> None:

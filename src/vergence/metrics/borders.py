@@ -122,8 +122,8 @@ def _ridges(along_x: Tensor, along_y: Tensor) -> Tensor:
     return ridge & (length > 0)
 
 
-def distances(edges: Tensor, places: Tensor) -> Tensor:
-    """Euclidean distance (N,), at most ``CAP``, from each of N places (H, W) bool to the nearest edge (H, W) bool."""
+def distances(edges: Tensor, positions: Tensor) -> Tensor:
+    """Euclidean distance (N,), at most ``CAP``, from each of N positions (H, W) bool to the nearest edge (H, W) bool."""
     width = edges.shape[1]
     columns = torch.arange(width, device=edges.device, dtype=torch.float64).expand(edges.shape)
     none = torch.full_like(columns, -torch.inf)
@@ -132,7 +132,7 @@ def distances(edges: Tensor, places: Tensor) -> Tensor:
     right = (columns - mirrored).flip(1)
     across = torch.minimum(left, right).clamp_max(CAP)  # to the nearest edge of the same row
     padded = F.pad(across, (0, 0, CAP, CAP), value=CAP)
-    rows, own = places.nonzero(as_tuple=True)
+    rows, own = positions.nonzero(as_tuple=True)
     offsets = torch.arange(-CAP, CAP + 1, device=edges.device)
     squared = padded[rows[:, None] + offsets + CAP, own[:, None]] ** 2 + offsets.double() ** 2
     return squared.amin(1).sqrt().clamp_max(CAP)

@@ -118,8 +118,8 @@ def _hue(images: Tensor, factor: Tensor) -> Tensor:
     )
     # each channel is its maximum less a trapezium of the hue, in sixths of the circle
     phase = torch.tensor([5.0, 3.0, 1.0], dtype=images.dtype).to(images.device, non_blocking=True)
-    place = torch.remainder(sector + 6 * factor + phase[:, None, None], 6)
-    trapezium = torch.minimum(place, 4 - place).clamp_(0, 1)
+    angle = torch.remainder(sector + 6 * factor + phase[:, None, None], 6)
+    trapezium = torch.minimum(angle, 4 - angle).clamp_(0, 1)
     return value - spread * trapezium
 
 

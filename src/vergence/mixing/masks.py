@@ -122,8 +122,8 @@ def _half_of_classes(flat: Tensor, ignore: int | None, round_up: bool, generator
     if ignore is not None:
         present[:, ignore] = False
     # every class gets a place in a random order of all; those that are absent go behind
-    place = _to(draw_rows(batch, _LABELS, generator=generator), flat).masked_fill(~present, 2.0)
-    rank = place.argsort(dim=1).argsort(dim=1)
+    draw = _to(draw_rows(batch, _LABELS, generator=generator), flat).masked_fill(~present, 2.0)
+    rank = draw.argsort(dim=1).argsort(dim=1)
     return (rank < (present.sum(dim=1, keepdim=True) + int(round_up)) // 2).float()
 
 

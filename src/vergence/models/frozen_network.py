@@ -32,7 +32,7 @@ class FrozenNetwork(nn.Module):
     def encode(self, images: Tensor) -> list[Tensor]:
         """The features that the head reads, finest first."""
         features = self.encoder(images)
-        return [features[place] for place in self.read]
+        return [features[level] for level in self.read]
 
     def decode(self, features: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
         """Logits (B, K, H, W) from :meth:`encode`'s features of images of ``size`` (H, W)."""

@@ -38,32 +38,32 @@ def decoder_name(decoder: DepthDecoder, disparities: bool = True) -> Rename:
             if not disparities and index - ENTRIES < LEVELS - 1 and re.fullmatch(r"conv\.(weight|bias)", rest):
                 return None
             return f"heads.{head_scale(decoder, index - ENTRIES)}.{rest.removeprefix('conv.')}"
-        level, place = LEVELS - 1 - index // 3, index % 3
-        if level == 0 and place == 1:  # no skip at level 0
-            place = 2
+        level, part = LEVELS - 1 - index // 3, index % 3
+        if level == 0 and part == 1:  # no skip at level 0
+            part = 2
         if not disparities and level < decoder.finest and rest.startswith(("block.", "conv")):
             return None
-        if place == 1:
+        if part == 1:
             return f"project.{level}.{rest}"
         rest = re.sub(r"^block\.0\.conv\.", "conv.", rest)
         rest = re.sub(r"^block\.1\.", "norm.", rest)
         last = len(decoder.first[str(level)].branches) if rest.startswith("convs.") else 0  # type: ignore[arg-type]
         rest = re.sub(rf"^convs\.{last}\.(\d)\.", lambda number: f"pooled.{int(number[1]) - 1}.", rest)
         rest = re.sub(r"^convs\.", "branches.", rest)
-        return f"{block_name(2 * (LEVELS - 1 - level) + (place == 2))}.{rest}"
+        return f"{block_name(2 * (LEVELS - 1 - level) + (part == 2))}.{rest}"
 
     return rename
 
 
 def head_name(hidden: bool) -> Rename:
     """Projections by layer number; the head's list, in which a hidden convolution moves the last one from 2 to 5."""
-    places = {"1": "hidden.0", "2": "hidden.1", "5": "classify"} if hidden else {"2": "classify"}
+    parts = {"1": "hidden.0", "2": "hidden.1", "5": "classify"} if hidden else {"2": "classify"}
 
     def rename(official: str) -> str:
         if match := re.fullmatch(r"project\.seg(\d)\.0\.weight", official):
             return f"project.{TOP_LAYER - int(match[1])}.weight"
-        if (match := re.fullmatch(r"head\.(\d)\.(\w+)", official)) and match[1] in places:
-            return f"{places[match[1]]}.{match[2]}"
+        if (match := re.fullmatch(r"head\.(\d)\.(\w+)", official)) and match[1] in parts:
+            return f"{parts[match[1]]}.{match[2]}"
         raise KeyError(official)
 
     return rename

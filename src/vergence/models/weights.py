@@ -169,8 +169,8 @@ def timm_efficientnet_name(name: str, stages: tuple[int, ...] = LITE0_STAGES) ->
     if first != "_blocks":
         return f"{outer[first]}.{rest}"
     number, layer, kind = rest.split(".", 2)
-    places = [(stage, block) for stage, count in enumerate(stages) for block in range(count)]
-    stage, block = places[int(number)]
+    blocks = [(stage, block) for stage, count in enumerate(stages) for block in range(count)]
+    stage, block = blocks[int(number)]
     return f"blocks.{stage}.{block}.{(expanding if stage else plain)[layer]}.{kind}"
 
 

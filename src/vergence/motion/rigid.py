@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vergence.geometry.warp import projection_rays, sampling_grid
-from vergence.motion.track import places, sample
+from vergence.motion.track import pixel_positions, sample
 
 _WINDOW = 5
 _PREFERENCE = 0.01
@@ -25,7 +25,7 @@ def rigid_flow(depth: Tensor, intrinsics: Tensor, transform: Tensor) -> Tensor:
     grid, inside = sampling_grid(depth[None, None], rays, offset)
     size = torch.tensor([width - 1.0, height - 1.0], dtype=grid.dtype).view(2, 1, 1)
     position = (grid[0, 0].permute(2, 0, 1) + 1) / 2 * size
-    flow = position.float() - places(depth)
+    flow = position.float() - pixel_positions(depth)
     reach = 2.0 * max(height, width)
     behind = ~inside[0, 0, 0] & ~flow.isfinite().all(0)
     return torch.where(behind, reach, flow.nan_to_num(reach).clamp(-reach, reach))
@@ -39,7 +39,7 @@ def better_explained(flow: Tensor, rigid: Tensor, frame: Tensor, other: Tensor) 
         rigid: of what stands still.
         frame, other: (3, H, W) in [0, 1], where the flows begin and end.
     """
-    own = places(flow)
+    own = pixel_positions(flow)
     errors = [
         F.avg_pool2d((sample(other, own + way) - frame).abs().mean(0)[None], _WINDOW, 1, _WINDOW // 2)[0]
         for way in (flow, rigid)

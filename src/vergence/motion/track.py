@@ -29,13 +29,13 @@ class Track:
 
     def cycle(self) -> Tensor:
         """(H, W): by how many pixels the whole way to the key and back misses its start."""
-        return (sample(self.forward, self.position) - places(self.error)).square().sum(0).sqrt()
+        return (sample(self.forward, self.position) - pixel_positions(self.error)).square().sum(0).sqrt()
 
 
 def begin(height: int, width: int) -> Track:
     """The track of a key to itself."""
     still = torch.zeros(height, width)
-    return Track(places(still), places(still), still)
+    return Track(pixel_positions(still), pixel_positions(still), still)
 
 
 def advance(track: Track, back: Tensor, ahead: Tensor) -> Track:
@@ -47,7 +47,7 @@ def advance(track: Track, back: Tensor, ahead: Tensor) -> Track:
         ahead: (2, H, W), flow from this frame to the next one.
     """
     height, width = track.error.shape
-    step = places(back) + back
+    step = pixel_positions(back) + back
     missed = (back + sample(ahead, step)).square().sum(0).sqrt()
     limit = torch.tensor([width - 1.0, height - 1.0]).view(2, 1, 1)
     outside = ((step < -0.5) | (step > limit + 0.5)).any(0)
@@ -59,7 +59,7 @@ def advance(track: Track, back: Tensor, ahead: Tensor) -> Track:
 
 def is_cut(ahead: Tensor, back: Tensor) -> bool:
     """Whether next to nothing of a flow (2, H, W) to another frame comes back: the two are not of one video."""
-    moved = places(ahead) + ahead
+    moved = pixel_positions(ahead) + ahead
     missed = (ahead + sample(back, moved)).square().sum(0).sqrt()
     return float((missed < _CONSISTENT).float().mean()) < _CUT
 
@@ -71,7 +71,7 @@ _FAR = 1e6
 """Stands for infinity where errors are interpolated."""
 
 
-def places(like: Tensor) -> Tensor:
+def pixel_positions(like: Tensor) -> Tensor:
     """(2, H, W): each pixel's own place in a map (..., H, W), x first."""
     rows, columns = (torch.arange(size, dtype=torch.float32, device=like.device) for size in like.shape[-2:])
     y, x = torch.meshgrid(rows, columns, indexing="ij")

@@ -21,7 +21,7 @@ class Piece:
         frames: (3, H, W) float in [0, 1].
         times: seconds.
         labels: (h, w) uint8 of the frames that have one made by hand, None of the others.
-        motion: (place) -> flows between the frames at place and place + 1.
+        motion: (frame) -> flows between the frames numbered frame and frame + 1 in the piece.
         classes: how many.
     """
 
@@ -62,7 +62,7 @@ class Outcome:
     """What was carried in one segment."""
 
     carried: dict[int, Carried]
-    """By place in the piece."""
+    """By the frame's number in the piece."""
     meetings: list[Meeting]
     cuts: list[int]
     """Places after which the video is another one."""
@@ -73,33 +73,33 @@ def carry(piece: Piece) -> Outcome:
     last = len(piece.frames) - 1
     ahead: dict[int, tuple[Tensor, Tensor]] = {}
     cuts: set[int] = set()
-    flows = [_kept(piece.motion(place), place, cuts) for place in range(last)]
+    flows = [_kept(piece.motion(frame), frame, cuts) for frame in range(last)]
     outcome = Outcome({}, [], sorted(cuts))
     if piece.keys[0] and piece.labels[0] is not None:
-        for place, track, weight in _walk(piece, flows, 0, 1, last, cuts):
-            ahead[place] = (track.position, weight.half())
+        for frame, track, weight in _walk(piece, flows, 0, 1, last, cuts):
+            ahead[frame] = (track.position, weight.half())
     back = piece.keys[1] and piece.labels[last] is not None
     walk = _walk(piece, flows, last, -1, 0, cuts) if back else iter(())
-    behind = {place: (track.position, weight.half()) for place, track, weight in walk}
-    for place in range(last + 1):
-        arrivals = [(end, way[place]) for end, way in ((0, ahead), (last, behind)) if place in way]
+    behind = {frame: (track.position, weight.half()) for frame, track, weight in walk}
+    for frame in range(last + 1):
+        arrivals = [(end, way[frame]) for end, way in ((0, ahead), (last, behind)) if frame in way]
         if not arrivals:
             continue
         merged = _merge(piece, arrivals)
-        own = piece.labels[place]
+        own = piece.labels[frame]
         if own is None:
-            outcome.carried[place] = merged
+            outcome.carried[frame] = merged
         else:
-            seconds = min(abs(piece.times[place] - piece.times[end]) for end, _ in arrivals)
+            seconds = min(abs(piece.times[frame] - piece.times[end]) for end, _ in arrivals)
             outcome.meetings.append(_meet(merged, own, seconds))
     return outcome
 
 
-def _kept(pair: Pair, place: int, cuts: set[int]) -> Pair:
+def _kept(pair: Pair, frame: int, cuts: set[int]) -> Pair:
     """Flows of a pair in half the memory; notes a cut where next to nothing goes there and back."""
     ahead, back = pair
     if is_cut(ahead, back):
-        cuts.add(place)
+        cuts.add(frame)
     return ahead.half(), back.half()
 
 
@@ -108,14 +108,14 @@ def _walk(
 ) -> Iterator[tuple[int, Track, Tensor]]:
     """Tracks to a key from the frames after it in one direction, with the weight of what arrives."""
     track = begin(*piece.frames[start].shape[-2:])
-    for place in range(start + step, stop + step, step):
-        between = min(place, place - step)
+    for frame in range(start + step, stop + step, step):
+        between = min(frame, frame - step)
         if between in cuts:
             return
         ahead, back = (flow.float() for flow in (flows[between] if step > 0 else flows[between][::-1]))
         track = advance(track, back, ahead)
-        seconds = abs(piece.times[place] - piece.times[start])
-        yield place, track, vote_weight(track, piece.frames[start], piece.frames[place], seconds, piece.trust)
+        seconds = abs(piece.times[frame] - piece.times[start])
+        yield frame, track, vote_weight(track, piece.frames[start], piece.frames[frame], seconds, piece.trust)
 
 
 def _merge(piece: Piece, arrivals: list[tuple[int, tuple[Tensor, Tensor]]]) -> Carried:

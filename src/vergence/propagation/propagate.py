@@ -78,7 +78,7 @@ def propagate(
     """
     out = Path(out).absolute()
     folder = out.with_suffix("")
-    _check_place(out, folder)
+    _check_output(out, folder)
     space = _space(manifest)
     pieces = list(segments(manifest, settings.seconds))
     if not pieces:
@@ -103,7 +103,7 @@ def propagate(
     return record
 
 
-def _check_place(out: Path, folder: Path) -> None:
+def _check_output(out: Path, folder: Path) -> None:
     """InputError before any work, where results would go into a folder of something else, or could not be written."""
     if out.suffix not in (".parquet", ".csv"):
         raise InputError(f"{out} must end in .parquet or .csv to be written as a manifest.")
@@ -169,12 +169,12 @@ def _piece(
     done = home / "done.json"
     if not done.is_file():
         outcome = _carry(manifest, segment, motion, space, settings)
-        for place, carried in outcome[0].items():
-            with writing(home / f"{place}.npz") as temporary:
+        for frame, carried in outcome[0].items():
+            with writing(home / f"{frame}.npz") as temporary:
                 np.savez(temporary, label=carried[0], score=carried[1])
         write_text(done, json.dumps(outcome[1]))
     stored = read_json(done, remedy="remove it")
-    files = {segment.chain[place]: home / f"{place}.npz" for place in stored["places"]}
+    files = {segment.chain[frame]: home / f"{frame}.npz" for frame in stored["places"]}
     return _Result(segment, files, stored["meetings"], stored["cuts"])
 
 
@@ -202,7 +202,7 @@ def _carry(
         sure = meeting.right[order[: int(len(order) * settings.keep)]]
         right = {"right": _mean(meeting.right), "right_kept": _mean(sure)}
         meetings.append({"seconds": meeting.seconds, "pixels": len(order), **right})
-    arrays = {place: (carried.label.numpy(), carried.score.numpy()) for place, carried in outcome.carried.items()}
+    arrays = {number: (carried.label.numpy(), carried.score.numpy()) for number, carried in outcome.carried.items()}
     return arrays, {"places": sorted(arrays), "meetings": meetings, "cuts": outcome.cuts}
 
 
@@ -306,7 +306,7 @@ def _told(manifest: Manifest, result: _Result, coverage: dict[int, float]) -> di
         "from": image(segment.before),
         "to": image(segment.after),
         "frames": [{"image": image(row), "coverage": coverage.get(row, 0.0)} for row in segment.rows],
-        "cuts": [image(segment.chain[place + 1]) for place in result.cuts],
+        "cuts": [image(segment.chain[frame + 1]) for frame in result.cuts],
         "meetings": result.meetings,
     }
 

@@ -59,7 +59,7 @@ def segments(manifest: Manifest, seconds: float) -> Iterator[Segment]:
     chosen = set(key_rows(manifest))
     for indices in videos.values():
         indices.sort(key=lambda index: manifest[index].position)
-        keys = [place for place, index in enumerate(indices) if index in chosen]
+        keys = [frame for frame, index in enumerate(indices) if index in chosen]
         for first, last in zip([None, *keys], [*keys, None], strict=True):
             yield from _between(manifest, indices, first, last, seconds)
 

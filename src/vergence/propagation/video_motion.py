@@ -61,13 +61,13 @@ class VideoMotion:
             return rigid
         grey = [(frame.mean(0) * 255).round().byte().numpy() for frame in frames]
         result: list[Pair] = []
-        for place, (first, second) in enumerate(itertools.pairwise(grey)):
+        for index, (first, second) in enumerate(itertools.pairwise(grey)):
             pair = (self.flow(first, second), self.flow(second, first))
             if rigid is not None:
-                ends = (frames[place], frames[place + 1])
+                ends = (frames[index], frames[index + 1])
                 pair = (
-                    better_explained(pair[0], rigid[place][0], *ends),
-                    better_explained(pair[1], rigid[place][1], *ends[::-1]),
+                    better_explained(pair[0], rigid[index][0], *ends),
+                    better_explained(pair[1], rigid[index][1], *ends[::-1]),
                 )
             result.append(pair)
         return result
@@ -81,11 +81,11 @@ class VideoMotion:
         predictor = load(run, window="none" if "segmentation" in run.method.tasks else None, batch_size=BATCH)
         unit = predictor.network.metres_per_unit or 1.0
         depths: list[Any] = [None] * len(chain)
-        for place, _, maps in looked_at(predictor, [(manifest.path(row), manifest[row]) for row in chain]):
+        for index, _, maps in looked_at(predictor, [(manifest.path(row), manifest[row]) for row in chain]):
             inverse = F.interpolate(
                 maps["inverse_depth"][None].cpu().float(), size, mode="bilinear", align_corners=False
             )
-            depths[place] = unit / inverse[0, 0].clamp(min=1e-6)
+            depths[index] = unit / inverse[0, 0].clamp(min=1e-6)
         camera = self._intrinsics(manifest, chain[0], size)
         motions = torch.from_numpy(predict_motions(run, manifest, list(chain))).float()
         back = torch.linalg.inv(motions)

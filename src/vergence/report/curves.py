@@ -78,7 +78,7 @@ def by_magnitude(title: str, lines: Mapping[str, Curve], factor: float = 20.0) -
             groups.append({})
             top = middles[name]
         groups[-1][name] = lines[name]
-    return [(title if place == 0 else f"{title}: smaller", group) for place, group in enumerate(groups)]
+    return [(title if index == 0 else f"{title}: smaller", group) for index, group in enumerate(groups)]
 
 
 def _is_pace(key: str) -> bool:

@@ -176,10 +176,10 @@ def _bars(parts: Mapping[str, Mapping[str, Any]], space: LabelSpace) -> list[Cla
 def _thumbnails(manifest: Manifest, rows: Sequence[int], space: LabelSpace) -> dict[str, Any]:
     """Small pictures of frames, and how many classes their labels show between them."""
     pictures, classes = [], set[int]()
-    for place, index in enumerate(rows):
+    for order, index in enumerate(rows):
         image = np.asarray(_open(manifest.path(index)))
         row = manifest[index]
-        pictures.append(photograph(f"{place + 1}. {row.sequence} · {row.position}", image))
+        pictures.append(photograph(f"{order + 1}. {row.sequence} · {row.position}", image))
         label = ground_truth_label(manifest, index, space)
         classes |= {int(number) for number in np.unique(label) if number < len(space)}
     streets = len({manifest[index].sequence for index in rows})

@@ -65,7 +65,7 @@ def write_flywheel_page(home: Path, out: Path | str | None = None, images: int =
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     config = load_flywheel(RunFolder(home).recipe).flywheel
-    rounds = [one for one in (Round(home, place) for place in range(config.rounds)) if one.begun("depth")]
+    rounds = [one for one in (Round(home, number) for number in range(config.rounds)) if one.begun("depth")]
     if not rounds or not (home / "data.parquet").is_file():
         raise InputError(f"{home} has no round yet; go on with vergence train --resume {home}.")
     rows, data = score_rows(rounds), Manifest.read(home / "data.parquet")

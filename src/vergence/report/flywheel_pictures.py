@@ -62,10 +62,10 @@ class FramePanel(NamedTuple):
 
 def chosen_pictures(rounds: Sequence[Round], data: Manifest) -> list[dict[str, Any]]:
     """Small pictures of the frames that each round has chosen."""
-    places = {row.image: index for index, row in enumerate(data)}
+    index_of = {row.image: index for index, row in enumerate(data)}
     panels = []
     for one in rounds:
-        rows = [places[image] for image in one.new() if image in places]
+        rows = [index_of[image] for image in one.new() if image in index_of]
         pictures = []
         for index in rows[:_THUMBNAILS]:
             image = open_frame(data, index)

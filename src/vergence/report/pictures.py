@@ -128,9 +128,9 @@ def colour_bar(
 
 def depth_bar(limits: ColourRange, metric: bool) -> ColourBar:
     """Legend of an inverse depth map, labelled in depth: far to near."""
-    places = (limits.low, (limits.low + limits.high) / 2, limits.high)
+    marks = (limits.low, (limits.low + limits.high) / 2, limits.high)
     unit = " m" if metric else ""
-    far, middle, near = (f"{1 / place:.3g}{unit}" if place > 1e-9 else "∞" for place in places)
+    far, middle, near = (f"{1 / mark:.3g}{unit}" if mark > 1e-9 else "∞" for mark in marks)
     label = "depth (colour is linear in inverse depth)"
     return colour_bar(label if metric else f"unscaled {label}", limits, INVERSE_DEPTH_MAP, (far, middle, near))
 

@@ -99,13 +99,13 @@ def _piece(data: Manifest, rows: dict[str, int], segment: dict[str, Any], space:
     for name in [*keys[:1], *evenly_spaced(reached, _FRAMES), *keys[1:]]:
         pictures += _pictures(data, rows[name], space, coverage.get(name), seen)
     ends = " and ".join(Path(name).stem for name in keys)
-    place = ", ".join(part for part in (segment["sequence"], segment["camera"]) if part)
+    title = ", ".join(part for part in (segment["sequence"], segment["camera"]) if part)
     note = f"{len(reached)} of {len(coverage)} frames reached from {ends}."
     if segment["cuts"]:
         note += f" Stopped by a cut before {', '.join(Path(name).stem for name in segment['cuts'])}."
     for meeting in segment["meetings"]:
         note += f" After {meeting['seconds']:.1f} s {meeting['right_kept']:.1%} of the kept pixels agree."
-    return Piece(place, note, pictures)
+    return Piece(title, note, pictures)
 
 
 def _pictures(data: Manifest, index: int, space: LabelSpace, share: float | None, seen: set[int]) -> Iterator[Picture]:

@@ -138,12 +138,12 @@ def _collect(samples: Samples, run: LoadedRun, manifest: Manifest, images: int) 
     chosen = choose_frames(manifest, run.config.frames.options.offsets, images)
     stamp = f"{protocol.describe()} · data {manifest.digest()} · step {run.step}"
     compared: list[Seen] = []
-    for place, index in enumerate(chosen):
+    for number, index in enumerate(chosen):
         seen = look(run, manifest, index, networks, mean, origin.startswith("leave-one-out"), dataset, protocol)
         samples.panels.append(panel(seen, run, protocol, stamp))
         if seen.compared is not None:
             samples.compared_note = seen.compared.caption
-        if seen.truth is not None and place < _STRIPS:
+        if seen.truth is not None and number < _STRIPS:
             compared.append(seen)
     samples.strip = strip_panels(compared, protocol, stamp)
     samples.note = (
@@ -163,7 +163,7 @@ def choose_frames(manifest: Manifest, offsets: tuple[int | str, ...], most: int)
     pool = next(pool for pool in pools if pool)
     if len(pool) <= most:
         return pool
-    return [pool[int((place + 0.5) * len(pool) / most)] for place in range(most)]
+    return [pool[int((number + 0.5) * len(pool) / most)] for number in range(most)]
 
 
 def _dataset(run: LoadedRun, manifest: Manifest) -> FrameDataset | None:

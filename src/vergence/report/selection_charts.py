@@ -28,7 +28,7 @@ def coverage_chart(lines: Sequence[Line], label: str = "Distance to the nearest 
     count = len(lines[0].mean)
     largest = [float(line.largest[min(2, count - 1) :].max()) for line in lines if line.largest is not None]
     top = nice_top(max(largest)) if largest else 1.0
-    places = sorted({round(place) for place in np.geomspace(1, count, _POINTS)})
+    counts = sorted({round(number) for number in np.geomspace(1, count, _POINTS)})
     x_of = _Axis(1, max(count, 2), _LEFT, _WIDTH - _RIGHT)
     y_of = _Axis(0, top, _HEIGHT - _BOTTOM, _TOP)
     parts = [_grid(x_of, y_of, count, top), _clip()]
@@ -36,7 +36,7 @@ def coverage_chart(lines: Sequence[Line], label: str = "Distance to the nearest 
         for values, dash in ((line.mean, ""), (line.largest, ' stroke-dasharray="6 5"')):
             if values is None:
                 continue
-            points = " ".join(f"{x_of(place):.1f},{y_of(values[place - 1]):.1f}" for place in places)
+            points = " ".join(f"{x_of(number):.1f},{y_of(values[number - 1]):.1f}" for number in counts)
             parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.2"{dash} '
                          'clip-path="url(#plot)"/>')  # fmt: skip
     return _svg(parts, label)

@@ -155,7 +155,9 @@ def _map(
     plane = flat_map(points)
     names = [f"{frame['sequence']} · {frame['position']}" for frame in selection["frames"]]
     known = space.points(selection["labelled"]).cpu().numpy() if selection["labelled"] else points[:0]
-    chart = map_chart(plane.place(points), plane.place(space.points(picks).cpu().numpy()), names, plane.place(known))
+    chart = map_chart(
+        plane.project(points), plane.project(space.points(picks).cpu().numpy()), names, plane.project(known)
+    )
     return chart, " and ".join(f"{share:.0%}" for share in plane.shares)
 
 

@@ -45,7 +45,7 @@ def reached_part(
     """Charts of the share of pixels that labels reach, against number of frames and over time."""
     reaches = open_reach(manifest, folder, selection["seconds"])
     judges = set(selection["val"])
-    closed = [place for place, row in enumerate(manifest) if row.image in judges]
+    closed = [index for index, row in enumerate(manifest) if row.image in judges]
     weight, known = frame_weights(np.ones(len(manifest) * CELLS), closed), selection["labelled"]
     lines = []
     for name, order in compared_orders(selection, manifest, allowed).items():

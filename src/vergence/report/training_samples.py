@@ -53,7 +53,7 @@ def training_panels(run: LoadedRun, seen: set[int]) -> tuple[list[Panel], str]:
             exhibit = method.training_pictures(batches)
         if not exhibit.pictures:
             return [], ""
-        panels = [drawn(exhibit.pictures, place, seen, f"sample {place + 1}") for place in range(_SAMPLES)]
+        panels = [drawn(exhibit.pictures, index, seen, f"sample {index + 1}") for index in range(_SAMPLES)]
     except (*_LOADING, ValueError) as error:
         return [], f"What training sees cannot be shown: {error}"
     finally:
@@ -94,23 +94,23 @@ def _batch(run: LoadedRun, name: str, pools: Pools) -> Batch:
     config, role, device = run.config, run.config.section.roles[name], run.device
     manifest = open_role(config, role, pools, device.type)
     dataset = FrameDataset(manifest, role_options(config, role, manifest), train=True, seed=config.train.seed)
-    places = [int((place + 0.5) * len(dataset) / _SAMPLES) for place in range(_SAMPLES)]
-    return prepare_batch(collate([dataset[place] for place in places]), device)
+    indices = [int((index + 0.5) * len(dataset) / _SAMPLES) for index in range(_SAMPLES)]
+    return prepare_batch(collate([dataset[index] for index in indices]), device)
 
 
 # --- pictures
 
 
-def drawn(shown: Sequence[Shown], place: int, seen: set[int], name: str = "") -> Panel:
-    """The pictures of sample ``place`` of a batch, and the bars that explain their colours.
+def drawn(shown: Sequence[Shown], index: int, seen: set[int], name: str = "") -> Panel:
+    """The pictures of sample ``index`` of a batch, and the bars that explain their colours.
 
     Ids of the classes that are shown are added to ``seen``.
     """
     pictures, bars = [], dict[str, ColourBar]()
     limits: ColourRange | None = None
     for one in shown:
-        values = one.maps[place].detach().float().cpu()
-        note = one.notes[place] if one.notes else ""
+        values = one.maps[index].detach().float().cpu()
+        note = one.notes[index] if one.notes else ""
         if one.kind == "inverse_depth":
             inverse = _flat(values)
             if limits is None:
@@ -118,20 +118,20 @@ def drawn(shown: Sequence[Shown], place: int, seen: set[int], name: str = "") ->
                 bars["depth"] = depth_bar(limits, metric=False)
             pictures.append(colour_picture(one.title, inverse, limits, note=note))
             continue
-        pictures.append(_picture(one, values, note, place, seen))
+        pictures.append(_picture(one, values, note, index, seen))
         if one.legend is not None:
             bars[one.legend.name] = colour_bar(one.legend.name, _UNIT, one.colours, one.legend.words)
     return Panel(name, pictures, list(bars.values()))
 
 
-def _picture(one: Shown, values: Tensor, note: str, place: int, seen: set[int]) -> Picture:
+def _picture(one: Shown, values: Tensor, note: str, index: int, seen: set[int]) -> Picture:
     if one.kind == "photograph":
         return photograph(one.title, image_pixels(values), note)
     if one.kind == "share":
         return colour_picture(one.title, _flat(values), _UNIT, one.colours, note)
     if one.kind == "left_out":
         assert one.under is not None
-        under = image_pixels(one.under[place].detach().float().cpu())
+        under = image_pixels(one.under[index].detach().float().cpu())
         return removed_picture(one.title, under, _flat(values) > 0.5)
     assert one.space is not None
     label = values.long().numpy()

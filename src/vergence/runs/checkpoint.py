@@ -134,9 +134,9 @@ def load_weights(method: nn.Module, state: Mapping[str, Tensor], origin: Path | 
     missing = [name for name in own if name not in state]
     odd = missing or [name for name in state if name not in own]
     if odd:
-        verb, place = ("lacks", "") if missing else ("holds", " without a place")
+        verb, where = ("lacks", "") if missing else ("holds", " without a place")
         raise InputError(
-            f"{origin} is of another network: it {verb} {len(odd)} tensors{place}, first {odd[0]!r}; "
+            f"{origin} is of another network: it {verb} {len(odd)} tensors{where}, first {odd[0]!r}; "
             "use the checkpoint of this network."
         )
     for name, tensor in own.items():

@@ -84,8 +84,8 @@ def _find(weights: Sequence[Path]) -> dict[str, Path]:
             raise InputError(f"{path} is not one of Monodepth2's files {', '.join(f'{name}.pth' for name in _FILES)}.")
     for part in _NEEDED:
         if part not in files:
-            place = ", ".join(map(str, weights))
-            raise InputError(f"{place} lacks {part}.pth; give the files of a Monodepth2 model, or their folder.")
+            paths = ", ".join(map(str, weights))
+            raise InputError(f"{paths} lacks {part}.pth; give the files of a Monodepth2 model, or their folder.")
     if ("pose" in files) != ("pose_encoder" in files):
         raise InputError(f"{files['encoder'].parent}: pose.pth and pose_encoder.pth belong together; give both.")
     return files

@@ -45,8 +45,8 @@ def _file(weights: Sequence[Path]) -> Path:
     files = [path for one in weights for path in (sorted(one.iterdir()) if one.is_dir() else [one])]
     files = [path for path in files if path.suffix in _SUFFIXES or path in weights]
     if len(files) != 1:
-        place = ", ".join(map(str, weights))
-        raise InputError(f"{place}: {len(files)} files of weights; give the one state dict of CorDA or DACS.")
+        paths = ", ".join(map(str, weights))
+        raise InputError(f"{paths}: {len(files)} files of weights; give the one state dict of CorDA or DACS.")
     return files[0]
 
 

@@ -65,8 +65,8 @@ def _files(weights: Sequence[Path]) -> list[Path]:
     for path in weights:
         files += sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
     if not files:
-        place = ", ".join(map(str, weights))
-        raise InputError(f"{place} holds no file {', '.join(_SUFFIXES)}; give a Three Ways state dict.")
+        paths = ", ".join(map(str, weights))
+        raise InputError(f"{paths} holds no file {', '.join(_SUFFIXES)}; give a Three Ways state dict.")
     return files
 
 

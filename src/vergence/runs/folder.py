@@ -197,7 +197,7 @@ class RunFolder:
         self._check_writable()
 
     def _check_writable(self) -> None:
-        existing = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
+        existing = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
         if not existing.is_dir() or not os.access(existing, os.W_OK):
             raise InputError(f"{self} cannot be written; give a folder that can be as --out.")
 

@@ -29,19 +29,19 @@ def read_words(words: Sequence[str]) -> tuple[list[str], list[tuple[str, Text]]]
     """Words that belong to no key, and (key, text) of the others, in their order."""
     alone: list[str] = []
     pairs: list[tuple[str, Text]] = []
-    place = 0
-    while place < len(words):
-        word = words[place]
-        place += 1
+    index = 0
+    while index < len(words):
+        word = words[index]
+        index += 1
         if not word.startswith("--"):
             alone.append(word)
             continue
         key, equals, text = word[2:].partition("=")
         if equals:
             pairs.append((key, Text(text)))
-        elif place < len(words) and (words[place] == "--" or not words[place].startswith("--")):
-            pairs.append((key, Text(words[place])))
-            place += 1
+        elif index < len(words) and (words[index] == "--" or not words[index].startswith("--")):
+            pairs.append((key, Text(words[index])))
+            index += 1
         else:
             pairs.append((key, Switch("true")))
     return alone, pairs

@@ -75,14 +75,14 @@ def _for_method(values: Values, method: str) -> Values:
 def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:
     text = str(recipe)
     if text.endswith((".yaml", ".yml")):
-        places = [Path(text)] if beside is None else [beside / text]
+        paths = [Path(text)] if beside is None else [beside / text]
     else:
-        places = [RECIPES / f"{text}.yaml"] + ([beside / f"{text}.yaml"] if beside else [])
-    for path in places:
+        paths = [RECIPES / f"{text}.yaml"] + ([beside / f"{text}.yaml"] if beside else [])
+    for path in paths:
         if path.is_file():
             return path.resolve()
     if text.endswith((".yaml", ".yml")):
-        raise InputError(f"{places[0]} does not exist; give the path of a recipe, or the name of one: {_names()}.")
+        raise InputError(f"{paths[0]} does not exist; give the path of a recipe, or the name of one: {_names()}.")
     raise InputError(
         f"recipe {text!r} is unknown{nearest(text, recipe_names(chains=True))}; use one of {_names()}, or a YAML file."
     )

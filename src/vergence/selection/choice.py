@@ -69,7 +69,7 @@ class Choice:
                 f"{val} frames are to be set aside and {self.manifest.name} has {len(open_rows)}; ask for fewer."
             )
         self.val = open_rows[:val]
-        self.known = [place for place, row in enumerate(self.manifest) if row.image in known]
+        self.known = [index for index, row in enumerate(self.manifest) if row.image in known]
         if shut.any():
             _log.info("%d of %d frames are excluded or labelled already", shut.sum(), len(shut))
         shut[self.val] = True

@@ -47,7 +47,7 @@ class FlatMap(NamedTuple):
     shares: tuple[float, float]
     """Share of the variance along each axis."""
 
-    def place(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Coordinates (n, 2) of points (n, D)."""
         return np.asarray((points - self.center) @ self.axes.T)
 

@@ -67,8 +67,8 @@ class FeatureSpace:
         """
         mean, deviation = channel_statistics(array, channels)
         scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-        places = array.shape[1] // channels
-        shift, scale = (np.repeat(x, places).astype(np.float32) for x in (mean, scale))
+        cells = array.shape[1] // channels
+        shift, scale = (np.repeat(x, cells).astype(np.float32) for x in (mean, scale))
         return cls(array, shift, scale, device, memory)
 
     def __len__(self) -> int:
@@ -121,13 +121,13 @@ def channel_statistics(array: NDArray[np.floating], channels: int) -> tuple[NDAr
     rows, columns = array.shape
     if columns % channels:
         raise ValueError(f"features have {columns} columns, expected a multiple of {channels} channels")
-    places = columns // channels
-    count = rows * places
+    cells = columns // channels
+    count = rows * cells
     step = max(1, _BLOCK_BYTES // (8 * columns))
     blocks = [slice(start, start + step) for start in range(0, rows, step)]
-    read = (array[block].astype(np.float64).reshape(-1, channels, places) for block in blocks)
+    read = (array[block].astype(np.float64).reshape(-1, channels, cells) for block in blocks)
     mean = sum((block.sum((0, 2)) for block in read), np.zeros(channels)) / max(1, count)
-    read = (array[block].astype(np.float64).reshape(-1, channels, places) for block in blocks)
+    read = (array[block].astype(np.float64).reshape(-1, channels, cells) for block in blocks)
     squares = sum((np.square(block - mean[:, None]).sum((0, 2)) for block in read), np.zeros(channels))
     return mean, np.sqrt(squares / max(1, count - 1))
 

@@ -30,7 +30,7 @@ def uniform_order(groups: Sequence[object], times: Sequence[int]) -> list[int]:
     turns = []
     for rows in members.values():
         spread = spread_order(len(rows))
-        turns += [((turn + 0.5) / len(rows), rows[place]) for turn, place in enumerate(spread)]
+        turns += [((turn + 0.5) / len(rows), rows[index]) for turn, index in enumerate(spread)]
     return [row for _, row in sorted(turns, key=lambda turn: turn[0])]
 
 
@@ -38,8 +38,8 @@ def spread_order(total: int) -> list[int]:
     """Places 0 to ``total`` - 1, so ordered that each beginning is spread evenly."""
     bits = max(1, total - 1).bit_length() + 1
     fractions = (int(f"{number:0{bits}b}"[::-1], 2) / 2**bits for number in range(1, 2**bits))
-    places = dict.fromkeys(int(fraction * total) for fraction in fractions)
-    return [*places, *(place for place in range(total) if place not in places)]
+    order = dict.fromkeys(int(fraction * total) for fraction in fractions)
+    return [*order, *(index for index in range(total) if index not in order)]
 
 
 def top_scores(scores: NDArray[np.floating], count: int, allowed: NDArray[np.bool_]) -> list[int]:

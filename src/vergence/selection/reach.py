@@ -57,9 +57,9 @@ def greedy_cover(
     """
     total = 1 + max((int(reach.targets.max()) for reach in reaches if len(reach.targets)), default=-1)
     weight = np.ones(total) if weight is None else np.asarray(weight, np.float64)
-    for place, reach in enumerate(reaches):
+    for index, reach in enumerate(reaches):
         if reach.targets.shape != reach.shares.shape or ((reach.shares < 0) | (reach.shares > 1)).any():
-            raise ValueError(f"reach {place} needs as many shares in [0, 1] as targets")
+            raise ValueError(f"reach {index} needs as many shares in [0, 1] as targets")
     if len(weight) < total or (allowed is not None and len(allowed) != len(reaches)):
         raise ValueError(f"expected weights of {total} targets and allowed of {len(reaches)} frames")
     covered = np.zeros(len(weight))
@@ -121,15 +121,15 @@ def carried_weights(
     trust = trust or Trust()
     for step in (1, -1):
         track = begin(*frames(key).shape[-2:])
-        place = key + step
-        while 0 <= place < len(times) and (gap := abs(times[place] - times[key])) <= seconds:
-            pair = pairs(min(place, place - step))
+        frame = key + step
+        while 0 <= frame < len(times) and (gap := abs(times[frame] - times[key])) <= seconds:
+            pair = pairs(min(frame, frame - step))
             if pair is None:
                 break
             ahead, back = pair if step > 0 else pair[::-1]
             track = advance(track, back, ahead)
-            yield place, vote_weight(track, frames(key), frames(place), gap, trust)
-            place += step
+            yield frame, vote_weight(track, frames(key), frames(frame), gap, trust)
+            frame += step
 
 
 def carried_shares(
@@ -142,4 +142,4 @@ def carried_shares(
 ) -> dict[int, float]:
     """Mean of :func:`carried_weights` by place; the frame ``key`` reaches itself whole."""
     carried = carried_weights(frames.__getitem__, times, pairs.__getitem__, key, seconds, trust)
-    return {key: 1.0} | {place: float(weight.mean()) for place, weight in carried}
+    return {key: 1.0} | {frame: float(weight.mean()) for frame, weight in carried}

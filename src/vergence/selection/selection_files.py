@@ -101,12 +101,12 @@ def nearest_before(choice: Choice) -> list[tuple[float, int | None]]:
     points = space.points(rows)
     squared = points.square().sum(1)
     nearest_chosen: list[tuple[float, int | None]] = []
-    for place in range(len(choice.known), len(rows)):
-        if place == 0:
+    for rank in range(len(choice.known), len(rows)):
+        if rank == 0:
             nearest_chosen.append((0.0, None))
             continue
-        apart = squared[:place] - 2 * (points[:place] @ points[place])
+        apart = squared[:rank] - 2 * (points[:rank] @ points[rank])
         nearest = int(rows[int(apart.argmin())])
-        exact = space.exact(rows[place : place + 1], torch.tensor([nearest]))
+        exact = space.exact(rows[rank : rank + 1], torch.tensor([nearest]))
         nearest_chosen.append((float(exact[0, 0]), nearest))
     return nearest_chosen

@@ -53,7 +53,7 @@ def videos(manifest: Manifest, seconds: float) -> list[Video]:
     for rows in streams.values():
         rows.sort(key=lambda index: manifest[index].position)
         times = [seconds_between(manifest, rows[0], row) for row in rows]
-        ends = [place for place in range(1, len(rows)) if times[place] - times[place - 1] > seconds]
+        ends = [end for end in range(1, len(rows)) if times[end] - times[end - 1] > seconds]
         for first, last in zip([0, *ends], [*ends, len(rows)], strict=True):
             cut.append(Video(tuple(rows[first:last]), tuple(time - times[first] for time in times[first:last])))
     return cut
@@ -62,7 +62,7 @@ def videos(manifest: Manifest, seconds: float) -> list[Video]:
 def steps_within(video: Video, seconds: float) -> int:
     """The most frames between two of a video that are at most so many seconds apart."""
     last = [bisect.bisect_right(video.times, time + seconds) - 1 for time in video.times]
-    return max(end - place for place, end in enumerate(last))
+    return max(end - index for index, end in enumerate(last))
 
 
 def is_video(manifest: Manifest, seconds: float) -> bool:
@@ -83,7 +83,7 @@ class VideoReach(Sequence[Reach]):
     def __init__(self, array: NDArray[np.uint8], video_list: Iterable[Video], seconds: float) -> None:
         self.array, self.steps, self.seconds = array, array.shape[1] // 2, seconds
         self.videos = list(video_list)
-        self.where = {row: (video, place) for video in self.videos for place, row in enumerate(video.rows)}
+        self.where = {row: (video, index) for video in self.videos for index, row in enumerate(video.rows)}
 
     def __len__(self) -> int:
         return len(self.array)
@@ -105,10 +105,10 @@ class VideoReach(Sequence[Reach]):
 
     def around(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
         """Frames (n,) within reach in order of time, the shares (n, cells) of them, and seconds (n,) from the frame."""
-        video, place = self.where[row]
-        low, high = max(0, place - self.steps), min(len(video.rows), place + self.steps + 1)
-        shares = self.array[row, self.steps + low - place : self.steps + high - place] / 255.0
-        times = np.array(video.times[low:high]) - video.times[place]
+        video, frame = self.where[row]
+        low, high = max(0, frame - self.steps), min(len(video.rows), frame + self.steps + 1)
+        shares = self.array[row, self.steps + low - frame : self.steps + high - frame] / 255.0
+        times = np.array(video.times[low:high]) - video.times[frame]
         return np.array(video.rows[low:high], np.int64), shares, times
 
 
@@ -151,12 +151,12 @@ def compute_reach(
         for video in all_videos:
             states = [_state(manifest, row, time) for row, time in zip(video.rows, video.times, strict=True)]
             window = _Window(manifest, video, flow, steps)
-            for place, row in enumerate(video.rows):
+            for index, row in enumerate(video.rows):
                 if row not in rows:
                     continue
-                check = _check(states, place, steps, seconds)
+                check = _check(states, index, steps, seconds)
                 if int(checks[row]) != check:
-                    stored.array[row] = _reached(window, video, place, steps, seconds)
+                    stored.array[row] = _reached(window, video, index, steps, seconds)
                     waiting.append((row, check))
                     if len(waiting) == _FLUSH:
                         keep()
@@ -183,21 +183,21 @@ def _state(manifest: Manifest, row: int, time: float) -> str:
     return f"{file_state(manifest.path(row))}|{time:.4f}"
 
 
-def _check(states: Sequence[str], place: int, steps: int, seconds: float) -> int:
+def _check(states: Sequence[str], index: int, steps: int, seconds: float) -> int:
     """A number, never 0, that changes with all that a row's reach depends on."""
-    around = states[max(0, place - steps) : place + steps + 1]
-    text = "\n".join([f"{_FORM} {_WIDTH} {seconds} {steps} {Trust()}", states[place], *around])
+    around = states[max(0, index - steps) : index + steps + 1]
+    text = "\n".join([f"{_FORM} {_WIDTH} {seconds} {steps} {Trust()}", states[index], *around])
     return int(text_digest(text)[:16], 16) or 1
 
 
-def _reached(window: "_Window", video: Video, place: int, steps: int, seconds: float) -> NDArray[np.uint8]:
+def _reached(window: "_Window", video: Video, index: int, steps: int, seconds: float) -> NDArray[np.uint8]:
     """(2 S + 1, cells): how much of each cell of the frames around a frame has the right label after carrying."""
-    window.move(place)
+    window.move(index)
     reached = np.zeros((2 * steps + 1, CELLS), np.uint8)
     reached[steps] = 255
-    for other, weight in carried_weights(window.frame, video.times, window.pair, place, seconds):
+    for other, weight in carried_weights(window.frame, video.times, window.pair, index, seconds):
         cells = F.adaptive_avg_pool2d(_share(weight)[None], POOLED).flatten()
-        reached[steps + other - place] = (cells * 254).round().byte().numpy()  # never all of what has its own label
+        reached[steps + other - index] = (cells * 254).round().byte().numpy()  # never all of what has its own label
     return reached
 
 
@@ -216,27 +216,27 @@ class _Window:
         self.frames: dict[int, Tensor] = {}
         self.pairs: dict[int, tuple[Tensor, Tensor] | None] = {}
 
-    def move(self, place: int) -> None:
+    def move(self, centre: int) -> None:
         """Forget what lies too far before a frame."""
         for kept in (self.grey, self.frames, self.pairs):
-            for old in [key for key in kept if key < place - self.steps]:
+            for old in [key for key in kept if key < centre - self.steps]:
                 del kept[old]
 
-    def frame(self, place: int) -> Tensor:
+    def frame(self, index: int) -> Tensor:
         """(3, h, w) in [0, 1]."""
-        if place not in self.frames:
-            self._load(place)
-        return self.frames[place]
+        if index not in self.frames:
+            self._load(index)
+        return self.frames[index]
 
-    def pair(self, place: int) -> tuple[Tensor, Tensor] | None:
+    def pair(self, index: int) -> tuple[Tensor, Tensor] | None:
         """Flow to the next frame and back, (2, h, w); None at a cut."""
-        if place not in self.pairs:
-            self.pairs[place] = self._pair(place)
-        return self.pairs[place]
+        if index not in self.pairs:
+            self.pairs[index] = self._pair(index)
+        return self.pairs[index]
 
-    def _pair(self, place: int) -> tuple[Tensor, Tensor] | None:
-        self.frame(place), self.frame(place + 1)
-        first, second = self.grey[place], self.grey[place + 1]
+    def _pair(self, index: int) -> tuple[Tensor, Tensor] | None:
+        self.frame(index), self.frame(index + 1)
+        first, second = self.grey[index], self.grey[index + 1]
         if first.shape != second.shape:
             return None
         ahead, back = self.flow(first, second), self.flow(second, first)
@@ -244,8 +244,8 @@ class _Window:
             return None
         return _halved(ahead) / 2, _halved(back) / 2
 
-    def _load(self, place: int) -> None:
-        row = self.video.rows[place]
+    def _load(self, index: int) -> None:
+        row = self.video.rows[index]
         said = self.manifest[row]
         width = _WIDTH
         if said.width:  # a wide strip must not become too flat for flow
@@ -256,8 +256,8 @@ class _Window:
                 f"{self.manifest.path(row)} is {frame.shape[-1]}x{frame.shape[-2]} at the most {width} wide, and flow "
                 f"needs sides of {LEAST_SIDE} pixels; choose with --criterion ds."
             )
-        self.grey[place] = (frame.mean(0) * 255).round().byte().numpy()
-        self.frames[place] = _halved(frame)
+        self.grey[index] = (frame.mean(0) * 255).round().byte().numpy()
+        self.frames[index] = _halved(frame)
 
 
 def _halved(values: Tensor) -> Tensor:
@@ -270,9 +270,9 @@ def each_way(reaches: VideoReach, row: int, least: float = 0.5) -> Iterator[tupl
     mean, own = shares.mean(1), int(np.abs(times).argmin())
     for way in (range(own - 1, -1, -1), range(own + 1, len(mean))):
         reached = []
-        for place in way:
-            if mean[place] < least:
+        for frame in way:
+            if mean[frame] < least:
                 break
-            reached.append(place)
+            reached.append(frame)
         far = abs(float(times[reached[-1]])) if reached else 0.0
         yield len(reached), far, float(mean[reached].mean()) if reached else 0.0

@@ -56,7 +56,7 @@ def restore_optimizer(
     parameters = dict(method.named_parameters())
     _check(whole, parameters, optimizer)
     state_dict = optimizer.state_dict()
-    places = {name: index for index, name in _names(optimizer, method).items()}
+    index_of = {name: index for index, name in _names(optimizer, method).items()}
     groups = {group["name"]: group for group in state_dict["param_groups"]}
     for path, value in whole.items():
         name, key = _parts(path)
@@ -65,8 +65,8 @@ def restore_optimizer(
         elif path.startswith("/"):
             if name in groups:
                 groups[name][key] = value
-        elif name in places:
-            state_dict["state"].setdefault(places[name], {})[key] = value
+        elif name in index_of:
+            state_dict["state"].setdefault(index_of[name], {})[key] = value
     optimizer.load_state_dict(state_dict)
     for parameter, state in optimizer.state.items():
         for key, value in state.items():

@@ -68,7 +68,7 @@ class _Target:
         self.limit = min(BYTES, max(SMALL, RATIO * source.stat().st_size))
         self._files = self._bytes = 0
 
-    def place(self, name: str) -> Path | None:
+    def path_of(self, name: str) -> Path | None:
         """Where a file of this name belongs; None for pictures, which are not needed."""
         self._files += 1
         if self._files > FILES:
@@ -105,7 +105,7 @@ def _unpack_zip(source: Path, target: _Target) -> None:
     with zipfile.ZipFile(source) as archive:
         for member in archive.infolist():
             mode = member.external_attr >> 16
-            path = target.place(member.filename)
+            path = target.path_of(member.filename)
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 target.refuse(member.filename, "a link or device")
             if path is None or member.is_dir():
@@ -128,7 +128,7 @@ def _unpack_tar(source: Path, target: _Target) -> None:
         stream = _Bounded(file, target)
         with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:") as archive:
             for member in archive:
-                path = target.place(member.name)
+                path = target.path_of(member.name)
                 if not member.isdir() and (not member.isreg() or member.issparse()):
                     target.refuse(member.name, "a link, device or sparse file")
                 content = None if path is None or member.isdir() else archive.extractfile(member)
@@ -156,10 +156,10 @@ class _Bounded(io.RawIOBase):
         self.last = block
         return block
 
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if whence == os.SEEK_SET:
-            self._target.check(place)
-        return int(self._stream.seek(place, whence))
+            self._target.check(offset)
+        return int(self._stream.seek(offset, whence))
 
     def tell(self) -> int:
         return int(self._stream.tell())

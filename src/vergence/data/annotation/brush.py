@@ -51,15 +51,15 @@ def decode(code: list[int], height: int, width: int) -> NDArray[np.bool_]:
     if not isinstance(code, list) or not all(type(value) is int and 0 <= value <= 255 for value in code):
         raise ValueError("the code is no list of whole numbers from 0 to 255")
     data = bytes(code)
-    place = 0
+    bit = 0
 
     def take(count: int) -> int:
-        nonlocal place
-        place += count
-        if place > 8 * len(data):
+        nonlocal bit
+        bit += count
+        if bit > 8 * len(data):
             raise ValueError("the code ends early")
-        window = data[place - count >> 3 : (place + 7) >> 3]
-        return int.from_bytes(window, "big") >> (-place % 8) & ((1 << count) - 1)
+        window = data[bit - count >> 3 : (bit + 7) >> 3]
+        return int.from_bytes(window, "big") >> (-bit % 8) & ((1 << count) - 1)
 
     number = take(32)
     if number != _CHANNELS * height * width:

@@ -84,7 +84,7 @@ def read(source: Path, problems: Problems, known: LabelSpace | None = None) -> A
 
 def _read_file(path: Path, content: dict[str, Any], annotations: Annotations, problems: Problems, coder: Any) -> None:
     try:
-        places = {category["id"]: _place(category, annotations) for category in content["categories"]}
+        class_ids = {category["id"]: _class_id(category, annotations) for category in content["categories"]}
         images = {image["id"]: str(image["file_name"]) for image in content["images"]}
         sizes = {
             entry["id"].value: (entry["height"].whole(1, _LONGEST), entry["width"].whole(1, _LONGEST))
@@ -93,7 +93,7 @@ def _read_file(path: Path, content: dict[str, Any], annotations: Annotations, pr
         groups: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         for annotation in content["annotations"]:
             groups[annotation["image_id"]].append(annotation)
-            if annotation["image_id"] not in images or annotation["category_id"] not in places:
+            if annotation["image_id"] not in images or annotation["category_id"] not in class_ids:
                 problems.add(f"{path}: annotation {annotation.get('id')} is of an image or category that is not listed")
     except InputError:
         raise
@@ -102,7 +102,7 @@ def _read_file(path: Path, content: dict[str, Any], annotations: Annotations, pr
             f"{path} is no COCO file of masks ({type(error).__name__}: {error}); images need id, file_name, width and "
             "height, annotations image_id, category_id and segmentation."
         ) from error
-    if len(images) < len(content["images"]) or len(places) < len(content["categories"]):
+    if len(images) < len(content["images"]) or len(class_ids) < len(content["categories"]):
         raise InputError(f"{path} has an id of images or categories twice; export it again.")
     for image_id, file in images.items():
         if not groups[image_id]:
@@ -123,16 +123,16 @@ def _read_file(path: Path, content: dict[str, Any], annotations: Annotations, pr
                 )
             label = np.full(size, IGNORED_LABEL, dtype=np.uint8)
             for annotation in groups[image_id]:
-                place = places.get(annotation["category_id"])
-                if place is not None:
-                    label[_decode(annotation, size, what, coder)] = place
+                class_id = class_ids.get(annotation["category_id"])
+                if class_id is not None:
+                    label[_decode(annotation, size, what, coder)] = class_id
             return label
 
         annotations.masks[name] = load
 
 
-def _place(category: dict[str, Any], annotations: Annotations) -> int:
-    """The place of a category's name in the list of classes, where several files share it."""
+def _class_id(category: dict[str, Any], annotations: Annotations) -> int:
+    """Index of a category's name in the list of classes, which several files share."""
     name = str(category["name"])
     if name not in annotations.classes:
         check_room(annotations)

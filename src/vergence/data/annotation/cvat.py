@@ -112,9 +112,9 @@ def _read_label_map(path: Path) -> tuple[list[str], list[Colour]]:
 
 
 def _read_mask(path: Path, size: tuple[int, int], colours: list[Colour]) -> Label:
-    """Places of the classes (H, W) uint8; a mask of one channel holds places in the label map."""
-    places = {place: place for place in (*range(len(colours)), IGNORED_LABEL)}
-    by_colour = {colour: place for place, colour in enumerate(colours)}
-    mask = decode_label(path, Coding(LABEL_MAP, places, by_colour, dict(enumerate(colours)), len(colours)))
+    """Class indices (H, W) uint8; a mask of one channel holds the indices of the label map."""
+    class_ids = {class_id: class_id for class_id in (*range(len(colours)), IGNORED_LABEL)}
+    by_colour = {colour: class_id for class_id, colour in enumerate(colours)}
+    mask = decode_label(path, Coding(LABEL_MAP, class_ids, by_colour, dict(enumerate(colours)), len(colours)))
     check_size(mask, size, str(path))
     return mask

@@ -49,7 +49,7 @@ class Annotations:
     """What an annotator gave back."""
 
     classes: list[str]
-    """Names; ids of the masks are places in this list, ``IGNORED_LABEL`` where nothing was painted."""
+    """Names; ids of the masks are indices into this list, ``IGNORED_LABEL`` where nothing was painted."""
     colours: list[Colour] | None = None
     """Colours of the classes, where the format has any."""
     space: str = ""
@@ -112,6 +112,6 @@ def check_size(mask: NDArray[np.generic], size: tuple[int, int], what: str) -> N
 
 def json_files(source: Path) -> Iterator[tuple[Path, Any]]:
     """The JSON files of a set of annotations (or the one that it is) with their contents; InputError where broken."""
-    places = [source] if source.is_file() else sorted([*source.glob("*.json"), *source.glob("annotations/*.json")])
-    for path in places:
+    paths = [source] if source.is_file() else sorted([*source.glob("*.json"), *source.glob("annotations/*.json")])
+    for path in paths:
         yield path, read_json(path, "annotations", "export it again, or take it away", finite=False)

@@ -93,11 +93,11 @@ def import_labels(
     folder = out.parent / f"{out.stem}_labels"
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     fresh = [parent for parent in out.parents if not parent.exists()]
-    with unpacked(source) as place:
-        name = format or detect(place)
+    with unpacked(source) as contents:
+        name = format or detect(contents)
         problems = Problems(source)
         chosen = label_space(space) if isinstance(space, str) else space or common_space(manifest)
-        annotations = reader(name)(place, problems, chosen)
+        annotations = reader(name)(contents, problems, chosen)
         if not annotations.masks or not annotations.classes:
             problems.check()
         chosen = chosen or _own_space(annotations, source)
@@ -182,9 +182,9 @@ def _convert(
     for done, (index, name) in enumerate(sorted(rows.items()), start=1):
         with problems.collect():
             mask = annotations.masks[name](_size(manifest, index))
-            for place in np.unique(mask):
-                if int(place) in strangers:
-                    seen[strangers[int(place)]] = seen.get(strangers[int(place)], 0) + 1
+            for class_id in np.unique(mask):
+                if int(class_id) in strangers:
+                    seen[strangers[int(class_id)]] = seen.get(strangers[int(class_id)], 0) + 1
             label = table[mask]
             empty += bool((label == IGNORED_LABEL).all())
             if not problems.messages and not seen:
@@ -200,18 +200,18 @@ def _convert(
 
 
 def class_table(names: list[str], space: LabelSpace) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Ids of the space (256,) uint8 for places in ``names``, and the places whose names mean nothing there."""
+    """Ids of the space (256,) uint8 for indices into ``names``, and the indices whose names mean nothing there."""
     table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
     if BACKGROUND in space.classes:
         table[IGNORED_LABEL] = space.classes.index(BACKGROUND)
     strangers = {}
-    for place, name in enumerate(names):
+    for class_id, name in enumerate(names):
         if name in space.classes:
-            table[place] = space.classes.index(name)
+            table[class_id] = space.classes.index(name)
         elif name == BACKGROUND or name in IGNORE_NAMES or name == AnnotationClasses.of(space).ignore:
-            table[place] = IGNORED_LABEL
+            table[class_id] = IGNORED_LABEL
         else:
-            strangers[place] = name
+            strangers[class_id] = name
     return table, strangers
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from vergence.data.annotation import brush
 from vergence.data.annotation.formats import Annotations, Label, Problems, check_size
-from vergence.data.annotation.label_studio_tasks import CONFIG, dicts, frame_of, place_of
+from vergence.data.annotation.label_studio_tasks import CONFIG, class_id_of, dicts, frame_of
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.pictures import open_picture
 from vergence.data.structured import read_xml
@@ -47,7 +47,7 @@ def read_pictures(
             )  # fmt: skip
             problems.add(f"{path} {reason}")
             continue
-        groups.setdefault(name, {}).setdefault(parts[2], []).append((place_of(word, into), path))
+        groups.setdefault(name, {}).setdefault(parts[2], []).append((class_id_of(word, into), path))
     for name, annotations in groups.items():
         if len(annotations) > 1:
             problems.add(f"{name} has {len(annotations)} annotations; keep one")
@@ -55,11 +55,11 @@ def read_pictures(
 
         def load(size: tuple[int, int], layers: list[tuple[int, Path]] = first) -> Label:
             label, covered = np.full(size, IGNORED_LABEL, dtype=np.uint8), 0
-            for place, path in layers:
+            for class_id, path in layers:
                 layer = np.array(open_picture(path).convert("L"))
                 check_size(layer, size, str(path))
-                covered += int(((layer >= brush.OPAQUE) & (label != IGNORED_LABEL) & (label != place)).sum())
-                label[layer >= brush.OPAQUE] = place
+                covered += int(((layer >= brush.OPAQUE) & (label != IGNORED_LABEL) & (label != class_id)).sum())
+                label[layer >= brush.OPAQUE] = class_id
             if covered:
                 _log.warning(
                     "%s and others: %d pixels have several classes, of which the last file by name counts; the JSON "

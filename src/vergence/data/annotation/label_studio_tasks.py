@@ -75,8 +75,8 @@ def read_config(path: Path) -> tuple[list[str], list[Colour]]:
     ]
 
 
-def place_of(name: str, annotations: Annotations) -> int:
-    """The place of a class, which is entered where it is new."""
+def class_id_of(name: str, annotations: Annotations) -> int:
+    """Id of a class, which is entered where it is new."""
     if name not in annotations.classes:
         check_room(annotations)
         annotations.classes.append(name)
@@ -128,15 +128,15 @@ def read_task(task: dict[str, Any], annotations: Annotations, problems: Problems
 
     def load(size: tuple[int, int]) -> Label:
         label = np.full(size, IGNORED_LABEL, dtype=np.uint8)
-        for place, region in regions:
-            label[_mask(region, size, str(name))] = place
+        for class_id, region in regions:
+            label[_mask(region, size, str(name))] = class_id
         return label
 
     annotations.masks[name] = load
 
 
 def _regions(result: Any, name: str, annotations: Annotations, problems: Problems) -> list[tuple[int, dict[str, Any]]]:
-    """Place of the class and brush region, in order; what is no such region is a problem, or nothing of pixels."""
+    """Class id and brush region, in order; what is no such region is a problem, or nothing of pixels."""
     if result is None:
         return []
     if not isinstance(result, list) or not all(isinstance(region, dict) for region in result):
@@ -161,7 +161,7 @@ def _regions(result: Any, name: str, annotations: Annotations, problems: Problem
             shown = classes if isinstance(classes, list) else [classes]
             problems.add(f"{name} has a brush region with {len(shown)} classes {str(shown)[:80]}; give it one")
             continue
-        regions.append((place_of(classes[0], annotations), region))
+        regions.append((class_id_of(classes[0], annotations), region))
     return regions
 
 

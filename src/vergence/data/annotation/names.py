@@ -63,8 +63,8 @@ class FrameNames:
         self._rows = rows
         self._counted = False
         self._images = [PurePosixPath(row.image).with_suffix("").as_posix() for row in rows]
-        self._others = _places(Path(row.image).stem for row in rows)
-        self._uploaded = _places(_uploaded(Path(row.image).stem) for row in rows)
+        self._others = _indices_by_name(Path(row.image).stem for row in rows)
+        self._uploaded = _indices_by_name(_uploaded(Path(row.image).stem) for row in rows)
 
     def find(self, name: str) -> int:
         """Index of the row; LookupError with a reason ("is the name of ...") where there is none or several."""
@@ -90,8 +90,8 @@ class FrameNames:
         (they may be chosen ones), else by order, if none is left out."""
         if len({(row.sequence, row.camera) for row in self._rows}) != 1:
             raise LookupError("is a frame of a video, but the manifest has several sequences; give that of this video")
-        places = {row.position: index for index, row in enumerate(self._rows)}
-        positions = sorted(places)
+        index_of = {row.position: index for index, row in enumerate(self._rows)}
+        positions = sorted(index_of)
         decoded = all(_is_decoded(row) for row in self._rows)
         first = 0 if decoded else positions[0]
         if not decoded and positions[-1] - first + 1 != len(positions):
@@ -99,13 +99,13 @@ class FrameNames:
                 "is a frame of a video, but the manifest leaves out frames of its sequence, so that they cannot be "
                 "counted; give all of them"
             )
-        if first + number not in places:
+        if first + number not in index_of:
             raise LookupError(f"is frame {number} of a video, of which the manifest has {len(positions)} frames")
         if not self._counted:
             self._counted = True
-            image = self._rows[places[first + number]].image
+            image = self._rows[index_of[first + number]].image
             _log.warning("frames of a video are matched by counting: frame %d is %s", number, image)
-        return places[first + number]
+        return index_of[first + number]
 
 
 def _uploaded(name: str) -> str:
@@ -113,7 +113,7 @@ def _uploaded(name: str) -> str:
     return re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_"))
 
 
-def _places(names: Iterable[str]) -> dict[str, list[int]]:
+def _indices_by_name(names: Iterable[str]) -> dict[str, list[int]]:
     indices: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         indices.setdefault(name, []).append(index)

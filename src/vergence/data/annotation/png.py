@@ -109,10 +109,10 @@ def _read_classes(path: Path) -> _Classes:
 def _read_mask(path: Path, size: tuple[int, int], classes: _Classes) -> Label:
     """Places of the classes (H, W) uint8."""
     last = len(classes.names) - 1
-    places = {**{place: place for place in range(last)}, **dict.fromkeys(classes.void, last)}
+    class_ids = {**{class_id: class_id for class_id in range(last)}, **dict.fromkeys(classes.void, last)}
     told = classes.colours if classes.coloured and len(set(classes.colours)) == len(classes.colours) else []
-    colours = {colour: place for place, colour in enumerate(told)}
-    expected = {value: classes.colours[place] for value, place in places.items() if classes.coloured}
-    mask = decode_label(path, Coding(CLASSES, places, colours, expected, last))
+    colours = {colour: class_id for class_id, colour in enumerate(told)}
+    expected = {value: classes.colours[class_id] for value, class_id in class_ids.items() if classes.coloured}
+    mask = decode_label(path, Coding(CLASSES, class_ids, colours, expected, last))
     check_size(mask, size, str(path))
     return mask

@@ -122,13 +122,13 @@ def _parse(folder: Path, name: str) -> Name:
 
 
 def _rows(root: Path, folder: str, part: str, city: str, snippet: list[Name], camera: Intrinsics) -> list[FrameRow]:
-    place = root / folder / part / city
-    files = _by_stem(place)
+    city_folder = root / folder / part / city
+    files = _by_stem(city_folder)
     right = _by_stem(root / folder.replace("left", "right") / part / city)
     gt = f"{_home(root, 'gtFine')}/{part}/{city}"
     labels = _labels(root / gt)
     columns = _other_files(root, part, city)
-    width, height = image_size(place / files[snippet[0].stem])
+    width, height = image_size(city_folder / files[snippet[0].stem])
     base = camera.onto(FrameRow("", snippet[0].stem, 0, part, camera=city, width=width, height=height))
     rows = []
     for name in snippet:

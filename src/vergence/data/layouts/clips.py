@@ -178,9 +178,9 @@ def _check_stems(here: Path, names: Sequence[str]) -> None:
 
 
 def _intrinsics(root: Path, here: Path, names: Sequence[str]) -> Intrinsics:
-    for place in (here, root):
-        if (place / "cam.txt").is_file() and intrinsics_file(place) is None:
-            return read_cam_txt(place / "cam.txt", *image_size(here / names[0]))
+    for folder in (here, root):
+        if (folder / "cam.txt").is_file() and intrinsics_file(folder) is None:
+            return read_cam_txt(folder / "cam.txt", *image_size(here / names[0]))
     intrinsics = find_intrinsics(here, root)
     if not intrinsics.known:
         say_unread_cameras(here, root)
@@ -196,8 +196,8 @@ def _sequence_rows(
         width, height = image_size(here / name)
         camera.check_aspect(width, height, here / name)
         image = name if relative == "." else f"{relative}/{name}"
-        place = (f"{sequence}/{clip}", position, "", clip) if clip else (sequence, position, "", camera_name)
-        row = FrameRow(image, *place, width=width, height=height)
+        fields = (f"{sequence}/{clip}", position, "", clip) if clip else (sequence, position, "", camera_name)
+        row = FrameRow(image, *fields, width=width, height=height)
         rows.append(camera.onto(row))
     return rows
 

@@ -56,8 +56,8 @@ def _plain_rows(root: Path) -> list[FrameRow]:
 
 
 def _official_rows(root: Path, base: Path) -> list[FrameRow]:
-    place = base.relative_to(root).as_posix()
-    prefix = "" if place == "." else f"{place}/"
+    base_path = base.relative_to(root).as_posix()
+    prefix = "" if base_path == "." else f"{base_path}/"
     names = [name for name in list_files(base / "image_2") if Path(name).stem.endswith("_10")]
     if not names:
         raise InputError(f"{base / 'image_2'} holds no NNNNNN_10.png; unpack KITTI 2015 again.")

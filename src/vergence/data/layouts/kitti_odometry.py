@@ -63,15 +63,15 @@ def _sequence_rows(root: Path, base: Path, name: str, camera: int | None) -> lis
     partner = number ^ 1
     cameras = read_odometry_calibration(folder / "calib.txt", (width, height))
     camera_values = cameras.intrinsics(number, partner)
-    place = folder.relative_to(root).as_posix()
-    partners = {Path(n).stem: f"{place}/image_{partner}/{n}" for n in list_files(folder / f"image_{partner}")}
+    path = folder.relative_to(root).as_posix()
+    partners = {Path(n).stem: f"{path}/image_{partner}/{n}" for n in list_files(folder / f"image_{partner}")}
     first = camera_values.onto(FrameRow("", name, 0, camera=f"{name}/{number}", width=width, height=height))
     first = dataclasses.replace(first, fps=_rate(folder / "times.txt"))
     rows = []
     for count, image in enumerate(images):
         position = stem_number(image)
         row = dataclasses.replace(
-            first, image=f"{place}/image_{number}/{image}", position=count if position is None else position
+            first, image=f"{path}/image_{number}/{image}", position=count if position is None else position
         )
         if Path(image).stem in partners:
             row = dataclasses.replace(

@@ -208,15 +208,15 @@ def _velodyne(root: Path, row: FrameRow, folder: Path, form: str, splits: Sequen
 def _with_improved(rows: Sequence[FrameRow], folder: Path) -> list[FrameRow]:
     if not folder.is_dir():
         raise InputError(f"{folder} does not exist; unpack KITTI's annotated depth maps there or give depth_folder.")
-    places = {drive: folder / part / drive for part in ("train", "val") for drive in list_folders(folder / part)}
+    drives = {drive: folder / part / drive for part in ("train", "val") for drive in list_folders(folder / part)}
     known: dict[Path, set[str]] = {}
     result = []
     for row in rows:
-        drive = places.get(row.sequence.split("/")[-1])
-        place = drive / "proj_depth" / "groundtruth" / f"image_{SIDES[row.camera[-1]]:02d}" if drive else None
-        if place is not None:
-            names = known.setdefault(place, set(list_files(place)))
+        drive = drives.get(row.sequence.split("/")[-1])
+        truth_folder = drive / "proj_depth" / "groundtruth" / f"image_{SIDES[row.camera[-1]]:02d}" if drive else None
+        if truth_folder is not None:
+            names = known.setdefault(truth_folder, set(list_files(truth_folder)))
             name = f"{Path(row.image).stem}.png"
-            row = _with(row, str((place / name).absolute()) if name in names else "")
+            row = _with(row, str((truth_folder / name).absolute()) if name in names else "")
         result.append(row)
     return result

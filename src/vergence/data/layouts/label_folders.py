@@ -48,9 +48,9 @@ def label_files(base: Path) -> dict[str, str]:
     pending = [base]
     while pending:
         here = pending.pop(0)
-        place = here.relative_to(base)
+        folder = here.relative_to(base)
         for name in list_files(here):
-            path = (place / name).as_posix()
+            path = (folder / name).as_posix()
             first = paths.setdefault(path.rpartition(".")[0], path)
             if first != path:
                 raise InputError(f"{base} has two labels for one image, {first} and {path}; keep one of them.")
@@ -83,7 +83,7 @@ def pair_labels(
             f"{labels} has {len(lonely)} label(s) without an image, the first is {paths[lonely[0]]}; "
             f"put the image into {images} or remove the label."
         )
-    place = labels.relative_to(root).as_posix()
+    folder = labels.relative_to(root).as_posix()
     labelled = []
     for row in rows:
         name = (root / row.image).relative_to(images).as_posix().rpartition(".")[0]
@@ -91,7 +91,7 @@ def pair_labels(
             if row.width and not odd:
                 path = labels / paths[name]
                 check_aspect(picture_size(path)[::-1], (row.height, row.width), path)
-            row = dataclasses.replace(row, label=f"{place}/{paths[name]}", label_space=space)
+            row = dataclasses.replace(row, label=f"{folder}/{paths[name]}", label_space=space)
         labelled.append(row)
     return labelled
 
@@ -112,9 +112,9 @@ def with_labels(rows: Sequence[FrameRow], root: Path, images: Path, space: str =
     return pair_labels(rows, images, labels, root, text)
 
 
-def space_of_folder(*places: Path) -> str | None:
+def space_of_folder(*folders: Path) -> str | None:
     """The label space of the first classes.json or .yaml in these folders, as text; None without one."""
-    for path in (place / name for place in places for name in FILE_NAMES):
+    for path in (folder / name for folder in folders for name in FILE_NAMES):
         if path.is_file():
             return read_label_space(path).text()
     return None

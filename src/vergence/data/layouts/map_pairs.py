@@ -62,14 +62,14 @@ def join_maps(rows: Sequence[FrameRow], root: Path, maps: Sorted, space: str, sc
 
 
 def _leave_out(root: Path, paths: Sequence[Path], what: str, remedy: str) -> None:
-    places = sorted({path.parent.relative_to(root).as_posix() for path in paths})
-    shown = ", ".join(places[:4]) + (" ..." if places[4:] else "")
+    folders = sorted({path.parent.relative_to(root).as_posix() for path in paths})
+    shown = ", ".join(folders[:4]) + (" ..." if folders[4:] else "")
     _log.warning("%s: %d picture(s) in %s are %s and are left out; %s", root, len(paths), shown, what, remedy)
 
 
 def _space(root: Path, labels: Sequence[Path]) -> str | None:
     """What the labels mean, from a file of classes beside them or in a folder above, or as published; as text."""
-    for folder in dict.fromkeys(place for path in labels for place in (path.parent, *path.parents)):
+    for folder in dict.fromkeys(parent for path in labels for parent in (path.parent, *path.parents)):
         if folder != root and root not in folder.parents:
             continue
         class_file = next((folder / name for name in _CLASS_FILES if (folder / name).is_file()), None)
@@ -220,13 +220,13 @@ def _lists(rows: Sequence[FrameRow], root: Path) -> Iterator[tuple[Path, Path]]:
     """(folder, list) of the lists in ``root``, its folders and those above the images, and in ``ImageSets/`` there: of
     the lists of several tasks that VOC has, those of segmentation alone, since each task splits the images anew."""
     names = [name for name in SPLITS if len(name) <= 5]
-    above = {root / place for row in rows for place in Path(row.image).parents}
-    places = sorted({root, *(root / name for name in list_folders(root)), *above})
-    for folder in list(places):
+    above = {root / parent for row in rows for parent in Path(row.image).parents}
+    folders = sorted({root, *(root / name for name in list_folders(root)), *above})
+    for folder in list(folders):
         sets = folder / "ImageSets"
         tasks = list_folders(sets)
-        places += [sets, *(sets / name for name in (["Segmentation"] if "Segmentation" in tasks else tasks))]
-    for folder in dict.fromkeys(places):
+        folders += [sets, *(sets / name for name in (["Segmentation"] if "Segmentation" in tasks else tasks))]
+    for folder in dict.fromkeys(folders):
         yield from ((folder, folder / f"{name}.txt") for name in names if (folder / f"{name}.txt").is_file())
 
 
@@ -236,8 +236,8 @@ def _frames_named(
     """Images of a line of a list: those in a folder of that name beside it, or the one of that path or name."""
     word = word.strip().removeprefix("./").rstrip("/")
     if (folder / word).is_dir():
-        place = (folder / word).relative_to(root).as_posix()
-        return [row.image for row in rows if place in (".", "") or row.image.startswith(f"{place}/")]
+        prefix = (folder / word).relative_to(root).as_posix()
+        return [row.image for row in rows if prefix in (".", "") or row.image.startswith(f"{prefix}/")]
     return index.get(word, index.get(word.rpartition(".")[0], []))
 
 

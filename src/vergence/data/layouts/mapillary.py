@@ -40,12 +40,12 @@ def mapillary(root: Path | str, parts: tuple[str, ...] = ("training", "validatio
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise InputError(f"mapillary: part {unknown[0]!r} is unknown; use {', '.join(PARTS)}.")
-    place = next((name for name in _CONFIGS if any((root / part / name).is_dir() for part in PARTS)), "labels")
-    space = _space(root, place)
+    label_folder = next((name for name in _CONFIGS if any((root / part / name).is_dir() for part in PARTS)), "labels")
+    space = _space(root, label_folder)
     rows: list[FrameRow] = []
     for part in parts:
         images = root / part / "images"
-        labels = root / part / place
+        labels = root / part / label_folder
         listed = [_row(images, name, part) for name in list_files(images)]
         rows += listed if not space or not labels.is_dir() else pair_labels(listed, images, labels, root, space)
     if not rows:
@@ -53,13 +53,15 @@ def mapillary(root: Path | str, parts: tuple[str, ...] = ("training", "validatio
     return finish(rows, root, root.name, split=False)
 
 
-def _space(root: Path, place: str) -> str:
-    """Label space of the labels in a folder ``place`` of each part, as text; "" where nothing says it."""
-    config = next((root / name for name in _CONFIGS[place] if (root / name).is_file()), None)
+def _space(root: Path, label_folder: str) -> str:
+    """Label space of the labels in a folder ``label_folder`` of each part, as text; "" where nothing says it."""
+    config = next((root / name for name in _CONFIGS[label_folder] if (root / name).is_file()), None)
     if config is not None:
         return read_label_space(config).text()
-    if place.startswith("v2.0"):
-        _log.warning("%s: %s is left out, because %s with its classes is missing", root, place, _CONFIGS[place][0])
+    if label_folder.startswith("v2.0"):
+        _log.warning(
+            "%s: %s is left out, because %s with its classes is missing", root, label_folder, _CONFIGS[label_folder][0]
+        )
         return ""
     return "mapillary_v1.2"
 

@@ -35,7 +35,7 @@ _MOST = 0.8
 """Share of the names that have such forms; the others (contact_sheet.jpg) are neighbours of nothing."""
 
 
-class Place(NamedTuple):
+class TimedFrame(NamedTuple):
     """Where a frame lies in time."""
 
     name: str
@@ -49,8 +49,8 @@ class _Form(NamedTuple):
     numbers: tuple[Fraction, ...]
 
 
-def in_time(names: Sequence[str], where: str = "") -> list[Place]:
-    """Places of the frames of one folder, clip by clip, in order of time.
+def in_time(names: Sequence[str], where: str = "") -> list[TimedFrame]:
+    """Frames of one folder with their positions, clip by clip, in order of time.
 
     Names of a few different forms (``left_0001``, ``right_0001``), and numbers that start again under another number
     (``0001_cam0``, ``0001_cam1``), are clips of their own. Of several numbers the one with most values counts the
@@ -58,7 +58,7 @@ def in_time(names: Sequence[str], where: str = "") -> list[Place]:
     ``where``.
     """
     clips = _clips(names)
-    places = []
+    frames = []
     for clip, members in clips.items():
         numbers = [number for number, _ in members]
         told = None if any(number is None for number in numbers) else _positions(numbers, where)  # type: ignore[arg-type]
@@ -68,30 +68,30 @@ def in_time(names: Sequence[str], where: str = "") -> list[Place]:
                 where or "frames",
                 *[name for _, name in members[:2]],
             )
-        places += [Place(name, clip, k if told is None else told[k]) for k, (_, name) in enumerate(members)]
+        frames += [TimedFrame(name, clip, k if told is None else told[k]) for k, (_, name) in enumerate(members)]
     if len(clips) > 1:
         _log.info("%s: %d cameras or clips in one folder, told by their names: %s", where, len(clips), _some(clips))
-    return places
+    return frames
 
 
 def positions(names: Sequence[str]) -> list[int]:
     """Positions in time of naturally sorted names of one clip; counted where their numbers do not tell."""
-    places = {place.name: place.position for place in in_time(names)}
-    numbers = [places[name] for name in names]
+    position_of = {frame.name: frame.position for frame in in_time(names)}
+    numbers = [position_of[name] for name in names]
     return numbers if len(set(numbers)) == len(numbers) else list(range(len(names)))
 
 
 def follows_by_name(names: Sequence[str]) -> list[bool] | None:
     """Whether each name is the next in time after the one before it in ``names`` (one fewer), or None."""
-    places: dict[str, tuple[str, int]] = {}
+    timed: dict[str, tuple[str, int]] = {}
     for clip, members in _clips(names).items():
         numbers = [number for number, _ in members if number is not None]
         steps = [b - a for a, b in itertools.pairwise(numbers)]
         if len(numbers) < len(members) or any(step <= 0 for step in steps):
             return None
         counted = [0, *itertools.accumulate(steps_in_time(steps)[0])]
-        places.update({name: (clip, place) for (_, name), place in zip(members, counted, strict=True)})
-    return [places[a][0] == places[b][0] and places[b][1] - places[a][1] == 1 for a, b in itertools.pairwise(names)]
+        timed.update({name: (clip, position) for (_, name), position in zip(members, counted, strict=True)})
+    return [timed[a][0] == timed[b][0] and timed[b][1] - timed[a][1] == 1 for a, b in itertools.pairwise(names)]
 
 
 def _some(clips: Sequence[str] | dict[str, list]) -> str:
@@ -162,7 +162,7 @@ def _title(words: Sequence[str]) -> str:
 
 def _numbered(words: Sequence[str], key: Sequence[tuple[int, Fraction]]) -> str:
     """ "cam0" for the 0 in NNNN_cam0."""
-    return "-".join(f"{words[place].strip('_-. ')}{float(value):g}" for place, value in key)
+    return "-".join(f"{words[index].strip('_-. ')}{float(value):g}" for index, value in key)
 
 
 def _by_number(

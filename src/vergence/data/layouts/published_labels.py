@@ -26,8 +26,8 @@ def published_space(root: Path, labels: Sequence[Path]) -> LabelSpace | None:
 
     All must be named as the data set names them, and some, evenly spaced, hold its ids or colours and no others.
     """
-    above = {place for path in labels for place in path.parents if place == root or root in place.parents}
-    if any((place / name).is_file() for place in above for name in _OWN):
+    above = {parent for path in labels for parent in path.parents if parent == root or root in parent.parents}
+    if any((parent / name).is_file() for parent in above for name in _OWN):
         return None
     for space, folder, stem in _KNOWN:
         named = all(folder.fullmatch(path.parent.name) and stem.fullmatch(path.stem) for path in labels)
@@ -38,10 +38,10 @@ def published_space(root: Path, labels: Sequence[Path]) -> LabelSpace | None:
 
 def _fits(labels: Sequence[Path], space: LabelSpace) -> bool:
     coding = dataclasses.replace(coding_of(space), lenient=False)
-    places = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), _LOOKED_AT)).round().astype(int))
+    indices = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), _LOOKED_AT)).round().astype(int))
     try:
-        for place in places:
-            decode_label(labels[place], coding)
+        for index in indices:
+            decode_label(labels[index], coding)
     except InputError:
         return False
     return True

@@ -124,5 +124,5 @@ def _grid(K: Array, turn: Array, raw: Array, bend: Array, height: int, width: in
     bent_x = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
     bent_y = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
     columns, rows = raw[0, 0] * bent_x + raw[0, 1] * bent_y + raw[0, 2], raw[1, 1] * bent_y + raw[1, 2]
-    places = np.stack([2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1], axis=-1)
-    return torch.from_numpy(places.astype(np.float32))[None]
+    grid = np.stack([2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1], axis=-1)
+    return torch.from_numpy(grid.astype(np.float32))[None]

@@ -112,7 +112,7 @@ _MARKS: dict[str, Sequence[tuple[str, ...]]] = {
     "kitti2015": [("image_left", "disparity"), ("training/image_2", "training/disp_occ_0"), ("image_2", "disp_occ_0")],
     "kitti_semantics": [("training/image_2", "training/semantic")],
     "scared": [("dataset_1/keyframe_1",), ("keyframe_1", "keyframe_2"), ("endoscope_calibration.yaml",)],
-    "mapillary": [("training/images", f"training/{place}labels") for place in ("", "v1.2/", "v2.0/")],
+    "mapillary": [("training/images", f"training/{version}labels") for version in ("", "v1.2/", "v2.0/")],
     "comma10k": [("imgs", "masks")],
     "camvid": [("images/train", "labels/train", "classes.json"), ("train", "trainannot")],
 }

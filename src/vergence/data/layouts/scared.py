@@ -110,20 +110,20 @@ def _rows(name: str, folder: Path, out: Path, step: int, depth: bool) -> list[Fr
     if path is None:
         raise InputError(f"{folder} has no endoscope_calibration.yaml or frame_data*.json; unpack frame_data.tar.gz.")
     cameras = read_stereo_calibration(path)
-    place = out / name
+    target = out / name
     told = {"calibration": cameras.text(), "source": _source(folder)[0], "step": step, "depth": depth}
-    record = _finished(place, told)
+    record = _finished(target, told)
     if record is None:
-        record = {**told, **_write(folder, place, cameras, step, depth)}
-        write_text(place / RECORD, json.dumps(record, indent=2) + "\n")
-    places = positions([f"{number:06d}" for number in record["frames"]])
-    return [_row(name, number, t, record, place) for number, t in zip(record["frames"], places, strict=True)]
+        record = {**told, **_write(folder, target, cameras, step, depth)}
+        write_text(target / RECORD, json.dumps(record, indent=2) + "\n")
+    order = positions([f"{number:06d}" for number in record["frames"]])
+    return [_row(name, number, t, record, target) for number, t in zip(record["frames"], order, strict=True)]
 
 
-def _row(name: str, number: int, position: int, record: dict[str, Any], place: Path) -> FrameRow:
+def _row(name: str, number: int, position: int, record: dict[str, Any], target: Path) -> FrameRow:
     width, height = record["size"]
     K, stem = record["K"], f"{number:06d}"
-    measured = record["depth"] and (place / "depth" / f"{stem}.npz").is_file()
+    measured = record["depth"] and (target / "depth" / f"{stem}.npz").is_file()
     return FrameRow(
         f"{name}/left/{stem}.jpg", name, position, camera="left", width=width, height=height,
         fx=K[0][0] / width, fy=K[1][1] / height, cx=K[0][2] / width, cy=K[1][2] / height,
@@ -132,18 +132,18 @@ def _row(name: str, number: int, position: int, record: dict[str, Any], place: P
     )  # fmt: skip
 
 
-def _finished(place: Path, told: dict[str, Any]) -> dict[str, Any] | None:
+def _finished(target: Path, told: dict[str, Any]) -> dict[str, Any] | None:
     """The record of frames that were rectified before, in the same way; None if they were not."""
     try:
-        record = read_json(place / RECORD)
+        record = read_json(target / RECORD)
         same = all(record[key] == value for key, value in told.items())
-        whole = all((place / "right" / f"{number:06d}.jpg").is_file() for number in record["frames"])
+        whole = all((target / "right" / f"{number:06d}.jpg").is_file() for number in record["frames"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return record if same and whole else None
 
 
-def _write(folder: Path, place: Path, cameras: StereoCalibration, step: int, depth: bool) -> dict[str, Any]:
+def _write(folder: Path, target: Path, cameras: StereoCalibration, step: int, depth: bool) -> dict[str, Any]:
     """Rectify and write all pairs of a keyframe; gives what rows need to know."""
     rectification, size = None, (0, 0)
     numbers: list[int] = []
@@ -154,16 +154,16 @@ def _write(folder: Path, place: Path, cameras: StereoCalibration, step: int, dep
             size = raw.left.size
             rectification = Rectification.of(cameras, size[1], size[0])
         for side, image in (("left", raw.left), ("right", raw.right)):
-            with writing(place / side / f"{raw.number:06d}.jpg") as temporary:
+            with writing(target / side / f"{raw.number:06d}.jpg") as temporary:
                 straight = rectification.image(np.array(image), side)
                 Image.fromarray(straight).save(temporary, quality=95, subsampling=0)
         if depth and raw.points is not None:
             metres = rectification.depth(_points(raw.points, size)) * MILLIMETRES
-            write_sparse_depth(place / "depth" / f"{raw.number:06d}.npz", metres)
+            write_sparse_depth(target / "depth" / f"{raw.number:06d}.npz", metres)
         numbers.append(raw.number)
     if rectification is None:
         raise InputError(f"{folder} holds no frames; expected data/rgb.mp4, left/ and right/, or Left_Image.png.")
-    _log.info("%s: %d pairs rectified into %s", folder, len(numbers), place)
+    _log.info("%s: %d pairs rectified into %s", folder, len(numbers), target)
     return {
         "frames": numbers,
         "size": list(size),
@@ -198,17 +198,17 @@ def _source(folder: Path) -> tuple[str, list[Path]]:
 
 
 def _pairs(folder: Path, step: int) -> Iterator[_Raw]:
-    kind, places = _source(folder)
+    kind, sides = _source(folder)
     points = _point_files(folder)
     if kind == "folders":
-        right = {stem_number(name): name for name in list_files(places[1])}
-        for count, name in enumerate(list_files(places[0])):
+        right = {stem_number(name): name for name in list_files(sides[1])}
+        for count, name in enumerate(list_files(sides[0])):
             number = stem_number(name)
             if count % step == 0 and number in right:
-                images = open_image(places[0] / name), open_image(places[1] / right[number])
+                images = open_image(sides[0] / name), open_image(sides[1] / right[number])
                 yield _Raw(count if number is None else number, *images, points.get(number))
     elif kind == "video":
-        for number, (image, _) in enumerate(read_video(places[0], VideoOptions(width=0))):
+        for number, (image, _) in enumerate(read_video(sides[0], VideoOptions(width=0))):
             if number % step == 0:
                 half = image.height // 2
                 left, right_half = (image.crop((0, top, image.width, top + half)) for top in (0, half))
@@ -216,7 +216,7 @@ def _pairs(folder: Path, step: int) -> Iterator[_Raw]:
     elif kind == "stills":
         files = [folder / f"left_depth_map{suffix}" for suffix in (".tiff", ".tif", ".npy")]
         truth = next((path for path in files if path.is_file()), None)
-        yield _Raw(0, open_image(places[0]), open_image(places[1]), truth)
+        yield _Raw(0, open_image(sides[0]), open_image(sides[1]), truth)
 
 
 def _point_files(folder: Path) -> dict[int | None, Path]:

@@ -21,9 +21,9 @@ def still_rows(root: Path, folder: str, val: int = 0) -> list[FrameRow]:
     if val < 0 or (names and val >= len(names)):
         raise InputError(f"val is {val} and {root / folder} holds {len(names)} images; hold fewer of them back.")
     rows = []
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         width, height = image_size(root / folder / name)
-        stem, split = Path(name).stem, "val" if place >= len(names) - val else "train"
+        stem, split = Path(name).stem, "val" if index >= len(names) - val else "train"
         row = FrameRow(f"{folder}/{name}", stem, stem_number(stem) or 0, split, width=width, height=height)
         rows.append(dataclasses.replace(row, camera=f"{width}x{height}"))
     return rows

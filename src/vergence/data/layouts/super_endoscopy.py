@@ -124,9 +124,9 @@ def _numbered(root: Path, folder: Path, left: list[Path], right: list[Path]) -> 
 
 def _by_number(root: Path, paths: list[Path]) -> dict[int, str]:
     by_number: dict[int, str] = {}
-    for place, path in enumerate(paths):
+    for index, path in enumerate(paths):
         number = stem_number(path.name)
-        first = by_number.setdefault(place if number is None else number, path.relative_to(root).as_posix())
+        first = by_number.setdefault(index if number is None else number, path.relative_to(root).as_posix())
         if (root / first) != path:
             raise InputError(f"{root / first} and {path} have one number; keep one of them.")
     return by_number
@@ -147,11 +147,11 @@ def _rows(root: Path, trial: Trial, version: str, baseline: float, space: str) -
     sequence = trial.folder.name
     rows = []
     numbers = list(_by_number(root, [root / path for path in trial.left]))
-    places = positions([Path(path).name for path in trial.left])
+    in_order = positions([Path(path).name for path in trial.left])
     lonely = sorted(set(trial.labels) - set(numbers))
     if lonely:
         raise InputError(f"{root / trial.labels[lonely[0]]} has no frame of its number; number labels as left frames.")
-    for image, number, position in zip(trial.left, numbers, places, strict=True):
+    for image, number, position in zip(trial.left, numbers, in_order, strict=True):
         width, height = image_size(root / image)
         camera.check_aspect(width, height, root / image)
         row = camera.onto(FrameRow(image, sequence, position, camera="left", width=width, height=height))

@@ -35,12 +35,12 @@ def synthia(root: Path | str, labels: str = "auto", label_space: str = "synthia"
     rows = still_rows(root, "RGB", val)
     if not rows:
         raise InputError(f"{root} holds no SYNTHIA-RAND-CITYSCAPES; expected RGB/ and {LABELS['original']}/.")
-    there = [kind for kind, place in LABELS.items() if list_files(root / place)]
+    there = [kind for kind, path in LABELS.items() if list_files(root / path)]
     chosen = next(iter(there), "") if labels == "auto" else labels
     if labels != "auto" and labels not in there:
         raise InputError(f"{root / LABELS[labels]} holds no labels; unpack them, or take the labels {there or 'auto'}.")
     if chosen:
         rows = pair_labels(rows, root / "RGB", root / LABELS[chosen], root, space)
-    depth = next((place for place in _DEPTH if list_files(root / place)), _DEPTH[0])
+    depth = next((path for path in _DEPTH if list_files(root / path)), _DEPTH[0])
     rows = with_column(rows, root, depth, "depth", depth_unit="centimetres")
     return finish(rows, root, root.name, split=False)

@@ -35,18 +35,18 @@ def viper(root: Path | str, parts: tuple[str, ...] = ("train", "val"), step: int
     if unknown or step < 1:
         raise InputError(f"viper: {f'part {unknown[0]!r}' if unknown else f'step {step}'} is impossible; "
                          f"use parts of {', '.join(PARTS)}, and a step of 1 or more.")  # fmt: skip
-    places = {"train": root} if (root / "img").is_dir() else {part: root / part for part in parts}
+    folders = {"train": root} if (root / "img").is_dir() else {part: root / part for part in parts}
     rows: list[FrameRow] = []
-    for part, place in places.items():
-        for sequence in list_folders(place / "img"):
-            rows += _rows(root, place, part, sequence, step)
+    for part, folder in folders.items():
+        for sequence in list_folders(folder / "img"):
+            rows += _rows(root, folder, part, sequence, step)
     if not rows:
         raise InputError(f"{root} holds no VIPER; expected train/img/001/001_00001.jpg and so on.")
     return finish(rows, root, root.name, split=False)
 
 
-def _rows(root: Path, place: Path, part: str, sequence: str, step: int) -> list[FrameRow]:
-    images, labels = place / "img" / sequence, place / "cls" / sequence
+def _rows(root: Path, folder: Path, part: str, sequence: str, step: int) -> list[FrameRow]:
+    images, labels = folder / "img" / sequence, folder / "cls" / sequence
     label_of = {Path(name).stem: labels / name for name in list_files(labels)}
     names = list_files(images)
     width, height = image_size(images / names[0]) if names else (0, 0)

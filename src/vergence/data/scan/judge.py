@@ -254,8 +254,8 @@ def _duplicates(measures: Measures, step: int) -> Iterator[Finding]:
 
 
 def _blur(measures: Measures, step: int) -> Iterator[Finding]:
-    places = sorted(measures.looks)
-    sharp = np.array([measures.looks[k].sharpness for k in places])
+    indices = sorted(measures.looks)
+    sharp = np.array([measures.looks[k].sharpness for k in indices])
     if not len(sharp):
         return
     if np.median(sharp) < 0.06:
@@ -265,7 +265,7 @@ def _blur(measures: Measures, step: int) -> Iterator[Finding]:
             "the frames are blurred or enlarged; use a smaller working size, or a sharper recording.",
         )
     around = [np.median(sharp[max(0, k - 4) : k + 5]) for k in range(len(sharp))]
-    soft = [place for place, value, usual in zip(places, sharp, around, strict=True) if value < 0.55 * usual]
+    soft = [index for index, value, usual in zip(indices, sharp, around, strict=True) if value < 0.55 * usual]
     if soft:
         name = Path(measures.rows[soft[0]].image).name
         yield Finding(

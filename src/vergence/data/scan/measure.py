@@ -22,7 +22,7 @@ class Pair:
     """Two frames that follow one another; motions are shares of the width, NaN where nothing could be matched."""
 
     index: int
-    """Place of the first frame in the sequence."""
+    """Index of the first frame in the sequence."""
     apart: int
     """Difference of their positions."""
     motion: float

@@ -37,8 +37,8 @@ def parse_json(
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refused if finite else None)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise InputError(f"{source} is no JSON ({place}: {error.msg}); {remedy}.") from error
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(f"{source} is no JSON ({where}: {error.msg}); {remedy}.") from error
     except ValueError as error:
         raise InputError(f"{source} is no JSON that can be used ({error}); {remedy}.") from error
     except RecursionError:

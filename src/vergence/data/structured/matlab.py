@@ -66,17 +66,17 @@ def _unpacked(data: bytes) -> bytes:
 
 def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
     """Type and data of the elements one after the other."""
-    place = 0
-    while place + 8 <= len(data):
-        kind, length = struct.unpack_from(f"{order}II", data, place)
+    offset = 0
+    while offset + 8 <= len(data):
+        kind, length = struct.unpack_from(f"{order}II", data, offset)
         if kind >> 16:  # four bytes or less, in the tag itself
-            yield kind & 0xFFFF, data[place + 4 : place + 4 + (kind >> 16)]
-            place += 8
+            yield kind & 0xFFFF, data[offset + 4 : offset + 4 + (kind >> 16)]
+            offset += 8
             continue
-        if place + 8 + length > len(data):
+        if offset + 8 + length > len(data):
             raise ValueError("it ends within an element")
-        yield kind, data[place + 8 : place + 8 + length]
-        place += 8 + length + (0 if kind == _COMPRESSED else -length % 8)
+        yield kind, data[offset + 8 : offset + 8 + length]
+        offset += 8 + length + (0 if kind == _COMPRESSED else -length % 8)
 
 
 def _matrix(data: bytes, order: str, variable: str) -> tuple[str, NDArray[Any] | None]:

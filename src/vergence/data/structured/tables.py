@@ -52,11 +52,11 @@ def read_numbers(path: Path | str, columns: int | None = None, remedy: str = "co
     return np.array(rows, dtype=np.float64)
 
 
-def _finite(word: str, place: str, remedy: str) -> float:
+def _finite(word: str, where: str, remedy: str) -> float:
     try:
         value = plain_number(word)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"{place} has {word[:40]!r}, expected a finite number; {remedy}.")
+        raise InputError(f"{where} has {word[:40]!r}, expected a finite number; {remedy}.")
     return value

@@ -44,7 +44,7 @@ class Entry:
 
     def __iter__(self) -> Iterator["Entry"]:
         """The entries of a list."""
-        return (self[place] for place in range(len(self.sequence())))
+        return (self[index] for index in range(len(self.sequence())))
 
     def items(self) -> Iterator[tuple[str, "Entry"]]:
         """Key and entry of an object."""
@@ -104,9 +104,9 @@ class Entry:
 
     def expected(self, what: str) -> NoReturn:
         """Raise InputError: what was expected here and what was found."""
-        place = f"{self.file}: {self.key}" if self.key else f"{self.file}"
+        where = f"{self.file}: {self.key}" if self.key else f"{self.file}"
         actual = "nothing" if not self.there else _shown(self.value)
-        raise InputError(f"{place}: expected {what}, found {actual}; {self.remedy}.")
+        raise InputError(f"{where}: expected {what}, found {actual}; {self.remedy}.")
 
 
 def _shown(value: Any) -> str:

@@ -45,9 +45,9 @@ def parse_yaml(text: str, source: Path | str, remedy: str = "correct it", finite
         _check_numbers(value, finite)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         reason = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise InputError(f"{source} is no YAML{place} ({reason}); {remedy}.") from error
+        raise InputError(f"{source} is no YAML{where} ({reason}); {remedy}.") from error
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{source} is no YAML that can be used ({reason}); {remedy}.") from error

@@ -18,7 +18,7 @@ from vergence.errors import InputError
 
 
 @lru_cache(maxsize=2)
-def _place(seed: int, number: int) -> tuple[Street, Scenery, np.ndarray]:
+def _scene(seed: int, number: int) -> tuple[Street, Scenery, np.ndarray]:
     street = make_street(seed, number)
     return street, furnish(street, seed, number), np.random.default_rng([seed, number, 5]).uniform(0, 2 * np.pi, 12)
 
@@ -111,7 +111,7 @@ def render_street(options: TownOptions, street: int, frames: int, start: int = 0
 
 
 def _frames(options: TownOptions, number: int, frames: int, start: int) -> Iterator[TownFrame]:
-    street, scenery, phase = _place(options.seed, number)
+    street, scenery, phase = _scene(options.seed, number)
     light = palette.make_light(options.style, options.seed, number)
     textures = texture_set(options.style)
     driven = driven_frames(options, number, start + frames)
