@@ -123,7 +123,7 @@ def _ridges(along_x: Tensor, along_y: Tensor) -> Tensor:
 
 
 def distances(edges: Tensor, positions: Tensor) -> Tensor:
-    """Euclidean distance (N,), at most ``CAP``, from each of N positions (H, W) bool to the nearest edge (H, W) bool."""
+    """Euclidean distance (N,), at most ``CAP``, from N positions (H, W) bool to the nearest edge (H, W) bool."""
     width = edges.shape[1]
     columns = torch.arange(width, device=edges.device, dtype=torch.float64).expand(edges.shape)
     none = torch.full_like(columns, -torch.inf)
