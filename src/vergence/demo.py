@@ -123,13 +123,13 @@ class _Stages:
 
 def _selected(run: Path, manifest: Path, count: int, out: Path, progress: Progress | None) -> Path:
     """The list of chosen frames, most important first; nothing is done where it is there."""
-    home = out / "selection"
-    file = home / "selection.json"
+    selection = out / "selection"
+    file = selection / "selection.json"
     if not file.is_file() or len(read_list(file)) < count:
         frames = Manifest.read(manifest).select("train", lambda row: row.position % EVERY == 0)
         Manifest(list(frames), frames.root).write(out / "candidates.parquet")
-        select(run, out / "candidates.parquet", count, home, criterion="reach", seconds=SECONDS, progress=progress)
-        write_selection_page(home)
+        select(run, out / "candidates.parquet", count, selection, criterion="reach", seconds=SECONDS, progress=progress)
+        write_selection_page(selection)
     return file.absolute()
 
 

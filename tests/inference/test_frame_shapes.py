@@ -18,7 +18,7 @@ from vergence.errors import InputError
 from vergence.inference.frame_shapes import describe_input, settle_aspect
 from vergence.inference.inputs import network_size, to_network
 from vergence.runs.config import load_config
-from vergence.training.sources import build_loaders, open_sources
+from vergence.training.pools import build_loaders, open_training_data
 
 ONE_PROCESS = SimpleNamespace(num_processes=1, process_index=0, device=torch.device("cpu"))
 SPACE = "toy:ground#000000,disc#ffffff"
@@ -77,7 +77,7 @@ def test_discs_stay_round_and_cameras_follow(tmp_path: Path, caplog: pytest.LogC
     data = write(tmp_path / "w", sizes=sizes)
     config = settings("supervised-toytown", data, frames__options__load_depth=True)
     with caplog.at_level(logging.WARNING):
-        sources = open_sources(config)
+        sources = open_training_data(config)
     assert "2 of 6 frames that were looked at have another shape than 2.00:1, such as 96x96" in caplog.text
     assert config.frames.options.aspect == 2.0
     loader = build_loaders(config, sources.roles, None, ONE_PROCESS)["labelled"]
@@ -97,13 +97,13 @@ def test_discs_stay_round_and_cameras_follow(tmp_path: Path, caplog: pytest.LogC
 
 def test_one_shape_is_stretched_as_ever(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = settings("supervised-toytown", write(tmp_path / "w", square=0))
-    open_sources(config)
+    open_training_data(config)
     assert config.frames.options.aspect == 0
     assert "another shape" not in caplog.text
     for stored in ((375, 1242), (370, 1224), (376, 1241), (374, 1238)):  # KITTI
         assert Placement.fit(stored, (192, 640), aspect=1242 / 375) == Placement.fit(stored, (192, 640))
     crop = settings("supervised-toytown", write(tmp_path / "mixed"), frames__options__fit="crop")
-    open_sources(crop)
+    open_training_data(crop)
     assert crop.frames.options.aspect == 0  # crop keeps all shapes by itself
 
 
@@ -111,7 +111,7 @@ def test_a_domain_that_is_adapted_from_has_its_own_shape(tmp_path: Path) -> None
     data, other = write(tmp_path / "w"), write(tmp_path / "source", wide=0, square=3)
     more = {"frames.source_domain": str(other), "corda.depth": False}
     config = settings("corda-toytown", data, **more)
-    loaders = build_loaders(config, open_sources(config).roles, None, ONE_PROCESS)
+    loaders = build_loaders(config, open_training_data(config).roles, None, ONE_PROCESS)
     assert config.frames.options.aspect == 2.0
     height, width = extent(next(iter(loaders["source"]))["label"][0] == 1)
     assert width > 1.3 * height  # 96x96 alone: stretched whole, as one shape always is

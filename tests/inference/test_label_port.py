@@ -31,7 +31,7 @@ from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import RunConfig, load_config
 from vergence.runs.config_sections import EvaluateConfig, FramesConfig
 from vergence.runs.label_port_classes import port_space
-from vergence.training.sources import build_loaders, open_sources
+from vergence.training.pools import build_loaders, open_training_data
 
 HEIGHT, WIDTH, COUNT = 64, 96, 6
 SIZE = (32, 48)
@@ -289,13 +289,13 @@ class TestSources:
     def test_batches_have_what_the_method_asks_for(self, tmp_path: Path, run: tuple[Path, RedMethod]) -> None:
         config = self.settings(tmp_path, world(tmp_path / "w"), port__labels=str(run[0]))
         assert config.frames.options.label_space == SPACE
-        roles = open_sources(config).roles
+        roles = open_training_data(config).roles
         batch = next(iter(build_loaders(config, roles, None, ONE_PROCESS)["unlabelled"]))
         assert batch["pseudo_label"].shape == (2, 3, 32, 64)
         expected = torch.where(batch["available"][:, 0], batch["index"] % 3, 255)
         assert (batch["pseudo_label"][:, 0].flatten(1).amax(1) == expected).all()
         config = self.settings(tmp_path, world(tmp_path / "w"), port__labels="truth", frames__label_noise__blobs=0.5)
-        batch = next(iter(build_loaders(config, open_sources(config).roles, None, ONE_PROCESS)["unlabelled"]))
+        batch = next(iter(build_loaders(config, open_training_data(config).roles, None, ONE_PROCESS)["unlabelled"]))
         assert 0.2 < (batch["pseudo_label"][:, 0] != 1).float().mean() < 0.6
 
     def test_data_without_labels_take_the_space_of_the_port(self, tmp_path: Path, run: tuple[Path, RedMethod]) -> None:
@@ -318,12 +318,12 @@ class TestSources:
             tmp_path, manifest, port__labels="truth", frames__options__label_space="a:cow#010101,hay#020202"
         )
         with pytest.raises(InputError, match="share no class"):
-            build_loaders(config, open_sources(config).roles, None, ONE_PROCESS)
+            build_loaders(config, open_training_data(config).roles, None, ONE_PROCESS)
         for k in range(COUNT):
             save(tmp_path / f"w/label/{k}.png", np.full((HEIGHT, WIDTH), 255, np.uint8))
         config = self.settings(tmp_path, manifest, port__labels="truth")
         with pytest.raises(InputError, match="pseudo-labels without a single class"):
-            build_loaders(config, open_sources(config).roles, None, ONE_PROCESS)
+            build_loaders(config, open_training_data(config).roles, None, ONE_PROCESS)
 
 
 def test_labels_of_closed_frames_open_for_the_oracle_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +344,7 @@ def test_labels_of_closed_frames_open_for_the_oracle_alone(tmp_path: Path, monke
     recipe.write_text("method: two_roles\nframes: {labelled: {count: 2}}\n", encoding="utf-8")
     data = world(tmp_path / "w").write(tmp_path / "w/data.parquet")
     config = load_config(recipe, {"two_roles.labels": "truth", "train.evaluate_every": 0}, data)
-    unlabelled = open_sources(config).roles["unlabelled"]
+    unlabelled = open_training_data(config).roles["unlabelled"]
     assert sum(bool(row.label) for row in unlabelled) == 2
     assert all(row.pseudo_label for row in unlabelled)
     dataset = FrameDataset(

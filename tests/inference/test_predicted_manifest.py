@@ -12,7 +12,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference.frame_sources import VideoSource
+from vergence.inference.frame_streams import VideoStream
 from vergence.inference.label_port import with_pseudo_labels
 
 SIZE = (32, 48)
@@ -68,7 +68,7 @@ def test_calls_add_up(tmp_path: Path) -> None:
 
 
 def test_videos_have_neither_rows_nor_partners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    video = VideoSource.__new__(VideoSource)
-    monkeypatch.setattr("vergence.inference.predict.open_source", lambda *_: video)
+    video = VideoStream.__new__(VideoStream)
+    monkeypatch.setattr("vergence.inference.predict.open_stream", lambda *_: video)
     with pytest.raises(InputError, match="is a video, which has no stereo partners"):
         predict(made_run(tmp_path), tmp_path / "drive.mp4", tmp_path / "out", partners=True)

@@ -12,7 +12,7 @@ from vergence.data.estimate_files import read_sigmoid
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference import depth_port
-from vergence.training.sources import _check_depth
+from vergence.training.pools import _check_depth
 
 STREET = np.random.default_rng(0).gamma(2, 9, (24, 40)).astype(np.float32) + 1
 

@@ -19,7 +19,7 @@ from vergence import api
 from vergence.errors import InputError
 from vergence.runs.checkpoint import load_run, read_tensors
 from vergence.runs.config import load_config
-from vergence.training.sources import build_loaders, open_sources
+from vergence.training.pools import build_loaders, open_training_data
 from vergence.training.tracking import drop_rows_after
 
 ROOT = Path(__file__).parents[2]
@@ -191,4 +191,4 @@ def test_a_batch_that_cannot_be_shared(straight: Path) -> None:
     config = load_config(straight.parent / "tiny.yaml", (), straight.parent / "manifest.csv")
     world = SimpleNamespace(num_processes=3, process_index=0, device=torch.device("cpu"))
     with pytest.raises(InputError, match="multiple of 3"):
-        build_loaders(config, open_sources(config).roles, None, world)
+        build_loaders(config, open_training_data(config).roles, None, world)

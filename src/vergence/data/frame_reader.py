@@ -130,11 +130,11 @@ class FrameReader:
         if not said.label:
             return torch.full((placement.height, placement.width), IGNORED_LABEL, dtype=torch.uint8)
         target = self.options.label_space
-        source = said.label_space or target
-        space = label_space(source) if source else None
+        stored = said.label_space or target
+        space = label_space(stored) if stored else None
         size = (placement.stored_height, placement.stored_width)
         ids = placement.label(straight_label(said, read_label(self.manifest.path(row, "label"), size, space)))
-        return torch.from_numpy(label_mapping(source, target)[ids] if target else ids)
+        return torch.from_numpy(label_mapping(stored, target)[ids] if target else ids)
 
     def label_confidence(self, row: int, placement: Placement) -> Tensor:
         """How sure the label is, (H, W) uint8, value / 255; all 255 where nothing is said of it."""
@@ -173,15 +173,15 @@ class FrameReader:
         if index is None or not getattr(self.manifest[index], f"{stereo}pseudo_label"):
             return None
         said, target = self.manifest[index], self.options.label_space
-        source = said.pseudo_label_space or target
+        stored = said.pseudo_label_space or target
         confidence = f"{stereo}confidence"
         ids, sure = read_pseudo_label(
             self.manifest.path(index, f"{stereo}pseudo_label"),
             self.manifest.path(index, confidence) if getattr(said, confidence) else None,
             (placement.stored_height, placement.stored_width),
-            label_space(source) if source else None,
+            label_space(stored) if stored else None,
         )
-        ids = label_mapping(source, target)[ids] if target else ids
+        ids = label_mapping(stored, target)[ids] if target else ids
         sure = np.where(ids == IGNORED_LABEL, np.uint8(0), sure)
         return placement.nearest(ids), placement.nearest(sure)
 

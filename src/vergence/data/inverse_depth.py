@@ -67,7 +67,7 @@ def to_sigmoid(inverse_depth: Tensor) -> Tensor:
     return ((inverse_depth - INVALID) * (256 / 65535)).clamp(0, 1)
 
 
-def check_metres(maps: Sequence[NDArray[np.floating]], source: str) -> None:
+def check_metres(maps: Sequence[NDArray[np.floating]], origin: str) -> None:
     """InputError where depth (H, W) in metres, 0 = none, of some frames cannot be the depth of streets.
 
     The median of each map's measured pixels is taken, and the median of these: outside 0.5 to 500 m the unit is wrong.
@@ -75,20 +75,20 @@ def check_metres(maps: Sequence[NDArray[np.floating]], source: str) -> None:
 
     Args:
         maps: of frames from all over the data.
-        source: what the message calls them.
+        origin: what the message calls them.
     """
     measured = [depth[depth > 0] for depth in maps]
     measured = [values for values in measured if values.size]
     if not measured:
-        raise InputError(f"{source} has no measured pixel in {len(maps)} frames that were looked at; check its files.")
+        raise InputError(f"{origin} has no measured pixel in {len(maps)} frames that were looked at; check its files.")
     low, high = min(float(v.min()) for v in measured), max(float(v.max()) for v in measured)
     if low == high:
-        raise InputError(f"{source} is {low:g} m everywhere; such depth teaches nothing: check its files.")
+        raise InputError(f"{origin} is {low:g} m everywhere; such depth teaches nothing: check its files.")
     median = float(np.median([np.median(values) for values in measured]))
     whole = median >= 100 and all((values % 1 == 0).all() for values in measured)
     if _PLAUSIBLE[0] <= median <= _PLAUSIBLE[1] and not whole:
         return
-    said = f"{source} has a median of {median:.3g} m in {len(measured)} frames that were looked at"
+    said = f"{origin} has a median of {median:.3g} m in {len(measured)} frames that were looked at"
     if median > _PLAUSIBLE[0]:
         unit = min(_UNITS, key=lambda name: abs(np.log(median / _UNITS[name] / _USUAL)))
         raise InputError(f"{said}, which looks like {unit}; set the column depth_unit to {unit}, or correct the files.")

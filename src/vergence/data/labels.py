@@ -89,8 +89,8 @@ def _hexadecimal(text: str) -> Colour:
 
 
 @functools.lru_cache(maxsize=64)
-def label_mapping(source: str, target: str) -> NDArray[np.uint8]:
-    """Table (256,) uint8: id in files of space ``source`` -> id of space ``target``, 255 where there is none.
+def label_mapping(stored: str, target: str) -> NDArray[np.uint8]:
+    """Table (256,) uint8: id in files of space ``stored`` -> id of space ``target``, 255 where there is none.
 
     Classes are matched by name (case and punctuation do not count), then by synonyms, then by what a class of the
     target takes in (:data:`vergence.data.label_meanings.COVERS`): with CamVid as target a truck is a car.
@@ -98,7 +98,7 @@ def label_mapping(source: str, target: str) -> NDArray[np.uint8]:
     Raises:
         InputError: an unknown space, or the two share no class.
     """
-    given, wanted = label_space(source), label_space(target)
+    given, wanted = label_space(stored), label_space(target)
     table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
     numbers = {key: number for key, number in _meanings(wanted).items() if number not in wanted.void}
     same = given.classes == wanted.classes

@@ -226,8 +226,8 @@ def labelled_training_rows(run: LoadedRun) -> tuple[Manifest, list[int]]:
     frames, pools = run.config.frames, {role.pool for role in run.config.section.roles.values()}
     if "source_domain" in pools and "labelled" not in pools and frames.source_domain:
         manifest = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
-        source = _training_split(manifest, frames)
-        return source, evenly_spaced([row for row in range(len(source)) if source[row].label], _MOST_IMAGES)
+        split = _training_split(manifest, frames)
+        return split, evenly_spaced([row for row in range(len(split)) if split[row].label], _MOST_IMAGES)
     training, wanted = training_frames(run), frames.labelled
     seed = run.config.train.seed if wanted.seed is None else wanted.seed
     return training, labelled_subset(training, wanted.count, seed, wanted.file).rows

@@ -57,10 +57,10 @@ def open_data(
     if isinstance(data, Manifest):
         manifest = data
     else:
-        source = data if data is not None else frames.val or frames.source
-        if not source:
+        path = data if data is not None else frames.val or frames.source
+        if not path:
             raise InputError(f"{run.path} names no evaluation data; give a manifest with --data.")
-        manifest = resolve_input(Path(source), allow_truncated=frames.allow_truncated)
+        manifest = resolve_input(Path(path), allow_truncated=frames.allow_truncated)
     if len(manifest) == 0:
         raise InputError(f"{manifest.name} has no frames to evaluate; give another manifest.")
     wanted = split if split is not None else settings.split or frames.val_split

@@ -27,13 +27,13 @@ _FIRST = ("round", "run", "task", "kept", "exchange", "recipe", "step", "labels"
 class Round:
     """Files of one round."""
 
-    home: Path
+    run_folder: Path
     """Folder of the flywheel."""
     number: int
 
     @property
     def folder(self) -> Path:
-        return self.home / f"round-{self.number}"
+        return self.run_folder / f"round-{self.number}"
 
     @property
     def depth(self) -> Path:
@@ -152,7 +152,7 @@ def rows_of(result: Mapping[str, Any], first: Mapping[str, Any]) -> list[dict[st
     return [dict(finite(row)) for row in rows]
 
 
-def write_scores(home: Path, rounds: list[Round]) -> Path:
+def write_scores(run_folder: Path, rounds: list[Round]) -> Path:
     """Write ``flywheel.csv``."""
     rows = score_rows(rounds)
     names = list(dict.fromkeys(key for row in rows for key in row))
@@ -161,7 +161,7 @@ def write_scores(home: Path, rounds: list[Round]) -> Path:
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return write_text(home / "flywheel.csv", buffer.getvalue())
+    return write_text(run_folder / "flywheel.csv", buffer.getvalue())
 
 
 def check_order(rounds: list[Round]) -> None:

@@ -56,10 +56,10 @@ def known_before(data: Manifest, rounds: list[Round], number: int, split: str, b
     return [] if by == "manifest" else [row.image for row in in_training(data, split) if row.judges]
 
 
-def not_to_choose(home: Path, data: Manifest, split: str, by: str) -> Path | None:
+def not_to_choose(run_folder: Path, data: Manifest, split: str, by: str) -> Path | None:
     """A list of training frames whose label nobody has, where labels come from the manifest."""
     without = [row.image for row in in_training(data, split) if not row.judges] if by == "manifest" else []
-    return write_text(home / "unlabelled.json", json.dumps(without) + "\n") if without else None
+    return write_text(run_folder / "unlabelled.json", json.dumps(without) + "\n") if without else None
 
 
 def list_of(one: Round, images: Iterable[str], name: str) -> Path | None:
@@ -119,7 +119,7 @@ def _request(one: Round, missing: list[str]) -> str:
         f"round {one.number} waits for labels of {len(missing)} frames ({first}), which {chosen} lists and "
         f"{one.selection / 'selection.html'} shows: label them (vergence labels export {chosen} --to cvat --out "
         f"to_label.zip), bring them back (vergence labels import FROM_CVAT --data {chosen} --out {back}), and go on "
-        f"with vergence train --resume {one.home}."
+        f"with vergence train --resume {one.run_folder}."
     )
 
 

@@ -75,14 +75,14 @@ def _turn(asked: FlywheelRecipe, out: Path, pages: Pages) -> Path:
 class _Wheel:
     """One flywheel in its folder; building it raises InputError where settings do not fit the data or what is there."""
 
-    def __init__(self, asked: FlywheelRecipe, home: Path, pages: Pages) -> None:
-        self.home, self.pages, self.config = home, pages, asked.flywheel
-        self.news = not RunFolder(home).report.is_file()
-        self.rounds = [Round(home, number) for number in range(self.config.rounds)]
+    def __init__(self, asked: FlywheelRecipe, run_folder: Path, pages: Pages) -> None:
+        self.run_folder, self.pages, self.config = run_folder, pages, asked.flywheel
+        self.news = not RunFolder(run_folder).report.is_file()
+        self.rounds = [Round(run_folder, number) for number in range(self.config.rounds)]
         self.trainings = Trainings(self.config, self.rounds)
         settings = asked_settings(self.config, self.config.depth)
         self.split, self.device = settings.frames.train_split, settings.train.device
-        stored = home / "data.parquet"
+        stored = run_folder / "data.parquet"
         self._check_source()
         data = Manifest.read(stored) if stored.is_file() else resolve_input(Path(self.config.data))
         labels = self.config.labels
@@ -93,8 +93,8 @@ class _Wheel:
         if self.config.carry.seconds:
             DenseFlow()  # says what to install before anything is trained
         apart(self.config, data)
-        home.mkdir(parents=True, exist_ok=True)
-        asked.write(home)
+        run_folder.mkdir(parents=True, exist_ok=True)
+        asked.write(run_folder)
         if not stored.is_file():
             data.write(stored)
         self.data = Manifest.read(stored)
@@ -127,8 +127,8 @@ class _Wheel:
 
     def _tell(self) -> None:
         """Scores and page of what is there."""
-        write_scores(self.home, self.rounds)
-        self.pages("flywheel", self.home)
+        write_scores(self.run_folder, self.rounds)
+        self.pages("flywheel", self.run_folder)
 
     def _train(self, one: Round, stage: str, how: str) -> None:
         config, run = self.trainings.of(stage, one.number), one.folder / stage
@@ -170,13 +170,13 @@ class _Wheel:
             criterion = "ds"
         select(
             run,
-            self.home / "data.parquet",
+            self.run_folder / "data.parquet",
             count,
             one.selection,
             criterion,
             seed=self.config.seed,
             split=self.split if self.split in self.data.splits() else "all",
-            exclude=not_to_choose(self.home, self.data, self.split, labels.by),
+            exclude=not_to_choose(self.run_folder, self.data, self.split, labels.by),
             labelled=list_of(one, before, "labelled_before.json"),
             depth=str(one.depth),
             seconds=self.config.carry.seconds or AGREEMENT.seconds,
@@ -210,10 +210,10 @@ class _Wheel:
 
     def _check_source(self) -> None:
         """InputError where the folder was made of other data."""
-        if (self.home / "data.parquet").is_file():
-            stored = load_flywheel(RunFolder(self.home).recipe).flywheel
+        if (self.run_folder / "data.parquet").is_file():
+            stored = load_flywheel(RunFolder(self.run_folder).recipe).flywheel
             _same(
-                self.home,
+                self.run_folder,
                 {"data": (stored.data, self.config.data), "labels.by": (stored.labels.by, self.config.labels.by)},
             )
 

@@ -42,7 +42,7 @@ class Trainings:
     def _depth(self, number: int) -> RunConfig:
         """From video; later from the depth of the last kept round, with its noisy labels as hints."""
         config, now = self.config, self.rounds[number]
-        data = now.home / "data.parquet"
+        data = now.run_folder / "data.parquet"
         if number == 0:
             return self._loaded(config.depth, now, {}, data)
         before = kept_before(self.rounds, number)

@@ -12,7 +12,7 @@ from torch import Tensor
 from vergence.data.atomic import writing
 from vergence.data.depth_files import write_picture
 from vergence.data.labels import LabelSpace
-from vergence.inference.frame_sources import Frame
+from vergence.inference.frame_streams import Frame
 from vergence.inference.prediction import best_classes, painted
 
 

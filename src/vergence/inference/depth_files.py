@@ -20,7 +20,7 @@ from vergence.data.depth_files import (
 )
 from vergence.data.pointcloud import depth_to_points, write_ply
 from vergence.errors import InputError
-from vergence.inference.frame_sources import Frame, Source
+from vergence.inference.frame_streams import Frame, FrameStream
 from vergence.inference.prediction import CLOUD_REACH, inverted, resized_inverse_depth
 from vergence.inference.predictor import Predictor
 from vergence.inference.scaling import ground_height, one_factor, truth_ratio
@@ -79,7 +79,7 @@ class DepthFiles:
 
 
 def survey(
-    predictor: Predictor, source: Source, scale: float | str | None, camera_height: float | None, guess: float
+    predictor: Predictor, stream: FrameStream, scale: float | str | None, camera_height: float | None, guess: float
 ) -> dict[str, Any]:
     """One scale and one colour range for all frames, from some of them.
 
@@ -89,9 +89,9 @@ def survey(
     Raises:
         InputError: a scale that is impossible, for this run or for these frames.
     """
-    factor, origin = _factor(predictor, source, scale, camera_height, guess)
+    factor, origin = _factor(predictor, stream, scale, camera_height, guess)
     metric = origin != "unscaled"
-    samples = [predictor.inverse_depth(frame).flatten() for frame in source.sample(_SAMPLED)]
+    samples = [predictor.inverse_depth(frame).flatten() for frame in stream.sample(_SAMPLED)]
     limits = colour_range(torch.cat(samples).numpy() / factor)
     png_factor = METRES_FACTOR
     if not metric and predictor.network.farthest is not None:
@@ -109,7 +109,7 @@ def survey(
 
 
 def _factor(
-    predictor: Predictor, source: Source, scale: float | str | None, camera_height: float | None, guess: float
+    predictor: Predictor, stream: FrameStream, scale: float | str | None, camera_height: float | None, guess: float
 ) -> tuple[float, str]:
     """Factor on the network's unit, and where it comes from."""
     if camera_height is not None:
@@ -119,7 +119,7 @@ def _factor(
             raise InputError(f"camera_height {camera_height} is impossible; give metres above the ground.")
         heights = (
             ground_height(1 / predictor.inverse_depth(frame).numpy(), frame.camera_or_guess(guess))
-            for frame in source.sample(_SAMPLED)
+            for frame in stream.sample(_SAMPLED)
         )
         return one_factor((camera_height / height for height in heights), "level ground under the camera")
     if scale is None and predictor.network.metres_per_unit is None:
@@ -129,7 +129,7 @@ def _factor(
     if scale == "truth":
         ratios = (
             truth_ratio(predictor.inverse_depth(frame), frame.truth)
-            for frame in source.sample(_SAMPLED, truth=True)
+            for frame in stream.sample(_SAMPLED, truth=True)
             if frame.truth is not None
         )
         return one_factor(ratios, "measured depth")

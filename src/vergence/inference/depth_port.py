@@ -96,21 +96,21 @@ def _named(row: FrameRow, names: dict[str, str]) -> FrameRow:
 
 def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Estimator, Write, Measured | None]:
     """Where a port's estimates are kept, what makes them, what writes them, and which depth file they are made from."""
-    home = port_cache("estimates")
+    cache = port_cache("estimates")
     if port == "truth":
-        return home / "truth", _truth, write_estimate, _truth_file
+        return cache / "truth", _truth, write_estimate, _truth_file
     kind, _, name = (foreign_name(port) or port).partition(":")
     if kind in DEPTH_PORTS and name:
         identity, estimator = DEPTH_PORTS[kind](name, size, device)
-        return home / digest(identity), estimator, write_estimate, None
+        return cache / digest(identity), estimator, write_estimate, None
     path = Path(port).expanduser()
     if is_run(path):
         identity = f"run, sigmoid|{weights_identity(path)}"
-        return home / digest(identity), partial(_by_run, path, device), write_sigmoid, None
+        return cache / digest(identity), partial(_by_run, path, device), write_sigmoid, None
     if path.is_dir():
         named = _depth_files(path)
         identity = f"files|{path.absolute()}"
-        return home / digest(identity), partial(_from_files, named), write_estimate, partial(_file_state, named)
+        return cache / digest(identity), partial(_from_files, named), write_estimate, partial(_file_state, named)
     raise InputError(
         f"{port!r} is no depth port: give a depth run, a folder of depth files, truth, hf:MODEL or onnx:FILE."
     )

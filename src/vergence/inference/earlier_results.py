@@ -11,7 +11,7 @@ from vergence.data.structured import read_json
 from vergence.errors import InputError
 from vergence.inference.class_files import ClassFiles
 from vergence.inference.depth_files import DepthFiles
-from vergence.inference.frame_sources import ManifestSource, Source
+from vergence.inference.frame_streams import FrameStream, ManifestStream
 from vergence.inference.inputs import evenly_spaced
 from vergence.inference.journal import Entry, Journal, Origin, picture_digest, picture_digests, survey_digest
 from vergence.inference.tracker_files import TrackerFiles
@@ -40,14 +40,16 @@ class Results:
             picture is missing.
     """
 
-    def __init__(self, source: Source, out: Path, files: list[Files], made_by: dict[str, Any], overwrite: bool) -> None:
-        self.source, self.out, self.files, self.overwrite = source, out, files, overwrite
+    def __init__(
+        self, stream: FrameStream, out: Path, files: list[Files], made_by: dict[str, Any], overwrite: bool
+    ) -> None:
+        self.stream, self.out, self.files, self.overwrite = stream, out, files, overwrite
         self.made_by = made_by
         self.made = text_digest(json.dumps(made_by, sort_keys=True))
         self.record = {} if overwrite else _record(out)
         if not self.record and not overwrite:
             self._refuse_foreign()
-        self.pictures = picture_digests(source)
+        self.pictures = picture_digests(stream)
         self.journal = Journal(out)
         names = list(self.pictures)
         self.looked_at = {name: self.pictures[name][0] for name in evenly_spaced(names, _SURVEYED)}
@@ -73,7 +75,7 @@ class Results:
     def begin(self, record: dict[str, Any]) -> frozenset[str]:
         """Names of the frames that stay; the journal's lines of all others are taken out before files are touched."""
         self._scale = survey_digest(record)
-        known = self.journal.entries if self.source.is_video else self.pictures
+        known = self.journal.entries if self.stream.is_video else self.pictures
         names = [name for name in known if self._wanted(name)]
         right = [
             name for name in names if not self.overwrite and self.journal.right(name, self._origin(name), self.paths)
@@ -116,19 +118,19 @@ class Results:
         return [path for kind in self.files for path in kind.paths(self.out, name).values()]
 
     def _origin(self, name: str) -> Origin:
-        picture, camera = self.pictures[_VIDEO if self.source.is_video else name]
+        picture, camera = self.pictures[_VIDEO if self.stream.is_video else name]
         guess = next((f"{kind.field_of_view:g}" for kind in self.files if not isinstance(kind, ClassFiles)), "")
         return Origin(self.made, self._scale, camera or guess, picture)
 
     def _wanted(self, name: str) -> bool:
-        if isinstance(self.source, ManifestSource):
+        if isinstance(self.stream, ManifestStream):
             return True
-        return name.isdigit() and (self.source.limit is None or int(name) < self.source.limit)
+        return name.isdigit() and (self.stream.limit is None or int(name) < self.stream.limit)
 
     def _refuse_foreign(self) -> None:
         names = (
-            self.source.names if isinstance(self.source, ManifestSource)
-            else [f"{number:06d}" for number in range(len(self.source))]
+            self.stream.names if isinstance(self.stream, ManifestStream)
+            else [f"{number:06d}" for number in range(len(self.stream))]
         )  # fmt: skip
         for path in (path for name in names for path in self.paths(name) if path.exists()):
             raise InputError(

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from vergence.data.layouts.files import VIDEO_SUFFIXES
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference.frame_sources import Frame, open_source
+from vergence.inference.frame_streams import Frame, open_stream
 
 _TAKEN = "a path, a PIL image, a uint8 array (H, W, 3) or a tensor (3, H, W)"
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -47,10 +47,10 @@ def _of_path(path: Path) -> Frame:
         raise InputError(f"{path} is a video, expected one picture; give it to stream.")
     if not path.is_file():
         raise InputError(f"{path} does not exist; give the path of a picture.")
-    source = open_source(path)
-    if len(source) != 1:
-        raise InputError(f"{path} names {len(source)} pictures, expected one; give it to stream.")
-    return next(source.frames())
+    stream = open_stream(path)
+    if len(stream) != 1:
+        raise InputError(f"{path} names {len(stream)} pictures, expected one; give it to stream.")
+    return next(stream.frames())
 
 
 def _of_pil(image: Image.Image) -> Image.Image:

@@ -86,11 +86,11 @@ def ground_truth_label(manifest: Manifest, index: int, space: LabelSpace) -> NDA
     """
     row = manifest[index]
     path = manifest.path(index, "label")
-    source = label_space(row.label_space) if row.label_space else space
-    label = read_label(path, space=source)
+    stored = label_space(row.label_space) if row.label_space else space
+    label = read_label(path, space=stored)
     size = (row.height, row.width) if row.width else picture_size(manifest.path(index))[::-1]
     check_aspect((label.shape[0], label.shape[1]), size, path)
-    return label_mapping(source.text(), space.text())[straight_label(row, label)]
+    return label_mapping(stored.text(), space.text())[straight_label(row, label)]
 
 
 def resize_label(label: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

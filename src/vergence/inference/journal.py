@@ -11,7 +11,7 @@ from vergence.data.deep_pictures import range_mark
 from vergence.data.digests import file_digest, text_digest
 from vergence.data.structured import read_json_lines
 from vergence.errors import InputError
-from vergence.inference.frame_sources import ManifestSource, NormalisedCamera, Source
+from vergence.inference.frame_streams import FrameStream, ManifestStream, NormalisedCamera
 from vergence.inference.inputs import prefetched
 
 JOURNAL = "results.jsonl"
@@ -127,13 +127,13 @@ def _line(name: str, entry: Entry) -> str:
     return json.dumps({"name": name, **vars(entry.origin), "files": entry.files}) + "\n"
 
 
-def picture_digests(source: Source) -> dict[str, tuple[str, str]]:
+def picture_digests(stream: FrameStream) -> dict[str, tuple[str, str]]:
     """Digest of the picture, and camera, by the frame's name; of a video of all frames together, under ``""``."""
-    if not isinstance(source, ManifestSource):
-        return {"": (file_digest(source.path), _camera(source.camera))}
-    rows = list(zip(source.names, source.indices, strict=True))
-    digests = prefetched(lambda row: picture_digest(source.manifest.path(row[1])), rows)
-    return {name: (digest, _camera(source.camera_of(index))) for (name, index), digest in digests}
+    if not isinstance(stream, ManifestStream):
+        return {"": (file_digest(stream.path), _camera(stream.camera))}
+    rows = list(zip(stream.names, stream.indices, strict=True))
+    digests = prefetched(lambda row: picture_digest(stream.manifest.path(row[1])), rows)
+    return {name: (digest, _camera(stream.camera_of(index))) for (name, index), digest in digests}
 
 
 def survey_digest(record: dict[str, Any]) -> str:

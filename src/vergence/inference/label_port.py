@@ -126,18 +126,18 @@ def _filled(manifest: Manifest, pseudo_labels: dict[Wanted, Found]) -> Manifest:
 # -- ports -------------------------------------------------------------------------------------------------------------
 
 
-def _of_rows(source: Manifest, wanted: list[Wanted], column: str) -> dict[Wanted, Found]:
+def _of_rows(manifest: Manifest, wanted: list[Wanted], column: str) -> dict[Wanted, Found]:
     """Labels that a manifest's rows name, found by the picture; a partner's perhaps in its own column."""
     labels: dict[tuple[str, bool], Found] = {}
-    for index, row in enumerate(source.rows):
+    for index, row in enumerate(manifest.rows):
         for stereo, image in ((False, row.image), (True, row.stereo)):
             name = f"stereo_{column}" if stereo else column
             if not image or not getattr(row, name, ""):
                 continue
             sure = ("stereo_confidence" if stereo else "confidence") if column == "pseudo_label" else ""
-            confidence = source.path(index, sure) if sure and getattr(row, sure) else None
-            label = Found(source.path(index, name), confidence, getattr(row, f"{column}_space"))
-            labels.setdefault((os.path.normpath(source.root / image), stereo), label)
+            confidence = manifest.path(index, sure) if sure and getattr(row, sure) else None
+            label = Found(manifest.path(index, name), confidence, getattr(row, f"{column}_space"))
+            labels.setdefault((os.path.normpath(manifest.root / image), stereo), label)
     found_of = {}
     for one in wanted:
         image = os.path.normpath(one.image)

@@ -65,7 +65,7 @@ def predicted_labels(
     processes: Processes = ALONE,
 ) -> dict[Wanted, Found]:
     """What a segmentation run says of each picture, as whole; each process of a run labels its share."""
-    home = port_cache("pseudo_labels") / digest(f"run|{weights_identity(path)}|{size}")
+    cache = port_cache("pseudo_labels") / digest(f"run|{weights_identity(path)}|{size}")
     names = {one.image: f"{entry(one.image)}{lens_mark(one.said)}" for one in wanted}
     rows = {one.image: one.said for one in wanted}
     images = list(names)
@@ -78,21 +78,23 @@ def predicted_labels(
         _log.info("labelling %d frames by %s", len(missing), path)
         pictures = [images[index] for index in missing]
         said = [(image, rows[image]) for image in pictures]
-        _predict(run, space, said, [names[image] for image in pictures], home, size, progress)
+        _predict(run, space, said, [names[image] for image in pictures], cache, size, progress)
 
-    make_missing(list(names.values()), lambda name: _is_kept(home, name), make, processes)
-    return {one: _kept(home, names[one.image], space) for one in wanted}
+    make_missing(list(names.values()), lambda name: _is_kept(cache, name), make, processes)
+    return {one: _kept(cache, names[one.image], space) for one in wanted}
 
 
-def _kept(home: Path, name: str, space: LabelSpace, sure: bool = True) -> Found:
+def _kept(cache: Path, name: str, space: LabelSpace, sure: bool = True) -> Found:
     """Where the labels of one picture are kept."""
-    confidence = home / "confidence" / f"{name}.png" if sure else None
-    return Found(home / "labels" / f"{name}.png", confidence, space.text())
+    confidence = cache / "confidence" / f"{name}.png" if sure else None
+    return Found(cache / "labels" / f"{name}.png", confidence, space.text())
 
 
-def _is_kept(home: Path, name: str, sure: bool = True) -> bool:
+def _is_kept(cache: Path, name: str, sure: bool = True) -> bool:
     """Whether labels, and confidence where it is kept, are there and undamaged."""
-    return all(is_whole_png(home / kind / f"{name}.png") for kind in (["labels", "confidence"] if sure else ["labels"]))
+    return all(
+        is_whole_png(cache / kind / f"{name}.png") for kind in (["labels", "confidence"] if sure else ["labels"])
+    )
 
 
 def _predict(
@@ -100,11 +102,11 @@ def _predict(
     space: LabelSpace,
     images: list[tuple[Path, FrameRow]],
     names: list[str],
-    home: Path,
+    cache: Path,
     size: tuple[int, int],
     progress: Progress | None,
 ) -> None:
-    """Label pictures and write labels and confidence under their names below ``home``."""
+    """Label pictures and write labels and confidence under their names below ``cache``."""
     predictor = load(run, batch_size=BATCH)
 
     def predicted() -> Iterator[tuple[str, Classes]]:
@@ -112,7 +114,7 @@ def _predict(
             yield names[index], classes_of(maps["logits"], kept_size(own, size))
 
     def write(pair: tuple[str, Classes]) -> None:
-        _write(home, pair[0], pair[1].ids, pair[1].confidence, space)
+        _write(cache, pair[0], pair[1].ids, pair[1].confidence, space)
 
     for done, _ in enumerate(prefetched(write, predicted(), ahead=4)):
         if progress is not None:
@@ -120,11 +122,11 @@ def _predict(
 
 
 def _write(
-    home: Path, name: str, ids: NDArray[np.uint8], confidence: NDArray[np.uint8] | None, space: LabelSpace
+    cache: Path, name: str, ids: NDArray[np.uint8], confidence: NDArray[np.uint8] | None, space: LabelSpace
 ) -> None:
     if confidence is not None:
-        write_picture(home / "confidence" / f"{name}.png", confidence)
-    write_label_png(home / "labels" / f"{name}.png", ids, space)  # last: where it exists, the other does too
+        write_picture(cache / "confidence" / f"{name}.png", confidence)
+    write_label_png(cache / "labels" / f"{name}.png", ids, space)  # last: where it exists, the other does too
 
 
 def kept_size(picture: tuple[int, int], working: tuple[int, int]) -> tuple[int, int]:
@@ -140,27 +142,27 @@ def corrupted_labels(
     given: dict[Wanted, Found], size: tuple[int, int], corruption: LabelCorruption, processes: Processes = ALONE
 ) -> dict[Wanted, Found]:
     """Worse copies at about the working size; confidence stays what it was, whoever erred did not know."""
-    home = port_cache("pseudo_labels") / digest(f"{corruption}|{size}")
+    cache = port_cache("pseudo_labels") / digest(f"{corruption}|{size}")
 
     def copy_of(one: Wanted, labels: Found) -> tuple[Found, LabelSpace, str]:
-        source = label_space(labels.space) if labels.space else None
-        if source is None:
+        stored = label_space(labels.space) if labels.space else None
+        if stored is None:
             raise InputError(
                 f"pseudo-label {labels.label} does not say what its ids mean, and frames.label_noise must know the "
                 "classes; fill the column of its label space."
             )
         sure = "" if labels.confidence is None else entry(labels.confidence)
         name = digest(f"{entry(labels.label)}|{sure}|{one.key}|{labels.space}")
-        return _kept(home, name, source.trained(), labels.confidence is not None), source, name
+        return _kept(cache, name, stored.trained(), labels.confidence is not None), stored, name
 
     def corrupt(index: int) -> None:
-        (one, labels), (copy, source, name) = items[index], copies[index]
-        picture, space = open_image(one.image), source.trained()
+        (one, labels), (copy, stored, name) = items[index], copies[index]
+        picture, space = open_image(one.image), stored.trained()
         own = (picture.height, picture.width)
-        ids, confidence = read_pseudo_label(labels.label, labels.confidence, own, source)
-        ids = _nearest(label_mapping(source.text(), space.text())[ids], kept_size(own, size))
+        ids, confidence = read_pseudo_label(labels.label, labels.confidence, own, stored)
+        ids = _nearest(label_mapping(stored.text(), space.text())[ids], kept_size(own, size))
         kept = None if copy.confidence is None else _nearest(confidence, kept_size(own, size))
-        _write(home, name, corruption.corrupt(ids, len(space), one.key), kept, space)
+        _write(cache, name, corruption.corrupt(ids, len(space), one.key), kept, space)
 
     def make(missing: list[int]) -> None:
         for _ in prefetched(corrupt, missing):
@@ -168,7 +170,7 @@ def corrupted_labels(
 
     items = list(given.items())
     copies = [made for _, made in prefetched(lambda item: copy_of(*item), items)]
-    make_missing(copies, lambda made: _is_kept(home, made[2], made[0].confidence is not None), make, processes)
+    make_missing(copies, lambda made: _is_kept(cache, made[2], made[0].confidence is not None), make, processes)
     return {one: copy for one, (copy, _, _) in zip(given, copies, strict=True)}
 
 

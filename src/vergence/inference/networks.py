@@ -176,14 +176,14 @@ class ForeignNetwork:
         }  # fmt: skip
 
 
-def foreign_name(source: Path | str) -> str | None:
+def foreign_name(model: Path | str) -> str | None:
     """What a depth model of others is called, "KIND:NAME"; of a path that ends in .onnx "onnx:PATH", else None."""
-    kind, colon, name = str(source).partition(":")
-    if isinstance(source, str) and colon and kind in ("hf", "onnx", "onnx-depth"):
+    kind, colon, name = str(model).partition(":")
+    if isinstance(model, str) and colon and kind in ("hf", "onnx", "onnx-depth"):
         if not name:
-            raise InputError(f"{source} names no model; give {kind}:{'NAME' if kind == 'hf' else 'FILE'}.")
-        return source
-    path = Path(source)
+            raise InputError(f"{model} names no model; give {kind}:{'NAME' if kind == 'hf' else 'FILE'}.")
+        return model
+    path = Path(model)
     return f"onnx:{path}" if path.suffix.lower() == ".onnx" and not path.is_dir() else None
 
 

@@ -19,7 +19,7 @@ from vergence.errors import InputError, nearest
 from vergence.inference.class_files import ClassFiles
 from vergence.inference.depth_files import DepthFiles, survey
 from vergence.inference.earlier_results import SIDECAR, Files, Results
-from vergence.inference.frame_sources import Frame, ManifestSource, Source, open_source
+from vergence.inference.frame_streams import Frame, FrameStream, ManifestStream, open_stream
 from vergence.inference.inputs import prefetched
 from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.predictor import Predictor, load
@@ -42,14 +42,14 @@ class Frames:
     allow_truncated: bool = False
     """Use what can be read of a video that is damaged or cut off."""
 
-    def opened(self, given: Manifest | Path | str) -> tuple[Source, Manifest | None]:
+    def opened(self, given: Manifest | Path | str) -> tuple[FrameStream, Manifest | None]:
         """The frames, and the manifest that names them; InputError where they cannot be read."""
-        source = open_source(given, self.split, self.limit, self.allow_truncated)
-        if isinstance(source, ManifestSource):
-            return (with_partners(source) if self.partners else source), source.manifest
+        stream = open_stream(given, self.split, self.limit, self.allow_truncated)
+        if isinstance(stream, ManifestStream):
+            return (with_partners(stream) if self.partners else stream), stream.manifest
         if self.partners:
             raise InputError(f"{given} is a video, which has no stereo partners; leave --partners out.")
-        return source, None
+        return stream, None
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,9 @@ def predict(
     predictor = load(
         run, device, flip=use.flip, window=use.window, overlap=use.overlap, batch_size=use.batch_size
     )  # fmt: skip
-    (source, data), out = frames.opened(input), Path(out)
+    (stream, data), out = frames.opened(input), Path(out)
     guess = written.field_of_view if written.field_of_view is not None else predictor.network.field_of_view
-    video = source.is_video if written.video is None else written.video
+    video = stream.is_video if written.video is None else written.video
     _check_tasks(predictor, written, use)
     files = written.kinds(predictor, video, guess)
     if not any(kind.paths(out, "") for kind in files):
@@ -168,33 +168,33 @@ def predict(
         "scale_asked": use.scale, "camera_height": use.camera_height, "colour_map": written.colour_map,
         "vergence": vergence.__version__,
     }  # fmt: skip
-    results = Results(source, out, files, made_by, written.overwrite)
+    results = Results(stream, out, files, made_by, written.overwrite)
     record = made_by | results.of_earlier("tracker")
     for kind in files:
         if isinstance(kind, DepthFiles):
             record |= results.earlier_survey(kind) or {
-                **survey(predictor, source, use.scale, use.camera_height, guess), "surveyed": results.looked_at,
+                **survey(predictor, stream, use.scale, use.camera_height, guess), "surveyed": results.looked_at,
             }  # fmt: skip
         else:
             record |= kind.record()
-    record["camera"] = "known" if source.intrinsics_known else f"guessed from a field of view of {guess:g} degrees"
+    record["camera"] = "known" if stream.intrinsics_known else f"guessed from a field of view of {guess:g} degrees"
     skipped = results.begin(record)
     _write_record(out, record)
 
-    names = _write_frames(predictor, source, out, files, record, skipped, results, progress)
+    names = _write_frames(predictor, stream, out, files, record, skipped, results, progress)
     record["frames"] = len(names)
     for kind in files:
-        if isinstance(kind, ClassFiles) and kind.labels and isinstance(source, ManifestSource) and data is not None:
-            record["manifest"] = write_predicted(out, data, source, frozenset(names), kind, results.still_of).name
+        if isinstance(kind, ClassFiles) and kind.labels and isinstance(stream, ManifestStream) and data is not None:
+            record["manifest"] = write_predicted(out, data, stream, frozenset(names), kind, results.still_of).name
     if left := results.left_over(names):
         record["left_over"] = left
     if written.tracker:
-        write_index(out, source, names, record)
+        write_index(out, stream, names, record)
     if video:
         shown = [kind for kind in files if kind.picture]
         for kind in shown:
-            pictures = _video_pictures(source, out / kind.picture, written.side_by_side)
-            write_video(out / f"{kind.picture}.mp4", pictures, source.fps)
+            pictures = _video_pictures(stream, out / kind.picture, written.side_by_side)
+            write_video(out / f"{kind.picture}.mp4", pictures, stream.fps)
         record["videos"] = [f"{kind.picture}.mp4" for kind in shown]
     _write_record(out, record)
     return record
@@ -224,14 +224,14 @@ def _write_record(out: Path, record: dict[str, Any]) -> None:
 
 
 def _write_frames(
-    predictor: Predictor, source: Source, out: Path, files: list[Files], record: dict[str, Any],
+    predictor: Predictor, stream: FrameStream, out: Path, files: list[Files], record: dict[str, Any],
     skipped: frozenset[str], results: Results, progress: Progress | None,
 ) -> list[str]:  # fmt: skip
     """Predict and write frame after frame; gives the names of all frames, written now or before."""
     names = sorted(skipped)
 
     def predicted() -> Iterator[tuple[Frame, list[Any]]]:
-        frames = ((frame, predictor.network.prepare(frame.image)) for frame in source.frames(skipped))
+        frames = ((frame, predictor.network.prepare(frame.image)) for frame in stream.frames(skipped))
         for frame, maps in predictor.looked_at(frames):
             yield frame, [kind.prepare(frame, maps) for kind in files]
 
@@ -243,13 +243,13 @@ def _write_frames(
         results.written(frame.name)
         names.append(frame.name)
         if progress is not None:
-            progress(len(names), max(len(source), len(names)))
+            progress(len(names), max(len(stream), len(names)))
     return names
 
 
-def _video_pictures(source: Source, folder: Path, side_by_side: bool) -> Iterator[NDArray[np.uint8]]:
+def _video_pictures(stream: FrameStream, folder: Path, side_by_side: bool) -> Iterator[NDArray[np.uint8]]:
     """The coloured pictures in order, each below its input; read from disk, so frames of an earlier call are in."""
-    for frame in source.frames():
+    for frame in stream.frames():
         colours = read_image(folder / f"{frame.name}.png")
         yield np.concatenate((np.asarray(frame.image), colours)) if side_by_side else colours
 

@@ -11,7 +11,7 @@ from vergence.data.frame_row import PSEUDO_COLUMNS, FrameRow
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.class_files import ClassFiles
-from vergence.inference.frame_sources import ManifestSource
+from vergence.inference.frame_streams import ManifestStream
 from vergence.runs.label_port_classes import PREDICTED
 
 Labels = dict[str, tuple[str, str, str]]
@@ -20,10 +20,10 @@ _PARTNER = " (partner)"
 """Behind a camera's name: that of its stereo partner."""
 
 
-def with_partners(source: ManifestSource) -> ManifestSource:
+def with_partners(stream: ManifestStream) -> ManifestStream:
     """The frames and, after them, the images of their stereo partners, each once; InputError where there are none."""
-    manifest = source.manifest
-    rows = [manifest[index] for index in source.indices]
+    manifest = stream.manifest
+    rows = [manifest[index] for index in stream.indices]
     if not any(row.stereo for row in rows):
         raise InputError(f"{manifest.name} has no stereo partners to predict; leave --partners out.")
     seen, partners = {_normal_path(manifest, row.image) for row in rows}, []
@@ -35,13 +35,13 @@ def with_partners(source: ManifestSource) -> ManifestSource:
                 FrameRow(row.stereo, row.sequence, row.position, row.split, row.camera + _PARTNER, row.fx, row.fy, cx,
                          row.cy, row.width, row.height, fps=row.fps)
             )  # fmt: skip
-    return ManifestSource(Manifest([*rows, *partners], manifest.root, manifest.name))
+    return ManifestStream(Manifest([*rows, *partners], manifest.root, manifest.name))
 
 
 def write_predicted(
     out: Path,
     data: Manifest,
-    source: ManifestSource,
+    stream: ManifestStream,
     names: Collection[str],
     files: ClassFiles,
     still_of: Callable[[Path, Path], bool] = lambda label, image: True,
@@ -54,18 +54,18 @@ def write_predicted(
     Args:
         out: the folder of predictions.
         data: the input, whose rows are written, other splits among them.
-        source: the frames that were predicted, perhaps with partners.
+        stream: the frames that were predicted, perhaps with partners.
         names: of the frames whose files exist.
         files: which files were written.
         still_of: whether a label file is what this prediction would say of an image.
     """
     labels = _earlier(Manifest.read(out / PREDICTED), still_of) if (out / PREDICTED).is_file() else {}
-    for index, name in zip(source.indices, source.names, strict=True):
+    for index, name in zip(stream.indices, stream.names, strict=True):
         if name in names:
             paths = replace(files, confidence=True).paths(out.absolute(), name)
             sure = str(paths["confidence"]) if paths["confidence"].is_file() else ""
             entry = (str(paths["labels"]), sure, files.space.text())
-            labels[_normal_path(source.manifest, source.manifest[index].image)] = entry
+            labels[_normal_path(stream.manifest, stream.manifest[index].image)] = entry
     rows = [_filled(data, row, labels) for row in data.rows]
     return Manifest(rows, data.root, data.name).write(out / PREDICTED)
 

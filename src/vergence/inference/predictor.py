@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference.frame_sources import Frame, open_source
+from vergence.inference.frame_streams import Frame, open_stream
 from vergence.inference.given_pictures import as_frame, is_many
 from vergence.inference.network_maps import window_of
 from vergence.inference.networks import ForeignNetwork, Network, Precision, RunNetwork, foreign_name
@@ -26,7 +26,7 @@ Look = Callable[[Sequence[Any]], Maps]
 
 
 def load(
-    source: Path | str | LoadedRun,
+    model: Path | str | LoadedRun,
     device: str = "auto",
     *,
     flip: bool = False,
@@ -40,7 +40,7 @@ def load(
     """Load a trained model for use.
 
     Args:
-        source: a run folder, one of its checkpoints (also a copy of one, from a hub), "hf:NAME" (a depth model of
+        model: a run folder, one of its checkpoints (also a copy of one, from a hub), "hf:NAME" (a depth model of
             Hugging Face's hub, or a folder of one), "FILE.onnx" or "onnx:FILE" (gives inverse depth), or
             "onnx-depth:FILE".
         device: auto, cpu, cuda or cuda:N.
@@ -56,25 +56,25 @@ def load(
     Raises:
         InputError: nothing that can be loaded, or an impossible setting.
     """
-    if isinstance(source, LoadedRun):
-        boxes = window_of(source.config.evaluate, window, overlap)
-        return Predictor(RunNetwork(source, flip, boxes, precision), batch_size, scale)
-    if not isinstance(source, str | Path):
+    if isinstance(model, LoadedRun):
+        boxes = window_of(model.config.evaluate, window, overlap)
+        return Predictor(RunNetwork(model, flip, boxes, precision), batch_size, scale)
+    if not isinstance(model, str | Path):
         raise InputError(
-            f"load is given a {type(source).__name__}, expected the path of a run or checkpoint, or a text such as "
+            f"load is given a {type(model).__name__}, expected the path of a run or checkpoint, or a text such as "
             "hf:NAME or onnx:FILE."
         )
-    if name := foreign_name(source):
+    if name := foreign_name(model):
         for setting, value in (("window", window), ("overlap", overlap)):
             if value is not None:
-                raise InputError(f"{source} predicts no classes, so {setting} is not possible; leave it out.")
+                raise InputError(f"{model} predicts no classes, so {setting} is not possible; leave it out.")
         if precision != "no":
-            raise InputError(f"{source} computes in its own precision; leave precision out.")
+            raise InputError(f"{model} computes in its own precision; leave precision out.")
         return Predictor(ForeignNetwork(name, resolve_device(device), flip, size), batch_size, scale)
     if size is not None:
-        raise InputError(f"{source} is a run, which sees pictures at the size it was trained at; leave size out.")
+        raise InputError(f"{model} is a run, which sees pictures at the size it was trained at; leave size out.")
     return load(
-        load_run(source, device), flip=flip, window=window, overlap=overlap, scale=scale, precision=precision,
+        load_run(model, device), flip=flip, window=window, overlap=overlap, scale=scale, precision=precision,
         batch_size=batch_size,
     )  # fmt: skip
 
@@ -167,7 +167,7 @@ class Predictor:
             InputError: nothing that can be read, also in the middle of a video that is damaged.
         """
         if isinstance(given, str | Path | Manifest):
-            return self._seen(open_source(given, split, limit).frames())
+            return self._seen(open_stream(given, split, limit).frames())
         if split is not None:
             raise InputError("split is of manifests and folders; leave it out.")
         if not isinstance(given, Iterable) or isinstance(given, bytes | dict | torch.Tensor):

@@ -16,7 +16,7 @@ from vergence.data.labels import LabelSpace
 from vergence.data.structured import read_arrays
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
-from vergence.inference.frame_sources import Frame, ManifestSource, Source
+from vergence.inference.frame_streams import Frame, FrameStream, ManifestStream
 
 FOLDER, INDEX = "tracker", "index.json"
 FORMAT = "vergence tracker frames 1"
@@ -83,7 +83,7 @@ class TrackerFiles:
             np.savez_compressed(file, intrinsics=intrinsics, camera_known=known, **arrays)
 
 
-def write_index(out: Path, source: Source, names: list[str], record: dict[str, Any]) -> Path:
+def write_index(out: Path, stream: FrameStream, names: list[str], record: dict[str, Any]) -> Path:
     """Write ``tracker/index.json``: what the arrays mean, and the frames in the order of the source.
 
     Args:
@@ -96,20 +96,20 @@ def write_index(out: Path, source: Source, names: list[str], record: dict[str, A
         **{key: record[key] for key in kept if key in record},
         "arrays": record["tracker"],
         "axes": "x right, y down, z forward; X = depth * inverse(intrinsics) * (column, row, 1)",
-        "frames": _frames(source, names),
+        "frames": _frames(stream, names),
     }
     return write_text(out / FOLDER / INDEX, json.dumps(content, indent=2) + "\n")
 
 
-def _frames(source: Source, names: list[str]) -> list[dict[str, Any]]:
-    if not isinstance(source, ManifestSource):
+def _frames(stream: FrameStream, names: list[str]) -> list[dict[str, Any]]:
+    if not isinstance(stream, ManifestStream):
         return [{"file": f"{name}.npz", "position": int(name)} for name in sorted(names)]
     frames = []
-    for name, index in zip(source.names, source.indices, strict=True):
-        row = source.manifest[index]
+    for name, index in zip(stream.names, stream.indices, strict=True):
+        row = stream.manifest[index]
         one: dict[str, Any] = {
             "file": f"{name}.npz",
-            "image": str(source.manifest.path(index)),
+            "image": str(stream.manifest.path(index)),
             "sequence": row.sequence,
             "camera": row.camera,
             "position": row.position,

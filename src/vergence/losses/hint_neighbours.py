@@ -13,8 +13,8 @@ def shifted(x: Tensor, dy: int, dx: int, fill: float) -> Tensor:
     if abs(dy) < height and abs(dx) < width:
         rows = slice(max(-dy, 0), height - max(dy, 0))
         columns = slice(max(-dx, 0), width - max(dx, 0))
-        source = x[..., max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
-        out[..., rows, columns] = source
+        inside = x[..., max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
+        out[..., rows, columns] = inside
     return out
 
 

@@ -126,7 +126,7 @@ def load_official_pose_cnn(pose: PoseCNN, state: Mapping[str, Tensor]) -> None:
 PREFIXES = {"encoder": ("network.encoder.",), "decoder": ("network.decoder.",), "pose": ("pose.", "intrinsics_head.")}
 
 
-def load_parts(method: nn.Module, source: str | Path, parts: tuple[str, ...]) -> None:
+def load_parts(method: nn.Module, weights: str | Path, parts: tuple[str, ...]) -> None:
     """Copy some parts (encoder, decoder, pose) of the weights of a run into a depth method.
 
     Of a run that also segments, the decoder is that of depth, its shared blocks included.
@@ -134,7 +134,7 @@ def load_parts(method: nn.Module, source: str | Path, parts: tuple[str, ...]) ->
     Raises:
         InputError: for an unknown part, or a tensor that is missing or of another shape.
     """
-    path, state = Path(source), read_state_dict(source)
+    path, state = Path(weights), read_state_dict(weights)
     own = method.state_dict()
     for part in _known(parts):
         for name in (name for name in own if name.startswith(PREFIXES[part])):
@@ -145,7 +145,7 @@ def load_parts(method: nn.Module, source: str | Path, parts: tuple[str, ...]) ->
 def load_transfer(
     network: nn.Module,
     pose: nn.Module | None,
-    source: str | Path,
+    weights: str | Path,
     parts: tuple[str, ...] = ("encoder", "decoder", "pose"),
 ) -> None:
     """Start a multi-task network from the weights of a run (Three Ways, 3.1 and 3.2).
@@ -158,7 +158,7 @@ def load_transfer(
     Raises:
         InputError: for an unknown part, or a tensor that is missing or of another shape.
     """
-    path, state = Path(source), read_state_dict(source)
+    path, state = Path(weights), read_state_dict(weights)
     from_depth = any(name.startswith("network.decoder.") for name in state)
     own = network.state_dict()
     for name, value in own.items():

@@ -22,7 +22,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.structured import read_arrays, read_json
 from vergence.errors import InputError
 from vergence.inference.class_files import write_label_png
-from vergence.inference.frame_sources import names_of
+from vergence.inference.frame_streams import names_of
 from vergence.inference.inputs import ground_truth_label, resize_label
 from vergence.inference.port_runs import weights_identity
 from vergence.motion.confidence import IGNORED, Trust, probability
@@ -165,16 +165,16 @@ def _piece(
     identity: str,
 ) -> _Result:
     """Carry over one segment, or take what an earlier call left of it."""
-    home = work / identity
-    done = home / "done.json"
+    cache = work / identity
+    done = cache / "done.json"
     if not done.is_file():
         outcome = _carry(manifest, segment, motion, space, settings)
         for frame, carried in outcome[0].items():
-            with writing(home / f"{frame}.npz") as temporary:
+            with writing(cache / f"{frame}.npz") as temporary:
                 np.savez(temporary, label=carried[0], score=carried[1])
         write_text(done, json.dumps(outcome[1]))
     stored = read_json(done, remedy="remove it")
-    files = {segment.chain[frame]: home / f"{frame}.npz" for frame in stored["places"]}
+    files = {segment.chain[frame]: cache / f"{frame}.npz" for frame in stored["places"]}
     return _Result(segment, files, stored["meetings"], stored["cuts"])
 
 

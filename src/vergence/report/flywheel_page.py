@@ -51,11 +51,11 @@ def write_page(kind: str, folder: Path) -> None:
     writers[kind](folder)
 
 
-def write_flywheel_page(home: Path, out: Path | str | None = None, images: int = 4) -> Path:
+def write_flywheel_page(run_folder: Path, out: Path | str | None = None, images: int = 4) -> Path:
     """Write the page of what a flywheel has done so far; its links lead to the pages of its rounds.
 
     Args:
-        home: its folder.
+        run_folder: its folder.
         out: HTML file; default that of the folder.
         images: held-back frames to show.
 
@@ -64,18 +64,18 @@ def write_flywheel_page(home: Path, out: Path | str | None = None, images: int =
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    config = load_flywheel(RunFolder(home).recipe).flywheel
-    rounds = [one for one in (Round(home, number) for number in range(config.rounds)) if one.begun("depth")]
-    if not rounds or not (home / "data.parquet").is_file():
-        raise InputError(f"{home} has no round yet; go on with vergence train --resume {home}.")
-    rows, data = score_rows(rounds), Manifest.read(home / "data.parquet")
+    config = load_flywheel(RunFolder(run_folder).recipe).flywheel
+    rounds = [one for one in (Round(run_folder, number) for number in range(config.rounds)) if one.begun("depth")]
+    if not rounds or not (run_folder / "data.parquet").is_file():
+        raise InputError(f"{run_folder} has no round yet; go on with vergence train --resume {run_folder}.")
+    rows, data = score_rows(rounds), Manifest.read(run_folder / "data.parquet")
     panels, legend, note = frame_panels(rounds, config, data, images)
     environment = Environment(
         loader=PackageLoader("vergence", "report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     page = environment.get_template("flywheel.html.j2").render(
-        title=f"Flywheel · {home.resolve().name}",
+        title=f"Flywheel · {run_folder.resolve().name}",
         badges=_badges(config, rounds),
         facts=_facts(config, rounds, data),
         verdicts=[*verdicts(rows), *refusals(rounds, config)],
@@ -89,7 +89,7 @@ def write_flywheel_page(home: Path, out: Path | str | None = None, images: int =
         pictures_note=note,
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
-    return save_page(Path(out) if out is not None else RunFolder(home).report, page)
+    return save_page(Path(out) if out is not None else RunFolder(run_folder).report, page)
 
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -29,7 +29,7 @@ from vergence.report.pictures import (
 )
 from vergence.runs.checkpoint import TRAINING_ONLY, LoadedRun, build_method, load_weights, read_tensors
 from vergence.runs.folder import find_checkpoint
-from vergence.training.sources import Pools, open_role, role_options
+from vergence.training.pools import Pools, open_role, role_options
 
 _SAMPLES = 3
 _UNIT = ColourRange(0.0, 1.0)

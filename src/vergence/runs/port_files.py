@@ -34,7 +34,7 @@ class NamedFiles:
 
     def __init__(self, folder: Path, suffixes: tuple[str, ...]) -> None:
         self.folder = folder
-        files = (Path(home) / name for home, _, names in os.walk(folder) for name in names)
+        files = (Path(parent) / name for parent, _, names in os.walk(folder) for name in names)
         self.files = {
             file.relative_to(folder).with_suffix("").as_posix(): file for file in files if file.suffix in suffixes
         }

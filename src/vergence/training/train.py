@@ -23,9 +23,9 @@ from vergence.runs.folder import Checkpoint, RunFolder, labelled_event, newest_w
 from vergence.runs.processes import Processes, ProcessLost, lost_process_said
 from vergence.runs.run_lock import locked
 from vergence.training.optim import set_learning_rates
+from vergence.training.pools import build_loaders, open_training_data
 from vergence.training.resuming import check_unchanged
 from vergence.training.runtime import StopSignal, finish, start_accelerator
-from vergence.training.sources import build_loaders, open_sources
 from vergence.training.state import TrainingState, open_folder
 from vergence.training.tracking import Pace, ProgressLine, RunLog, check_trackers
 
@@ -77,14 +77,14 @@ class Loop:
         self.log: RunLog | None = None
         self.pace = Pace()
         self.remarks: set[str] = set()
-        self.sources = open_sources(config, accelerator.device.type, Processes.of(accelerator))
+        self.data = open_training_data(config, accelerator.device.type, Processes.of(accelerator))
         if checkpoint is not None:
-            check_unchanged(checkpoint, config, self.sources.digests)
+            check_unchanged(checkpoint, config, self.data.digests)
             config.train.allow_changes = False  # was said for this once
-        self.loaders = build_loaders(config, self.sources.roles, checkpoint, accelerator)
+        self.loaders = build_loaders(config, self.data.roles, checkpoint, accelerator)
         self.batches = self._batches()
         self.batches = itertools.chain([next(self.batches)], self.batches)  # a broken first frame shows now
-        self.state = TrainingState(config, accelerator, checkpoint, self.sources.digests)
+        self.state = TrainingState(config, accelerator, checkpoint, self.data.digests)
 
     def run(self) -> None:
         """All steps that are left."""
@@ -93,8 +93,8 @@ class Loop:
             _log.warning("%s is finished at step %d; give --train.steps to go further", self.folder, state.step)
             return
         self.log = open_folder(self.folder, self.config, state, main)
-        if self.sources.labelled is not None:
-            subset = self.sources.labelled
+        if self.data.labelled is not None:
+            subset = self.data.labelled
             self.log.write(state.step, "event", labelled_event(subset.digest, subset.describe))
         with StopSignal() as stop, ProgressLine(settings.steps, state.step, main) as progress:
             self.pace.reset()
@@ -211,7 +211,7 @@ class Loop:
 
     def _evaluate(self) -> str:
         """Score the weights that would be stored, each process its share of frames; returns a line for people."""
-        if self.sources.evaluation is None:
+        if self.data.evaluation is None:
             return ""
         assert self.log is not None
         settings, state, processes = self.config.evaluate, self.state, Processes.of(self.accelerator)
@@ -220,7 +220,7 @@ class Loop:
         try:
             with state.stored_weights():
                 run = LoadedRun(self.folder.path, self.config, state.method, state.step)
-                frames = self.sources.evaluation
+                frames = self.data.evaluation
                 result = evaluate_run(run, frames, scoring, processes=processes)
         except ProcessLost:
             raise

@@ -90,8 +90,8 @@ def test_calibrations_of_opencv_ros_kalibr_and_euroc(tmp_path, name, text):
     (tmp_path / "intrinsics.json").unlink()
     (tmp_path / name).write_text(text)
     found = find_intrinsics(tmp_path)
-    assert found.source == name
-    assert repr(dataclasses.replace(found, source="", lens="")) == repr(dataclasses.replace(wanted, source="", lens=""))
+    assert found.origin == name
+    assert repr(dataclasses.replace(found, origin="", lens="")) == repr(dataclasses.replace(wanted, origin="", lens=""))
     assert bool(found.lens) == bool(wanted.lens)
 
 

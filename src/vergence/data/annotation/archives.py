@@ -34,52 +34,52 @@ _DAMAGED = (
 
 
 @contextlib.contextmanager
-def unpacked(source: Path) -> Iterator[Path]:
+def unpacked(export: Path) -> Iterator[Path]:
     """The folder of a set of annotations; an archive is unpacked for the time being, without its pictures.
 
     Raises:
         InputError: there is no such folder or file; the archive is damaged or encrypted, too large once it is unpacked
             (counted while it is read), or holds links, devices, paths that leave it, or one file twice.
     """
-    if source.is_dir() or (source.is_file() and source.suffix.lower() == ".json"):
-        yield source
+    if export.is_dir() or (export.is_file() and export.suffix.lower() == ".json"):
+        yield export
         return
-    if not source.exists():
-        raise InputError(f"{source} does not exist; give the folder or archive that the annotator exported.")
-    if not source.is_file():
-        raise InputError(f"{source} is no regular file; give the folder or archive that the annotator exported.")
-    unpack = _unpack_zip if zipfile.is_zipfile(source) else _unpack_tar
+    if not export.exists():
+        raise InputError(f"{export} does not exist; give the folder or archive that the annotator exported.")
+    if not export.is_file():
+        raise InputError(f"{export} is no regular file; give the folder or archive that the annotator exported.")
+    unpack = _unpack_zip if zipfile.is_zipfile(export) else _unpack_tar
     with tempfile.TemporaryDirectory(prefix="vergence-labels-") as folder:
         try:
-            unpack(source, _Target(source, Path(folder)))
+            unpack(export, _Target(export, Path(folder)))
         except InputError:
             raise
         except _DAMAGED as error:
             reason = str(error) or type(error).__name__
-            raise InputError(f"{source} cannot be unpacked ({reason}); export it again.") from error
+            raise InputError(f"{export} cannot be unpacked ({reason}); export it again.") from error
         yield _inner(Path(folder))
 
 
 class _Target:
     """Where the files of an archive go; it counts them and their bytes."""
 
-    def __init__(self, source: Path, folder: Path) -> None:
-        self.source, self.folder = source, folder
-        self.limit = min(BYTES, max(SMALL, RATIO * source.stat().st_size))
+    def __init__(self, export: Path, folder: Path) -> None:
+        self.export, self.folder = export, folder
+        self.limit = min(BYTES, max(SMALL, RATIO * export.stat().st_size))
         self._files = self._bytes = 0
 
     def path_of(self, name: str) -> Path | None:
         """Where a file of this name belongs; None for pictures, which are not needed."""
         self._files += 1
         if self._files > FILES:
-            raise InputError(f"{self.source} holds more than {FILES} files; unpack it and give the folder.")
+            raise InputError(f"{self.export} holds more than {FILES} files; unpack it and give the folder.")
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         if not parts or name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name):
-            raise InputError(f"{self.source} holds {name!r}, a path that leaves the archive; pack it again.")
+            raise InputError(f"{self.export} holds {name!r}, a path that leaves the archive; pack it again.")
         return None if _is_picture(parts) else self.folder.joinpath(*parts)
 
     def refuse(self, name: str, what: str) -> None:
-        raise InputError(f"{self.source} holds {name!r}, {what}; pack plain files only.")
+        raise InputError(f"{self.export} holds {name!r}, {what}; pack plain files only.")
 
     def write(self, stream: IO[bytes], path: Path) -> None:
         """Copy a file piece by piece: what a header says of its size is not believed."""
@@ -96,13 +96,13 @@ class _Target:
         """InputError where so many bytes are too many."""
         if count > self.limit:
             raise InputError(
-                f"{self.source} unpacks into more than {self.limit / GB:.0f} GB, which no annotations do; unpack it "
+                f"{self.export} unpacks into more than {self.limit / GB:.0f} GB, which no annotations do; unpack it "
                 "yourself and give the folder."
             )
 
 
-def _unpack_zip(source: Path, target: _Target) -> None:
-    with zipfile.ZipFile(source) as archive:
+def _unpack_zip(export: Path, target: _Target) -> None:
+    with zipfile.ZipFile(export) as archive:
         for member in archive.infolist():
             mode = member.external_attr >> 16
             path = target.path_of(member.filename)
@@ -114,17 +114,17 @@ def _unpack_zip(source: Path, target: _Target) -> None:
                 target.write(stream, path)
 
 
-def _unpack_tar(source: Path, target: _Target) -> None:
+def _unpack_tar(export: Path, target: _Target) -> None:
     """Unpack a tar archive, plain or packed by gzip, bzip2 or xz."""
-    with source.open("rb") as file:
+    with export.open("rb") as file:
         head = file.read(512)
     packer = next((opener for mark, opener in _PACKERS.items() if head.startswith(mark)), open)
     if packer is open and head[257:262] != b"ustar":
         raise InputError(
-            f"{source} is no folder, no .zip, no .tar and no .json; give what the annotator exported (CVAT: "
+            f"{export} is no folder, no .zip, no .tar and no .json; give what the annotator exported (CVAT: "
             "Segmentation mask 1.1)."
         )
-    with packer(source, "rb") as file:
+    with packer(export, "rb") as file:
         stream = _Bounded(file, target)
         with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:") as archive:
             for member in archive:

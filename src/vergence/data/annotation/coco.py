@@ -72,11 +72,11 @@ def write(frames: Iterable[ExportedFrame], classes: AnnotationClasses, out: Path
     write_text(out / FILE, json.dumps(content) + "\n")
 
 
-def read(source: Path, problems: Problems, known: LabelSpace | None = None) -> Annotations:
+def read(export: Path, problems: Problems, known: LabelSpace | None = None) -> Annotations:
     """Read masks in run-length code, and polygons; of masks that overlap, the later one is on top."""
     coder = _coder()
     annotations = Annotations([], [])
-    for path, content in json_files(source):
+    for path, content in json_files(export):
         if is_coco(content):
             _read_file(path, content, annotations, problems, coder)
     return annotations

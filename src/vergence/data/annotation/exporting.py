@@ -120,8 +120,8 @@ def _frames(
         label = None
         if row.label:
             path = manifest.path(index, "label")
-            source = row.label_space or space.text()
-            label = mapping(read_label(path, size, label_space(source)), source)
+            stored = row.label_space or space.text()
+            label = mapping(read_label(path, size, label_space(stored)), stored)
             counts["labels" if row.judges else "predictions"] += 1
         elif predictor is not None and predictor_space is not None:
             label = mapping(predictor(image), predictor_space.text())
@@ -139,12 +139,12 @@ class _Mapping:
         self.target = target
         self._tables: dict[str, Label] = {}
 
-    def __call__(self, label: Label, source: str) -> Label:
-        if source not in self._tables:
-            space = label_space(source)
+    def __call__(self, label: Label, stored: str) -> Label:
+        if stored not in self._tables:
+            space = label_space(stored)
             if space.classes == self.target.classes:
                 table = np.where(np.arange(256) < len(space), np.arange(256), IGNORED_LABEL)
             else:
-                table = label_mapping(source, self.target.text())
-            self._tables[source] = table.astype(np.uint8)
-        return self._tables[source][label]
+                table = label_mapping(stored, self.target.text())
+            self._tables[stored] = table.astype(np.uint8)
+        return self._tables[stored][label]

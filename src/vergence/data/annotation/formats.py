@@ -73,8 +73,8 @@ def check_room(annotations: Annotations) -> None:
 class Problems:
     """Everything that is wrong with a set of annotations, told at once."""
 
-    def __init__(self, source: Path) -> None:
-        self.source = source
+    def __init__(self, export: Path) -> None:
+        self.export = export
         self.messages: list[str] = []
 
     def add(self, text: str) -> None:
@@ -93,11 +93,11 @@ class Problems:
         if not self.messages:
             return
         if len(self.messages) == 1:
-            raise InputError(f"{self.source} cannot be imported, nothing was written: {self.messages[0]}.")
+            raise InputError(f"{self.export} cannot be imported, nothing was written: {self.messages[0]}.")
         shown = [f"  {text}" for text in self.messages[:_SHOWN]]
         if len(self.messages) > _SHOWN:
             shown.append(f"  and {len(self.messages) - _SHOWN} more")
-        head = f"{self.source} cannot be imported, nothing was written; it has {len(self.messages)} problems:"
+        head = f"{self.export} cannot be imported, nothing was written; it has {len(self.messages)} problems:"
         raise InputError("\n".join([head, *shown]))
 
 
@@ -110,8 +110,8 @@ def check_size(mask: NDArray[np.generic], size: tuple[int, int], what: str) -> N
         )
 
 
-def json_files(source: Path) -> Iterator[tuple[Path, Any]]:
+def json_files(export: Path) -> Iterator[tuple[Path, Any]]:
     """The JSON files of a set of annotations (or the one that it is) with their contents; InputError where broken."""
-    paths = [source] if source.is_file() else sorted([*source.glob("*.json"), *source.glob("annotations/*.json")])
+    paths = [export] if export.is_file() else sorted([*export.glob("*.json"), *export.glob("annotations/*.json")])
     for path in paths:
         yield path, read_json(path, "annotations", "export it again, or take it away", finite=False)

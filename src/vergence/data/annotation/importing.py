@@ -58,7 +58,7 @@ class ImportedLabels:
 
 
 def import_labels(
-    source: Path | str,
+    export: Path | str,
     manifest: Manifest,
     out: Path | str,
     format: str | None = None,
@@ -74,7 +74,7 @@ def import_labels(
     rows stay as they are. Nothing is written before everything has been checked.
 
     Args:
-        source: folder, ``.zip``, ``.tar`` or ``.json`` of the annotator.
+        export: folder, ``.zip``, ``.tar`` or ``.json`` of the annotator.
         manifest: its samples are labelled.
         out: the new manifest, .parquet or .csv.
         format: "png", "cvat", "coco" or "label_studio"; default what the files look like.
@@ -87,20 +87,20 @@ def import_labels(
         InputError: one that lists every problem: names of no frame, several masks of a frame, other sizes, unknown
             classes, colours, palettes and ids, damaged files.
     """
-    source, out = Path(source), Path(out).absolute()
+    export, out = Path(export), Path(out).absolute()
     if out.suffix not in (".parquet", ".csv"):
         raise InputError(f"{out} must end in .parquet or .csv to be written as a manifest.")
     folder = out.parent / f"{out.stem}_labels"
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     fresh = [parent for parent in out.parents if not parent.exists()]
-    with unpacked(source) as contents:
+    with unpacked(export) as contents:
         name = format or detect(contents)
-        problems = Problems(source)
+        problems = Problems(export)
         chosen = label_space(space) if isinstance(space, str) else space or common_space(manifest)
         annotations = reader(name)(contents, problems, chosen)
         if not annotations.masks or not annotations.classes:
             problems.check()
-        chosen = chosen or _own_space(annotations, source)
+        chosen = chosen or _own_space(annotations, export)
         rows = _matched(annotations, manifest, problems)
         if not rows and not problems.messages:
             problems.add("it has no masks")
@@ -124,7 +124,7 @@ def import_labels(
     return ImportedLabels(out, name, chosen, len(manifest), len(rows), empty, len(manifest) - len(rows))
 
 
-def _own_space(annotations: Annotations, source: Path) -> LabelSpace:
+def _own_space(annotations: Annotations, export: Path) -> LabelSpace:
     """The space that the annotations themselves speak of: by its text, a known one with their classes, or a new one."""
     if annotations.space:
         return label_space(annotations.space)
@@ -138,14 +138,14 @@ def _own_space(annotations: Annotations, source: Path) -> LabelSpace:
         if name not in IGNORE_NAMES and (name, colour) != (BACKGROUND, BLACK)
     ]
     if not pairs:
-        raise InputError(f"{source} names no classes; say with --label_space which there are.")
+        raise InputError(f"{export} names no classes; say with --label_space which there are.")
     names, colours = zip(*pairs, strict=True)
-    word = "".join(letter if letter.isalnum() or letter in "_-" else "-" for letter in source.stem)
+    word = "".join(letter if letter.isalnum() or letter in "_-" else "-" for letter in export.stem)
     try:
         return LabelSpace(word.strip("-") or "annotated", names, distinct_colours(colours))
     except ValueError as error:
         raise InputError(
-            f"the classes of {source} are no label space ({error}); name one with --label_space."
+            f"the classes of {export} are no label space ({error}); name one with --label_space."
         ) from error
 
 

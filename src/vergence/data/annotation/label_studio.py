@@ -67,17 +67,17 @@ def _task(frame: ExportedFrame, classes: AnnotationClasses) -> dict[str, Any]:
     return {**task, "annotations": [{"result": result}]}
 
 
-def read(source: Path, problems: Problems, known: LabelSpace | None = None) -> Annotations:
+def read(export: Path, problems: Problems, known: LabelSpace | None = None) -> Annotations:
     """Read the export as JSON, or as PNG with the JSON beside it, which alone says what image a task is of.
 
     Of brush strokes that overlap the later one is on top. Predictions that nobody accepted are not read.
     """
-    names, colours = read_config(source / CONFIG) if source.is_dir() else ([], [])
+    names, colours = read_config(export / CONFIG) if export.is_dir() else ([], [])
     annotations = Annotations(names, colours)
-    tasks = [task for _, content in json_files(source) for task in tasks_of(content)]
-    pictures = sorted(source.glob(PICTURES)) if source.is_dir() else []
+    tasks = [task for _, content in json_files(export) for task in tasks_of(content)]
+    pictures = sorted(export.glob(PICTURES)) if export.is_dir() else []
     if pictures:
-        read_pictures(source, pictures, tasks, [*names, *(known.classes if known else ())], annotations, problems)
+        read_pictures(export, pictures, tasks, [*names, *(known.classes if known else ())], annotations, problems)
     else:
         for task in tasks:
             read_task(task, annotations, problems)

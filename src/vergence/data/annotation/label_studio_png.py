@@ -21,7 +21,7 @@ PICTURES = "**/task-*-annotation-*.png"
 
 
 def read_pictures(
-    source: Path,
+    export: Path,
     pictures: Sequence[Path],
     tasks: Sequence[dict[str, Any]],
     known: Sequence[str],
@@ -32,10 +32,10 @@ def read_pictures(
     names = {str(task["id"]): frame_of(task) for task in tasks if "id" in task}
     if not names:
         raise InputError(
-            f"{source} has PNG files of tasks, which do not name their images; export the project as JSON too and put "
+            f"{export} has PNG files of tasks, which do not name their images; export the project as JSON too and put "
             "the file beside them."
         )
-    controls = _controls(source, tasks)
+    controls = _controls(export, tasks)
     groups: dict[str, dict[str, list[tuple[int, Path]]]] = {}
     for path in pictures:
         parts = re.fullmatch(r"task-(\d+)-annotation-(\d+)-by-[^-]*-(.+)-\d+", path.stem)
@@ -72,12 +72,12 @@ def read_pictures(
         into.masks[name] = load
 
 
-def _controls(source: Path, tasks: Sequence[dict[str, Any]]) -> set[str]:
+def _controls(export: Path, tasks: Sequence[dict[str, Any]]) -> set[str]:
     """Names of the brushes of a project: they stand in the names of its PNG files."""
     regions = (region for task in tasks for one in dicts(task["annotations"]) for region in dicts(one.get("result")))
     names = {str(region.get("from_name")) for region in regions if region.get("type") == "brushlabels"}
-    if (source / CONFIG).is_file():
-        names |= {str(node.get("name")) for node in read_xml(source / CONFIG).iter("BrushLabels")}
+    if (export / CONFIG).is_file():
+        names |= {str(node.get("name")) for node in read_xml(export / CONFIG).iter("BrushLabels")}
     return names or {"tag"}
 
 

@@ -46,44 +46,44 @@ def _find(name: str) -> tuple[Writer, Reader]:
     return _FORMATS[name]
 
 
-def detect(source: Path) -> str:
+def detect(export: Path) -> str:
     """Name of the format that a folder, or a JSON file, is in; InputError where it is none of them."""
-    if source.is_dir():
-        if (source / cvat.MASKS).is_dir():
+    if export.is_dir():
+        if (export / cvat.MASKS).is_dir():
             return "cvat"
-        if (source / png.CLASSES).is_file():
+        if (export / png.CLASSES).is_file():
             return "png"
-        if any(source.glob(PICTURES)):
+        if any(export.glob(PICTURES)):
             return "label_studio"
-    for _, content in json_files(source):
+    for _, content in json_files(export):
         if coco.is_coco(content):
             return "coco"
         if tasks_of(content) and not is_labelme(content):
             return "label_studio"
-    if source.is_dir() and any(source.glob("labels/**/*.png")):
-        raise InputError(f"{source} has labels/ but no {png.CLASSES}; put the {png.CLASSES} of the export there.")
-    other = _other_tool(source)
+    if export.is_dir() and any(export.glob("labels/**/*.png")):
+        raise InputError(f"{export} has labels/ but no {png.CLASSES}; put the {png.CLASSES} of the export there.")
+    other = _other_tool(export)
     if other:
         raise InputError(
-            f"{source} looks like annotations of {other}, which are not read; export them as COCO with polygons or "
+            f"{export} looks like annotations of {other}, which are not read; export them as COCO with polygons or "
             "run-length code, or as PNG masks."
         )
     raise InputError(
-        f"{source} is in no form that can be imported: it has neither SegmentationClass/ (CVAT, Segmentation mask "
+        f"{export} is in no form that can be imported: it has neither SegmentationClass/ (CVAT, Segmentation mask "
         f"1.1), nor {png.CLASSES} (PNG), nor a JSON file of COCO or Label Studio; export it in one of these."
     )
 
 
-def _other_tool(source: Path) -> str:
+def _other_tool(export: Path) -> str:
     """The name of a tool whose form annotations seem to have, or ""."""
-    if source.is_dir():
-        if next(source.glob("*.xml"), None) or next(source.glob("*/*.xml"), None):
+    if export.is_dir():
+        if next(export.glob("*.xml"), None) or next(export.glob("*/*.xml"), None):
             return "CVAT for images, or Pascal VOC (XML)"
-        if (source / "meta.json").is_file() and next(source.glob("*/ann"), None):
+        if (export / "meta.json").is_file() and next(export.glob("*/ann"), None):
             return "Supervisely"
-        if next(source.glob("labels/**/*.txt"), None):
+        if next(export.glob("labels/**/*.txt"), None):
             return "YOLO (text)"
-    for _, content in json_files(source):
+    for _, content in json_files(export):
         if isinstance(content, dict):
             if is_labelme(content):
                 return "labelme"

@@ -56,7 +56,7 @@ class Intrinsics:
     fps: float = math.nan
     lens: str = ""
     """Column of the manifest; fx, fy, cx, cy are then those of the straightened frames."""
-    source: str = "unknown"
+    origin: str = "unknown"
 
     @property
     def known(self) -> bool:
@@ -70,7 +70,7 @@ class Intrinsics:
         """InputError where an image's shape is not the shape that the intrinsics are for."""
         if self.known and abs(width / height / self.aspect - 1) > ASPECT_TOLERANCE:
             raise InputError(
-                f"{image} is {width}x{height}, but {self.source} is for images of {self.aspect:.3g}:1; "
+                f"{image} is {width}x{height}, but {self.origin} is for images of {self.aspect:.3g}:1; "
                 "write the intrinsics for the stored images (width, height, fx, fy, cx, cy in their pixels)."
             )
 
@@ -78,7 +78,7 @@ class Intrinsics:
 UNKNOWN = Intrinsics()
 
 
-def normalised(camera: Camera, source: str, lens: Lens | None = None, **more: float) -> Intrinsics:
+def normalised(camera: Camera, origin: str, lens: Lens | None = None, **more: float) -> Intrinsics:
     """Intrinsics of a pixel camera; with a lens that bends, those of the frames that are straightened.
 
     InputError where the lens leaves nothing of the picture.
@@ -87,9 +87,9 @@ def normalised(camera: Camera, source: str, lens: Lens | None = None, **more: fl
     if lens is not None and lens.bends:
         text, straight = lens_text(lens, camera), straight_camera(lens, camera)
         shown = f"fx {camera.fx:.1f} -> {straight.fx:.1f} pixels"
-        _log.info("%s: distortion (%s) is undone when frames are read, %s", source, lens.model, shown)
+        _log.info("%s: distortion (%s) is undone when frames are read, %s", origin, lens.model, shown)
     fx, fy, cx, cy = straight.normalized()
-    return Intrinsics(fx, fy, cx, cy, camera.width / camera.height, lens=text, source=source, **more)
+    return Intrinsics(fx, fy, cx, cy, camera.width / camera.height, lens=text, origin=origin, **more)
 
 
 def read_intrinsics(path: Path) -> Intrinsics:

@@ -11,7 +11,7 @@ from vergence.data.structured import read_keyed_numbers
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 
-PUBLISHED = Intrinsics(0.58, 1.92, 0.5, 0.5, source="the published constant")
+PUBLISHED = Intrinsics(0.58, 1.92, 0.5, 0.5, origin="the published constant")
 """Normalised intrinsics of Monodepth2 and its kin: an average over KITTI's drives (semhint.md §1.6)."""
 PUBLISHED_BASELINE = 0.54
 """Metres between the colour cameras behind the published factor 5.4 (semhint.md §1.7)."""
@@ -23,11 +23,11 @@ class RectifiedCameras:
 
     projections: dict[int, NDArray[np.float64]]
     size: tuple[int, int]
-    source: str
+    origin: str
 
     def intrinsics(self, number: int, partner: int) -> Intrinsics:
         """Camera ``number``; its baseline is the x of camera ``partner`` in its frame, metres."""
-        return rectified_pair(self.projections[number], self.projections[partner], self.size, self.source)
+        return rectified_pair(self.projections[number], self.projections[partner], self.size, self.origin)
 
     def centre(self, number: int) -> NDArray[np.float64]:
         """Centre (3,) of a camera in the frame of camera 0, metres: -K^-1 P[:, 3]."""
@@ -36,13 +36,13 @@ class RectifiedCameras:
 
 
 def rectified_pair(
-    own: NDArray[np.float64], partner: NDArray[np.float64], size: tuple[int, int], source: str
+    own: NDArray[np.float64], partner: NDArray[np.float64], size: tuple[int, int], origin: str
 ) -> Intrinsics:
     """Intrinsics and baseline of a camera and its stereo partner from their projections (3, 4), pixels of ``size``."""
     fx, fy, cx, cy = (float(value) for value in (own[0, 0], own[1, 1], own[0, 2], own[1, 2]))
     baseline = camera_x(partner) - camera_x(own)
     stereo_cx = float(partner[0, 2]) / size[0]
-    return normalised(Camera(fx, fy, cx, cy, *size), source, baseline=baseline, stereo_cx=stereo_cx)
+    return normalised(Camera(fx, fy, cx, cy, *size), origin, baseline=baseline, stereo_cx=stereo_cx)
 
 
 def camera_x(projection: NDArray[np.float64]) -> float:

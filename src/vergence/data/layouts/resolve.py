@@ -29,12 +29,12 @@ _MANIFESTS = ("manifest.parquet", "manifest.csv")
 
 
 def resolve_input(
-    source: Path | str | Sequence[Path | str], split: bool = True, allow_truncated: bool = False
+    data: Path | str | Sequence[Path | str], split: bool = True, allow_truncated: bool = False
 ) -> Manifest:
     """Manifest of what the user gave, with a line in the log: what it was taken for and which intrinsics it has.
 
     Args:
-        source: a manifest file, a data set folder of a known layout, a folder of images, of sub-folders or of videos,
+        data: a manifest file, a data set folder of a known layout, a folder of images, of sub-folders or of videos,
             a video file, a single image, or several of these.
         split: give data without a split of their own one; predictions need none.
         allow_truncated: use what can be read of a video that is damaged or cut off.
@@ -42,11 +42,11 @@ def resolve_input(
     Raises:
         InputError: nothing there, nothing readable in it, or a kind of file that is not known.
     """
-    if not isinstance(source, str | Path):
-        if not source:
+    if not isinstance(data, str | Path):
+        if not data:
             raise InputError("no input given; name a manifest, a folder or a video.")
-        return merge([resolve_input(one, split, allow_truncated) for one in source])
-    path = Path(source)
+        return merge([resolve_input(one, split, allow_truncated) for one in data])
+    path = Path(data)
     kind = recognise(path)
     manifest = _read(kind, path, split, allow_truncated)
     _log.info("%s: recognised as %s; %s", path, kind, describe_intrinsics(manifest))

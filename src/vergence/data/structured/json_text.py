@@ -21,12 +21,12 @@ def read_json(
 
 
 def parse_json(
-    text: str, source: Path | str, remedy: str = "correct it", finite: bool = True, depth: int = DEPTH
+    text: str, origin: Path | str, remedy: str = "correct it", finite: bool = True, depth: int = DEPTH
 ) -> Any:
     """The value of a JSON text.
 
     Args:
-        source: names the file in messages.
+        origin: names the file in messages.
         finite: refuse NaN, Infinity and whole numbers of more than 63 bits.
         depth: lists and objects within one another.
 
@@ -38,12 +38,12 @@ def parse_json(
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refused if finite else None)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise InputError(f"{source} is no JSON ({where}: {error.msg}); {remedy}.") from error
+        raise InputError(f"{origin} is no JSON ({where}: {error.msg}); {remedy}.") from error
     except ValueError as error:
-        raise InputError(f"{source} is no JSON that can be used ({error}); {remedy}.") from error
+        raise InputError(f"{origin} is no JSON that can be used ({error}); {remedy}.") from error
     except RecursionError:
-        raise InputError(f"{source} is nested deeper than {depth} levels; {remedy}.") from None
-    _check(value, source, remedy, finite, depth)
+        raise InputError(f"{origin} is nested deeper than {depth} levels; {remedy}.") from None
+    _check(value, origin, remedy, finite, depth)
     return value
 
 
@@ -78,7 +78,7 @@ def _refused(word: str) -> float:
     raise ValueError(f"{word} is no number of JSON")
 
 
-def _check(value: Any, source: Path | str, remedy: str, finite: bool, depth: int) -> None:
+def _check(value: Any, origin: Path | str, remedy: str, finite: bool, depth: int) -> None:
     """Level by level, so that depth costs no recursion."""
     level: list[Any] = [value]
     for _ in range(depth + 1):
@@ -86,16 +86,16 @@ def _check(value: Any, source: Path | str, remedy: str, finite: bool, depth: int
         for one in level:
             if isinstance(one, dict | list):
                 inner += one.values() if isinstance(one, dict) else one
-        _check_numbers(level, source, remedy, finite)
+        _check_numbers(level, origin, remedy, finite)
         if not inner:
             return
         level = inner
-    raise InputError(f"{source} is nested deeper than {depth} levels; {remedy}.")
+    raise InputError(f"{origin} is nested deeper than {depth} levels; {remedy}.")
 
 
-def _check_numbers(values: Iterable[Any], source: Path | str, remedy: str, finite: bool) -> None:
+def _check_numbers(values: Iterable[Any], origin: Path | str, remedy: str, finite: bool) -> None:
     for value in values:
         if (finite and type(value) is float and not math.isfinite(value)) or (
             finite and type(value) is int and not -_LARGEST <= value < _LARGEST
         ):
-            raise InputError(f"{source} has a number that is too large to be used; {remedy}.")
+            raise InputError(f"{origin} has a number that is too large to be used; {remedy}.")

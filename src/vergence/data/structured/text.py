@@ -64,19 +64,19 @@ def read_text(path: Path | str, kind: str = "list", remedy: str = "correct it") 
     return decoded(read_bytes(path, kind, remedy), path, remedy)
 
 
-def decoded(content: bytes, source: Path | str, remedy: str = "correct it") -> str:
+def decoded(content: bytes, origin: Path | str, remedy: str = "correct it") -> str:
     """Text by its byte order mark, without one UTF-8; InputError where it is neither, or has zero bytes."""
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{source} is no text in {encoding.removesuffix('-sig').upper()} (byte {error.start}, line "
+            f"{origin} is no text in {encoding.removesuffix('-sig').upper()} (byte {error.start}, line "
             f"{content.count(bytes([10]), 0, error.start) + 1}); save it as UTF-8, or {remedy}."
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(f"{source} has a zero byte in line {line}, so it is no text; save it as UTF-8, or {remedy}.")
+        raise InputError(f"{origin} has a zero byte in line {line}, so it is no text; save it as UTF-8, or {remedy}.")
     return text
 
 

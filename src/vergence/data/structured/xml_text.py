@@ -22,10 +22,10 @@ def read_xml(path: Path | str, kind: str = "xml", remedy: str = "correct it") ->
     return parse_xml(read_text(path, kind, remedy), path, remedy)
 
 
-def parse_xml(text: str, source: Path | str, remedy: str = "correct it") -> ElementTree.Element:
+def parse_xml(text: str, origin: Path | str, remedy: str = "correct it") -> ElementTree.Element:
     """As :func:`read_xml`, of a text that was read."""
     if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        raise InputError(f"{source} declares a document type or entities, which are not read; {remedy}.")
+        raise InputError(f"{origin} declares a document type or entities, which are not read; {remedy}.")
     parser: Any = ElementTree.XMLPullParser(("start", "end"))
     root: ElementTree.Element | None = None
     depth = 0
@@ -36,12 +36,12 @@ def parse_xml(text: str, source: Path | str, remedy: str = "correct it") -> Elem
                 root = element if root is None else root
                 depth += 1 if event == "start" else -1
                 if depth > DEPTH:
-                    raise InputError(f"{source} is nested deeper than {DEPTH} levels; {remedy}.")
+                    raise InputError(f"{origin} is nested deeper than {DEPTH} levels; {remedy}.")
         parser.close()
         for _ in parser.read_events():  # raises what closing found
             pass
     except ElementTree.ParseError as error:
-        raise InputError(f"{source} is no XML ({error}); {remedy}.") from error
+        raise InputError(f"{origin} is no XML ({error}); {remedy}.") from error
     if root is None:
-        raise InputError(f"{source} is empty, expected XML; {remedy}.")
+        raise InputError(f"{origin} is empty, expected XML; {remedy}.")
     return root

@@ -20,11 +20,11 @@ def read_yaml(path: Path | str, remedy: str = "correct it", finite: bool = True)
     return parse_yaml(read_text(path, "yaml", remedy), path, remedy, finite)
 
 
-def parse_yaml(text: str, source: Path | str, remedy: str = "correct it", finite: bool = True) -> Any:
+def parse_yaml(text: str, origin: Path | str, remedy: str = "correct it", finite: bool = True) -> Any:
     """The value of a YAML text of one document.
 
     Args:
-        source: names the file in messages.
+        origin: names the file in messages.
         finite: refuse ``.nan`` and ``.inf``.
 
     Raises:
@@ -47,14 +47,14 @@ def parse_yaml(text: str, source: Path | str, remedy: str = "correct it", finite
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         reason = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise InputError(f"{source} is no YAML{where} ({reason}); {remedy}.") from error
+        raise InputError(f"{origin} is no YAML{where} ({reason}); {remedy}.") from error
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{source} is no YAML that can be used ({reason}); {remedy}.") from error
+        raise InputError(f"{origin} is no YAML that can be used ({reason}); {remedy}.") from error
     return value
 
 
-def check_yaml(text: str, source: Path | str) -> None:
+def check_yaml(text: str, origin: Path | str) -> None:
     """InputError where :func:`parse_yaml` would refuse a text for its depth or its aliases; for other loaders."""
     try:
         _check_depth(text)
@@ -68,7 +68,7 @@ def check_yaml(text: str, source: Path | str) -> None:
     except yaml.YAMLError:
         pass  # the other loader says so itself
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{source} cannot be used ({error}); write it plainly.") from error
+        raise InputError(f"{origin} cannot be used ({error}); write it plainly.") from error
 
 
 def _check_depth(text: str) -> None:

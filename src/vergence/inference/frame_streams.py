@@ -46,7 +46,7 @@ class Frame:
         return Camera.from_field_of_view(field_of_view, self.image.width, self.image.height).normalized()
 
 
-class ManifestSource:
+class ManifestStream:
     """Frames of a manifest."""
 
     is_video = False
@@ -87,7 +87,7 @@ class ManifestSource:
         return (row.fx, row.fy, row.cx, row.cy) if row.intrinsics_known else None
 
 
-class VideoSource:
+class VideoStream:
     """Frames of a video file, decoded as they are needed, at the video's own size."""
 
     is_video = True
@@ -132,31 +132,31 @@ class VideoSource:
             yield Frame(f"{number * stride:06d}", image, self.camera)
 
 
-Source = ManifestSource | VideoSource
+FrameStream = ManifestStream | VideoStream
 
 
-def open_source(
-    source: Manifest | Path | str, split: str | None = None, limit: int | None = None, allow_truncated: bool = False
-) -> Source:
+def open_stream(
+    data: Manifest | Path | str, split: str | None = None, limit: int | None = None, allow_truncated: bool = False
+) -> FrameStream:
     """What the user gave, as frames; InputError where it is nothing that can be read.
 
     ``allow_truncated``: use what can be read of a video that is damaged or cut off.
     """
-    if isinstance(source, Manifest):
-        manifest = source
+    if isinstance(data, Manifest):
+        manifest = data
     else:
-        path = Path(source)
+        path = Path(data)
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
             if split not in (None, ALL):
                 raise InputError(f"{path} is a video, which has no splits; leave --split out.")
-            return VideoSource(path, limit, allow_truncated)
+            return VideoStream(path, limit, allow_truncated)
         manifest = resolve_input(_only_picture(path) or path, False, allow_truncated)
     if split not in (None, ALL) and len(manifest) and not has_splits(manifest):
         raise InputError(f"{manifest.name} has no splits, so none is {split!r}; leave --split out.")
     manifest = in_split(manifest, split)
     if len(manifest) == 0:
         raise InputError(f"{manifest.name} has no frames to predict; give another input.")
-    return ManifestSource(manifest, limit)
+    return ManifestStream(manifest, limit)
 
 
 def _only_picture(path: Path) -> Path | None:

@@ -19,7 +19,7 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.depth_port import with_estimates
 from vergence.runs.config import load_config
-from vergence.training.sources import build_loaders, open_sources
+from vergence.training.pools import build_loaders, open_training_data
 
 HEIGHT, WIDTH, COUNT = 64, 96, 6
 SPACE = "toy:road#804080,sky#4682b4,car#00008e"
@@ -65,7 +65,7 @@ def settings(data: Path, **changes: Any) -> Any:
 
 
 def test_labels_outside_the_subset_cannot_be_read(tmp_path: Path) -> None:
-    sources = open_sources(settings(world(tmp_path / "w")))
+    sources = open_training_data(settings(world(tmp_path / "w")))
     assert sources.labelled is not None
     assert len(sources.roles["labelled"]) == 2
     assert len(sources.roles["unlabelled"]) == COUNT
@@ -75,19 +75,19 @@ def test_labels_outside_the_subset_cannot_be_read(tmp_path: Path) -> None:
 
 def test_the_rest_leaves_the_labelled_frames_out(tmp_path: Path) -> None:
     data = world(tmp_path / "w")
-    sources = open_sources(settings(data, frames__unlabelled="rest"))
+    sources = open_training_data(settings(data, frames__unlabelled="rest"))
     labelled, rest = ({row.image for row in sources.roles[role]} for role in ("labelled", "unlabelled"))
     assert len(rest) == COUNT - 2
     assert not labelled & rest
-    alone = open_sources(settings(data, frames__unlabelled="labelled"))
+    alone = open_training_data(settings(data, frames__unlabelled="labelled"))
     assert {row.image for row in alone.roles["unlabelled"]} == labelled
     with pytest.raises(InputError, match="no frames beside the labelled ones"):
-        open_sources(settings(data, frames__unlabelled="rest", frames__labelled__count=COUNT))
+        open_training_data(settings(data, frames__unlabelled="rest", frames__labelled__count=COUNT))
 
 
 def test_batches_of_both_roles(tmp_path: Path) -> None:
     config = settings(world(tmp_path / "w"))
-    loaders = build_loaders(config, open_sources(config).roles, None, ONE_PROCESS)
+    loaders = build_loaders(config, open_training_data(config).roles, None, ONE_PROCESS)
     labelled, unlabelled = next(iter(loaders["labelled"])), next(iter(loaders["unlabelled"]))
     assert labelled["labelled"].all()
     assert set(labelled["label"].unique().tolist()) == {1}
@@ -104,7 +104,7 @@ def test_label_space_is_that_of_the_labels(tmp_path: Path) -> None:
 def test_labels_that_are_all_ignored_stop_the_start(tmp_path: Path) -> None:
     config = settings(world(tmp_path / "w", label_value=255))
     with pytest.raises(InputError, match="without a single class"):
-        build_loaders(config, open_sources(config).roles, None, ONE_PROCESS)
+        build_loaders(config, open_training_data(config).roles, None, ONE_PROCESS)
 
 
 def test_zero_labelled_frames(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_zero_labelled_frames(tmp_path: Path) -> None:
     manifest = Manifest.read(data)
     bare = Manifest([FrameRow(row.image, row.sequence, row.position, "train") for row in manifest], manifest.root)
     with pytest.raises(InputError, match="no labelled frame"):
-        open_sources(settings(bare.write(tmp_path / "w" / "bare.parquet"), frames__options__label_space=SPACE))
+        open_training_data(settings(bare.write(tmp_path / "w" / "bare.parquet"), frames__options__label_space=SPACE))
 
 
 class TestEstimates:

@@ -38,7 +38,7 @@ _DEPTHS_SEEN = 8
 
 
 @dataclass(frozen=True)
-class Sources:
+class TrainingData:
     """The manifests of a run."""
 
     roles: dict[str, Manifest]
@@ -51,7 +51,7 @@ class Sources:
     """Digests of the frames that are read: "training" (the split), "evaluated" where there is any, and each role's."""
 
 
-def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = ALONE) -> Sources:
+def open_training_data(config: RunConfig, device: str = "cpu", processes: Processes = ALONE) -> TrainingData:
     """Manifests of the roles, and what to evaluate on (None, said in the log, where there is no truth).
 
     The split of the settings is taken; all frames where the data have no splits. Labels of frames that are not among
@@ -59,12 +59,12 @@ def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = 
     the settings is set. What ports have not made yet is made, by each process of a run its share.
 
     Raises:
-        InputError: no source given, nothing there, no such split, no labelled frames, or settings of the method that
+        InputError: no data given, nothing there, no such split, no labelled frames, or settings of the method that
             contradict each other.
     """
     pools = Pools(config)
     config.section.check()
-    evaluation = _evaluation(config, pools.source)
+    evaluation = _evaluation(config, pools.data)
     judged = {"evaluated": evaluation} if evaluation else {}
     config.frames.options.aspect = settle_aspect(config.frames.options, pools.training, *judged.values())
     drawn = {name: pools.of(role) for name, role in config.section.roles.items()}
@@ -73,11 +73,11 @@ def open_sources(config: RunConfig, device: str = "cpu", processes: Processes = 
         name: _with_ports(config, role, drawn[name], pools.training, device, processes)
         for name, role in config.section.roles.items()
     }
-    return Sources(roles, evaluation, pools.subset, digests)
+    return TrainingData(roles, evaluation, pools.subset, digests)
 
 
 def open_role(config: RunConfig, role: Role, pools: "Pools", device: str = "cpu") -> Manifest:
-    """The frames of one role alone; raises as :func:`open_sources` does."""
+    """The frames of one role alone; raises as :func:`open_training_data` does."""
     return _with_ports(config, role, pools.of(role), pools.training, device, ALONE)
 
 
@@ -104,7 +104,7 @@ class Pools:
     """Where roles draw their frames from, each opened when it is first asked for.
 
     Raises:
-        InputError: no source given, nothing there, or no such split.
+        InputError: no data given, nothing there, or no such split.
     """
 
     def __init__(self, config: RunConfig) -> None:
@@ -112,8 +112,8 @@ class Pools:
         if not frames.source:
             raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
         self.config = config
-        self.source = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
-        self.training = in_split(self.source, frames.train_split, "frames.train_split")
+        self.data = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
+        self.training = in_split(self.data, frames.train_split, "frames.train_split")
         self.subset: Subset | None = None
         """The labelled frames, once a role has asked for them."""
 
@@ -125,7 +125,7 @@ class Pools:
             return _source_domain(self.config)
         chosen = self._labelled()
         if role.pool == "unlabelled":
-            return _unlabelled(self.config, self.source, self.training, chosen)
+            return _unlabelled(self.config, self.data, self.training, chosen)
         return self.training.select(predicate=lambda row: self.training.root / row.image in chosen)
 
     def _labelled(self) -> set[Path]:
@@ -146,13 +146,13 @@ def role_options(config: RunConfig, role: Role, manifest: Manifest) -> FrameOpti
     return replace(options, aspect=settle_aspect(replace(options, aspect=0.0), manifest))
 
 
-def _unlabelled(config: RunConfig, source: Manifest, training: Manifest, chosen: set[Path]) -> Manifest:
+def _unlabelled(config: RunConfig, data: Manifest, training: Manifest, chosen: set[Path]) -> Manifest:
     """The unlabelled frames: labels outside the subset are taken out of the manifest."""
     frames = config.frames
     manifest = (
         training
         if frames.unlabelled_split is None
-        else in_split(source, frames.unlabelled_split, "frames.unlabelled_split")
+        else in_split(data, frames.unlabelled_split, "frames.unlabelled_split")
     )
     if frames.unlabelled == "labelled":
         manifest = manifest.select(predicate=lambda row: manifest.root / row.image in chosen)
@@ -203,8 +203,8 @@ def _source_domain(config: RunConfig) -> Manifest:
     return labelled
 
 
-def _evaluation(config: RunConfig, source: Manifest) -> Manifest | None:
-    frames, val = config.frames, source
+def _evaluation(config: RunConfig, data: Manifest) -> Manifest | None:
+    frames, val = config.frames, data
     if frames.val is not None and not Path(frames.val).exists():
         raise InputError(f"frames.val is {frames.val}, which does not exist; name a manifest, a folder or a video.")
     if config.train.evaluate_every == 0:
@@ -298,7 +298,7 @@ def _check_depth(dataset: FrameDataset) -> None:
         given = [row for row in dataset.rows if manifest[row].estimate]
     if not given:
         named = "measured depth (columns depth, disparity)" if column == "measured" else "estimates (column estimate)"
-        raise InputError(f"{manifest.name} has no {named} to learn from; add them, or name another source of depth.")
+        raise InputError(f"{manifest.name} has no {named} to learn from; add them, or name another depth port.")
     if len(given) < len(dataset.rows):
         _log.warning("%d of %d frames have no depth to learn from", len(dataset.rows) - len(given), len(dataset.rows))
     seen = evenly_spaced(given, _DEPTHS_SEEN)

@@ -12,9 +12,9 @@ from vergence.data.manifest import Manifest
     "images", [("a.jpg", "a.png"), ("A.png", "a.png"), ("../s/a.png", "../t/a.png"), ("a b/c.png", "a_b/c.png")]
 )
 def test_two_frames_never_share_a_name(images):
-    from vergence.inference.frame_sources import ManifestSource
+    from vergence.inference.frame_streams import ManifestStream
 
     rows = [FrameRow(image, sequence, 0) for image, sequence in zip(images, ("a b", "a_b"), strict=True)]
-    names = ManifestSource(Manifest(rows, Path("/data"))).names
+    names = ManifestStream(Manifest(rows, Path("/data"))).names
     assert len({name.casefold() for name in names}) == 2
     assert not any(name.startswith(("/", "..")) for name in names)
