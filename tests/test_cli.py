@@ -80,7 +80,7 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["evaluate"], "needs RUN;"),
         (["evaluate", "nothing"], "nothing does not exist"),
         (["evaluate", "nothing", "--protocl", "eigen"], "did you mean --protocol?"),
-        (["evaluate", "nothing", "--limit", "few"], "--limit cannot be 'few'"),
+        (["evaluate", "nothing", "--limit", "few"], "limit is 'few' in the command line; expected an integer or null."),
         (["predict", "nothing", "image.png", "--out", "new"], "nothing does not exist"),
         (["predict", "nothing", "image.png"], "needs --out;"),
         (["report", "nothing"], "nothing"),
@@ -234,7 +234,7 @@ def test_doctor_exit_code(
 ) -> None:
     from vergence.doctor import Check
 
-    found = functools.wraps(api.doctor)(lambda out: [Check("thing", status, "[as] it is")])
+    found = functools.wraps(api.doctor)(lambda: [Check("thing", status, "[as] it is")])
     monkeypatch.setattr(api, "doctor", found)
     assert main(["doctor"]) == code
     assert "thing: [as] it is" in capsys.readouterr().out

@@ -6,7 +6,7 @@ import inspect
 import itertools
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
                 read_config(recipe, overrides)
         else:
             for key in settings_of(overrides):
-                find(some_class(overrides), key, "the command line")
+                find(some_class(settings_of(overrides)), key, "the command line")
         if given.get("protocol") is not None:
             assert given["protocol"] in PROTOCOLS
         if "layout" in given:
@@ -140,11 +140,11 @@ def stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def some_class(words: Sequence[str]) -> type[Any]:
-    """Settings of the method whose section the words of a command name; of depth where they name none."""
-    if any(word.startswith("--flywheel.") for word in words):
-        return FlywheelRecipe
-    return recipe_class(next((name for name in METHODS for word in words if word.startswith(f"--{name}.")), "depth"))
+def some_class(keys: Iterable[str]) -> type[Any]:
+    """Settings of the method whose section the keys name; of depth where they name none."""
+    named = {key.partition(".")[0] for key in keys}
+    method = next((name for name in METHODS if name in named), "depth")
+    return FlywheelRecipe if "flywheel" in named else recipe_class(method)
 
 
 @pytest.mark.parametrize("words", COMMANDS)

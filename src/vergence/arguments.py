@@ -1,49 +1,139 @@
-"""Words of a command line to arguments of functions: parsers made from signatures, mistakes told in one sentence."""
+"""Words of a command line to arguments of functions: options made from signatures, mistakes told in one sentence.
 
-import argparse
+The grammar is that of settings (:mod:`vergence.runs.overrides`), and a text means what the type of its parameter says
+(:mod:`vergence.runs.schema`).
+"""
+
 import difflib
 import inspect
 import itertools
-import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from docstring_parser import DocstringStyle
+from docstring_parser import parse as parse_docstring
 
+from vergence.console import say
 from vergence.errors import InputError
+from vergence.runs.overrides import Text, read_words
+from vergence.runs.schema import describe, shown, typed
 
 OPTION_NAMES = {"family": "from", "format": "from"}
 """Options that are not called as the parameter, because Python has other plans with the word."""
+REST = ("overrides", "options")
+"""Parameters that take all keys that are no option: settings of a recipe, or a layout's own options."""
+REQUIRED = inspect.Parameter.empty
 
 
-def parse(usage: str, function: Callable[..., Any], words: list[str], several: str = "") -> Namespace:
-    """Arguments of a verb. What the usage shows before its first option is positional; ``several`` may repeat."""
-    verb = " ".join(itertools.takewhile(str.islower, usage.split(" --")[0].split()))
-    shown = usage.removeprefix(verb).split()
-    parser = ArgumentParser(
-        prog=f"vergence {verb}", description=summary(function), exit_on_error=False, allow_abbrev=False
-    )
-    parser.usage = f"vergence {usage}"
-    positional = [word.rstrip(".").lower() for word in itertools.takewhile(lambda word: word[0] not in "-[", shown)]
-    help_texts = argument_texts(function)
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name in ("progress", "overrides", "options"):
-            continue
-        text = help_texts.get(name, "")
-        if name == several:
-            parser.add_argument(name, nargs="+", help=text)
-        elif name in positional:
-            parser.add_argument(name, help=text)
-        else:
-            required = parameter.default is inspect.Parameter.empty
-            default = {} if required else {"default": parameter.default}
-            flag = f"--{OPTION_NAMES.get(name, name)}"
-            parser.add_argument(flag, dest=name, type=parameter.annotation, required=required, help=text, **default)
-    try:
-        return parser.parse_args(with_values(parser, words))
-    except argparse.ArgumentError as error:
-        raise InputError(sentence(verb, parser, error)) from None
+@dataclass(frozen=True)
+class Option:
+    """A parameter of a function as the command line has it."""
+
+    name: str
+    """As Python calls it."""
+    label: str
+    """As people write it: ``--limit``; RUN where the place says which it is."""
+    hint: Any
+    """Type."""
+    default: Any
+    """REQUIRED where it must be given."""
+    text: str
+    """Meaning."""
+
+
+def options_of(function: Callable[..., Any], positional: Sequence[str] = ()) -> list[Option]:
+    """The parameters of a function, but those that no word gives."""
+    texts = argument_texts(function)
+    return [
+        Option(
+            name,
+            name.upper() if name in positional else f"--{OPTION_NAMES.get(name, name)}",
+            parameter.annotation,
+            parameter.default,
+            texts.get(name, ""),
+        )
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in ("progress", *REST)
+    ]
+
+
+def parse(usage: str, function: Callable[..., Any], words: list[str], several: str = "") -> dict[str, Any]:
+    """Arguments of a verb that were given, by name.
+
+    Args:
+        usage: what is positional stands before the first option.
+        function: its parameters are the options; ``overrides`` or ``options`` takes what is none.
+        several: the positional that may repeat.
+
+    Raises:
+        InputError: an unknown option, a value that is not of its type, a word too many, or something that is missing.
+        SystemExit: help was asked for, and printed.
+    """
+    verb = " ".join(itertools.takewhile(lambda word: word.isalpha() and word.islower(), usage.split()))
+    before = itertools.takewhile(lambda word: word[0] not in "-[", usage.removeprefix(verb).split())
+    positional = [word.rstrip(".").lower() for word in before]
+    options = options_of(function, positional)
+    if asks_help(words):
+        say(help_text(usage, summary(function), options))
+        raise SystemExit(0)
+    alone, pairs = read_words(words)
+    rest = next((name for name in REST if name in inspect.signature(function).parameters), None)
+    flags = {option.label for option in options}
+    own = [(key, text) for key, text in pairs if rest is None or f"--{key}" in flags]
+    given = read_options(verb, options, own)
+    if rest is not None:
+        given[rest] = {key: text for key, text in pairs if f"--{key}" not in flags}
+    if len(alone) > len(positional) and not several:
+        word = alone[len(positional)]
+        raise InputError(
+            f"{verb}: {word!r} is one word too many; write a list as one word in quotes, such as '[-1, 1]'."
+        )
+    given |= {several: alone} if several and alone else dict(zip(positional, alone, strict=False))
+    missing = [option.label for option in options if option.default is REQUIRED and option.name not in given]
+    if missing:
+        raise InputError(f"{verb} needs {' and '.join(missing)}; usage: vergence {usage}")
+    return given
+
+
+def read_options(verb: str, options: Iterable[Option], pairs: Iterable[tuple[str, Text]]) -> dict[str, Any]:
+    """Values of options by the names of their parameters; InputError for an unknown one, with the nearest."""
+    known = {option.label: option for option in options if option.label.startswith("--")}
+    given = {}
+    for key, text in pairs:
+        option = known.get(f"--{key}")
+        if option is None:
+            near = difflib.get_close_matches(f"--{key}", [*known, "--help"], n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"see vergence {verb} --help."
+            raise InputError(f"{verb} has no option --{key}; {hint}")
+        given[option.name] = typed(text, option.hint, key, "the command line")
+    return given
+
+
+def asks_help(words: Sequence[str]) -> bool:
+    return "--help" in words or "-h" in words
+
+
+def help_text(usage: str, about: str, options: Sequence[Option], more: Mapping[str, str] | None = None) -> str:
+    """Usage, summary, and each option with its meaning, type and default; ``more`` follows, meanings by label."""
+    rows = {option.label: _meaning(option) for option in options} | dict(more or {})
+    width = max(map(len, rows), default=0) + 4
+    lines = (fill(text, 100, initial_indent=f"  {label}".ljust(width), subsequent_indent=" " * width)
+             for label, text in rows.items())  # fmt: skip
+    return "\n".join([f"usage: vergence {usage}", "", fill(about, 100), "", *lines])
+
+
+def _meaning(option: Option) -> str:
+    """What an option means, of which type it is, and what holds where it is not given."""
+    if not option.label.startswith("--"):
+        return option.text
+    kind = describe(option.hint)
+    if option.default is REQUIRED:
+        return f"{option.text} ({kind}; required)"
+    if option.default is None:
+        return f"{option.text} ({kind.removesuffix(' or null')})"
+    return f"{option.text} ({kind}; default {shown(option.default)})"
 
 
 def summary(function: Callable[..., Any]) -> str:
@@ -52,89 +142,5 @@ def summary(function: Callable[..., Any]) -> str:
 
 def argument_texts(function: Callable[..., Any]) -> dict[str, str]:
     """Parameter -> text of the docstring's Args section."""
-    section = re.search(r"Args:\n(.*?)(?:\n\s*\n|\Z)", function.__doc__ or "", re.DOTALL)
-    found = re.split(r"^ {8}(\w+): ", section.group(1) if section else "", flags=re.MULTILINE)[1:]
-    return {name: " ".join(text.split()) for name, text in zip(found[::2], found[1::2], strict=True)}
-
-
-def with_values(parser: ArgumentParser, words: list[str]) -> list[str]:
-    """A switch may stand without its value: ``--flip`` is ``--flip true``; numbers are checked as they are written."""
-    switches = {
-        word
-        for action in parser._actions
-        for word in action.option_strings
-        if getattr(action, "_typehint", None) in (bool, bool | None)
-    }
-    numeric = {word for action in parser._actions for word in action.option_strings if _is_number(action)}
-    filled: list[str] = []
-    for place, word in enumerate(words):
-        filled.append(word)
-        name, given, value = word.partition("=")
-        if name in numeric and (given or place + 1 < len(words)):
-            _check_number(name, value if given else words[place + 1])
-        if word in switches and (place + 1 == len(words) or words[place + 1].startswith("--")):
-            filled.append("true")
-    return filled
-
-
-def _is_number(action: argparse.Action) -> bool:
-    return getattr(action, "_typehint", None) in (int, float, int | None, float | None)
-
-
-def _check_number(name: str, value: str) -> None:
-    """InputError for what would be read as a number and is none of ours: not finite, other scripts' digits, 1_000."""
-    try:
-        plain = value.isascii() and "_" not in value and math.isfinite(float(value))
-    except ValueError:  # the parser says what is wrong, but takes YAML's .nan
-        plain = value.lower().lstrip("+-.") not in ("nan", "inf")
-    if not plain:
-        raise InputError(f"{name} cannot be {value!r}; give a finite number in plain digits.")
-
-
-def sentence(verb: str, parser: ArgumentParser, error: argparse.ArgumentError) -> str:
-    """One sentence out of a parser's complaint."""
-    text = " ".join(str(error).split())
-    unknown = re.search(r"unrecognized arguments: (\S+)", text)
-    if unknown:
-        flag = unknown.group(1).partition("=")[0]
-        if not flag.startswith("--"):
-            return f"{verb}: {flag!r} is one word too many; write a list as one word in quotes, such as '[-1, 1]'."
-        options = [word for action in parser._actions for word in action.option_strings]
-        near = difflib.get_close_matches(flag, options, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"see vergence {verb} --help."
-        return f"{verb} has no option {flag}; {hint}"
-    missing = re.search(r'(?:Key "(\w+)" is required|arguments are required: (.*))', text)
-    if missing:
-        names = (missing.group(1) or missing.group(2)).split(", ")
-        flags = {action.dest: word for action in parser._actions for word in action.option_strings[:1]}
-        return f"{verb} needs {' and '.join(flags.get(name, name.upper()) for name in names)}; usage: {parser.usage}"
-    value = re.search(r'key "([\w.]+)".*?(?:Got value|Given value): (.*)', text)
-    if value:
-        return f"{verb} --{value.group(1)} cannot be {value.group(2)!r}; see vergence {verb} --help."
-    return f"{verb}: {text}; usage: {parser.usage}"
-
-
-def split_settings(words: list[str], own: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Words of the command itself, and the ``--key value`` words that are settings of a recipe."""
-    kept: list[str] = []
-    settings: list[str] = []
-    target = kept
-    for word in words:
-        if word.startswith("--"):
-            target = kept if word.partition("=")[0] in own else settings
-        target.append(word)
-        if (target is settings and len(settings) >= 2 and not word.startswith("--")) or "=" in word:
-            target = kept
-    return kept, settings
-
-
-def take(words: list[str], flag: str) -> tuple[str | None, list[str]]:
-    """The value of a flag and the other words."""
-    for place, word in enumerate(words):
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2], words[:place] + words[place + 1 :]
-        if word == flag:
-            if place + 1 == len(words) or words[place + 1].startswith("--"):
-                raise InputError(f"{flag} has no value; write {flag} RUN.")
-            return words[place + 1], words[:place] + words[place + 2 :]
-    return None, words
+    entries = parse_docstring(function.__doc__ or "", DocstringStyle.GOOGLE).params
+    return {entry.arg_name: " ".join((entry.description or "").split()) for entry in entries}

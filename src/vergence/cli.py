@@ -1,8 +1,6 @@
 """The command line: words to calls of :mod:`vergence.api`, results to lines, errors to one sentence."""
 
-import argparse
 import difflib
-import inspect
 import os
 import re
 import sys
@@ -10,13 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
-
 import vergence
 from vergence import api
-from vergence.arguments import argument_texts, parse, sentence, split_settings, summary, take, with_values
+from vergence.arguments import Option, asks_help, help_text, options_of, parse, read_options, summary
 from vergence.console import bar, first_process, messages, plain_console, say
 from vergence.errors import InputError, Interrupted, printable
+from vergence.runs.overrides import Switch, read_words
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,27 +78,35 @@ def functions(verb: str) -> dict[str, Callable[..., Any]]:
 
 def _train(words: list[str]) -> int:
     usage = "train RECIPE --out RUN [--data X] [--key value ...]"
-    if "--help" in words or "-h" in words:
-        if not words[0].startswith("-"):
-            return _recipe_help(words[0])
-        say(f"usage: vergence {usage}\n       vergence train --resume RUN [--key value ...]\n\n{summary(api.train)}\n")
-        texts = {**argument_texts(api.train), "resume": "go on with this run from its newest checkpoint."}
-        texts["--key value"] = f"{texts.pop('overrides')} Misspelt ones are errors that name the nearest."
-        say("\n".join(f"  {name:12} {text}" for name, text in texts.items()))
-        recipes = sorted(path.stem for path in (Path(vergence.__file__).parent / "recipes").glob("*.yaml"))
-        say(f"\nrecipes: {', '.join(recipes)}\n\nvergence train RECIPE --help lists all settings of a recipe.")
-        return 0
-    own, settings = split_settings(words, ("--out", "--data", "--resume"))
-    resumed, own = take(own, "--resume")
+    if asks_help(words):
+        return _train_help(usage) if words[0].startswith("-") else _recipe_help(words[0])
+    alone, pairs = read_words(words)
+    settings = dict(pairs)
+    resumed = settings.pop("resume", None)
     if resumed is None:
-        given = parse(usage, api.train, own)
-        run = api.train(given.recipe, given.out, given.data, settings)
+        run = api.train(**parse(usage, api.train, words))
     else:
-        if own:
+        if isinstance(resumed, Switch):
+            raise InputError("--resume has no value; write --resume RUN.")
+        if own := [*alone, *(f"--{name}" for name in ("out", "data") if name in settings)]:
             raise InputError(f"--resume goes on with the recipe of the run; leave out {' '.join(own)}.")
-        run = api.resume(resumed, settings)
+        run = api.resume(str(resumed), settings)
     if first_process():
         say(run)
+    return 0
+
+
+def _train_help(usage: str) -> int:
+    """What the verb takes, and the recipes that there are."""
+    from vergence.runs.recipe import recipe_names
+
+    more = {
+        "--resume": "go on with this run from its newest checkpoint.",
+        "--key value": "settings that differ from the recipe's. Misspelt ones are errors that name the nearest.",
+    }
+    usages = f"{usage}\n       vergence train --resume RUN [--key value ...]"
+    say(help_text(usages, summary(api.train), options_of(api.train, ["recipe"]), more))
+    say(f"\nrecipes: {', '.join(recipe_names())}\n\nvergence train RECIPE --help lists all settings of a recipe.")
     return 0
 
 
@@ -118,8 +123,7 @@ def _recipe_help(recipe: str) -> int:
 
 
 def _resume(words: list[str]) -> int:
-    own, settings = split_settings(words, ("--run", "--help", "-h"))
-    run = api.resume(parse("resume RUN [--key value ...]", api.resume, own).run, settings)
+    run = api.resume(**parse("resume RUN [--key value ...]", api.resume, words))
     if first_process():
         say(run)
     return 0
@@ -128,7 +132,7 @@ def _resume(words: list[str]) -> int:
 def _evaluate(words: list[str]) -> int:
     arguments = parse("evaluate RUN --data MANIFEST [--protocol NAME] [--json FILE] [...]", api.evaluate, words)
     with bar("evaluating") as progress:
-        result = api.evaluate(**arguments.as_dict(), progress=progress)
+        result = api.evaluate(**arguments, progress=progress)
     from vergence.evaluation.console_tables import tables
 
     console = plain_console(None if sys.stdout.isatty() else 140)
@@ -140,83 +144,70 @@ def _evaluate(words: list[str]) -> int:
 def _predict(words: list[str]) -> int:
     arguments = parse("predict RUN INPUT --out DIR [...]", api.predict, words)
     with bar("predicting") as progress:
-        record = api.predict(**arguments.as_dict(), progress=progress)
+        record = api.predict(**arguments, progress=progress)
     from vergence.inference.predict import summary
 
-    say(f"{arguments.out}: {summary(record)}")
+    say(f"{arguments['out']}: {summary(record)}")
     return 0
 
 
 def _report(words: list[str]) -> int:
-    say(api.report(**parse("report RUN [--out FILE] [--data X] [--images N]", api.report, words).as_dict()))
+    say(api.report(**parse("report RUN [--out FILE] [--data X] [--images N]", api.report, words)))
     return 0
 
 
 def _scan(words: list[str]) -> int:
     arguments = parse("scan INPUTS... [--max_pairs N] [--out MANIFEST] [--json FILE] [...]", api.scan, words, "inputs")
     with bar("scanning") as progress:
-        report = api.scan(**arguments.as_dict(), progress=lambda done, total, name: progress(done, total))
+        report = api.scan(**arguments, progress=lambda done, total, name: progress(done, total))
     report.print(plain_console())
     return 0
 
 
 def _index(words: list[str]) -> int:
-    if {"--help", "-h"} & set(words) and not words[0].startswith("-"):
+    if asks_help(words) and not words[0].startswith("-"):
         return _layout_help(words[0])
-    own, extra = split_settings(words, ("--out", "--help", "-h"))
-    arguments = parse("index LAYOUT ROOT --out MANIFEST [--option value ...]", api.index, own)
-    manifest = api.index(arguments.layout, arguments.root, arguments.out, _layout_options(arguments.layout, extra))
-    say(manifest.summary())
+    arguments = parse("index LAYOUT ROOT --out MANIFEST [--option value ...]", api.index, words)
+    layout = arguments["layout"]
+    arguments["options"] = read_options(f"index {layout}", _layout_options(layout), arguments["options"].items())
+    say(api.index(**arguments).summary())
     return 0
 
 
-def _layout_options(layout: str, words: list[str]) -> dict[str, Any]:
-    """Typed options of a layout."""
-    parser = _layout_parser(layout)
-    try:
-        given = parser.parse_args(with_values(parser, words)).as_dict()
-    except argparse.ArgumentError as error:
-        raise InputError(sentence(f"index {layout}", parser, error)) from None
-    return {name: value for name, value in given.items() if any(w.partition("=")[0] == f"--{name}" for w in words)}
-
-
-def _layout_parser(layout: str) -> ArgumentParser:
+def _layout_options(layout: str) -> list[Option]:
     from vergence.data.layouts import find_layout
 
-    parser = ArgumentParser(exit_on_error=False, add_help=False, allow_abbrev=False)
-    names = list(inspect.signature(find_layout(layout)).parameters)[1:]
-    parser.add_function_arguments(find_layout(layout), skip={"root"})
-    parser.usage = f"vergence index {layout} ROOT --out MANIFEST " + " ".join(f"[--{name} ...]" for name in names)
-    return parser
+    return options_of(find_layout(layout))[1:]
 
 
 def _layout_help(layout: str) -> int:
     """The options of a layout, with those of every layout."""
-    parser = _layout_parser(layout)
-    texts = argument_texts(api.index)
-    say(f"{parser.format_help()}\n  ROOT                  {texts['root']}\n  --out MANIFEST        {texts['out']}")
+    from vergence.data.layouts import find_layout
+
+    common = [option for option in options_of(api.index, ["layout", "root"]) if option.name != "layout"]
+    usage = f"index {layout} ROOT --out MANIFEST [--option value ...]"
+    say(help_text(usage, summary(find_layout(layout)), [*common, *_layout_options(layout)]))
     return 0
 
 
 def _convert(words: list[str]) -> int:
-    say(api.convert(**parse("convert WEIGHTS... --from FAMILY --out RUN", api.convert, words, "weights").as_dict()))
+    say(api.convert(**parse("convert WEIGHTS... --from FAMILY --out RUN", api.convert, words, "weights")))
     return 0
 
 
 def _select(words: list[str]) -> int:
-    own, settings = split_settings(words, [f"--{name}" for name in (*inspect.signature(api.select).parameters, "help")])
     usage = "select RUN --data MANIFEST --count N --out DIR [--criterion NAME] [...] [--key value ...]"
-    arguments = parse(usage, api.select, own)
+    arguments = parse(usage, api.select, words)
     with bar("selecting") as progress:
-        selection = api.select(**arguments.as_dict(), overrides=settings, progress=progress)
+        selection = api.select(**arguments, progress=progress)
     if "frames" in selection:
-        page = Path(arguments.out) / "selection.html"
+        page = Path(arguments["out"]) / "selection.html"
         aside = f" and {len(selection['val'])} set aside as split val" if selection["val"] else ""
         chosen = f"{selection['count']} of {selection['of']} frames chosen by {selection['criterion']}{aside}"
-        say(f"{arguments.out}: {chosen}; see {page}")
+        say(f"{arguments['out']}: {chosen}; see {page}")
     else:
         first, last = selection["features"]
-        say(f"{arguments.out}: features of frames {first} to {last} of {selection['of']}")
+        say(f"{arguments['out']}: features of frames {first} to {last} of {selection['of']}")
     return 0
 
 
@@ -234,16 +225,16 @@ def _labels(words: list[str]) -> int:
     usage, function = _labels_usages()[known.index(words[0])]
     arguments = parse(usage, function, words[1:])
     with bar({"export": "exporting", "import": "importing", "propagate": "carrying labels"}[words[0]]) as progress:
-        result = function(**arguments.as_dict(), progress=progress)
+        result = function(**arguments, progress=progress)
     if words[0] == "import":
         say(result)
     elif words[0] == "propagate":
         from vergence.propagation.propagate import summary as propagated
 
-        say(f"{arguments.out}: {propagated(result)}")
+        say(f"{arguments['out']}: {propagated(result)}")
     else:
         say(
-            f"{result['frames']} frames in {arguments.out}: {result['labels']} with labels, "
+            f"{result['frames']} frames in {arguments['out']}: {result['labels']} with labels, "
             f"{result['predictions']} with predictions"
         )
     return 0
@@ -264,7 +255,7 @@ def _doctor(words: list[str]) -> int:
     from rich.text import Text
 
     arguments = parse("doctor [--out DIR]", api.doctor, words)
-    checks = api.doctor(arguments.out)
+    checks = api.doctor(**arguments)
     console = plain_console()
     for check in checks:
         mark, colour = {"ok": ("ok", "green"), "note": ("note", "yellow")}.get(check.status, ("BROKEN", "red"))
@@ -274,11 +265,10 @@ def _doctor(words: list[str]) -> int:
 
 
 def _demo(words: list[str]) -> int:
-    own, settings = split_settings(words, ("--out", "--recipe", "--labels", "--label_steps", "--limit", "--help", "-h"))
     usage = "demo [--out DIR] [--recipe NAME] [--labels N] [--label_steps N] [--limit N] [--key value ...]"
-    arguments = parse(usage, api.demo, own)
+    arguments = parse(usage, api.demo, words)
     with bar("working") as progress:
-        page = api.demo(**arguments.as_dict(), overrides=settings, progress=progress)
+        page = api.demo(**arguments, progress=progress)
     say(f"Open {page.resolve()} in a browser.")
     return 0
 

@@ -20,7 +20,6 @@ _PACKAGES = (
     "torchvision",
     "timm",
     "accelerate",
-    "jsonargparse",
     "pyarrow",
     "safetensors",
     "av",

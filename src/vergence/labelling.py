@@ -16,7 +16,7 @@ def select(
     count: int,
     out: str | Path,
     criterion: str = "auto",
-    steps: str | Sequence[int] | None = None,
+    steps: Sequence[int] | str | None = None,
     seed: int = 0,
     split: str = "train",
     val: int = 0,

@@ -1,6 +1,8 @@
 """Values of types, and sections of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -53,7 +55,8 @@ def test_what_has_no_type_means_what_it_says() -> None:
         ({"rate.more": 5}, "key 'rate.more' in here: rate is a setting without keys of its own."),
         ({"rate": "fast"}, "rate is 'fast' in here; expected a number."),
         ({"rate": None}, "rate is null in here; expected a number."),
-        ({"rate": Text(".inf")}, "rate is inf in here; expected a finite number."),
+        ({"rate": Text("inf")}, "rate is inf in here; expected a finite number."),
+        ({"rate": Text(".inf")}, "rate is '.inf' in here; expected a number."),
         ({"rate": Switch("true")}, "--rate has no value; expected a number."),
         ({"rates.head": [1]}, "rates.head is [1] in here; expected a number."),
         ({"inner.size": 1.5}, "inner.size is 1.5 in here; expected an integer."),
@@ -71,6 +74,39 @@ def test_equal_unions_in_another_order_are_told_apart() -> None:
     assert typed("7", str | int, "k", "o") == "7"
 
 
+@pytest.mark.parametrize("text", ["1_0", "٣", "0x10", "12:30", "", "seven"])
+def test_numbers_are_plain(text: str) -> None:
+    for hint in (int, float, int | None, tuple[int, ...]):
+        with pytest.raises(InputError):
+            typed(Text(text), hint, "k", "o")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint", "value"),
+    [
+        ("[1, 2]", tuple[int, int], (1, 2)),
+        ("[1e-4]", tuple[float, ...], (1e-4,)),
+        ("[1, b]", tuple[int | str, ...], (1, "b")),
+        ("[1, 2]", Sequence[int] | str, [1, 2]),
+        ("1,2", Sequence[int] | str, "1,2"),
+        ("{a: 1}", dict[str, float], {"a": 1.0}),
+        ("No", bool, False),
+        ("no", Literal["no", "bf16"], "no"),
+        ("2", Literal[1, 2], 2),
+        ("null", str | None, None),
+        ("null", str, "null"),
+        ("here", Path, Path("here")),
+    ],
+)
+def test_texts_of_types(text: str, hint: Any, value: Any) -> None:
+    assert typed(Text(text), hint, "k", "o") == value
+
+
+def test_a_list_has_the_length_of_its_type() -> None:
+    with pytest.raises(InputError, match=r"k is \[1\] in o; expected a list \[an integer, an integer\]"):
+        typed([1], tuple[int, int], "k", "o")
+
+
 def test_keys_and_types() -> None:
     assert [key for key, _ in leaves(Outer)] == ["rate", "inner.size", "inner.name", "rates", "free"]
     assert find(Outer, "inner.size", "o") == ("inner.size", int)
@@ -79,4 +115,5 @@ def test_keys_and_types() -> None:
     assert describe(tuple[int, ...]) == "a list such as [an integer, ...]"
     assert describe(tuple[int, float]) == "a list [an integer, a number]"
     assert describe(dict[str, Any]) == "keys with any value"
+    assert describe(str | Path | None) == "a path or null"
     assert describe(Literal["", "all"]) == 'one of "", all'

@@ -1,34 +1,27 @@
 """Typed settings: nested dataclasses from values by full name, with messages for people about what is wrong."""
 
-import argparse
+import contextlib
 import dataclasses
 import difflib
+import json
 import math
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from jsonargparse import ArgumentParser, get_loader, set_loader
-from yaml import YAMLError
-
-from vergence.data.structured import check_yaml
+from vergence.data.structured import parse_yaml, plain_number
 from vergence.errors import InputError
 from vergence.runs.migrations import renamed
 from vergence.runs.overrides import Switch, Text, flattened
 
 T = TypeVar("T")
-_load = get_loader("yaml")
-
-
-def _checked(text: str) -> Any:
-    """A setting's text as the parser reads it, once it is known to be small and shallow."""
-    check_yaml(text, "a setting")
-    return _load(text)
-
-
-set_loader("yaml", _checked, (YAMLError,))
+NULL = ("null", "~", "None")
+"""Texts that stand for no value, where a setting may have none."""
+SWITCHED = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""Texts of a switch, in letters of any size."""
 
 
 @cache
@@ -118,17 +111,13 @@ def unknown_key(key: str, root: type | None, known: list[str], prefix: str, orig
 
 def typed(value: Any, hint: Any, key: str, origin: str) -> Any:
     """A value of a type, from a plain value or a text; InputError with what was expected."""
-    if hint is Any:
-        return meaning(value) if isinstance(value, Text) else value
-    if isinstance(value, Switch) and hint is not bool and bool not in get_args(hint):
+    if isinstance(value, Switch) and hint not in (bool, Any) and bool not in get_args(hint):
         raise InputError(f"--{key} has no value; expected {describe(hint)}.")
-    asked = str("null" if value == "None" else value) if isinstance(value, Text) else value
-    if asked is None and hint is not type(None) and type(None) not in get_args(hint):
-        raise InputError(f"{key} is null in {origin}; expected {describe(hint)}.")
     try:
-        parsed = _reader(hint, str(hint)).parse_object({"value": asked})["value"]
-    except argparse.ArgumentError:
-        raise InputError(f"{key} is {value!r} in {origin}; expected {describe(hint)}.") from None
+        parsed = _read(value, hint)
+    except ValueError:
+        shown = "null" if value is None else repr(value)
+        raise InputError(f"{key} is {shown} in {origin}; expected {describe(hint)}.") from None
     if not _finite(parsed):
         raise InputError(f"{key} is {parsed} in {origin}; expected a finite number.")
     return parsed
@@ -139,18 +128,104 @@ def meaning(text: str) -> Any:
     if text in ("None", ""):
         return None if text else ""
     try:
-        parsed = _checked(str(text))
-    except (YAMLError, InputError):
+        parsed = parse_yaml(str(text), "a setting", finite=False)
+    except InputError:
         return str(text)
+    if isinstance(parsed, str) and parsed[-1:].isdigit():  # 1e-3, which YAML takes for a text
+        with contextlib.suppress(ValueError):
+            return plain_number(parsed)
     return parsed if parsed is None or isinstance(parsed, int | float | str | list | dict) else str(text)
 
 
-@cache
-def _reader(hint: Any, shown: str) -> ArgumentParser:
-    """Reads the key "value" of a type; ``shown`` tells types apart that are equal, such as unions in another order."""
-    parser = ArgumentParser(exit_on_error=False, add_help=False)
-    parser.add_argument("--value", type=hint)
-    return parser
+def _read(value: Any, hint: Any) -> Any:
+    """A value of a type; ValueError where it is none."""
+    kind, args = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return meaning(value) if isinstance(value, Text) else value
+    if kind in (Union, types.UnionType):
+        return _first(value, args)
+    if kind is Literal:
+        return _one_of(value, args)
+    if kind in (tuple, list, Sequence, dict, Mapping):
+        given = meaning(value) if isinstance(value, Text) else value
+        return _mapping(given, args[1]) if kind in (dict, Mapping) else _items(given, kind, args)
+    if hint not in _READERS:
+        raise TypeError(f"there are no settings of type {hint}")
+    return _READERS[hint](value)
+
+
+def _first(value: Any, hints: tuple[Any, ...]) -> Any:
+    """The first type that takes a value; a text for none is no text where there may be none."""
+    if type(None) in hints and (value is None or (isinstance(value, str) and value in NULL)):
+        return None
+    for hint in hints:
+        try:
+            return _read(value, hint)
+        except ValueError:
+            continue
+    raise ValueError
+
+
+def _one_of(value: Any, choices: tuple[Any, ...]) -> Any:
+    for one in choices:
+        if (type(one) is type(value) and one == value) or (isinstance(value, Text) and str(one) == value):
+            return one
+    raise ValueError
+
+
+def _mapping(value: Any, hint: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError
+    return {str(key): _read(one, hint) for key, one in value.items()}
+
+
+def _items(value: Any, kind: Any, args: tuple[Any, ...]) -> Any:
+    if not isinstance(value, list | tuple):
+        raise ValueError
+    hints = args if kind is tuple and args[-1] is not ... else (args[0],) * len(value)
+    items = [_read(one, hint) for one, hint in zip(value, hints, strict=True)]
+    return tuple(items) if kind is tuple else items
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, str):
+        plain_number(value)
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError
+    return value
+
+
+def _real(value: Any) -> float:
+    if isinstance(value, str):
+        return plain_number(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError
+    return float(value)
+
+
+def _switch(value: Any) -> bool:
+    switched = SWITCHED.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(switched, bool):
+        raise ValueError
+    return switched
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return str(value)
+
+
+def _path(value: Any) -> Path:
+    return value if isinstance(value, Path) else Path(_text(value))
+
+
+def _none(value: Any) -> None:
+    raise ValueError  # where there may be none, it was taken before
+
+
+_READERS = {int: _whole, float: _real, bool: _switch, str: _text, Path: _path, type(None): _none}
 
 
 def _finite(value: Any) -> bool:
@@ -161,6 +236,11 @@ def _finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
+def shown(value: Any) -> str:
+    """A value as a recipe may have it."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
 def describe(hint: Any) -> str:
     """What a value of this type looks like, in words."""
     origin, args = get_origin(hint), get_args(hint)
@@ -168,13 +248,13 @@ def describe(hint: Any) -> str:
         choices = [str(one) or '""' for one in args]
         return f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]
     if origin in (Union, types.UnionType):
-        return " or ".join(describe(arg) for arg in args)
+        return " or ".join(describe(arg) for arg in args if not (arg is str and Path in args))
     if origin is tuple and args[-1] is not ...:
         return f"a list [{', '.join(map(describe, args))}]"
-    if origin in (tuple, list):
+    if origin in (tuple, list, Sequence):
         return f"a list such as [{describe(args[0])}, ...]"
-    if origin is dict:
+    if origin in (dict, Mapping):
         return "keys with " + describe(args[1])
     words: dict[Any, str] = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
-    words |= {type(None): "null", Any: "any value"}
+    words |= {type(None): "null", Any: "any value", Path: "a path"}
     return words.get(hint, getattr(hint, "__name__", str(hint)))

@@ -1,7 +1,6 @@
 """What settings mean: the docstrings of their fields, for ``train RECIPE --help`` and the page of all settings."""
 
 import dataclasses
-import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -12,7 +11,7 @@ from docstring_parser import parse_from_object
 
 from vergence.runs.config import RunConfig
 from vergence.runs.migrations import SHARED
-from vergence.runs.schema import describe, key_types
+from vergence.runs.schema import describe, key_types, shown
 
 _ROLE = re.compile(r":\w+:`~?(?:[\w.]+\.)?(\w+)`")
 
@@ -76,11 +75,6 @@ def run_sections(config: RunConfig) -> Iterator[Section]:
 def field_text(kind: type, name: str) -> str:
     """The docstring of a field, of the class that says it last; "" where none does."""
     return next((texts[name] for base in kind.__mro__ if name in (texts := _texts(base))), "")
-
-
-def shown(value: Any) -> str:
-    """A value as a recipe may have it."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
 def listed(settings: Iterator[Section]) -> str:

@@ -16,7 +16,7 @@ from vergence.data.structured.tables import read_csv, read_lines, read_numbers
 from vergence.data.structured.text import LIMITS, decoded, read_bytes, read_text
 from vergence.data.structured.values import Entry, plain_number
 from vergence.data.structured.xml_text import read_xml
-from vergence.data.structured.yaml_text import check_yaml, parse_yaml, read_yaml
+from vergence.data.structured.yaml_text import parse_yaml, read_yaml
 
 
 def read_structured(path: Path, remedy: str = "correct it") -> Any:
@@ -27,7 +27,6 @@ def read_structured(path: Path, remedy: str = "correct it") -> Any:
 __all__ = [
     "LIMITS",
     "Entry",
-    "check_yaml",
     "decoded",
     "map_array",
     "parse_json",

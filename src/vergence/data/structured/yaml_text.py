@@ -54,23 +54,6 @@ def parse_yaml(text: str, origin: Path | str, remedy: str = "correct it", finite
     return value
 
 
-def check_yaml(text: str, origin: Path | str) -> None:
-    """InputError where :func:`parse_yaml` would refuse a text for its depth or its aliases; for other loaders."""
-    try:
-        _check_depth(text)
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
-        if node is not None:
-            _expanded(node, {})
-    except yaml.YAMLError:
-        pass  # the other loader says so itself
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{origin} cannot be used ({error}); write it plainly.") from error
-
-
 def _check_depth(text: str) -> None:
     """Before anything is built: composing nodes is recursive."""
     depth = 0
