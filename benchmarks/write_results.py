@@ -9,7 +9,6 @@ variants of studies as paired differences to the first of each, with 95 % interv
 """
 
 import csv
-import math
 import re
 import statistics
 from collections.abc import Sequence

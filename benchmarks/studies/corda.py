@@ -7,7 +7,8 @@
 
 The towns are ``vergence index toytown TOWN --out clear.parquet --seed 1 --train 48 --val 8`` and, with other streets (a
 town of the same seed would show the target's streets in the source's labels), ``vergence index toytown DUSK --out
-dusk.parquet --style dusk --seed 2 --frames 20 --stereo false``; depth runs are that of depth_toytown and one of depth_real.yaml on driving video.
+dusk.parquet --style dusk --seed 2 --frames 20 --stereo false``; depth runs are that of
+depth_toytown and one of depth_real.yaml on driving video.
 
 Every variant is trained for the same steps over the same seeds: rows of one seed are paired. Labels of the target are
 for scoring alone. A study that is stopped goes on where it was. Beside mIoU, rows say how well adaptation difficulty,
