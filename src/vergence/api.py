@@ -227,10 +227,14 @@ def scan(
 
     from vergence.data.atomic import write_text
     from vergence.data.layouts import resolve_input
+    from vergence.data.outputs import keep_inputs
     from vergence.data.scan import adapted
     from vergence.data.scan import scan as run_scan
 
+    given = [inputs] if isinstance(inputs, str | Path) else inputs
+    keep_inputs([out, json], *(path for path in given if Path(path).is_file()))
     manifest = resolve_input(inputs, split=out is not None, allow_truncated=allow_truncated)
+    keep_inputs([out, json], manifest)
     report = run_scan(manifest, max_pairs, progress)
     if json is not None:
         write_text(json, json_format.dumps(report.to_dict(), indent=2) + "\n")

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vergence.errors import InputError
-
 if TYPE_CHECKING:
     from vergence.data.annotation import ImportedLabels
 
@@ -198,8 +196,6 @@ def labels_propagate(
 
     settings = Propagation(motion, seconds, keep, width, field_of_view)
     resolve_device(device)
-    if Path(manifest).resolve() == Path(out).resolve():
-        raise InputError(f"{out} is the manifest that is read; give another --out.")
     loaded = load_run(run, device) if run is not None else None
     result = propagate(resolve_input(manifest, split=False), out, settings, loaded, progress)
     write_propagation_page(out)

@@ -106,6 +106,21 @@ def test_digest_knows_the_values_and_the_order(tmp_path):
     assert len(first.digest()) == 12
 
 
+def test_neighbour_digest_knows_what_is_read_of_frames_that_are_no_samples(tmp_path):
+    def digest(frame=0, offsets=(-1, 1), **change):
+        """Frames 2 and 3 are samples, 1 and 4 lie beside them; ``change`` is of ``frame``."""
+        frames = rows(7)
+        frames[frame] = dataclasses.replace(frames[frame], **change)
+        return Manifest(frames, tmp_path).select(predicate=lambda row: row.position in (2, 3)).neighbour_digest(offsets)
+
+    assert digest() == digest(0, image="other.png") == digest(2, image="other.png")  # not read; or a sample
+    assert digest(1, image="other.png") != digest() != digest(4, image="other.png")
+    assert digest() == digest(1, image="elsewhere/1.png", label="1.png", split="val", depth="1.npy")  # none is read
+    assert digest() != digest(1, fx=0.5, fy=0.5, cx=0.5, cy=0.5)
+    assert digest() != digest(1, position=99)
+    assert digest(0, image="other.png", offsets=(-2, "s")) != digest(offsets=(-2, "s"))
+
+
 def test_summary_counts(tmp_path):
     text = Manifest([FULL, *rows(3)], tmp_path).summary()
     assert "4" in text.splitlines()[0]

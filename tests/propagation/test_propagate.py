@@ -158,7 +158,7 @@ def test_results_never_go_into_a_folder_of_something_else(town: Manifest, tmp_pa
 
 def test_the_manifest_that_is_read_is_not_replaced(town: Manifest, tmp_path: Path) -> None:
     path = with_labels_at(town, 0).write(tmp_path / "m.csv")
-    with pytest.raises(InputError, match="is the manifest that is read"):
+    with pytest.raises(InputError, match="is read and would be overwritten"):
         api.labels_propagate(path, path)
     with pytest.raises(InputError, match="device 'tpu' is unknown"):
         api.labels_propagate(path, tmp_path / "o.csv", device="tpu")

@@ -150,7 +150,7 @@ def test_checkpoints_of_before_resume_on_any_data(run: Path, tmp_path: Path) -> 
     path = run / "checkpoints/step-00000012/config.json"
     stored = json.loads(path.read_text())
     assert len(stored.pop("data")) == 12
-    assert stored.pop("pools").keys() == {"unlabelled"}
+    assert stored.pop("pools").keys() == {"unlabelled", "unlabelled neighbour"}
     path.write_text(json.dumps(stored))
     api.resume(run, {"train.steps": 13, "frames.source": str(write_frames(tmp_path, count=8))})
     assert load_run(run).step == 13
@@ -161,12 +161,29 @@ def test_other_frames_to_evaluate_on_need_the_switch(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     run = api.train(recipe, tmp_path / "run", data, {"train.steps": 2, "train.evaluate_every": 2})
     config = run / "checkpoints/step-00000002/config.json"
-    assert json.loads(config.read_text())["pools"].keys() == {"evaluated", "unlabelled"}
+    assert json.loads(config.read_text())["pools"].keys() == {"evaluated", "unlabelled", "unlabelled neighbour"}
     lines = data.read_text().splitlines()
     data.write_text("\n".join(lines[:-1]) + "\n")  # the last frame is of the split val
     with pytest.raises(InputError, match="digest of the evaluated frames"):
         api.resume(run, {"train.steps": 3})
     api.resume(run, {"train.steps": 3, "train.evaluate_every": 0})  # nothing of it is read
+
+
+def test_another_frame_beside_the_split_needs_the_switch(tmp_path: Path) -> None:
+    data = write_frames(tmp_path / "data")  # 7.png, the first of the split val, is the neighbour of 6.png
+    run = api.train(write_recipe(tmp_path), tmp_path / "run", data, {"train.steps": 2, "frames.options.offsets": [1]})
+    shutil.copy(data.parent / "image/9.png", data.parent / "image/new.png")
+    given = data.read_text()
+    data.write_text(given.replace("image/8.png", "image/new.png"))  # read by nobody
+    api.resume(run, {"train.steps": 3})
+    data.write_text(given.replace("image/7.png", "image/new.png"))
+    with pytest.raises(InputError, match="digest of the unlabelled neighbour frames"):
+        api.resume(run, {"train.steps": 4})
+    config = run / "checkpoints/step-00000003/config.json"
+    stored = json.loads(config.read_text())
+    del stored["pools"]["unlabelled neighbour"]  # as those of before
+    config.write_text(json.dumps(stored))
+    api.resume(run, {"train.steps": 4})
 
 
 def test_a_second_process_is_refused(run: Path) -> None:

@@ -106,6 +106,8 @@ PSEUDO_COLUMNS = ("pseudo_label", "pseudo_label_space", "confidence", "stereo_ps
 """What a label port fills."""
 LATER_COLUMNS = ("lens", "depth_unit", *PSEUDO_COLUMNS, "depth_scale", "label_origin", "label_confidence")
 """Columns that manifests of earlier versions lack: empty, they change no digest."""
+NEIGHBOUR_COLUMNS = ("image", "sequence", "position", "camera", "fx", "fy", "cx", "cy", "lens")
+"""What is read of a frame that only stands beside another."""
 COLUMNS = tuple(field.name for field in dataclasses.fields(FrameRow))
 TYPES: dict[str, type] = {field.name: field.type for field in dataclasses.fields(FrameRow)}  # type: ignore[misc]
 

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vergence.data.frame_row import COLUMNS, LATER_COLUMNS, PATH_COLUMNS, FrameRow, check_rows, format_pose
+from vergence.data.frame_row import (
+    COLUMNS,
+    LATER_COLUMNS,
+    NEIGHBOUR_COLUMNS,
+    PATH_COLUMNS,
+    FrameRow,
+    check_rows,
+    format_pose,
+)
 from vergence.data.table import read_rows, write_rows
 from vergence.errors import InputError
 
@@ -27,17 +35,24 @@ class Manifest:
         root: folder that relative paths start from.
         name: what messages call this manifest.
         samples: how many of the first rows are samples; default all.
+        read_from: files that it was read from.
 
     Raises:
         InputError: two rows share (sequence, position, camera), or a row's values make no sense.
     """
 
     def __init__(
-        self, rows: Sequence[FrameRow], root: Path | str, name: str = "the manifest", samples: int | None = None
+        self,
+        rows: Sequence[FrameRow],
+        root: Path | str,
+        name: str = "the manifest",
+        samples: int | None = None,
+        read_from: Sequence[Path] = (),
     ) -> None:
         self.rows = tuple(rows)
         self.root = Path(root).absolute()
         self.name = name
+        self.read_from = tuple(read_from)
         self._samples = len(self.rows) if samples is None else samples
         self._index_of = _indices_of(self.rows, name)
         check_rows(self.rows, name)
@@ -45,7 +60,7 @@ class Manifest:
     @classmethod
     def read(cls, path: Path | str) -> "Manifest":
         """Read a ``.parquet`` or ``.csv`` manifest; InputError where it is missing, broken or has wrong columns."""
-        return cls(read_rows(Path(path)), Path(path).parent, str(path))
+        return cls(read_rows(Path(path)), Path(path).parent, str(path), read_from=[Path(path)])
 
     def write(self, path: Path | str) -> Path:
         """Write the samples as Parquet or CSV (by suffix), whole or not at all, paths relative to its folder."""
@@ -88,11 +103,11 @@ class Manifest:
         name = self.name
         if split is not None:
             name = f"{name} (split {split!r} of {', '.join(repr(key) for key in self.splits()) or 'none'})"
-        return Manifest([*chosen, *rest], self.root, name, len(chosen))
+        return Manifest([*chosen, *rest], self.root, name, len(chosen), self.read_from)
 
     def changed(self, change: Callable[[FrameRow], FrameRow]) -> "Manifest":
         """The same manifest with every row, sample or neighbour, passed through ``change``."""
-        return Manifest([change(row) for row in self.rows], self.root, self.name, len(self))
+        return Manifest([change(row) for row in self.rows], self.root, self.name, len(self), self.read_from)
 
     def splits(self) -> dict[str, int]:
         """Number of samples of each split, in order of appearance."""
@@ -100,8 +115,8 @@ class Manifest:
 
     def neighbour(self, index: int, offset: int) -> int | None:
         """Index of the row ``offset`` positions later in the same sequence and camera, or None."""
-        row = self[index]
-        return self._index_of.get((row.sequence, row.camera, row.position + offset))
+        sequence, camera, position = _key(self[index])
+        return self._index_of.get((sequence, camera, position + offset))
 
     def with_neighbours(self, offsets: Sequence[int | str]) -> list[int]:
         """Samples that have a row at every offset ("s": a stereo partner)."""
@@ -135,15 +150,29 @@ class Manifest:
 
     def digest(self) -> str:
         """Twelve hexadecimal digits of the samples' values and file names, the same wherever the data lie."""
-        hasher = hashlib.sha256()
-        for row in self:
-            values = {name: getattr(row, name) for name in COLUMNS}
-            values.update({name: Path(values[name]).name for name in PATH_COLUMNS})
-            for name in LATER_COLUMNS:  # data without them keep the digest they had
-                if not values[name] or values[name] != values[name]:
-                    del values[name]
-            hasher.update(repr(list(values.values())).encode())
-        return hasher.hexdigest()[:12]
+        return _digest(self, COLUMNS)
+
+    def neighbour_digest(self, offsets: Sequence[int | str]) -> str:
+        """The same of what is read of frames at these offsets that are no samples: picture, place, lens and camera."""
+        near = (self.neighbour(i, offset) for i in range(len(self)) for offset in offsets if isinstance(offset, int))
+        outside = sorted({i for i in near if i is not None and i >= len(self)}, key=lambda i: _key(self.rows[i]))
+        return _digest((self.rows[i] for i in outside), NEIGHBOUR_COLUMNS)
+
+
+def _digest(rows: Iterable[FrameRow], columns: Sequence[str]) -> str:
+    hasher = hashlib.sha256()
+    for row in rows:
+        values = {name: getattr(row, name) for name in columns}
+        values.update({name: Path(values[name]).name for name in PATH_COLUMNS if name in values})
+        for name in LATER_COLUMNS:  # data without them keep the digest they had
+            if name in values and (not values[name] or values[name] != values[name]):
+                del values[name]
+        hasher.update(repr(list(values.values())).encode())
+    return hasher.hexdigest()[:12]
+
+
+def _key(row: FrameRow) -> tuple[str, str, int]:
+    return row.sequence, row.camera, row.position
 
 
 def _share(flags: Iterable[bool]) -> str:
@@ -154,7 +183,7 @@ def _share(flags: Iterable[bool]) -> str:
 def _indices_of(rows: Sequence[FrameRow], name: str) -> dict[tuple[str, str, int], int]:
     index_of: dict[tuple[str, str, int], int] = {}
     for index, row in enumerate(rows):
-        first = index_of.setdefault((row.sequence, row.camera, row.position), index)
+        first = index_of.setdefault(_key(row), index)
         if first != index:
             raise InputError(
                 f"{name} has two frames at sequence {row.sequence!r}, position {row.position}, camera {row.camera!r} "

@@ -13,6 +13,7 @@ from torch import Tensor
 from vergence.data.atomic import write_text
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
+from vergence.data.outputs import keep_inputs
 from vergence.data.split_rows import has_split, has_splits, in_split
 from vergence.errors import InputError
 from vergence.evaluation.baselines import untrained_method
@@ -123,6 +124,8 @@ class _Settled(NamedTuple):
 
 
 _AS_TRAINED = Scoring()
+_TABLES = (".csv", "-segmentation.csv", "-depth-classes.csv")
+"""Ends of the files beside the result, one a task; the first one has none in its name."""
 
 
 def evaluate(
@@ -155,7 +158,11 @@ def evaluate(
     """
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
     scoring.of(loaded)  # what is impossible is said before data are opened
-    result, tables = _evaluate(loaded, open_data(loaded, data, split), scoring, progress=progress)
+    manifest = open_data(loaded, data, split)
+    if json is not None:
+        beside = [Path(json).with_name(Path(json).stem + suffix) for suffix in _TABLES if per_image]
+        keep_inputs([json, *beside], manifest, *RunFolder(loaded.path).inputs())
+    result, tables = _evaluate(loaded, manifest, scoring, progress=progress)
     path = Path(json) if json is not None else RunFolder(loaded.path).evaluation(result["name"])
     try:
         write_text(path, json_format.dumps(finite(result), indent=2) + "\n")

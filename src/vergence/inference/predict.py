@@ -14,17 +14,20 @@ import vergence
 from vergence.data.atomic import write_text
 from vergence.data.images import read_image
 from vergence.data.manifest import Manifest
+from vergence.data.outputs import keep_inputs
 from vergence.data.video_writer import write_video
 from vergence.errors import InputError, nearest
 from vergence.inference.class_files import ClassFiles
 from vergence.inference.depth_files import DepthFiles, survey
 from vergence.inference.earlier_results import SIDECAR, Files, Results
-from vergence.inference.frame_streams import Frame, FrameStream, ManifestStream, open_stream
+from vergence.inference.frame_streams import Frame, FrameStream, ManifestStream, VideoStream, open_stream
 from vergence.inference.inputs import prefetched
+from vergence.inference.journal import JOURNAL
 from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.predictor import Predictor, load
 from vergence.inference.tracker_files import TrackerFiles, write_index
 from vergence.runs.checkpoint import LoadedRun
+from vergence.runs.label_port_classes import PREDICTED
 
 Progress = Callable[[int, int], None]
 
@@ -168,6 +171,8 @@ def predict(
         "scale_asked": use.scale, "camera_height": use.camera_height, "colour_map": written.colour_map,
         "vergence": vergence.__version__,
     }  # fmt: skip
+    shown = [kind.picture for kind in files if video and kind.picture]
+    keep_inputs(_outputs(out, stream, files, shown), data, stream.path if isinstance(stream, VideoStream) else None)
     results = Results(stream, out, files, made_by, written.overwrite)
     record = made_by | results.of_earlier("tracker")
     for kind in files:
@@ -191,13 +196,19 @@ def predict(
     if written.tracker:
         write_index(out, stream, names, record)
     if video:
-        shown = [kind for kind in files if kind.picture]
-        for kind in shown:
-            pictures = _video_pictures(stream, out / kind.picture, written.side_by_side)
-            write_video(out / f"{kind.picture}.mp4", pictures, stream.fps)
-        record["videos"] = [f"{kind.picture}.mp4" for kind in shown]
+        for name in shown:
+            pictures = _video_pictures(stream, out / name, written.side_by_side)
+            write_video(out / f"{name}.mp4", pictures, stream.fps)
+        record["videos"] = [f"{name}.mp4" for name in shown]
     _write_record(out, record)
     return record
+
+
+def _outputs(out: Path, stream: FrameStream, files: list[Files], videos: list[str]) -> Iterator[Path]:
+    yield from (out / name for name in (SIDECAR, JOURNAL, PREDICTED))
+    yield from (out / f"{name}.mp4" for name in videos)
+    for name in stream.names if isinstance(stream, ManifestStream) else ():
+        yield from (path for kind in files for path in kind.paths(out, name).values())
 
 
 def _check_colour_map(name: str) -> None:

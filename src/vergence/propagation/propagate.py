@@ -19,6 +19,7 @@ from vergence.data.digests import file_state
 from vergence.data.frame_row import FrameRow
 from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.outputs import keep_inputs
 from vergence.data.structured import read_arrays, read_json
 from vergence.errors import InputError
 from vergence.inference.class_files import write_label_png
@@ -79,6 +80,7 @@ def propagate(
     out = Path(out).absolute()
     folder = out.with_suffix("")
     _check_output(out, folder)
+    keep_inputs([out, *folder.rglob("*")], manifest)
     space = _space(manifest)
     pieces = list(segments(manifest, settings.seconds))
     if not pieces:

@@ -7,6 +7,8 @@ from typing import Any
 
 import vergence
 from vergence.data.frame_options import offset_name
+from vergence.data.manifest import Manifest
+from vergence.data.outputs import keep_inputs
 from vergence.errors import InputError
 from vergence.methods.config import MethodConfig
 from vergence.report.curves import charts
@@ -55,9 +57,12 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
             f"{folder} is no run folder (it has neither {files.recipe.name} nor {files.log.name}); give one made by "
             "`vergence train`."
         )
+    place = Path(out) if out is not None else files.report
+    given = data if isinstance(data, Manifest) or (data and Path(data).is_file()) else None
+    keep_inputs([place], given, *files.inputs(), *files.evaluations())
     samples = collect_samples(run, data, images)
     page = render(folder, samples)
-    return save_page(Path(out) if out is not None else files.report, page)
+    return save_page(place, page)
 
 
 def render(folder: Path, samples: Samples) -> str:

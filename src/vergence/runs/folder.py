@@ -135,6 +135,10 @@ class RunFolder:
         """Store resolved settings."""
         return write_text(self.recipe, yaml.safe_dump(dict(values), sort_keys=False))
 
+    def inputs(self) -> list[Path]:
+        """What is read to use or show the run: settings, log, checkpoints."""
+        return [self.recipe, self.log, self.checkpoint_folder]
+
     def evaluation(self, name: str) -> Path:
         """The JSON file of an evaluation by name."""
         return self.path / "evaluation" / f"{name}.json"

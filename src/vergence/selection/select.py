@@ -12,6 +12,7 @@ import torch
 
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
+from vergence.data.outputs import keep_inputs
 from vergence.data.split_rows import in_split
 from vergence.data.subsets import listed_rows
 from vergence.errors import InputError, nearest
@@ -22,7 +23,7 @@ from vergence.selection.choice import Choice
 from vergence.selection.criteria import AUTO, CRITERIA
 from vergence.selection.frame_features import Progress, Shard, compute_features
 from vergence.selection.orders import default_steps
-from vergence.selection.selection_files import write_selection
+from vergence.selection.selection_files import write_selection, written_by_select
 from vergence.selection.student import Overrides, Students
 from vergence.selection.video_reach import compute_reach, is_video
 
@@ -81,6 +82,8 @@ def select(
         raise InputError(f"rarity is {rarity}; give a power from 0 (all pixels count the same) to 10, such as 1.")
     goals = _goals(count, steps)
     given = resolve_input(data, split=False)
+    lists = (Path(path) for path in (exclude, labelled) if path is not None)
+    keep_inputs(written_by_select(out), given, *(path for path in lists if path.is_file()))
     closed, known = (_named(given, source) for source in (exclude, labelled))
     manifest = _sorted(given, split)
     if criterion == AUTO:

@@ -24,6 +24,17 @@ LISTS = "nlabels_{}.txt"
 TRAIN, VAL = "train", "val"
 
 
+def written_by_select(out: Path) -> list[Path]:
+    """Files of manifests and lists that a selection writes, or an earlier one wrote and this one removes."""
+    return [
+        out / "candidates.parquet",
+        out / SELECTION,
+        out / FRAMES,
+        out / "selection.json",
+        *out.glob(LISTS.format("*")),
+    ]
+
+
 def write_selection(choice: Choice, criterion: str, data: str, given: Manifest) -> dict[str, Any]:
     """Write ``selection.json`` and the lists, manifests and arrays beside it.
 

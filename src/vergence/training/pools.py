@@ -48,7 +48,8 @@ class TrainingData:
     labelled: Subset | None
     """Which frames are the labelled ones, for methods that draw from these."""
     digests: dict[str, str]
-    """Digests of the frames that are read: "training" (the split), "evaluated" where there is any, and each role's."""
+    """Digests of the frames that are read: "training" (the split), "evaluated" where there is any, each role's, and
+    of the frames beside these that the role reads too, as "ROLE neighbour"."""
 
 
 def open_training_data(config: RunConfig, device: str = "cpu", processes: Processes = ALONE) -> TrainingData:
@@ -69,6 +70,9 @@ def open_training_data(config: RunConfig, device: str = "cpu", processes: Proces
     config.frames.options.aspect = settle_aspect(config.frames.options, pools.training, *judged.values())
     drawn = {name: pools.of(role) for name, role in config.section.roles.items()}
     digests = _digests({"training": pools.training, **judged, **drawn})
+    for name, role in config.section.roles.items():
+        if offsets := role.frame_options(config.frames.options).offsets:
+            digests[f"{name} neighbour"] = drawn[name].neighbour_digest(offsets)
     roles = {
         name: _with_ports(config, role, drawn[name], pools.training, device, processes)
         for name, role in config.section.roles.items()

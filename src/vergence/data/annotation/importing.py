@@ -27,6 +27,7 @@ from vergence.data.annotation.registry import detect, reader
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LABEL_SPACES, LabelSpace, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.outputs import keep_inputs
 from vergence.data.pictures import picture_size
 from vergence.data.selected import joined, with_label
 from vergence.errors import InputError, nearest
@@ -91,6 +92,9 @@ def import_labels(
     if out.suffix not in (".parquet", ".csv"):
         raise InputError(f"{out} must end in .parquet or .csv to be written as a manifest.")
     folder = out.parent / f"{out.stem}_labels"
+    masks = [folder / f"{frame_name(row)}.png" for row in manifest]
+    keep_inputs([out, *masks], manifest, whole, source if source.is_file() else None)
+    keep_inputs(masks, source)
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     fresh = [parent for parent in out.parents if not parent.exists()]
     with unpacked(export) as contents:

@@ -177,7 +177,8 @@ def merge(manifests: Sequence[Manifest]) -> Manifest:
             sequence = row.sequence if len(owners[row.sequence]) == 1 else f"{name}/{row.sequence}"
             camera = f"{name}/{row.camera}"
             rows.append(dataclasses.replace(row, sequence=sequence, camera=camera, **paths))  # type: ignore[arg-type]
-    return Manifest(rows, root, " + ".join(names))
+    files = [file for manifest in manifests for file in manifest.read_from]
+    return Manifest(rows, root, " + ".join(names), read_from=files)
 
 
 def _short_name(manifest: Manifest) -> str:
