@@ -31,10 +31,10 @@ def keep_inputs(outputs: Iterable[Path | str | None], *inputs: Manifest | Path |
 def _identity(path: Path | str) -> tuple[int, int] | None:
     """What all names of a file share; None where there is no file."""
     try:
-        found = os.stat(path)
+        state = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found.st_dev, found.st_ino
+    return state.st_dev, state.st_ino
 
 
 def _files(inputs: Iterable[Manifest | Path | str | None]) -> Iterator[Path]:
