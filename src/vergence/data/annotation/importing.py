@@ -93,8 +93,8 @@ def import_labels(
         raise InputError(f"{out} must end in .parquet or .csv to be written as a manifest.")
     folder = out.parent / f"{out.stem}_labels"
     masks = [folder / f"{frame_name(row)}.png" for row in manifest]
-    keep_inputs([out, *masks], manifest, whole, source if source.is_file() else None)
-    keep_inputs(masks, source)
+    keep_inputs([out, *masks], manifest, whole, export if export.is_file() else None)
+    keep_inputs(masks, export)
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     fresh = [parent for parent in out.parents if not parent.exists()]
     with unpacked(export) as contents:
