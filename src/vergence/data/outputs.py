@@ -19,7 +19,8 @@ def keep_inputs(outputs: Iterable[Path | str | None], *inputs: Manifest | Path |
     Raises:
         InputError: an output is one of the inputs: the same file, by whatever links and spellings.
     """
-    there = {identity: Path(path) for path in outputs if path is not None and (identity := _identity(path))}
+    there = {_identity(path): Path(path) for path in outputs if path is not None}
+    there.pop(None, None)
     if not there:
         return
     for path in _files(inputs):
