@@ -53,12 +53,12 @@ def _run(words: list[str]) -> int:
         return 0
     if any("\0" in word for word in words):
         raise InputError("a word of the command has a zero byte; no name of a file and no value may have one.")
-    verb, rest = words[0], words[1:]
+    verb, arguments = words[0], words[1:]
     if verb not in COMMANDS:
         near = difflib.get_close_matches(verb, COMMANDS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
         raise InputError(f"there is no command {verb!r}; {hint}")
-    return COMMANDS[verb](rest)
+    return COMMANDS[verb](arguments)
 
 
 def _overview() -> str:

@@ -139,11 +139,11 @@ def _carried(run: Path, manifest: Path, chosen: Path, count: int, out: Path, pro
     training = Manifest.read(manifest).select(split="train")
     keys = set(listed_rows(training, chosen)[:count])
     rows = [row if index in keys else replace(row, label="", label_space="") for index, row in enumerate(training)]
-    given = Manifest(rows, training.root)
-    given.write(out / "labelled.parquet")
+    labelled = Manifest(rows, training.root)
+    labelled.write(out / "labelled.parquet")
     carried = out / "carried.parquet"
     record = carried.with_suffix("") / RECORD
-    if not (carried.is_file() and record.is_file() and read_json(record)["data"] == given.digest()):
+    if not (carried.is_file() and record.is_file() and read_json(record)["data"] == labelled.digest()):
         labels_propagate(
             out / "labelled.parquet", carried, run, seconds=SECONDS, keep=KEEP, device="cpu", progress=progress
         )

@@ -99,8 +99,8 @@ class FrameOptions:
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                shown = ", ".join(one or "nothing" for one in known)
-                raise InputError(f"{name} is {getattr(self, name)!r}; give one of {shown}.")
+                listed = ", ".join(one or "nothing" for one in known)
+                raise InputError(f"{name} is {getattr(self, name)!r}; give one of {listed}.")
         if self.legacy_intrinsics and self.flip_vertical:
             raise InputError("legacy_intrinsics knows no flip_vertical; set frames.options.flip_vertical to 0.")
         if self.random_crop is not None:

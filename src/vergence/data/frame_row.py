@@ -118,8 +118,8 @@ def check_rows(rows: Sequence[FrameRow], name: str) -> None:
         where = f"{name}, frame {row.image!r}"
         numbers = str((row.fx, row.fy, row.cx, row.cy, row.stereo_cx, row.baseline, row.lens))
         if not row.image:
-            given = row.label or row.depth or row.disparity or "its row"
-            raise InputError(f"{name}: {given} has no image; name the image of each frame in the column 'image'.")
+            file = row.label or row.depth or row.disparity or "its row"
+            raise InputError(f"{name}: {file} has no image; name the image of each frame in the column 'image'.")
         if any("\0" in getattr(row, column) for column in PATH_COLUMNS):
             raise InputError(
                 f"{where}: a path has a zero byte, which no name of a file may have; correct the manifest."

@@ -67,8 +67,8 @@ def shift_borders(label: NDArray[np.uint8], border: int, rng: np.random.Generato
     for side, length in enumerate((height, width)):
         coarse = rng.uniform(-border, border, (cells[1], cells[0])).astype(np.float32)
         fine = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
-        own = np.arange(length)[:, None] if side == 0 else np.arange(length)
-        moved.append(np.clip(own + np.rint(fine.clip(-border, border)).astype(np.int64), 0, length - 1))
+        position = np.arange(length)[:, None] if side == 0 else np.arange(length)
+        moved.append(np.clip(position + np.rint(fine.clip(-border, border)).astype(np.int64), 0, length - 1))
     return label[moved[0], moved[1]]
 
 

@@ -117,9 +117,9 @@ def _of_ids(values: Label, path: Path, coding: Coding) -> Label:
     if values.size and values.max() >= coding.classes:
         outside = sorted(_present(values) - set(coding.ids))
         if outside:
-            shown = ", ".join(str(number) for number in outside[:5])
+            ids = ", ".join(str(number) for number in outside[:5])
             raise InputError(
-                f"{path} has the id {shown}, but {coding.name} has ids 0 to {coding.classes - 1} and 255 for none; "
+                f"{path} has the id {ids}, but {coding.name} has ids 0 to {coding.classes - 1} and 255 for none; "
                 "name the right space in the column label_space, or correct the file."
             )
     return _mapped(values, coding)
@@ -198,26 +198,26 @@ def _of_palette(image: Image.Image, path: Path, coding: Coding) -> Label:
     )
     if agrees and opaque <= set(coding.ids):
         return _of_ids(np.where(np.isin(values, present), values, IGNORED_LABEL), path, coding)
-    shown = {value: palette[value] if value < len(palette) else expected.get(value, _BLACK) for value in present}
-    if not expected or all(colour == (value,) * 3 for value, colour in shown.items()):
+    colours = {value: palette[value] if value < len(palette) else expected.get(value, _BLACK) for value in present}
+    if not expected or all(colour == (value,) * 3 for value, colour in colours.items()):
         return _of_greys(values, 1, path, coding)
-    odd = [value for value in present if value in expected and shown[value] != expected[value]]
+    odd = [value for value in present if value in expected and colours[value] != expected[value]]
     if not odd and set(present) <= set(coding.ids):
         return _of_ids(values, path, coding)
     known = {_BLACK: IGNORED_LABEL, _BORDER: IGNORED_LABEL, **coding.colours}
-    if all(shown[value] in known for value in present):
+    if all(colours[value] in known for value in present):
         table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
         for value in present:
-            table[value] = known[shown[value]]  # type: ignore[index]
+            table[value] = known[colours[value]]  # type: ignore[index]
         return table[values]
-    strangers = [value for value in odd if shown[value] not in known]
+    strangers = [value for value in odd if colours[value] not in known]
     if coding.lenient and len(strangers) == len(odd):
         _say_once(path.parent, coding.name)
         return _of_ids(values, path, coding)
-    index = (odd or [value for value in present if shown[value] not in known])[0]
+    index = (odd or [value for value in present if colours[value] not in known])[0]
     wanted = "#{:02x}{:02x}{:02x}".format(*expected[index]) if index in expected else "a colour of a class"
     raise InputError(
-        f"{path} has another palette than {coding.name}: index {index} is #{bytes(shown[index]).hex()} instead of "
+        f"{path} has another palette than {coding.name}: index {index} is #{bytes(colours[index]).hex()} instead of "
         f"{wanted}; keep the palette of the classes, or save RGB colours."
     )
 

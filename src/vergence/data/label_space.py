@@ -53,11 +53,13 @@ class LabelSpace:
         """The space that networks learn from labels of this one: without void classes; "cityscapes19" for raw ids."""
         if self.name in TRAINED_AS and LABEL_SPACES[self.name] == self:
             return LABEL_SPACES[TRAINED_AS[self.name]]
-        kept = [number for number in range(len(self)) if number not in self.void]
-        if len(kept) == len(self) or not kept:
+        ids = [number for number in range(len(self)) if number not in self.void]
+        if len(ids) == len(self) or not ids:
             return self
         return LabelSpace(
-            self.name, tuple(self.classes[number] for number in kept), tuple(self.colours[number] for number in kept)
+            self.name,
+            tuple(self.classes[number] for number in ids),
+            tuple(self.colours[number] for number in ids),
         )
 
     def is_known(self) -> bool:

@@ -98,17 +98,17 @@ def label_mapping(stored: str, target: str) -> NDArray[np.uint8]:
     Raises:
         InputError: an unknown space, or the two share no class.
     """
-    given, wanted = label_space(stored), label_space(target)
+    known, wanted = label_space(stored), label_space(target)
     table = np.full(256, IGNORED_LABEL, dtype=np.uint8)
     numbers = {key: number for key, number in _meanings(wanted).items() if number not in wanted.void}
-    same = given.classes == wanted.classes
-    for number, name in enumerate(given.classes):
-        if number not in given.void:
+    same = known.classes == wanted.classes
+    for number, name in enumerate(known.classes):
+        if number not in known.void:
             class_id = numbers.get(_words(name), numbers.get(meaning(name), IGNORED_LABEL))
             table[number] = number if same and number not in wanted.void else class_id
     if (table == IGNORED_LABEL).all():
         raise InputError(
-            f"label spaces {given.name!r} and {wanted.name!r} share no class ({', '.join(given.classes[:4])}, ... and "
+            f"label spaces {known.name!r} and {wanted.name!r} share no class ({', '.join(known.classes[:4])}, ... and "
             f"{', '.join(wanted.classes[:4])}, ...); choose another frames.options.label_space or rename the classes."
         )
     table.flags.writeable = False

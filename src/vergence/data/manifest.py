@@ -96,14 +96,14 @@ class Manifest:
     def select(self, split: str | None = None, predicate: Callable[[FrameRow], bool] | None = None) -> "Manifest":
         """The samples of a split and for which ``predicate`` holds, perhaps none; the others stay as neighbours."""
         chosen: list[FrameRow] = []
-        rest = list(self.rows[self._samples :])
+        others = list(self.rows[self._samples :])
         for row in self:
             keep = (split is None or row.split == split) and (predicate is None or predicate(row))
-            (chosen if keep else rest).append(row)
+            (chosen if keep else others).append(row)
         name = self.name
         if split is not None:
             name = f"{name} (split {split!r} of {', '.join(repr(key) for key in self.splits()) or 'none'})"
-        return Manifest([*chosen, *rest], self.root, name, len(chosen), self.read_from)
+        return Manifest([*chosen, *others], self.root, name, len(chosen), self.read_from)
 
     def changed(self, change: Callable[[FrameRow], FrameRow]) -> "Manifest":
         """The same manifest with every row, sample or neighbour, passed through ``change``."""

@@ -98,11 +98,11 @@ def _table(positions: Mapping[tuple[int, str], tuple[float, float, bool]], borde
 
 
 def _check_columns(names: object, path: Path) -> None:
-    given = [str(name) for name in names]  # type: ignore[attr-defined]
-    missing = [name for name in REQUIRED if name not in given]
+    columns = [str(name) for name in names]  # type: ignore[attr-defined]
+    missing = [name for name in REQUIRED if name not in columns]
     if missing:
         raise InputError(f"{path} lacks the column {missing[0]!r}; it needs {', '.join(REQUIRED)} in its first line.")
-    for name in given:
+    for name in columns:
         if name not in COLUMNS:
             raise InputError(f"{path} has an unknown column {name!r}{nearest(name, COLUMNS)}; remove or rename it.")
 

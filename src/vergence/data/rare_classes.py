@@ -38,9 +38,9 @@ class RareClassSampler(EndlessSampler):
         super().__init__(len(counts), *settings, **named)
         share = counts / counts.sum(1, keepdims=True).clip(1)
         self.probability = class_probability(counts.sum(0), temperature)
-        shown = [np.flatnonzero(column >= _ENOUGH) for column in share.T]
+        frequent = [np.flatnonzero(column >= _ENOUGH) for column in share.T]
         self._shown = [
-            rows if len(rows) else np.flatnonzero(column) for rows, column in zip(shown, counts.T, strict=True)
+            rows if len(rows) else np.flatnonzero(column) for rows, column in zip(frequent, counts.T, strict=True)
         ]
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
@@ -76,8 +76,8 @@ def class_counts(dataset: FrameDataset) -> NDArray[np.int64]:
     manifest, options = dataset.manifest, dataset.options
     files = [manifest.path(row, "label") if manifest[row].label else None for row in dataset.rows]
     states = [(path, path.stat()) if path is not None and path.is_file() else None for path in files]
-    told = [state and f"{state[0]}|{state[1].st_size}|{state[1].st_mtime_ns}" for state in states]
-    about = [options.height, options.width, options.fit, options.crop_anchor, options.label_space, *told]
+    identities = [state and f"{state[0]}|{state[1].st_size}|{state[1].st_mtime_ns}" for state in states]
+    about = [options.height, options.width, options.fit, options.crop_anchor, options.label_space, *identities]
     about += [f"aspect {options.aspect}"] if options.aspect else []
     about += [f"{row} {mark}" for row in dataset.rows if (mark := lens_mark(manifest[row]))]
     name = hashlib.sha1("\n".join(map(str, about)).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()

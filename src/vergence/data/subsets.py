@@ -47,8 +47,8 @@ def labelled_subset(
         InputError: no frame has a label, fewer have one than asked for, or the file lists a frame that is not there,
             has no label, or is listed twice.
     """
-    made = (row for row in range(len(manifest)) if manifest[row].judges)
-    labelled = sorted(made, key=lambda row: manifest[row].image)
+    judging = (row for row in range(len(manifest)) if manifest[row].judges)
+    labelled = sorted(judging, key=lambda row: manifest[row].image)
     carried = [row for row in range(len(manifest)) if manifest[row].label and not manifest[row].judges]
     if not labelled and not carried:
         raise InputError(
@@ -127,9 +127,9 @@ def read_list(file: Path) -> list[str]:
         manifest = Manifest.read(file)
         return [str(manifest.path(row)) for row in range(len(manifest))]
     remedy = "make a list of frames with `vergence select`"
-    given = read_json(file, remedy=remedy) if file.suffix == ".json" else read_lines(file, remedy)
+    content = read_json(file, remedy=remedy) if file.suffix == ".json" else read_lines(file, remedy)
     try:
-        names = _json_names(given) if file.suffix == ".json" else _text_names(given)
+        names = _json_names(content) if file.suffix == ".json" else _text_names(content)
     except (KeyError, TypeError) as error:
         raise InputError(
             f"{file} is no list of frames ({type(error).__name__}: {error}); give a manifest, a JSON list "

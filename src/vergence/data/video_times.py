@@ -102,25 +102,25 @@ def video_times(path: Path | str) -> VideoTimes:
     path = Path(path)
     with opened_video(path) as container:
         stream = container.streams.video[0]
-        shown, times, ends = _packets(container, stream)
+        count, times, ends = _packets(container, stream)
         steps = np.diff(np.unique(times))
         measured = 1 / float(np.median(steps)) if len(steps) else math.nan
         fps = _rate(stream, measured, bool(times))
-        return VideoTimes(shown, _claimed(container, stream, shown, fps, ends), fps)
+        return VideoTimes(count, _claimed(container, stream, count, fps, ends), fps)
 
 
 def _packets(container: Any, stream: Any) -> tuple[int, list[float], dict[int, tuple[float, float]]]:
     """Packets of the stream that are shown, their times, and for each stream when it starts and ends (seconds)."""
     import av
 
-    shown, times = 0, []
+    count, times = 0, []
     ends: dict[int, tuple[float, float]] = {}
     try:
         for packet in container.demux():
             if packet.size == 0 or packet.is_discard:
                 continue
             if packet.stream.index == stream.index:
-                shown += 1
+                count += 1
             if packet.pts is None or not packet.time_base:
                 continue
             time = float(packet.pts * packet.time_base)
@@ -131,7 +131,7 @@ def _packets(container: Any, stream: Any) -> tuple[int, list[float], dict[int, t
             ends[packet.stream.index] = min(start, time), max(end, time + length)
     except av.FFmpegError:
         pass  # what lies behind is missing: the count says so
-    return shown, times, ends
+    return count, times, ends
 
 
 def _rate(stream: Any, measured: float, timed: bool) -> float:
@@ -144,7 +144,7 @@ def _rate(stream: Any, measured: float, timed: bool) -> float:
     return stated if abs(stated / measured - 1) < _SAME_RATE else measured
 
 
-def _claimed(container: Any, stream: Any, shown: int, fps: float, ends: dict[int, tuple[float, float]]) -> int:
+def _claimed(container: Any, stream: Any, count: int, fps: float, ends: dict[int, tuple[float, float]]) -> int:
     """Frames of the stated length: that of the stream, or of the whole file, which ends with its longest stream."""
     import av
 
@@ -156,10 +156,10 @@ def _claimed(container: Any, stream: Any, shown: int, fps: float, ends: dict[int
         start = min((first for first, _ in ends.values()), default=0.0)
         end = max((last for _, last in ends.values()), default=0.0)
     if not stated:
-        return shown
-    if end - start >= _WHOLE * stated or not shown:
-        return shown if shown else max(1, round(stated * fps) if fps > 0 else 1)
-    return max(shown + 1, round(shown * stated / max(end - start, 1e-6)))
+        return count
+    if end - start >= _WHOLE * stated or not count:
+        return count if count else max(1, round(stated * fps) if fps > 0 else 1)
+    return max(count + 1, round(count * stated / max(end - start, 1e-6)))
 
 
 def reason(error: Exception) -> str:

@@ -32,19 +32,19 @@ def tables(result: dict[str, Any]) -> list[Table]:
 
 def segmentation_table(part: dict[str, Any]) -> Table:
     """Numbers over all classes, in percent."""
-    shown = _empty("Segmentation, percent", part["stamp"])
-    shown.expand = True
-    shown.add_column("")
+    grid = _empty("Segmentation, percent", part["stamp"])
+    grid.expand = True
+    grid.add_column("")
     names = {
         "miou": "mIoU", "pixel_accuracy": "pixel acc", "mean_accuracy": "mean acc", "frequency_weighted_iou": "fw IoU"
     }  # fmt: skip
     for name in names.values():
-        shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column("", ratio=1)  # as wide as the console, for the caption's sake
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("", ratio=1)  # as wide as the console, for the caption's sake
     for row in part["rows"]:
         numbers = [percent(row[name]) for name in names]
-        shown.add_row(words(row["name"]), *numbers, style="bold" if row["name"] == "trained" else "")
-    return shown
+        grid.add_row(words(row["name"]), *numbers, style="bold" if row["name"] == "trained" else "")
+    return grid
 
 
 def class_table(part: dict[str, Any]) -> Table:
@@ -72,14 +72,14 @@ def region_table(rows: list[dict[str, Any]]) -> Table:
 
 def _side_by_side(title: str, names: list[str], lines: dict[str, list[str]]) -> Table:
     """Lines by name, in two columns where there are many."""
-    shown = _empty(title)
+    grid = _empty(title)
     listed = list(lines)
     columns = 1 if len(listed) <= _BLOCK else 2
     height = math.ceil(len(listed) / columns)
     for _ in range(columns):
-        shown.add_column("", no_wrap=True)
+        grid.add_column("", no_wrap=True)
         for name in names:
-            shown.add_column(words(name), justify="right", no_wrap=True)
+            grid.add_column(words(name), justify="right", no_wrap=True)
     for line in range(height):
         cells: list[Text | str] = []
         for column in range(columns):
@@ -87,8 +87,8 @@ def _side_by_side(title: str, names: list[str], lines: dict[str, list[str]]) -> 
             name = listed[k] if k < len(listed) else ""
             cells.append(words(name[:_LONGEST] if columns > 1 else name))
             cells += lines[name] if name else [""] * len(names)
-        shown.add_row(*cells)
-    return shown
+        grid.add_row(*cells)
+    return grid
 
 
 def percent(value: float | None) -> str:
@@ -97,7 +97,7 @@ def percent(value: float | None) -> str:
 
 
 def _empty(title: str, caption: str | None = None) -> Table:
-    told = None if caption is None else words(caption, "table.caption")
-    shown = Table(title=title, caption=told, title_justify="left", caption_justify="left", box=SIMPLE)
-    shown.padding = (0, 1, 0, 0)
-    return shown
+    note = None if caption is None else words(caption, "table.caption")
+    grid = Table(title=title, caption=note, title_justify="left", caption_justify="left", box=SIMPLE)
+    grid.padding = (0, 1, 0, 0)
+    return grid

@@ -68,14 +68,14 @@ class DepthEvaluation:
         for scores in self.predictors:
             if scores.name == "input_free":
                 assert self._mean is not None
-                inverse_depth, own = self._mean.mean(truth if self._left_out else None), _in_metres(self.protocol)
+                inverse_depth, protocol = self._mean.mean(truth if self._left_out else None), _in_metres(self.protocol)
             else:
                 prediction = maps[scores.name]["inverse_depth"][0].float().cpu()
-                inverse_depth, own = in_units(prediction, self.methods[scores.name], self.protocol), self.protocol
-            scores.add(self.manifest[index].image, inverse_depth, truth, own)
+                inverse_depth, protocol = in_units(prediction, self.methods[scores.name], self.protocol), self.protocol
+            scores.add(self.manifest[index].image, inverse_depth, truth, protocol)
             if label is not None and self._space is not None:
                 regions = self._regions.setdefault(scores.name, RegionScores(self._space))
-                regions.add(inverse_depth, torch.from_numpy(truth), torch.from_numpy(label), own)
+                regions.add(inverse_depth, torch.from_numpy(truth), torch.from_numpy(label), protocol)
 
     def state(self) -> tuple[list[Scores], dict[str, RegionScores]]:
         """What was added so far, for :meth:`merge` in another process."""

@@ -117,19 +117,19 @@ def words(text: object, style: str = "") -> Text:
 
 def table(result: dict[str, Any]) -> Table:
     """The result as a table for an 80-column console, all that the numbers depend on in its caption."""
-    shown = Table(
+    grid = Table(
         title="Depth",
         caption=words(result["stamp"], "table.caption"),
         title_justify="left",
         caption_justify="left",
         box=SIMPLE,
     )
-    shown.padding = (0, 1, 0, 0)
-    shown.add_column("")
+    grid.padding = (0, 1, 0, 0)
+    grid.add_column("")
     for name in (*DEPTH_METRICS, "scale"):
-        shown.add_column(name, justify="right", no_wrap=True)
+        grid.add_column(name, justify="right", no_wrap=True)
     for row in result["rows"]:
         numbers = [f"{row[name]:.3f}" if row[name] < 100 else f"{row[name]:.1f}" for name in DEPTH_METRICS]
         scale = f"{row['scale_median']:.3g} ±{row['scale_std']:.0%}"
-        shown.add_row(words(row["name"]), *numbers, scale, style="bold" if row["name"] == "trained" else "")
-    return shown
+        grid.add_row(words(row["name"]), *numbers, scale, style="bold" if row["name"] == "trained" else "")
+    return grid

@@ -92,7 +92,7 @@ def _inverse(transforms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def odometry_table(odometry: dict[str, Any]) -> Table:
     """The result as a table for the console."""
-    shown = Table(
+    grid = Table(
         title="Odometry",
         caption=words(odometry["stamp"], "table.caption"),
         title_justify="left",
@@ -100,10 +100,10 @@ def odometry_table(odometry: dict[str, Any]) -> Table:
         box=SIMPLE,
     )
     columns = ("ate_sfmlearner", "t_err", "r_err", "ate_aligned", "frames")
-    shown.add_column("")
+    grid.add_column("")
     for name in columns:
-        shown.add_column(name, justify="right")
+        grid.add_column(name, justify="right")
     for row in odometry["sequences"]:
         numbers = [f"{row[name]:.4g}" if row.get(name) is not None else "–" for name in columns]
-        shown.add_row(words(row["sequence"]), *numbers)
-    return shown
+        grid.add_row(words(row["sequence"]), *numbers)
+    return grid

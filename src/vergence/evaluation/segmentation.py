@@ -54,10 +54,10 @@ class ClassScores:
 
     def add(self, prediction: Tensor, label: Tensor) -> None:
         """Compare class ids (H, W) with a label (H, W), 255 = none."""
-        own = confusion_matrix(prediction, label, len(self.space))
-        self.confusion = own if self.confusion is None else self.confusion + own
-        own = only_truth_of(own, self.classes) if self.protocol.drops else own
-        self.counts.append(torch.stack((own.diagonal(), own.sum(dim=1), own.sum(dim=0)))[:, self.classes])
+        counts = confusion_matrix(prediction, label, len(self.space))
+        self.confusion = counts if self.confusion is None else self.confusion + counts
+        counts = only_truth_of(counts, self.classes) if self.protocol.drops else counts
+        self.counts.append(torch.stack((counts.diagonal(), counts.sum(dim=1), counts.sum(dim=0)))[:, self.classes])
 
     def extend(self, other: "ClassScores") -> None:
         """Take in images that were scored elsewhere, behind one's own."""
@@ -92,8 +92,8 @@ class ClassScores:
             if truth.sum() > 0:
                 iou = agreed / (truth + predicted - agreed)
                 numbers = {"miou": float(iou.nanmean()), "pixel_accuracy": float(agreed.sum() / truth.sum())}
-                own = dict(zip(self.names, iou.tolist(), strict=True))
-                rows.append({"name": self.name, "image": image, **numbers, "pixels": int(truth.sum()), **own})
+                class_columns = dict(zip(self.names, iou.tolist(), strict=True))
+                rows.append({"name": self.name, "image": image, **numbers, "pixels": int(truth.sum()), **class_columns})
         return rows
 
 

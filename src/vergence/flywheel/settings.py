@@ -187,8 +187,8 @@ def load_flywheel(recipe: str | Path, overrides: Overrides = (), data: str | Pat
         InputError: an unknown key or a value of another type, in the flywheel or in what it hands to its trainings.
     """
     values = {"recipe": Path(recipe).stem} | dict(flattened(read_recipe(recipe)))
-    given = settings_of(overrides)
-    for key in given:
+    settings = settings_of(overrides)
+    for key in settings:
         if key.split(".")[0] in (*_OF_A_RUN, *method_names()):
             raise InputError(
                 f"--{key} is a setting of a training, and a flywheel has several; write --flywheel.overrides.{key} "
@@ -197,7 +197,7 @@ def load_flywheel(recipe: str | Path, overrides: Overrides = (), data: str | Pat
         if key.startswith(_FOR_ALL):  # asked for now and for all: stronger than what the recipe has for one
             for part in PARTS:
                 values.pop(f"flywheel.{part}.overrides.{key.removeprefix(_FOR_ALL)}", None)
-    recipe_values = build(FlywheelRecipe, (values, str(recipe)), (given, origin_of(overrides)))
+    recipe_values = build(FlywheelRecipe, (values, str(recipe)), (settings, origin_of(overrides)))
     config = recipe_values.flywheel
     if data is not None:
         config.data = str(data)

@@ -36,10 +36,10 @@ def connected_components(labels: Tensor, minimum: int, ignore: int = IGNORED) ->
 
     root = parent[run.flatten()]
     size = torch.zeros_like(parent).scatter_add_(0, root, (labels != ignore).flatten().long())
-    kept = size >= minimum  # only roots have a size, and only of pixels that count
-    number = kept.cumsum(0)
-    before = (number - kept.long())[run[:, 0, 0]]  # components of earlier images
-    number = torch.where(kept, number - 1, -1)
+    large = size >= minimum  # only roots have a size, and only of pixels that count
+    number = large.cumsum(0)
+    before = (number - large.long())[run[:, 0, 0]]  # components of earlier images
+    number = torch.where(large, number - 1, -1)
     regions = number[root].view(batch, -1)
     return torch.where(regions >= 0, regions - before[:, None], -1).view(labels.shape), max(
         height * width // minimum, 1

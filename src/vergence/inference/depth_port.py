@@ -80,8 +80,8 @@ def with_estimates(
                 progress(done + 1, len(missing))
 
     make_missing(files, is_whole_png, make, processes)
-    made = {row.image: str(file) for row, file in zip(manifest, files, strict=True)}
-    return manifest.changed(lambda row: _named(row, made))
+    estimates = {row.image: str(file) for row, file in zip(manifest, files, strict=True)}
+    return manifest.changed(lambda row: _named(row, estimates))
 
 
 def _entry(manifest: Manifest, index: int, measured: Measured | None) -> str:

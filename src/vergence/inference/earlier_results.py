@@ -65,8 +65,8 @@ class Results:
             return None
         if any(self.pictures.get(name, ("",))[0] != digest for name, digest in looked_at.items()):
             return None
-        kept = (*kind.told, "unit", "scale", "png", "surveyed")
-        return {key: self.record[key] for key in kept} if all(key in self.record for key in kept) else None
+        keys = (*kind.told, "unit", "scale", "png", "surveyed")
+        return {key: self.record[key] for key in keys} if all(key in self.record for key in keys) else None
 
     def of_earlier(self, key: str) -> dict[str, Any]:
         """A value of the earlier call's record, where its weights and settings are the same."""

@@ -155,7 +155,7 @@ def _onnx(kind: str, name: str, size: tuple[int, int] | None, device: str) -> Fo
             raise InputError(
                 f"{path} is no ONNX model that can be run ({_first_line(error)}); export it anew."
             ) from error
-        given, most, wanted_size = _input(session, path)
+        input_name, most, wanted_size = _input(session, path)
 
         def predict(pictures: list[Image.Image]) -> Maps:
             like = size or _rounded(pictures[0])
@@ -163,7 +163,7 @@ def _onnx(kind: str, name: str, size: tuple[int, int] | None, device: str) -> Fo
             arrays = [np.asarray(resize_lanczos(picture, height, width)) for picture in pictures]
             images = np.stack(arrays).transpose(0, 3, 1, 2).astype(np.float32, order="C") / np.float32(255)
             try:
-                maps = _checked(np.asarray(session.run(None, {given: images})[0]), images.shape, port)
+                maps = _checked(np.asarray(session.run(None, {input_name: images})[0]), images.shape, port)
             except InputError:
                 raise
             except Exception as error:

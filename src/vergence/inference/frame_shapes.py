@@ -54,11 +54,11 @@ def describe_input(manifest: Manifest, options: FrameOptions) -> tuple[str, str]
         height, width = network_size(options, first.width or 1, first.height or 1)
         return f"{width}x{height}", f"network input {width}x{height} (aspect kept)"
     size = f"{options.width}x{options.height}"
-    told = [row for row in manifest if row.width]
-    aspects = sorted(row.width / row.height for row in told)
+    sized = [row for row in manifest if row.width]
+    aspects = sorted(row.width / row.height for row in sized)
     aspect = options.aspect or (aspects[len(aspects) // 2] if aspects else 0.0)
-    other = sum(unlike(row.width, row.height, aspect) for row in told)
+    other = sum(unlike(row.width, row.height, aspect) for row in sized)
     if not other:
         return size, f"network input {size}"
     how = "at the scales of that shape" if options.aspect else "stretched to it"
-    return size, f"network input {size} ({other} of {len(told)} frames are not {aspect:.2f}:1 and seen {how})"
+    return size, f"network input {size} ({other} of {len(sized)} frames are not {aspect:.2f}:1 and seen {how})"

@@ -16,28 +16,28 @@ _TAKEN = "a path, a PIL image, a uint8 array (H, W, 3) or a tensor (3, H, W)"
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def is_many(given: Any) -> bool:
+def is_many(picture: Any) -> bool:
     """Whether several pictures are given."""
-    return isinstance(given, list | tuple)
+    return isinstance(picture, list | tuple)
 
 
-def as_frame(given: Any, name: str = "") -> Frame:
+def as_frame(picture: Any, name: str = "") -> Frame:
     """One picture, RGB and upright; a path brings its camera along (``intrinsics.json`` beside it).
 
     Raises:
         InputError: nothing that is one picture.
     """
-    if isinstance(given, str | Path):
-        return _of_path(Path(given))
-    if isinstance(given, Image.Image):
-        return Frame(name, _of_pil(given))
-    if isinstance(given, torch.Tensor):
-        return Frame(name, Image.fromarray(_of_tensor(given)))
-    if isinstance(given, np.ndarray):
-        return Frame(name, Image.fromarray(_of_array(given)))
-    if isinstance(given, Manifest):
-        raise InputError(f"{given.name} is a manifest of many pictures; give it to stream.")
-    raise InputError(f"a picture is given as a {type(given).__name__}, expected {_TAKEN}, or a list of these.")
+    if isinstance(picture, str | Path):
+        return _of_path(Path(picture))
+    if isinstance(picture, Image.Image):
+        return Frame(name, _of_pil(picture))
+    if isinstance(picture, torch.Tensor):
+        return Frame(name, Image.fromarray(_of_tensor(picture)))
+    if isinstance(picture, np.ndarray):
+        return Frame(name, Image.fromarray(_of_array(picture)))
+    if isinstance(picture, Manifest):
+        raise InputError(f"{picture.name} is a manifest of many pictures; give it to stream.")
+    raise InputError(f"a picture is given as a {type(picture).__name__}, expected {_TAKEN}, or a list of these.")
 
 
 def _of_path(path: Path) -> Frame:

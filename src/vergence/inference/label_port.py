@@ -80,8 +80,8 @@ def _wanted(manifest: Manifest, offsets: Sequence[int | str] | None) -> list[Wan
     neighbours: set[int | None] = {
         manifest.neighbour(row, offset) for row in rows for offset in offsets or () if isinstance(offset, int)
     }
-    rest = range(len(manifest), len(manifest.rows))
-    rows += [row for row in rest if offsets is None or row in neighbours]
+    extra = range(len(manifest), len(manifest.rows))
+    rows += [row for row in extra if offsets is None or row in neighbours]
     partners = rows if offsets is None else rows[: len(manifest)] if "s" in offsets else []
     wanted = [Wanted(manifest.path(row), row, False, _key(manifest[row]), manifest[row]) for row in rows]
     for row in partners:

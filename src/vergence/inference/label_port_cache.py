@@ -158,10 +158,10 @@ def corrupted_labels(
     def corrupt(index: int) -> None:
         (one, labels), (copy, stored, name) = items[index], copies[index]
         picture, space = open_image(one.image), stored.trained()
-        own = (picture.height, picture.width)
-        ids, confidence = read_pseudo_label(labels.label, labels.confidence, own, stored)
-        ids = _nearest(label_mapping(stored.text(), space.text())[ids], kept_size(own, size))
-        kept = None if copy.confidence is None else _nearest(confidence, kept_size(own, size))
+        size_of_picture = (picture.height, picture.width)
+        ids, confidence = read_pseudo_label(labels.label, labels.confidence, size_of_picture, stored)
+        ids = _nearest(label_mapping(stored.text(), space.text())[ids], kept_size(size_of_picture, size))
+        kept = None if copy.confidence is None else _nearest(confidence, kept_size(size_of_picture, size))
         _write(cache, name, corruption.corrupt(ids, len(space), one.key), kept, space)
 
     def make(missing: list[int]) -> None:

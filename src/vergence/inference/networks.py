@@ -110,11 +110,11 @@ class RunNetwork:
 
     def made_by(self) -> dict[str, Any]:
         """See :class:`Network`."""
-        made = {
+        record = {
             "run": self.name, "step": self.run.step, "weights": weights_digest(self.run), "tasks": list(self.tasks),
             "flip": self.flip, "window": None if self.window is None else str(self.window),
         }  # fmt: skip
-        return made if self.precision == "no" else made | {"precision": self.precision}
+        return record if self.precision == "no" else record | {"precision": self.precision}
 
 
 class ForeignNetwork:
@@ -191,8 +191,8 @@ def weights_digest(run: LoadedRun) -> str:
     """Digest of a run's weights as they are loaded, and of the settings that its network and its input depend on."""
     digest = hashlib.blake2b(digest_size=16)
     settings = run.config.to_dict()
-    kept = [run.config.method, settings["frames"]["options"], settings.get(run.config.method)]
-    digest.update(json.dumps([*kept, run.method.scale, run.method.metres_per_unit], default=str).encode())
+    identity = [run.config.method, settings["frames"]["options"], settings.get(run.config.method)]
+    digest.update(json.dumps([*identity, run.method.scale, run.method.metres_per_unit], default=str).encode())
     for name, tensor in sorted(run.method.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(-1).numpy().tobytes())

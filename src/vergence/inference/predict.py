@@ -45,13 +45,13 @@ class Frames:
     allow_truncated: bool = False
     """Use what can be read of a video that is damaged or cut off."""
 
-    def opened(self, given: Manifest | Path | str) -> tuple[FrameStream, Manifest | None]:
+    def opened(self, data: Manifest | Path | str) -> tuple[FrameStream, Manifest | None]:
         """The frames, and the manifest that names them; InputError where they cannot be read."""
-        stream = open_stream(given, self.split, self.limit, self.allow_truncated)
+        stream = open_stream(data, self.split, self.limit, self.allow_truncated)
         if isinstance(stream, ManifestStream):
             return (with_partners(stream) if self.partners else stream), stream.manifest
         if self.partners:
-            raise InputError(f"{given} is a video, which has no stereo partners; leave --partners out.")
+            raise InputError(f"{data} is a video, which has no stereo partners; leave --partners out.")
         return stream, None
 
 
@@ -171,8 +171,10 @@ def predict(
         "scale_asked": use.scale, "camera_height": use.camera_height, "colour_map": written.colour_map,
         "vergence": vergence.__version__,
     }  # fmt: skip
-    shown = [kind.picture for kind in files if video and kind.picture]
-    keep_inputs(_outputs(out, stream, files, shown), data, stream.path if isinstance(stream, VideoStream) else None)
+    video_folders = [kind.picture for kind in files if video and kind.picture]
+    keep_inputs(
+        _outputs(out, stream, files, video_folders), data, stream.path if isinstance(stream, VideoStream) else None
+    )
     results = Results(stream, out, files, made_by, written.overwrite)
     record = made_by | results.of_earlier("tracker")
     for kind in files:
@@ -196,10 +198,10 @@ def predict(
     if written.tracker:
         write_index(out, stream, names, record)
     if video:
-        for name in shown:
+        for name in video_folders:
             pictures = _video_pictures(stream, out / name, written.side_by_side)
             write_video(out / f"{name}.mp4", pictures, stream.fps)
-        record["videos"] = [f"{name}.mp4" for name in shown]
+        record["videos"] = [f"{name}.mp4" for name in video_folders]
     _write_record(out, record)
     return record
 

@@ -72,8 +72,8 @@ def write_predicted(
 
 def _filled(data: Manifest, row: FrameRow, labels: Labels) -> FrameRow:
     columns: dict[str, Any] = dict.fromkeys(PSEUDO_COLUMNS, "")
-    if own := labels.get(_normal_path(data, row.image)):
-        columns["pseudo_label"], columns["confidence"], columns["pseudo_label_space"] = own
+    if label_columns := labels.get(_normal_path(data, row.image)):
+        columns["pseudo_label"], columns["confidence"], columns["pseudo_label_space"] = label_columns
     if row.stereo and (partner := labels.get(_normal_path(data, row.stereo))):
         columns["stereo_pseudo_label"], columns["stereo_confidence"], columns["pseudo_label_space"] = partner
     return replace(row, **columns)

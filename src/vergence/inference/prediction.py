@@ -162,11 +162,11 @@ class Prediction:
         assert self.classes is not None
         assert self.label_space is not None
         ids, counts = np.unique(self.classes, return_counts=True)
-        shown = sorted(zip(counts.tolist(), ids.tolist(), strict=True), reverse=True)
+        largest = sorted(zip(counts.tolist(), ids.tolist(), strict=True), reverse=True)
         return " ".join(
             f'<span style="border-left:1em solid rgb{tuple(self.label_space.colours[number])}">&nbsp;'
             f"{html.escape(self.class_names[number])} {count / self.classes.size:.0%}</span>"
-            for count, number in shown
+            for count, number in largest
             if number < len(self.class_names)
         )
 

@@ -136,11 +136,11 @@ class Predictor:
 
     # -- for people ----------------------------------------------------------------------------------------------------
 
-    def predict(self, given: Any) -> Any:
+    def predict(self, pictures: Any) -> Any:
         """What the network says of a picture, or of each of a list of pictures.
 
         Args:
-            given: a path, a PIL image, a uint8 array (H, W, 3) RGB, a tensor (3, H, W), uint8 or from 0 to 1, or a
+            pictures: a path, a PIL image, a uint8 array (H, W, 3) RGB, a tensor (3, H, W), uint8 or from 0 to 1, or a
                 list of these.
 
         Returns:
@@ -149,32 +149,32 @@ class Predictor:
         Raises:
             InputError: nothing that is a picture, or one that cannot be read.
         """
-        if is_many(given):
-            return list(self._seen(as_frame(one, str(number)) for number, one in enumerate(given)))
-        return next(self._seen([as_frame(given)]))
+        if is_many(pictures):
+            return list(self._seen(as_frame(one, str(number)) for number, one in enumerate(pictures)))
+        return next(self._seen([as_frame(pictures)]))
 
-    def stream(self, given: Any, split: str | None = None, limit: int | None = None) -> Iterator[Prediction]:
+    def stream(self, frames: Any, split: str | None = None, limit: int | None = None) -> Iterator[Prediction]:
         """The same, frame by frame, of a video, a folder, a manifest or anything that gives pictures.
 
         No more frames are held than ``batch_size`` and a few that are read ahead.
 
         Args:
-            given: path of a video, picture, folder or manifest, a manifest, or an iterable of what ``predict`` takes.
+            frames: path of a video, picture, folder or manifest, a manifest, or an iterable of what ``predict`` takes.
             split: rows of a manifest.
             limit: at most so many frames.
 
         Raises:
             InputError: nothing that can be read, also in the middle of a video that is damaged.
         """
-        if isinstance(given, str | Path | Manifest):
-            return self._seen(open_stream(given, split, limit).frames())
+        if isinstance(frames, str | Path | Manifest):
+            return self._seen(open_stream(frames, split, limit).frames())
         if split is not None:
             raise InputError("split is of manifests and folders; leave it out.")
-        if not isinstance(given, Iterable) or isinstance(given, bytes | dict | torch.Tensor):
+        if not isinstance(frames, Iterable) or isinstance(frames, bytes | dict | torch.Tensor):
             raise InputError(
-                f"stream is given a {type(given).__name__}, expected a video, folder, manifest or pictures one by one."
+                f"stream is given a {type(frames).__name__}, expected a video, folder, manifest or pictures one by one."
             )
-        pairs = zip(range(limit), given, strict=False) if limit is not None else enumerate(given)
+        pairs = zip(range(limit), frames, strict=False) if limit is not None else enumerate(frames)
         return self._seen(as_frame(one, f"{number:06d}") for number, one in pairs)
 
     def _seen(self, frames: Iterable[Frame]) -> Iterator[Prediction]:

@@ -48,8 +48,8 @@ class TrackerFiles:
 
     def record(self) -> dict[str, Any]:
         """What ``predictions.json`` says of the files."""
-        kept = {"depth": self.depth, "labels": self.space is not None, "confidence": self.space is not None}
-        return {"tracker": {name: text for name, text in _ARRAYS.items() if kept.get(name, True)}}
+        present = {"depth": self.depth, "labels": self.space is not None, "confidence": self.space is not None}
+        return {"tracker": {name: text for name, text in _ARRAYS.items() if present.get(name, True)}}
 
     def paths(self, out: Path, name: str) -> dict[str, Path]:
         """The file of one frame."""
@@ -90,10 +90,10 @@ def write_index(out: Path, stream: FrameStream, names: list[str], record: dict[s
         names: of all frames whose files exist.
         record: what ``predictions.json`` says.
     """
-    kept = ("run", "step", "unit", "scale", "label_space", "classes", "camera")
+    facts = ("run", "step", "unit", "scale", "label_space", "classes", "camera")
     content = {
         "format": FORMAT,
-        **{key: record[key] for key in kept if key in record},
+        **{key: record[key] for key in facts if key in record},
         "arrays": record["tracker"],
         "axes": "x right, y down, z forward; X = depth * inverse(intrinsics) * (column, row, 1)",
         "frames": _frames(stream, names),

@@ -199,12 +199,12 @@ def automasked_loss(error: Tensor, identity_error: Tensor | None, normalise: Lit
         raise ValueError(f'normalise is {normalise!r}, expected "all" or "kept"')
     finite = error.isfinite()
     if identity_error is None:
-        kept = finite
+        counting = finite
         value = error
     else:
         better = automask(error, identity_error)
-        kept = better & finite
+        counting = better & finite
         value = torch.where(better, error, identity_error) if normalise == "all" else error  # at a tie: a constant
-    counted = finite if normalise == "all" else kept
+    counted = finite if normalise == "all" else counting
     total = value.masked_fill(~counted, 0).sum()
     return total / counted.sum().clamp(min=1)

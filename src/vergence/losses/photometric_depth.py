@@ -102,9 +102,9 @@ def photometric_depth_loss(
     means = [torch.stack(list(terms.values())).mean() for terms in (photometric, smoothness)]
     if not parts:
         return means[0] + means[1]
-    kept = kept_pixels(finest, views)
+    mask = kept_pixels(finest, views)
     return PhotometricDepthLoss(
-        means[0] + means[1], means[0], means[1], 1 / finest.inverse_depth, finest.warped, finest.error, kept
+        means[0] + means[1], means[0], means[1], 1 / finest.inverse_depth, finest.warped, finest.error, mask
     )
 
 
@@ -128,7 +128,7 @@ def _check(scales: Mapping[int, Tensor], target: Tensor, sources: Tensor, poses:
         "poses": (poses.shape, (batch, count or "S", 4, 4)),
         **{f"disparity {scale}": (one.shape, (batch, 1, *one.shape[-2:])) for scale, one in scales.items()},
     }
-    for name, (given, expected) in wanted.items():
-        if tuple(given) != tuple(expected):
+    for name, (shape, expected) in wanted.items():
+        if tuple(shape) != tuple(expected):
             text = ", ".join(map(str, expected))
-            raise InputError(f"photometric_depth_loss: {name} has shape {tuple(given)}, expected ({text}).")
+            raise InputError(f"photometric_depth_loss: {name} has shape {tuple(shape)}, expected ({text}).")

@@ -140,9 +140,9 @@ def shrink(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
 
 def kept_pixels(synthesis: Synthesis, views: Views) -> Tensor:
     """(B, 1, H, W) bool: pixels that teach depth, i.e. have a source and are not auto-masked."""
-    kept = torch.ones_like(synthesis.error, dtype=torch.bool)
+    mask = torch.ones_like(synthesis.error, dtype=torch.bool)
     if views.identity_error is not None:
-        kept = automask(synthesis.error, views.identity_error)
+        mask = automask(synthesis.error, views.identity_error)
     if views.available is not None:
-        kept = kept & views.available.any(dim=1)[:, None, None, None]
-    return kept
+        mask = mask & views.available.any(dim=1)[:, None, None, None]
+    return mask

@@ -76,8 +76,8 @@ class DepthMethod(Method):
                 network.compile(*args, **kwargs)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        own: dict[str, list[nn.Module]] = {"encoder": [self.network.encoder], "decoder": [self.network.decoder]}
-        return groups_of(own | self.synthesis.parts())
+        modules: dict[str, list[nn.Module]] = {"encoder": [self.network.encoder], "decoder": [self.network.decoder]}
+        return groups_of(modules | self.synthesis.parts())
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         batch = batches["unlabelled"]

@@ -74,13 +74,13 @@ class FrozenMethod(Method):
             return self.network.encode(images)
         keys = list(zip(batch["index"].tolist(), batch["flipped"].tolist(), strict=True))
         fresh = [index for index, key in enumerate(keys) if key not in self._kept]
-        made: dict[int, list[Tensor]] = {}
+        computed: dict[int, list[Tensor]] = {}
         if fresh:
             maps = self.network.encode(images[fresh])
-            made = {index: [values[turn] for values in maps] for turn, index in enumerate(fresh)}
-        for index, value in made.items():
+            computed = {index: [values[turn] for values in maps] for turn, index in enumerate(fresh)}
+        for index, value in computed.items():
             self._keep(keys[index], value)
-        rows = [made[index] if index in made else self._kept[key] for index, key in enumerate(keys)]
+        rows = [computed[index] if index in computed else self._kept[key] for index, key in enumerate(keys)]
         return [torch.stack(column) for column in zip(*rows, strict=True)]
 
     def _keep(self, key: tuple[int, bool], features: list[Tensor]) -> None:

@@ -48,21 +48,21 @@ class MeanTeacher(nn.Module):
         from the first update on, for a teacher that starts trained.
         """
         alpha = self.decay if step is None else teacher_alpha(step, self.decay)
-        own: list[Tensor] = list(self.network.parameters())
+        means: list[Tensor] = list(self.network.parameters())
         theirs: list[Tensor] = list(network.parameters())
         if self.average_buffers:
             pairs = list(zip(self.network.buffers(), network.buffers(), strict=True))
-            own += [mean for mean, _ in pairs if mean.is_floating_point()]
+            means += [mean for mean, _ in pairs if mean.is_floating_point()]
             theirs += [value for mean, value in pairs if mean.is_floating_point()]
             for mean, value in pairs:
                 if not mean.is_floating_point():
                     mean.copy_(value)
-        if len(own) != len(theirs):
+        if len(means) != len(theirs):
             raise ValueError(
-                f"the student has {len(theirs)} tensors, its teacher {len(own)}; expected the same network"
+                f"the student has {len(theirs)} tensors, its teacher {len(means)}; expected the same network"
             )
-        if own:
-            torch._foreach_lerp_(own, theirs, 1 - alpha)
+        if means:
+            torch._foreach_lerp_(means, theirs, 1 - alpha)
 
 
 def following(network: nn.Module, decay: float, buffers: bool) -> MeanTeacher:

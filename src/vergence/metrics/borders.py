@@ -132,7 +132,7 @@ def distances(edges: Tensor, positions: Tensor) -> Tensor:
     right = (columns - mirrored).flip(1)
     across = torch.minimum(left, right).clamp_max(CAP)  # to the nearest edge of the same row
     padded = F.pad(across, (0, 0, CAP, CAP), value=CAP)
-    rows, own = positions.nonzero(as_tuple=True)
+    rows, column = positions.nonzero(as_tuple=True)
     offsets = torch.arange(-CAP, CAP + 1, device=edges.device)
-    squared = padded[rows[:, None] + offsets + CAP, own[:, None]] ** 2 + offsets.double() ** 2
+    squared = padded[rows[:, None] + offsets + CAP, column[:, None]] ** 2 + offsets.double() ** 2
     return squared.amin(1).sqrt().clamp_max(CAP)

@@ -83,8 +83,8 @@ def point_errors(tracked: Tensor, marked: Tensor, visible: Tensor, border: Tenso
 
 def _error(distance: Tensor, visible: Tensor) -> PointError:
     errors = distance[visible]
-    kept = errors[errors.isfinite()]
-    lost = len(errors) - len(kept)
-    if not len(kept):
+    tracked = errors[errors.isfinite()]
+    lost = len(errors) - len(tracked)
+    if not len(tracked):
         return PointError(float("nan"), float("nan"), 0, lost)
-    return PointError(float(kept.mean()), float(kept.std(correction=0)), len(kept), lost)
+    return PointError(float(tracked.mean()), float(tracked.std(correction=0)), len(tracked), lost)

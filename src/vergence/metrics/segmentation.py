@@ -53,9 +53,9 @@ def scores(confusion: Tensor, classes: Sequence[int] | None = None, drop: bool =
 
 def only_truth_of(confusion: Tensor, classes: Sequence[int]) -> Tensor:
     """A confusion matrix without the pixels whose truth is another class than these."""
-    kept = torch.zeros_like(confusion)
-    kept[list(classes)] = confusion[list(classes)]
-    return kept
+    restricted = torch.zeros_like(confusion)
+    restricted[list(classes)] = confusion[list(classes)]
+    return restricted
 
 
 def confusion_matrix(prediction: Tensor, label: Tensor, classes: int) -> Tensor:

@@ -45,7 +45,7 @@ class JoinedFeatures(nn.Module):
         if isinstance(encoder, ViTEncoder):
             encoder.strides = (stride,) * len(encoder.strides)
         levels = zip(encoder.channels, encoder.strides, strict=True)
-        chosen = [channels for channels, own in levels if own >= stride] or [encoder.channels[-1]]
+        chosen = [channels for channels, level_stride in levels if level_stride >= stride] or [encoder.channels[-1]]
         self.count, self.channels = len(chosen), sum(chosen)
 
     def forward(self, features: list[Tensor]) -> Tensor:

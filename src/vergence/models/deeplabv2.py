@@ -103,13 +103,13 @@ def build_deeplab_encoder(weights: str = "none") -> DeepLabEncoder:
         InputError: for weights that cannot be had or are of another network.
     """
     encoder = DeepLabEncoder()
-    own = encoder.backbone.state_dict()
+    state = encoder.backbone.state_dict()
     if weights in ("imagenet", "offline", "auto"):
         donor = build_encoder("resnet101", weights)
         encoder.backbone.load_state_dict(to_caffe_input(donor.backbone.state_dict(), donor.mean, donor.std))
     elif weights != "none":
-        copied = copy_matching(own, read_state_dict(weights))
-        learned = [name for name in own if not name.endswith("num_batches_tracked")]
+        copied = copy_matching(state, read_state_dict(weights))
+        learned = [name for name in state if not name.endswith("num_batches_tracked")]
         missing = [name for name in learned if name not in copied]
         if len(missing) > len(learned) // 2:
             raise InputError(
@@ -118,18 +118,18 @@ def build_deeplab_encoder(weights: str = "none") -> DeepLabEncoder:
             )
         if missing:
             log.warning("%s lacks %d tensors, first %s: they start at random", weights, len(missing), missing[0])
-        encoder.backbone.load_state_dict(own | copied)
-        log.info("encoder %s: %d of %d tensors from %s", DEEPLABV2, len(copied), len(own), weights)
+        encoder.backbone.load_state_dict(state | copied)
+        log.info("encoder %s: %d of %d tensors from %s", DEEPLABV2, len(copied), len(state), weights)
     return encoder
 
 
-def copy_matching(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> State:
+def copy_matching(state: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> State:
     """Entries of ``given`` that have the name and shape of one of ``own``, under the names of ``own``.
 
     Names may have one of the known prefixes before them: the one that fits most is taken, for all.
     """
-    candidates = [{name: given[prefix + name] for name in own if prefix + name in given} for prefix in PREFIXES]
-    fitting = [{name: value for name, value in one.items() if value.shape == own[name].shape} for one in candidates]
+    candidates = [{name: weights[prefix + name] for name in state if prefix + name in weights} for prefix in PREFIXES]
+    fitting = [{name: value for name, value in one.items() if value.shape == state[name].shape} for one in candidates]
     return max(fitting, key=len)
 
 

@@ -191,25 +191,25 @@ def _load(backbone: nn.Module, state: dict[str, Tensor], frames: int, path: Path
 
     timm's feature networks write ``stages_0`` where the classifier has ``stages.0``; the classifier itself is dropped.
     """
-    own = backbone.state_dict()
+    current = backbone.state_dict()
     flat = {name.replace(".", "_"): value for name, value in state.items()}
-    wanted = {name: name.replace(".", "_") for name in own}
+    wanted = {name: name.replace(".", "_") for name in current}
     tables = [{own_name: (prefix.replace(".", "_") + key) for own_name, key in wanted.items()} for prefix in PREFIXES]
     names = max(tables, key=lambda table: sum(key in flat for key in table.values()))
     missing = [name for name, key in names.items() if key not in flat]
     if missing:
         raise InputError(
-            f"{path} lacks {len(missing)} of the encoder's {len(own)} tensors, first {missing[0]}; "
+            f"{path} lacks {len(missing)} of the encoder's {len(current)} tensors, first {missing[0]}; "
             "use weights of that encoder."
         )
     chosen = {name: flat[key] for name, key in names.items()}
-    for name, value in own.items():
-        given = chosen[name]
-        if given.ndim == 4 and frames > 1 and given.shape != value.shape and given.shape[1] == 3:
-            given = chosen[name] = repeat_stem(given, frames)
-        if given.shape != value.shape:
+    for name, value in current.items():
+        tensor = chosen[name]
+        if tensor.ndim == 4 and frames > 1 and tensor.shape != value.shape and tensor.shape[1] == 3:
+            tensor = chosen[name] = repeat_stem(tensor, frames)
+        if tensor.shape != value.shape:
             raise InputError(
-                f"{path}: {name} has shape {tuple(given.shape)}, expected {tuple(value.shape)}; "
+                f"{path}: {name} has shape {tuple(tensor.shape)}, expected {tuple(value.shape)}; "
                 "use weights of that encoder."
             )
     backbone.load_state_dict(chosen)

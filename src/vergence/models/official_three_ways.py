@@ -33,24 +33,24 @@ def decoder_name(decoder: DepthDecoder, disparities: bool = True) -> Rename:
         match = re.fullmatch(r"decoder\.(\d+)\.(.+)", official)
         if match is None:
             raise KeyError(official)
-        index, rest = int(match[1]), match[2]
+        index, tail = int(match[1]), match[2]
         if index >= ENTRIES:
-            if not disparities and index - ENTRIES < LEVELS - 1 and re.fullmatch(r"conv\.(weight|bias)", rest):
+            if not disparities and index - ENTRIES < LEVELS - 1 and re.fullmatch(r"conv\.(weight|bias)", tail):
                 return None
-            return f"heads.{head_scale(decoder, index - ENTRIES)}.{rest.removeprefix('conv.')}"
+            return f"heads.{head_scale(decoder, index - ENTRIES)}.{tail.removeprefix('conv.')}"
         level, part = LEVELS - 1 - index // 3, index % 3
         if level == 0 and part == 1:  # no skip at level 0
             part = 2
-        if not disparities and level < decoder.finest and rest.startswith(("block.", "conv")):
+        if not disparities and level < decoder.finest and tail.startswith(("block.", "conv")):
             return None
         if part == 1:
-            return f"project.{level}.{rest}"
-        rest = re.sub(r"^block\.0\.conv\.", "conv.", rest)
-        rest = re.sub(r"^block\.1\.", "norm.", rest)
-        last = len(decoder.first[str(level)].branches) if rest.startswith("convs.") else 0  # type: ignore[arg-type]
-        rest = re.sub(rf"^convs\.{last}\.(\d)\.", lambda number: f"pooled.{int(number[1]) - 1}.", rest)
-        rest = re.sub(r"^convs\.", "branches.", rest)
-        return f"{block_name(2 * (LEVELS - 1 - level) + (part == 2))}.{rest}"
+            return f"project.{level}.{tail}"
+        tail = re.sub(r"^block\.0\.conv\.", "conv.", tail)
+        tail = re.sub(r"^block\.1\.", "norm.", tail)
+        last = len(decoder.first[str(level)].branches) if tail.startswith("convs.") else 0  # type: ignore[arg-type]
+        tail = re.sub(rf"^convs\.{last}\.(\d)\.", lambda number: f"pooled.{int(number[1]) - 1}.", tail)
+        tail = re.sub(r"^convs\.", "branches.", tail)
+        return f"{block_name(2 * (LEVELS - 1 - level) + (part == 2))}.{tail}"
 
     return rename
 

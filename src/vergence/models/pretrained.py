@@ -76,7 +76,7 @@ def load_mapped(module: nn.Module, state: Mapping[str, Tensor], rename: Rename, 
     Raises:
         InputError: unless both sides match tensor for tensor.
     """
-    own, renamed = module.state_dict(), {}
+    current, renamed = module.state_dict(), {}
     for name, value in state.items():
         try:
             target = rename(name)
@@ -84,14 +84,14 @@ def load_mapped(module: nn.Module, state: Mapping[str, Tensor], rename: Rename, 
             raise InputError(f"{what}: {name} is not a tensor of that network; check which file it is.") from None
         if target is not None:
             renamed[target] = value
-    missing, unknown = sorted(set(own) - set(renamed)), sorted(set(renamed) - set(own))
+    missing, unknown = sorted(set(current) - set(renamed)), sorted(set(renamed) - set(current))
     if missing or unknown:
         first = f"lacks {missing[0]}" if missing else f"has {unknown[0]} in excess"
         raise InputError(
             f"{what}: {len(missing)} tensors are missing and {len(unknown)} unknown (the file {first}); "
             "use the file of that network."
         )
-    for name, value in own.items():
+    for name, value in current.items():
         if value.shape != renamed[name].shape:
             raise InputError(
                 f"{what}: {name} has shape {tuple(renamed[name].shape)}, expected {tuple(value.shape)}; "
@@ -160,23 +160,23 @@ def load_transfer(
     """
     path, state = Path(weights), read_state_dict(weights)
     from_depth = any(name.startswith("network.decoder.") for name in state)
-    own = network.state_dict()
-    for name, value in own.items():
-        module, rest = name.split(".", 1)
+    current = network.state_dict()
+    for name, value in current.items():
+        module, tail = name.split(".", 1)
         if ("encoder" if module == "encoder" else "decoder") not in _known(parts):
             continue
         if module in ("head", "side", "exchange"):
             theirs = f"network.{name}"
             if theirs in state and state[theirs].shape == value.shape:
-                own[name] = state[theirs]
+                current[name] = state[theirs]
             continue
         if from_depth and module == "segmentation" and isinstance(getattr(network, module), DeepLabDecoder):
             continue
-        missing = f"network.decoder.{rest}" if from_depth and module != "encoder" else f"network.{name}"
-        own[name] = _fitting(path, state, _counterpart(state, name) or missing, value)
+        missing = f"network.decoder.{tail}" if from_depth and module != "encoder" else f"network.{name}"
+        current[name] = _fitting(path, state, _counterpart(state, name) or missing, value)
     motion = {} if pose is None or "pose" not in parts else pose.state_dict()
     motion = {name: _fitting(path, state, f"pose.{name}", value) for name, value in motion.items()}
-    network.load_state_dict(own)
+    network.load_state_dict(current)
     if pose is not None and motion:
         pose.load_state_dict(motion)
 
@@ -193,8 +193,8 @@ ORIGINS = {
 
 def _counterpart(state: State, name: str) -> str | None:
     """Name in a run's state of the tensor ``name`` of a network, None where it has none."""
-    module, _, rest = name.partition(".")
-    names = (f"network.{origin}.{rest}" for origin in ORIGINS.get(module, ()))
+    module, _, tail = name.partition(".")
+    names = (f"network.{origin}.{tail}" for origin in ORIGINS.get(module, ()))
     return next((counterpart for counterpart in names if counterpart in state), None)
 
 
@@ -205,7 +205,7 @@ def _known(parts: tuple[str, ...]) -> tuple[str, ...]:
     return parts
 
 
-def _fitting(path: Path, state: State, name: str, own: Tensor) -> Tensor:
-    if name not in state or state[name].shape != own.shape:
-        raise InputError(f"{path} has no tensor {name} of shape {tuple(own.shape)}; use a run of that network.")
+def _fitting(path: Path, state: State, name: str, current: Tensor) -> Tensor:
+    if name not in state or state[name].shape != current.shape:
+        raise InputError(f"{path} has no tensor {name} of shape {tuple(current.shape)}; use a run of that network.")
     return state[name]

@@ -165,10 +165,10 @@ def timm_efficientnet_name(name: str, stages: tuple[int, ...] = LITE0_STAGES) ->
     plain = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
     expanding = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"}
     expanding |= {"_project_conv": "conv_pwl", "_bn2": "bn3"}
-    first, rest = name.split(".", 1)
+    first, tail = name.split(".", 1)
     if first != "_blocks":
-        return f"{outer[first]}.{rest}"
-    number, layer, kind = rest.split(".", 2)
+        return f"{outer[first]}.{tail}"
+    number, layer, kind = tail.split(".", 2)
     blocks = [(stage, block) for stage, count in enumerate(stages) for block in range(count)]
     stage, block = blocks[int(number)]
     return f"blocks.{stage}.{block}.{(expanding if stage else plain)[layer]}.{kind}"

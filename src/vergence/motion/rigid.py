@@ -39,9 +39,9 @@ def better_explained(flow: Tensor, rigid: Tensor, frame: Tensor, other: Tensor) 
         rigid: of what stands still.
         frame, other: (3, H, W) in [0, 1], where the flows begin and end.
     """
-    own = pixel_positions(flow)
+    pixels = pixel_positions(flow)
     errors = [
-        F.avg_pool2d((sample(other, own + way) - frame).abs().mean(0)[None], _WINDOW, 1, _WINDOW // 2)[0]
+        F.avg_pool2d((sample(other, pixels + way) - frame).abs().mean(0)[None], _WINDOW, 1, _WINDOW // 2)[0]
         for way in (flow, rigid)
     ]
     wins = errors[1] <= errors[0] + _PREFERENCE

@@ -86,12 +86,12 @@ def carry(piece: Piece) -> Outcome:
         if not arrivals:
             continue
         merged = _merge(piece, arrivals)
-        own = piece.labels[frame]
-        if own is None:
+        label = piece.labels[frame]
+        if label is None:
             outcome.carried[frame] = merged
         else:
             seconds = min(abs(piece.times[frame] - piece.times[end]) for end, _ in arrivals)
-            outcome.meetings.append(_meet(merged, own, seconds))
+            outcome.meetings.append(_meet(merged, label, seconds))
     return outcome
 
 
@@ -130,10 +130,10 @@ def _merge(piece: Piece, arrivals: list[tuple[int, tuple[Tensor, Tensor]]]) -> C
     return Carried(*decide(votes, strongest, piece.trust))
 
 
-def _meet(carried: Carried, own: Tensor, seconds: float) -> Meeting:
-    truth = own
-    if own.shape != carried.label.shape:
+def _meet(carried: Carried, label: Tensor, seconds: float) -> Meeting:
+    truth = label
+    if label.shape != carried.label.shape:
         size = carried.label.shape
-        truth = torch.nn.functional.interpolate(own[None, None].float(), size, mode="nearest-exact")[0, 0].byte()
+        truth = torch.nn.functional.interpolate(label[None, None].float(), size, mode="nearest-exact")[0, 0].byte()
     both = (truth != IGNORED) & (carried.label != IGNORED)
     return Meeting(seconds, (truth == carried.label)[both], carried.score[both])

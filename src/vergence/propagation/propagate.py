@@ -130,10 +130,10 @@ class _Result:
 
 
 def _space(manifest: Manifest) -> LabelSpace:
-    made = manifest.select(predicate=lambda row: row.judges)
-    if not len(made):
+    judging = manifest.select(predicate=lambda row: row.judges)
+    if not len(judging):
         raise InputError(f"{manifest.name} has no labelled frame; label some (vergence select chooses which).")
-    text = space_of_rows(Manifest(list(made), made.root, made.name))
+    text = space_of_rows(Manifest(list(judging), judging.root, judging.name))
     if not text:
         raise InputError(f"{manifest.name} does not say what its labels mean; fill its column label_space.")
     return label_space(text)
@@ -316,10 +316,10 @@ def _told(manifest: Manifest, result: _Result, coverage: dict[int, float]) -> di
 def summary(record: dict[str, Any]) -> str:
     """One line about what was carried."""
     carried = f"{record['labelled']} labels carried to {record['carried']} frames by {record['motion']}"
-    check, told = record["check"], ""
+    check, checked = record["check"], ""
     if check["right_kept"] is not None:
-        told = (
+        checked = (
             f"; where a carried label meets one made by hand, {check['seconds']:.1f} s away on average, "
             f"{100 * check['right_kept']:.1f} % of the kept pixels agree"
         )
-    return f"{carried}, {100 * record['coverage']:.0f} % of their pixels{told}"
+    return f"{carried}, {100 * record['coverage']:.0f} % of their pixels{checked}"

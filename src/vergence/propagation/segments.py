@@ -44,8 +44,8 @@ def key_rows(manifest: Manifest) -> list[int]:
 
     Labels to judge by, carried to the frames beside them, would be learned.
     """
-    made = [index for index, row in enumerate(manifest) if row.judges]
-    return [index for index in made if manifest[index].split not in JUDGES] or made
+    judging = [index for index, row in enumerate(manifest) if row.judges]
+    return [index for index in judging if manifest[index].split not in JUDGES] or judging
 
 
 def segments(manifest: Manifest, seconds: float) -> Iterator[Segment]:

@@ -14,9 +14,9 @@ def report(run: str | Path, out: str | Path | None = None, data: Any = None, ima
     from vergence.report.flywheel_page import write_flywheel_page
     from vergence.report.page import write_report
 
-    for name, given in (("run", run), ("out", out)):
-        if not isinstance(given, str | Path) and not (given is None and name == "out"):
-            raise InputError(f"report: {name} is a {type(given).__name__}, expected a path.")
+    for name, value in (("run", run), ("out", out)):
+        if not isinstance(value, str | Path) and not (value is None and name == "out"):
+            raise InputError(f"report: {name} is a {type(value).__name__}, expected a path.")
     if is_flywheel_folder(Path(run)):
         return write_flywheel_page(Path(run), out, images)
     return write_report(run, out, data, images)

@@ -109,8 +109,8 @@ def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool =
     with rc_context(style):
         figure = Figure(figsize=(6.4, 3.3), layout="constrained")
         axes = figure.add_subplot()
-        shown = {printable(name).replace("$", r"\$"): curve for name, curve in lines.items()}  # no mathematics
-        for index, (name, curve) in enumerate(shown.items()):
+        curves = {printable(name).replace("$", r"\$"): curve for name, curve in lines.items()}  # no mathematics
+        for index, (name, curve) in enumerate(curves.items()):
             colour = _COLOURS[index % len(_COLOURS)]
             plain = not smooth or len(curve.values) < 30
             axes.plot(curve.steps, curve.values, color=colour, lw=1.8 if plain else 0.8, alpha=1 if plain else 0.3,

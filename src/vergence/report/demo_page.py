@@ -201,16 +201,16 @@ def _panels(runs: Mapping[str, LoadedRun], space: LabelSpace, seen: set[int]) ->
     for index in evenly_spaced(labelled, _SHOWN):
         image = working_image(manifest, index, runs["chosen"].config.frames.options)
         size = (image.shape[-2], image.shape[-1])
-        shown = image.permute(1, 2, 0).numpy()
+        pixels = image.permute(1, 2, 0).numpy()
         truth = resize_label(ground_truth_label(manifest, index, space), *size)
         seen |= class_ids(truth, space)
-        pictures = [photograph("input", shown), class_picture("labels", truth, space)]
+        pictures = [photograph("input", pixels), class_picture("labels", truth, space)]
         for name in ("random", "chosen"):
             logits = RunNetwork(runs[name]).maps([image])["logits"][0]
             predicted = best_class(logits, size).cpu().numpy()
             seen |= class_ids(predicted, space)
             pictures.append(class_picture(_NAMES[name], predicted, space))
-            pictures.append(wrong_picture("its errors", shown, predicted != truth, truth < len(space)))
+            pictures.append(wrong_picture("its errors", pixels, predicted != truth, truth < len(space)))
         row = manifest[index]
         panels.append(Panel(f"{row.sequence} · {row.position}", pictures, []))
     return panels
@@ -231,8 +231,8 @@ def _carried(demo: Demo, data: Manifest, space: LabelSpace, seen: set[int]) -> l
         for position, index in dict.fromkeys([*reached[:1], *reached[-1:]]):
             pictures.append(_painted(data, index, space, seen, f"{(position - key.position) / key.fps:+.1f} s"))
             sure = read_confidence(data.path(index, "label_confidence"), (key.height, key.width)) / 255
-            shown = np.where(sure > 0, sure, np.nan)
-            pictures.append(colour_picture("how sure", shown, _SHADES, "viridis"))
+            confidence = np.where(sure > 0, sure, np.nan)
+            pictures.append(colour_picture("how sure", confidence, _SHADES, "viridis"))
         panels.append(Panel(f"{key.sequence}: to {len(reached)} frames", pictures, []))
     return panels
 

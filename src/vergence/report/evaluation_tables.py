@@ -136,12 +136,12 @@ def percent(value: Any) -> str:
 
 def _odometry_table(odometry: Mapping[str, Any]) -> Table:
     columns = ("ate_sfmlearner", "ate_sfmlearner_std", "t_err", "r_err", "ate_aligned", "frames")
-    shown = ("sequence", "ate_sfmlearner", "± std", "t_err %", "r_err °/100 m", "ate aligned", "frames")
+    header = ("sequence", "ate_sfmlearner", "± std", "t_err %", "r_err °/100 m", "ate aligned", "frames")
     rows = [
         Row("", [Text(str(row.get("sequence", ""))), *(Text(number(row.get(column))) for column in columns)])
         for row in odometry["sequences"]
     ]
-    return Table(shown, rows, f"Odometry: {odometry.get('stamp', '')}")
+    return Table(header, rows, f"Odometry: {odometry.get('stamp', '')}")
 
 
 def verdict(rows: Sequence[Mapping[str, Any]]) -> str:

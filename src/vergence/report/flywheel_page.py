@@ -190,8 +190,8 @@ def _branch(rows: Sequence[Mapping[str, Any]]) -> bool:
 def _line(one: Round, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A round's numbers, and links to its pages."""
     depth, classes = _row(rows, one, "depth", "depth"), _row(rows, one, "segmentation", "segmentation")
-    kept = ("yes" if one.kept else "NO") if one.scores().get("segmentation") else "–"
-    cells = [str(one.number), kept, str(len(one.chosen()) or "–"), str(depth.get("recipe", ""))]
+    verdict = ("yes" if one.kept else "NO") if one.scores().get("segmentation") else "–"
+    cells = [str(one.number), verdict, str(len(one.chosen()) or "–"), str(depth.get("recipe", ""))]
     cells += [number(depth.get(metric)) for metric in _DEPTH]
     cells += [percent(classes.get(metric)) for metric in _CLASSES]
     if _branch(rows):

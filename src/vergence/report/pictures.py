@@ -83,8 +83,8 @@ def class_picture(title: str, label: NDArray[np.integer], space: LabelSpace, not
 def wrong_picture(title: str, image: NDArray[np.uint8], wrong: NDArray[np.bool_], known: NDArray[np.bool_]) -> Picture:
     """The photograph in grey with wrong pixels in magenta and unlabelled ones dark; the share of right ones noted."""
     grey = image.astype(np.float64).mean(axis=2, keepdims=True) * np.ones(3)
-    shown = np.where(known[..., None], grey * 0.85, grey * 0.3)
-    tinted = np.where((wrong & known)[..., None], 0.3 * grey + 0.7 * _REMOVED, shown)
+    dimmed = np.where(known[..., None], grey * 0.85, grey * 0.3)
+    tinted = np.where((wrong & known)[..., None], 0.3 * grey + 0.7 * _REMOVED, dimmed)
     note = f"{1 - wrong[known].mean():.1%} of labelled pixels right" if known.any() else "no labelled pixel"
     return _picture(title, tinted.round().astype(np.uint8), note, "JPEG")
 

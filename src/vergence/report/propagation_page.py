@@ -52,9 +52,9 @@ def write_propagation_page(manifest: Path | str) -> Path:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     rows = {row.image: index for index, row in enumerate(data)}
-    shown = evenly_spaced(record["segments"], _SEGMENTS)
+    chosen = evenly_spaced(record["segments"], _SEGMENTS)
     seen: set[int] = set()
-    pieces = [_piece(data, rows, segment, space, seen) for segment in shown]
+    pieces = [_piece(data, rows, segment, space, seen) for segment in chosen]
     page = environment.get_template("propagation.html.j2").render(
         title=f"{record['labelled']} labels carried to {record['carried']} frames",
         lead=_lead(record),
@@ -112,8 +112,8 @@ def _pictures(data: Manifest, index: int, space: LabelSpace, share: float | None
     """The frame painted with its label and, of a carried one, its confidence."""
     row = data[index]
     image = read_image(data.path(index))
-    own = label_space(row.label_space)
-    ids = label_mapping(own.text(), space.text())[read_label(data.path(index, "label"), space=own)]
+    space_of_row = label_space(row.label_space)
+    ids = label_mapping(space_of_row.text(), space.text())[read_label(data.path(index, "label"), space=space_of_row)]
     seen |= class_ids(ids, space)
     name = Path(row.image).stem
     yield photograph(name, painted(image, ids, space), "by hand" if share is None else f"{share:.0%} of the pixels")

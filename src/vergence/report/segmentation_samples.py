@@ -75,13 +75,13 @@ def _panel(run: LoadedRun, manifest: Manifest, index: int, space: LabelSpace, se
     logits = RunNetwork(run, window=window_of(run.config.evaluate)).maps([image])["logits"][0]
     predicted = best_class(logits, size).cpu().numpy()
     seen |= class_ids(predicted, space)
-    shown = image.permute(1, 2, 0).numpy()
-    pictures = [photograph("input", shown)]
+    pixels = image.permute(1, 2, 0).numpy()
+    pictures = [photograph("input", pixels)]
     if has_label(manifest, index):
         truth = resize_label(ground_truth_label(manifest, index, space), *size)
         seen |= class_ids(truth, space)
         pictures.append(class_picture("labels", truth, space, "black: not labelled" if (truth == 255).any() else ""))
-        errors: Picture = wrong_picture("errors", shown, predicted != truth, truth < len(space))
+        errors: Picture = wrong_picture("errors", pixels, predicted != truth, truth < len(space))
     else:
         pictures.append(absent("labels", "no label", size))
         errors = absent("errors", "no label", size)

@@ -132,16 +132,16 @@ def _coverage(
 def _verdict(lines: list[Line]) -> str:
     """What the curves say at their end."""
     chosen, *others = lines
-    told, farthest = [], []
+    comparisons, farthest = [], []
     assert chosen.largest is not None
     for line in others:
         assert line.largest is not None
         change = chosen.mean[-1] / line.mean[-1] - 1 if line.mean[-1] > 0 else 0.0
-        told.append(f"{abs(change):.0%} {'less' if change < 0 else 'more'} than with {line.name} frames")
+        comparisons.append(f"{abs(change):.0%} {'less' if change < 0 else 'more'} than with {line.name} frames")
         farthest.append(f"{line.largest[-1]:.1f} with {line.name}")
     return (
         f"A frame is {chosen.mean[-1]:.1f} from the nearest of {len(chosen.mean)} chosen ones on average, "
-        f"{', '.join(told)}. The farthest is at {chosen.largest[-1]:.1f} ({', '.join(farthest)})."
+        f"{', '.join(comparisons)}. The farthest is at {chosen.largest[-1]:.1f} ({', '.join(farthest)})."
     )
 
 

@@ -51,10 +51,10 @@ def reached_part(
     for name, order in compared_orders(selection, manifest, allowed).items():
         lines.append(Line(name, None, covered_by(reaches, [*known, *order], weight)[len(known) :]))
     chosen, *others = lines
-    told = " and ".join(f"{line.mean[-1]:.0%} from {line.name} ones" for line in others)
+    comparison = " and ".join(f"{line.mean[-1]:.0%} from {line.name} ones" for line in others)
     verdict = (
         f"From {len(chosen.mean)} labels about {chosen.mean[-1]:.0%} of all pixels are expected to get their right "
-        f"label, {told}."
+        f"label, {comparison}."
     )
     return ReachedPart(
         verdict,

@@ -9,8 +9,8 @@ def time_chart(shares: Sequence[float], marked: Sequence[bool], label: str) -> s
     """A bar for each frame, as high as its share in [0, 1]; marked ones in orange, each of them shown."""
     step = max(1, len(shares) // _WIDTH)
     groups = [range(start, min(start + step, len(shares))) for start in range(0, len(shares), step)]
-    kept = [next((index for index in group if marked[index]), group[0]) for group in groups]
-    bars = "".join(_bars([shares[index] for index in kept], [marked[index] for index in kept]))
+    bars_of = [next((index for index in group if marked[index]), group[0]) for group in groups]
+    bars = "".join(_bars([shares[index] for index in bars_of], [marked[index] for index in bars_of]))
     return (
         f'<svg role="img" aria-label="{label}" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none">{bars}</svg>'
     )

@@ -101,14 +101,14 @@ def _batch(run: LoadedRun, name: str, pools: Pools) -> Batch:
 # --- pictures
 
 
-def drawn(shown: Sequence[Shown], index: int, seen: set[int], name: str = "") -> Panel:
+def drawn(pictures_of_method: Sequence[Shown], index: int, seen: set[int], name: str = "") -> Panel:
     """The pictures of sample ``index`` of a batch, and the bars that explain their colours.
 
     Ids of the classes that are shown are added to ``seen``.
     """
     pictures, bars = [], dict[str, ColourBar]()
     limits: ColourRange | None = None
-    for one in shown:
+    for one in pictures_of_method:
         values = one.maps[index].detach().float().cpu()
         note = one.notes[index] if one.notes else ""
         if one.kind == "inverse_depth":

@@ -130,16 +130,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 @torch.no_grad()
 def load_weights(method: nn.Module, state: Mapping[str, Tensor], origin: Path | str) -> None:
     """Copy weights into a method, strictly: InputError where a name or a shape differs."""
-    own = method.state_dict()
-    missing = [name for name in own if name not in state]
-    odd = missing or [name for name in state if name not in own]
+    current = method.state_dict()
+    missing = [name for name in current if name not in state]
+    odd = missing or [name for name in state if name not in current]
     if odd:
         verb, where = ("lacks", "") if missing else ("holds", " without a place")
         raise InputError(
             f"{origin} is of another network: it {verb} {len(odd)} tensors{where}, first {odd[0]!r}; "
             "use the checkpoint of this network."
         )
-    for name, tensor in own.items():
+    for name, tensor in current.items():
         if tensor.shape != state[name].shape or tensor.is_floating_point() != state[name].is_floating_point():
             raise InputError(
                 f"{origin} is of another network: {name!r} has shape {tuple(state[name].shape)}, expected "

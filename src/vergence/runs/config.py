@@ -60,8 +60,8 @@ def recipe_class(method: str) -> type[Any]:
     """
     kind: Any = settings_named(method)
     settings, defaults = key_types(kind), kind()
-    own = [(name, hint, _default(getattr(defaults, name))) for name, hint in settings.items() if name not in SHARED]
-    section = dataclasses.make_dataclass(kind.__name__, own)
+    fields = [(name, hint, _default(getattr(defaults, name))) for name, hint in settings.items() if name not in SHARED]
+    section = dataclasses.make_dataclass(kind.__name__, fields)
     common = [(name, hint, _default(getattr(RunConfig(), name))) for name, hint in key_types(RunConfig).items()]
     shared = [(name, settings[name], _default(getattr(defaults, name))) for name in SHARED if name in settings]
     return dataclasses.make_dataclass("Recipe", [*common, *shared, (method, section, field(default_factory=section))])
@@ -141,8 +141,8 @@ def stored_section(values: Mapping[str, Any]) -> MethodConfig | None:
     method = str(values.get("method"))
     try:
         values, kind = migrated(dict(values), "the recipe"), cast(Any, recipe_class(method))
-        given = {key: values[key] for key in (method, *SHARED) if key in values and key in key_types(kind)}
-        settings: MethodConfig = _run_of(build(kind, (given, "the recipe")), method).section
+        stored = {key: values[key] for key in (method, *SHARED) if key in values and key in key_types(kind)}
+        settings: MethodConfig = _run_of(build(kind, (stored, "the recipe")), method).section
     except InputError:
         return None
     return settings

@@ -51,8 +51,8 @@ def read_three_ways(weights: Sequence[Path]) -> tuple[RunConfig, Callable[[Metho
     def fill(method: Method) -> None:
         network, pose = method.network, getattr(method, "pose", None)
         assert isinstance(network, DepthNetwork | MultiTaskNetwork)
-        given = isinstance(pose, PoseNetwork) and any(name.startswith("models.pose") for name in state)
-        load_official_three_ways(network, state, pose if given else None)
+        has_pose = isinstance(pose, PoseNetwork) and any(name.startswith("models.pose") for name in state)
+        load_official_three_ways(network, state, pose if has_pose else None)
 
     return config, fill
 

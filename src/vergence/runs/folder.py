@@ -283,8 +283,8 @@ def find_checkpoint(path: Path | str) -> Checkpoint:
     if alone.is_usable:
         return alone
     if not run.checkpoint_folder.is_dir() and not run.has_recipe:
-        what = "is no run folder" if run.path.exists() else "does not exist"
-        raise InputError(f"{path} {what}; give the folder that vergence train wrote with --out.")
+        reason = "is no run folder" if run.path.exists() else "does not exist"
+        raise InputError(f"{path} {reason}; give the folder that vergence train wrote with --out.")
     checkpoint = newest_whole(run, resuming=False)
     if checkpoint is None:
         raise InputError(f"{path} has no checkpoint yet; train it further with vergence train --resume {path}.")

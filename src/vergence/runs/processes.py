@@ -55,13 +55,13 @@ class Processes:
         """What ``work`` gives in each process, by rank; an InputError of one of them is raised in all."""
         if self.world == 1:
             return [work()]
-        own: T | None = None
+        result: T | None = None
         refused = ""
         try:
-            own = work()
+            result = work()
         except InputError as error:
             refused = str(error)
-        gathered = self.gather((own, refused))
+        gathered = self.gather((result, refused))
         if said := [text for _, text in gathered if text]:
             raise InputError(said[0])
         return [value for value, _ in gathered]  # type: ignore[misc]

@@ -52,13 +52,13 @@ def sections(values: Any, name: str = "", text: str = "", without: tuple[str, ..
     """
     kind: Any = type(values)
     prefix = f"{name}." if name else ""
-    own, inner = [], []
+    leaves, inner = [], []
     for key, hint in key_types(kind).items():
         if not dataclasses.is_dataclass(hint):
-            own.append(Setting(prefix + key, hint, getattr(values, key), field_text(kind, key)))
+            leaves.append(Setting(prefix + key, hint, getattr(values, key), field_text(kind, key)))
         elif key not in without:
             inner.append((getattr(values, key), prefix + key, field_text(kind, key)))
-    yield Section(name, kind, text or _plain(kind.__doc__ or ""), tuple(own))
+    yield Section(name, kind, text or _plain(kind.__doc__ or ""), tuple(leaves))
     for section in inner:
         yield from sections(*section)
 

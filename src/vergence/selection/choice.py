@@ -123,7 +123,7 @@ class Choice:
         weight = frame_weights(cell_rarity(self.space, self.rarity), self.val)
         rows, reasons = cover(self.reaches, count, weight, self.known, self.allowed, self.manifest.name)
         self._take(rows, count)
-        self.reasons = [own | more for own, more in zip(self.reasons, reasons, strict=True)]
+        self.reasons = [reason | more for reason, more in zip(self.reasons, reasons, strict=True)]
 
     def _step(self, criterion: str, students: Students, number: int, goal: int) -> None:
         """One step of uncertainty (with or without diversity): the first has no student to ask."""

@@ -132,10 +132,10 @@ def _drop_stale(features: Features, checks: NDArray[np.uint64], manifest: Manife
         features.digests[row] = 0
     if stale:
         name = manifest.path(stale[0])
-        what = (
+        message = (
             "features of %d frames are made again, since their pictures have changed or they are damaged; the first: %s"
         )
-        _log.warning(what, len(stale), name)
+        _log.warning(message, len(stale), name)
 
 
 def open_features(out: Path) -> Features:

@@ -35,7 +35,7 @@ def written_by_select(out: Path) -> list[Path]:
     ]
 
 
-def write_selection(choice: Choice, criterion: str, data: str, given: Manifest) -> dict[str, Any]:
+def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manifest) -> dict[str, Any]:
     """Write ``selection.json`` and the lists, manifests and arrays beside it.
 
     ``nlabels_N.txt`` are the beginnings of the choice. ``selection.parquet`` has the frames to label: the chosen ones
@@ -76,8 +76,10 @@ def write_selection(choice: Choice, criterion: str, data: str, given: Manifest) 
         "frames": frames,
     }
     judges = {manifest[row].image for row in choice.val}
-    other = "" if has_splits(given) else TRAIN  # a frame without split among others has lost it, as scan takes it away
-    whole = given.changed(lambda row: replace(row, split=VAL if row.image in judges else row.split or other))
+    other = (
+        "" if has_splits(whole_data) else TRAIN
+    )  # a frame without split among others has lost it, as scan takes it away
+    whole = whole_data.changed(lambda row: replace(row, split=VAL if row.image in judges else row.split or other))
     split = {row.image: row.split for row in whole}
     to_label = [replace(manifest[row], split=split[manifest[row].image]) for row in (*picks, *choice.val)]
     Manifest(to_label, manifest.root).write(out / SELECTION)

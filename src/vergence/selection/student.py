@@ -106,12 +106,12 @@ class Students:
         config = config_from_dict(values, self.overrides, self.recipe)
         roles = list(config.section.roles.values())
         if self.classes:
-            fits, what = [role.pool for role in roles] == ["labelled"], "labelled frames alone, as supervised does"
+            fits, pools = [role.pool for role in roles] == ["labelled"], "labelled frames alone, as supervised does"
         else:
             fits = len(roles) == 1 and bool(roles[0].depth_port) and "depth" in config.section.tasks
-            what = "estimated depth alone, as distill does"
+            pools = "estimated depth alone, as distill does"
         if not fits:
-            raise InputError(f"{self.recipe} is of method {config.method}; a student's recipe learns from {what}.")
+            raise InputError(f"{self.recipe} is of method {config.method}; a student's recipe learns from {pools}.")
         if not self.classes and roles[0].depth_port != "manifest":
             raise InputError(
                 f"the teacher of a selection is named by --depth; leave that of {config.method} at manifest."

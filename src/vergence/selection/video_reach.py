@@ -218,9 +218,9 @@ class _Window:
 
     def move(self, centre: int) -> None:
         """Forget what lies too far before a frame."""
-        for kept in (self.grey, self.frames, self.pairs):
-            for old in [key for key in kept if key < centre - self.steps]:
-                del kept[old]
+        for cache in (self.grey, self.frames, self.pairs):
+            for old in [key for key in cache if key < centre - self.steps]:
+                del cache[old]
 
     def frame(self, index: int) -> Tensor:
         """(3, h, w) in [0, 1]."""
@@ -267,8 +267,8 @@ def _halved(values: Tensor) -> Tensor:
 def each_way(reaches: VideoReach, row: int, least: float = 0.5) -> Iterator[tuple[int, float, float]]:
     """(frames, seconds, share of their cells) before and after a frame, as far as at least this share is reached."""
     _, shares, times = reaches.around(row)
-    mean, own = shares.mean(1), int(np.abs(times).argmin())
-    for way in (range(own - 1, -1, -1), range(own + 1, len(mean))):
+    mean, centre = shares.mean(1), int(np.abs(times).argmin())
+    for way in (range(centre - 1, -1, -1), range(centre + 1, len(mean))):
         reached = []
         for frame in way:
             if mean[frame] < least:

@@ -43,9 +43,9 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
             raise InputError(f"optim.name is {config.name}, and this method repeats updates, which sgd does; use sgd.")
         return RepeatedSGD(listed, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     settings: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
-    own: dict[str, Any] = {"momentum": config.momentum} if config.name == "sgd" else {"betas": config.betas}
+    betas: dict[str, Any] = {"momentum": config.momentum} if config.name == "sgd" else {"betas": config.betas}
     if config.name == "sgd" or (config.name in _OF_TORCH and len(config.betas) == 2):
-        return _OF_TORCH[config.name](listed, **settings | own)
+        return _OF_TORCH[config.name](listed, **settings | betas)
     from timm.optim import create_optimizer_v2
 
     settings["momentum"] = config.momentum
@@ -152,6 +152,6 @@ class WeightAverage:
     def swap(self) -> None:
         """Exchange the method's weights and the mean; a second call undoes it."""
         for name, parameter in self.parameters.items():
-            kept = parameter.detach().clone()
+            trained = parameter.detach().clone()
             parameter.copy_(self.mean[name])
-            self.mean[name].copy_(kept)
+            self.mean[name].copy_(trained)

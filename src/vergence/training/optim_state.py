@@ -91,12 +91,12 @@ def _counted(group: dict[str, Any], optimizer: Optimizer) -> Iterator[tuple[str,
 
 def _check(whole: dict[str, Any], parameters: Mapping[str, Tensor], optimizer: Optimizer) -> None:
     """InputError where the state is none of this network, or one that Adam cannot go on with."""
-    kept = {"step", *_MOMENTS} if isinstance(optimizer, torch.optim.Adam) else set()
-    own = {path: value for path, value in whole.items() if not path.startswith("/")}
-    if kept and not own:
+    moments = {"step", *_MOMENTS} if isinstance(optimizer, torch.optim.Adam) else set()
+    stored = {path: value for path, value in whole.items() if not path.startswith("/")}
+    if moments and not stored:
         raise InputError("the stored optimiser state is empty; resume from another checkpoint.")
     keys: dict[str, set[str]] = {}
-    for path, value in own.items():
+    for path, value in stored.items():
         name, key = _parts(path)
         keys.setdefault(name, set()).add(key)
         parameter, moment = parameters.get(name), key in (*_MOMENTS, "momentum_buffer")
@@ -108,7 +108,7 @@ def _check(whole: dict[str, Any], parameters: Mapping[str, Tensor], optimizer: O
                 f"the stored optimiser state of {name!r} is of {value.dtype}; resume from another checkpoint."
             )
     for name, there in keys.items():
-        if lacking := kept - there:
+        if lacking := moments - there:
             raise InputError(
                 f"the stored optimiser state of {name!r} lacks {min(lacking)}; resume from another checkpoint."
             )

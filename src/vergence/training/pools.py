@@ -176,13 +176,13 @@ def _pseudo_labelled(
     manifest: Manifest, role: Role, config: RunConfig, device: str, training: Manifest, processes: Processes
 ) -> Manifest:
     """The frames of a role with pseudo-labels; only for the port "truth" closed labels are opened, and only for it."""
-    given, port, options = manifest, role.label_port, role.frame_options(config.frames.options)
+    unlabelled, port, options = manifest, role.label_port, role.frame_options(config.frames.options)
     if port == "truth":
         labels = {training.root / row.image: row for row in training.rows if row.judges}
-        given = manifest.changed(lambda row: labels.get(manifest.root / row.image, row))
+        unlabelled = manifest.changed(lambda row: labels.get(manifest.root / row.image, row))
     offsets = options.offsets if role.pseudo_labels == "all" else ()
     size, noise = (options.height, options.width), config.frames.label_noise
-    labelled = with_pseudo_labels(given, port, size, device, noise, offsets=offsets, processes=processes)
+    labelled = with_pseudo_labels(unlabelled, port, size, device, noise, offsets=offsets, processes=processes)
     guessed = {(row.sequence, row.camera, row.position): row for row in labelled.rows}
     return manifest.changed(
         lambda row: replace(
@@ -297,15 +297,17 @@ def _check_pseudo_labels(dataset: FrameDataset) -> None:
 def _check_depth(dataset: FrameDataset) -> None:
     """InputError where depth supervision is missing, in another unit than it says, or of one value everywhere."""
     manifest, column = dataset.manifest, dataset.options.load_inverse_depth
-    given = [row for row in dataset.rows if manifest[row].depth or manifest[row].disparity]
+    with_depth = [row for row in dataset.rows if manifest[row].depth or manifest[row].disparity]
     if column == "estimate":
-        given = [row for row in dataset.rows if manifest[row].estimate]
-    if not given:
+        with_depth = [row for row in dataset.rows if manifest[row].estimate]
+    if not with_depth:
         named = "measured depth (columns depth, disparity)" if column == "measured" else "estimates (column estimate)"
         raise InputError(f"{manifest.name} has no {named} to learn from; add them, or name another depth port.")
-    if len(given) < len(dataset.rows):
-        _log.warning("%d of %d frames have no depth to learn from", len(dataset.rows) - len(given), len(dataset.rows))
-    seen = evenly_spaced(given, _DEPTHS_SEEN)
+    if len(with_depth) < len(dataset.rows):
+        _log.warning(
+            "%d of %d frames have no depth to learn from", len(dataset.rows) - len(with_depth), len(dataset.rows)
+        )
+    seen = evenly_spaced(with_depth, _DEPTHS_SEEN)
     if column == "estimate":
         estimates = [read_estimate(manifest.path(row, "estimate")) for row in seen]
         if near_is_dark(estimates):

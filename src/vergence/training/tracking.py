@@ -81,11 +81,11 @@ def drop_rows_after(path: Path, step: int) -> None:
     """Cut a log back to a checkpoint: later rows, and a line that a killed write left unfinished."""
     if not path.exists():
         return
-    kept = []
+    lines = []
     for row in read_json_lines(path):
         if isinstance(row.get("step"), int) and row["step"] <= step:
-            kept.append(json.dumps(row) + "\n")
-    write_text(path, "".join(kept))
+            lines.append(json.dumps(row) + "\n")
+    write_text(path, "".join(lines))
 
 
 def _finite(value: Any) -> Any:
@@ -124,8 +124,8 @@ class Window:
         if accelerator.num_processes > 1:
             keys = sorted(set().union(*Processes.of(accelerator).gather(keys)))
             none = torch.zeros_like(stacked[0, 0])
-            own = [torch.stack([self.sums.get(key, none), self.counts.get(key, none)]) for key in keys]
-            stacked = accelerator.reduce(torch.stack(own), "sum")
+            totals = [torch.stack([self.sums.get(key, none), self.counts.get(key, none)]) for key in keys]
+            stacked = accelerator.reduce(torch.stack(totals), "sum")
         means = dict(zip(keys, (stacked[:, 0] / stacked[:, 1]).tolist(), strict=True))
         return {key: value for key, value in means.items() if not (key.startswith("_") and math.isnan(value))}
 
@@ -253,6 +253,6 @@ class ProgressLine:
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, remainder = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{hours}:{minutes:02d}:{remainder:02d}"

@@ -117,8 +117,8 @@ class Loop:
                     with self.pace.pause():
                         state.save(self.folder)
                 if stopped is not None and not last:
-                    told = f"stopped at step {done} of {settings.steps}; vergence train --resume {self.folder} goes on."
-                    raise Interrupted(told, 128 + stopped)
+                    text = f"stopped at step {done} of {settings.steps}; vergence train --resume {self.folder} goes on."
+                    raise Interrupted(text, 128 + stopped)
         self.log.write(state.step, "event", {"event": "finished"})
 
     def _batches(self) -> Iterator[dict[str, Batch]]:
@@ -179,8 +179,10 @@ class Loop:
             return losses
         assert self.log is not None
         self.log.write(state.step, "event", {"event": "loss is not finite", "losses": wrong})
-        kept = self.folder.latest()
-        remedy = f"its last good checkpoint is {kept}" if kept is not None else "there was no checkpoint yet"
+        checkpoint = self.folder.latest()
+        remedy = (
+            f"its last good checkpoint is {checkpoint}" if checkpoint is not None else "there was no checkpoint yet"
+        )
         raise InputError(
             f"the loss ({', '.join(wrong)}) is no longer finite between steps {state.window.start + 1} and "
             f"{state.step} of {self.folder}; {remedy}; lower --optim.lr or set --optim.clip, and train again."
@@ -244,14 +246,14 @@ class Loop:
 def _evaluation_row(result: dict[str, Any], step: int) -> tuple[dict[str, Any], str]:
     """What is logged of an evaluation, and a line for people."""
     row: dict[str, Any] = {}
-    shown: list[str] = []
+    printed: list[str] = []
     if result["rows"]:
         row |= {"protocol": result["protocol"], **_numbers(result["rows"][0])}
-        shown += ["abs_rel", "rmse", "a1"]
+        printed += ["abs_rel", "rmse", "a1"]
     if "segmentation" in result:
         row |= {"segmentation": result["segmentation"]["protocol"], **_numbers(result["segmentation"]["rows"][0])}
-        shown += ["miou", "pixel_accuracy"]
-    return row, f"step {step}: " + "  ".join(f"{key} {row[key]:.4f}" for key in shown if key in row)
+        printed += ["miou", "pixel_accuracy"]
+    return row, f"step {step}: " + "  ".join(f"{key} {row[key]:.4f}" for key in printed if key in row)
 
 
 def _numbers(row: dict[str, Any]) -> dict[str, int | float]:

@@ -58,12 +58,12 @@ def _numbered() -> Iterator[str]:
 def distinct_colours(colours: Iterable[Colour], taken: Sequence[Colour] = ()) -> tuple[Colour, ...]:
     """The colours, where one occurs twice or is taken replaced by the next free one of Pascal VOC's."""
     wanted = list(colours)
-    used, given = set(taken), list[Colour]()
+    used, distinct = set(taken), list[Colour]()
     free = (colour for colour in map(voc_colour, range(1, 256 * 8)) if colour not in wanted and colour not in taken)
     for colour in wanted:
-        given.append(next(free) if colour in used else colour)
+        distinct.append(next(free) if colour in used else colour)
         used.add(colour)
-    return tuple(given)
+    return tuple(distinct)
 
 
 def voc_colour(index: int) -> Colour:

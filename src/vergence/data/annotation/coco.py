@@ -182,23 +182,23 @@ def _decoded(segmentation: Any, size: tuple[int, int], name: str, coder: Any) ->
     return np.asarray(coder.decode(segmentation), dtype=bool)
 
 
-def _polygons(given: Any, size: tuple[int, int], name: str) -> list[list[float]]:
+def _polygons(polygons: Any, size: tuple[int, int], name: str) -> list[list[float]]:
     """Polygons of three points or more; those with fewer have no area and are left out with a line.
 
     The library's C code crashes on coordinates that are not finite or far away: ValueError.
     """
-    if not isinstance(given, list) or not all(isinstance(polygon, list) for polygon in given):
+    if not isinstance(polygons, list) or not all(isinstance(polygon, list) for polygon in polygons):
         raise ValueError("a polygon is a list of x and y")
     far = 10 * max(size)
-    kept = []
-    for polygon in given:
+    valid = []
+    for polygon in polygons:
         if len(polygon) % 2 or not all(type(value) in (int, float) and abs(value) <= far for value in polygon):
             raise ValueError(f"a polygon has x without y, or a coordinate that is no number within {far} pixels")
         if len(polygon) < 6:
             _log.warning("%s has a polygon of %d points, which has no area: left out", name, len(polygon) // 2)
         else:
-            kept.append(polygon)
-    return kept
+            valid.append(polygon)
+    return valid
 
 
 def _lengths(counts: str | bytes) -> list[int]:

@@ -91,8 +91,8 @@ def _read_label_map(path: Path) -> tuple[list[str], list[Colour]]:
         if not line or line.startswith("#"):
             continue
         fields = line.split(":")
-        name, given = ":".join(fields[:-3]), fields[-3] if len(fields) > 3 else ""
-        parts = [int(part) for part in given.split(",") if part.strip().isdecimal() and len(part.strip()) <= 3]
+        name, numbers = ":".join(fields[:-3]), fields[-3] if len(fields) > 3 else ""
+        parts = [int(part) for part in numbers.split(",") if part.strip().isdecimal() and len(part.strip()) <= 3]
         if len(parts) != 3 or max(parts) > 255 or not name:
             raise InputError(f"{path}: {line!r} should be like 'road:128,64,128::'; export it again.")
         colour = (parts[0], parts[1], parts[2])

@@ -94,11 +94,11 @@ class Problems:
             return
         if len(self.messages) == 1:
             raise InputError(f"{self.export} cannot be imported, nothing was written: {self.messages[0]}.")
-        shown = [f"  {text}" for text in self.messages[:_SHOWN]]
+        lines = [f"  {text}" for text in self.messages[:_SHOWN]]
         if len(self.messages) > _SHOWN:
-            shown.append(f"  and {len(self.messages) - _SHOWN} more")
+            lines.append(f"  and {len(self.messages) - _SHOWN} more")
         head = f"{self.export} cannot be imported, nothing was written; it has {len(self.messages)} problems:"
-        raise InputError("\n".join([head, *shown]))
+        raise InputError("\n".join([head, *lines]))
 
 
 def check_size(mask: NDArray[np.generic], size: tuple[int, int], what: str) -> None:

@@ -135,10 +135,10 @@ def _own_space(annotations: Annotations, export: Path) -> LabelSpace:
     for space in LABEL_SPACES.values():
         if set(annotations.classes) - {BACKGROUND, AnnotationClasses.of(space).ignore} == set(space.classes):
             return space
-    given = annotations.colours or [voc_colour(index + 1) for index in range(len(annotations.classes))]
+    palette = annotations.colours or [voc_colour(index + 1) for index in range(len(annotations.classes))]
     pairs = [
         (name, colour)
-        for name, colour in zip(annotations.classes, given, strict=True)
+        for name, colour in zip(annotations.classes, palette, strict=True)
         if name not in IGNORE_NAMES and (name, colour) != (BACKGROUND, BLACK)
     ]
     if not pairs:

@@ -109,11 +109,11 @@ def _file(text: str) -> str:
 def read_task(task: dict[str, Any], annotations: Annotations, problems: Problems) -> None:
     """Enter the one annotation of a task, if it has one."""
     number = task.get("id", "")
-    given = task["annotations"]
-    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+    annotated = task["annotations"]
+    if not isinstance(annotated, list) or not all(isinstance(one, dict) for one in annotated):
         problems.add(f"task {number} has annotations that are no list of objects; export it again")
         return
-    valid = [one for one in given if not one.get("was_cancelled") and not one.get("skipped")]
+    valid = [one for one in annotated if not one.get("was_cancelled") and not one.get("skipped")]
     if not valid:
         return
     name = frame_of(task)
@@ -158,8 +158,8 @@ def _regions(result: Any, name: str, annotations: Annotations, problems: Problem
             continue
         classes = value.get("brushlabels") or value.get("labels") or labels.get(str(region.get("id"))) or []
         if not isinstance(classes, list) or len(classes) != 1 or not isinstance(classes[0], str):
-            shown = classes if isinstance(classes, list) else [classes]
-            problems.add(f"{name} has a brush region with {len(shown)} classes {str(shown)[:80]}; give it one")
+            names = classes if isinstance(classes, list) else [classes]
+            problems.add(f"{name} has a brush region with {len(names)} classes {str(names)[:80]}; give it one")
             continue
         regions.append((class_id_of(classes[0], annotations), region))
     return regions

@@ -90,8 +90,8 @@ def _read_classes(path: Path) -> _Classes:
     text = read_structured(path)
     entries = (text.get("classes") or text.get("labels")) if isinstance(text, dict) else text
     listed = entries if isinstance(entries, list) else []
-    given = text.get("ignore") if isinstance(text, dict) else None
-    ignore = given if isinstance(given, dict) else {}
+    section = text.get("ignore") if isinstance(text, dict) else None
+    ignore = section if isinstance(section, dict) else {}
     colour = parse_colour(str(ignore.get("color"))) or distinct_colours([IGNORE_COLOUR], space.colours)[0]
     own = space.text()
     with contextlib.suppress(InputError, AttributeError):
@@ -110,8 +110,8 @@ def _read_mask(path: Path, size: tuple[int, int], classes: _Classes) -> Label:
     """Places of the classes (H, W) uint8."""
     last = len(classes.names) - 1
     class_ids = {**{class_id: class_id for class_id in range(last)}, **dict.fromkeys(classes.void, last)}
-    told = classes.colours if classes.coloured and len(set(classes.colours)) == len(classes.colours) else []
-    colours = {colour: class_id for class_id, colour in enumerate(told)}
+    distinct = classes.colours if classes.coloured and len(set(classes.colours)) == len(classes.colours) else []
+    colours = {colour: class_id for class_id, colour in enumerate(distinct)}
     expected = {value: classes.colours[class_id] for value, class_id in class_ids.items() if classes.coloured}
     mask = decode_label(path, Coding(CLASSES, class_ids, colours, expected, last))
     check_size(mask, size, str(path))

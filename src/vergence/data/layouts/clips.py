@@ -89,8 +89,8 @@ def _finish_folder(
 ) -> Manifest:
     rows = with_labels(rows, root, base, label_space)
     rows = join_maps(rows, root, maps, label_space, depth_scale)
-    told = (listed_splits(rows, root) or split_by_folder(rows, base, root)) if split else None
-    return finish(told or rows, root, root.name, split and told is None)
+    with_splits = (listed_splits(rows, root) or split_by_folder(rows, base, root)) if split else None
+    return finish(with_splits or rows, root, root.name, split and with_splits is None)
 
 
 def stereo_folders(root: Path | str, split: bool = True, right_as_target: bool = False) -> Manifest:

@@ -86,8 +86,8 @@ def normalised(camera: Camera, origin: str, lens: Lens | None = None, **more: fl
     text, straight = "", camera
     if lens is not None and lens.bends:
         text, straight = lens_text(lens, camera), straight_camera(lens, camera)
-        shown = f"fx {camera.fx:.1f} -> {straight.fx:.1f} pixels"
-        _log.info("%s: distortion (%s) is undone when frames are read, %s", origin, lens.model, shown)
+        change = f"fx {camera.fx:.1f} -> {straight.fx:.1f} pixels"
+        _log.info("%s: distortion (%s) is undone when frames are read, %s", origin, lens.model, change)
     fx, fy, cx, cy = straight.normalized()
     return Intrinsics(fx, fy, cx, cy, camera.width / camera.height, lens=text, origin=origin, **more)
 
@@ -147,22 +147,22 @@ def _lens(values: dict[str, Any], path: Path) -> Lens | None:
             f"{path}: model {values['model']!r} is unknown{nearest(str(values['model']), known)}; use one of "
             f"{', '.join(known)}."
         )
-    given = values["distortion"]
-    if isinstance(given, dict):
+    coefficients = values["distortion"]
+    if isinstance(coefficients, dict):
         names = COEFFICIENTS[model]
-        for key in given:
+        for key in coefficients:
             if key not in names:
                 raise InputError(f"{path}: distortion of model {model} has no {key!r}; it has {', '.join(names)}.")
-        given = [given.get(name, 0.0) for name in names]
-    if not isinstance(given, list):
-        raise InputError(f"{path}: distortion is {given!r}, expected a list of coefficients; correct the file.")
-    if model == "opencv" and len(given) == 3:
+        coefficients = [coefficients.get(name, 0.0) for name in names]
+    if not isinstance(coefficients, list):
+        raise InputError(f"{path}: distortion is {coefficients!r}, expected a list of coefficients; correct the file.")
+    if model == "opencv" and len(coefficients) == 3:
         raise InputError(
             f"{path}: distortion has 3 coefficients, which may be k1, k2, k3 or k1, k2, p1; write all of "
             f"{', '.join(COEFFICIENTS[model])}, or a JSON object with their names."
         )
     try:
-        return Lens(model, tuple(_number(value, "distortion", path) for value in given))
+        return Lens(model, tuple(_number(value, "distortion", path) for value in coefficients))
     except InputError as error:
         raise InputError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 

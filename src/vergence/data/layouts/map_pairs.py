@@ -63,8 +63,8 @@ def join_maps(rows: Sequence[FrameRow], root: Path, maps: Sorted, space: str, sc
 
 def _leave_out(root: Path, paths: Sequence[Path], what: str, remedy: str) -> None:
     folders = sorted({path.parent.relative_to(root).as_posix() for path in paths})
-    shown = ", ".join(folders[:4]) + (" ..." if folders[4:] else "")
-    _log.warning("%s: %d picture(s) in %s are %s and are left out; %s", root, len(paths), shown, what, remedy)
+    listed = ", ".join(folders[:4]) + (" ..." if folders[4:] else "")
+    _log.warning("%s: %d picture(s) in %s are %s and are left out; %s", root, len(paths), listed, what, remedy)
 
 
 def _space(root: Path, labels: Sequence[Path]) -> str | None:

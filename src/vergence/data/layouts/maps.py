@@ -81,9 +81,9 @@ def sort_pictures(root: Path, skip: Path | None = None) -> Sorted:
         kinds = _among_frames(folder, names)
         for name, attribute in kinds.items():
             getattr(result, attribute).append(folder / name)
-        rest = [name for name in names if name not in kinds]
-        if rest:
-            result.frames[folder] = rest
+        frames = [name for name in names if name not in kinds]
+        if frames:
+            result.frames[folder] = frames
     if not result.frames:  # a folder of maps alone is what the user wants to see
         return Sorted(frames=folders)
     return result

@@ -62,19 +62,19 @@ def read_camera(path: Path) -> dict[str, Any]:
     Raises:
         InputError: as of the readers; no 3x3 matrix, no size of the image, or numbers that are none.
     """
-    given = _single({str(key).lower(): value for key, value in read_calibration(path, _REMEDY).items()}, path)
-    fields = {key: next((given[name] for name in names if name in given), None) for key, names in _NAMES.items()}
+    content = _single({str(key).lower(): value for key, value in read_calibration(path, _REMEDY).items()}, path)
+    fields = {key: next((content[name] for name in names if name in content), None) for key, names in _NAMES.items()}
     matrix = _numbers(fields["matrix"])
     if isinstance(fields["matrix"], list) and matrix.size in (4, 5):  # Kalibr, EuRoC: fx, fy, cx, cy
-        if matrix.size == 5 or str(given.get("camera_model", "pinhole")) != "pinhole":
+        if matrix.size == 5 or str(content.get("camera_model", "pinhole")) != "pinhole":
             raise InputError(
-                f"{path}: camera_model {given.get('camera_model')!r} is not supported; calibrate a pinhole."
+                f"{path}: camera_model {content.get('camera_model')!r} is not supported; calibrate a pinhole."
             )
         fx, fy, cx, cy = matrix.tolist()
         matrix = np.array([fx, 0, cx, 0, fy, cy, 0, 0, 1])
-        if isinstance(size := given.get("resolution"), list) and len(size) == 2:
+        if isinstance(size := content.get("resolution"), list) and len(size) == 2:
             fields["width"], fields["height"] = size
-        fields["model"] = given.get("distortion_model")
+        fields["model"] = content.get("distortion_model")
     if matrix.size != 9:
         raise InputError(f"{path} has no camera matrix of 3x3 numbers; {_REMEDY}.")
     if not is_pinhole(matrix):
@@ -91,20 +91,20 @@ def read_camera(path: Path) -> dict[str, Any]:
     return values
 
 
-def _single(given: dict[str, Any], path: Path) -> dict[str, Any]:
+def _single(values: dict[str, Any], path: Path) -> dict[str, Any]:
     """The camera of a Kalibr file, which has one below each of cam0, cam1, ...; InputError where there are several."""
-    cameras = [key for key, value in given.items() if re.fullmatch(r"cam\d+", key) and isinstance(value, dict)]
+    cameras = [key for key, value in values.items() if re.fullmatch(r"cam\d+", key) and isinstance(value, dict)]
     if len(cameras) > 1:
         raise InputError(f"{path} holds several cameras ({', '.join(cameras)}); keep the one of the images beside it.")
     if not cameras:
-        return given
-    return {str(key).lower(): value for key, value in given[cameras[0]].items()}
+        return values
+    return {str(key).lower(): value for key, value in values[cameras[0]].items()}
 
 
 def is_pinhole(matrix: NDArray[np.float64]) -> bool:
     """Whether 9 numbers are the rows fx 0 cx, 0 fy cy, 0 0 1: skew would be lost."""
-    rest = matrix[[1, 3, 6, 7]]
-    return bool(np.abs(rest).max() <= 1e-6 * max(1.0, abs(float(matrix[0]))) and abs(matrix[8] - 1) <= 1e-6)
+    skew = matrix[[1, 3, 6, 7]]
+    return bool(np.abs(skew).max() <= 1e-6 * max(1.0, abs(float(matrix[0]))) and abs(matrix[8] - 1) <= 1e-6)
 
 
 def _numbers(value: Any) -> NDArray[np.float64]:

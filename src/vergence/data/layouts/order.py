@@ -61,14 +61,14 @@ def in_time(names: Sequence[str], where: str = "") -> list[TimedFrame]:
     frames = []
     for clip, members in clips.items():
         numbers = [number for number, _ in members]
-        told = None if any(number is None for number in numbers) else _positions(numbers, where)  # type: ignore[arg-type]
-        if told is None and len(members) > 1:
+        known = None if any(number is None for number in numbers) else _positions(numbers, where)  # type: ignore[arg-type]
+        if known is None and len(members) > 1:
             _log.warning(
                 "%s: the names (%s, %s ...) do not number the frames; they are counted in the order of their names",
                 where or "frames",
                 *[name for _, name in members[:2]],
             )
-        frames += [TimedFrame(name, clip, k if told is None else told[k]) for k, (_, name) in enumerate(members)]
+        frames += [TimedFrame(name, clip, k if known is None else known[k]) for k, (_, name) in enumerate(members)]
     if len(clips) > 1:
         _log.info("%s: %d cameras or clips in one folder, told by their names: %s", where, len(clips), _some(clips))
     return frames
@@ -144,8 +144,8 @@ def _clips(names: Sequence[str]) -> dict[str, list[tuple[Fraction | None, str]]]
         groups.setdefault(form.words, []).append(name)
     counted = {words: members for words, members in groups.items() if len(words) > 1}
     several = [members for members in counted.values() if len(members) > 1]
-    told = sum(map(len, several)) >= _MOST * len(forms) and len(several) <= _FEW_NAMES
-    if len(groups) > 1 and not told:
+    distinct = sum(map(len, several)) >= _MOST * len(forms) and len(several) <= _FEW_NAMES
+    if len(groups) > 1 and not distinct:
         return {"": [(None, name) for name in forms]}
     result: dict[str, list[tuple[Fraction | None, str]]] = {}
     for words, members in groups.items():

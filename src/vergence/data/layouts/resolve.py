@@ -153,11 +153,11 @@ def describe_intrinsics(manifest: Manifest) -> str:
     if not known:
         return f"{size}; intrinsics unknown: guessed from the field of view, or learned"
     cameras = sorted({(row.fx, row.fy) for row in rows if row.intrinsics_known})
-    shown = ", ".join(f"fx {fx:.3f} W, fy {fy:.3f} H" for fx, fy in cameras[:3]) + (" ..." if cameras[3:] else "")
-    rest = "" if known == len(rows) else f", unknown for the other {len(rows) - known} frames (guessed or learned)"
+    examples = ", ".join(f"fx {fx:.3f} W, fy {fy:.3f} H" for fx, fy in cameras[:3]) + (" ..." if cameras[3:] else "")
+    unknown = "" if known == len(rows) else f", unknown for the other {len(rows) - known} frames (guessed or learned)"
     stereo = sum(bool(row.stereo) for row in rows)
     partners = f"; {stereo} with a stereo partner" if stereo else ""
-    return f"{size}; intrinsics given for {known} of them ({shown}){rest}{partners}"
+    return f"{size}; intrinsics given for {known} of them ({examples}){unknown}{partners}"
 
 
 def merge(manifests: Sequence[Manifest]) -> Manifest:

@@ -74,9 +74,13 @@ def scared(root: Path | str, frames: str = "", step: int = 1, depth: bool = True
     out = Path(frames) if frames else root / "rectified"
     rows = [row for name, folder in keyframes for row in _rows(name, folder, out, step, depth)]
     test = [row for row in rows if row.sequence.split("/")[0] in TEST]
-    rest = [row for row in rows if row not in test]
-    rest = assign_splits(rest, root.name) if split and rest else [dataclasses.replace(r, split="train") for r in rest]
-    rows = rest + [dataclasses.replace(row, split="test" if split else "train") for row in test]
+    others = [row for row in rows if row not in test]
+    others = (
+        assign_splits(others, root.name)
+        if split and others
+        else [dataclasses.replace(r, split="train") for r in others]
+    )
+    rows = others + [dataclasses.replace(row, split="test" if split else "train") for row in test]
     return finish(rows, out, root.name, split=False)
 
 
@@ -111,10 +115,10 @@ def _rows(name: str, folder: Path, out: Path, step: int, depth: bool) -> list[Fr
         raise InputError(f"{folder} has no endoscope_calibration.yaml or frame_data*.json; unpack frame_data.tar.gz.")
     cameras = read_stereo_calibration(path)
     target = out / name
-    told = {"calibration": cameras.text(), "source": _source(folder)[0], "step": step, "depth": depth}
-    record = _finished(target, told)
+    identity = {"calibration": cameras.text(), "source": _source(folder)[0], "step": step, "depth": depth}
+    record = _finished(target, identity)
     if record is None:
-        record = {**told, **_write(folder, target, cameras, step, depth)}
+        record = {**identity, **_write(folder, target, cameras, step, depth)}
         write_text(target / RECORD, json.dumps(record, indent=2) + "\n")
     order = positions([f"{number:06d}" for number in record["frames"]])
     return [_row(name, number, t, record, target) for number, t in zip(record["frames"], order, strict=True)]
@@ -132,11 +136,11 @@ def _row(name: str, number: int, position: int, record: dict[str, Any], target: 
     )  # fmt: skip
 
 
-def _finished(target: Path, told: dict[str, Any]) -> dict[str, Any] | None:
+def _finished(target: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     """The record of frames that were rectified before, in the same way; None if they were not."""
     try:
         record = read_json(target / RECORD)
-        same = all(record[key] == value for key, value in told.items())
+        same = all(record[key] == value for key, value in identity.items())
         whole = all((target / "right" / f"{number:06d}.jpg").is_file() for number in record["frames"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -281,17 +281,17 @@ def _picture(measures: Measures, step: int) -> Iterator[Finding]:
         return
     sizes = Counter(one.size for one in looks)
     if len(sizes) > 1:
-        shown = ", ".join(f"{width}x{height} ({count})" for (width, height), count in sizes.most_common(3))
+        listed = ", ".join(f"{width}x{height} ({count})" for (width, height), count in sizes.most_common(3))
         yield Finding(
-            "sizes", "problem", f"frames of several sizes ({shown}); bring them to one size or split them up."
+            "sizes", "problem", f"frames of several sizes ({listed}); bring them to one size or split them up."
         )
     border = np.min([one.borders for one in looks], axis=0)
     if border.max() >= 0.02:
         width, height = sizes.most_common(1)[0][0]
         pixels = [round(share * side) for share, side in zip(border, (height, height, width, width), strict=True)]
         sides = ("top", "bottom", "left", "right")
-        shown = ", ".join(f"{count} px {side}" for count, side in zip(pixels, sides, strict=True) if count)
-        yield Finding("borders", "problem", f"black borders in every frame ({shown}); crop them away.")
+        listed = ", ".join(f"{count} px {side}" for count, side in zip(pixels, sides, strict=True) if count)
+        yield Finding("borders", "problem", f"black borders in every frame ({listed}); crop them away.")
     if not any(one.colourful for one in looks):
         yield Finding("grey", "note", "the frames are grey; a model that learns only from them expects grey pictures.")
 
