@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.studies.common import commit, device_name, read_rows, trained, write_rows
 from benchmarks.studies.propagation import with_keys
 from vergence import api
+from vergence.api import select
 from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.layouts import index_layout
@@ -37,7 +38,6 @@ from vergence.propagation.carry import Piece, carry
 from vergence.propagation.segments import seconds_between, segments
 from vergence.propagation.video_motion import working_frame
 from vergence.selection.orders import random_order, uniform_order
-from vergence.selection.select import select
 
 RESULTS = Path(__file__).parent / "results"
 SECONDS, WIDTH, SEEDS = 2.0, 240, 20

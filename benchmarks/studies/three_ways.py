@@ -56,7 +56,7 @@ def variants(options: argparse.Namespace) -> Iterator[tuple[str, str, int | None
 
 def selected(options: argparse.Namespace, criterion: str, seed: int) -> Path:
     """The list of frames that a criterion chooses."""
-    from vergence.selection.select import select
+    from vergence.api import select
 
     folder = options.out / "selection" / f"{criterion}-{seed}"
     if not (folder / "selection.json").is_file():

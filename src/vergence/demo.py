@@ -26,6 +26,7 @@ from vergence.runs.config import load_config
 from vergence.runs.folder import REPORT, RunFolder
 from vergence.runs.overrides import Overrides
 from vergence.selection.select import select
+from vergence.selection.settings import Selection
 from vergence.training.run_chain import check_equal, said_once, trained
 
 _log = logging.getLogger("vergence")
@@ -128,7 +129,8 @@ def _selected(run: Path, manifest: Path, count: int, out: Path, progress: Progre
     if not file.is_file() or len(read_list(file)) < count:
         frames = Manifest.read(manifest).select("train", lambda row: row.position % EVERY == 0)
         Manifest(list(frames), frames.root).write(out / "candidates.parquet")
-        select(run, out / "candidates.parquet", count, selection, criterion="reach", seconds=SECONDS, progress=progress)
+        asked = Selection(count, "reach", seconds=SECONDS)
+        select(run, out / "candidates.parquet", selection, asked, progress=progress)
         write_selection_page(selection)
     return file.absolute()
 

@@ -67,31 +67,11 @@ def select(
     """
     from vergence.report.selection_page import write_selection_page
     from vergence.selection.select import select as run_selection
+    from vergence.selection.settings import FeatureWork, Selection, StudentSettings
 
-    selection = run_selection(
-        run,
-        data,
-        count,
-        out,
-        criterion,
-        steps=steps,
-        seed=seed,
-        split=split,
-        val=val,
-        exclude=exclude,
-        labelled=labelled,
-        depth=depth,
-        student=student,
-        weight=weight,
-        seconds=seconds,
-        rarity=rarity,
-        overrides=overrides,
-        half=half,
-        shard=shard,
-        shards=shards,
-        device=device,
-        progress=progress,
-    )
+    asked = Selection(count, criterion, steps, seed, split, val, exclude, labelled, weight, seconds, rarity)
+    students = StudentSettings(str(student), depth, overrides)
+    selection = run_selection(run, data, out, asked, students, FeatureWork(half, shard, shards), device, progress)
     if "frames" in selection:
         write_selection_page(out)
     return selection

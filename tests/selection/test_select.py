@@ -21,11 +21,11 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.data.subsets import labelled_subset, read_list
 from vergence.errors import InputError, Interrupted
+from vergence.labelling import select
 from vergence.runs.config import load_config
 from vergence.selection import frame_features as select_features
 from vergence.selection import student as select_student
 from vergence.selection.orders import random_order, uniform_order
-from vergence.selection.select import select
 
 COUNT = 14
 STUDENT = {

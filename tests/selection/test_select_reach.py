@@ -12,8 +12,8 @@ from vergence import api, cli
 from vergence.data.layouts.toytown import toytown
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.report.selection_page import write_selection_page
-from vergence.selection.select import _criterion, select
+from vergence.labelling import select
+from vergence.selection.select import _criterion
 
 pytest.importorskip("cv2", reason="OpenCV (extra flow) is not installed")
 
@@ -118,10 +118,9 @@ def test_labelled_frames_reach_already_and_beginnings_are_nested(run: Path, town
     assert [frame["image"] for frame in more["frames"]] == names[1][2:]
     assert more["reached"] == pytest.approx(four["reached"])
     assert all(frame["rarity"] == pytest.approx(1) for frame in four["frames"])
+    assert "rare content first" not in _page(tmp_path / "out")
     rare = select(run, data, 4, tmp_path / "out", "reach", seconds=1.0, rarity=2.0)
     assert max(abs(frame["rarity"] - 1) for frame in rare["frames"]) > 0.01
-    assert "rare content first" not in _page(tmp_path / "out")
-    write_selection_page(tmp_path / "out")
     assert "rare content first" in _page(tmp_path / "out")
     reached = np.load(tmp_path / "out" / "reach.npy")
     pieces = tmp_path / "pieces"

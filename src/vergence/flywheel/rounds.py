@@ -33,6 +33,7 @@ from vergence.runs.config import load_config
 from vergence.runs.folder import RunFolder, find_checkpoint
 from vergence.runs.overrides import Overrides, flattened
 from vergence.selection.select import select
+from vergence.selection.settings import Selection, StudentSettings
 from vergence.training.run_chain import check_equal, is_finished, said_once, trained
 
 _log = logging.getLogger("vergence")
@@ -168,20 +169,17 @@ class _Wheel:
             run = kept_before(self.rounds, one.number).segmentation
         elif criterion == "entropy":  # there are no classes to ask
             criterion = "ds"
-        select(
-            run,
-            self.run_folder / "data.parquet",
+        asked = Selection(
             count,
-            one.selection,
             criterion,
             seed=self.config.seed,
             split=self.split if self.split in self.data.splits() else "all",
             exclude=not_to_choose(self.run_folder, self.data, self.split, labels.by),
             labelled=list_of(one, before, "labelled_before.json"),
-            depth=str(one.depth),
             seconds=self.config.carry.seconds or AGREEMENT.seconds,
-            device=self.device,
         )
+        students = StudentSettings(depth=str(one.depth))
+        select(run, self.run_folder / "data.parquet", one.selection, asked, students, device=self.device)
 
     def _score(self, one: Round, stage: str) -> None:
         """Score a run on the held-back frames, and write its page; nothing is done where that is there."""

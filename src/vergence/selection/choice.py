@@ -22,6 +22,7 @@ from vergence.selection.features import FeatureSpace
 from vergence.selection.frame_features import Features, Progress
 from vergence.selection.orders import first_of_each, random_order, top_scores, uniform_order
 from vergence.selection.rarity import cell_rarity
+from vergence.selection.settings import Selection
 from vergence.selection.student import Students
 from vergence.selection.student_scores import entropies, kept_scores, open_stage
 from vergence.selection.video_reach import VideoReach
@@ -37,15 +38,10 @@ class Choice:
     manifest: Manifest
     features: Features
     out: Path
-    seed: int
-    goals: list[int]
-    weight: float
-    """Weight of difficulty beside distance (lambda_E, 1000 in section 5.3)."""
+    asked: Selection
     progress: Progress | None = None
     reaches: VideoReach | None = None
     """How far labels of each frame are carried; of criterion reach."""
-    rarity: float = 0.0
-    """Power of the rarity of what is reached."""
     picks: list[int] = field(default_factory=list)
     known: list[int] = field(default_factory=list)
     """Frames that are labelled already."""
@@ -60,10 +56,11 @@ class Choice:
         """Where frames are points."""
         return self.features.space(self.run.device)
 
-    def close(self, closed: set[str], known: set[str], val: int = 0) -> None:
-        """Leave out frames that are not to be chosen, ``val`` others, evenly in time, and all but one of equal ones."""
+    def close(self, closed: set[str], known: set[str]) -> None:
+        """Leave out frames that are not to be chosen, those set aside, even in time, and all but one of equal ones."""
         shut = np.array([row.image in closed or row.image in known for row in self.manifest])
         open_rows = [row for row in self.order("uniform") if not shut[row]]
+        val = self.asked.val
         if val > len(open_rows):
             raise InputError(
                 f"{val} frames are to be set aside and {self.manifest.name} has {len(open_rows)}; ask for fewer."
@@ -78,8 +75,9 @@ class Choice:
         if twins:
             _log.info("%d frames are identical to others and are left out", twins)
 
-    def check(self, count: int) -> None:
+    def check(self) -> None:
         """InputError where there are too few frames."""
+        count = self.asked.count
         there = int(self.allowed.sum())
         if count > there:
             left = len(self.manifest) - there
@@ -91,36 +89,36 @@ class Choice:
     def make(self, criterion: str, students: Students, port: str) -> None:
         """Choose up to the last goal."""
         if criterion == "ds":
-            self._far(self.goals[-1], self.goals[-1])
+            self._far(self.asked.count, self.asked.count)
         elif criterion == "reach":
-            self._cover(self.goals[-1])
+            self._cover(self.asked.count)
         elif criterion in ("random", "uniform"):
             order = self.order(criterion)
-            self._take([row for row in order if self.allowed[row]][: self.goals[-1]], self.goals[-1])
+            self._take([row for row in order if self.allowed[row]][: self.asked.count], self.asked.count)
         elif criterion == "entropy" and not students.classes:
             scores = self._entropies()
-            self._take(top_scores(scores, self.goals[-1], self.allowed), self.goals[-1], scores, "entropy")
+            self._take(top_scores(scores, self.asked.count, self.allowed), self.asked.count, scores, "entropy")
         elif criterion == "entropy":
-            for number, goal in enumerate(self.goals):
+            for number, goal in enumerate(self.asked.goals):
                 self._step(criterion, students, number, goal)
         else:
             size = (self.run.config.frames.options.height, self.run.config.frames.options.width)
             taught = with_estimates(self.manifest, port, size, str(self.run.device), self.progress)
             students = replace(students, manifest=taught)
-            for number, goal in enumerate(self.goals):
+            for number, goal in enumerate(self.asked.goals):
                 self._step(criterion, students, number, goal)
 
     def order(self, criterion: str) -> list[int]:
         """All frames at random or uniformly in time."""
         if criterion == "random":
-            return random_order(len(self.manifest), self.seed)
+            return random_order(len(self.manifest), self.asked.seed)
         rows = list(self.manifest)
         return uniform_order([(row.sequence, row.camera) for row in rows], [row.position for row in rows])
 
     def _cover(self, count: int) -> None:
         """The frames whose labels reach most."""
         assert self.reaches is not None
-        weight = frame_weights(cell_rarity(self.space, self.rarity), self.val)
+        weight = frame_weights(cell_rarity(self.space, self.asked.rarity), self.val)
         rows, reasons = cover(self.reaches, count, weight, self.known, self.allowed, self.manifest.name)
         self._take(rows, count)
         self.reasons = [reason | more for reason, more in zip(self.reasons, reasons, strict=True)]
@@ -145,7 +143,7 @@ class Choice:
         """The farthest points, with difficulty as bias where it is given."""
         chosen = [*self.known, *self.picks]
         start = None if chosen else next(row for row in self.order("random") if self.allowed[row])
-        bias = None if difficulty is None else torch.from_numpy(self.weight * np.nan_to_num(difficulty))
+        bias = None if difficulty is None else torch.from_numpy(self.asked.weight * np.nan_to_num(difficulty))
         allowed = torch.from_numpy(self.allowed)
         farthest = [pick.row for pick in farthest_points(self.space, need, chosen, start, bias, allowed)]
         if len(farthest) < need:

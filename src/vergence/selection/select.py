@@ -1,9 +1,7 @@
 """Which frames to label: features of all frames, an order of choice, and files that say what was chosen and why."""
 
 import logging
-import math
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,45 +13,31 @@ from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
 from vergence.data.split_rows import in_split
 from vergence.data.subsets import listed_rows
-from vergence.errors import InputError, nearest
+from vergence.errors import InputError
 from vergence.motion.flow import has_flow
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.folder import RunFolder
 from vergence.selection.choice import Choice
-from vergence.selection.criteria import AUTO, CRITERIA
+from vergence.selection.criteria import AUTO
 from vergence.selection.frame_features import Progress, Shard, compute_features
-from vergence.selection.orders import default_steps
 from vergence.selection.selection_files import write_selection, written_by_select
+from vergence.selection.settings import DEPTH_STUDENT, FeatureWork, Selection, StudentSettings
 from vergence.selection.student import Overrides, Students
 from vergence.selection.video_reach import compute_reach, is_video
 
 _log = logging.getLogger("vergence")
 
-DEPTH_STUDENT = "select-student"
+PLAIN_STUDENTS = StudentSettings()
+ALL_FEATURES = FeatureWork()
 
 
 def select(
     run: Path | str,
     data: Path | str,
-    count: int,
     out: Path | str,
-    criterion: str = AUTO,
-    *,
-    steps: str | Sequence[int] | None = None,
-    seed: int = 0,
-    split: str = "train",
-    val: int = 0,
-    exclude: str | Path | None = None,
-    labelled: str | Path | None = None,
-    depth: str | None = None,
-    student: str | Path = DEPTH_STUDENT,
-    weight: float = 1000.0,
-    seconds: float = 2.0,
-    rarity: float = 0.0,
-    overrides: Overrides = (),
-    half: bool | None = None,
-    shard: int | None = None,
-    shards: int = 1,
+    asked: Selection,
+    students: StudentSettings = PLAIN_STUDENTS,
+    work: FeatureWork = ALL_FEATURES,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -66,49 +50,35 @@ def select(
         InputError: something given cannot be used; more frames are asked for than there are different ones.
         Interrupted: a signal came while a student was trained; the same call goes on.
     """
-    out, piece = Path(out), _shard(shard, shards)
-    if criterion not in (AUTO, *CRITERIA):
-        near = nearest(criterion, CRITERIA)
-        raise InputError(f"criterion {criterion!r} is unknown{near}; use one of {', '.join((AUTO, *CRITERIA))}.")
-    if count < 1:
-        raise InputError(f"count is {count}; give 1 or more frames to choose.")
-    if val < 0:
-        raise InputError(f"val is {val}; give 0 or more frames to set aside.")
-    if not weight >= 0:
-        raise InputError(f"weight is {weight}; give 0 or more.")
-    if not 0 < seconds < math.inf:
-        raise InputError(f"seconds is {seconds}; give how far labels will be carried, such as 2.")
-    if not 0 <= rarity <= 10:
-        raise InputError(f"rarity is {rarity}; give a power from 0 (all pixels count the same) to 10, such as 1.")
-    goals = _goals(count, steps)
+    out, piece = Path(out), _shard(work.shard, work.shards)
     given = resolve_input(data, split=False)
-    lists = (Path(path) for path in (exclude, labelled) if path is not None)
+    lists = (Path(path) for path in (asked.exclude, asked.labelled) if path is not None)
     keep_inputs(written_by_select(out), given, *(path for path in lists if path.is_file()))
-    closed, known = (_named(given, source) for source in (exclude, labelled))
-    manifest = _sorted(given, split)
+    closed, known = (_named(given, source) for source in (asked.exclude, asked.labelled))
+    manifest = _sorted(given, asked.split)
+    criterion = asked.criterion
     if criterion == AUTO:
-        students_wanted = bool(overrides or steps or depth) or str(student) != DEPTH_STUDENT
-        criterion = _criterion(manifest, seconds, students_wanted)
+        criterion = _criterion(manifest, asked.seconds, students.named or bool(asked.steps))
     loaded = load_run(run, _device(device))
-    _check_run(loaded, criterion, depth)
-    options, where = loaded.config.frames.options, str(loaded.device)
-    students = Students(manifest, out / "steps", str(student), overrides, options, seed, where, progress)
+    _check_run(loaded, criterion, students.depth)
+    teaching = Students(manifest, out / "steps", students.recipe, students.overrides, loaded.config.frames.options,
+                        asked.seed, str(loaded.device), progress)  # fmt: skip
     if criterion == "entropy":
-        students = _class_students(students, loaded, len(goals))
-    if criterion in ("us", "ds_us") or students.classes:
-        students.check()
-    if overrides and criterion not in ("us", "ds_us") and not students.classes:
-        raise InputError(f"criterion {criterion} trains no students; leave out {_first(overrides)}.")
-    features = compute_features(loaded, manifest, out, half, piece, progress)
+        teaching = _class_students(teaching, loaded, len(asked.goals))
+    if criterion in ("us", "ds_us") or teaching.classes:
+        teaching.check()
+    elif students.overrides:
+        raise InputError(f"criterion {criterion} trains no students; leave out {_first(students.overrides)}.")
+    features = compute_features(loaded, manifest, out, work.half, piece, progress)
     rows = (piece or Shard()).rows(len(manifest))
-    reaches = compute_reach(manifest, out, seconds, rows, progress) if criterion == "reach" else None
+    reaches = compute_reach(manifest, out, asked.seconds, rows, progress) if criterion == "reach" else None
     if piece is not None and piece.total > 1:
         _log.info("features of frames %d to %d are done; select without shards when all are", rows.start, rows.stop)
         return {"features": [rows.start, rows.stop], "of": len(manifest)}
-    choice = Choice(loaded, manifest, features, out, seed, goals, weight, progress, reaches, rarity)
-    choice.close(closed, known, val)
-    choice.check(count)
-    choice.make(criterion, students, str(depth or run))
+    choice = Choice(loaded, manifest, features, out, asked, progress, reaches)
+    choice.close(closed, known)
+    choice.check()
+    choice.make(criterion, teaching, students.depth or str(run))
     return write_selection(choice, criterion, str(data), given)
 
 
@@ -155,22 +125,6 @@ def _device(device: str) -> str:
     if device == "auto" and rank is not None and torch.cuda.device_count() > 1:
         return f"cuda:{rank}"
     return device
-
-
-def _goals(count: int, steps: str | Sequence[int] | None) -> list[int]:
-    """How many frames are chosen after each step."""
-    if steps is None:
-        return default_steps(count)
-    listed = steps.strip("[]() ").split(",") if isinstance(steps, str) else steps
-    try:
-        goals = [int(step) for step in listed]
-    except ValueError:
-        goals = []
-    if not goals or goals != sorted(set(goals)) or goals[0] < 1:
-        raise InputError(f"steps are {steps!r}; give rising numbers of frames, such as 25,50,100.")
-    if goals[0] > count:
-        raise InputError(f"steps are {steps!r}, all above the count of {count}; give some of at most that.")
-    return [goal for goal in goals if goal < count] + [count]
 
 
 def _named(manifest: Manifest, source: str | Path | None) -> set[str]:

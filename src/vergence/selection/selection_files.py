@@ -59,11 +59,11 @@ def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manif
         frames.append({**named, "row": row, **reason, **where})
     selection = {
         "criterion": criterion,
-        "seed": choice.seed,
-        "weight": choice.weight,
+        "seed": choice.asked.seed,
+        "weight": choice.asked.weight,
         **reach_told(choice),
         "count": len(picks),
-        "steps": choice.goals,
+        "steps": choice.asked.goals,
         "of": len(manifest),
         "left_out": int((~could).sum()),
         "labelled": choice.known,
@@ -84,7 +84,7 @@ def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manif
     to_label = [replace(manifest[row], split=split[manifest[row].image]) for row in (*picks, *choice.val)]
     Manifest(to_label, manifest.root).write(out / SELECTION)
     whole.write(out / FRAMES)
-    write_lists(out, [frame["image"] for frame in frames], choice.goals)
+    write_lists(out, [frame["image"] for frame in frames], choice.asked.goals)
     write_text(out / "selection.json", json.dumps(selection, indent=1) + "\n")  # last: it says that all is there
     return selection
 
@@ -95,7 +95,7 @@ def reach_told(choice: Choice) -> dict[str, Any]:
         return {}
     weight = frame_weights(np.ones(len(choice.manifest) * CELLS), choice.val)
     share = covered_by(choice.reaches, [*choice.known, *choice.picks], weight)[-1]
-    return {"seconds": choice.reaches.seconds, "rarity": choice.rarity, "reached": float(share)}
+    return {"seconds": choice.reaches.seconds, "rarity": choice.asked.rarity, "reached": float(share)}
 
 
 def write_lists(out: Path, images: list[str], goals: list[int]) -> None:
