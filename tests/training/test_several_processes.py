@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.training.tiny_method import write_frames, write_recipe
 from vergence import api
 from vergence.data.layouts import index_layout
 from vergence.runs.checkpoint import read_settings
@@ -35,13 +36,19 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def torchrun(*words: object) -> None:
     """The command in two processes; it must end well and without a traceback."""
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "vergence"]
+    two_processes("-m", "vergence", *words)
+
+
+def two_processes(*words: object) -> str:
+    """A module or script in two processes, which must end well and without a traceback; what they print."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     done = subprocess.run(
-        [*start, *map(str, words)],
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+        [*start, *map(str, words)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=240, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+    return done.stdout
 
 
 def losses(run: Path) -> list[dict[str, float]]:
@@ -99,3 +106,33 @@ def test_two_processes_train_as_one_where_batch_norm_has_no_part(town: Path, tmp
         assert two == pytest.approx(one, rel=1e-4)
     torchrun("resume", tmp_path / "both" / "checkpoints" / "step-2")
     assert losses(tmp_path / "both") == both
+
+
+THREADS = """\
+import sys
+from pathlib import Path
+import tests.training.tiny_method
+from vergence import api
+from vergence.errors import InputError
+folder, explode = Path(sys.argv[1]), sys.argv[2]
+try:
+    api.train(folder / "tiny.yaml", folder / f"run{explode}", folder / "manifest.csv",
+              {"train.steps": 2, "train.log_every": 1, "tiny.explode_at": explode})
+except InputError as error:
+    print("refused:", error)
+names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+print("threads:", *names, flush=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+@pytest.mark.parametrize("explode", ["null", "1"])
+def test_no_thread_of_a_process_group_is_left(explode: str, tmp_path: Path) -> None:
+    """One that outlives the interpreter's end aborts the process there, sometimes."""
+    write_frames(tmp_path)
+    write_recipe(tmp_path)
+    (tmp_path / "script.py").write_text(THREADS)
+    said = two_processes(tmp_path / "script.py", tmp_path, explode)
+    assert said.count("refused: the loss") == (0 if explode == "null" else 2)
+    assert said.count("threads:") == 2
+    assert "gloo" not in said.partition("threads:")[2]

@@ -1,10 +1,13 @@
 """Devices, processes, randomness and signals: what the loop needs to know of the machine."""
 
+import importlib
 import logging
 import os
 import random
 import signal
+import sys
 import threading
+import traceback
 from datetime import timedelta
 from types import FrameType, TracebackType
 from typing import Any
@@ -39,6 +42,9 @@ def start_accelerator(settings: TrainConfig) -> Accelerator:
         )
     ddp = DistributedDataParallelKwargs(find_unused_parameters=settings.find_unused_parameters)
     group = InitProcessGroupKwargs(timeout=timedelta(seconds=settings.timeout))
+    if "LOCAL_RANK" in os.environ:
+        # default arguments in there would hold the process group for ever, if it were made before they are
+        importlib.import_module("torch.distributed.nn.functional")
     try:
         return Accelerator(
             cpu=device == "cpu",
@@ -57,7 +63,17 @@ def start_accelerator(settings: TrainConfig) -> Accelerator:
 
 
 def finish(accelerator: Accelerator) -> None:
-    """End process groups and forget Accelerate's global state, so that another run may follow in this process."""
+    """End process groups and forget Accelerate's global state, so that another run may follow in this process.
+
+    A process group ends its threads when nothing holds it any more. Threads that outlive the interpreter's end may
+    abort the process there, so what holds the group is let go first: the wrapped model, also by frames of an error.
+    """
+    if torch.distributed.is_initialized():
+        error = sys.exc_info()[1]
+        while error is not None:
+            traceback.clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
+        accelerator.free_memory()
     accelerator.end_training()
     os.environ.pop("ACCELERATE_TORCH_DEVICE", None)
     AcceleratorState._reset_state(True)

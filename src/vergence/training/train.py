@@ -47,23 +47,28 @@ def train(config: RunConfig, run: Path | str, resume: bool = False, checkpoint: 
     check_trackers(config.train.trackers)
     accelerator = start_accelerator(config.train)
     try:
-        main = accelerator.is_main_process
-        with lost_process_said(Processes.of(accelerator), folder.path), contextlib.ExitStack() as held:
-            if main and resume:
-                folder.check_resumable()
-                held.enter_context(locked(folder.path))
-            elif main:
-                folder.check_new()
-            if resume and checkpoint is None:
-                checkpoint = newest_whole(folder)
-            with contextlib.closing(Loop(config, folder, accelerator, checkpoint)) as loop:
-                if main and not resume:  # nothing is written before all is known to be right
-                    held.enter_context(locked(folder.path))
-                    folder.check_new()
-                loop.run()
+        with lost_process_said(Processes.of(accelerator), folder.path):
+            _train(config, folder, accelerator, resume, checkpoint)
         return folder.path
     finally:
         finish(accelerator)
+
+
+def _train(config: RunConfig, folder: RunFolder, accelerator: Any, resume: bool, checkpoint: Checkpoint | None) -> None:
+    main = accelerator.is_main_process
+    with contextlib.ExitStack() as held:
+        if main and resume:
+            folder.check_resumable()
+            held.enter_context(locked(folder.path))
+        elif main:
+            folder.check_new()
+        if resume and checkpoint is None:
+            checkpoint = newest_whole(folder)
+        with contextlib.closing(Loop(config, folder, accelerator, checkpoint)) as loop:
+            if main and not resume:  # nothing is written before all is known to be right
+                held.enter_context(locked(folder.path))
+                folder.check_new()
+            loop.run()
 
 
 class Loop:
