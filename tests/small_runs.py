@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from vergence.runs.checkpoint import build_method, write_checkpoint
+from vergence.runs.checkpoint import TRAINING_ONLY, build_method, write_checkpoint
 from vergence.runs.config import load_config
 from vergence.runs.folder import RunFolder
 
@@ -20,6 +20,7 @@ def write_run(folder: Path, recipe: str, **changes: Any) -> Path:
     words |= {"frames.options.height": HEIGHT, "frames.options.width": WIDTH, "frames.options.random_crop": None}
     config = load_config(recipe, words | changes)
     method = build_method(config)
-    write_checkpoint(RunFolder(folder), 3, config, method.state_dict(), {}, {})
+    state = {name: tensor for name, tensor in method.state_dict().items() if not name.startswith(TRAINING_ONLY)}
+    write_checkpoint(RunFolder(folder), 3, config, state, {}, {})
     RunFolder(folder).write_recipe(config.to_dict())
     return folder

@@ -17,7 +17,7 @@ FLOORS = [
     {"methods"},
     {"runs"},
     {"inference"},
-    {"evaluation", "propagation"},
+    {"evaluation", "exporting", "propagation"},
     {"training"},
     {"selection"},
     {"flywheel"},

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from vergence.doctor import Check
 
 __all__ = [
-    "Overrides", "convert", "demo", "doctor", "evaluate", "index", "labels_export", "labels_import", "labels_propagate",
-    "predict", "report", "resume", "scan", "select", "train",
+    "Overrides", "convert", "demo", "doctor", "evaluate", "export", "index", "labels_export", "labels_import",
+    "labels_propagate", "predict", "report", "resume", "scan", "select", "train",
 ]  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def predict(
     """Predict depth and classes of an image, a folder or a video, at the input's own resolution.
 
     Args:
-        run: run folder, or a depth model of others: hf:NAME, FILE.onnx or onnx-depth:FILE.
+        run: run folder, a file that export wrote, or a depth model of others: hf:NAME, FILE.onnx or onnx-depth:FILE.
         input: image, folder, video or manifest.
         out: folder of the files.
         depth: write depth as 16-bit PNG files; predictions.json says what a value means.
@@ -189,6 +189,50 @@ def predict(
     frames = Frames(split, limit, partners, allow_truncated)
     use = Use(flip, window, overlap, batch_size, scale, camera_height)
     return run_prediction(run, input, out, written, frames, use, device=device, progress=progress)
+
+
+def export(
+    run: str | Path,
+    to: str,
+    out: str | Path,
+    size: str | None = None,
+    batch: str | int = 1,
+    input: str = "uint8",
+    precision: str = "fp32",
+    logits: bool = True,
+    scale: str | float | None = None,
+    frames: str | Path | None = None,
+    tolerance: float | None = None,
+) -> dict[str, Any]:
+    """Write a run as one file for other programs, run that file and compare it with PyTorch before it takes its place.
+
+    Args:
+        run: run folder.
+        to: onnx, torch (an exported program, .pt2) or openvino (.xml, with its .bin).
+        out: the file; what it says of itself also goes to OUT.json.
+        size: WIDTHxHEIGHT of the pictures, any for all multiples of 32; default the run's.
+        batch: pictures at once, or any.
+        input: what pictures are: uint8 (0 to 255) or float (0 to 1), RGB (B, 3, H, W), not normalised.
+        precision: fp32 or fp16.
+        logits: give logits beside classes and their confidence.
+        scale: of depth: metric, or a factor on the network's unit; default metres where the run knows them.
+        frames: image, folder, video or manifest to compare on; default the run's own data.
+        tolerance: largest difference to PyTorch that is taken, as a share of a map's largest value.
+    """
+    from vergence.exporting.export import Wanted
+    from vergence.exporting.export import export as write_export
+
+    if isinstance(scale, str) and scale != "metric":
+        scale = _factor(scale)
+    return write_export(run, to, out, Wanted(size, batch, input, precision, logits, scale, frames, tolerance))
+
+
+def _factor(text: str) -> float | str:
+    """A factor given as a word; other words stay, and are told where they are used."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def report(run: str | Path, out: str | Path | None = None, data: str | Path | None = None, images: int = 4) -> Path:

@@ -151,6 +151,15 @@ def _predict(words: list[str]) -> int:
     return 0
 
 
+def _export(words: list[str]) -> int:
+    arguments = parse("export RUN --to onnx|torch|openvino --out FILE [...]", api.export, words)
+    record = api.export(**arguments.as_dict())
+    from vergence.exporting.export import summary
+
+    say(f"{arguments.out}: {summary(record)}")
+    return 0
+
+
 def _report(words: list[str]) -> int:
     say(api.report(**parse("report RUN [--out FILE] [--data X] [--images N]", api.report, words)))
     return 0
@@ -281,6 +290,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "resume": _resume,
     "evaluate": _evaluate,
     "predict": _predict,
+    "export": _export,
     "select": _select,
     "labels": _labels,
     "convert": _convert,

@@ -22,6 +22,8 @@ from vergence.data.lenses import lens_mark
 from vergence.data.manifest import Manifest
 from vergence.data.whole_png import is_whole_png
 from vergence.errors import InputError
+from vergence.inference.exported_engines import exported_file
+from vergence.inference.exported_network import ExportedNetwork
 from vergence.inference.networks import ForeignNetwork, RunNetwork, foreign_name
 from vergence.inference.port_runs import BATCH, looked_at, make_missing, weights_identity
 from vergence.inference.predictor import Maps, Predictor
@@ -117,6 +119,11 @@ def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Est
 
 
 def _foreign(kind: str, name: str, size: tuple[int, int], device: str) -> tuple[str, Estimator]:
+    if file := exported_file(f"{kind}:{name}"):
+        ours = ExportedNetwork(file, device)
+        if "depth" not in ours.tasks:
+            raise InputError(f"{file} predicts no depth; name a file of a depth run as depth port.")
+        return f"exported|{ours.facts.digest()}", partial(_by_model, ours)
     network = ForeignNetwork(f"{kind}:{name}", device, size=size)
     return network.model.identity, partial(_by_model, network)
 
@@ -140,7 +147,7 @@ def _truth(manifest: Manifest, rows: list[int]) -> Iterator[tuple[int, NDArray[n
 
 
 def _by_model(
-    network: ForeignNetwork, manifest: Manifest, rows: list[int]
+    network: ForeignNetwork | ExportedNetwork, manifest: Manifest, rows: list[int]
 ) -> Iterator[tuple[int, NDArray[np.floating]]]:
     """The inverse depth of a model of others; the map of the whole frame, perhaps of another size and stretched."""
     images = [(manifest.path(row), manifest[row]) for row in rows]

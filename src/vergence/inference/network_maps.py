@@ -2,14 +2,32 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from vergence.errors import InputError
-from vergence.methods import Method
 from vergence.metrics.depth import flip_postprocess
 from vergence.runs.config_sections import EvaluateConfig, check_overlap, parse_size
+
+
+class Predicts(Protocol):
+    """What is asked for maps: a :class:`~vergence.methods.base.Method`, or an exported one."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What it predicts."""
+
+    @property
+    def corners_aligned(self) -> bool:
+        """Whether evaluation resizes small logits itself."""
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        """Maps of images (B, 3, H, W) in [0, 1]."""
+
+    def predict_small(self, images: Tensor) -> dict[str, Tensor]:
+        """The same, with logits before they are resized."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +68,7 @@ def window_of(settings: EvaluateConfig, size: str | None = None, overlap: float 
 
 
 def predict_maps(
-    method: Method, images: Tensor, flip: bool = False, window: Window | None = None, small: bool = False
+    method: Predicts, images: Tensor, flip: bool = False, window: Window | None = None, small: bool = False
 ) -> dict[str, Tensor]:
     """What a method predicts, of images (B, 3, H, W) in [0, 1].
 
@@ -80,7 +98,7 @@ def predict_maps(
     return maps
 
 
-def _maps(method: Method, images: Tensor, window: Window | None) -> dict[str, Tensor]:
+def _maps(method: Predicts, images: Tensor, window: Window | None) -> dict[str, Tensor]:
     sliding = window is not None and "segmentation" in method.tasks
     prediction = method.predict(images) if not sliding or "depth" in method.tasks else {}
     maps = _known(prediction)
@@ -94,7 +112,7 @@ def _known(prediction: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: prediction[name] for name in ("inverse_depth", "logits") if name in prediction}
 
 
-def _logits_in_windows(method: Method, images: Tensor, window: Window) -> Tensor:
+def _logits_in_windows(method: Predicts, images: Tensor, window: Window) -> Tensor:
     """Logarithms (B, K, H, W) of the mean probabilities of all boxes that see a pixel."""
     height, width = images.shape[-2:]
     total, count = images.new_zeros(()), images.new_zeros((height, width))

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
+from vergence.inference.exported_engines import exported_file
+from vergence.inference.exported_network import ExportedNetwork
 from vergence.inference.frame_streams import Frame, open_stream
 from vergence.inference.given_pictures import as_frame, is_many
 from vergence.inference.network_maps import window_of
@@ -41,8 +43,8 @@ def load(
 
     Args:
         model: a run folder, one of its checkpoints (also a copy of one, from a hub), "hf:NAME" (a depth model of
-            Hugging Face's hub, or a folder of one), "FILE.onnx" or "onnx:FILE" (gives inverse depth), or
-            "onnx-depth:FILE".
+            Hugging Face's hub, or a folder of one), a file that ``vergence export`` wrote (.onnx, .pt2, .xml), or an
+            ONNX depth model of others: "FILE.onnx" or "onnx:FILE" (gives inverse depth), or "onnx-depth:FILE".
         device: auto, cpu, cuda or cuda:N.
         flip: average with the prediction of the mirrored picture.
         window: WIDTHxHEIGHT of a box that slides over the network's input, for classes; "none" for whole pictures;
@@ -64,6 +66,11 @@ def load(
             f"load is given a {type(model).__name__}, expected the path of a run or checkpoint, or a text such as "
             "hf:NAME or onnx:FILE."
         )
+    if file := exported_file(model):
+        for setting, given in (("precision", precision != "no"), ("size", size is not None)):
+            if given:
+                raise InputError(f"{model} has its own {setting}, chosen when it was exported; leave {setting} out.")
+        return Predictor(ExportedNetwork(file, resolve_device(device), flip, window, overlap), batch_size, scale)
     if name := foreign_name(model):
         for setting, value in (("window", window), ("overlap", overlap)):
             if value is not None:

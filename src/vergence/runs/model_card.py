@@ -13,6 +13,11 @@ from vergence.methods import Method
 from vergence.runs.config import RunConfig
 from vergence.runs.folder import Checkpoint
 
+LICENCE = (
+    "the licences of the training data and of the weights it starts from bind these weights too; "
+    "Vergence's own licence is for the program only"
+)
+
 
 def model_card(config: RunConfig, step: int, scale: str) -> str:
     """The text of a model card: task, classes, unit, data, licence, use.
@@ -64,8 +69,7 @@ def _facts(config: RunConfig, tasks: tuple[str, ...], scale: str) -> Mapping[str
         "Frames seen at": f"{options.width}x{options.height}"
         + (f"; frames that are not {options.aspect:.2f}:1 were cut to it" if options.aspect else ""),
         "Method, recipe, seed": f"{config.method}, {config.recipe or 'none'}, {config.train.seed}",
-        "Licence": "the licences of the training data and of the weights it starts from bind these weights too; "
-        "Vergence's own licence is for the program only",
+        "Licence": LICENCE,
         "Made with": f"Vergence {vergence.__version__}",
     }
     return {name: value for name, value in facts.items() if value not in (None, "", 0)}

@@ -1,0 +1,147 @@
+"""What an exported file says of itself, so that it can be used without its run."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vergence.data.frame_options import FrameOptions
+from vergence.data.labels import LabelSpace, label_space
+from vergence.data.structured.json_text import parse_json
+from vergence.errors import InputError
+
+KEY = "vergence"
+"""Under this name a file holds its facts, as JSON."""
+FORMAT = 1
+MULTIPLE = 32
+"""Heights and widths of a file of free size are multiples of it."""
+OUTPUTS = {
+    "inverse_depth": "(B, 1, H, W) float32, 1 / depth",
+    "depth": "(B, 1, H, W) float32 along the optical axis, in the unit",
+    "classes": "(B, H, W) uint8, the most probable class by its place in the list",
+    "confidence": "(B, H, W) float32 from 0 to 1, the probability of that class",
+    "logits": "(B, K, H, W) float32, one a class",
+}
+"""All that a graph can give, in its order."""
+REMEDY = "export the run anew"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything but the graph."""
+
+    name: str
+    """Of the run folder."""
+    method: str
+    recipe: str
+    step: int
+    tasks: tuple[str, ...]
+    input: str
+    """"uint8" from 0 to 255, or "float" from 0 to 1; RGB (B, 3, H, W), not normalised."""
+    precision: str
+    """What the graph computes in: fp32, fp16 or int8."""
+    batch: int | None
+    """Pictures that are taken at once; None for any number."""
+    size: tuple[int, int] | None
+    """(H, W) of the pictures; None for any multiples of 32."""
+    frames: dict[str, Any]
+    """How frames get to that size: height, width, fit, aspect and resampling of the run, and the field of view that is
+    guessed where a camera is not known (:class:`~vergence.data.frame_options.FrameOptions`)."""
+    outputs: tuple[str, ...]
+    unit: str
+    """Of depth: "metres" or "unscaled"."""
+    scale: str
+    """Where metres come from, or that depth has one free factor."""
+    farthest: float | None
+    """The largest depth it can say, in the unit."""
+    camera: dict[str, float] | None
+    """fx, fy, cx, cy by width and height of the frames that were learned from: metres hold for such a camera."""
+    label_space: str | None
+    classes: tuple[str, ...]
+    window: str | None
+    """Box that slides over the network's input for classes, where sizes are free."""
+    overlap: float
+    licence: str
+    vergence: str
+    weights: str
+    """Digest of the run's weights and of the settings that they need."""
+    verified: dict[str, Any] = field(default_factory=dict)
+    """Frames, program and largest difference to PyTorch, by output."""
+
+    @property
+    def options(self) -> FrameOptions:
+        """How the run sees frames."""
+        return FrameOptions(**self.frames)
+
+    @property
+    def space(self) -> LabelSpace | None:
+        """Classes and their colours."""
+        return None if self.label_space is None else label_space(self.label_space)
+
+    def text(self) -> str:
+        """As JSON."""
+        size = None if self.size is None else {"height": self.size[0], "width": self.size[1]}
+        said = asdict(self) | {
+            "format": FORMAT,
+            "size": size,
+            "outputs": {name: OUTPUTS[name] for name in self.outputs},
+        }
+        return json.dumps(said, indent=1)
+
+    def digest(self) -> str:
+        """Changes with the weights and with all that was chosen when they were exported."""
+        return hashlib.blake2b(self.text().encode(), digest_size=16).hexdigest()
+
+
+def read_facts(text: str, path: Path) -> Facts:
+    """The facts of a file; InputError where they are damaged or of another version."""
+    said = parse_json(text, f"what {path} says of itself", REMEDY)
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        found = said.get("format") if isinstance(said, dict) else type(said).__name__
+        raise InputError(f"{path} has format {found!r}, this version of Vergence reads {FORMAT}; {REMEDY}.")
+    try:
+        facts = _facts(said)
+        _check(facts)
+    except (KeyError, TypeError, ValueError, InputError) as error:
+        raise InputError(f"what {path} says of itself is damaged ({error!r:.200}); {REMEDY}.") from error
+    return facts
+
+
+def _facts(said: Mapping[str, Any]) -> Facts:
+    size, values = said["size"], dict[str, Any]()
+    for key in ("name", "method", "recipe", "input", "precision", "unit", "scale", "licence", "vergence", "weights"):
+        values[key] = str(said[key])
+    for key in ("tasks", "outputs", "classes"):
+        values[key] = tuple(map(str, said[key]))
+    for key, kind in (("label_space", str), ("window", str), ("batch", int), ("farthest", float)):
+        values[key] = None if said[key] is None else kind(said[key])
+    return Facts(
+        **values,
+        step=int(said["step"]),
+        size=None if size is None else (int(size["height"]), int(size["width"])),
+        frames=dict(said["frames"]),
+        camera=None if said["camera"] is None else {key: float(value) for key, value in said["camera"].items()},
+        overlap=float(said["overlap"]),
+        verified=dict(said["verified"]),
+    )
+
+
+def _check(facts: Facts) -> None:
+    """ValueError where values cannot be used."""
+    wanted = {"tasks": set(facts.tasks) <= {"depth", "segmentation"} and bool(facts.tasks),
+              "input": facts.input in ("uint8", "float"),
+              "outputs": set(facts.outputs) <= set(OUTPUTS) and bool(facts.outputs),
+              "batch": facts.batch is None or facts.batch > 0,
+              "size": facts.size is None or min(facts.size) > 0,
+              "depth": ("depth" in facts.tasks) == ("inverse_depth" in facts.outputs),
+              "classes": ("segmentation" in facts.tasks) == (facts.space is not None),
+              "unit": facts.unit in ("metres", "unscaled"),
+              "farthest": facts.farthest is None or 0 < facts.farthest < math.inf}  # fmt: skip
+    for name, sound in wanted.items():
+        if not sound:
+            raise ValueError(f"{name} cannot be used")
+    if facts.options.height < 1:
+        raise ValueError("frames have no height")
