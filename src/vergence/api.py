@@ -222,17 +222,7 @@ def export(
     from vergence.exporting.export import Wanted
     from vergence.exporting.export import export as write_export
 
-    if isinstance(scale, str) and scale != "metric":
-        scale = _factor(scale)
     return write_export(run, to, out, Wanted(size, batch, input, precision, logits, scale, frames, tolerance))
-
-
-def _factor(text: str) -> float | str:
-    """A factor given as a word; other words stay, and are told where they are used."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def report(run: str | Path, out: str | Path | None = None, data: str | Path | None = None, images: int = 4) -> Path:

@@ -153,10 +153,10 @@ def _predict(words: list[str]) -> int:
 
 def _export(words: list[str]) -> int:
     arguments = parse("export RUN --to onnx|torch|openvino --out FILE [...]", api.export, words)
-    record = api.export(**arguments.as_dict())
+    record = api.export(**arguments)
     from vergence.exporting.export import summary
 
-    say(f"{arguments.out}: {summary(record)}")
+    say(f"{arguments['out']}: {summary(record)}")
     return 0
 
 

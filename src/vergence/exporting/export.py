@@ -49,6 +49,9 @@ class Wanted:
     """Largest difference that is taken, as a share of a map's largest value; default by precision."""
 
     def __post_init__(self) -> None:
+        if self.scale is not None:
+            with contextlib.suppress(TypeError, ValueError):  # a factor given as a word is the same factor
+                object.__setattr__(self, "scale", float(self.scale))
         for name, known in (("input", _INPUTS), ("precision", _PRECISIONS)):
             given = getattr(self, name)
             if given not in known:
