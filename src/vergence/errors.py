@@ -14,7 +14,12 @@ def printable(text: object) -> str:
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """ " (did you mean 'x'?)" with the nearest of the known words, or ""."""
+    """ " (did you mean 'x'?)" with the nearest of the known words, or "".
+
+    Example:
+        >>> nearest("trian", ["train", "predict"])
+        " (did you mean 'train'?)"
+    """
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

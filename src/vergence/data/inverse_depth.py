@@ -27,7 +27,12 @@ _UNITS = {"centimetres": 100.0, "millimetres": 1000.0}
 
 
 def from_metres(depth: NDArray[Any]) -> NDArray[np.float32]:
-    """g of measured depth in metres, any shape; nearer than 0.1, from 655.35 on and not finite (also 0) is none."""
+    """g of measured depth in metres, any shape; nearer than 0.1, from 655.35 on and not finite (also 0) is none.
+
+    Example:
+        >>> from_metres(np.array([655.35, 6.5436, 0.0])).round(3).tolist()
+        [1.0, 100.0, 1.0]
+    """
     metres = depth.astype(np.float64)
     # the float32 next to 655.35 is a little smaller than it
     valid = (metres >= NEAREST) & (metres.astype(np.float32) < np.float32(FARTHEST))
@@ -50,6 +55,10 @@ def from_sigmoid(stored: NDArray[np.unsignedinteger]) -> NDArray[np.float32]:
     """g of an estimate: 16 bits of a depth network's sigmoid disparity (65535 sigma); only a stored 0 is none.
 
     ValueError for anything but 16-bit values.
+
+    Example:
+        >>> from_sigmoid(np.array([0, 256, 65535], np.uint16)).round(2)
+        array([  1.,   2., 257.], dtype=float32)
     """
     if stored.dtype != np.uint16:
         raise ValueError(f"expected uint16 values, got {stored.dtype}")

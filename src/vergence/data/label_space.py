@@ -37,7 +37,13 @@ class LabelSpace:
         return len(self.classes)
 
     def colourize(self, label: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Colours (..., 3) uint8 of ids (...); what is no class is black."""
+        """Colours (..., 3) uint8 of ids (...); what is no class is black.
+
+        Example:
+            >>> road_and_car = LabelSpace("drive", ("road", "car"), ((128, 64, 128), (0, 0, 142)))
+            >>> road_and_car.colourize(np.array([0, 1, 255])).tolist()
+            [[128, 64, 128], [0, 0, 142], [0, 0, 0]]
+        """
         table = np.zeros((256, 3), dtype=np.uint8)
         table[: len(self)] = self.colours
         return table[np.where((label >= 0) & (label < len(self)), label, IGNORED_LABEL)]

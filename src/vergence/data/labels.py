@@ -52,6 +52,12 @@ def label_space(text: str) -> LabelSpace:
 
     Raises:
         InputError: unknown name (with the nearest known one), a malformed text or file.
+
+    Example:
+        >>> label_space("cityscapes19").classes[:3]
+        ('road', 'sidewalk', 'building')
+        >>> label_space("drive:road#804080,car#00008e").classes
+        ('road', 'car')
     """
     name = ALIASES.get(text, text)
     if name in LABEL_SPACES:
@@ -97,6 +103,11 @@ def label_mapping(stored: str, target: str) -> NDArray[np.uint8]:
 
     Raises:
         InputError: an unknown space, or the two share no class.
+
+    Example:
+        >>> table = label_mapping("drive:car#00008e,road#804080", "cityscapes19")
+        >>> [label_space("cityscapes19").classes[number] for number in table[:2]]
+        ['car', 'road']
     """
     known, wanted = label_space(stored), label_space(target)
     table = np.full(256, IGNORED_LABEL, dtype=np.uint8)

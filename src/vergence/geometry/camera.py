@@ -21,6 +21,14 @@ class Camera:
 
     Raises:
         InputError: a value is not finite, or too absurd to belong to a camera of this size.
+
+    Example:
+        >>> Camera(500, 500, 320, 240, 640, 480).resized(320, 240)
+        Camera(fx=250.0, fy=250.0, cx=160.0, cy=120.0, width=320, height=240)
+        >>> Camera(500, 500, 320, 240, 640, 480).cropped(100, 40, 400, 400).cx
+        220
+        >>> Camera(500, 500, 300, 240, 640, 480).flipped().cx
+        339
     """
 
     fx: float
@@ -53,7 +61,12 @@ class Camera:
 
     @classmethod
     def from_field_of_view(cls, degrees_horizontal: float, width: int, height: int) -> "Camera":
-        """A guess: square pixels, centred, with this horizontal field of view (0 < degrees < 180)."""
+        """A guess: square pixels, centred, with this horizontal field of view (0 < degrees < 180).
+
+        Example:
+            >>> round(Camera.from_field_of_view(90, 640, 480).fx, 3)
+            320.0
+        """
         if not 0 < degrees_horizontal < 180:
             raise InputError(f"field of view {degrees_horizontal} is impossible; give degrees between 0 and 180.")
         focal = width / (2 * math.tan(math.radians(degrees_horizontal) / 2))
@@ -87,18 +100,35 @@ class Camera:
         return torch.tensor([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]], dtype=torch.float32)
 
     def normalized(self) -> tuple[float, float, float, float]:
-        """fx / W, fy / H, cx / W, cy / H."""
+        """fx / W, fy / H, cx / W, cy / H.
+
+        Example:
+            >>> Camera(500, 500, 320, 240, 1000, 500).normalized()
+            (0.5, 1.0, 0.32, 0.48)
+        """
         return self.fx / self.width, self.fy / self.height, self.cx / self.width, self.cy / self.height
 
 
 def scale_intrinsics(K: Tensor, sx: float, sy: float) -> Tensor:
-    """Intrinsics (..., 3, 3) of the image resized by the factors sx, sy (plain scaling of both rows)."""
+    """Intrinsics (..., 3, 3) of the image resized by the factors sx, sy (plain scaling of both rows).
+
+    Example:
+        >>> K = Camera(500, 500, 320, 240, 640, 480).matrix()
+        >>> scale_intrinsics(K, 0.5, 0.25)[:2].tolist()
+        [[250.0, 0.0, 160.0], [0.0, 125.0, 60.0]]
+    """
     _check_matrix("scale_intrinsics", K, 3)
     return K * K.new_tensor([sx, sy, 1.0])[:, None]
 
 
 def crop_intrinsics(K: Tensor, left: float, top: float) -> Tensor:
-    """Intrinsics (..., 3, 3) of the image cropped at pixel (left, top)."""
+    """Intrinsics (..., 3, 3) of the image cropped at pixel (left, top).
+
+    Example:
+        >>> K = Camera(500, 500, 320, 240, 640, 480).matrix()
+        >>> crop_intrinsics(K, left=20, top=40)[:2].tolist()
+        [[500.0, 0.0, 300.0], [0.0, 500.0, 200.0]]
+    """
     _check_matrix("crop_intrinsics", K, 3)
     offset = K.new_zeros(3, 3)
     offset[0, 2], offset[1, 2] = left, top
@@ -106,7 +136,13 @@ def crop_intrinsics(K: Tensor, left: float, top: float) -> Tensor:
 
 
 def flip_intrinsics(K: Tensor, width: int) -> Tensor:
-    """Intrinsics (..., 3, 3) of the image of this width mirrored left to right: cx becomes W - 1 - cx."""
+    """Intrinsics (..., 3, 3) of the image of this width mirrored left to right: cx becomes W - 1 - cx.
+
+    Example:
+        >>> K = Camera(500, 500, 300, 240, 640, 480).matrix()
+        >>> flip_intrinsics(K, 640)[0].tolist()
+        [500.0, 0.0, 339.0]
+    """
     _check_matrix("flip_intrinsics", K, 3)
     flipped = K.clone()
     flipped[..., 0, 2] = width - 1 - K[..., 0, 2]
@@ -125,6 +161,11 @@ def invert_intrinsics(K: Tensor) -> Tensor:
     """Inverse (..., 3, 3) of upper-triangular intrinsics [[fx, s, cx], [0, fy, cy], [0, 0, 1]].
 
     In closed form: exact, differentiable, without a library call that would wait for the device.
+
+    Example:
+        >>> K = Camera(500, 500, 320, 240, 640, 480).matrix()
+        >>> torch.allclose(invert_intrinsics(K) @ K, torch.eye(3), atol=1e-6)
+        True
     """
     _check_matrix("invert_intrinsics", K, 3)
     fx, skew, cx, fy, cy = K[..., 0, 0], K[..., 0, 1], K[..., 0, 2], K[..., 1, 1], K[..., 1, 2]
@@ -140,7 +181,12 @@ def invert_intrinsics(K: Tensor) -> Tensor:
 def pixel_grid(
     height: int, width: int, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Homogeneous pixel coordinates (3, H, W): column 0..W-1, row 0..H-1, one."""
+    """Homogeneous pixel coordinates (3, H, W): column 0..W-1, row 0..H-1, one.
+
+    Example:
+        >>> pixel_grid(4, 6)[:, 2, 5].tolist()
+        [5.0, 2.0, 1.0]
+    """
     x = torch.arange(width, device=device, dtype=dtype).expand(height, width)
     y = torch.arange(height, device=device, dtype=dtype)[:, None].expand(height, width)
     return torch.stack([x, y, torch.ones_like(x)])
@@ -155,6 +201,11 @@ def backproject(depth: Tensor, K: Tensor) -> Tensor:
 
     Returns:
         (B, 3, H, W), in the unit of the depth.
+
+    Example:
+        >>> K = Camera(100, 100, 2, 1, 5, 3).matrix()[None]
+        >>> backproject(torch.full((1, 1, 3, 5), 10.0), K)[0, :, 1, 2].tolist()
+        [0.0, 0.0, 10.0]
     """
     if depth.dim() != 4 or depth.shape[1] != 1:
         raise ValueError(f"backproject: depth must be (B, 1, H, W), received {tuple(depth.shape)}")
@@ -175,6 +226,12 @@ def project(points: Tensor, K: Tensor, T: Tensor | None = None) -> tuple[Tensor,
 
     Returns:
         Pixels (B, 2, H, W), x first, and depth (B, 1, H, W). Points behind the camera have negative depth.
+
+    Example:
+        >>> K = Camera(100, 100, 2, 1, 5, 3).matrix()[None]
+        >>> pixels, depth = project(torch.tensor([0.1, 0.0, 10.0]).view(1, 3, 1, 1), K)
+        >>> pixels.flatten().tolist(), depth.item()
+        ([3.0, 1.0], 10.0)
     """
     if points.dim() != 4 or points.shape[1] != 3:
         raise ValueError(f"project: points must be (B, 3, H, W), received {tuple(points.shape)}")
@@ -198,6 +255,11 @@ def disparity_to_depth(disparity: Tensor, min_depth: float = 0.1, max_depth: flo
 
     Returns:
         Inverse depth and depth, of the same shape.
+
+    Example:
+        >>> inverse_depth, depth = disparity_to_depth(torch.tensor([0.0, 1.0]), min_depth=0.5, max_depth=50)
+        >>> depth
+        tensor([50.0000,  0.5000])
     """
     far, near = _inverse_range(min_depth, max_depth)
     inverse_depth = disparity * (near - far) + far
@@ -205,7 +267,12 @@ def disparity_to_depth(disparity: Tensor, min_depth: float = 0.1, max_depth: flo
 
 
 def depth_to_disparity(depth: Tensor, min_depth: float = 0.1, max_depth: float = 100.0) -> Tensor:
-    """The sigmoid output that :func:`disparity_to_depth` turns into this depth; outside [0, 1] if out of range."""
+    """The sigmoid output that :func:`disparity_to_depth` turns into this depth; outside [0, 1] if out of range.
+
+    Example:
+        >>> depth_to_disparity(torch.tensor([50.0, 0.5]), min_depth=0.5, max_depth=50).tolist()
+        [0.0, 1.0]
+    """
     far, near = _inverse_range(min_depth, max_depth)
     return (depth.reciprocal() - far) / (near - far)
 

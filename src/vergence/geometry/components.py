@@ -22,6 +22,11 @@ def connected_components(labels: Tensor, minimum: int, ignore: int = IGNORED) ->
     Returns:
         Regions (B, H, W) int64: 0, 1, ... in each image in the order of their first pixels, -1 where there is none;
         and a number that all of them are below (H W / minimum), known without asking the device.
+
+    Example:
+        >>> regions, bound = connected_components(torch.tensor([[[7, 7, 3], [3, 3, 7]]]), minimum=2)
+        >>> regions.tolist(), bound
+        ([[[0, 0, -1], [1, 1, -1]]], 3)
     """
     if labels.dim() != 3 or labels.is_floating_point() or minimum < 1:
         raise ValueError(

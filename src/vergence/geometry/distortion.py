@@ -53,7 +53,12 @@ class Lens:
         return self.model == "fisheye" or any(self.coefficients)
 
     def bend(self, rays: Array) -> Array:
-        """Bent rays (..., 2) of rays (..., 2) = (x / z, y / z)."""
+        """Bent rays (..., 2) of rays (..., 2) = (x / z, y / z).
+
+        Example:
+            >>> Lens("opencv", (0.1,)).bend(np.array([1.0, 0.0])).tolist()
+            [1.1, 0.0]
+        """
         x, y = rays[..., 0], rays[..., 1]
         if self.model == "fisheye":
             r = np.hypot(x, y)
@@ -88,6 +93,10 @@ class Lens:
         """The inverse of :meth:`bend`: rays (..., 2) of bent rays (..., 2), NaN where no ray within reach is bent so.
 
         The radius comes from a table, then Newton's method takes both coordinates to rounding.
+
+        Example:
+            >>> Lens("opencv", (0.1,)).straighten(np.array([1.1, 0.0])).round(6).tolist()
+            [1.0, 0.0]
         """
         reach = self.reach()
         table = np.tan(np.linspace(0, math.atan(reach), _STEPS))

@@ -36,6 +36,12 @@ def project_lidar(
 
     Source: Eigen et al. (NIPS 2014) as evaluated by Godard et al. (ICCV 2019). Points behind the scanner are dropped,
     pixels are round(u) - 1.
+
+    Example:
+        >>> to_camera = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
+        >>> pinhole = np.array([[10.0, 0, 4, 0], [0, 10, 3, 0], [0, 0, 1, 0]])
+        >>> float(project_lidar(np.array([[5.0, 0, 0]]), pinhole, np.eye(3), to_camera, np.zeros(3), (6, 8)).max())
+        5.0
     """
     if points.ndim != 2 or points.shape[1] not in (3, 4):
         raise ValueError(f"points have shape {points.shape}, expected (N, 3) or (N, 4)")

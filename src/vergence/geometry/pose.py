@@ -9,6 +9,11 @@ def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
 
     Rodrigues' formula R = I + a [v]x + b [v]x^2 with a = sin t / t and b = (1 - cos t) / t^2, as series near zero: the
     zero vector gives the identity with its true, finite gradient.
+
+    Example:
+        >>> quarter_turn = torch.tensor([0.0, 0.0, torch.pi / 2])
+        >>> (axis_angle_to_matrix(quarter_turn) @ torch.tensor([1.0, 0.0, 0.0])).round().abs().tolist()
+        [0.0, 1.0, 0.0]
     """
     _check_vector("axis_angle_to_matrix", axis_angle)
     square = axis_angle.square().sum(dim=-1)[..., None, None]
@@ -23,7 +28,12 @@ def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
 
 
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
-    """Rotation vectors (..., 3) with angles in [0, pi] of rotation matrices (..., 3, 3)."""
+    """Rotation vectors (..., 3) with angles in [0, pi] of rotation matrices (..., 3, 3).
+
+    Example:
+        >>> matrix_to_axis_angle(torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
+        tensor([0.0000, 0.0000, 1.5708])
+    """
     if matrix.shape[-2:] != (3, 3):
         raise ValueError(f"matrix_to_axis_angle: matrix must be (..., 3, 3), received {tuple(matrix.shape)}")
     quaternion = _matrix_to_quaternion(matrix)
@@ -39,6 +49,11 @@ def transform_from_parameters(axis_angle: Tensor, translation: Tensor, invert: b
     """Rigid transforms (..., 4, 4) of a rotation vector and a translation (..., 3).
 
     Forward: T = Trans(t) Rot(r). With ``invert`` the inverse of that, Rot(r)^T Trans(-t) (spec section 1.2).
+
+    Example:
+        >>> ahead = transform_from_parameters(torch.zeros(3), torch.tensor([0.0, 0.0, 2.0]))
+        >>> (ahead @ ahead @ torch.tensor([1.0, 0.0, 5.0, 1.0])).tolist()
+        [1.0, 0.0, 9.0, 1.0]
     """
     _check_vector("transform_from_parameters", axis_angle)
     if translation.shape != axis_angle.shape:
@@ -54,7 +69,13 @@ def transform_from_parameters(axis_angle: Tensor, translation: Tensor, invert: b
 
 
 def invert_transform(transform: Tensor) -> Tensor:
-    """Inverse of rigid transforms (..., 4, 4): rotation transposed, translation -R^T t."""
+    """Inverse of rigid transforms (..., 4, 4): rotation transposed, translation -R^T t.
+
+    Example:
+        >>> ahead = transform_from_parameters(torch.zeros(3), torch.tensor([0.0, 0.0, 2.0]))
+        >>> torch.equal(invert_transform(ahead) @ ahead, torch.eye(4))
+        True
+    """
     if transform.shape[-2:] != (4, 4):
         raise ValueError(f"invert_transform: transform must be (..., 4, 4), received {tuple(transform.shape)}")
     rotation = transform[..., :3, :3].mT

@@ -121,6 +121,11 @@ def warp(source: Tensor, grid: Tensor, align_corners: bool = True) -> Tensor:
 
     Returns:
         (B, S, C, H', W'); all NaN on a CPU if any position is.
+
+    Example:
+        >>> grid = torch.tensor([-1.0, 0.0, 1.0]).view(1, 1, 1, 3, 1).expand(1, 1, 1, 3, 2)
+        >>> warp(torch.tensor([[1.0, 3.0], [1.0, 3.0]]).view(1, 1, 1, 2, 2), grid).flatten().tolist()
+        [1.0, 2.0, 3.0]
     """
     if source.dim() != 5 or grid.dim() != 5 or grid.shape[-1] != 2 or source.shape[:2] != grid.shape[:2]:
         raise ValueError(
@@ -146,6 +151,13 @@ def synthesize_view(
         K_target: (B, 3, 3), pixels.
         K_source: (B, S, 3, 3), pixels.
         T: (B, S, 4, 4), target camera to source camera, in the unit of the depth.
+
+    Example:
+        >>> K = torch.tensor([[50.0, 0.0, 3.5], [0.0, 50.0, 2.5], [0.0, 0.0, 1.0]])[None]
+        >>> source, depth = torch.rand(1, 1, 3, 6, 8), torch.full((1, 1, 6, 8), 4.0)
+        >>> warped, inside = synthesize_view(source, depth, K, K[None], torch.eye(4)[None, None])
+        >>> torch.allclose(warped, source, atol=1e-4), warped.shape
+        (True, torch.Size([1, 1, 3, 6, 8]))
     """
     rays, offset = projection_rays(K_target, K_source, T, *depth.shape[-2:])
     grid, inside = sampling_grid(depth, rays, offset)

@@ -99,7 +99,12 @@ def resize_label(label: NDArray[np.uint8], height: int, width: int) -> NDArray[n
 
 
 def evenly_spaced(items: Sequence[Item], most: int | None) -> list[Item]:
-    """At most ``most`` of the items, evenly spaced, the first and the last among them."""
+    """At most ``most`` of the items, evenly spaced, the first and the last among them.
+
+    Example:
+        >>> evenly_spaced("abcdefg", 3)
+        ['a', 'd', 'g']
+    """
     if most is not None and most < 1:
         raise InputError(f"limit is {most}; give 1 or more, or leave it out for all.")
     if most is None or len(items) <= most:

@@ -13,6 +13,10 @@ def feature_distance(features: Tensor, reference: Tensor) -> Tensor:
 
     features and reference: same shape, usually (B, C, h, w) bottleneck maps; the reference gets no gradient. Its
     gradient at equality is 0.
+
+    Example:
+        >>> feature_distance(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 4.0]])).item()
+        5.0
     """
     if features.shape != reference.shape:
         raise ValueError(f"features have shape {tuple(features.shape)}, reference {tuple(reference.shape)}")
@@ -31,6 +35,10 @@ def berhu(prediction: Tensor, target: Tensor, mask: Tensor | None = None, apply_
         target: the same shape; gets no gradient.
         mask: 0/1 or weights of the same shape, or broadcastable to it.
         apply_log: compare log(1 + x), for values above -1.
+
+    Example:
+        >>> berhu(torch.tensor([0.0, 0.0]), torch.tensor([0.1, 1.0]))
+        tensor(1.3500)
     """
     if prediction.shape != target.shape:
         raise ValueError(f"prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}")
@@ -53,6 +61,10 @@ def berhu_valid(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         prediction: usually (B, 1, H, W).
         target: the same shape; gets no gradient, and is not looked at where it is not valid.
         valid: bool of the same shape, or broadcastable to it.
+
+    Example:
+        >>> berhu_valid(torch.tensor([1.0, 5.0]), torch.tensor([1.0, 9.0]), torch.tensor([True, False])).item()
+        0.0
     """
     if prediction.shape != target.shape:
         raise ValueError(f"prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}")
@@ -86,6 +98,11 @@ def hint_loss(
         target_depth: the same shape; gets no gradient, and is not looked at outside the mask.
         mask: bool of the same shape.
         weight: of the pixels in the mean, not negative, the same shape; alike if None.
+
+    Example:
+        >>> depth, hint = torch.tensor([2.0, 7.0]).view(1, 1, 1, 2), torch.tensor([2.0, 1.0]).view(1, 1, 1, 2)
+        >>> hint_loss(depth, hint, torch.tensor([True, False]).view(1, 1, 1, 2)).item()
+        0.0
     """
     if depth.shape != target_depth.shape or depth.shape != mask.shape or mask.dtype != torch.bool:
         raise ValueError(
@@ -114,6 +131,11 @@ def class_balance(labels: Tensor, mask: Tensor, power: float, least: int = 50) -
     Args:
         labels: (B, H, W) int64, 0 to 255.
         mask: (B, 1, H, W) bool.
+
+    Example:
+        >>> labels, mask = torch.tensor([[[0, 0, 0, 1]]]), torch.ones(1, 1, 1, 4, dtype=torch.bool)
+        >>> class_balance(labels, mask, power=1, least=1).flatten()
+        tensor([0.6667, 0.6667, 0.6667, 2.0000])
     """
     count = torch.zeros(256, device=labels.device)
     count.scatter_add_(0, labels.flatten(), mask.flatten().float())
@@ -122,7 +144,12 @@ def class_balance(labels: Tensor, mask: Tensor, power: float, least: int = 50) -
 
 
 def valid_mean(errors: Tensor, valid: Tensor) -> Tensor:
-    """Mean (scalar) over valid elements (bool, the same shape), 0 where there are none; nothing waits for a count."""
+    """Mean (scalar) over valid elements (bool, the same shape), 0 where there are none; nothing waits for a count.
+
+    Example:
+        >>> valid_mean(torch.tensor([1.0, 3.0, 99.0]), torch.tensor([True, True, False])).item()
+        2.0
+    """
     return (errors * valid).sum() / valid.sum().clamp(min=1)
 
 

@@ -29,6 +29,11 @@ def adaptation_difficulty(source_depth: Tensor, target_depth: Tensor, supervisio
 
     Returns:
         (B, 1, H, W) in [0.001, 1], at least float32, without gradient.
+
+    Example:
+        >>> maps = (torch.tensor([[[[value, value]]]]) for value in (4.0, 2.0))
+        >>> adaptation_difficulty(*maps, torch.tensor([[[[4.0, 1.0]]]])).flatten()
+        tensor([0.5010, 1.0000])
     """
     shapes = {tuple(x.shape) for x in (source_depth, target_depth, supervision)}
     if len(shapes) > 1 or supervision.ndim != 4 or supervision.shape[1] != 1:

@@ -7,7 +7,12 @@ OFFSETS = (-20, -8, -3, 3, 8, 20)
 
 
 def shifted(x: Tensor, dy: int, dx: int, fill: float) -> Tensor:
-    """y with y[..., v, u] = x[..., v + dy, u + dx], ``fill`` where that lies outside."""
+    """y with y[..., v, u] = x[..., v + dy, u + dx], ``fill`` where that lies outside.
+
+    Example:
+        >>> shifted(torch.tensor([[1, 2, 3]]), dy=0, dx=1, fill=0).tolist()
+        [[2, 3, 0]]
+    """
     out = torch.full_like(x, fill)
     height, width = x.shape[-2:]
     if abs(dy) < height and abs(dx) < width:

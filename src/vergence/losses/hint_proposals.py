@@ -28,7 +28,12 @@ class Proposals(NamedTuple):
 
 
 def is_class(labels: Tensor, classes: Sequence[int]) -> Tensor:
-    """Bool in the shape of the labels: the pixel is of one of the classes."""
+    """Bool in the shape of the labels: the pixel is of one of the classes.
+
+    Example:
+        >>> is_class(torch.tensor([0, 5, 7]), (5, 7)).tolist()
+        [False, True, True]
+    """
     member = torch.zeros_like(labels, dtype=torch.bool)
     for index in classes:
         member |= labels == index

@@ -74,6 +74,10 @@ def aggregate(error: Tensor, labels: Tensor, window: int = 5, cap: float = 1.5) 
     """Mean of min(error, cap) over the neighbours in the window that carry the pixel's label.
 
     error (B, N, H, W), labels (B, H, W) integers, window odd.
+
+    Example:
+        >>> aggregate(torch.tensor([[[[0.0, 1.0, 9.0]]]]), torch.tensor([[[3, 3, 4]]]), window=3).tolist()
+        [[[[0.5, 0.5, 1.5]]]]
     """
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window is {window}, expected an odd number")

@@ -33,6 +33,11 @@ def ssim_distance(x: Tensor, y: Tensor) -> Tensor:
     """Structural dissimilarity clamp((1 - SSIM) / 2, 0, 1) per pixel and channel; images (..., H, W) in [0, 1].
 
     3 x 3 box windows, reflection padding, biased variances. Symmetric; 0 for identical images.
+
+    Example:
+        >>> image = torch.rand(1, 3, 8, 8)
+        >>> ssim_distance(image, image).max().item(), ssim_distance(image, 1 - image).max().item() <= 1
+        (0.0, True)
     """
     if x.shape != y.shape:
         raise ValueError(f"images have shapes {tuple(x.shape)} and {tuple(y.shape)}, expected equal ones")
@@ -133,6 +138,11 @@ def photometric_error(
 
     Raises:
         ValueError: if shapes do not match, or the images are smaller than 2 x 2.
+
+    Example:
+        >>> black, white = torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)
+        >>> photometric_error(white, black, ssim_weight=0).mean().item()
+        1.0
     """
     if prediction.ndim == 4:
         prediction = prediction[:, None]
@@ -161,6 +171,11 @@ def minimum_error(errors: Tensor, available: Tensor | None = None) -> Tensor:
     """Per-pixel minimum (B, 1, H, W) over sources (B, S, H, W); those not ``available`` (B, S) never win (equation 4).
 
     Infinite where a sample has none available, which :func:`automasked_loss` leaves out.
+
+    Example:
+        >>> errors = torch.tensor([0.2, 0.1]).view(1, 2, 1, 1)
+        >>> minimum_error(errors).flatten(), minimum_error(errors, torch.tensor([[True, False]])).flatten()
+        (tensor([0.1000]), tensor([0.2000]))
     """
     if errors.ndim != 4 or (available is not None and available.shape != errors.shape[:2]):
         shape = None if available is None else tuple(available.shape)
@@ -174,7 +189,12 @@ def minimum_error(errors: Tensor, available: Tensor | None = None) -> Tensor:
 
 
 def automask(error: Tensor, identity_error: Tensor) -> Tensor:
-    """Bool (B, 1, H, W): pixels that the warped sources explain better than the un-warped ones (equation 5)."""
+    """Bool (B, 1, H, W): pixels that the warped sources explain better than the un-warped ones (equation 5).
+
+    Example:
+        >>> automask(torch.tensor([[[[0.1, 0.3]]]]), torch.tensor([[[[0.2, 0.2]]]])).tolist()
+        [[[[True, False]]]]
+    """
     if error.shape != identity_error.shape:
         raise ValueError(f"errors have shapes {tuple(error.shape)} and {tuple(identity_error.shape)}, expected one")
     return error < identity_error
@@ -194,6 +214,11 @@ def automasked_loss(error: Tensor, identity_error: Tensor | None, normalise: Lit
 
     "all": mean over all pixels of min(error, identity error); masked pixels are constants (as published).
     "kept": mean over the kept pixels; 0 where none is kept. Pixels with no available source (infinite) do not count.
+
+    Example:
+        >>> error, identity = torch.tensor([[[[0.0, 1.0]]]]), torch.tensor([[[[0.5, 0.5]]]])
+        >>> automasked_loss(error, identity).item(), automasked_loss(error, identity, "kept").item()
+        (0.25, 0.0)
     """
     if normalise not in ("all", "kept"):
         raise ValueError(f'normalise is {normalise!r}, expected "all" or "kept"')

@@ -26,6 +26,11 @@ def cross_entropy(
     Returns:
         Without ``pixel_weight`` the mean over pixels that are not ignored (weighted by class, if so), 0 if there are
         none. With it the mean over ALL pixels of weight times loss, where ignored pixels count as zeros.
+
+    Example:
+        >>> logits, label = torch.zeros(1, 4, 1, 2), torch.tensor([[[3, 255]]])
+        >>> round(cross_entropy(logits, label).exp().item(), 4)
+        4.0
     """
     loss, target, weight = _pixel_losses(logits, target, class_weight)
     return _mean(loss, target, weight, pixel_weight)
@@ -39,6 +44,10 @@ def class_balance_weight(label: Tensor, power: float, weight: Tensor | None = No
         power: 0 gives every pixel 1, 1 every class the same sum.
         weight: (B, H, W), how much pixels count in the shares.
         rarest: smaller shares count as this one.
+
+    Example:
+        >>> class_balance_weight(torch.tensor([[[0, 0, 0, 1, 255]]]), power=1)
+        tensor([[[1.3333, 1.3333, 1.3333, 4.0000, 0.0000]]])
     """
     known = label != IGNORED_LABEL
     counted = known.double() if weight is None else known * weight.double()
@@ -53,6 +62,10 @@ def generalised_cross_entropy(
     """(1 - p^q) / q of the label's probability p (Zhang and Sabuncu, NeurIPS 2018): wrong labels pull less.
 
     Between cross-entropy (q to 0) and the mean absolute error (q = 1). Shapes and means as in :func:`cross_entropy`.
+
+    Example:
+        >>> generalised_cross_entropy(torch.zeros(1, 2, 1, 1), torch.tensor([[[0]]]), q=1.0).item()
+        0.5
     """
     if not 0 < q <= 1:
         raise ValueError(f"q is {q}, expected above 0 and at most 1")
@@ -72,6 +85,10 @@ def symmetric_cross_entropy(
 
     The reverse term, -``log_zero`` (1 - p), is bounded: wrong labels pull less. Shapes and means as in
     :func:`cross_entropy`.
+
+    Example:
+        >>> symmetric_cross_entropy(torch.zeros(1, 2, 1, 1), torch.tensor([[[0]]]), alpha=0).item()
+        2.0
     """
     loss, target, _ = _pixel_losses(logits, target)
     return _mean(alpha * loss + beta * log_zero * torch.expm1(-loss), target, None, pixel_weight)
@@ -116,6 +133,12 @@ def pseudo_labels(probabilities: Tensor, threshold: float = 0.968) -> tuple[Tens
         Label (B, H, W) int64, 255 where all probabilities are 0 (pixels known to have no label); confidence
         (B, H, W), the largest probability; and the scalar share of ALL pixels whose confidence is at least
         ``threshold``: the paper's weight of the whole batch.
+
+    Example:
+        >>> probabilities = torch.tensor([[0.99, 0.6, 0.0], [0.01, 0.4, 0.0]]).view(1, 2, 1, 3)
+        >>> label, confidence, share = pseudo_labels(probabilities)
+        >>> label.tolist(), round(share.item(), 3)
+        ([[[0, 0, 255]]], 0.333)
     """
     if probabilities.ndim != 4:
         raise ValueError(f"probabilities have shape {tuple(probabilities.shape)}, expected (B, K, H, W)")
@@ -126,7 +149,12 @@ def pseudo_labels(probabilities: Tensor, threshold: float = 0.968) -> tuple[Tens
 
 
 def pixel_entropy(logits: Tensor) -> Tensor:
-    """Entropy of the predicted distribution over log K, (B, H, W) in [0, 1]; logits (B, K, H, W), K at least 2."""
+    """Entropy of the predicted distribution over log K, (B, H, W) in [0, 1]; logits (B, K, H, W), K at least 2.
+
+    Example:
+        >>> pixel_entropy(torch.zeros(1, 19, 1, 1)).item()
+        1.0
+    """
     if logits.ndim != 4 or logits.shape[1] < 2:
         raise ValueError(f"logits have shape {tuple(logits.shape)}, expected (B, K, H, W) with K of 2 or more")
     probability = full_precision(logits).softmax(dim=1)

@@ -133,7 +133,12 @@ def self_supervised_loss(
 
 
 def shrink(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """Area-average an image (B, C, H, W) to a smaller size."""
+    """Area-average an image (B, C, H, W) to a smaller size.
+
+    Example:
+        >>> shrink(torch.tensor([[[[0.0, 2.0], [4.0, 6.0]]]]), (1, 1)).item()
+        3.0
+    """
     height, width = size
     return image if image.shape[-2:] == (height, width) else F.adaptive_avg_pool2d(image, (height, width))
 

@@ -13,6 +13,11 @@ def edge_aware_smoothness(disparity: Tensor, image: Tensor, normalise: bool = Tr
 
     Raises:
         ValueError: if the sizes differ.
+
+    Example:
+        >>> import torch
+        >>> edge_aware_smoothness(torch.full((1, 1, 4, 4), 0.3), torch.rand(1, 3, 4, 4)).item()
+        0.0
     """
     if disparity.shape[-2:] != image.shape[-2:] or disparity.shape[0] != image.shape[0]:
         raise ValueError(

@@ -11,7 +11,12 @@ from vergence.losses.tensors import full_precision
 
 
 def cosine_distance(cosine: Tensor) -> Tensor:
-    """Distance sqrt(2 - 2 cos) of unit vectors, 0 to 2; its gradient is 0, not infinite, where they are equal."""
+    """Distance sqrt(2 - 2 cos) of unit vectors, 0 to 2; its gradient is 0, not infinite, where they are equal.
+
+    Example:
+        >>> cosine_distance(torch.tensor([1.0, -1.0])).tolist()
+        [0.0, 2.0]
+    """
     square = (2 - 2 * cosine).clamp(min=0)
     equal = square < 1e-12
     return square.masked_fill(equal, 1.0).sqrt().masked_fill(equal, 0.0)

@@ -58,7 +58,12 @@ def border_scores(inverse_depth: Tensor, foreground: Tensor, known: Tensor | Non
 
 
 def border_pixels(foreground: Tensor, known: Tensor | None = None) -> Tensor:
-    """Foreground pixels (H, W) that touch a known background pixel above, below, left or right."""
+    """Foreground pixels (H, W) that touch a known background pixel above, below, left or right.
+
+    Example:
+        >>> border_pixels(torch.tensor([[True, True, False]])).tolist()
+        [[False, True, False]]
+    """
     behind = ~foreground if known is None else known & ~foreground
     padded = F.pad(behind, (1, 1, 1, 1))
     beside = padded[1:-1, 2:] | padded[1:-1, :-2] | padded[2:, 1:-1] | padded[:-2, 1:-1]

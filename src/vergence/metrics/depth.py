@@ -21,6 +21,10 @@ def depth_errors(ground_truth: Tensor, prediction: Tensor) -> Tensor:
 
     abs_rel = mean |g - p| / g, sq_rel = mean (g - p)^2 / g, rmse, rmse_log (natural), a_j = share of
     max(g / p, p / g) < 1.25^j (strict). Not a number where N is 0.
+
+    Example:
+        >>> depth_errors(torch.tensor([10.0]), torch.tensor([11.0]))
+        tensor([0.1000, 0.1000, 1.0000, 0.0953, 1.0000, 1.0000, 1.0000])
     """
     if ground_truth.shape != prediction.shape or ground_truth.ndim != 1:
         raise ValueError(
@@ -68,7 +72,12 @@ class DepthScore(NamedTuple):
 
 
 def median(values: Tensor) -> Tensor:
-    """The median of a vector, NaN if empty; of an even number the mean of the middle two (torch takes the lower)."""
+    """The median of a vector, NaN if empty; of an even number the mean of the middle two (torch takes the lower).
+
+    Example:
+        >>> median(torch.tensor([1.0, 2.0, 4.0, 9.0])).item()
+        3.0
+    """
     if len(values) == 0:
         return values.new_full((), torch.nan)
     lower = values.kthvalue((len(values) + 1) // 2).values  # several times faster than sorting
@@ -76,7 +85,12 @@ def median(values: Tensor) -> Tensor:
 
 
 def resize_inverse_depth(inverse_depth: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """Inverse depth (h, w) at another size: bilinear, half-pixel centres, no antialiasing (as OpenCV)."""
+    """Inverse depth (h, w) at another size: bilinear, half-pixel centres, no antialiasing (as OpenCV).
+
+    Example:
+        >>> resize_inverse_depth(torch.rand(4, 6), (8, 12)).shape
+        torch.Size([8, 12])
+    """
     if inverse_depth.shape == tuple(size):
         return inverse_depth
     resized = F.interpolate(inverse_depth[None, None], size=tuple(size), mode="bilinear", align_corners=False)
@@ -121,6 +135,11 @@ def score_inverse_depth(inverse_depth: Tensor, ground_truth: Tensor, protocol: D
 
     Returns:
         NaN errors with 0 pixels where no truth counts.
+
+    Example:
+        >>> score = score_inverse_depth(torch.full((4, 6), 0.2), torch.full((8, 12), 10.0), DepthProtocol("mine"))
+        >>> score.errors[0].item(), score.ratio, score.pixels
+        (0.0, tensor(2.0000, dtype=torch.float64), tensor(96))
     """
     truth, prediction, _, ratio = compare(inverse_depth, ground_truth, protocol)
     if len(truth) == 0:

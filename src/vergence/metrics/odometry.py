@@ -13,7 +13,14 @@ SHORT_TRACK_SHARES = (0.25, 0.5, 0.75)
 
 
 def chain_poses(motions: Array) -> Array:
-    """Poses (N, 4, 4), the first the identity, of N - 1 motions: pose k is the product of the first k."""
+    """Poses (N, 4, 4), the first the identity, of N - 1 motions: pose k is the product of the first k.
+
+    Example:
+        >>> step = np.eye(4)
+        >>> step[2, 3] = 2.0
+        >>> chain_poses(np.stack([step, step]))[:, 2, 3].tolist()
+        [0.0, 2.0, 4.0]
+    """
     _check("motions", motions)
     poses = [np.eye(4)]
     for motion in motions:
@@ -29,6 +36,13 @@ def ate_sfmlearner(ground_truth: Array, prediction: Array, length: int = 5) -> A
     gives sqrt(sum |s p - g|^2) / number of frames. Metres where the truth is.
 
     Source: Zhou et al. (CVPR 2017), as evaluated by Godard et al. (ICCV 2019).
+
+    Example:
+        >>> step = np.eye(4)
+        >>> step[2, 3] = 1.0
+        >>> truth = np.stack([step] * 4)
+        >>> ate_sfmlearner(truth, truth).tolist()
+        [0.0, 0.0, 0.0, 0.0]
     """
     _check("ground_truth", ground_truth)
     _check("prediction", prediction, len(ground_truth))
@@ -42,7 +56,14 @@ def ate_sfmlearner(ground_truth: Array, prediction: Array, length: int = 5) -> A
 
 
 def align_similarity(points: Array, reference: Array) -> tuple[float, Array, Array]:
-    """Scale, rotation (3, 3) and translation (3,) that take points (N, 3) closest to the reference (Umeyama 1991)."""
+    """Scale, rotation (3, 3) and translation (3,) that take points (N, 3) closest to the reference (Umeyama 1991).
+
+    Example:
+        >>> square = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+        >>> scale, _, translation = align_similarity(square, 2 * square + 1)
+        >>> round(scale, 6), translation.round(6).tolist()
+        (2.0, [1.0, 1.0, 1.0])
+    """
     mean, target = points.mean(0), reference.mean(0)
     centred, wanted = points - mean, reference - target
     u, singular, vt = np.linalg.svd(wanted.T @ centred / len(points))

@@ -39,6 +39,11 @@ def project_points(points: Tensor, intrinsics: Tensor) -> Tensor:
     Args:
         points: in any unit, such as tracked surfels.
         intrinsics: (3, 3) in pixels.
+
+    Example:
+        >>> K = torch.tensor([[100.0, 0.0, 50.0], [0.0, 100.0, 40.0], [0.0, 0.0, 1.0]])
+        >>> project_points(torch.tensor([0.1, 0.2, 1.0]), K)
+        tensor([60.0000, 60.0000], dtype=torch.float64)
     """
     if points.shape[-1] != 3 or intrinsics.shape != (3, 3):
         raise ValueError(
@@ -62,6 +67,11 @@ def point_errors(tracked: Tensor, marked: Tensor, visible: Tensor, border: Tenso
 
     Raises:
         ValueError: wrong shapes, or a visible place without a marked position.
+
+    Example:
+        >>> marked, visible = torch.zeros(2, 1, 2), torch.tensor([[True], [True]])
+        >>> print(point_errors(torch.tensor([[[3.0, 4.0]], [[torch.nan, 0.0]]]), marked, visible).all)
+        5.0 (0.0) px of 1, 1 lost
     """
     frames, points = marked.shape[:2] if marked.ndim == 3 else (0, 0)
     shapes = (tracked.shape, marked.shape, visible.shape)

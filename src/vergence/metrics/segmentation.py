@@ -31,6 +31,11 @@ def scores(confusion: Tensor, classes: Sequence[int] | None = None, drop: bool =
         classes: ids of the classes that scores are taken over; default all. Accuracies are over their pixels.
         drop: pixels of the other classes in the truth do not count at all; else they are false positives of the class
             that was predicted.
+
+    Example:
+        >>> result = scores(torch.tensor([[8, 2], [0, 10]]))
+        >>> result["pixel_accuracy"], result["class_iou"].round(decimals=3).tolist()
+        (0.9, [0.8, 0.833])
     """
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
         raise ValueError(f"confusion matrix has shape {tuple(confusion.shape)}, expected (K, K)")
@@ -52,7 +57,12 @@ def scores(confusion: Tensor, classes: Sequence[int] | None = None, drop: bool =
 
 
 def only_truth_of(confusion: Tensor, classes: Sequence[int]) -> Tensor:
-    """A confusion matrix without the pixels whose truth is another class than these."""
+    """A confusion matrix without the pixels whose truth is another class than these.
+
+    Example:
+        >>> only_truth_of(torch.tensor([[5, 1], [2, 6]]), classes=[1]).tolist()
+        [[0, 0], [2, 6]]
+    """
     restricted = torch.zeros_like(confusion)
     restricted[list(classes)] = confusion[list(classes)]
     return restricted
@@ -68,6 +78,10 @@ def confusion_matrix(prediction: Tensor, label: Tensor, classes: int) -> Tensor:
 
     Raises:
         ValueError: shapes differ, or an id that is no class (where the label is not 255).
+
+    Example:
+        >>> confusion_matrix(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 255]), classes=2).tolist()
+        [[1, 1], [0, 0]]
     """
     if prediction.shape != label.shape:
         raise ValueError(f"prediction has shape {tuple(prediction.shape)}, label {tuple(label.shape)}")

@@ -124,7 +124,12 @@ def _hue(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def blur_kernel_size(side: int) -> int:
-    """Odd size of the blur's window along an image side: a tenth of it (512 -> 51)."""
+    """Odd size of the blur's window along an image side: a tenth of it (512 -> 51).
+
+    Example:
+        >>> blur_kernel_size(512)
+        51
+    """
     tenth = math.ceil(0.1 * side)
     return math.floor(tenth - 0.5 + tenth % 2)
 

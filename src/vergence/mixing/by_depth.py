@@ -43,6 +43,11 @@ def depthmix(
 
     Raises:
         InputError: shapes that do not belong together.
+
+    Example:
+        >>> disparity = torch.tensor([[[[9.0, 1.0]]], [[[1.0, 9.0]]]])
+        >>> depthmix(torch.rand(2, 3, 1, 2), disparity, labels=torch.tensor([[[4, 4]], [[7, 7]]])).labels.tolist()
+        [[[4, 7]], [[4, 7]]]
     """
     disparity = disparity[:, None] if disparity.ndim == 3 else disparity
     batch, size = images.shape[0], images.shape[-2:]
@@ -61,6 +66,11 @@ def depthmix(
 
 
 def normalised_disparity(disparity: Tensor) -> Tensor:
-    """Each map of (B, 1, H, W) from 0 to 1 (three_ways 4.3, step 3)."""
+    """Each map of (B, 1, H, W) from 0 to 1 (three_ways 4.3, step 3).
+
+    Example:
+        >>> normalised_disparity(torch.tensor([[[[2.0, 3.0, 6.0]]]])).tolist()
+        [[[[0.0, 0.25, 1.0]]]]
+    """
     low, high = disparity.amin((1, 2, 3), keepdim=True), disparity.amax((1, 2, 3), keepdim=True)
     return (disparity - low) / (high - low).clamp(min=1e-12)

@@ -36,6 +36,11 @@ def draw_rows(count: int, *shape: int, generator: torch.Generator | None = None)
 
     Of a :class:`StepGenerator` they are drawn for the samples of all processes, each of which has as many, and rows
     of this process's samples are returned. ``generator`` None is PyTorch's own.
+
+    Example:
+        >>> first, second = (draw_rows(2, generator=step_generator(1, 7, rank=rank, world=2)) for rank in (0, 1))
+        >>> torch.equal(torch.cat([first, second]), draw_rows(4, generator=step_generator(1, 7)))
+        True
     """
     device = "cpu" if generator is None else generator.device
     if not isinstance(generator, StepGenerator):

@@ -35,6 +35,11 @@ def depthmix_mask(
         margin: favours the own image on surfaces at one depth (the road).
         threshold: own pixels farther than this are given up; 0 for none.
         other: disparity of the partners, if they are not the next images of the batch.
+
+    Example:
+        >>> near, far = torch.tensor([[[[0.9, 0.2]]], [[[0.1, 0.8]]]])
+        >>> depthmix_mask(torch.stack([near, far])).tolist()
+        [[[[1.0, 0.0]]], [[[0.0, 1.0]]]]
     """
     _check_map(disparity)
     other = disparity.roll(-1, 0) if other is None else other
@@ -53,7 +58,12 @@ def depth_threshold_mask(
     threshold: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Keep what is near: disparity (B, 1, H, W) >= a threshold drawn from [low, high] for each image, or given (B,)."""
+    """Keep what is near: disparity (B, 1, H, W) >= a threshold drawn from [low, high] for each image, or given (B,).
+
+    Example:
+        >>> depth_threshold_mask(torch.tensor([[[[0.1, 0.6]]]]), threshold=torch.tensor([0.5])).tolist()
+        [[[[0.0, 1.0]]]]
+    """
     _check_map(disparity)
     drawn = _drawn((low, high) if threshold is None else threshold, disparity, generator)
     return (disparity >= drawn).to(disparity.dtype)
@@ -76,7 +86,12 @@ def depth_histogram_mask(
 
 def depth_band_mask(disparity: Tensor, low: float, high: float, official: bool = False) -> Tensor:
     """Keep low <= disparity <= high. ``official``: the comparison of the published program, whose second half sees
-    the truth value of the first (0 or 1): for high < 1 it keeps what is farther than ``low`` (section 8)."""
+    the truth value of the first (0 or 1): for high < 1 it keeps what is farther than ``low`` (section 8).
+
+    Example:
+        >>> depth_band_mask(torch.tensor([[[[0.1, 0.4, 0.9]]]]), 0.2, 0.5).tolist()
+        [[[[0.0, 1.0, 0.0]]]]
+    """
     _check_map(disparity)
     seen = (disparity >= low).to(disparity.dtype) if official else disparity
     keep = (seen <= high) if official else (disparity >= low) & (seen <= high)
@@ -100,6 +115,10 @@ def classmix_mask(
 
     Returns:
         (B, 1, H, W) float32.
+
+    Example:
+        >>> classmix_mask(torch.tensor([[[0, 1, 2]]]), chosen=[torch.tensor([0, 2])]).tolist()
+        [[[[1.0, 0.0, 1.0]]]]
     """
     if labels.ndim != 3:
         raise ValueError(f"labels have shape {tuple(labels.shape)}, expected (B, H, W)")
@@ -133,6 +152,10 @@ def cutmix_mask(
     """CutMix (French et al., BMVC 2020): give up one box per image, of random shape and place, of this share of it.
 
     Returns (B, 1, H, W) float32 on the CPU.
+
+    Example:
+        >>> cutmix_mask(2, 4, 6).shape
+        torch.Size([2, 1, 4, 6])
     """
     if not 0 < area < 1 or min(batch, height, width) < 1:
         raise ValueError(f"cutmix_mask: area {area} of {batch} images {height} x {width}, expected 0 < area < 1")

@@ -10,6 +10,11 @@ def mix(own: Tensor, mask: Tensor, other: Tensor | None = None) -> Tensor:
         own: (B, C, H, W) or (B, H, W), any type.
         mask: (B, 1, H, W), or (B, H, W) with maps of that shape; 0 or 1.
         other: the shape of ``own``; by default each image's partner, the next one of the batch.
+
+    Example:
+        >>> import torch
+        >>> mix(torch.tensor([[[1, 1]]]), torch.tensor([[[1, 0]]]), torch.tensor([[[9, 9]]])).tolist()
+        [[[1, 9]]]
     """
     other = own.roll(-1, 0) if other is None else other
     if own.shape != other.shape:

@@ -13,7 +13,14 @@ from vergence.settings.networks import DepthNetworkConfig, Normalization, PoseCo
 
 
 class DepthNetwork(nn.Module):
-    """Images (B, 3, H, W) in [0, 1] to sigmoid disparities by scale."""
+    """Images (B, 3, H, W) in [0, 1] to sigmoid disparities by scale.
+
+    Example:
+        >>> import torch
+        >>> network = build_depth_network(DepthNetworkConfig(weights="none"))
+        >>> {scale: tuple(map_.shape) for scale, map_ in network(torch.rand(1, 3, 64, 96)).items()}
+        {0: (1, 1, 64, 96), 1: (1, 1, 32, 48), 2: (1, 1, 16, 24), 3: (1, 1, 8, 12)}
+    """
 
     def __init__(self, encoder: Encoder, decoder: DepthDecoder) -> None:
         super().__init__()

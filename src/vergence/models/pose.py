@@ -131,6 +131,10 @@ class IntrinsicsHead(nn.Module):
 
     f = softplus(.) * width and c = (. + 0.5) * (size - 1). Theirs scales fy by the height; ours scales both by the
     width, so that square pixels need no learning. Before training f is ``start`` of the width and the centre exact.
+
+    Example:
+        >>> IntrinsicsHead(8)(torch.zeros(1, 8, 2, 2), height=101, width=201)[0].round().tolist()
+        [[161.0, 0.0, 100.0], [0.0, 161.0, 50.0], [0.0, 0.0, 1.0]]
     """
 
     def __init__(self, inputs: int, start: float = 0.8) -> None:

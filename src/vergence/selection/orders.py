@@ -23,6 +23,10 @@ def uniform_order(groups: Sequence[object], times: Sequence[int]) -> list[int]:
     Args:
         groups: of each frame, such as (sequence, camera).
         times: of each frame, in its group.
+
+    Example:
+        >>> uniform_order(["drive"] * 8, range(8))
+        [4, 2, 6, 1, 5, 3, 7, 0]
     """
     members: dict[object, list[int]] = {}
     for row in np.argsort(np.asarray(times), kind="stable").tolist():
@@ -35,7 +39,12 @@ def uniform_order(groups: Sequence[object], times: Sequence[int]) -> list[int]:
 
 
 def spread_order(total: int) -> list[int]:
-    """Places 0 to ``total`` - 1, so ordered that each beginning is spread evenly."""
+    """Places 0 to ``total`` - 1, so ordered that each beginning is spread evenly.
+
+    Example:
+        >>> spread_order(8)
+        [4, 2, 6, 1, 5, 3, 7, 0]
+    """
     bits = max(1, total - 1).bit_length() + 1
     fractions = (int(f"{number:0{bits}b}"[::-1], 2) / 2**bits for number in range(1, 2**bits))
     order = dict.fromkeys(int(fraction * total) for fraction in fractions)
@@ -43,14 +52,24 @@ def spread_order(total: int) -> list[int]:
 
 
 def top_scores(scores: NDArray[np.floating], count: int, allowed: NDArray[np.bool_]) -> list[int]:
-    """The ``count`` allowed places with the largest scores, largest first; the first of equal ones."""
+    """The ``count`` allowed places with the largest scores, largest first; the first of equal ones.
+
+    Example:
+        >>> top_scores(np.array([0.2, 0.9, 0.5]), 2, allowed=np.array([True, False, True]))
+        [2, 0]
+    """
     rows = np.flatnonzero(allowed)
     best = np.argsort(-scores[rows], kind="stable")[:count]
     return [int(row) for row in rows[best]]
 
 
 def default_steps(count: int) -> list[int]:
-    """The paper's steps below ``count``, doubling beyond them, and ``count`` itself; halves of a small count."""
+    """The paper's steps below ``count``, doubling beyond them, and ``count`` itself; halves of a small count.
+
+    Example:
+        >>> default_steps(372)
+        [25, 50, 100, 200, 372]
+    """
     if count <= PAPER_STEPS[0]:
         return sorted({(count + 1) // 2, count} - {0})
     steps = [step for step in PAPER_STEPS if step < count]
@@ -65,6 +84,10 @@ def first_of_each(digests: NDArray[np.uint64], closed: NDArray[np.bool_]) -> NDA
     Args:
         digests: (N,), equal for identical images.
         closed: (N,), which frames are not to be chosen.
+
+    Example:
+        >>> first_of_each(np.array([7, 7, 8], np.uint64), closed=np.zeros(3, bool)).tolist()
+        [True, False, True]
     """
     _, first, group = np.unique(digests, return_index=True, return_inverse=True)
     allowed = np.zeros(len(digests), dtype=bool)

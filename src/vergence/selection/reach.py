@@ -54,6 +54,11 @@ def greedy_cover(
 
     Raises:
         ValueError: a share outside of [0, 1], or shapes that do not fit.
+
+    Example:
+        >>> reaches = [Reach(np.array([0, 1]), np.array([1.0, 0.5])), Reach(np.array([1, 2]), np.array([1.0, 1.0]))]
+        >>> [pick.row for pick in greedy_cover(reaches, 2)]
+        [1, 0]
     """
     total = 1 + max((int(reach.targets.max()) for reach in reaches if len(reach.targets)), default=-1)
     weight = np.ones(total) if weight is None else np.asarray(weight, np.float64)

@@ -81,6 +81,11 @@ def hexadecimal(colour: Sequence[int]) -> str:
 
 
 def parse_colour(text: str) -> Colour | None:
-    """The colour ``#rrggbb``; None where the text is none."""
+    """The colour ``#rrggbb``; None where the text is none.
+
+    Example:
+        >>> parse_colour("#804080")
+        (128, 64, 128)
+    """
     match = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text.strip())
     return tuple(int(part, 16) for part in match.groups()) if match else None  # type: ignore[return-value]

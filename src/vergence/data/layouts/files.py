@@ -36,7 +36,12 @@ NUMBER = re.compile(r"(?<![\d.])\d+\.\d+(?![\d]|\.\d)|\d+", re.ASCII)
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key under which ``frame2`` comes before ``frame10``, and ``1.05`` before ``1.1``."""
+    """Sort key under which ``frame2`` comes before ``frame10``, and ``1.05`` before ``1.1``.
+
+    Example:
+        >>> sorted(["frame10.png", "frame9.png"], key=natural_key)
+        ['frame9.png', 'frame10.png']
+    """
     key: list[tuple[int, int, str]] = []
     last = 0
     for match in NUMBER.finditer(name):
@@ -87,6 +92,11 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def stem_number(name: str) -> int | None:
-    """The last whole number in a file name's stem, or None."""
+    """The last whole number in a file name's stem, or None.
+
+    Example:
+        >>> stem_number("left_0042.png")
+        42
+    """
     numbers = re.findall(r"\d+", os.path.splitext(name)[0])
     return int(numbers[-1]) if numbers else None

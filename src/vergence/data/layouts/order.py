@@ -75,7 +75,12 @@ def in_time(names: Sequence[str], where: str = "") -> list[TimedFrame]:
 
 
 def positions(names: Sequence[str]) -> list[int]:
-    """Positions in time of naturally sorted names of one clip; counted where their numbers do not tell."""
+    """Positions in time of naturally sorted names of one clip; counted where their numbers do not tell.
+
+    Example:
+        >>> positions(["a_0001", "a_0002", "a_0004"])
+        [0, 1, 3]
+    """
     position_of = {frame.name: frame.position for frame in in_time(names)}
     numbers = [position_of[name] for name in names]
     return numbers if len(set(numbers)) == len(numbers) else list(range(len(names)))
