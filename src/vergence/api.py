@@ -86,6 +86,7 @@ def evaluate(
     baselines: bool = True,
     per_image: bool = False,
     limit: int | None = None,
+    checkpoint: str | int = "last",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -107,14 +108,16 @@ def evaluate(
         baselines: also score the input-free answers and the untrained network.
         per_image: also write a CSV with one row an image beside the JSON file.
         limit: at most so many images, evenly spaced.
+        checkpoint: best (by its score on held-back frames during training), last, or the number of a step.
         device: auto, cpu or cuda.
     """
     from vergence.evaluation.evaluate import Scoring
     from vergence.evaluation.evaluate import evaluate as run_evaluation
     from vergence.runs.checkpoint import load_run
+    from vergence.runs.folder import chosen
 
     scoring = Scoring(protocol, scale, flip, resolution, classes, window, overlap, baselines=baselines, limit=limit)
-    loaded = load_run(run, device)
+    loaded = load_run(chosen(run, checkpoint), device)
     return run_evaluation(loaded, data, scoring, split, json=json, per_image=per_image, progress=progress)
 
 
@@ -145,6 +148,7 @@ def predict(
     colour_map: str = "magma",
     overwrite: bool = False,
     allow_truncated: bool = False,
+    checkpoint: str | int = "last",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -177,10 +181,12 @@ def predict(
         colour_map: of matplotlib.
         overwrite: write again what exists.
         allow_truncated: use what can be read of a video that is damaged or cut off.
+        checkpoint: best (by its score on held-back frames during training), last, or the number of a step.
         device: auto, cpu or cuda.
     """
     from vergence.inference.predict import Frames, Use, Written
     from vergence.inference.predict import predict as run_prediction
+    from vergence.runs.folder import chosen
 
     written = Written(
         depth, array, colour, cloud, labels, overlay, confidence, tracker, video, side_by_side, colour_map,
@@ -188,7 +194,7 @@ def predict(
     )  # fmt: skip
     frames = Frames(split, limit, partners, allow_truncated)
     use = Use(flip, window, overlap, batch_size, scale, camera_height)
-    return run_prediction(run, input, out, written, frames, use, device=device, progress=progress)
+    return run_prediction(chosen(run, checkpoint), input, out, written, frames, use, device=device, progress=progress)
 
 
 def export(

@@ -28,6 +28,7 @@ def select(
     half: bool | None = None,
     shard: int | None = None,
     shards: int = 1,
+    checkpoint: str | int = "last",
     device: str = "auto",
     overrides: Mapping[str, Any] | Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
@@ -59,6 +60,7 @@ def select(
         half: keep features as 16-bit floats; default only where there are very many.
         shard: compute the features of this piece only, from 0; choose when all pieces are there.
         shards: number of pieces, each of them a process's.
+        checkpoint: of the run: best, last, or the number of a step.
         device: auto, cpu or cuda.
         overrides: settings of the students that differ from their recipe's.
 
@@ -66,12 +68,13 @@ def select(
         What selection.json says.
     """
     from vergence.report.selection_page import write_selection_page
+    from vergence.runs.folder import chosen
     from vergence.selection.select import select as run_selection
     from vergence.selection.settings import FeatureWork, Selection, StudentSettings
 
     asked = Selection(count, criterion, steps, seed, split, val, exclude, labelled, weight, seconds, rarity)
-    students = StudentSettings(str(student), depth, overrides)
-    selection = run_selection(run, data, out, asked, students, FeatureWork(half, shard, shards), device, progress)
+    students, work = StudentSettings(str(student), depth, overrides), FeatureWork(half, shard, shards)
+    selection = run_selection(chosen(run, checkpoint), data, out, asked, students, work, device, progress)
     if "frames" in selection:
         write_selection_page(out)
     return selection
@@ -83,6 +86,7 @@ def labels_export(
     out: str | Path,
     run: str | Path | None = None,
     label_space: str | None = None,
+    checkpoint: str | int = "last",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
@@ -94,6 +98,7 @@ def labels_export(
         out: folder to write, or an archive that ends in .zip; must not exist yet.
         run: run folder of a segmentation model that labels the frames without label in advance.
         label_space: classes to annotate; default those of the labels, or else those of the run.
+        checkpoint: of the run: best, last, or the number of a step.
         device: auto, cpu or cuda.
 
     Returns:
@@ -102,8 +107,9 @@ def labels_export(
     from vergence.data.annotation import export_labels
     from vergence.data.layouts import resolve_input
     from vergence.inference.prelabel import Prelabeller
+    from vergence.runs.folder import chosen
 
-    predictor = Prelabeller(run, device) if run is not None else None
+    predictor = Prelabeller(chosen(run, checkpoint), device) if run is not None else None
     frames = resolve_input(manifest, split=False)
     space = predictor.space if predictor is not None else None
     return export_labels(frames, to, out, label_space, predictor, space, progress)
@@ -147,6 +153,7 @@ def labels_propagate(
     keep: float = 0.9,
     width: int = 1280,
     field_of_view: float = 60.0,
+    checkpoint: str | int = "last",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -163,6 +170,7 @@ def labels_propagate(
         keep: share of the pixels of carried frames that keep a label; the least sure ones lose it.
         width: frames are made so wide at the most while labels are carried.
         field_of_view: horizontal degrees, for cameras without intrinsics.
+        checkpoint: of the run: best, last, or the number of a step.
         device: auto, cpu or cuda; of the run.
 
     Returns:
@@ -173,10 +181,11 @@ def labels_propagate(
     from vergence.report.propagation_page import write_propagation_page
     from vergence.runs.checkpoint import load_run
     from vergence.runs.devices import resolve_device
+    from vergence.runs.folder import chosen
 
     settings = Propagation(motion, seconds, keep, width, field_of_view)
     resolve_device(device)
-    loaded = load_run(run, device) if run is not None else None
+    loaded = load_run(chosen(run, checkpoint), device) if run is not None else None
     result = propagate(resolve_input(manifest, split=False), out, settings, loaded, progress)
     write_propagation_page(out)
     return result

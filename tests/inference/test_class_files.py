@@ -86,7 +86,7 @@ def test_files_at_the_inputs_own_resolution(tmp_path):
     assert record["classes"][1] == {"id": 1, "name": "road", "colour": [128, 64, 128]}
     assert label_space(record["label_space"]) == SPACE
     assert json.loads((tmp_path / "out" / "predictions.json").read_text()) == record
-    assert summary(record) == "3 frames, 3 classes of toy"
+    assert summary(record) == "3 frames, 3 classes of toy, step 7"
     assert "unit" not in record
 
 
@@ -118,7 +118,7 @@ def test_depth_and_classes_of_one_pass(tmp_path):
     written = ["array", "colour", "depth", "labels", "manifest.parquet", "overlay", "predictions.json", "results.jsonl"]
     assert sorted(os.listdir(tmp_path / "out")) == written
     assert {"png_factor", "classes"} <= record.keys()
-    assert summary(record) == "3 frames, depth unscaled, 3 classes of toy"
+    assert summary(record) == "3 frames, depth unscaled, 3 classes of toy, step 7"
     assert (read_label(tmp_path / "out" / "labels" / "001.png")[:, -60:] == 1).all()
 
 

@@ -92,3 +92,16 @@ def test_lines_of_other_magnitudes_get_a_chart_of_their_own():
     ]
     assert by_magnitude("Losses", {}) == []
     assert len(by_magnitude("x", {"zero": Curve([0], [0.0]), "nan": Curve([0], [math.nan])})) == 1
+
+
+def test_scores_without_truth_have_charts_of_their_own() -> None:
+    rows = [
+        {"kind": "evaluate", "step": step, "photometric": 0.1, "photometric_unmoved": 0.2, "score": 0.1}
+        for step in (10, 20)
+    ]
+    rows += [{"kind": "evaluate", "step": step, "flip_miou": 0.5, "score": 0.5} for step in (10, 20)]
+    titles = [chart.title for chart in charts(rows)]
+    assert titles == [
+        "Held-back frames: photometric error (lower is better)",
+        "Held-back frames: classes agree under flips (higher is better)",
+    ]

@@ -1,7 +1,6 @@
 """The run folder: one class knows its files, finds checkpoints, and reads back what the log says of labels."""
 
 import ast
-import json
 import re
 from pathlib import Path
 
@@ -14,13 +13,10 @@ from vergence.runs.checkpoint import build_method
 from vergence.runs.config import load_config
 from vergence.runs.folder import (
     Checkpoint,
-    Labelled,
     RunFolder,
     find_checkpoint,
     find_weights,
     is_run,
-    labelled_event,
-    labelled_of,
     named_checkpoint,
 )
 
@@ -114,16 +110,6 @@ def test_where_runs_can_be_made_and_go_on(tmp_path: Path) -> None:
         RunFolder(tmp_path / "file").check_new()
     with pytest.raises(InputError, match="cannot be written"):
         RunFolder(tmp_path / "file" / "below").check_new()
-
-
-def test_the_labelled_frames_of_the_log_are_read_back(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    assert run.labelled() is None
-    rows = [{"event": "started"}, labelled_event("ab12", "3 of 10 frames"), labelled_event("cd34", "4 frames (cd34)")]
-    run.log.write_text("".join(json.dumps(row) + "\n" for row in rows[:2]) + "{torn")
-    assert run.labelled() == Labelled("ab12", "3 of 10 frames (ab12)")
-    assert labelled_of(rows) == Labelled("cd34", "4 frames (cd34)")
-    assert labelled_of([{"event": "labelled", "digest": "ab", "describe": "of old"}]) == Labelled("ab", "of old (ab)")
 
 
 def test_a_method_starts_from_the_newest_weights_of_a_run(tmp_path: Path) -> None:

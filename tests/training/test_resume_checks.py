@@ -25,7 +25,7 @@ from vergence.runs.run_lock import clean_leftovers, locked
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    return api.train(write_recipe(folder), folder / "run", write_frames(folder))
+    return api.train(write_recipe(folder), folder / "run", write_frames(folder), {"train.keep_states": 2})
 
 
 @pytest.fixture
@@ -105,6 +105,24 @@ def test_a_named_checkpoint_that_is_torn(run: Path) -> None:
     with pytest.raises(InputError, match=r"step-00000008 is damaged"):
         api.resume(run / "checkpoints" / "step-8")
     assert load_run(run).step == 12
+
+
+def test_older_checkpoints_keep_their_weights_alone(trained: Path, tmp_path: Path) -> None:
+    run = api.train(trained.parent / "tiny.yaml", tmp_path / "run", trained.parent / "manifest.csv")
+    older, newest = RunFolder(run).checkpoints()
+    assert (older.has_state, newest.has_state) == (False, True)
+    assert sorted(path.name for path in older.path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert load_run(older.path).step == 8
+    before = (run / "metrics.jsonl").read_text()
+    with pytest.raises(InputError, match=rf"its optimiser state is gone.*go on from .*--resume {run}, or start a new"):
+        api.resume(run / "checkpoints/step-8", {"train.steps": 14})
+    assert (run / "metrics.jsonl").read_text() == before
+    api.resume(run, {"train.steps": 14})
+    assert load_run(run).step == 14
+    cut(run / "checkpoints/step-00000014/state.safetensors")
+    with pytest.raises(InputError, match=r"step-00000014 is damaged .*only .*step-00000012 is whole, which keeps"):
+        api.resume(run, {"train.steps": 16})
+    assert load_run(run).step == 14
 
 
 @pytest.mark.parametrize("listed", [True, False])

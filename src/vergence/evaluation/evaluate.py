@@ -30,7 +30,7 @@ from vergence.inference.networks import RunNetwork
 from vergence.inference.predictor import Maps, Predictor
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.config_sections import check_resolution
-from vergence.runs.folder import RunFolder
+from vergence.runs.folder import BEST, LAST, RunFolder
 from vergence.runs.processes import ALONE, Processes
 from vergence.settings.protocols import DepthProtocol
 
@@ -148,7 +148,8 @@ def evaluate(
         data: manifest, folder or video with labels, measured depth (``depth`` or ``disparity``) or poses; default the
             run's.
         split: rows of the manifest; default the run's ``evaluate.split``; "all": every row.
-        json: another place for the result; default ``RUN/evaluation/<name>.json`` with the protocol or the resolution.
+        json: another place for the result; default ``RUN/evaluation/<name>.json`` with the protocol or the resolution,
+            and the checkpoint, where that is not the last.
         per_image: also write CSV with one row an image and predictor beside the JSON file.
 
     A run folder that cannot be written is only read: the result is returned, and a warning says that it is not kept.
@@ -163,7 +164,8 @@ def evaluate(
         beside = [Path(json).with_name(Path(json).stem + suffix) for suffix in _TABLES if per_image]
         keep_inputs([json, *beside], manifest, *RunFolder(loaded.path).inputs())
     result, tables = _evaluate(loaded, manifest, scoring, progress=progress)
-    path = Path(json) if json is not None else RunFolder(loaded.path).evaluation(result["name"])
+    mark = {LAST: "", BEST: f"-{BEST}"}.get(loaded.checkpoint, f"-at-{loaded.checkpoint}")
+    path = Path(json) if json is not None else RunFolder(loaded.path).evaluation(result["name"] + mark)
     try:
         write_text(path, json_format.dumps(finite(result), indent=2) + "\n")
         for number, (task, rows) in enumerate(tables.items() if per_image else ()):
@@ -302,7 +304,7 @@ def _result(
 ) -> dict[str, Any]:
     """What the parts found, each with a stamp: all that its numbers depend on."""
     size, seen = describe_input(manifest, run.config.frames.options)
-    flipped, data = f"flip {'on' if settled.flip else 'off'}", f"data {manifest.digest()} · step {run.step}"
+    flipped, data = f"flip {'on' if settled.flip else 'off'}", f"data {manifest.digest()} · {run.step_said}"
     result: dict[str, Any] = {
         "name": settled.protocol.name,
         "protocol": settled.protocol.describe(),
@@ -312,6 +314,7 @@ def _result(
         "size": size,
         "flip": settled.flip,
         "step": run.step,
+        "checkpoint": run.checkpoint,
         "rows": [],
     }
     names, boxes = [], None if settled.window is None else str(settled.window)

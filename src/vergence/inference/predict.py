@@ -23,10 +23,12 @@ from vergence.inference.earlier_results import SIDECAR, Files, Results
 from vergence.inference.frame_streams import Frame, FrameStream, ManifestStream, VideoStream, open_stream
 from vergence.inference.inputs import prefetched
 from vergence.inference.journal import JOURNAL
+from vergence.inference.networks import RunNetwork
 from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.predictor import Predictor, load
 from vergence.inference.tracker_files import TrackerFiles, write_index
 from vergence.runs.checkpoint import LoadedRun
+from vergence.runs.folder import BEST
 from vergence.runs.label_port_classes import PREDICTED
 
 Progress = Callable[[int, int], None]
@@ -177,6 +179,8 @@ def predict(
     )
     results = Results(stream, out, files, made_by, written.overwrite)
     record = made_by | results.of_earlier("tracker")
+    if isinstance(predictor.network, RunNetwork):
+        record["checkpoint"] = predictor.network.run.checkpoint
     for kind in files:
         if isinstance(kind, DepthFiles):
             record |= results.earlier_survey(kind) or {
@@ -275,4 +279,6 @@ def summary(record: dict[str, Any]) -> str:
         parts.append(f"depth {record['unit']}{origin}")
     if "classes" in record:
         parts.append(f"{len(record['classes'])} classes of {record['label_space'].partition(':')[0]}")
+    if "checkpoint" in record:
+        parts.append(f"step {record['step']}" + (" (best)" if record["checkpoint"] == BEST else ""))
     return ", ".join(parts)

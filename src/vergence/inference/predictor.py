@@ -19,6 +19,7 @@ from vergence.inference.prediction import Prediction, best_classes, inverted, re
 from vergence.inference.scaling import known_metres_per_unit
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.devices import resolve_device
+from vergence.runs.folder import LAST, chosen
 
 Item = TypeVar("Item")
 Maps = dict[str, Any]
@@ -38,6 +39,7 @@ def load(
     precision: Precision = "no",
     batch_size: int = 4,
     size: tuple[int, int] | None = None,
+    checkpoint: str | int = "last",
 ) -> "Predictor":
     """Load a trained model for use.
 
@@ -54,10 +56,13 @@ def load(
         precision: "no" (single precision), "bf16" or "fp16" (on a GPU).
         batch_size: pictures looked at together.
         size: (H, W) at which an ONNX model without a size of its own sees pictures; default their own.
+        checkpoint: of a run: "best" (by its score on held-back frames during training), "last" or a step.
 
     Raises:
         InputError: nothing that can be loaded, or an impossible setting.
     """
+    if not isinstance(model, str | Path) and str(checkpoint) != LAST:
+        raise InputError(f"load is given a {type(model).__name__} with checkpoint {checkpoint}; leave that out.")
     if isinstance(model, LoadedRun):
         boxes = window_of(model.config.evaluate, window, overlap)
         return Predictor(RunNetwork(model, flip, boxes, precision), batch_size, scale)
@@ -66,6 +71,7 @@ def load(
             f"load is given a {type(model).__name__}, expected the path of a run or checkpoint, or a text such as "
             "hf:NAME or onnx:FILE."
         )
+    model = chosen(model, checkpoint)
     if file := exported_file(model):
         for setting, given in (("precision", precision != "no"), ("size", size is not None)):
             if given:

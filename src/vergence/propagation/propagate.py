@@ -154,7 +154,7 @@ def _identity(manifest: Manifest, segment: Segment, settings: Propagation, run: 
     labels = [manifest.path(row, "label") for row in segment.chain if manifest[row].judges]
     files = [file_state(path) for path in (*labels, *(manifest.path(row) for row in segment.chain))]
     how = asdict(replace(settings, keep=1.0)) | {"ends": segment.ends}
-    return digest("|".join([*files, str(how), weights_identity(run.path) if run is not None else ""]))
+    return digest("|".join([*files, str(how), weights_identity(run.files().path) if run is not None else ""]))
 
 
 def _piece(

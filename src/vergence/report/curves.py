@@ -56,11 +56,15 @@ def charts(records: Iterable[Record]) -> list[Chart]:
     errors = {key: curve for key, curve in evaluation.items() if key in _ERRORS}
     accuracies = {key: curve for key, curve in evaluation.items() if key in _ACCURACIES}
     classes = {key: curve for key, curve in evaluation.items() if key in _CLASSES}
+    explained = {key: curve for key, curve in evaluation.items() if key.startswith("photometric")}
+    agreed = {key: curve for key, curve in evaluation.items() if key == "flip_miou"}
     planned = [
         *((title, lines, "weighted loss", True) for title, lines in by_magnitude("Losses", losses)),
         *((title, lines, "", True) for title, lines in by_magnitude("Watched, not trained on", watched)),
         ("Evaluation: segmentation (higher is better)", classes, "", False),
         ("Evaluation: errors (lower is better)", errors, "", False),
+        ("Held-back frames: photometric error (lower is better)", explained, "", False),
+        ("Held-back frames: classes agree under flips (higher is better)", agreed, "", False),
         ("Evaluation: pixels within 1.25ʲ (higher is better)", accuracies, "", False),
         ("Learning rate", rate, "", False),
         ("Pace", speed, "images / s", False),

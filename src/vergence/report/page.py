@@ -18,6 +18,7 @@ from vergence.report.samples import Samples, collect_samples
 from vergence.report.sound_values import is_number, mapping
 from vergence.report.stored_run import (
     Record,
+    best_checkpoint,
     labelled_frames,
     last_step,
     logged_warnings,
@@ -81,7 +82,7 @@ def render(folder: Path, samples: Samples) -> str:
         subtitle=_progress(config, records, folder),
         badges=_badges(config, records, folder, samples),
         warnings=[*recipe_warnings(config), *logged_warnings(records), *samples.warnings],
-        facts=facts(config, records, samples.digest),
+        facts=facts(config, records, samples.digest, folder),
         evaluations=[table for evaluation in evaluations for table in tables(evaluation)],
         no_evaluation="Not evaluated yet: no file in the run's evaluation folder. Run “vergence evaluate” on data with "
         f"{'measured depth' if depth else 'labels'}.",
@@ -104,6 +105,9 @@ def _progress(config: Mapping[str, Any], records: Sequence[Record], folder: Path
     step, steps = last_step(folder, records), setting(config, "train", "steps")
     if not is_number(steps) or not steps:
         return f"{step} steps"
+    events = [record for record in records if record.get("kind") == "event"]
+    if events and events[-1].get("event") == "stopped early":
+        return f"finished early: {step} of {steps} steps, as {events[-1].get('reason')}"
     done = "finished" if step >= steps else "unfinished"
     return f"{done}: {step} of {steps} steps"
 
@@ -116,7 +120,9 @@ def _badges(config: Mapping[str, Any], records: Sequence[Record], folder: Path, 
     return badges
 
 
-def facts(config: Mapping[str, Any], records: Sequence[Record], digest: str = "") -> list[tuple[str, str]]:
+def facts(
+    config: Mapping[str, Any], records: Sequence[Record], digest: str = "", folder: Path | None = None
+) -> list[tuple[str, str]]:
     """What was run, as name and value; only what is known."""
     start: dict[str, Any] = {}
     for record in records:
@@ -144,6 +150,7 @@ def facts(config: Mapping[str, Any], records: Sequence[Record], digest: str = ""
         "Optimiser": _joined(*(setting(config, "optim", key) for key in ("name", "lr", "schedule"))),
         "Precision": "fp32" if precision in ("no", False) else precision,
         "Seed": setting(config, "train", "seed"),
+        "Best checkpoint": "" if folder is None else best_checkpoint(folder),
         "Device": start.get("device") or setting(config, "train", "device"),
         "Vergence": start.get("version") or start.get("vergence"),
     }  # fmt: skip

@@ -8,7 +8,8 @@ from vergence.data.structured import read_json, read_json_lines, read_yaml
 from vergence.errors import InputError
 from vergence.report.sound_values import evaluation, is_record, sections, sound
 from vergence.runs.config import stored_section
-from vergence.runs.folder import RunFolder, labelled_of
+from vergence.runs.folder import RunFolder
+from vergence.runs.labelled import labelled_of
 from vergence.runs.migrations import migrated
 
 Record = Mapping[str, Any]
@@ -59,6 +60,12 @@ def last_step(folder: Path, records: Sequence[Record]) -> int:
     """The largest step that was logged or saved."""
     steps = [int(record["step"]) for record in records if isinstance(record.get("step"), int | float)]
     return max([*steps, *(checkpoint.step for checkpoint in RunFolder(folder).checkpoints())], default=0)
+
+
+def best_checkpoint(folder: Path) -> str:
+    """Which checkpoint was worth the most on held-back frames; "" where none was evaluated."""
+    found = RunFolder(folder).by_score()
+    return f"step {found[0].step}, {found[0].score}" if found else ""
 
 
 def recipe_warnings(config: Mapping[str, Any]) -> list[str]:

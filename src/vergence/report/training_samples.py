@@ -28,7 +28,6 @@ from vergence.report.pictures import (
     removed_picture,
 )
 from vergence.runs.checkpoint import TRAINING_ONLY, LoadedRun, build_method, load_weights, read_tensors
-from vergence.runs.folder import find_checkpoint
 from vergence.training.pools import Pools, open_role, role_options
 
 _SAMPLES = 3
@@ -63,7 +62,7 @@ def training_panels(run: LoadedRun, seen: set[int]) -> tuple[list[Panel], str]:
 
 def training_method(run: LoadedRun) -> Method:
     """The method with what only training needs (its teacher), in training mode; InputError where it was not stored."""
-    checkpoint = find_checkpoint(run.path)
+    checkpoint = run.files()
     method = build_method(run.config, "resuming")
     weights = {**read_tensors(checkpoint.weights)}
     prefix = f"method/{TRAINING_ONLY}"

@@ -20,9 +20,10 @@ from vergence.errors import InputError
 from vergence.methods import Method, method_named
 from vergence.models.weights import check_finite
 from vergence.runs.config import RunConfig, config_from_dict
-from vergence.runs.folder import Checkpoint, RunFolder, find_checkpoint, find_weights
+from vergence.runs.folder import BEST, LAST, Checkpoint, RunFolder, called, find_checkpoint, find_weights
 from vergence.runs.model_card import model_card
 from vergence.runs.run_lock import PARTIAL
+from vergence.runs.scores import Score
 
 _log = logging.getLogger("vergence")
 
@@ -41,6 +42,21 @@ class LoadedRun:
     method: Method
     """In evaluation mode, weights loaded, on its device."""
     step: int
+    checkpoint: str = LAST
+    """What it was asked for as: "best", "last" or its step."""
+    stored: Checkpoint | None = None
+    """Where it was loaded from."""
+
+    def files(self) -> Checkpoint:
+        """The files that it was loaded from; of one that was not, those of the run's newest."""
+        return self.stored or find_checkpoint(self.path)
+
+    @property
+    def step_said(self) -> str:
+        """Its step, in words that say whether it is the best."""
+        if self.checkpoint != BEST:
+            return f"step {self.step}"
+        return f"step {self.step} (best, {self.files().score})"
 
     @property
     def device(self) -> torch.device:
@@ -78,7 +94,7 @@ def build_method(config: RunConfig, purpose: str = "training") -> Method:
 
 
 def load_run(path: Path | str, device: str = "cpu") -> LoadedRun:
-    """Load a run folder, or one of its checkpoint folders, for use.
+    """Load a run folder, one of its checkpoint folders or ``RUN/checkpoints/best`` for use.
 
     Raises:
         InputError: no run, no checkpoint yet, files that are corrupt or do not belong together, no such device.
@@ -90,7 +106,8 @@ def load_run(path: Path | str, device: str = "cpu") -> LoadedRun:
     config, step = read_settings(checkpoint)
     method = build_method(config, "loading")
     load_weights(method, read_tensors(checkpoint.weights), checkpoint.weights)
-    return LoadedRun(RunFolder.of(checkpoint).path, config, method.to(device).eval(), step)
+    folder = RunFolder.of(checkpoint).path
+    return LoadedRun(folder, config, method.to(device).eval(), step, called(path), checkpoint)
 
 
 def read_settings(checkpoint: Checkpoint) -> tuple[RunConfig, int]:
@@ -159,14 +176,19 @@ def write_checkpoint(
     keep: int = 2,
     scale: str = "unscaled",
     data: Mapping[str, str] | None = None,
+    score: Score | None = None,
+    keep_states: int = 1,
 ) -> Checkpoint:
     """Write a checkpoint: beside its place, flushed to disk, then renamed, named as the newest; then drop old ones.
+
+    The newest ``keep`` stay, and the best by its score; what only resuming needs stays of the newest ``keep_states``.
 
     Args:
         weights: what evaluation and prediction use.
         tensors, values: what resuming needs besides.
         scale: what a unit of depth is, for the model card.
         data: digests of the frames that the run reads, by what they are for; "training" is the training split.
+        score: of these weights on held-back frames, where they were evaluated.
 
     Raises:
         InputError: the folder cannot be written; earlier checkpoints stay.
@@ -183,6 +205,8 @@ def write_checkpoint(
         if data:
             pools = {name: digest for name, digest in data.items() if name != "training"}
             settings |= {"data": data["training"], "pools": pools}
+        if score is not None:
+            settings["score"] = score.to_dict()
         partial.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         partial.values.write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
         partial.card.write_text(model_card(config, step, scale), encoding="utf-8")
@@ -200,9 +224,19 @@ def write_checkpoint(
         raise InputError(
             f"{final} cannot be written ({reason}); free some space, then vergence train --resume {run} goes on."
         ) from error
-    for old in [checkpoint for checkpoint in run.checkpoints() if checkpoint != final][: -(keep - 1) or None]:
-        shutil.rmtree(old.path, ignore_errors=True)
+    _drop_old(run, final, keep, keep_states)
     return final
+
+
+def _drop_old(run: RunFolder, newest: Checkpoint, keep: int, keep_states: int) -> None:
+    """Remove all but the newest checkpoints and the best one, and the resume state of all but the newest."""
+    older = [checkpoint for checkpoint in run.checkpoints() if checkpoint != newest]
+    kept, best = [*older, newest][-keep:], run.by_score()[:1]
+    for old in older:
+        if old not in kept and old not in best:
+            shutil.rmtree(old.path, ignore_errors=True)
+        elif old not in kept[-keep_states:]:
+            old.drop_state()
 
 
 def check_space(run: RunFolder, tensors: Mapping[str, Tensor], copies: float) -> None:

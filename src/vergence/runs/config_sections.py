@@ -173,8 +173,12 @@ class TrainConfig:
     """Steps between evaluations; 0 for none."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
+    stop_after: int = 0
+    """Evaluations without a better score after which training ends; 0: it goes on to the last step."""
     keep: int = 2
-    """Checkpoints kept."""
+    """Newest checkpoints kept; the best one stays besides."""
+    keep_states: int = 1
+    """Newest checkpoints that can be resumed from; of the others the weights alone are kept."""
     channels_last: bool = True
     """Memory layout of convolutions; faster on CPUs and GPUs alike."""
     compile: bool = False
@@ -195,9 +199,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         self.trackers = tuple(self.trackers)
-        for name in ("steps", "accumulate", "log_every", "checkpoint_every", "keep"):
+        for name in ("steps", "accumulate", "log_every", "checkpoint_every", "keep", "keep_states"):
             require(getattr(self, name) > 0, f"train.{name} is {getattr(self, name)}; give 1 or more.")
         require(self.evaluate_every >= 0, f"train.evaluate_every is {self.evaluate_every}; give 0 (never) or more.")
+        require(self.stop_after >= 0, f"train.stop_after is {self.stop_after}; give 0 (never) or more.")
         require(self.ema is None or 0 < self.ema < 1, f"train.ema is {self.ema}; give a decay such as 0.999, or null.")
         require(0 < self.timeout < 1e8, f"train.timeout is {self.timeout}; give seconds, such as 600.")
         require(self.seed >= 0, f"train.seed is {self.seed}; give 0 or more.")

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,20 @@ from safetensors import SafetensorError, safe_open
 from vergence.data.atomic import write_text
 from vergence.data.structured import read_json, read_json_lines
 from vergence.errors import InputError
+from vergence.runs.labelled import Labelled, labelled_of
 from vergence.runs.run_lock import is_leftover
+from vergence.runs.scores import Score, ranked
 
 _log = logging.getLogger("vergence")
 _STEP = re.compile(r"step-(\d{8,})")
-_SHORT_STEP = re.compile(r"step-(\d+)")
+_STEP_OR_NUMBER = re.compile(r"(?:step-)?0*(\d{1,12})", re.ASCII)
 
 REPORT = "report.html"
 """The page of a run, and of what is made of several."""
 ANY_CHECKPOINT = "RUN/checkpoints/step-N"
 """How a checkpoint is named, in words."""
+BEST, LAST = "best", "last"
+"""What names a checkpoint beside its step."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +80,29 @@ class Checkpoint:
         """Whether there are weights."""
         return self.weights.is_file()
 
+    @property
+    def has_state(self) -> bool:
+        """Whether training can go on from it: the optimiser's state is that of the newest alone."""
+        return self.state.is_file() and self.values.is_file()
+
+    def drop_state(self) -> None:
+        """Keep the weights alone."""
+        for file in (self.values, self.state):
+            file.unlink(missing_ok=True)
+
+    @property
+    def score(self) -> Score | None:
+        """What it was worth on held-back frames; None where it was not evaluated, or does not say."""
+        with contextlib.suppress(InputError):
+            settings = read_json(self.settings, finite=False)
+            score = settings.get("score") if isinstance(settings, dict) else None
+            return Score.of(score) if isinstance(score, dict) else None
+        return None
+
     def identity(self) -> list[int]:
         """Size and time of the weights: others have others."""
         state = self.weights.stat()
         return [state.st_size, state.st_mtime_ns]
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Which labelled frames a run was trained with."""
-
-    digest: str
-    words: str
-    """The same for people, with the digest in it."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +180,10 @@ class RunFolder:
         checkpoints = self.checkpoints()
         return checkpoints[-1] if checkpoints else None
 
+    def by_score(self) -> list[Checkpoint]:
+        """Checkpoints that were evaluated as the newest of these was, the best first; of equals the earlier."""
+        return ranked((checkpoint, checkpoint.score) for checkpoint in self.checkpoints())
+
     def name_latest(self, checkpoint: Checkpoint) -> None:
         """Say which checkpoint is the newest."""
         write_text(self._latest, checkpoint.name + "\n")
@@ -177,6 +195,12 @@ class RunFolder:
     def rows(self) -> list[dict[str, Any]]:
         """Rows of the log; torn lines are left out. InputError where it cannot be read."""
         return read_json_lines(self.log)
+
+    def rows_until(self, step: int) -> list[dict[str, Any]]:
+        """Rows of the log of the steps up to this one; none where it cannot be read."""
+        with contextlib.suppress(InputError):
+            return [row for row in self.rows() if isinstance(row.get("step"), int) and row["step"] <= step]
+        return []
 
     def labelled(self) -> Labelled | None:
         """Which labelled frames it was trained with; None where its log does not say."""
@@ -206,25 +230,9 @@ class RunFolder:
             raise InputError(f"{self} cannot be written; give a folder that can be as --out.")
 
 
-def labelled_event(digest: str, words: str) -> dict[str, str]:
-    """The row of a log that says which labelled frames count; :func:`labelled_of` reads it back."""
-    return {"event": "labelled", "digest": digest, "is": words}
-
-
-def labelled_of(rows: Iterable[Mapping[str, Any]]) -> Labelled | None:
-    """What the rows of a log say of labelled frames, the last of them counting; None where they do not."""
-    labelled = None
-    for row in rows:
-        if row.get("event") == "labelled" and "digest" in row:
-            digest = str(row["digest"])
-            said = str(row.get("describe") or row.get("is") or "labels")
-            labelled = Labelled(digest, said if digest in said else f"{said} ({digest})")
-    return labelled
-
-
 def is_run(path: Path) -> bool:
     """Whether a folder is a run, or a checkpoint of one."""
-    return RunFolder(path).has_recipe or Checkpoint(path).is_usable
+    return RunFolder(path).has_recipe or Checkpoint(path).is_usable or _named(path) is not None
 
 
 def newest_whole(run: RunFolder, resuming: bool = True) -> Checkpoint | None:
@@ -248,7 +256,9 @@ def newest_whole(run: RunFolder, resuming: bool = True) -> Checkpoint | None:
             return checkpoint
         torn = torn or f"{checkpoint} is damaged ({reason})"
     if torn and resuming:
-        raise InputError(f"{torn}, and no other checkpoint is whole; restore it, or train anew with another --out.")
+        weights = next((str(one) for one in others if not what_is_torn(one, resuming=False)), "")
+        rest = f"only {weights} is whole, which keeps its weights alone" if weights else "no other checkpoint is whole"
+        raise InputError(f"{torn}, and {rest}; restore it, or train anew with another --out.")
     return named
 
 
@@ -277,11 +287,84 @@ def what_is_torn(checkpoint: Checkpoint, resuming: bool = True) -> str:
     return ""
 
 
+def best_whole(run: RunFolder) -> Checkpoint:
+    """The whole checkpoint with the best score, torn ones are said in the log; InputError where there is none."""
+    torn = ""
+    for checkpoint in run.by_score():
+        reason = what_is_torn(checkpoint, resuming=False)
+        if not reason:
+            if torn:
+                _log.warning("%s; using %s, the next best (%s)", torn, checkpoint.name, checkpoint.score)
+            return checkpoint
+        torn = torn or f"{checkpoint} is damaged ({reason})"
+    if torn:
+        raise InputError(f"{torn}, and no other checkpoint that was evaluated is whole; use the last one.")
+    raise InputError(
+        f"{run} has no checkpoint that was evaluated, so none is known to be the best; use the last one, or train with "
+        "--train.evaluate_every N on data with frames to evaluate on."
+    )
+
+
+def _named(path: Path) -> tuple[RunFolder, str] | None:
+    """Run and word of RUN/checkpoints/WORD, where WORD is best, last or a step and no folder of this very name."""
+    run = RunFolder.of(Checkpoint(path))
+    if run.path == path or path.is_dir() or not (run.has_recipe or run.checkpoint_folder.is_dir()):
+        return None
+    return (run, path.name) if path.name in (BEST, LAST) or _STEP_OR_NUMBER.fullmatch(path.name) else None
+
+
+def _called(run: RunFolder, word: str) -> Checkpoint:
+    """The checkpoint of a run that is called "best", "last" or by its step; InputError where there is none."""
+    if word == BEST:
+        return best_whole(run)
+    if word == LAST:
+        return find_checkpoint(run.path)
+    found = _STEP_OR_NUMBER.fullmatch(word)
+    checkpoint = run.checkpoint(int(found[1])) if found is not None else None
+    if checkpoint is None or not checkpoint.path.is_dir():
+        there = ", ".join(one.name for one in run.checkpoints()) or "none"
+        raise InputError(f"{run.checkpoint_folder / word} does not exist; the checkpoints of {run} are: {there}.")
+    return checkpoint
+
+
+def chosen(run: Path | str, checkpoint: str | int = LAST) -> Path | str:
+    """The path of one checkpoint of a run, as whatever takes a run takes it.
+
+    Args:
+        run: run folder; of "last" anything, which is given back.
+        checkpoint: "best" (by its score), "last" or a step; InputError where there is no such one.
+    """
+    word = str(checkpoint)
+    if word == LAST:
+        return run
+    folder = RunFolder(Path(run))
+    if not folder.checkpoint_folder.is_dir():
+        raise InputError(f"{run} is no run folder, so it has no checkpoint {word}; give one, or leave checkpoint out.")
+    if word != BEST:
+        _called(folder, word)
+    return folder.checkpoint_folder / word
+
+
+def called(path: Path | str) -> str:
+    """What a checkpoint was asked for as, of what :func:`find_checkpoint` was given: "best", "last" or its step."""
+    path = Path(path)
+    named = _named(path)
+    if named is not None and named[1] in (BEST, LAST):
+        return named[1]
+    found = _STEP_OR_NUMBER.fullmatch(path.name)
+    return LAST if found is None or not (named or Checkpoint(path).is_usable) else str(int(found[1]))
+
+
 def find_checkpoint(path: Path | str) -> Checkpoint:
-    """The newest whole checkpoint of a run (or ``path`` itself, if it is one); InputError where there is none."""
+    """The newest whole checkpoint of a run, or the one that ``path`` is or names; InputError where there is none.
+
+    ``RUN/checkpoints/best`` names the best by its score, ``RUN/checkpoints/N`` that of a step.
+    """
     alone, run = Checkpoint(Path(path)), RunFolder(Path(path))
     if alone.is_usable:
         return alone
+    if (named := _named(alone.path)) is not None:
+        return _called(*named)
     if not run.checkpoint_folder.is_dir() and not run.has_recipe:
         reason = "is no run folder" if run.path.exists() else "does not exist"
         raise InputError(f"{path} {reason}; give the folder that vergence train wrote with --out.")
@@ -294,23 +377,20 @@ def find_checkpoint(path: Path | str) -> Checkpoint:
 def find_weights(path: Path | str) -> Path:
     """The weights file of a run or of a checkpoint, or the file itself; another path as it is."""
     path = Path(path)
+    if _named(path) is not None:
+        return find_checkpoint(path).weights
     latest = newest_whole(RunFolder(path), resuming=False) if path.is_dir() else None
     alone = Checkpoint(path)
     return latest.weights if latest is not None else alone.weights if alone.is_usable else path
 
 
 def named_checkpoint(path: Path) -> tuple[RunFolder, Checkpoint | None]:
-    """Run and checkpoint of RUN/checkpoints/step-N, however many digits N has; None for the run folder alone.
+    """Run and checkpoint of RUN/checkpoints/WORD: best, last, or step-N however many digits N has; None for the run.
 
     Raises:
         InputError: the run has no such checkpoint.
     """
-    match = _SHORT_STEP.fullmatch(path.name)
-    if match is None or RunFolder.of(Checkpoint(path)).path == path:
-        return RunFolder(path), None
     run = RunFolder.of(Checkpoint(path))
-    checkpoint = run.checkpoint(int(match[1]))
-    if not checkpoint.path.is_dir():
-        there = ", ".join(one.name for one in run.checkpoints()) or "none"
-        raise InputError(f"{path} does not exist; the checkpoints of {run} are: {there}.")
-    return run, checkpoint
+    if run.path == path or not (path.name in (BEST, LAST) or _STEP_OR_NUMBER.fullmatch(path.name)):
+        return RunFolder(path), None
+    return run, None if path.name == LAST else _called(run, path.name)

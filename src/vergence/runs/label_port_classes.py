@@ -12,7 +12,7 @@ from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.data.structured import read_json, read_yaml
 from vergence.errors import InputError
-from vergence.runs.folder import Checkpoint, RunFolder, is_run
+from vergence.runs.folder import Checkpoint, RunFolder, find_checkpoint, is_run
 from vergence.runs.migrations import migrated
 
 PREDICTIONS = "predictions.json"
@@ -86,6 +86,8 @@ def folder_space(folder: Path) -> str:
 
 def _space_of_run(folder: Path) -> str:
     """The label space in the settings of a run or of one of its checkpoints, "" where it has none."""
+    if not folder.is_dir():  # RUN/checkpoints/best
+        folder = find_checkpoint(folder).path
     config = Checkpoint(folder).settings
     values = _read(config).get("config") if config.is_file() else _read(RunFolder(folder).recipe)
     values = migrated(values, str(folder)) if isinstance(values, dict) else {}

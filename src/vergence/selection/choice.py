@@ -15,7 +15,6 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.depth_port import with_estimates
 from vergence.runs.checkpoint import LoadedRun
-from vergence.runs.folder import find_checkpoint
 from vergence.selection.cover import cover, frame_weights
 from vergence.selection.farthest_point import farthest_points
 from vergence.selection.features import FeatureSpace
@@ -162,7 +161,7 @@ class Choice:
 
     def _entropies(self) -> NDArray[np.float64]:
         folder = self.out / "steps" / "entropy"
-        open_stage(folder, {"weights": find_checkpoint(self.run.path).identity(), "frames": len(self.manifest)})
+        open_stage(folder, {"weights": self.run.files().identity(), "frames": len(self.manifest)})
         rows = np.flatnonzero(self.allowed).tolist()
 
         def score(missing: list[int]) -> Iterator[tuple[int, float]]:

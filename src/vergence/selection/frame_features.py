@@ -29,7 +29,6 @@ from vergence.inference.networks import RunNetwork
 from vergence.inference.predictor import Maps, Predictor
 from vergence.models.frame_features import LEVEL
 from vergence.runs.checkpoint import LoadedRun
-from vergence.runs.folder import find_checkpoint
 from vergence.selection.features import POOLED, FeatureSpace, pooled_features
 from vergence.selection.stored_arrays import shared_array
 
@@ -192,7 +191,7 @@ def _stored(values: Tensor, form: np.dtype, path: Path, run: LoadedRun) -> NDArr
 
 def _identity(run: LoadedRun, manifest: Manifest, width: int, half: bool) -> dict[str, Any]:
     """What features depend on."""
-    with find_checkpoint(run.path).weights.open("rb") as file:
+    with run.files().weights.open("rb") as file:
         weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     names = hashlib.sha256("\n".join(row.image for row in manifest).encode(errors="surrogateescape"))
     return {

@@ -70,6 +70,7 @@ def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manif
         "val": [manifest[row].image for row in choice.val],
         "run": str(choice.run.path.absolute()),
         "run_step": choice.run.step,
+        "run_checkpoint": choice.run.checkpoint,
         "data": data,
         "data_digest": manifest.digest(),
         "vergence": vergence.__version__,

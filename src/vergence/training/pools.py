@@ -20,6 +20,7 @@ from vergence.data.rare_classes import RareClassSampler, class_counts
 from vergence.data.split_rows import has_split, has_splits, in_split
 from vergence.data.subsets import Subset, labelled_subset
 from vergence.errors import InputError
+from vergence.evaluation.label_free import can_be_judged
 from vergence.inference.depth_port import with_estimates
 from vergence.inference.frame_shapes import settle_aspect
 from vergence.inference.inputs import evenly_spaced
@@ -227,8 +228,11 @@ def _evaluation(config: RunConfig, data: Manifest) -> Manifest | None:
     depth = "depth" in tasks and any(row.depth or row.disparity for row in evaluation)
     if not depth and not ("segmentation" in tasks and any(row.judges for row in evaluation)):
         missing = "labels" if "segmentation" in tasks else "measured depth"
-        _log.warning("%s has no %s: no evaluation during training", evaluation.name, missing)
-        return None
+        if not can_be_judged(config):
+            _log.warning("%s has no %s: no evaluation during training", evaluation.name, missing)
+            return None
+        by = "how far classes agree under flips" if "segmentation" in tasks else "photometric error"
+        _log.info("%s has no %s: checkpoints are judged by %s instead", evaluation.name, missing, by)
     return evaluation
 
 

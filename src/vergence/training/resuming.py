@@ -18,6 +18,8 @@ def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[
     ``digests`` are those of the frames that are read, by what they are for ("training" is the training split). What a
     checkpoint does not say, as those of before, is taken at any.
     """
+    if not checkpoint.has_state and not what_is_torn(checkpoint, resuming=False):
+        raise InputError(state_is_gone(checkpoint))
     if reason := what_is_torn(checkpoint):
         raise InputError(f"{checkpoint} is damaged ({reason}); resume from another checkpoint.")
     stored = read_settings(checkpoint)[0]
@@ -37,6 +39,17 @@ def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[
         )
     if changed:
         _log.warning("%s goes on with a change: %s", checkpoint, changed)
+
+
+def state_is_gone(checkpoint: Checkpoint) -> str:
+    """That training cannot go on from a checkpoint which keeps its weights alone, and what to do."""
+    run, config = RunFolder.of(checkpoint), read_settings(checkpoint)[0]
+    starts = hasattr(config.section, "initialize_from")
+    anew = f", with --{config.method}.initialize_from {checkpoint} for these weights" if starts else ""
+    return (
+        f"{checkpoint} cannot be resumed: its optimiser state is gone, as only the newest checkpoints keep theirs "
+        f"(train.keep_states); go on from the newest with vergence train --resume {run}, or start a new run{anew}."
+    )
 
 
 def drop_later(run: RunFolder, step: int) -> None:

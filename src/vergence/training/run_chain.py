@@ -12,6 +12,7 @@ from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import RunConfig, load_config
 from vergence.runs.folder import RunFolder, newest_whole
 from vergence.runs.overrides import flattened
+from vergence.runs.scores import BestSoFar
 from vergence.settings.networks import DepthNetworkConfig
 from vergence.training.train import train
 
@@ -67,9 +68,14 @@ def trained(
 
 
 def is_finished(run: Path, config: RunConfig) -> bool:
-    """Whether a run of these settings has a checkpoint of its last step."""
-    checkpoint = newest_whole(RunFolder(run))
-    return checkpoint is not None and read_settings(checkpoint)[1] >= config.train.steps
+    """Whether a run of these settings has a checkpoint of its last step, or stopped early."""
+    folder = RunFolder(run)
+    checkpoint = newest_whole(folder)
+    if checkpoint is None:
+        return False
+    step = read_settings(checkpoint)[1]
+    stopped = config.train.stop_after and BestSoFar(folder.rows_until(step)).exhausted(config.train.stop_after)
+    return step >= config.train.steps or bool(stopped)
 
 
 def check_equal(

@@ -24,6 +24,7 @@ from vergence.runs.config import RunConfig
 from vergence.runs.folder import ANY_CHECKPOINT, Checkpoint, RunFolder
 from vergence.runs.model_card import describe_scale
 from vergence.runs.run_lock import clean_leftovers
+from vergence.runs.scores import Score
 from vergence.training.optim import WeightAverage, build_optimizer
 from vergence.training.optim_state import optimizer_state, restore_optimizer
 from vergence.training.resuming import drop_later
@@ -76,8 +77,8 @@ class TrainingState:
         elif settings.ema is not None:
             self.average = WeightAverage(self.method, settings.ema)
 
-    def save(self, run: RunFolder) -> None:
-        """Write a checkpoint (on the main process; all must call)."""
+    def save(self, run: RunFolder, score: Score | None = None) -> None:
+        """Write a checkpoint (on the main process; all must call), with its score where it was evaluated."""
         states = random_state(self.accelerator)
         if self.accelerator.is_main_process:
             self._check_finite_weights(run)
@@ -101,8 +102,11 @@ class TrainingState:
                 for name in [name for name in weights if name.startswith(TRAINING_ONLY)]:
                     tensors[f"method/{name}"] = weights.pop(name)
                 plain["tensors"] = sorted(tensors)
-                keep, scale = self.config.train.keep, describe_scale(self.method)
-                write_checkpoint(run, self.step, self.config, weights, tensors, plain, keep, scale, self.data)
+                settings, scale = self.config.train, describe_scale(self.method)
+                write_checkpoint(
+                    run, self.step, self.config, weights, tensors, plain, settings.keep, scale, self.data, score,
+                    settings.keep_states,
+                )  # fmt: skip
         self.accelerator.wait_for_everyone()
 
     @contextlib.contextmanager
@@ -204,7 +208,9 @@ def open_folder(run: RunFolder, config: RunConfig, state: TrainingState, main: b
     if main:
         run.write_recipe(config.to_dict())
         check_space(
-            run, state.method.state_dict(), copies=(config.train.keep + 1) * (3 + (config.train.ema is not None))
+            run,
+            state.method.state_dict(),
+            copies=config.train.keep + 2 + (config.train.keep_states + 1) * (2 + (config.train.ema is not None)),
         )
         clean_leftovers(run.path, run.checkpoint_folder)
         drop_later(run, state.step)

@@ -15,12 +15,12 @@ from torch import Tensor
 from vergence.data.batch import Batch
 from vergence.data.loading import prepare_batch
 from vergence.errors import InputError, Interrupted
-from vergence.evaluation.evaluate import Scoring, evaluate_run
 from vergence.mixing.draws import step_generator
-from vergence.runs.checkpoint import LoadedRun, read_settings
+from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import RunConfig
-from vergence.runs.folder import Checkpoint, RunFolder, labelled_event, newest_whole
-from vergence.runs.processes import Processes, ProcessLost, lost_process_said
+from vergence.runs.folder import Checkpoint, RunFolder, newest_whole
+from vergence.runs.labelled import labelled_event
+from vergence.runs.processes import Processes, lost_process_said
 from vergence.runs.run_lock import locked
 from vergence.training.optim import set_learning_rates
 from vergence.training.pools import build_loaders, open_training_data
@@ -28,6 +28,7 @@ from vergence.training.resuming import check_unchanged
 from vergence.training.runtime import StopSignal, finish, start_accelerator
 from vergence.training.state import TrainingState, open_folder
 from vergence.training.tracking import Pace, ProgressLine, RunLog, check_trackers
+from vergence.training.validation import Validation
 
 _log = logging.getLogger("vergence")
 
@@ -90,12 +91,18 @@ class Loop:
         self.batches = self._batches()
         self.batches = itertools.chain([next(self.batches)], self.batches)  # a broken first frame shows now
         self.state = TrainingState(config, accelerator, checkpoint, self.data.digests)
+        before = [] if checkpoint is None else folder.rows_until(self.state.step)
+        self.validation = Validation(config, folder, self.data.evaluation, accelerator, before)
 
     def run(self) -> None:
         """All steps that are left."""
         state, settings, main = self.state, self.config.train, self.accelerator.is_main_process
         if state.step >= settings.steps:
             _log.warning("%s is finished at step %d; give --train.steps to go further", self.folder, state.step)
+            return
+        if enough := self.validation.exhausted:
+            told = "%s stopped early at step %d: %s; give --train.stop_after 0 (or more than %d) to go further"
+            _log.warning(told, self.folder, state.step, enough, settings.stop_after)
             return
         self.log = open_folder(self.folder, self.config, state, main)
         if self.data.labelled is not None:
@@ -109,21 +116,27 @@ class Loop:
                 last = done == settings.steps
                 logs = last or done % settings.log_every == 0
                 stopped = stop.agreed(self.accelerator, ask=logs)
+                judges = self.validation.is_due(done)
                 saves = last or stopped is not None or done % settings.checkpoint_every == 0
-                if logs or saves:
+                if logs or saves or judges:
                     losses = self._finite_losses()
                 if logs:
                     progress.show(done, self._log_losses(losses))
                 progress.advance(done)
-                if settings.evaluate_every and (last or done % settings.evaluate_every == 0):
+                if judges:
                     with self.pace.pause():
-                        progress.say(self._evaluate())
-                if saves:
+                        progress.say(self.validation.judge(state, self.log))
+                enough = self.validation.exhausted if judges else ""
+                if saves or enough or (judges and self.validation.is_best):
                     with self.pace.pause():
-                        state.save(self.folder)
+                        state.save(self.folder, self.validation.score if judges else None)
                 if stopped is not None and not last:
                     text = f"stopped at step {done} of {settings.steps}; vergence train --resume {self.folder} goes on."
                     raise Interrupted(text, 128 + stopped)
+                if enough and not last:
+                    progress.say(f"stopped early at step {done} of {settings.steps}: {enough}")
+                    self.log.write(done, "event", {"event": "stopped early", "reason": enough})
+                    return
         self.log.write(state.step, "event", {"event": "finished"})
 
     def _batches(self) -> Iterator[dict[str, Batch]]:
@@ -216,50 +229,9 @@ class Loop:
             _log.warning("steps %d to %d: %s", self.state.window.start + 1, self.state.step, remark)
             self.log.write(self.state.step, "event", {"event": "remark", "remark": remark})
 
-    def _evaluate(self) -> str:
-        """Score the weights that would be stored, each process its share of frames; returns a line for people."""
-        if self.data.evaluation is None:
-            return ""
-        assert self.log is not None
-        settings, state, processes = self.config.evaluate, self.state, Processes.of(self.accelerator)
-        scoring = Scoring(baselines=False, odometry=False, limit=settings.limit)
-        processes.share_buffers(state.method)
-        try:
-            with state.stored_weights():
-                run = LoadedRun(self.folder.path, self.config, state.method, state.step)
-                frames = self.data.evaluation
-                result = evaluate_run(run, frames, scoring, processes=processes)
-        except ProcessLost:
-            raise
-        except InputError as error:  # a broken file there is no reason to lose the training
-            if self.accelerator.is_main_process:
-                _log.warning("not evaluated at step %d: %s", state.step, error)
-            self.log.write(state.step, "event", {"event": "not evaluated", "reason": str(error)})
-            return ""
-        row, text = _evaluation_row(result, state.step)
-        self.log.write(state.step, "evaluate", row)
-        return text
-
     def close(self) -> None:
         """End loading processes and files."""
         for loader in self.loaders.values():
             loader.close()
         if self.log is not None:
             self.log.close()
-
-
-def _evaluation_row(result: dict[str, Any], step: int) -> tuple[dict[str, Any], str]:
-    """What is logged of an evaluation, and a line for people."""
-    row: dict[str, Any] = {}
-    printed: list[str] = []
-    if result["rows"]:
-        row |= {"protocol": result["protocol"], **_numbers(result["rows"][0])}
-        printed += ["abs_rel", "rmse", "a1"]
-    if "segmentation" in result:
-        row |= {"segmentation": result["segmentation"]["protocol"], **_numbers(result["segmentation"]["rows"][0])}
-        printed += ["miou", "pixel_accuracy"]
-    return row, f"step {step}: " + "  ".join(f"{key} {row[key]:.4f}" for key in printed if key in row)
-
-
-def _numbers(row: dict[str, Any]) -> dict[str, int | float]:
-    return {key: value for key, value in row.items() if isinstance(value, int | float)}
