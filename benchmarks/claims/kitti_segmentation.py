@@ -20,7 +20,7 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
     frames, judges = lab.frames("kitti-train", "imagenet"), lab.frames("kitti-test", "imagenet")
     order = [int(row) for row in np.random.default_rng(seed).permutation(len(frames))[: int(count)]]
     if way == "frozen":
-        return scored(learned(Lesson(frames, order), seed), judges, range(len(judges)))
+        return scored(learned(Lesson(frames, order), seed, STEPS), judges, range(len(judges)))
     kept = {frames.manifest[row].image for row in order}
     rows = [row for row in lab.kitti if row.split == "test" or row.image in kept]
     rows = [replace(row, split="val") if row.split == "test" else row for row in rows]
@@ -38,8 +38,8 @@ CLAIM = Claim(
     "network.",
     setup=f"""KITTI stills under protocol.json: 10 of 90 pictures, drawn by the seed, teach, 44 judge, at 416x128,
     mIoU of the Cityscapes classes that they have. Frozen: the head of recipe frozen-video (16 and 32
-    channels) on ImageNet features, 150 steps. Tuned: the network of recipe supervised-toytown from
-    ImageNet, {STEPS} steps on crops of 192x128. Gate: frozen, all 90.""",
+    channels) on ImageNet features, {STEPS} steps. Tuned: the network of recipe supervised-toytown from
+    ImageNet, as many steps on crops of 192x128. Gate: frozen, all 90.""",
     variants=("frozen, 10", "frozen, 30", "frozen, 90", "tuned, 10"),
     comparisons=(
         Comparison("frozen, 10", "tuned, 10"),
