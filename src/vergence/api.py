@@ -132,6 +132,8 @@ def predict(
     labels: bool = True,
     overlay: bool = True,
     confidence: bool = False,
+    depth_confidence: bool = False,
+    min_confidence: float | None = None,
     partners: bool = False,
     tracker: bool = False,
     video: bool | None = None,
@@ -165,6 +167,8 @@ def predict(
         labels: write class ids as 8-bit PNG files with a palette.
         overlay: write the pictures painted in the colours of the classes.
         confidence: write the largest probability as 8-bit PNG files.
+        depth_confidence: write how far depth can be trusted as 8-bit PNG files and into clouds; twice the time.
+        min_confidence: leave points out of clouds whose depth is trusted less, from 0 to 1.
         partners: predict the images of stereo partners too.
         tracker: write depth, classes, confidence and camera of each frame as one .npz file, without loss.
         video: write colour.mp4 and overlay.mp4; default for videos.
@@ -189,8 +193,8 @@ def predict(
     from vergence.runs.folder import chosen
 
     written = Written(
-        depth, array, colour, cloud, labels, overlay, confidence, tracker, video, side_by_side, colour_map,
-        field_of_view, overwrite,
+        depth, array, colour, cloud, labels, overlay, confidence, depth_confidence, min_confidence, tracker, video,
+        side_by_side, colour_map, field_of_view, overwrite,
     )  # fmt: skip
     frames = Frames(split, limit, partners, allow_truncated)
     use = Use(flip, window, overlap, batch_size, scale, camera_height)

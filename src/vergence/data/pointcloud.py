@@ -11,6 +11,7 @@ from vergence.errors import InputError
 
 _POINT = [("x", "<f4"), ("y", "<f4"), ("z", "<f4")]
 _COLOUR = [("red", "u1"), ("green", "u1"), ("blue", "u1")]
+_CONFIDENCE = [("confidence", "<f4")]
 _NUMPY_TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
     "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4",
@@ -20,10 +21,12 @@ _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": 
 
 
 class PointCloud(NamedTuple):
-    """Points (N, 3) float32 in camera axes (x right, y down, z forward) and colours (N, 3) uint8, or None."""
+    """Points (N, 3) float32 in camera axes (x right, y down, z forward), colours (N, 3) uint8 or None, and how far each
+    is trusted (N,) float32 in [0, 1], or None."""
 
     points: NDArray[np.float32]
     colours: NDArray[np.uint8] | None
+    confidence: NDArray[np.float32] | None = None
 
 
 def depth_to_points(
@@ -31,14 +34,18 @@ def depth_to_points(
     camera: tuple[float, float, float, float],
     image: NDArray[np.uint8] | None = None,
     farthest: float | None = None,
+    confidence: NDArray[np.floating] | None = None,
+    min_confidence: float = 0.0,
 ) -> PointCloud:
-    """Back-project a depth map; pixels with depth 0, not finite, or beyond ``farthest`` are left out.
+    """Back-project a depth map; pixels with depth 0, not finite, beyond ``farthest`` or less sure are left out.
 
     Args:
         depth: (H, W), any unit; the points are in the same unit.
         camera: fx, fy, cx, cy normalised by width and height; pixel centres at integers.
         image: (H, W, 3) colours of the points.
         farthest: largest depth kept, in the unit of ``depth``.
+        confidence: (H, W) in [0, 1], of the depth.
+        min_confidence: least confidence kept.
     """
     if depth.ndim != 2 or (image is not None and image.shape != (*depth.shape, 3)):
         raise ValueError(f"expected depth (H, W) and image (H, W, 3), got {depth.shape} and "
@@ -48,28 +55,35 @@ def depth_to_points(
     keep = np.isfinite(depth) & (depth > 0)
     if farthest is not None:
         keep &= depth <= farthest
+    if confidence is not None:
+        keep &= confidence >= min_confidence
     v, u = np.nonzero(keep)
     z = depth[keep]
     points = np.stack(((u - cx) / fx * z, (v - cy) / fy * z, z), axis=1).astype(np.float32)
-    return PointCloud(points, None if image is None else image[keep])
+    sure = None if confidence is None else confidence[keep].astype(np.float32)
+    return PointCloud(points, None if image is None else image[keep], sure)
 
 
 def write_ply(path: Path | str, cloud: PointCloud, comment: str = "") -> Path:
     """Write a point cloud atomically; ``comment`` (one line, such as the unit) goes into the header."""
-    points, colours = cloud
+    points, colours, confidence = cloud
     if points.ndim != 2 or points.shape[1] != 3 or (colours is not None and colours.shape != points.shape):
         raise ValueError(f"expected points (N, 3) and colours (N, 3), got {points.shape} and "
                          f"{None if colours is None else colours.shape}")  # fmt: skip
-    vertices = np.empty(len(points), dtype=_POINT + (_COLOUR if colours is not None else []))
+    sure = _CONFIDENCE if confidence is not None else []
+    vertices = np.empty(len(points), dtype=_POINT + (_COLOUR if colours is not None else []) + sure)
     for axis, (name, _) in enumerate(_POINT):
         vertices[name] = points[:, axis]
     if colours is not None:
         for channel, (name, _) in enumerate(_COLOUR):
             vertices[name] = colours[:, channel]
+    if confidence is not None:
+        vertices["confidence"] = confidence
     lines = ["ply", "format binary_little_endian 1.0"]
     lines += [f"comment {' '.join(comment.split())}"] if comment else []
     lines += [f"element vertex {len(points)}", *(f"property float {name}" for name, _ in _POINT)]
     lines += [f"property uchar {name}" for name, _ in _COLOUR] if colours is not None else []
+    lines += [f"property float {name}" for name, _ in sure]
     with writing(path) as temporary, temporary.open("wb") as file:
         file.write(("\n".join([*lines, "end_header"]) + "\n").encode())
         file.write(vertices.tobytes())
@@ -98,7 +112,8 @@ def read_ply(path: Path | str) -> PointCloud:
     points = np.stack([vertices[name] for name, _ in _POINT], axis=1).astype(np.float32)
     has_colours = all(name in properties for name, _ in _COLOUR)
     colours = np.stack([vertices[name] for name, _ in _COLOUR], axis=1).astype(np.uint8) if has_colours else None
-    return PointCloud(points, colours)
+    confidence = vertices["confidence"].astype(np.float32) if "confidence" in properties else None
+    return PointCloud(points, colours, confidence)
 
 
 def _read_header(file: BinaryIO, path: Path) -> tuple[str, int, dict[str, str]]:

@@ -21,7 +21,13 @@ from vergence.data.depth_files import (
 from vergence.data.pointcloud import depth_to_points, write_ply
 from vergence.errors import InputError
 from vergence.inference.frame_streams import Frame, FrameStream
-from vergence.inference.prediction import CLOUD_REACH, inverted, resized_inverse_depth
+from vergence.inference.prediction import (
+    CLOUD_REACH,
+    checked_confidence,
+    inverted,
+    resized,
+    resized_inverse_depth,
+)
 from vergence.inference.predictor import Predictor
 from vergence.inference.scaling import ground_height, one_factor, truth_ratio
 
@@ -42,6 +48,9 @@ class DepthFiles:
     cloud: bool = False
     colour_map: str = "magma"
     field_of_view: float = 60.0
+    depth_confidence: bool = False
+    min_confidence: float | None = None
+    """Points of clouds that are trusted less are left out."""
 
     told = frozenset({"png_factor", "factor", "colour"})
     """What the record of an earlier call must say for it to be continued."""
@@ -50,17 +59,19 @@ class DepthFiles:
 
     def paths(self, out: Path, name: str) -> dict[str, Path]:
         """The files of one frame."""
-        suffixes = {"depth": "png", "array": "npy", "cloud": "ply", "colour": "png"}
+        suffixes = {"depth": "png", "array": "npy", "cloud": "ply", "depth_confidence": "png", "colour": "png"}
         return {kind: out / kind / f"{name}.{suffix}" for kind, suffix in suffixes.items() if getattr(self, kind)}
 
-    def prepare(self, frame: Frame, maps: dict[str, Tensor]) -> Tensor:
-        """What is kept of a frame's maps: inverse depth (h, w) on the CPU."""
-        return maps["inverse_depth"][0].float().cpu()
+    def prepare(self, frame: Frame, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What is kept of a frame's maps: inverse depth, and confidence where it is said, (h, w) on the CPU."""
+        return {name: maps[name][0].float().cpu() for name in ("inverse_depth", "depth_confidence") if name in maps}
 
-    def write(self, frame: Frame, inverse_depth: Tensor, out: Path, record: dict[str, Any]) -> None:
+    def write(self, frame: Frame, maps: dict[str, Tensor], out: Path, record: dict[str, Any]) -> None:
         """All files of one frame. The map is resized as disparity, bilinearly, and only then inverted."""
-        inverse = resized_inverse_depth(inverse_depth, (frame.image.height, frame.image.width), record["factor"])
+        size = (frame.image.height, frame.image.width)
+        inverse = resized_inverse_depth(maps["inverse_depth"], size, record["factor"])
         depth = inverted(inverse)
+        sure = resized(maps["depth_confidence"], size) if "depth_confidence" in maps else None
         paths = self.paths(out, frame.name)
         if "depth" in paths:
             write_depth_png(paths["depth"], depth, record["png_factor"])
@@ -69,10 +80,12 @@ class DepthFiles:
         if "cloud" in paths:
             points = depth_to_points(
                 depth, frame.camera_or_guess(self.field_of_view), np.asarray(frame.image),
-                farthest=CLOUD_REACH * float(np.median(depth)),
+                CLOUD_REACH * float(np.median(depth)), sure, checked_confidence(self.min_confidence),
             )  # fmt: skip
             how = f"depth {record['unit']}, camera {record['camera']}, axes x right y down z forward"
             write_ply(paths["cloud"], points, how)
+        if "depth_confidence" in paths and sure is not None:
+            write_picture(paths["depth_confidence"], (255 * sure).round().astype(np.uint8))
         if "colour" in paths:  # last: where it exists, the others do too
             limits = ColourRange(record["colour"]["low"], record["colour"]["high"])
             write_picture(paths["colour"], colourize(inverse, limits, self.colour_map))

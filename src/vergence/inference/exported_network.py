@@ -15,7 +15,7 @@ from vergence.errors import InputError
 from vergence.inference.exported_engines import Run, open_exported
 from vergence.inference.exported_facts import MULTIPLE, Facts
 from vergence.inference.inputs import network_size, on_device
-from vergence.inference.network_maps import Window, predict_maps, window_of
+from vergence.inference.network_maps import Window, checked_confidence, predict_maps, window_of
 from vergence.runs.config_sections import EvaluateConfig
 
 _log = logging.getLogger("vergence")
@@ -29,6 +29,7 @@ class ExportedNetwork:
         device: "cpu" or "cuda[:n]".
         flip: average with the prediction of the mirrored picture.
         window, overlap: see :func:`vergence.load`; only of files of free size.
+        depth_confidence: also say how far depth can be trusted, at the cost of a second look.
 
     Raises:
         InputError: a missing library, a file that is damaged, incomplete or not ours, an impossible window.
@@ -41,12 +42,14 @@ class ExportedNetwork:
         flip: bool = False,
         window: str | None = None,
         overlap: float | None = None,
+        depth_confidence: bool = False,
     ) -> None:
         self.path, self.flip = path, flip
         self.facts, run = open_exported(path, device)
         facts = self.facts
         self.graph = _Graph(facts, run)
         self.name, self.tasks = str(path), facts.tasks
+        self.depth_confidence = checked_confidence(depth_confidence, self.name, self.tasks)
         self.label_space = facts.space
         self.window = self._window(window, overlap)
         self.metres_per_unit = 1.0 if facts.unit == "metres" else None
@@ -84,14 +87,17 @@ class ExportedNetwork:
 
     def maps(self, batch: Sequence[Tensor]) -> dict[str, Tensor]:
         """See :class:`~vergence.inference.networks.Network`."""
-        return predict_maps(self.graph, on_device(batch, self.device), self.flip, self.window)
+        return predict_maps(
+            self.graph, on_device(batch, self.device), self.flip, self.window, False, self.depth_confidence
+        )
 
     def made_by(self) -> dict[str, Any]:
         """See :class:`~vergence.inference.networks.Network`."""
-        return {
+        record = {
             "run": self.facts.name, "step": self.facts.step, "weights": self.facts.digest(), "tasks": list(self.tasks),
             "flip": self.flip, "window": None if self.window is None else str(self.window),
         }  # fmt: skip
+        return record | ({"depth_confidence": True} if self.depth_confidence else {})
 
 
 def resized_to(picture: Image.Image, facts: Facts) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from vergence.errors import InputError
+from vergence.inference.depth_confidence import depth_confidence as confidence_of
+from vergence.methods.view_synthesis import COARSER
 from vergence.metrics.depth import flip_postprocess
 from vergence.runs.config_sections import EvaluateConfig, check_overlap, parse_size
 
@@ -68,7 +70,12 @@ def window_of(settings: EvaluateConfig, size: str | None = None, overlap: float 
 
 
 def predict_maps(
-    method: Predicts, images: Tensor, flip: bool = False, window: Window | None = None, small: bool = False
+    method: Predicts,
+    images: Tensor,
+    flip: bool = False,
+    window: Window | None = None,
+    small: bool = False,
+    depth_confidence: bool = False,
 ) -> dict[str, Tensor]:
     """What a method predicts, of images (B, 3, H, W) in [0, 1].
 
@@ -79,17 +86,28 @@ def predict_maps(
             depth always sees the whole picture.
         small: logits as the network has them, from methods whose evaluation resizes them once
             (``corners_aligned``); not with flip or window, which join full maps.
+        depth_confidence: also say how far depth can be trusted; looks at the mirrored images too, but changes no
+            other map.
 
     Returns:
-        ``inverse_depth`` (B, 1, H, W) in 1 / training unit and ``logits`` (B, K, H, W), each where the method has it.
+        ``inverse_depth`` (B, 1, H, W) in 1 / training unit, ``logits`` (B, K, H, W) and ``depth_confidence``
+        (B, 1, H, W), a probability, each where the method has it.
     """
     if small and method.corners_aligned and not flip and window is None:
-        return _known(method.predict_small(images))
+        seen = _known(method.predict_small(images))
+        return {name: seen[name] for name in seen if name != COARSER}
     plain = _maps(method, images, window)
-    if not flip:
+    coarser = plain.pop(COARSER, None)
+    doubted = depth_confidence and "inverse_depth" in plain
+    if not flip and not doubted:
         return plain
-    mirrored = {name: outputs.flip(-1) for name, outputs in _maps(method, images.flip(-1), window).items()}
-    maps = {}
+    turned = _maps(method, images.flip(-1), window if flip else None)
+    mirrored = {name: outputs.flip(-1) for name, outputs in turned.items()}
+    maps: dict[str, Tensor] = {}
+    if doubted:
+        maps["depth_confidence"] = confidence_of(plain["inverse_depth"], mirrored["inverse_depth"], coarser)
+    if not flip:
+        return plain | maps
     if "inverse_depth" in plain:
         maps["inverse_depth"] = flip_postprocess(plain["inverse_depth"], mirrored["inverse_depth"])
     if "logits" in plain:
@@ -109,7 +127,7 @@ def _maps(method: Predicts, images: Tensor, window: Window | None) -> dict[str, 
 
 
 def _known(prediction: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: prediction[name] for name in ("inverse_depth", "logits") if name in prediction}
+    return {name: prediction[name] for name in ("inverse_depth", COARSER, "logits") if name in prediction}
 
 
 def _logits_in_windows(method: Predicts, images: Tensor, window: Window) -> Tensor:
@@ -136,3 +154,10 @@ def _starts(whole: int, part: int, overlap: float) -> list[int]:
     stride = max(1, math.floor(part * (1 - overlap)))
     steps = math.ceil((whole - part) / stride)
     return [round(step * (whole - part) / steps) for step in range(steps + 1)]
+
+
+def checked_confidence(wanted: bool, name: str, tasks: tuple[str, ...]) -> bool:
+    """Whether confidence of depth is wanted; InputError where depth is not predicted."""
+    if wanted and "depth" not in tasks:
+        raise InputError(f"{name} predicts no depth, so depth_confidence is not possible; leave it out.")
+    return wanted

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from vergence.data.labels import LabelSpace
 from vergence.errors import InputError
+from vergence.inference.depth_confidence import depth_confidence as confidence_of
 from vergence.inference.foreign_depth import foreign_model
 from vergence.inference.inputs import on_device, to_network
-from vergence.inference.network_maps import Window, predict_maps
+from vergence.inference.network_maps import Window, checked_confidence, predict_maps
 from vergence.metrics.depth import flip_postprocess
 from vergence.runs.checkpoint import LoadedRun
 
@@ -41,6 +42,8 @@ class Network(Protocol):
     field_of_view: float
     """Horizontal degrees, for cameras that are not known."""
     device: torch.device
+    depth_confidence: bool
+    """Whether it says how far its depth can be trusted."""
 
     def prepare(self, picture: Image.Image) -> Any:
         """What of a picture is looked at; may be called by several threads."""
@@ -49,7 +52,8 @@ class Network(Protocol):
         """Only what is of one kind makes a batch."""
 
     def maps(self, batch: Sequence[Any]) -> dict[str, Tensor]:
-        """``inverse_depth`` (B, 1, h, w) in 1 / unit and ``logits`` (B, K, h, w), each where it is a task."""
+        """``inverse_depth`` (B, 1, h, w) in 1 / unit and ``logits`` (B, K, h, w), each where it is a task, and
+        ``depth_confidence`` (B, 1, h, w) in [0, 1] where it is asked for."""
 
     def made_by(self) -> dict[str, Any]:
         """What results depend on: the network, its weights and how it is used; equal values give equal results."""
@@ -64,6 +68,10 @@ class RunNetwork:
         window: box that slides over the network's input, for classes; None for whole pictures.
         precision: "no", "bf16" or "fp16" (on a GPU).
         small: logits as the network has them, see :func:`~vergence.inference.network_maps.predict_maps`.
+        depth_confidence: also say how far depth can be trusted, at the cost of a second look.
+
+    Raises:
+        InputError: an impossible precision, or confidence of depth that is not predicted.
     """
 
     def __init__(
@@ -73,9 +81,11 @@ class RunNetwork:
         window: Window | None = None,
         precision: Precision = "no",
         small: bool = False,
+        depth_confidence: bool = False,
     ) -> None:
         self.run, self.flip, self.small, self.method = run, flip, small, run.method.eval()
         self.name, self.tasks = run.path.resolve().name, tuple(run.method.tasks)
+        self.depth_confidence = checked_confidence(depth_confidence, self.name, self.tasks)
         segments = "segmentation" in self.tasks
         self.label_space = run.method.label_space if segments else None
         self.window = window if segments else None
@@ -106,7 +116,7 @@ class RunNetwork:
         images = self.images(batch)
         mixed = self.precision != "no"
         with torch.autocast(self.device.type, _TYPES[self.precision]) if mixed else contextlib.nullcontext():
-            return predict_maps(self.method, images, self.flip, self.window, self.small)
+            return predict_maps(self.method, images, self.flip, self.window, self.small, self.depth_confidence)
 
     def made_by(self) -> dict[str, Any]:
         """See :class:`Network`."""
@@ -114,7 +124,8 @@ class RunNetwork:
             "run": self.name, "step": self.run.step, "weights": weights_digest(self.run), "tasks": list(self.tasks),
             "flip": self.flip, "window": None if self.window is None else str(self.window),
         }  # fmt: skip
-        return record if self.precision == "no" else record | {"precision": self.precision}
+        record |= {} if self.precision == "no" else {"precision": self.precision}
+        return record | ({"depth_confidence": True} if self.depth_confidence else {})
 
 
 class ForeignNetwork:
@@ -125,6 +136,7 @@ class ForeignNetwork:
         device: "cpu" or "cuda[:n]".
         flip: average with the prediction of the mirrored picture.
         size: (H, W) at which an ONNX model without a size of its own sees pictures; default their own.
+        depth_confidence: also say how far depth can be trusted, at the cost of a second look.
 
     Raises:
         InputError: the library, the model or the file is missing, or it is no depth model.
@@ -136,10 +148,18 @@ class ForeignNetwork:
     origin_of_metres = "metres as the model gives them"
     field_of_view = 60.0
 
-    def __init__(self, text: str, device: str = "cpu", flip: bool = False, size: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        device: str = "cpu",
+        flip: bool = False,
+        size: tuple[int, int] | None = None,
+        depth_confidence: bool = False,
+    ) -> None:
         kind, _, name = text.partition(":")
         self.model = foreign_model(kind, name, size, device)
         self.name, self.flip, self.device = text, flip, torch.device("cpu")  # where its maps lie
+        self.depth_confidence = depth_confidence
         self.metres_per_unit = 1.0 if self.model.metric else None
 
     def prepare(self, picture: Image.Image) -> Image.Image:
@@ -153,10 +173,12 @@ class ForeignNetwork:
     def maps(self, batch: Sequence[Image.Image]) -> dict[str, Tensor]:
         """See :class:`Network`; InputError where the model gives maps that are not finite, or none."""
         plain = self._inverse_depth(list(batch))
-        if not self.flip:
+        if not self.flip and not self.depth_confidence:
             return {"inverse_depth": plain}
-        mirrored = self._inverse_depth([picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for picture in batch])
-        return {"inverse_depth": flip_postprocess(plain, mirrored.flip(-1))}
+        turned = [picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for picture in batch]
+        mirrored = self._inverse_depth(turned).flip(-1)
+        maps = {"inverse_depth": flip_postprocess(plain, mirrored) if self.flip else plain}
+        return maps | ({"depth_confidence": confidence_of(plain, mirrored)} if self.depth_confidence else {})
 
     def _inverse_depth(self, pictures: list[Image.Image]) -> Tensor:
         predict, most = self.model.opened()
@@ -171,9 +193,10 @@ class ForeignNetwork:
     def made_by(self) -> dict[str, Any]:
         """See :class:`Network`."""
         digest = hashlib.blake2b(self.model.identity.encode(), digest_size=16).hexdigest()
-        return {
+        made = {
             "run": self.name, "step": 0, "weights": digest, "tasks": ["depth"], "flip": self.flip, "window": None,
         }  # fmt: skip
+        return made | ({"depth_confidence": True} if self.depth_confidence else {})
 
 
 def foreign_name(model: Path | str) -> str | None:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from vergence.inference.inputs import prefetched
 from vergence.inference.journal import JOURNAL
 from vergence.inference.networks import RunNetwork
 from vergence.inference.predicted_manifest import with_partners, write_predicted
+from vergence.inference.prediction import checked_confidence
 from vergence.inference.predictor import Predictor, load
 from vergence.inference.tracker_files import TrackerFiles, write_index
 from vergence.runs.checkpoint import LoadedRun
@@ -94,6 +95,10 @@ class Written:
     labels: bool = True
     overlay: bool = True
     confidence: bool = False
+    depth_confidence: bool = False
+    """How far depth can be trusted: PNG files, a channel of point clouds and of tracker files; a second look."""
+    min_confidence: float | None = None
+    """Points of clouds whose depth is trusted less are left out."""
     tracker: bool = False
     """:class:`vergence.inference.tracker_files.TrackerFiles` and their index."""
     video: bool | None = None
@@ -108,19 +113,29 @@ class Written:
 
     def __post_init__(self) -> None:
         _check_colour_map(self.colour_map)
+        checked_confidence(self.min_confidence)
+        if self.min_confidence is not None and not self.cloud:
+            raise InputError("min_confidence is of point clouds; give --cloud too, or leave it out.")
         degrees = self.field_of_view
         if degrees is not None and not 1 <= degrees < 180:
             raise InputError(f"field_of_view is {degrees:g}; give horizontal degrees from 1 to less than 180.")
+
+    @property
+    def looks_twice(self) -> bool:
+        """Whether confidence of depth is needed."""
+        return self.depth_confidence or self.min_confidence is not None
 
     def kinds(self, predictor: Predictor, video: bool, guess: float) -> list[Files]:
         """Their writers, of what the network predicts; ``guess`` is the field of view of unknown cameras."""
         space, files = predictor.network.label_space, list[Files]()
         if "depth" in predictor.tasks:
-            files.append(DepthFiles(self.depth, self.array, self.colour or video, self.cloud, self.colour_map, guess))
+            colour = self.colour or video
+            maps = DepthFiles(self.depth, self.array, colour, self.cloud, self.colour_map, guess)
+            files.append(replace(maps, depth_confidence=self.depth_confidence, min_confidence=self.min_confidence))
         if space is not None:
             files.append(ClassFiles(space, self.labels, self.overlay or video, self.confidence))
         if self.tracker:
-            files.append(TrackerFiles("depth" in predictor.tasks, space, guess))
+            files.append(TrackerFiles("depth" in predictor.tasks, space, guess, predictor.network.depth_confidence))
         return files
 
 
@@ -143,7 +158,8 @@ def predict(
     Where the method predicts depth: ``depth/NAME.png`` holds round(depth * ``png_factor``) in 16 bits (factor 256
     where depth is in metres, KITTI's convention; where it is unscaled, the factor that fits the network's range),
     ``array/NAME.npy`` float32 depth, ``colour/NAME.png`` inverse depth in colours whose range is one for all frames,
-    ``cloud/NAME.ply`` coloured points, ``colour.mp4`` the colours as a video. Where it predicts classes:
+    ``cloud/NAME.ply`` coloured points, ``depth_confidence/NAME.png`` the probability that depth is within a factor of
+    1.25 of the truth times 255, ``colour.mp4`` the colours as a video. Where it predicts classes:
     ``labels/NAME.png`` holds their ids (8 bits, with a palette), ``overlay/NAME.png`` the picture painted in their
     colours, ``confidence/NAME.png`` the largest probability times 255, ``manifest.parquet`` the frames with the columns
     ``pseudo_label`` and ``confidence``, ``overlay.mp4`` the overlays as a video. For
@@ -160,7 +176,8 @@ def predict(
     """
     written = written or Written()
     predictor = load(
-        run, device, flip=use.flip, window=use.window, overlap=use.overlap, batch_size=use.batch_size
+        run, device, flip=use.flip, window=use.window, overlap=use.overlap, batch_size=use.batch_size,
+        depth_confidence=written.looks_twice,
     )  # fmt: skip
     (stream, data), out = frames.opened(input), Path(out)
     guess = written.field_of_view if written.field_of_view is not None else predictor.network.field_of_view
@@ -171,7 +188,7 @@ def predict(
         raise InputError("there is nothing to write; leave one kind of file switched on.")
     made_by = predictor.network.made_by() | {
         "scale_asked": use.scale, "camera_height": use.camera_height, "colour_map": written.colour_map,
-        "vergence": vergence.__version__,
+        "vergence": vergence.__version__, **({"min_confidence": written.min_confidence} if written.looks_twice else {}),
     }  # fmt: skip
     video_folders = [kind.picture for kind in files if video and kind.picture]
     keep_inputs(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from vergence.data.depth_files import colour_range, colourize
+from vergence.data.depth_files import ColourRange, colour_range, colourize
 from vergence.data.labels import LabelSpace
 from vergence.data.pointcloud import PointCloud, depth_to_points, write_ply
 from vergence.errors import InputError
@@ -38,12 +38,14 @@ class Cloud:
     """(N, 3) RGB."""
     comment: str = ""
     """What the file's header says: unit and axes."""
+    confidence: NDArray[np.float32] | None = None
+    """(N,) in [0, 1], of depth, where the prediction says it."""
 
     def save(self, path: Path | str) -> Path:
         """Write a binary PLY file; InputError where it cannot be written."""
         if not isinstance(path, str | Path):
             raise InputError(f"cloud.save: {path!r} is no path; give one such as frame.ply.")
-        return write_ply(path, PointCloud(self.points, self.colours), self.comment)
+        return write_ply(path, PointCloud(self.points, self.colours, self.confidence), self.comment)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,6 +58,9 @@ class Prediction:
     """(H, W) along the optical axis; inf where the network says infinitely far."""
     inverse_depth: NDArray[np.float32] | None = None
     """(H, W), 1 / depth."""
+    depth_confidence: NDArray[np.float32] | None = None
+    """(H, W) in [0, 1], the probability that depth is within a factor of 1.25 of the truth (where the scale is right);
+    only of a model loaded with ``depth_confidence=True``."""
     unit: str = "unscaled"
     """The unit of depth: "metres", or "unscaled" where only ratios mean something."""
     classes: NDArray[np.uint8] | None = None
@@ -76,24 +81,30 @@ class Prediction:
         """Names of the classes by their ids; empty where no classes are predicted."""
         return () if self.label_space is None else tuple(self.label_space.classes)
 
-    def cloud(self, camera: Any = None) -> Cloud:
+    def cloud(self, camera: Any = None, min_confidence: float | None = None) -> Cloud:
         """The depth as coloured points; what is farther than ten median depths is left out.
 
         Args:
             camera: a :class:`~vergence.geometry.camera.Camera` or a matrix (3, 3), in pixels of the picture, or a
                 horizontal field of view in degrees; default the picture's own camera, or its guess.
+            min_confidence: leave out points whose depth is trusted less, from 0 to 1.
 
         Raises:
-            InputError: no depth, or no such camera.
+            InputError: no depth, no confidence of it, or no such camera.
         """
         if self.depth is None:
             raise InputError("this prediction has no depth, so there is no cloud; load a run that predicts depth.")
         height, width = self.depth.shape
         fx, fy, cx, cy = self._camera(camera, width, height)
-        farthest = CLOUD_REACH * float(np.median(self.depth))
-        points, colours = depth_to_points(self.depth, (fx, fy, cx, cy), self.image, farthest)
-        assert colours is not None
-        return Cloud(points, colours, f"depth {self.unit}, axes x right y down z forward")
+        if min_confidence is not None and self.depth_confidence is None:
+            raise InputError("this prediction says no confidence of depth; load the model with depth_confidence=True.")
+        cloud = depth_to_points(
+            self.depth, (fx, fy, cx, cy), self.image, CLOUD_REACH * float(np.median(self.depth)),
+            self.depth_confidence, checked_confidence(min_confidence),
+        )  # fmt: skip
+        assert cloud.colours is not None
+        comment = f"depth {self.unit}, axes x right y down z forward"
+        return Cloud(cloud.points, cloud.colours, comment, cloud.confidence)
 
     def _camera(self, camera: Any, width: int, height: int) -> NormalisedCamera:
         if camera is None and self.camera is not None:
@@ -127,6 +138,10 @@ class Prediction:
             low, high = np.percentile(known, (2, 98)) if known.size else (0, 0)
             limits = colour_range(self.inverse_depth)
             panels.append((f"depth {low:.3g} to {high:.3g}, {self.unit}", colourize(self.inverse_depth, limits)))
+        if self.depth_confidence is not None:
+            panels.append(
+                ("confidence of depth, white is sure", colourize(self.depth_confidence, ColourRange(0, 1), "gray"))
+            )
         if self.classes is not None and self.label_space is not None:
             panels.append(("classes", painted(self.image, self.classes, self.label_space)))
         return panels
@@ -171,10 +186,25 @@ class Prediction:
         )
 
 
+def checked_confidence(least: float | None) -> float:
+    """The least confidence of what is kept, 0 where none is asked for; InputError where it is no share."""
+    if least is None:
+        return 0.0
+    if isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least <= 1:
+        raise InputError(f"min_confidence is {least!r}; give a share from 0 to 1.")
+    return float(least)
+
+
+def resized(values: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A map (1, h, w) or (h, w) on the CPU at another size (H, W), bilinearly."""
+    return F.interpolate(values.reshape(1, 1, *values.shape[-2:]), size, mode="bilinear", align_corners=False)[
+        0, 0
+    ].numpy()
+
+
 def resized_inverse_depth(inverse_depth: Tensor, size: tuple[int, int], factor: float = 1.0) -> NDArray[np.float32]:
     """Inverse depth (h, w) on the CPU, resized to (H, W) bilinearly, in a unit of which ``factor`` are one."""
-    resized = F.interpolate(inverse_depth[None, None], size, mode="bilinear", align_corners=False)[0, 0].numpy()
-    return (resized / factor).astype(np.float32, copy=False)
+    return (resized(inverse_depth, size) / factor).astype(np.float32, copy=False)
 
 
 def inverted(inverse_depth: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from vergence.inference.frame_streams import Frame, open_stream
 from vergence.inference.given_pictures import as_frame, is_many
 from vergence.inference.network_maps import window_of
 from vergence.inference.networks import ForeignNetwork, Network, Precision, RunNetwork, foreign_name
-from vergence.inference.prediction import Prediction, best_classes, inverted, resized_inverse_depth
+from vergence.inference.prediction import Prediction, best_classes, inverted, resized, resized_inverse_depth
 from vergence.inference.scaling import known_metres_per_unit
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.devices import resolve_device
@@ -40,6 +40,7 @@ def load(
     batch_size: int = 4,
     size: tuple[int, int] | None = None,
     checkpoint: str | int = "last",
+    depth_confidence: bool = False,
 ) -> "Predictor":
     """Load a trained model for use.
 
@@ -57,6 +58,7 @@ def load(
         batch_size: pictures looked at together.
         size: (H, W) at which an ONNX model without a size of its own sees pictures; default their own.
         checkpoint: of a run: "best" (by its score on held-back frames during training), "last" or a step.
+        depth_confidence: also say how far each pixel's depth can be trusted; every picture is looked at twice.
 
     Raises:
         InputError: nothing that can be loaded, or an impossible setting.
@@ -65,7 +67,8 @@ def load(
         raise InputError(f"load is given a {type(model).__name__} with checkpoint {checkpoint}; leave that out.")
     if isinstance(model, LoadedRun):
         boxes = window_of(model.config.evaluate, window, overlap)
-        return Predictor(RunNetwork(model, flip, boxes, precision), batch_size, scale)
+        network = RunNetwork(model, flip, boxes, precision, depth_confidence=depth_confidence)
+        return Predictor(network, batch_size, scale)
     if not isinstance(model, str | Path):
         raise InputError(
             f"load is given a {type(model).__name__}, expected the path of a run or checkpoint, or a text such as "
@@ -76,19 +79,20 @@ def load(
         for setting, given in (("precision", precision != "no"), ("size", size is not None)):
             if given:
                 raise InputError(f"{model} has its own {setting}, chosen when it was exported; leave {setting} out.")
-        return Predictor(ExportedNetwork(file, resolve_device(device), flip, window, overlap), batch_size, scale)
+        exported = ExportedNetwork(file, resolve_device(device), flip, window, overlap, depth_confidence)
+        return Predictor(exported, batch_size, scale)
     if name := foreign_name(model):
         for setting, value in (("window", window), ("overlap", overlap)):
             if value is not None:
                 raise InputError(f"{model} predicts no classes, so {setting} is not possible; leave it out.")
         if precision != "no":
             raise InputError(f"{model} computes in its own precision; leave precision out.")
-        return Predictor(ForeignNetwork(name, resolve_device(device), flip, size), batch_size, scale)
+        return Predictor(ForeignNetwork(name, resolve_device(device), flip, size, depth_confidence), batch_size, scale)
     if size is not None:
         raise InputError(f"{model} is a run, which sees pictures at the size it was trained at; leave size out.")
     return load(
         load_run(model, device), flip=flip, window=window, overlap=overlap, scale=scale, precision=precision,
-        batch_size=batch_size,
+        batch_size=batch_size, depth_confidence=depth_confidence,
     )  # fmt: skip
 
 
@@ -203,6 +207,8 @@ class Predictor:
         if "inverse_depth" in maps:
             inverse = resized_inverse_depth(maps["inverse_depth"][0].float().cpu(), size, self.factor)
             said |= {"inverse_depth": inverse, "depth": inverted(inverse)}
+        if "depth_confidence" in maps:
+            said["depth_confidence"] = resized(maps["depth_confidence"][0].float().cpu(), size)
         if "logits" in maps:
             ids, confidence = best_classes(maps["logits"], size)
             said |= {"classes": ids.byte().cpu().numpy(), "confidence": confidence.cpu().numpy()}

@@ -17,6 +17,7 @@ from vergence.data.structured import read_arrays
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 from vergence.inference.frame_streams import Frame, FrameStream, ManifestStream
+from vergence.inference.prediction import resized
 
 FOLDER, INDEX = "tracker", "index.json"
 FORMAT = "vergence tracker frames 1"
@@ -24,6 +25,7 @@ _ARRAYS = {
     "depth": "(H, W) float32, along the optical axis, in `unit`",
     "labels": "(H, W) uint8, ids of `classes`",
     "confidence": "(H, W) float32, largest probability of all classes",
+    "depth_confidence": "(H, W) float32, probability that depth is within a factor of 1.25 of the truth",
     "intrinsics": "(3, 3) float64, pixels of the frame, pixel centres at integers",
     "camera_known": "false where the camera is guessed from a field of view",
 }
@@ -40,6 +42,7 @@ class TrackerFiles:
     depth: bool
     space: LabelSpace | None
     field_of_view: float = 60.0
+    depth_confidence: bool = False
 
     told: ClassVar[frozenset[str]] = frozenset()
     """What the record of an earlier call must say for it to be continued."""
@@ -48,7 +51,10 @@ class TrackerFiles:
 
     def record(self) -> dict[str, Any]:
         """What ``predictions.json`` says of the files."""
-        present = {"depth": self.depth, "labels": self.space is not None, "confidence": self.space is not None}
+        present = {
+            "depth": self.depth, "labels": self.space is not None, "confidence": self.space is not None,
+            "depth_confidence": self.depth_confidence,
+        }  # fmt: skip
         return {"tracker": {name: text for name, text in _ARRAYS.items() if present.get(name, True)}}
 
     def paths(self, out: Path, name: str) -> dict[str, Path]:
@@ -60,8 +66,9 @@ class TrackerFiles:
         size = (frame.image.height, frame.image.width)
         arrays: dict[str, NDArray[Any]] = {}
         if self.depth:
-            inverse = F.interpolate(maps["inverse_depth"][None].float().cpu(), size, mode="bilinear")
-            arrays["inverse_depth"] = inverse[0, 0].numpy()
+            arrays["inverse_depth"] = resized(maps["inverse_depth"].float().cpu(), size)
+        if self.depth_confidence:
+            arrays["depth_confidence"] = resized(maps["depth_confidence"].float().cpu(), size)
         if self.space is not None:
             logits = F.interpolate(maps["logits"][None].float(), size, mode="bilinear")[0]
             best, ids = logits.max(dim=0)

@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.errors import InputError
-from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import feature_distance
 from vergence.losses.self_supervised import synthesize
 from vergence.methods.base import Method, groups_of
 from vergence.methods.depth_config import DepthConfig
 from vergence.methods.panels import Exhibit
-from vergence.methods.view_synthesis import ViewSynthesis, check_size, finest_disparity
+from vergence.methods.view_synthesis import ViewSynthesis, check_size, depth_maps, finest_disparity
 from vergence.models.depth_network import DepthNetwork, build_depth_network
 from vergence.models.freeze import freeze, freeze_batchnorm
 from vergence.models.pretrained import load_parts
@@ -97,10 +96,8 @@ class DepthMethod(Method):
         return finest_disparity(self.network(images), images)
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
-        """``disparity`` and ``inverse_depth`` (B, 1, H, W), the latter in 1 / training unit."""
-        disparity = self._disparity(images)
-        inverse_depth, _ = disparity_to_depth(disparity, self.config.loss.min_depth, self.config.loss.max_depth)
-        return {"disparity": disparity, "inverse_depth": inverse_depth}
+        """See :func:`~vergence.methods.view_synthesis.depth_maps`."""
+        return depth_maps(self.network(images), images, self.config.loss)
 
     @torch.no_grad()
     def diagnose(self, batch: Batch) -> dict[str, Tensor]:

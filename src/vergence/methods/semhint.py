@@ -36,7 +36,7 @@ from vergence.methods.panels import Exhibit, Shown, means, notes
 from vergence.methods.semhint_config import SemHintConfig
 from vergence.methods.supervised import known_space, to_size
 from vergence.methods.teacher import MeanTeacher
-from vergence.methods.view_synthesis import ViewSynthesis, check_size, finest_disparity
+from vergence.methods.view_synthesis import ViewSynthesis, check_size, depth_maps, finest_disparity
 from vergence.models.pretrained import load_transfer
 from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
 
@@ -281,9 +281,7 @@ class SemHintMethod(Method):
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``disparity`` and ``inverse_depth`` (B, 1, H, W), in 1 / training unit; ``logits`` (B, K, H, W)."""
         prediction = self.network(images, segmentation=self.config.segmentation, depth=True)
-        disparity = finest_disparity(prediction["disparities"], images)
-        inverse_depth, _ = disparity_to_depth(disparity, self.config.loss.min_depth, self.config.loss.max_depth)
-        outputs = {"disparity": disparity, "inverse_depth": inverse_depth}
+        outputs = depth_maps(prediction["disparities"], images, self.config.loss)
         if self.config.segmentation:
             outputs["logits"] = to_size(full_precision(prediction["logits"]), images)
         return outputs

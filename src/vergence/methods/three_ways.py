@@ -13,7 +13,6 @@ from torch import Tensor
 
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import berhu
 from vergence.losses.tensors import full_precision
 from vergence.methods.base import Method, groups_of
@@ -24,7 +23,7 @@ from vergence.methods.supervised import known_space, segmentation_losses, to_siz
 from vergence.methods.supervised_config import check_class_balance
 from vergence.methods.teacher import MeanTeacher, following, stored_as
 from vergence.methods.three_ways_config import ThreeWaysConfig
-from vergence.methods.view_synthesis import ViewSynthesis, check_size, finest_disparity
+from vergence.methods.view_synthesis import ViewSynthesis, check_size, depth_maps, finest_disparity
 from vergence.mixing.augment import draw_strong
 from vergence.mixing.by_depth import normalised_disparity
 from vergence.models.freeze import freeze, freeze_batchnorm, statistics_kept
@@ -191,9 +190,7 @@ class ThreeWaysMethod(Method):
         prediction = network(images, depth=self.config.multi_task)
         outputs = {"logits": to_size(full_precision(prediction["logits"]), images)}
         if self.config.multi_task:
-            disparity = finest_disparity(prediction["disparities"], images)
-            inverse_depth, _ = disparity_to_depth(disparity, self.config.loss.min_depth, self.config.loss.max_depth)
-            outputs |= {"disparity": disparity, "inverse_depth": inverse_depth}
+            outputs |= depth_maps(prediction["disparities"], images, self.config.loss)
         return outputs
 
     @torch.no_grad()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions, offset_name
 from vergence.errors import InputError
+from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.photometric import tie_break_noise
 from vergence.losses.self_supervised import Synthesis, Views, kept_pixels, prepare_views, self_supervised_loss
 from vergence.losses.tensors import full_precision
@@ -20,8 +21,11 @@ from vergence.methods.panels import Exhibit, Shown
 from vergence.methods.view_synthesis_config import ViewSynthesisConfig
 from vergence.models.depth_network import build_pose_network
 from vergence.models.pose import IntrinsicsHead, PoseCNN, PoseNetwork, moved_camera
+from vergence.settings.losses import ViewLossOptions
 from vergence.settings.networks import Normalization
 
+COARSER = "coarser_inverse_depth"
+"""What a network says of inverse depth at its second finest scale."""
 MASKED = (
     "is what auto-masking removed: pixels that the unmoved neighbour explains as well as the warped one (standing "
     "camera, things that move along, surfaces without texture)."
@@ -183,3 +187,17 @@ def finest_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:
     if finest.shape[-2:] == images.shape[-2:]:
         return finest
     return F.interpolate(finest, size=images.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def depth_maps(disparities: dict[int, Tensor], images: Tensor, loss: ViewLossOptions) -> dict[str, Tensor]:
+    """What a method predicts of depth, from the disparities of its network by scale.
+
+    ``disparity`` and ``inverse_depth`` (B, 1, H, W), the latter in 1 / training unit, and where there are several
+    scales ``coarser_inverse_depth`` (B, 1, h, w) of the second finest, at its own size.
+    """
+    disparity = finest_disparity(disparities, images)
+    maps = {"disparity": disparity, "inverse_depth": disparity_to_depth(disparity, loss.min_depth, loss.max_depth)[0]}
+    if len(disparities) > 1:
+        coarser = full_precision(disparities[sorted(disparities)[1]])
+        maps[COARSER] = disparity_to_depth(coarser, loss.min_depth, loss.max_depth)[0]
+    return maps
