@@ -41,6 +41,11 @@ docs: $(STAMP)
 site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
+# Source archive and wheel into dist/; the wheel is installed in a fresh environment, and runs there.
+wheel: $(STAMP)
+	$(BIN)/python -m build --no-isolation
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m tests.wheel.run dist/*.whl
+
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.speed.step
 	$(BIN)/python -m benchmarks.speed.evaluate
