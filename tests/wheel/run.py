@@ -1,7 +1,7 @@
 """``python -m tests.wheel.run WHEEL``: installs a wheel in a fresh environment and uses it there.
 
-Packages that it needs are those of the environment that this runs in: only the wheel itself is installed. Nothing of the
-source lies on the way: the folder of work is another, and the wheel comes first on the path.
+Packages that it needs are those of the environment that this runs in: only the wheel itself is installed. Nothing of
+the source lies on the way: the folder of work is another, and the wheel comes first on the path.
 """
 
 import os
