@@ -43,6 +43,7 @@ HANDED_ON = re.compile(r"^flywheel\.(\w+\.)?overrides\.")
 FILES = {"frames.parquet", "depth.pth", "pose.pth", "train.txt", "flywheel.csv"}
 """Names of files that look like settings."""
 UNNAMED = {
+    "callbacks",
     "progress",
     "overrides",
     "options",

@@ -47,4 +47,4 @@ def test_settings_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(api, "train", lambda *words: seen.append(words) or Path("run"))
     assert door.train("depth-video", "out", "video.mp4", train={"steps": 3}) == Path("run")
-    assert seen == [("depth-video", "out", "video.mp4", {"train": {"steps": 3}})]
+    assert seen == [("depth-video", "out", "video.mp4", {"train": {"steps": 3}}, None)]

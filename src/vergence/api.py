@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vergence.errors import InputError
 from vergence.labelling import labels_export, labels_import, labels_propagate, select
 from vergence.runs.overrides import Overrides
 
@@ -21,7 +22,13 @@ __all__ = [
 ]  # fmt: skip
 
 
-def train(recipe: str | Path, out: str | Path, data: str | Path | None = None, overrides: Overrides = ()) -> Path:
+def train(
+    recipe: str | Path,
+    out: str | Path,
+    data: str | Path | None = None,
+    overrides: Overrides = (),
+    callbacks: "Mapping[str, Callable[..., Any]] | None" = None,
+) -> Path:
     """Train a recipe into a new run folder.
 
     Args:
@@ -29,6 +36,7 @@ def train(recipe: str | Path, out: str | Path, data: str | Path | None = None, o
         out: the run folder, which must not exist yet.
         data: manifest, folder or video; the same as the setting ``frames.source``.
         overrides: settings that differ from the recipe's.
+        callbacks: functions by event (step, evaluation, checkpoint, end) that are called meanwhile.
 
     Returns:
         The run folder.
@@ -40,35 +48,45 @@ def train(recipe: str | Path, out: str | Path, data: str | Path | None = None, o
     from vergence.flywheel.settings import is_flywheel
     from vergence.runs.config import load_config
     from vergence.runs.folder import RunFolder
+    from vergence.training.callbacks import Callbacks
     from vergence.training.train import train as run_training
 
+    called = Callbacks.of(callbacks)
+    if is_flywheel(recipe) and callbacks:
+        raise InputError(f"{recipe} is a chain of trainings, which takes no callbacks; leave them out.")
     if is_flywheel(recipe):
         from vergence.report.flywheel_page import start_flywheel_with_pages
 
         return start_flywheel_with_pages(recipe, Path(out), data, overrides)
     RunFolder(Path(out)).check_new()
-    return run_training(load_config(recipe, overrides, data), out)
+    return run_training(load_config(recipe, overrides, data), out, callbacks=called)
 
 
-def resume(run: str | Path, overrides: Overrides = ()) -> Path:
+def resume(
+    run: str | Path, overrides: Overrides = (), callbacks: "Mapping[str, Callable[..., Any]] | None" = None
+) -> Path:
     """Go on with a run that was stopped or killed, from its newest checkpoint to the same numbers.
 
     Args:
         run: the run folder, or RUN/checkpoints/step-N to go on from there; later checkpoints and rows are dropped.
         overrides: settings to change, such as ``{"train.steps": 20000}`` to train longer.
+        callbacks: functions by event, see :func:`train`.
     """
     from vergence.flywheel.settings import is_flywheel_folder
     from vergence.runs.config import load_config
     from vergence.runs.folder import named_checkpoint
+    from vergence.training.callbacks import Callbacks
     from vergence.training.train import train as run_training
 
+    called = Callbacks.of(callbacks)
     folder, checkpoint = named_checkpoint(Path(run))
     folder.check_resumable()
     if is_flywheel_folder(folder.path):
         from vergence.report.flywheel_page import resume_flywheel_with_pages
 
         return resume_flywheel_with_pages(folder.path, overrides)
-    return run_training(load_config(folder.recipe, overrides), folder.path, resume=True, checkpoint=checkpoint)
+    config = load_config(folder.recipe, overrides)
+    return run_training(config, folder.path, resume=True, checkpoint=checkpoint, callbacks=called)
 
 
 def evaluate(

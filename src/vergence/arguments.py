@@ -24,6 +24,8 @@ OPTION_NAMES = {"family": "from", "format": "from"}
 """Options that are not called as the parameter, because Python has other plans with the word."""
 REST = ("overrides", "options")
 """Parameters that take all keys that are no option: settings of a recipe, or a layout's own options."""
+IN_PYTHON = ("progress", "callbacks")
+"""Parameters that are functions."""
 REQUIRED = inspect.Parameter.empty
 
 
@@ -55,7 +57,7 @@ def options_of(function: Callable[..., Any], positional: Sequence[str] = ()) -> 
             texts.get(name, ""),
         )
         for name, parameter in inspect.signature(function).parameters.items()
-        if name not in ("progress", *REST)
+        if name not in (*IN_PYTHON, *REST)
     ]
 
 

@@ -25,9 +25,10 @@ from vergence.report.selection_page import write_selection_page
 from vergence.runs.config import load_config
 from vergence.runs.folder import REPORT, RunFolder
 from vergence.runs.overrides import Overrides
+from vergence.runs.said_once import said_once
 from vergence.selection.select import select
 from vergence.selection.settings import Selection
-from vergence.training.run_chain import check_equal, said_once, trained
+from vergence.training.run_chain import check_equal, trained
 
 _log = logging.getLogger("vergence")
 

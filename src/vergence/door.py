@@ -13,13 +13,21 @@ from vergence import api
 from vergence.errors import InputError
 
 
-def train(recipe: str | Path, out: str | Path, data: str | Path | None = None, **settings: Any) -> Path:
+def train(
+    recipe: str | Path,
+    out: str | Path,
+    data: str | Path | None = None,
+    callbacks: Mapping[str, Callable[..., Any]] | None = None,
+    **settings: Any,
+) -> Path:
     """Train a recipe into a new run folder.
 
     Args:
         recipe: name of a recipe, or path of a YAML file.
         out: the run folder, which must not exist yet.
         data: manifest, folder or video.
+        callbacks: functions that are called meanwhile, by event: ``step(steps, losses)`` after each step,
+            ``evaluation(steps, scores)``, ``checkpoint(steps, path)``, ``end(steps, run)``. They change no number.
         settings: settings that differ from the recipe's, nested (``train={"steps": 100}``) or by full name
             (``**{"train.steps": 100}``).
 
@@ -30,7 +38,7 @@ def train(recipe: str | Path, out: str | Path, data: str | Path | None = None, *
         InputError: something given cannot be used.
         Interrupted: SIGINT or SIGTERM came; a checkpoint is written.
     """
-    return api.train(recipe, out, data, settings)
+    return api.train(recipe, out, data, settings, callbacks)
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,5 @@
-"""Chains of runs: what differs is told, what was said is not repeated."""
+"""Chains of runs: what differs is told."""
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,18 +7,7 @@ import pytest
 
 from vergence.errors import InputError
 from vergence.runs.config import read_config
-from vergence.training.run_chain import check_equal, network_of, said_once
-
-
-def test_each_message_is_said_once_and_again_afterwards(caplog: pytest.LogCaptureFixture) -> None:
-    log = logging.getLogger("vergence")
-    with caplog.at_level(logging.INFO, "vergence"):
-        with said_once():
-            for _ in range(2):
-                log.info("%s has no intrinsics", "a")
-            log.info("%s has no intrinsics", "b")
-        log.info("%s has no intrinsics", "a")
-    assert [record.getMessage()[0] for record in caplog.records] == ["a", "b", "a"]
+from vergence.training.run_chain import check_equal, network_of
 
 
 def test_other_settings_than_those_of_a_run_are_named() -> None:

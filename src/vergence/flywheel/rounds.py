@@ -32,9 +32,10 @@ from vergence.runs.checkpoint import read_json
 from vergence.runs.config import load_config
 from vergence.runs.folder import RunFolder, find_checkpoint
 from vergence.runs.overrides import Overrides, flattened
+from vergence.runs.said_once import said_once
 from vergence.selection.select import select
 from vergence.selection.settings import Selection, StudentSettings
-from vergence.training.run_chain import check_equal, is_finished, said_once, trained
+from vergence.training.run_chain import check_equal, is_finished, trained
 
 _log = logging.getLogger("vergence")
 Pages = Callable[[str, Path], None]

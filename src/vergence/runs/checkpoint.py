@@ -23,6 +23,7 @@ from vergence.runs.config import RunConfig, config_from_dict
 from vergence.runs.folder import BEST, LAST, Checkpoint, RunFolder, called, find_checkpoint, find_weights
 from vergence.runs.model_card import model_card
 from vergence.runs.run_lock import PARTIAL
+from vergence.runs.said_once import said_once
 from vergence.runs.scores import Score
 
 _log = logging.getLogger("vergence")
@@ -79,7 +80,8 @@ def build_method(config: RunConfig, purpose: str = "training") -> Method:
     elif start := getattr(section, "initialize_from", None):
         section = replace(section, initialize_from=str(find_weights(start)))
     try:
-        method = method_named(config.method)(section, config.frames.options, config.train.seed)
+        with said_once():  # depth and pose network may have the same encoder
+            method = method_named(config.method)(section, config.frames.options, config.train.seed)
         method.whole = config.section  # what is loaded lacks what only training needs
         return method
     except InputError:

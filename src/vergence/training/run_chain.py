@@ -1,9 +1,7 @@
 """Chains of runs: stages that look at what is there and go on from it, so that a call can be repeated at any time."""
 
-import contextlib
 import dataclasses
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +13,6 @@ from vergence.runs.overrides import flattened
 from vergence.runs.scores import BestSoFar
 from vergence.settings.networks import DepthNetworkConfig
 from vergence.training.train import train
-
-_log = logging.getLogger("vergence")
-
-
-@contextlib.contextmanager
-def said_once() -> Iterator[None]:
-    """Stages read the same data and networks: what one of them has said of these, the others need not repeat."""
-    said: set[str] = set()
-
-    def fresh(record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        known = message in said
-        said.add(message)
-        return not known
-
-    _log.addFilter(fresh)
-    try:
-        yield
-    finally:
-        _log.removeFilter(fresh)
 
 
 def trained(

@@ -22,6 +22,8 @@ from vergence.runs.folder import Checkpoint, RunFolder, newest_whole
 from vergence.runs.labelled import labelled_event
 from vergence.runs.processes import Processes, lost_process_said
 from vergence.runs.run_lock import locked
+from vergence.runs.scores import Score
+from vergence.training.callbacks import Callbacks, means_of
 from vergence.training.optim import set_learning_rates
 from vergence.training.pools import build_loaders, open_training_data
 from vergence.training.resuming import check_unchanged
@@ -31,17 +33,25 @@ from vergence.training.tracking import Pace, ProgressLine, RunLog, check_tracker
 from vergence.training.validation import Validation
 
 _log = logging.getLogger("vergence")
+_NO_CALLBACKS = Callbacks()
 
 
-def train(config: RunConfig, run: Path | str, resume: bool = False, checkpoint: Checkpoint | None = None) -> Path:
+def train(
+    config: RunConfig,
+    run: Path | str,
+    resume: bool = False,
+    checkpoint: Checkpoint | None = None,
+    callbacks: Callbacks = _NO_CALLBACKS,
+) -> Path:
     """Train to the last step in the run folder ``run``, from the beginning or from its newest checkpoint.
 
     Args:
         checkpoint: to resume from this one; what came after it is dropped.
+        callbacks: what is called meanwhile.
 
     Raises:
         InputError: the folder exists (or, to resume, does not), the input cannot be used, the output cannot be
-            written, the loss is no longer finite.
+            written, the loss is no longer finite, a callback failed.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
     folder = RunFolder(Path(run))
@@ -49,13 +59,20 @@ def train(config: RunConfig, run: Path | str, resume: bool = False, checkpoint: 
     accelerator = start_accelerator(config.train)
     try:
         with lost_process_said(Processes.of(accelerator), folder.path):
-            _train(config, folder, accelerator, resume, checkpoint)
+            _train(config, folder, accelerator, resume, checkpoint, callbacks)
         return folder.path
     finally:
         finish(accelerator)
 
 
-def _train(config: RunConfig, folder: RunFolder, accelerator: Any, resume: bool, checkpoint: Checkpoint | None) -> None:
+def _train(
+    config: RunConfig,
+    folder: RunFolder,
+    accelerator: Any,
+    resume: bool,
+    checkpoint: Checkpoint | None,
+    callbacks: Callbacks,
+) -> None:
     main = accelerator.is_main_process
     with contextlib.ExitStack() as held:
         if main and resume:
@@ -65,7 +82,7 @@ def _train(config: RunConfig, folder: RunFolder, accelerator: Any, resume: bool,
             folder.check_new()
         if resume and checkpoint is None:
             checkpoint = newest_whole(folder)
-        with contextlib.closing(Loop(config, folder, accelerator, checkpoint)) as loop:
+        with contextlib.closing(Loop(config, folder, accelerator, checkpoint, callbacks)) as loop:
             if main and not resume:  # nothing is written before all is known to be right
                 held.enter_context(locked(folder.path))
                 folder.check_new()
@@ -78,7 +95,15 @@ class Loop:
     Whatever can be wrong with settings and data shows while this is built, before anything is written.
     """
 
-    def __init__(self, config: RunConfig, folder: RunFolder, accelerator: Any, checkpoint: Checkpoint | None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        accelerator: Any,
+        checkpoint: Checkpoint | None,
+        callbacks: Callbacks = _NO_CALLBACKS,
+    ) -> None:
+        self.callbacks = callbacks if accelerator.is_main_process else _NO_CALLBACKS
         self.config, self.folder, self.accelerator = config, folder, accelerator
         self.log: RunLog | None = None
         self.pace = Pace()
@@ -111,8 +136,10 @@ class Loop:
         with StopSignal() as stop, ProgressLine(settings.steps, state.step, main) as progress:
             self.pace.reset()
             while state.step < settings.steps:
-                self._step()
+                values = self._step()
                 done = state.step
+                if self.callbacks.step is not None:
+                    self._call("step", means_of(values))
                 last = done == settings.steps
                 logs = last or done % settings.log_every == 0
                 stopped = stop.agreed(self.accelerator, ask=logs)
@@ -126,18 +153,46 @@ class Loop:
                 if judges:
                     with self.pace.pause():
                         progress.say(self.validation.judge(state, self.log))
+                    if self.validation.row is not None:
+                        self._call("evaluation", dict(self.validation.row))
                 enough = self.validation.exhausted if judges else ""
                 if saves or enough or (judges and self.validation.is_best):
                     with self.pace.pause():
-                        state.save(self.folder, self.validation.score if judges else None)
+                        self._save(self.validation.score if judges else None)
                 if stopped is not None and not last:
                     text = f"stopped at step {done} of {settings.steps}; vergence train --resume {self.folder} goes on."
                     raise Interrupted(text, 128 + stopped)
                 if enough and not last:
                     progress.say(f"stopped early at step {done} of {settings.steps}: {enough}")
                     self.log.write(done, "event", {"event": "stopped early", "reason": enough})
-                    return
-        self.log.write(state.step, "event", {"event": "finished"})
+                    break
+            else:
+                self.log.write(state.step, "event", {"event": "finished"})
+        self._call("end", self.folder.path)
+
+    def _save(self, score: Score | None = None) -> None:
+        """Store what is done."""
+        self.state.save(self.folder, score)
+        self._call("checkpoint", self.folder.checkpoint(self.state.step).path)
+
+    def _call(self, event: str, value: Any) -> None:
+        """Call a callback; where it fails, what is done is stored first."""
+        try:
+            with self.pace.pause():
+                self.callbacks.call(event, self.state.step, value)
+        except InputError:
+            self._store_done()
+            raise
+
+    def _store_done(self) -> Checkpoint | None:
+        """Store the steps that have no checkpoint yet, in a process that is alone; the newest checkpoint then."""
+        latest = self.folder.latest()
+        if self.accelerator.num_processes == 1 and self.state.step > (
+            0 if latest is None else read_settings(latest)[1]
+        ):
+            self.state.save(self.folder)
+            latest = self.folder.latest()
+        return latest
 
     def _batches(self) -> Iterator[dict[str, Batch]]:
         """Batches by role, on the device; keeps account of the time spent waiting."""
@@ -153,20 +208,16 @@ class Loop:
         try:
             return next(self.batches)
         except InputError as error:
-            state, alone = self.state, self.accelerator.num_processes == 1
-            latest = self.folder.latest()
-            if alone and state.step > (0 if latest is None else read_settings(latest)[1]):
-                state.save(self.folder)
-                latest = self.folder.latest()
-            if latest is None:
+            if (latest := self._store_done()) is None:
                 raise
             raise InputError(
                 f"{str(error).rstrip('.')}; the last checkpoint is {latest.name}, vergence train --resume "
                 f"{self.folder} goes on from it."
             ) from error
 
-    def _step(self) -> None:
-        """One step of the optimiser; nothing in it waits for the device."""
+    def _step(self) -> list[dict[str, Tensor]]:
+        """One step of the optimiser, and the losses of its parts; nothing in it waits for the device."""
+        parts: list[dict[str, Tensor]] = []
         state, accelerator = self.state, self.accelerator
         processes, seed = Processes.of(accelerator), self.config.train.seed
         set_learning_rates(state.optimizer, self.config.optim, self.config.train.steps, state.step)
@@ -181,12 +232,14 @@ class Loop:
                     accelerator.clip_grad_norm_(state.parameters, self.config.optim.clip)
                 state.optimizer.step()
                 state.optimizer.zero_grad()
-            state.window.add({"loss": loss, **losses})
+            parts.append({"loss": loss, **losses})
+            state.window.add(parts[-1])
             self.pace.count(self.config.frames.batch_size * len(batches))
         state.method.after_step(state.step)
         if state.average is not None:
             state.average.update(state.step)
         state.step += 1
+        return parts
 
     def _finite_losses(self) -> dict[str, float]:
         """Mean losses since the last logging; InputError, and no further checkpoint, if one is not finite."""

@@ -44,6 +44,8 @@ class Validation:
         self.best = BestSoFar(before)
         self.score: Score | None = None
         """What the last evaluation gave."""
+        self.row: dict[str, Any] | None = None
+        """What of it is logged."""
         self.is_best = False
         """Whether the last evaluation was the best so far."""
         self._digest = "" if frames is None else frames.digest()
@@ -63,7 +65,7 @@ class Validation:
     def judge(self, state: TrainingState, log: RunLog) -> str:
         """Score the weights that would be stored, each process its share of frames; returns a line for people."""
         assert self.frames is not None
-        self.score, self.is_best = None, False
+        self.score, self.row, self.is_best = None, None, False
         processes = Processes.of(self.accelerator)
         processes.share_buffers(state.method)
         try:
@@ -80,6 +82,7 @@ class Validation:
         if self.score is not None:
             row |= self.score.to_dict()
             self.is_best = self.best.add(state.step, self.score)
+        self.row = row
         log.write(state.step, "evaluate", row)
         text = f"step {state.step}: " + "  ".join(f"{key} {row[key]:.4f}" for key in _SHOWN if key in row)
         return f"{text}  best so far" if self.is_best else text
