@@ -3,6 +3,7 @@
 import pytest
 
 from vergence.data.atomic import write_text, writing
+from vergence.data.manifest import FrameRow, Manifest
 from vergence.errors import InputError
 
 
@@ -27,3 +28,12 @@ def test_a_full_disk_is_one_sentence(tmp_path):
 
     with pytest.raises(InputError, match=r"a\.txt cannot be written \(No space left on device\)"):
         fail()
+
+
+def test_names_that_are_no_text_cost_a_sentence(tmp_path):
+    for path in (tmp_path / "m.csv", tmp_path / "m.parquet"):
+        with pytest.raises(InputError, match="is no text in UTF-8; rename"):
+            Manifest([FrameRow("\udcff.jpg", "one", 0)], tmp_path).write(path)
+    with pytest.raises(InputError, match="is no text in UTF-8; rename"):
+        write_text(tmp_path / "list.txt", "\udcff.jpg")
+    assert list(tmp_path.iterdir()) == []

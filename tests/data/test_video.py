@@ -264,3 +264,44 @@ def test_a_video_without_a_frame_is_refused_whatever_is_allowed(tmp_path):
     path.write_bytes(content[: len(content) // 2])  # behind the header, in front of the end of the first frame
     with pytest.raises(InputError, match="has no frame that can be read"):
         list(read_video(path, VideoOptions(allow_truncated=True)))
+
+
+def test_a_video_that_begins_late_is_whole_and_half_of_it_is_not(tmp_path):
+    """Recordings of a stream keep its time: Matroska then states when the last frame is, not how long it takes."""
+    path = write_timed(tmp_path / "late.mkv", range(60_000, 64_000, 40))
+    decoded = decode_video(path, tmp_path / "whole")
+    assert decoded.positions == tuple(range(100))
+    assert decoded.fps == pytest.approx(25)
+    early = write_timed(tmp_path / "early.mkv", range(1000, 5000, 40))
+    for cut in (path, early):
+        cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    with pytest.raises(InputError, match="is damaged or cut off"):
+        decode_video(early, tmp_path / "half")
+
+
+@pytest.mark.parametrize(
+    ("options", "colours", "said"),
+    [
+        ({"flags": "+ilme+ildct"}, 1, "a.mkv is interlaced: each frame has lines of two moments"),
+        ({}, 18, "a.mkv is of high dynamic range (HLG)"),
+        ({}, 16, "a.mkv is of high dynamic range (PQ)"),
+        ({}, 1, ""),
+    ],
+)
+def test_what_players_undo_is_told_once(tmp_path, caplog, options, colours, said):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video" if options else "libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        stream.codec_context.color_trc = colours
+        for number in range(6):
+            picture = np.full((32, 64, 3), 40 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.color_trc = colours
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    for _ in range(2):
+        assert len(list(read_video(path))) == 6
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == bool(said)
+    assert all(message.startswith(said) for message in messages)

@@ -21,6 +21,11 @@ def writing(path: Path | str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.object[:200]!r} is no text in UTF-8; rename the file or folder that is "
+            "called so."
+        ) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(

@@ -1,6 +1,7 @@
 """Video files: decoded once into a folder of frames, which is then read like any other folder."""
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -252,6 +253,8 @@ def _stream_frames(
                 last = index
             read += 1
             fields = 2 if frame.interlaced_frame else fields  # two packets may make one frame
+            transfer = int(getattr(frame, "color_trc", 0) or 0)
+            _say_what_frames_are(path, bool(frame.interlaced_frame), _HDR.get(transfer, ""))
     except av.FFmpegError as error:
         damage = f" ({reason(error)})"
     if (damage or times.cut_off or read < 0.9 * times.frames / fields) and not options.allow_truncated:
@@ -262,6 +265,27 @@ def _stream_frames(
         )
     if not read:
         raise InputError(f"{path} has no frame that can be read{damage}; copy it again.")
+
+
+_HDR = {16: "PQ", 18: "HLG"}
+"""Transfer functions of high dynamic range, by their numbers in H.273."""
+
+
+@functools.cache
+def _say_what_frames_are(path: Path, interlaced: bool, high_range: str) -> None:
+    """Once for each video: what players undo, and we do not."""
+    if interlaced:
+        _log.warning(
+            "%s is interlaced: each frame has lines of two moments, which look like depth where something moves; "
+            "separate them first, such as by ffmpeg -i IN -vf bwdif OUT",
+            path.name,
+        )
+    if high_range:
+        _log.warning(
+            "%s is of high dynamic range (%s): its colours are taken as they are stored, flatter than players show "
+            "them; use all data like this, or convert it to SDR first",
+            *(path.name, high_range),
+        )
 
 
 def _upright(frame: Any, stream: Any, width: int) -> Image.Image:

@@ -155,6 +155,8 @@ def _claimed(container: Any, stream: Any, count: int, fps: float, ends: dict[int
         stated = container.duration / av.time_base
         start = min((first for first, _ in ends.values()), default=0.0)
         end = max((last for _, last in ends.values()), default=0.0)
+        if "matroska" in container.format.name and end <= stated / _WHOLE:
+            start = 0.0  # what Matroska states is the time of the end, also where the first frame is not at zero
     if not stated:
         return count
     if end - start >= _WHOLE * stated or not count:

@@ -77,3 +77,33 @@ def test_coco_without_its_package(manifest: Manifest, monkeypatch: pytest.Monkey
     monkeypatch.setitem(__import__("sys").modules, "pycocotools", None)
     with pytest.raises(InputError, match=r"pip install 'vergence\[coco\]'"):
         coco._coder()
+
+
+def of_polygons(manifest: Manifest, polygons: list[list[float]], name: str = "path") -> np.ndarray | None:
+    """The label that one annotation of these polygons becomes; the picture is 5 wide and 3 high."""
+    content = {
+        "images": [{"id": 7, "file_name": "b/000.png", "height": 3, "width": 5}],
+        "categories": [{"id": 0, "name": name}, {"id": 4, "name": "path"}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 4, "segmentation": polygons}],
+    }
+    (manifest.root / "polygons.json").write_text(json.dumps(content))
+    import_labels(manifest.root / "polygons.json", manifest, manifest.root / "p.csv")
+    return read_labels(manifest.root / "p.csv")[1]
+
+
+def test_a_polygon_inside_another_is_painted_and_told(manifest: Manifest, caplog: pytest.LogCaptureFixture) -> None:
+    whole = of_polygons(manifest, [[0, 0, 5, 0, 5, 3, 0, 3], [1, 1, 3, 1, 3, 2, 1, 2]])
+    assert whole is not None
+    assert set(np.unique(whole)) == {1}
+    assert "annotation 1 has a polygon inside another" in caplog.text
+    caplog.clear()
+    of_polygons(manifest, [[0, 0, 2, 0, 2, 3, 0, 3], [3, 0, 5, 0, 5, 3, 3, 3]])
+    assert "inside another" not in caplog.text
+
+
+def test_shares_of_the_picture_are_no_pixels(manifest: Manifest) -> None:
+    with pytest.raises(InputError, match="annotation 1 has coordinates from 0 to 1"):
+        of_polygons(manifest, [[0.1, 0.1, 0.9, 0.1, 0.9, 0.9, 0.1, 0.9]])
+    corner = of_polygons(manifest, [[0, 0, 1, 0, 1, 1, 0, 1]])
+    assert corner is not None
+    assert (corner != 255).sum() == 1

@@ -80,3 +80,9 @@ def test_frames_of_a_video_that_cannot_be_counted(rows: list[FrameRow], said: st
 def test_names_of_roboflow() -> None:
     rows = [FrameRow("a/drive_0000.jpg", "a", 0), FrameRow("a/drive_0001.jpg", "a", 1)]
     assert FrameNames(rows).find("drive_0001_jpg.rf.0a1b2c3d4e5f") == 1
+
+
+def test_letters_with_marks_are_the_same_in_both_forms() -> None:
+    rows = [FrameRow("images/stra\u00dfe_u\u0308.jpg", "one", 0), FrameRow("images/b\u00e4r.jpg", "one", 1)]
+    assert FrameNames(rows).find("stra\u00dfe_\u00fc") == 0
+    assert FrameNames(rows).find("images/ba\u0308r") == 1

@@ -45,3 +45,13 @@ def test_a_principal_point_far_from_the_centre_is_told(tmp_path, caplog):
     (tmp_path / "cam.txt").write_text("220 0 160\n0 224 122\n0 0 1\n")
     read_cam_txt(tmp_path / "cam.txt", 160, 120)
     assert "principal point (160, 122) lies far from the centre of images of 160x120" in caplog.text
+
+
+def test_pixels_that_are_not_square_are_told(tmp_path, caplog):
+    """As where fx and fy are of a picture that was stretched, or one of them of another size."""
+    fine = read_intrinsics(write(tmp_path))
+    assert caplog.text == ""
+    pixels = {"width": 640, "height": 480, "cx": 320, "cy": 240}
+    read_intrinsics(write(tmp_path, **pixels, fx=500, fy=250))
+    assert "fx 500 and fy 250 are of pixels 0.50 times as wide as high" in caplog.text
+    assert fine.known

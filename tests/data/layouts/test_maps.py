@@ -2,6 +2,7 @@
 
 import json
 import logging
+import unicodedata
 
 import pytest
 
@@ -27,6 +28,7 @@ LABELLED = {  # (pattern of the picture, pattern of its label, mode)
     "masks_png": ("images_png/{}.png", "masks_png/{}.png", "L"),
     "supervisely": ("ds0/img/{}.jpg", "ds0/masks_machine/{}.png", "L"),
     "virtual kitti": ("frames/rgb/Camera_0/rgb_{}.jpg", "frames/classSegmentation/Camera_0/classgt_{}.png", "RGB"),
+    "deepglobe": ("{}_sat.jpg", "{}_mask.png", "L"),
     "by split": ("train/images/{}.jpg", "train/masks/{}.png", "1"),
 }
 
@@ -125,3 +127,23 @@ def test_results_of_vergence_beside_the_frames_are_no_frames(tmp_path, caplog):
     (tmp_path / "out" / "predictions.json").write_text("{}")
     assert len(folder(tmp_path)) == 4
     assert "out is left out: it holds results of Vergence" in caplog.text
+
+
+def test_links_are_followed_once_and_links_to_nothing_are_told(tmp_path, caplog):
+    for k, stem in enumerate(NAMES):
+        photo(tmp_path / "clip" / f"{stem}.jpg", k)
+    (tmp_path / "clip" / "again").symlink_to(tmp_path / "clip")
+    (tmp_path / "clip" / "gone.jpg").symlink_to("nothing")
+    (tmp_path / "copy").symlink_to(tmp_path / "clip")
+    with caplog.at_level(logging.WARNING, "vergence"):
+        assert [row.image for row in folder(tmp_path)] == [f"clip/{stem}.jpg" for stem in NAMES]
+    assert "1 picture(s) such as gone.jpg are links to nothing" in caplog.text
+    assert "copy is left out: it is a link to" in caplog.text
+
+
+def test_labels_are_found_in_either_form_of_letters_with_marks(tmp_path):
+    for k, letter in enumerate(("\u00fc", "\u00e4")):
+        photo(tmp_path / "images" / f"{letter}{k}.jpg", k)
+        ids(tmp_path / "labels" / unicodedata.normalize("NFD", f"{letter}{k}.png"))
+    rows = list(folder(tmp_path, label_space=SPACE))
+    assert [bool(row.label and (tmp_path / row.label).is_file()) for row in rows] == [True, True]

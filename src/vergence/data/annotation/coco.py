@@ -1,5 +1,6 @@
 """COCO: one JSON file with images, categories and masks in run-length code."""
 
+import itertools
 import json
 import logging
 import warnings
@@ -23,6 +24,10 @@ _log = logging.getLogger("vergence")
 FILE = "annotations.json"
 _LONGEST = 1 << 16
 """Pixels of a side of a picture."""
+_LABELME = {"_background_": "background", "__ignore__": "ignore"}
+"""Names that labelme's exporters write, by what they mean."""
+_MANY_POLYGONS = 64
+"""Polygons of one annotation up to which holes are looked for."""
 _LONGEST_LENGTH = 40
 """Bits of a length of run-length code."""
 
@@ -133,7 +138,7 @@ def _read_file(path: Path, content: dict[str, Any], annotations: Annotations, pr
 
 def _class_id(category: dict[str, Any], annotations: Annotations) -> int:
     """Index of a category's name in the list of classes, which several files share."""
-    name = str(category["name"])
+    name = _LABELME.get(str(category["name"]), str(category["name"]))
     if name not in annotations.classes:
         check_room(annotations)
         annotations.classes.append(name)
@@ -178,8 +183,26 @@ def _decoded(segmentation: Any, size: tuple[int, int], name: str, coder: Any) ->
         polygons = _polygons(segmentation, size, name)
         if not polygons:
             return np.zeros(size, dtype=bool)
-        segmentation = coder.merge(coder.frPyObjects(polygons, *size))
+        codes = coder.frPyObjects(polygons, *size)
+        if 1 < len(codes) <= _MANY_POLYGONS and _one_in_another(codes, coder):
+            _log.warning(
+                "%s has a polygon inside another: COCO's polygons know no holes, so it is painted too; where it is a "
+                "hole, export masks (run-length code)",
+                name,
+            )
+        segmentation = coder.merge(codes)
     return np.asarray(coder.decode(segmentation), dtype=bool)
+
+
+def _one_in_another(codes: list[Any], coder: Any) -> bool:
+    """Whether a mask lies in another of the list, which then says nothing, unless it is meant as a hole."""
+    areas = [int(area) for area in coder.area(codes)]
+    pairs = itertools.permutations(range(len(codes)), 2)
+    return any(
+        0 < areas[small] < areas[large]
+        and int(coder.area(coder.merge([codes[small], codes[large]], intersect=True))) == areas[small]
+        for small, large in pairs
+    )
 
 
 def _polygons(polygons: Any, size: tuple[int, int], name: str) -> list[list[float]]:
@@ -198,6 +221,8 @@ def _polygons(polygons: Any, size: tuple[int, int], name: str) -> list[list[floa
             _log.warning("%s has a polygon of %d points, which has no area: left out", name, len(polygon) // 2)
         else:
             valid.append(polygon)
+    if (values := {value for polygon in valid for value in polygon}) - {0, 1} and all(0 <= v <= 1 for v in values):
+        raise InputError(f"{name} has coordinates from 0 to 1, shares of the picture; COCO's are pixels: export those.")
     return valid
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from vergence.data.frame_row import FrameRow
+from vergence.data.layouts.files import composed
 
 _log = logging.getLogger("vergence")
 _LONGEST = 120
@@ -62,13 +63,13 @@ class FrameNames:
         self.exact = {frame_name(row): index for index, row in enumerate(rows)}
         self._rows = rows
         self._counted = False
-        self._images = [PurePosixPath(row.image).with_suffix("").as_posix() for row in rows]
+        self._images = [composed(PurePosixPath(row.image).with_suffix("").as_posix()) for row in rows]
         self._others = _indices_by_name(Path(row.image).stem for row in rows)
         self._uploaded = _indices_by_name(_uploaded(Path(row.image).stem) for row in rows)
 
     def find(self, name: str) -> int:
         """Index of the row; LookupError with a reason ("is the name of ...") where there is none or several."""
-        path = PurePosixPath(name.replace("\\", "/"))
+        path = PurePosixPath(composed(name.replace("\\", "/")))
         original = path.with_name(_UPLOAD.sub("", path.name)) if path.name else path
         for known, wanted in ((self._others, path), (self._uploaded, original)):
             if wanted.name in self.exact:
@@ -116,7 +117,7 @@ def _uploaded(name: str) -> str:
 def _indices_by_name(names: Iterable[str]) -> dict[str, list[int]]:
     indices: dict[str, list[int]] = {}
     for index, name in enumerate(names):
-        indices.setdefault(name, []).append(index)
+        indices.setdefault(composed(name), []).append(index)
     return indices
 
 

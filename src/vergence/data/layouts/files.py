@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 from vergence.data.pictures import picture_size
@@ -53,6 +54,11 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     return key + ([(1, 0, name[last:])] if last < len(name) else [])
 
 
+def composed(name: str) -> str:
+    """A name with each letter and its marks as one: archives made on a Mac hold them apart, others together."""
+    return unicodedata.normalize("NFC", name)
+
+
 def require_folder(root: Path | str) -> Path:
     """The folder as a path; InputError where it is missing or no folder."""
     folder = Path(root)
@@ -79,11 +85,26 @@ def list_files(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES) -> list[
     return sorted(names, key=natural_key)
 
 
+def dangling(folder: Path) -> list[str]:
+    """Names of images that are links to what is not there, in natural order."""
+    names = [e.name for e in _names(folder) if os.path.splitext(e.name)[1].lower() in IMAGE_SUFFIXES]
+    return sorted((name for name in names if not os.path.exists(folder / name)), key=natural_key)
+
+
 def list_folders(folder: Path) -> list[str]:
-    """Names of the sub-folders in natural order, hidden ones left out; [] for a missing folder."""
+    """Names of the sub-folders in natural order, without hidden ones and links that lead back; [] for none."""
     if not folder.is_dir():
         return []
-    return sorted((entry.name for entry in _names(folder) if entry.is_dir()), key=natural_key)
+    return sorted((entry.name for entry in _names(folder) if _is_folder(entry, folder)), key=natural_key)
+
+
+def _is_folder(entry: os.DirEntry[str], folder: Path) -> bool:
+    """Whether an entry of a folder is one, and no link to a folder that it lies in: walks would have no end."""
+    if not entry.is_symlink():
+        return entry.is_dir()
+    target = Path(os.path.realpath(entry.path))
+    here = Path(os.path.realpath(folder))
+    return target.is_dir() and target not in (here, *here.parents)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -36,6 +36,8 @@ _CALIBRATION = re.compile(r".*(calib|camera|intrinsic|camchain|cam_param|campara
 ASPECT_TOLERANCE = 0.02
 _CENTRE = (0.2, 0.8)
 """Shares of an image's side between which principal points lie, but those of crops."""
+_STRETCHED = 1.2
+"""Width over height, or height over width, of a pixel from which focal lengths are looked upon as a slip."""
 _MATRIX = "it must hold a 3x3 camera matrix in pixels"
 _log = logging.getLogger("vergence")
 
@@ -221,6 +223,13 @@ def _camera(values: dict[str, float], path: Path) -> Camera:
             "%s: the principal point (%g, %g) lies far from the centre of images of %dx%d; check that its numbers are "
             "for images of this size",
             *(path, values["cx"], values["cy"], values["width"], values["height"]),
+        )
+    ratio = values["fx"] / values["fy"] if values["fy"] else 1.0
+    if ratio > 0 and not 1 / _STRETCHED < ratio < _STRETCHED:
+        _log.warning(
+            "%s: fx %g and fy %g are of pixels %.2f times as wide as high; nearly all cameras have square ones: check "
+            "that both are in pixels of the stored images",
+            *(path, values["fx"], values["fy"], values["fy"] / values["fx"]),
         )
     try:
         return Camera(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.label_files import FILE_NAMES, read_label_space
 from vergence.data.label_pictures import check_aspect
 from vergence.data.labels import label_space
-from vergence.data.layouts.files import IMAGE_SUFFIXES, list_files, list_folders
+from vergence.data.layouts.files import IMAGE_SUFFIXES, composed, list_files, list_folders
 from vergence.data.pictures import picture_size
 from vergence.errors import InputError
 
@@ -38,12 +39,13 @@ def label_folder(root: Path) -> Path | None:
     images = root / "images" if not list_files(root) and (root / "images").is_dir() else root
     labels = label_files(folder)
     suffixes = [case for suffix in IMAGE_SUFFIXES for case in (suffix, suffix.upper())]
-    fits = any((images / f"{stem}{suffix}").is_file() for stem in labels for suffix in suffixes)
+    stems = (form for stem in labels for form in (stem, unicodedata.normalize("NFD", stem)))
+    fits = any((images / f"{stem}{suffix}").is_file() for stem in stems for suffix in suffixes)
     return folder if fits or not labels else None
 
 
 def label_files(base: Path) -> dict[str, str]:
-    """Path below ``base`` without suffix -> path with suffix, for all images in it."""
+    """Path below ``base`` without suffix, letters composed -> path with suffix, for all images in it."""
     paths: dict[str, str] = {}
     pending = [base]
     while pending:
@@ -51,7 +53,7 @@ def label_files(base: Path) -> dict[str, str]:
         folder = here.relative_to(base)
         for name in list_files(here):
             path = (folder / name).as_posix()
-            first = paths.setdefault(path.rpartition(".")[0], path)
+            first = paths.setdefault(composed(path.rpartition(".")[0]), path)
             if first != path:
                 raise InputError(f"{base} has two labels for one image, {first} and {path}; keep one of them.")
         pending += [here / name for name in list_folders(here)]
@@ -71,7 +73,7 @@ def pair_labels(
     paths = label_files(labels)
     names: dict[str, FrameRow] = {}
     for row in rows:
-        name = (root / row.image).relative_to(images).as_posix().rpartition(".")[0]
+        name = composed((root / row.image).relative_to(images).as_posix().rpartition(".")[0])
         first = names.setdefault(name, row)
         if first is not row and name in paths:
             raise InputError(
@@ -86,7 +88,7 @@ def pair_labels(
     folder = labels.relative_to(root).as_posix()
     labelled = []
     for row in rows:
-        name = (root / row.image).relative_to(images).as_posix().rpartition(".")[0]
+        name = composed((root / row.image).relative_to(images).as_posix().rpartition(".")[0])
         if name in paths:
             if row.width and not odd:
                 path = labels / paths[name]

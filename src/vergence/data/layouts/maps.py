@@ -1,6 +1,7 @@
 """Which pictures of a data set are frames, and which are maps of them: labels, measured depth, others."""
 
 import logging
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vergence.data.layouts.files import list_files, list_folders
+from vergence.data.layouts.files import composed, dangling, list_files, list_folders
 from vergence.data.pictures import open_picture
 from vergence.errors import InputError
 
@@ -31,7 +32,7 @@ _OTHERS = re.compile(
 )
 _ENDING = re.compile(
     r"([._-](mask|masks|label|labels|labelids|labeltrainids|instanceids|colors?|colours?|seg|semantic|gt|l|p|ann|depth|disp|"
-    r"gtfine_[a-z]+|leftimg8bit|rgb))+$",
+    r"gtfine_[a-z]+|leftimg8bit|rgb|sat|image|img|photo))+$",
     re.IGNORECASE,
 )
 _START = re.compile(r"^((sync_)?depth|mask|label|seg|class_?gt|gt|rgb|image|img|colors?|colours?)[_-]", re.IGNORECASE)
@@ -57,6 +58,7 @@ class Sorted:
 
 def bare(stem: str) -> str:
     """A name without what says that it is a map or a picture: 0001_mask, depth_0001 and rgb_0001 are 0001."""
+    stem = composed(stem)
     return _START.sub("", _ENDING.sub("", stem)) or stem
 
 
@@ -91,15 +93,22 @@ def sort_pictures(root: Path, skip: Path | None = None) -> Sorted:
 
 def _walk(root: Path, skip: Path | None) -> dict[Path, list[str]]:
     names_of: dict[Path, list[str]] = {}
+    seen: dict[str, Path] = {}
     pending = [root]
     while pending:
         here = pending.pop(0)
         if here == skip:
             continue
+        first = seen.setdefault(os.path.realpath(here), here)
+        if first != here:
+            _log.warning("%s is left out: it is a link to %s, whose pictures are taken", here, first)
+            continue
         if here != root and any((here / name).is_file() for name in _MADE):
             _log.warning("%s is left out: it holds results of Vergence, no frames", here)
             continue
         names = list_files(here)
+        if lost := dangling(here):
+            _log.warning("%s: %d picture(s) such as %s are links to nothing and are left out", here, len(lost), lost[0])
         if names:
             names_of[here] = names
         pending += [here / name for name in list_folders(here) if name.lower() not in _NO_DATA]
