@@ -17,8 +17,7 @@ from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
 from vergence.inference.inputs import ground_truth_label
 from vergence.methods.supervised import segmentation_losses
-from vergence.metrics.segmentation import scores
-from vergence.metrics.streaming import ConfusionMatrix
+from vergence.metrics.segmentation import confusion_matrix, scores
 from vergence.models.encoders import Encoder, build_encoder
 from vergence.models.freeze import freeze
 from vergence.models.pretrained import load_parts
@@ -154,12 +153,12 @@ def thinned(label: Tensor, step: int) -> Tensor:
 @torch.no_grad()
 def scored(head: SegmentationHead, frames: Frames, rows: Sequence[int], prefix: str = "") -> Numbers:
     """mIoU over the classes that the labels have, share of right pixels, and the IoU of each of these classes."""
-    counts = ConfusionMatrix(len(frames.space), sync_on_compute=False)
+    counts = torch.zeros(len(frames.space), len(frames.space), dtype=torch.int64)
     for row in rows:
         step = 2 if frames.size[0] >= LARGE else 1
         best = at_stride(head, frames, [row], step).argmax(1)
-        counts.update(best, thinned(frames.labels[row], step)[None].long())
-    return numbers_of(counts.compute(), frames.space, prefix)
+        counts += confusion_matrix(best, thinned(frames.labels[row], step)[None].long(), len(frames.space))
+    return numbers_of(counts, frames.space, prefix)
 
 
 def numbers_of(confusion: Tensor, space: LabelSpace, prefix: str = "") -> Numbers:

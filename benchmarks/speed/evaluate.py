@@ -17,11 +17,11 @@ import torch
 
 from benchmarks.speed.common import append_rows, in_turn, stamp
 from vergence.data.dataset import FrameOptions
+from vergence.evaluation.depth_scores import Scores
 from vergence.inference.network_maps import predict_inverse_depth
 from vergence.methods.depth import DepthMethod
 from vergence.methods.depth_config import DepthConfig
 from vergence.metrics.depth import score_inverse_depth
-from vergence.metrics.streaming import DepthMetric
 from vergence.settings.networks import DepthNetworkConfig
 from vergence.settings.protocols import PROTOCOLS, DepthProtocol
 
@@ -42,11 +42,12 @@ def score(inverse_depth: torch.Tensor, truth: torch.Tensor, protocol: DepthProto
 
 
 def stream(inverse_depth: torch.Tensor, truth: torch.Tensor, batches: int) -> None:
-    """The metric that runs during training, over a whole split."""
-    metric = DepthMetric(PROTOCOLS["eigen"]).to(inverse_depth.device)
+    """The scores of a whole split, gathered batch after batch."""
+    gathered, measured = Scores("trained"), truth[:, 0].cpu().numpy()
     for _ in range(batches):
-        metric.update(inverse_depth, truth)
-    metric.compute()
+        for prediction, depth in zip(inverse_depth, measured, strict=True):
+            gathered.add("", prediction[0], depth, PROTOCOLS["eigen"])
+    gathered.summary()
 
 
 def variants(options: argparse.Namespace) -> dict[str, tuple[int, Callable[[], object]]]:

@@ -21,8 +21,7 @@ from torch import Tensor
 
 from benchmarks.speed.common import append_rows, in_turn, stamp
 from vergence.evaluation.segmentation import best_class
-from vergence.metrics.segmentation import scores
-from vergence.metrics.streaming import ConfusionMatrix
+from vergence.metrics.segmentation import confusion_matrix, scores
 
 IGNORED_LABEL = 255
 
@@ -49,10 +48,10 @@ def count_lists(prediction: Tensor, label: Tensor, classes: int) -> list[list[in
 
 def count(prediction: Tensor, label: Tensor, classes: int, images: int = 1) -> Tensor:
     """The confusion matrix of the same maps seen so many times."""
-    metric = ConfusionMatrix(classes).to(prediction.device)
+    counts = torch.zeros(classes, classes, dtype=torch.int64, device=prediction.device)
     for _ in range(images):
-        metric.update(prediction, label)
-    return metric.compute()
+        counts += confusion_matrix(prediction, label, classes)
+    return counts
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ from vergence.data.loading import collate, prepare_batch
 from vergence.evaluation.evaluate import open_data
 from vergence.inference.depth_port import with_estimates
 from vergence.inference.inputs import evenly_spaced, has_label
-from vergence.metrics.ranking import auroc
 from vergence.report.training_samples import training_method
 from vergence.runs.checkpoint import load_run
 
@@ -69,6 +68,8 @@ def rank_errors(run: Path, data: Path, frames: int | None) -> dict[str, float]:
     ``auroc_difficulty`` of the adaptation difficulty, ``auroc_confidence`` of the teacher's own doubt, ``auroc_both``
     of the product of both weights; ``pseudo_label_error`` is the share of wrong pixels.
     """
+    from torchmetrics.functional.classification import binary_auroc  # of scores in [0, 1], the larger the more wrong
+
     wrong, confidence, weight = [], [], []
     for seen in look(run, data, frames)[1]:
         known = seen.truth != 255
@@ -77,10 +78,14 @@ def rank_errors(run: Path, data: Path, frames: int | None) -> dict[str, float]:
         if seen.difficulty is not None:
             weight.append(seen.difficulty[known].double())
     errors, sure = torch.cat(wrong), torch.cat(confidence)
-    found = {"pseudo_label_error": float(errors.double().mean()), "auroc_confidence": float(auroc(-sure, errors))}
+    found = {
+        "pseudo_label_error": float(errors.double().mean()),
+        "auroc_confidence": float(binary_auroc(1 - sure, errors)),
+    }
     if weight:
         easy = torch.cat(weight)
         found |= {
-            "auroc_difficulty": float(auroc(-easy, errors)), "auroc_both": float(auroc(-easy * sure, errors)),
+            "auroc_difficulty": float(binary_auroc(1 - easy, errors)),
+            "auroc_both": float(binary_auroc(1 - easy * sure, errors)),
         }  # fmt: skip
     return found

@@ -39,8 +39,7 @@ from vergence.data.subsets import labelled_subset, listed_rows
 from vergence.demo import HEAD, KEEP, SECONDS
 from vergence.inference.inputs import evenly_spaced
 from vergence.methods.supervised import segmentation_losses
-from vergence.metrics.segmentation import scores
-from vergence.metrics.streaming import ConfusionMatrix
+from vergence.metrics.segmentation import confusion_matrix, scores
 from vergence.models.frozen_network import FrozenNetwork, build_frozen_network
 from vergence.motion.confidence import probability
 from vergence.motion.flow import DenseFlow
@@ -188,11 +187,10 @@ class Study:
 
     @torch.no_grad()
     def scored(self, network: FrozenNetwork) -> dict[str, float]:
-        counts = ConfusionMatrix(19, sync_on_compute=False)
+        confusion = torch.zeros(19, 19, dtype=torch.int64)
         for (row, _), maps in self.judged.features.items():
             logits = network.decode([values[None] for values in maps], (96, 192))
-            counts.update(logits.argmax(1), self.judged.labels[row][None].long())
-        confusion = counts.compute()
+            confusion += confusion_matrix(logits.argmax(1), self.judged.labels[row][None].long(), 19)
         found = scores(confusion, [k for k in range(19) if int(confusion[k].sum())])
         return {"miou": float(found["miou"]), "pixel_accuracy": float(found["pixel_accuracy"])}
 

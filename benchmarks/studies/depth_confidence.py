@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from vergence.metrics.ranking import auroc
 
 from benchmarks.studies.common import commit, device_name, write_rows
 from vergence import __version__
@@ -25,7 +26,6 @@ from vergence.inference.inputs import evenly_spaced, ground_truth, has_truth, wo
 from vergence.inference.networks import RunNetwork
 from vergence.methods.view_synthesis import COARSER
 from vergence.metrics.depth import median, resize_inverse_depth
-from vergence.metrics.ranking import auroc
 from vergence.runs.checkpoint import load_run
 
 _SCALES = ("one scale", "two scales")

@@ -23,7 +23,6 @@ _PACKAGES = (
     "pyarrow",
     "safetensors",
     "av",
-    "torchmetrics",
 )
 _TIGHT = 2e9
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 import vergence
 from tests.inference.stored import picture, stored_run
-from vergence.data.pointcloud import read_ply
+from tests.ply import read_ply
 from vergence.errors import InputError
 from vergence.inference.depth_confidence import depth_confidence, depth_evidence
 from vergence.inference.network_maps import predict_maps

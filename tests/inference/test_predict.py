@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 
 from tests.inference.predicted import HEIGHT, WIDTH, RedMethod, depth_of, folder, made_run, picture
+from tests.ply import read_ply
 from vergence.api import predict
 from vergence.data.depth_files import read_depth_png
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
-from vergence.data.pointcloud import read_ply
 from vergence.data.video_writer import write_video
 from vergence.errors import InputError
 

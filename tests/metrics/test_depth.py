@@ -1,11 +1,7 @@
-"""Depth metrics and protocols: golden facts, NumPy twins, processes, bad input."""
+"""Depth metrics and protocols: golden facts, NumPy twins, bad input."""
 
 import dataclasses
 import math
-import threading
-import warnings
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -21,10 +17,8 @@ from vergence.metrics.depth import (
     median,
     resize_inverse_depth,
     score_inverse_depth,
-    training_depth_errors,
 )
-from vergence.metrics.streaming import DepthMetric
-from vergence.settings.protocols import PROTOCOLS, DepthProtocol
+from vergence.settings.protocols import PROTOCOLS
 
 TRUTH, PREDICTION = torch.tensor([2.0, 4, 10, 20]).double(), torch.tensor([2.0, 5, 8, 40]).double()
 UNSCALED = dataclasses.replace(PROTOCOLS["plain"], scale="none")
@@ -190,97 +184,6 @@ class TestScore:
             score_inverse_depth(torch.ones(1, 3, 4), torch.ones(3, 4), UNSCALED)
 
 
-def expected_summary(inverse: Tensor, truths: list[Tensor], protocol: DepthProtocol) -> dict[str, float]:
-    scores = [score_inverse_depth(p[0], t, protocol) for p, t in zip(inverse, truths, strict=True)]
-    errors, ratios = np.stack([s.errors.numpy() for s in scores]), np.array([s.ratio.item() for s in scores])
-    summary = dict(zip(DEPTH_METRICS, errors.mean(axis=0).tolist(), strict=True))
-    middle = float(np.median(ratios))
-    summary |= {"scale_median": middle, "scale_std": float(np.std(ratios / middle))}
-    return summary | {"images": len(scores), "pixels": sum(int(s.pixels) for s in scores)}
-
-
-class Meeting:
-    """Stands in for a group of processes: each runs in a thread, and every gather waits for all of them."""
-
-    def __init__(self, world: int) -> None:
-        self.barrier, self.sent = threading.Barrier(world, timeout=20), [torch.zeros(0)] * world
-
-    def gather_of(self, rank: int) -> Callable[..., list[Tensor]]:
-        def gather(value: Tensor, group: object = None) -> list[Tensor]:
-            self.sent[rank] = value
-            self.barrier.wait()
-            received = list(self.sent)
-            self.barrier.wait()
-            assert len({item.dtype for item in received}) == 1  # real processes would read each other's bytes
-            return received
-
-        return gather
-
-
-class TestMetric:
-    @pytest.mark.parametrize("name", list(PROTOCOLS))
-    def test_mean_over_images_each_at_its_own_size(self, name: str) -> None:
-        inverse, truths = scene(4)
-        metric = DepthMetric(PROTOCOLS[name])
-        metric.update(inverse[:3], truths[:3])
-        metric.update(inverse[3:], truths[3:])
-        assert metric.compute() == pytest.approx(expected_summary(inverse, truths, PROTOCOLS[name]), rel=1e-12)
-
-    def test_batched_truth(self) -> None:
-        inverse, truths = scene(1)
-        together, apart = DepthMetric(PROTOCOLS["plain"]), DepthMetric(PROTOCOLS["plain"])
-        together.update(inverse.repeat(2, 1, 1, 1), truths[0].repeat(2, 1, 1, 1))
-        apart.update(inverse.repeat(2, 1, 1, 1), [truths[0], truths[0]])
-        assert together.compute() == apart.compute()
-
-    def test_images_without_truth_do_not_count(self) -> None:
-        inverse, truths = scene(3)
-        truths[1] = torch.zeros_like(truths[1])
-        metric = DepthMetric(PROTOCOLS["plain"])
-        metric.update(inverse, truths)
-        kept = [0, 2]
-        expected = expected_summary(inverse[kept], [truths[index] for index in kept], PROTOCOLS["plain"])
-        assert metric.compute() == pytest.approx(expected, rel=1e-12)
-
-    def test_nothing_and_reset(self) -> None:
-        metric = DepthMetric(PROTOCOLS["plain"])
-        metric.update(torch.ones(1, 1, 3, 4), torch.zeros(1, 1, 3, 4))
-        empty = metric.compute()
-        assert empty["images"] == empty["pixels"] == 0
-        assert all(math.isnan(empty[name]) for name in (*DEPTH_METRICS, "scale_median", "scale_std"))
-        inverse, truths = scene(2)
-        metric.update(inverse, truths)
-        metric.reset()
-        metric.update(inverse[:1], truths[:1])
-        assert metric.compute()["images"] == 1
-
-    def test_reduces_over_processes(self) -> None:
-        """Three processes, one of them without any image, all report what one process does."""
-        inverse, truths = scene(4)
-        parts, meeting = ([0, 1, 2], [3], []), Meeting(3)
-
-        def process(rank: int) -> dict[str, float]:
-            metric = DepthMetric(
-                PROTOCOLS["plain"], dist_sync_fn=meeting.gather_of(rank), distributed_available_fn=lambda: True
-            )
-            if parts[rank]:
-                metric.update(inverse[parts[rank]], [truths[index] for index in parts[rank]])
-            return metric.compute()
-
-        expected = expected_summary(inverse, truths, PROTOCOLS["plain"])
-        with warnings.catch_warnings(), ThreadPoolExecutor(3) as threads:
-            warnings.simplefilter("ignore", UserWarning)  # compute before update, of the third
-            for result in threads.map(process, range(3)):
-                assert result == pytest.approx(expected, rel=1e-12)
-
-    def test_shapes(self) -> None:
-        metric = DepthMetric(PROTOCOLS["plain"])
-        with pytest.raises(ValueError, match=r"\(2, 1, 3, 4\) for 3 truths"):
-            metric.update(torch.ones(2, 1, 3, 4), torch.ones(3, 1, 3, 4))
-        with pytest.raises(ValueError, match=r"\(2, 2, 3, 4\)"):
-            metric.update(torch.ones(2, 2, 3, 4), torch.ones(2, 1, 3, 4))
-
-
 class TestFlip:
     def test_ends_and_middle(self) -> None:
         """Golden fact 28."""
@@ -312,21 +215,3 @@ class TestFlip:
     def test_shapes(self) -> None:
         with pytest.raises(ValueError, match=r"\(1, 1, 2, 3\) and \(1, 1, 2, 4\)"):
             flip_postprocess(torch.ones(1, 1, 2, 3), torch.ones(1, 1, 2, 4))
-
-
-class TestTrainingMonitor:
-    def test_one_lower_median_over_the_batch(self) -> None:
-        """Not the evaluation: the two images share one ratio, and the lower of the two middle values is taken."""
-        depth = torch.stack([torch.full((1, 37, 124), 1.0), torch.full((1, 37, 124), 2.0)])
-        truth = torch.stack([torch.full((1, 37, 124), 3.0), torch.full((1, 37, 124), 8.0)])
-        got = training_depth_errors(depth, truth)
-        assert got.tolist()[:2] == pytest.approx([(0 + 2 / 8) / 2, (0 + 4 / 8) / 2])  # ratio 3 / 1
-
-    def test_crop_and_missing_truth(self) -> None:
-        truth = torch.zeros(1, 1, 375, 1242)
-        truth[..., 200, 100], truth[..., 10, 10], truth[..., 200, 1230] = 5.0, 50.0, 50.0
-        assert training_depth_errors(torch.ones(1, 1, 24, 80), truth)[0].item() == 0
-
-    def test_shapes(self) -> None:
-        with pytest.raises(ValueError, match=r"\(1, 24, 80\)"):
-            training_depth_errors(torch.ones(1, 24, 80), torch.ones(1, 1, 375, 1242))

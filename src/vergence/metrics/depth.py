@@ -3,7 +3,7 @@
 Sources: Eigen et al. (NIPS 2014), Garg et al. (ECCV 2016, the crop), Godard et al. (ICCV 2019, flip post-processing).
 """
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -195,22 +195,3 @@ def flip_postprocess(plain: Tensor, flipped_back: Tensor) -> Tensor:
     left = 1 - (20 * (x - 0.05)).clamp(0, 1)
     right = left.flip(0)
     return right * plain + left * flipped_back + (1 - left - right) * (plain + flipped_back) / 2
-
-
-def training_depth_errors(depth: Tensor, ground_truth: Tensor) -> Tensor:
-    """Monodepth2's monitoring during training (7,): one median over the batch, depth (not disparity) resized.
-
-    depth (B, 1, h, w) and ground truth (B, 1, H, W), 0 = none (published: 375 x 1242). The median is the lower one, the
-    truth is not capped. Not a protocol: numbers of different batch sizes cannot be compared.
-    """
-    if depth.ndim != 4 or ground_truth.ndim != 4 or depth.shape[:2] != ground_truth.shape[:2] or depth.shape[1] != 1:
-        raise ValueError(
-            f"depth and truth have shapes {tuple(depth.shape)} and {tuple(ground_truth.shape)}, "
-            "expected (B, 1, h, w) and (B, 1, H, W)"
-        )
-    size = ground_truth.shape[-2:]
-    resized = F.interpolate(depth, size=size, mode="bilinear", align_corners=False).clamp(1e-3, 80)
-    mask = (ground_truth > 0) & garg_crop(ground_truth)
-    truth, prediction = ground_truth[mask], resized[mask]
-    prediction = prediction * (cast(Tensor, truth.median()) / prediction.median())
-    return depth_errors(truth, prediction.clamp(1e-3, 80))

@@ -4,11 +4,19 @@ import dataclasses
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from tests.parity.registry import Case, operation
-from vergence.metrics.depth import depth_errors, flip_postprocess, median, score_inverse_depth, training_depth_errors
+from vergence.evaluation.depth_scores import Scores
+from vergence.metrics.depth import (
+    DEPTH_METRICS,
+    depth_errors,
+    flip_postprocess,
+    garg_crop,
+    median,
+    score_inverse_depth,
+)
 from vergence.metrics.odometry import ate_sfmlearner, chain_poses
-from vergence.metrics.streaming import DepthMetric
 from vergence.settings.protocols import PROTOCOLS
 
 STEREO_SCALE = 5.4  # of the official program
@@ -35,9 +43,10 @@ def eval_protocol(inputs: dict, params: dict, case: Case) -> dict:
         predictions = predictions / factor
     truths = [torch.from_numpy(inputs[f"gt_{index}"]) for index in range(len(predictions))]
     scores = [score_inverse_depth(p, t, protocol) for p, t in zip(predictions, truths, strict=True)]
-    metric = DepthMetric(protocol)
-    metric.update(predictions[:, None], truths)
-    means = list(metric.compute().values())[:7]
+    gathered = Scores("trained")
+    for index, (prediction, truth) in enumerate(zip(predictions, truths, strict=True)):
+        gathered.add(str(index), prediction, truth.numpy(), protocol)
+    means = [gathered.summary()[name] for name in DEPTH_METRICS]
     ratios = torch.stack([score.ratio for score in scores])
     return {
         "errors": torch.stack([score.errors for score in scores]).numpy(),
@@ -56,11 +65,13 @@ def post_process(inputs: dict, params: dict, case: Case) -> dict:
 
 @operation("monodepth2.training_depth_metrics")
 def training_metrics(inputs: dict, params: dict, case: Case) -> dict:
-    return {
-        "errors": training_depth_errors(
-            torch.from_numpy(inputs["depth_pred"]), torch.from_numpy(inputs["depth_gt"])
-        ).numpy()
-    }
+    """What the official program watches during training: one (lower) median over the batch, depth resized."""
+    depth, measured = (torch.from_numpy(inputs[name]) for name in ("depth_pred", "depth_gt"))
+    resized = F.interpolate(depth, size=measured.shape[-2:], mode="bilinear", align_corners=False).clamp(1e-3, 80)
+    mask = (measured > 0) & garg_crop(measured)
+    truth, prediction = measured[mask], resized[mask]
+    prediction = prediction * (truth.median() / prediction.median())
+    return {"errors": depth_errors(truth, prediction.clamp(1e-3, 80)).numpy()}
 
 
 @operation("monodepth2.odometry_ate")
