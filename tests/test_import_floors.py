@@ -18,7 +18,7 @@ FLOORS = [
     {"runs"},
     {"inference"},
     {"evaluation", "exporting", "propagation"},
-    {"training"},
+    {"training", "serving"},
     {"selection"},
     {"flywheel"},
     {"report"},

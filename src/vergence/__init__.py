@@ -12,7 +12,7 @@ from vergence._compat import repair_on_import, sleep_at_barriers
 
 if TYPE_CHECKING:
     from vergence import geometry, losses, metrics, mixing, models
-    from vergence.api import convert, evaluate, export, index, predict, report, resume, scan, select
+    from vergence.api import convert, evaluate, export, index, predict, report, resume, scan, select, serve
     from vergence.api import labels_propagate as propagate
     from vergence.door import train
     from vergence.errors import InputError
@@ -28,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "InputError", "Prediction", "Predictor", "convert", "evaluate", "export", "geometry", "index", "load", "losses",
     "metrics", "mixing", "models", "predict", "propagate", "register_method", "report", "resume", "scan", "select",
+    "serve",
     "train",
 ]  # fmt: skip
 

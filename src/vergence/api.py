@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Overrides", "convert", "demo", "doctor", "evaluate", "export", "index", "labels_export", "labels_import",
-    "labels_propagate", "predict", "report", "resume", "scan", "select", "train",
+    "labels_propagate", "predict", "report", "resume", "scan", "select", "serve", "train",
 ]  # fmt: skip
 
 
@@ -265,6 +265,57 @@ def report(run: str | Path, out: str | Path | None = None, data: str | Path | No
     from vergence.report import report as write_page
 
     return write_page(run, out, data, images)
+
+
+def serve(
+    run: str | Path,
+    port: int = 7860,
+    host: str = "127.0.0.1",
+    page: bool = True,
+    label_studio: str | None = None,
+    flip: bool = False,
+    window: str | None = None,
+    overlap: float | None = None,
+    scale: str | float | None = None,
+    max_megabytes: float = 64.0,
+    max_megapixels: float = 25.0,
+    max_seconds: float = 60.0,
+    max_waiting: int = 32,
+    max_frames: int = 120,
+    device: str = "auto",
+    started: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serve a model: a page to drop pictures on, and an interface for machines, until it is interrupted.
+
+    Args:
+        run: run folder or checkpoint, or a depth model of others: hf:NAME, FILE.onnx or onnx-depth:FILE.
+        port: where it listens; 0 for any port that is free.
+        host: address where it listens; with another than the default other machines can ask, without a password.
+        page: the page for people; without it only the interface.
+        label_studio: address of a Label Studio whose tasks are answered.
+        flip: average with the prediction of the mirrored picture.
+        window: WIDTHxHEIGHT of a box that slides over the network's input, for classes; default the run's.
+        overlap: share of its side by which neighbouring windows overlap.
+        scale: metric, or a factor on the network's unit; default metres where the run knows them.
+        max_megabytes: size of a request.
+        max_megapixels: million pixels of a picture or frame.
+        max_seconds: for reading a request, and for answering it.
+        max_waiting: requests that may wait.
+        max_frames: frames of a video on the page.
+        device: auto, cpu or cuda.
+        started: called with the address when the server is about to answer.
+
+    Raises:
+        InputError: the extra ``serve`` is not installed, the port is taken, or the model cannot be loaded.
+    """
+    from vergence.serving.limits import Limits
+    from vergence.serving.server import serve as run_server
+
+    options = {"device": device, "flip": flip, "window": window, "overlap": overlap, "scale": scale}
+    limits = Limits(max_megabytes, max_megapixels, max_seconds, max_waiting, max_frames)
+    run_server(
+        str(run), options, host=host, port=port, page=page, limits=limits, label_studio=label_studio, started=started
+    )  # fmt: skip
 
 
 def scan(

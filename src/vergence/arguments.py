@@ -24,7 +24,7 @@ OPTION_NAMES = {"family": "from", "format": "from"}
 """Options that are not called as the parameter, because Python has other plans with the word."""
 REST = ("overrides", "options")
 """Parameters that take all keys that are no option: settings of a recipe, or a layout's own options."""
-IN_PYTHON = ("progress", "callbacks")
+IN_PYTHON = ("progress", "callbacks", "started")
 """Parameters that are functions."""
 REQUIRED = inspect.Parameter.empty
 

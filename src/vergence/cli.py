@@ -160,6 +160,16 @@ def _export(words: list[str]) -> int:
     return 0
 
 
+def _serve(words: list[str]) -> int:
+    def started(address: str) -> None:
+        say(f"{arguments['run']}: {address} (interface: {address}/docs); Ctrl-C ends it")
+        sys.stdout.flush()
+
+    arguments = parse("serve RUN [--port N] [--page false] [--label_studio URL] [...]", api.serve, words)
+    api.serve(**arguments, started=started)
+    return 0
+
+
 def _report(words: list[str]) -> int:
     say(api.report(**parse("report RUN [--out FILE] [--data X] [--images N]", api.report, words)))
     return 0
@@ -291,6 +301,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "evaluate": _evaluate,
     "predict": _predict,
     "export": _export,
+    "serve": _serve,
     "select": _select,
     "labels": _labels,
     "convert": _convert,

@@ -84,7 +84,7 @@ def _said(kinds: tuple[bool, bool]) -> str:
 VERBS: Mapping[str, Callable[..., Any]] = {
     "convert": api.convert, "evaluate": api.evaluate, "export": api.export, "index": api.index, "predict": api.predict,
     "propagate": api.labels_propagate, "resume": api.resume, "scan": api.scan,
-    "select": api.select, "train": train,
+    "select": api.select, "serve": api.serve, "train": train,
 }  # fmt: skip
 
 

@@ -23,8 +23,8 @@ class ColourRange(NamedTuple):
     high: float
 
 
-def write_depth_png(path: Path | str, depth: NDArray[np.floating], factor: float = METRES_FACTOR) -> Path:
-    """Write depth (H, W) as a 16-bit PNG of round(depth * factor).
+def stored_depth(depth: NDArray[np.floating], factor: float = METRES_FACTOR) -> NDArray[np.uint16]:
+    """Depth (H, W) as 16-bit numbers, round(depth * factor).
 
     0, negative and not finite become 0 (no depth); what is too large for 16 bits becomes 65535 (at least that far);
     what is too small but positive becomes 1.
@@ -33,8 +33,14 @@ def write_depth_png(path: Path | str, depth: NDArray[np.floating], factor: float
         raise ValueError(f"expected depth (H, W), got {depth.shape}")
     valid = np.isfinite(depth) & (depth > 0)
     stored = np.where(valid, np.clip(np.rint(np.where(valid, depth, 0) * factor), 1, _LARGEST), 0)
+    return stored.astype(np.uint16)
+
+
+def write_depth_png(path: Path | str, depth: NDArray[np.floating], factor: float = METRES_FACTOR) -> Path:
+    """Write depth (H, W) as a 16-bit PNG of :func:`stored_depth`."""
+    stored = stored_depth(depth, factor)
     with writing(path) as temporary:
-        Image.fromarray(stored.astype(np.uint16)).save(temporary, format="PNG", compress_level=3)
+        Image.fromarray(stored).save(temporary, format="PNG", compress_level=3)
     return Path(path)
 
 

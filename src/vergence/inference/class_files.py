@@ -77,8 +77,13 @@ def classes_of(logits: Tensor, size: tuple[int, int], confidence: bool = True) -
 
 def write_label_png(path: Path | str, ids: NDArray[np.uint8], space: LabelSpace) -> Path:
     """Write class ids (H, W) as an 8-bit palette PNG: its values are the ids, viewers show the colours."""
+    with writing(path) as temporary:
+        label_picture(ids, space).save(temporary, format="PNG")
+    return Path(path)
+
+
+def label_picture(ids: NDArray[np.uint8], space: LabelSpace) -> Image.Image:
+    """Class ids (H, W) as a picture of 8 bits with a palette of their colours."""
     image = Image.fromarray(ids, mode="L")
     image.putpalette(space.colourize(np.arange(256)).tobytes())
-    with writing(path) as temporary:
-        image.save(temporary, format="PNG")
-    return Path(path)
+    return image

@@ -21,6 +21,7 @@ from vergence.data.depth_files import (
 from vergence.data.pointcloud import depth_to_points, write_ply
 from vergence.errors import InputError
 from vergence.inference.frame_streams import Frame, FrameStream
+from vergence.inference.networks import Network
 from vergence.inference.prediction import (
     CLOUD_REACH,
     checked_confidence,
@@ -106,19 +107,31 @@ def survey(
     metric = origin != "unscaled"
     samples = [predictor.inverse_depth(frame).flatten() for frame in stream.sample(_SAMPLED)]
     limits = colour_range(torch.cat(samples).numpy() / factor)
-    png_factor = METRES_FACTOR
-    if not metric and predictor.network.farthest is not None:
-        png_factor = float(math.floor(_LARGEST / (predictor.network.farthest * factor)))
-    elif not metric:
-        png_factor = _LARGEST / _UNKNOWN_REACH * limits.low
+    unit = "metres" if metric else "unscaled"
     return {
-        "unit": "metres" if metric else "unscaled",
+        "unit": unit,
         "scale": origin,
         "factor": factor,
-        "png_factor": png_factor,
+        "png_factor": png_factor(predictor.network, unit, factor, limits.low),
         "png": "depth = value / png_factor; 0 = none, 65535 = that far or farther",
         "colour": {"of": "inverse depth", "low": limits.low, "high": limits.high, "percentiles": [2, 98]},
     }
+
+
+def png_factor(network: Network, unit: str, factor: float, farthest_colour: float) -> float:
+    """By what depth is multiplied in a 16-bit PNG.
+
+    Args:
+        network: of the depth.
+        unit: "metres" or "unscaled".
+        factor: units of depth in one of the network's.
+        farthest_colour: the inverse depth of the far end of the colours.
+    """
+    if unit == "metres":
+        return METRES_FACTOR
+    if network.farthest is not None:
+        return float(math.floor(_LARGEST / (network.farthest * factor)))
+    return _LARGEST / _UNKNOWN_REACH * farthest_colour
 
 
 def _factor(

@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from vergence.data.annotation import brush
 from vergence.data.annotation.classes import AnnotationClasses, hexadecimal
-from vergence.data.annotation.formats import Annotations, ExportedFrame, Problems, json_files
+from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, Problems, json_files
 from vergence.data.annotation.label_studio_png import PICTURES, read_pictures
 from vergence.data.annotation.label_studio_tasks import CONFIG, read_config, read_task, tasks_of
 from vergence.data.atomic import write_text, writing
@@ -45,26 +45,31 @@ def _task(frame: ExportedFrame, classes: AnnotationClasses) -> dict[str, Any]:
     task: dict[str, Any] = {"data": {"image": f"/data/local-files/?d=images/{frame.file}", "frame": frame.name}}
     if frame.label is None:
         return task
-    result = []
-    for index, name, _ in classes.painted():
-        mask = frame.label == index
-        if mask.any():
-            value = {"format": "rle", "rle": brush.encode(mask), "brushlabels": [name]}
-            result.append(
-                {
-                    "id": f"class{index}",
-                    "type": "brushlabels",
-                    "from_name": _FROM,
-                    "to_name": _TO,
-                    "original_width": frame.size[1],
-                    "original_height": frame.size[0],
-                    "image_rotation": 0,
-                    "value": value,
-                }
-            )
+    result = brush_regions(frame.label, {index: name for index, name, _ in classes.painted()})
     if frame.predicted:
         return {**task, "predictions": [{"model_version": "vergence", "result": result}]}
     return {**task, "annotations": [{"result": result}]}
+
+
+def brush_regions(
+    label: Label, names: Mapping[int, str], from_name: str = _FROM, to_name: str = _TO
+) -> list[dict[str, Any]]:
+    """Regions of Label Studio's brush, one for each class of a label (H, W) that has a name."""
+    height, width = label.shape
+    return [
+        {
+            "id": f"class{index}",
+            "type": "brushlabels",
+            "from_name": from_name,
+            "to_name": to_name,
+            "original_width": width,
+            "original_height": height,
+            "image_rotation": 0,
+            "value": {"format": "rle", "rle": brush.encode(label == index), "brushlabels": [name]},
+        }
+        for index, name in names.items()
+        if (label == index).any()
+    ]
 
 
 def read(export: Path, problems: Problems, known: LabelSpace | None = None) -> Annotations:

@@ -1,0 +1,34 @@
+"""What the worker says of itself, and how sentences lose their folders."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.serving.served import both, noise
+from vergence.serving.looker import Looker, without_folders
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("/tmp/a/c.png is damaged", "c.png is damaged"), ("of /tmp/a/: nothing", "of : nothing"),
+        ("see (/root/x/y.txt); or /etc/passwd.", "see (y.txt); or passwd."), ("1/2 and a/b", "1/2 and a/b"),
+        (r"C:\Users\me\c.png is", "c.png is"), ("ask http://localhost:1/a/b", "ask http://localhost:1/a/b"),
+    ],
+)  # fmt: skip
+def test_sentences_keep_the_names_of_files_only(text: str, kept: str) -> None:
+    assert without_folders(text) == kept
+
+
+def test_what_a_model_is(tmp_path: Path) -> None:
+    looker = Looker(str(both(tmp_path / "run")), {"device": "cpu"})
+    about = looker.about()
+    assert about["name"] == "run"
+    assert [entry["name"] for entry in about["classes"]] == list(looker.predictor.class_names)
+    assert about["digest"] == looker.predictor.network.made_by()["weights"]
+    assert str(tmp_path) not in str(about)
+    noise().save(tmp_path / "frame.png")
+    said, body = looker.show(str(tmp_path / "frame.png"), str(tmp_path), "frame", 3)
+    assert body == b""
+    assert {file for _, file in said["files"]} <= {path.name for path in tmp_path.iterdir()}
+    assert looker.worst(str(tmp_path), 3)[0] == {"frames": []}
