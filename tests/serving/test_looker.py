@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving.served import both, noise
-from vergence.serving.looker import Looker, without_folders
+from vergence.serving.looker import Looker, _name, without_folders
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,12 @@ def test_what_a_model_is(tmp_path: Path) -> None:
     assert body == b""
     assert {file for _, file in said["files"]} <= {path.name for path in tmp_path.iterdir()}
     assert looker.worst(str(tmp_path), 3)[0] == {"frames": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("run", "run"), ("/a/b/model.onnx", "model.onnx"), ("onnx-depth:/a/m.onnx", "onnx-depth:m.onnx"),
+     ("hf:depth-anything/X", "hf:depth-anything/X"), ("hf:/a/b/X", "hf:X")],
+)  # fmt: skip
+def test_names_of_models_say_not_where_they_lie(text: str, name: str) -> None:
+    assert _name(text) == name

@@ -111,7 +111,9 @@ def _png(predictor: Predictor, seen: Prediction, shown: str | None) -> Answer:
         raise InputError(f"map {shown!r} is unknown; use {', '.join(MAPS)}.")
     needs = _NEEDS.get(shown, shown)
     if getattr(seen, needs) is None:
-        raise InputError(f"this model predicts no {needs.replace('_', ' ')}, so there is no map {shown!r}; ask for another.")
+        raise InputError(
+            f"this model predicts no {needs.replace('_', ' ')}, so there is no map {shown!r}; ask for another."
+        )
     headers, pixels = _PICTURES[shown](predictor, seen)
     buffer = io.BytesIO()
     pixels.save(buffer, format="PNG", compress_level=3)

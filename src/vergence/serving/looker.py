@@ -85,7 +85,6 @@ class Looker:
 
     def about(self) -> dict[str, Any]:
         """What the model is."""
-        from vergence.runs.model_card import LICENCE
         from vergence.serving.answers import legend
 
         network = self.predictor.network
@@ -99,7 +98,7 @@ class Looker:
             "classes": [] if network.label_space is None else legend(network.label_space),
             "step": made["step"],
             "digest": made["weights"],
-            "licence": LICENCE if hasattr(network, "run") else "that of its authors",
+            "licence": _licence(network),
             "device": str(network.device),
         }
 
@@ -127,9 +126,22 @@ class Looker:
 
 
 def _name(text: str) -> str:
-    """A model's name; of a file without its folder."""
+    """A model's name; of a file or folder without where it lies."""
     kind, colon, rest = text.partition(":")
-    return f"{kind}{colon}{Path(rest).name}" if kind in ("onnx", "onnx-depth") or rest.startswith("/") else text
+    if not colon or kind not in ("hf", "onnx", "onnx-depth"):
+        return Path(text).name
+    return f"{kind}:{Path(rest).name if kind != 'hf' or Path(rest).is_absolute() else rest}"
+
+
+def _licence(network: Any) -> str:
+    """What binds whoever uses the weights."""
+    from vergence.inference.exported_network import ExportedNetwork
+    from vergence.inference.networks import RunNetwork
+    from vergence.runs.model_card import LICENCE
+
+    if isinstance(network, ExportedNetwork):
+        return network.facts.licence
+    return LICENCE if isinstance(network, RunNetwork) else "that of its authors"
 
 
 def _video_suffixes() -> frozenset[str]:

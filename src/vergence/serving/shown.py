@@ -71,21 +71,19 @@ def show_picture(predictor: Predictor, seen: Prediction, out: Path, name: str) -
                 "text": f"{len(legend_here)} of {len(seen.class_names)} classes",
             }
         )  # fmt: skip
-        sure = colourize(seen.confidence, ColourRange(0.0, 1.0), SURE_MAP)
-        figures.append(
-            {
-                "title": "Confidence", "file": _save(out / "confidence.png", sure),
-                "text": f"probability of the class, {seen.confidence.mean():.0%} on average",
-                "bar": {"colours": _colours(SURE_MAP), "low": "0", "high": "1", "of": "confidence"},
-            }
-        )  # fmt: skip
-        files.append(
-            (
-                "Class ids (8-bit PNG)",
-                _write(out / f"{name}-classes.png", answer(predictor, seen, "png", "classes").body),
-            )
-        )
+        figures.append(_sureness("Confidence", out / "confidence.png", seen.confidence, "probability of the class"))
+        ids = answer(predictor, seen, "png", "classes").body
+        files.append(("Class ids (8-bit PNG)", _write(out / f"{name}-classes.png", ids)))
     return {"figures": figures, "cloud": cloud, "files": files, "size": [width, height]}
+
+
+def _sureness(title: str, file: Path, shares: NDArray[np.float32], what: str) -> dict[str, Any]:
+    """The figure of a map of probabilities."""
+    return {
+        "title": title, "file": _save(file, colourize(shares, ColourRange(0.0, 1.0), SURE_MAP)),
+        "text": f"{what}, {shares.mean():.0%} on average",
+        "bar": {"colours": _colours(SURE_MAP), "low": "0", "high": "1", "of": "0 doubtful, 1 sure"},
+    }  # fmt: skip
 
 
 def show_video(predictor: Predictor, file: str, out: Path, name: str, frames: int) -> dict[str, Any]:
