@@ -45,6 +45,7 @@ FILES = {"frames.parquet", "depth.pth", "pose.pth", "train.txt", "flywheel.csv"}
 UNNAMED = {
     "callbacks",
     "progress",
+    "started",
     "overrides",
     "options",
     "run",

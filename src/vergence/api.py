@@ -277,6 +277,8 @@ def serve(
     window: str | None = None,
     overlap: float | None = None,
     scale: str | float | None = None,
+    checkpoint: str | int = "last",
+    depth_confidence: bool = False,
     max_megabytes: float = 64.0,
     max_megapixels: float = 25.0,
     max_seconds: float = 60.0,
@@ -297,6 +299,8 @@ def serve(
         window: WIDTHxHEIGHT of a box that slides over the network's input, for classes; default the run's.
         overlap: share of its side by which neighbouring windows overlap.
         scale: metric, or a factor on the network's unit; default metres where the run knows them.
+        checkpoint: of a run: best, last or a step.
+        depth_confidence: also say how far each pixel's depth can be trusted; every picture is looked at twice.
         max_megabytes: size of a request.
         max_megapixels: million pixels of a picture or frame.
         max_seconds: for reading a request, and for answering it.
@@ -311,7 +315,10 @@ def serve(
     from vergence.serving.limits import Limits
     from vergence.serving.server import serve as run_server
 
-    options = {"device": device, "flip": flip, "window": window, "overlap": overlap, "scale": scale}
+    options = {
+        "device": device, "flip": flip, "window": window, "overlap": overlap, "scale": scale, "checkpoint": checkpoint,
+        "depth_confidence": depth_confidence,
+    }  # fmt: skip
     limits = Limits(max_megabytes, max_megapixels, max_seconds, max_waiting, max_frames)
     run_server(
         str(run), options, host=host, port=port, page=page, limits=limits, label_studio=label_studio, started=started

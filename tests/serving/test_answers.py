@@ -25,7 +25,7 @@ def model(unit: str = "metres") -> Predictor:
 
 
 def depth(unit: str = "metres") -> Prediction:
-    return Prediction(IMAGE, DEPTH, (1 / DEPTH).astype(np.float32), unit)
+    return Prediction(IMAGE, depth=DEPTH, inverse_depth=(1 / DEPTH).astype(np.float32), unit=unit)
 
 
 def test_depth_in_metres_is_kittis_png() -> None:
@@ -39,14 +39,14 @@ def test_depth_in_metres_is_kittis_png() -> None:
 
 def test_infinitely_far_is_no_number_of_json() -> None:
     assert described(depth())["depth"] == {"unit": "metres", "min": 0.5, "median": 2.0, "max": 8.0}
-    nowhere = Prediction(IMAGE, np.full((2, 3), np.inf, np.float32), np.zeros((2, 3), np.float32))
+    nowhere = Prediction(IMAGE, depth=np.full((2, 3), np.inf, np.float32), inverse_depth=np.zeros((2, 3), np.float32))
     assert described(nowhere)["depth"]["median"] is None
     assert answer(model(), nowhere, "png", "colour").headers["X-Vergence-Depth-Far"] == "inf"
 
 
 @pytest.mark.parametrize("shown", ["classes", "overlay", "confidence", "nothing"])
 def test_what_is_not_predicted(shown: str) -> None:
-    with pytest.raises(InputError, match=r"predicts no classes|is unknown"):
+    with pytest.raises(InputError, match=r"predicts no (classes|confidence)|is unknown"):
         answer(model(), depth(), "png", shown)
     with pytest.raises(InputError, match="format 'bmp' is unknown"):
         answer(model(), depth(), "bmp")

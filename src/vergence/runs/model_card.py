@@ -17,7 +17,7 @@ LICENCE = (
     "the licences of the training data and of the weights it starts from bind these weights too; "
     "Vergence's own licence is for the program only"
 )
-"""Of the weights of runs."""
+"""What binds whoever uses the weights of runs."""
 
 
 def model_card(config: RunConfig, step: int, scale: str) -> str:

@@ -11,7 +11,7 @@ class Limits:
     """Bounds of one server; InputError for values that make no sense."""
 
     megabytes: float = 64.0
-    """Of a request, counted while it is read."""
+    """Size of a request, counted while it is read."""
     megapixels: float = 25.0
     """Million pixels of a picture or a frame of a video, known from its header before it is decoded."""
     seconds: float = 60.0
@@ -19,7 +19,7 @@ class Limits:
     waiting: int = 32
     """Requests that may wait or be worked on; those beyond are told to come back."""
     frames: int = 120
-    """Of a video on the page."""
+    """How many frames of a video the page shows."""
 
     def __post_init__(self) -> None:
         for name in ("megabytes", "megapixels", "seconds"):
@@ -31,7 +31,7 @@ class Limits:
 
     @property
     def bytes(self) -> int:
-        """Of a request."""
+        """Size of a request."""
         return round(self.megabytes * 1_000_000)
 
     def environment(self) -> dict[str, str]:

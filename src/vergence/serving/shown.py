@@ -24,7 +24,7 @@ _WIDEST = 1280
 """Pixels across of a picture on the page; files keep all."""
 _VIDEO_WIDEST = 640
 _MOST_POINTS = 150_000
-"""Of the cloud on the page; the file has all."""
+"""Points of the cloud on the page; the file has all."""
 _CLASSES_SHOWN = 24
 
 
