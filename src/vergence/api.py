@@ -241,7 +241,7 @@ def export(
         size: WIDTHxHEIGHT of the pictures, any for all multiples of 32; default the run's.
         batch: pictures at once, or any.
         input: what pictures are: uint8 (0 to 255) or float (0 to 1), RGB (B, 3, H, W), not normalised.
-        precision: fp32 or fp16.
+        precision: fp32, fp16, or int8 (onnx and openvino), whose ranges are measured on real frames.
         logits: give logits beside classes and their confidence.
         scale: of depth: metric, or a factor on the network's unit; default metres where the run knows them.
         frames: image, folder, video or manifest to compare on; default the run's own data.

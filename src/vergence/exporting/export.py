@@ -3,17 +3,20 @@
 import contextlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 import vergence
 from vergence.data.atomic import write_text, writing
 from vergence.errors import InputError, nearest
 from vergence.exporting.formats import Format, format_of
 from vergence.exporting.graph import Graph, outputs_of, traced
-from vergence.exporting.verify import TOLERANCE, Known, batches, compared, known_frames
+from vergence.exporting.quantise import CALIBRATION
+from vergence.exporting.verify import FRAMES, TOLERANCE, Known, batches, compared, known_frames
 from vergence.inference.exported_facts import MULTIPLE, Facts, read_facts
 from vergence.inference.exported_network import resized_to
 from vergence.inference.inputs import network_size
@@ -23,7 +26,7 @@ from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.config_sections import parse_size
 from vergence.runs.model_card import LICENCE, describe_scale
 
-_PRECISIONS = ("fp32", "fp16")
+_PRECISIONS = ("fp32", "fp16", "int8")
 _INPUTS = ("uint8", "float")
 _ANY = "any"
 _FRAME_OPTIONS = ("height", "width", "fit", "aspect", "resampling", "field_of_view")
@@ -89,16 +92,21 @@ def export(run: LoadedRun | Path | str, to: str, out: Path | str, wanted: Wanted
     """
     out = Path(out)
     form = format_of(to, out)
+    if wanted.precision == "int8" and to == "torch":
+        raise InputError("precision int8 is of --to onnx and --to openvino; give one of these.")
     predictor = load(run if isinstance(run, LoadedRun) else load_run(run, "cpu"), scale=wanted.scale)
     loaded = predictor.network.run  # type: ignore[attr-defined]
-    known = known_frames(loaded, wanted.frames)
+    known = known_frames(loaded, wanted.frames, CALIBRATION if wanted.precision == "int8" else FRAMES)
+    if wanted.precision == "int8" and not known.real:
+        raise InputError(f"precision int8 measures ranges on real frames, and {known.origin}; give some with --frames.")
     with _checked_place(out, form) as temporary:
         facts = _facts(predictor, loaded, known, wanted)
         half, uint8 = wanted.precision == "fp16", wanted.input == "uint8"
         graph = Graph(loaded.method, facts.outputs, predictor.factor, uint8, half).eval()
-        write = form.convert(traced(graph, facts), facts)
+        pixels = batches(known, [resized_to(frame.image, facts) for frame in known.frames], facts)
+        write = form.convert(traced(graph, facts), facts, pixels if wanted.precision == "int8" else None)
         write(temporary, facts)
-        facts = replace(facts, verified=_verified(temporary, graph, facts, known, wanted))
+        facts = replace(facts, verified=_verified(temporary, graph, facts, known, pixels, wanted))
         write(temporary, facts)
     write_text(out.with_name(f"{out.name}.json"), facts.text() + "\n")
     return json.loads(facts.text())
@@ -156,11 +164,12 @@ def _size(run: LoadedRun, known: Known, text: str | None) -> tuple[int, int] | N
     return height, width
 
 
-def _verified(path: Path, graph: Graph, facts: Facts, known: Known, wanted: Wanted) -> dict[str, Any]:
+def _verified(
+    path: Path, graph: Graph, facts: Facts, known: Known, pixels: Sequence[NDArray[Any]], wanted: Wanted
+) -> dict[str, Any]:
     """What the comparison found; InputError where the difference is larger than stated."""
-    prepared = [resized_to(frame.image, facts) for frame in known.frames]
     reference = Graph(graph.method, outputs_of(facts.tasks, True), graph.factor, graph.uint8, graph.dtype.itemsize == 2)
-    found = compared(path, reference, batches(known, prepared, facts))
+    found = compared(path, reference, pixels)
     tolerance = TOLERANCE[facts.precision] if wanted.tolerance is None else wanted.tolerance
     worst = max(found, key=lambda name: math.inf if math.isnan(found[name]) else found[name])
     if not found[worst] <= tolerance:

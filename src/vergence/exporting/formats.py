@@ -1,20 +1,23 @@
 """What a graph is written as: ONNX, OpenVINO's two files, PyTorch's exported program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from vergence.errors import InputError, nearest
 from vergence.exporting.graph import dynamic_shapes, quiet
+from vergence.exporting.quantise import quantised
 from vergence.inference.exported_engines import SUFFIXES, library
 from vergence.inference.exported_facts import KEY, Facts
 
 Write = Callable[[Path, Facts], None]
 """Writes a file with what it says of itself; OpenVINO's weights go beside it."""
+Pixels = Sequence[NDArray[Any]]
 _MOST = 2**31 - 2**20
 """Bytes of one protobuf message, less what the facts need."""
 
@@ -26,7 +29,8 @@ class Format:
     suffix: str
     libraries: tuple[str, ...]
     """What writes and runs it, beside PyTorch."""
-    convert: Callable[[ExportedProgram, Facts], Write]
+    convert: Callable[[ExportedProgram, Facts, Pixels | None], Write]
+    """From a graph; with images, in 8 bits by what they show of its ranges."""
 
 
 def onnx_model(program: ExportedProgram, facts: Facts) -> Any:
@@ -54,8 +58,9 @@ def onnx_model(program: ExportedProgram, facts: Facts) -> Any:
     return model
 
 
-def _onnx(program: ExportedProgram, facts: Facts) -> Write:
-    return onnx_writer(onnx_model(program, facts))
+def _onnx(program: ExportedProgram, facts: Facts, pixels: Pixels | None) -> Write:
+    model = onnx_model(program, facts)
+    return onnx_writer(model if pixels is None else quantised(model, pixels))
 
 
 def onnx_writer(model: Any) -> Write:
@@ -79,7 +84,7 @@ def _told(facts: Facts) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _torch(program: ExportedProgram, facts: Facts) -> Write:
+def _torch(program: ExportedProgram, facts: Facts, pixels: Pixels | None) -> Write:
     def write(path: Path, facts: Facts) -> None:
         with quiet(), path.open("wb") as file:
             torch.export.save(program, file, extra_files={f"{KEY}.json": facts.text()})
@@ -87,8 +92,9 @@ def _torch(program: ExportedProgram, facts: Facts) -> Write:
     return write
 
 
-def _openvino(program: ExportedProgram, facts: Facts) -> Write:
-    return openvino_writer(onnx_model(program, facts))
+def _openvino(program: ExportedProgram, facts: Facts, pixels: Pixels | None) -> Write:
+    model = onnx_model(program, facts)
+    return openvino_writer(model if pixels is None else quantised(model, pixels))
 
 
 def openvino_writer(model: Any) -> Write:

@@ -31,6 +31,8 @@ class Known:
     frames: tuple[Frame, ...]
     origin: str
     """What they are, in words."""
+    real: bool = True
+    """Not made up."""
 
 
 def known_frames(run: LoadedRun, given: Path | str | None, most: int = FRAMES) -> Known:
@@ -44,7 +46,7 @@ def known_frames(run: LoadedRun, given: Path | str | None, most: int = FRAMES) -
         why = "the run names no data"
     except InputError:
         why = "the run's data are not here"
-    return Known(_made_up(run, most), f"made-up pictures, because {why}")
+    return Known(_made_up(run, most), f"made-up pictures, because {why}", False)
 
 
 def _made_up(run: LoadedRun, most: int) -> tuple[Frame, ...]:
@@ -83,7 +85,7 @@ def difference(name: str, found: Tensor, expected: Mapping[str, Tensor]) -> floa
     apart = torch.where(found == wanted, 0.0, (found - wanted).abs())  # infinite depth on both sides is no difference
     finite = wanted[wanted.isfinite()]
     scale = finite.abs().max().clamp_min(1e-12) if finite.numel() else torch.ones(())
-    return float((apart / scale).nan_to_num(nan=float("inf")).max())
+    return float((apart / scale).nan_to_num(nan=float("inf"), posinf=float("inf")).max())
 
 
 def batches(known: Known, prepared: Sequence[Tensor], facts: Facts) -> list[NDArray[Any]]:

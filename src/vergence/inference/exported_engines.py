@@ -34,8 +34,9 @@ def library(name: str, purpose: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
+        package = name.partition(".")[0]
         raise InputError(
-            f"{purpose} needs {name}, which is not installed; run pip install 'vergence[{EXTRAS[name]}]'."
+            f"{purpose} needs {package}, which is not installed; run pip install 'vergence[{EXTRAS[package]}]'."
         ) from None
 
 

@@ -1,0 +1,85 @@
+"""Every network and every encoder that a recipe builds becomes an ONNX file that says what PyTorch says."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.exported_runs import ENCODER, TWO_TASKS
+from tests.inference.stored import SPACE
+from tests.small_runs import write_run
+from vergence import api
+from vergence.runs.config import read_config
+from vergence.runs.recipe import recipe_names
+
+CORDA = {"network.decoder_widths": None}
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "monodepth2": ("depth-toytown-tiny", {}),
+    "three_ways": ("depth-toytown-tiny", {"network.decoder": "three_ways"}),
+    "semhint": ("semhint-toytown-tiny", {}),
+    "distill": ("select-student-tiny", {}),
+    "supervised": ("supervised-toytown-tiny", {}),
+    "deeplabv3plus": ("supervised-toytown-tiny", {"network.decoder": "deeplabv3plus", "network.decoder_widths": None}),
+    "frozen": ("frozen-toytown", {}),
+    "unimatch": ("unimatch-toytown-tiny", {}),
+    "ssda": ("three_ways-ssda-tiny", {}),
+    "both": ("three_ways-toytown-tiny", TWO_TASKS),
+    "shared": ("three_ways-toytown-tiny", TWO_TASKS | {"network.shared_blocks": 4}),
+    "pad": ("three_ways-toytown-tiny", TWO_TASKS | {"network.exchange": "pad", "network.head_channels": None}),
+    "attention": ("three_ways-toytown-tiny", TWO_TASKS | {"network.exchange": "attention"}),
+    "corda-gta": ("corda-toytown-tiny", {"network.variant": "gta"}),
+    "corda-synthia": ("corda-toytown-tiny", {"network.variant": "synthia"}),
+    "corda-noatt": ("corda-toytown-tiny", {"network.variant": "noatt"}),
+    "corda-multitask": ("corda-toytown-tiny", {"network.variant": "multitask"}),
+    "corda-dacs": ("corda-toytown-tiny", {"network.variant": "dacs", "corda.depth": False}),
+}
+QUICK = ("monodepth2", "frozen", "pad")
+DEPTH = ("depth-toytown-tiny", {})
+ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "resnet18": DEPTH,
+    "resnet50": DEPTH,
+    "resnet101": ("depth-toytown-tiny", {"network.output_stride": 16, "network.decoder": "three_ways"}),
+    "efficientnet_lite0": DEPTH,
+    "convnext_tiny": DEPTH,
+    "dinov2_vits14": ("unimatch-toytown-tiny", {}),
+    "dinov3_vits16": ("frozen-toytown", {}),
+    "deeplabv2_resnet101": ("corda-toytown-tiny", {"network.feature_stride": 8}),
+}
+
+
+def small(folder: Path, recipe: str, encoder: str, changes: dict[str, Any]) -> Path:
+    """A run of a recipe, with the settings that its network has."""
+    method = read_config(recipe).method
+    unlike = {"frozen": ("network.decoder_widths",), "corda": ("network.decoder_widths",)}.get(method, ())
+    settings = {"network.encoder": encoder} | changes
+    if method != "depth" and method not in ("semhint", "distill"):
+        settings["frames.options.label_space"] = SPACE
+    return write_run(folder, recipe, without=unlike, **settings)
+
+
+def assert_exported(run: Path, out: Path) -> None:
+    """The file's largest difference to PyTorch is that of rounding."""
+    record = api.export(run, "onnx", out / "model.onnx")
+    assert max(record["verified"]["largest_difference"].values()) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+)
+def test_a_network_becomes_a_file(name: str, tmp_path: Path) -> None:
+    recipe, changes = NETWORKS[name]
+    assert_exported(small(tmp_path / "run", recipe, ENCODER, changes), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_an_encoder_becomes_a_file(encoder: str, tmp_path: Path) -> None:
+    recipe, changes = ENCODERS[encoder]
+    assert_exported(small(tmp_path / "run", recipe, encoder, changes), tmp_path)
+
+
+def test_no_network_of_a_recipe_is_left_out() -> None:
+    sections = [read_config(name).section for name in recipe_names()]
+    used = {one.encoder for section in sections for name, one in section.networks.items() if name != "pose"}
+    assert "efficientnet_lite0" in used
+    assert used <= set(ENCODERS)
