@@ -107,6 +107,11 @@ def test_links(page: Path) -> None:
         assert not anchor or anchor in anchors(place), f"{page.name} links to {target}"
 
 
+def test_the_first_page_leads_to_every_other() -> None:
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert [page.name for page in PAGES[1:] if page.name != "index.md" and f"({page.name}" not in text] == []
+
+
 def test_pages_that_must_exist() -> None:
     others = "install data recipes settings run-folder architecture geometry troubleshooting results"
     pages = [*(HOME.get(verb, verb) for verb in VERB_PAGES), *others.split()]
