@@ -18,7 +18,6 @@ from docstring_parser import parse as parse_docstring
 from vergence.console import say
 from vergence.errors import InputError
 from vergence.runs.overrides import Text, read_words
-from vergence.runs.schema import describe, shown, typed
 
 OPTION_NAMES = {"family": "from", "format": "from"}
 """Options that are not called as the parameter, because Python has other plans with the word."""
@@ -101,6 +100,8 @@ def parse(usage: str, function: Callable[..., Any], words: list[str], several: s
 
 def read_options(verb: str, options: Iterable[Option], pairs: Iterable[tuple[str, Text]]) -> dict[str, Any]:
     """Values of options by the names of their parameters; InputError for an unknown one, with the nearest."""
+    from vergence.runs.schema import typed
+
     known = {option.label: option for option in options if option.label.startswith("--")}
     given = {}
     for key, text in pairs:
@@ -128,6 +129,8 @@ def help_text(usage: str, about: str, options: Sequence[Option], more: Mapping[s
 
 def _meaning(option: Option) -> str:
     """What an option means, of which type it is, and what holds where it is not given."""
+    from vergence.runs.schema import describe, shown
+
     if not option.label.startswith("--"):
         return option.text
     kind = describe(option.hint)

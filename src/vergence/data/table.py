@@ -133,8 +133,8 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         if file.metadata.num_rows > ROWS:
             raise InputError(f"{path} has {file.metadata.num_rows} rows, more than {ROWS}; split it.")
         words = [name for name in names if TYPES[name] is str]
-        empty = file.schema_arrow.empty_table().to_batches() or [pa.RecordBatch.from_pylist([], file.schema_arrow)]
-    yield from empty
+        schema = file.schema_arrow
+    yield pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
     with pq.ParquetFile(path, read_dictionary=words) as file:
         yield from file.iter_batches(_ROWS_AT_ONCE)
 

@@ -5,6 +5,8 @@ class.
 """
 
 import dataclasses
+import sys
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
@@ -97,4 +99,10 @@ def settings_named(name: str) -> type[MethodConfig]:
 
 
 def _announced() -> dict[str, EntryPoint]:
+    return _announced_on(tuple(sys.path))
+
+
+@cache
+def _announced_on(path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """What the packages found there announce; looking through all that are installed takes a while."""
     return {entry.name: entry for entry in entry_points(group=GROUP)}

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -157,8 +158,11 @@ def offline_file(architecture: str) -> Path | None:
     return next(iter(sorted((Path(spec.origin).parent / "models").glob("*.pth"))), None)
 
 
+@lru_cache(maxsize=1)
 def read_package(path: Path) -> State:
     """Weights of the EfficientNet-Lite0 package under timm's names; each tensor has exactly one name on either side.
+
+    They are read once for all networks that start from them; nobody may write into them.
 
     Raises:
         InputError: if the package holds something else.
