@@ -38,7 +38,10 @@ def test_frames_by_their_error(tmp_path: Path) -> None:
     assert picture_size(tmp_path / found[0]["file"]) == (360, 2 * 180)
 
 
-@pytest.mark.parametrize("text", ["", "name,image\ntrained,x\n", "\0", "name,image,abs_rel\ntrained,x,1\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "name,class,abs_rel\ntrained,road,1\n", "name,image\ntrained,x\n", "\0", "name,image,abs_rel\ntrained,x,1\n"],
+)
 def test_tables_that_say_nothing(tmp_path: Path, text: str) -> None:
     run = write_run(tmp_path / "run", "depth-toytown-tiny")
     table(run, text)

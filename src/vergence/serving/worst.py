@@ -67,7 +67,7 @@ def _rows(run: Path) -> tuple[str, list[tuple[float, str]]]:
             continue
         for measure in MEASURES:
             rows = [
-                (value, str(row["image"]))
+                (value, row["image"])
                 for row in listed
                 if row.get("name") == "trained"
                 and row.get("image")
