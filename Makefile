@@ -33,8 +33,8 @@ fuzz: $(STAMP)
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m tests.fuzz.run
 
 lint: $(STAMP)
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples docs/site docs/notebooks hatch_build.py
+	$(BIN)/ruff format --check src tests benchmarks examples docs/site hatch_build.py
 	$(BIN)/mypy
 
 # Writes the page of all settings, then checks all pages against the program.
