@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Vergence needs Python 3.11 or newer; set PYTHON=/path/to/python3"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline-weights,tensorboard,coco,flow,export,openvino,serve,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline-weights,tensorboard,coco,flow,export,openvino,serve,cvat,docs,dev]'
 	# gradio asks for pillow<13 and runs with 13, which everything else is tested with: its other needs first, then it alone.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt fastapi uvicorn python-multipart \
 		httpx orjson pandas pydub pytz brotli semantic-version tomlkit typer websockets cvat-sdk
