@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.exporting.small import both_run
+from tests.exported_runs import both_run
 from tests.small_data_sets import clip, write_video
 from tests.small_runs import HEIGHT, WIDTH
 from vergence.models import DepthNetworkConfig, build_depth_network

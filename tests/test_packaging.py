@@ -106,7 +106,9 @@ def test_versions_agree() -> None:
 
 @pytest.mark.slow
 def test_the_wheel_runs_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
-    check(wheel, tmp_path)
+    work = check(wheel, tmp_path)
+    assert (work / "run" / "report.html").is_file()
+    assert len(list((work / "predictions" / "depth").rglob("*.png"))) == 2
 
 
 def test_the_container_passes_its_linter() -> None:

@@ -10,16 +10,26 @@ import sys
 import sysconfig
 import tempfile
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 STEPS = (
     "--version",
     "--help",
     "train depth-toytown-tiny --help",
-    "doctor",
-    "demo --labels 0 --recipe depth-toytown-tiny --train.steps 2 --frames.workers 0 --limit 2 --out demo",
+    "index toytown town --out town.parquet --train 2 --val 1 --frames 5",
+    "train depth-toytown-tiny --data town.parquet --out run --train.steps 2 --frames.workers 0 --frames.batch_size 2",
+    "predict run town/clear --limit 2 --out predictions",
+    "report run --images 1",
 )
 """Commands of the program, in order."""
+ROAD = (
+    "doctor",
+    "export run --to onnx --out model.onnx",
+    "predict model.onnx town/clear --limit 2 --out of_the_file",
+    "demo --labels 0 --recipe depth-toytown-tiny --train.steps 2 --frames.workers 0 --limit 2 --out demo",
+)
+"""What takes minutes, or needs more packages."""
 FROM = "import vergence, pathlib; print(pathlib.Path(vergence.__file__).parent); vergence.losses.berhu, vergence.load"
 
 
@@ -37,8 +47,8 @@ def environment(folder: Path, wheel: Path) -> Path:
     return programs
 
 
-def check(wheel: Path, folder: Path) -> None:
-    """Use the wheel; CalledProcessError where a command fails, AssertionError where another vergence answers."""
+def check(wheel: Path, folder: Path, steps: Sequence[str] = STEPS) -> Path:
+    """Use the wheel; the folder of what came of it. CalledProcessError where a command fails, AssertionError where another vergence answers."""
     programs = environment(folder / "env", wheel)
     work = folder / "work"
     work.mkdir()
@@ -48,10 +58,10 @@ def check(wheel: Path, folder: Path) -> None:
         [programs / "python", "-c", FROM], check=True, cwd=work, env=clean, capture_output=True, text=True
     ).stdout.strip()
     assert Path(place).is_relative_to((folder / "env").resolve()), f"{place} is not the wheel"
-    for words in STEPS:
+    for words in steps:
         print(f"$ vergence {words}", flush=True)
         subprocess.run([programs / "vergence", *words.split()], check=True, cwd=work, env=clean)
-    assert (work / "demo" / "run" / "report.html").is_file()
+    return work
 
 
 def main() -> int:
@@ -59,7 +69,8 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        check(Path(sys.argv[1]), Path(folder))
+        work = check(Path(sys.argv[1]), Path(folder), STEPS + ROAD)
+        assert (work / "demo" / "run" / "report.html").is_file()
     print("the wheel works")
     return 0
 
