@@ -48,7 +48,12 @@ def environment(folder: Path, wheel: Path) -> Path:
 
 
 def check(wheel: Path, folder: Path, steps: Sequence[str] = STEPS) -> Path:
-    """Use the wheel; the folder of what came of it. CalledProcessError where a command fails, AssertionError where another vergence answers."""
+    """Use the wheel; the folder of what came of it.
+
+    Raises:
+        CalledProcessError: a command failed.
+        AssertionError: another vergence than the wheel's answered.
+    """
     programs = environment(folder / "env", wheel)
     work = folder / "work"
     work.mkdir()
