@@ -214,3 +214,15 @@ def test_a_jpeg_of_endless_scans(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(data[:-2] + last * 200 + b"\xff\xd9")
     with pytest.raises(InputError, match="a JPEG of more than 100 scans"):
         open_picture(tmp_path / "a.jpg")
+
+
+def test_a_png_of_two_headers_is_refused(tmp_path: Path) -> None:
+    """Decoders take the later one: a picture of another size than every viewer shows, with pixels of nowhere."""
+    for size in ((8, 6), (2, 2)):
+        Image.new("L", size, 200).save(tmp_path / f"{size[0]}.png")
+    large, small = ((tmp_path / f"{width}.png").read_bytes() for width in (8, 2))
+    (tmp_path / "two.png").write_bytes(large[:33] + small[8:33] + large[33:])
+    for read in (open_picture, picture_size):
+        with pytest.raises(InputError, match="has two headers, of 8x6 and 2x2"):
+            read(tmp_path / "two.png")
+    assert open_picture(tmp_path / "8.png").size == (8, 6)

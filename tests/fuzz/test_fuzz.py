@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.harness import ACCEPTED, REFUSED
+from tests.fuzz.inputs import all_cases
+from tests.fuzz.settled import HARMLESS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,6 +21,15 @@ def test_malformed_inputs(tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
     assert ", 0 faults" in done.stdout or "; 0 faults" in done.stdout
+
+
+def test_what_must_become_of_every_input_is_stated() -> None:
+    cases = all_cases()
+    assert len(cases) > 3000
+    assert {case.expect for case in cases} == {ACCEPTED, REFUSED}
+    stated = {case.name for case in cases}
+    harmless = {f"{kind}_{number}" for kind, numbers in HARMLESS.items() for number in numbers.split()}
+    assert harmless <= stated
 
 
 def test_the_watch_sees_what_it_should() -> None:

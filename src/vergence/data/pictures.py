@@ -153,6 +153,8 @@ def _opened(path: Path) -> Iterator[Any]:
     with Image.open(path, formats=FORMATS) as image:
         _check_pixels(image, path)
         _check_single(image, path)
+        if image.format == "PNG":
+            _check_one_header(image, path)
         if image.info.get("progressive") and path.read_bytes().count(b"\xff\xda") > _MOST_SCANS:
             raise InputError(f"{path} is a JPEG of more than {_MOST_SCANS} scans, as no program writes; save it again.")
         yield image
@@ -181,6 +183,16 @@ def _check_pixels(image: Image.Image, path: Path) -> None:
         raise InputError(
             f"{path} is {image.width}x{image.height}, more than {most_pixels() / 1e6:g} million pixels; make it "
             f"smaller, or set {LIMIT} to what a picture may have."
+        )
+
+
+def _check_one_header(image: Image.Image, path: Path) -> None:
+    """InputError where a later header of a PNG file says another size than the first, which decoders let it."""
+    with path.open("rb") as file:
+        said = struct.unpack(">II", file.read(24)[16:])
+    if said != image.size:
+        raise InputError(
+            f"{path} has two headers, of {said[0]}x{said[1]} and {image.width}x{image.height}; save it anew."
         )
 
 
