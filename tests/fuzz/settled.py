@@ -1,8 +1,8 @@
 """What must become of inputs that could have gone either way: decided by name; the first fitting pattern counts.
 
-Damage at random (``flips``, ``spoiled``) is the same each time; what of it is accepted lies in :data:`HARMLESS`, and the
-results of that are judged as all others are. With other versions of the decoders an input may go the other way: look at
-what has become of it, then state it.
+Damage at random (``flips``, ``spoiled``) is the same each time; what of it is accepted lies in :data:`HARMLESS`, and
+its results are judged as all others are. With other versions of the decoders an input may go the other way: look at what
+has become of it, then state it.
 """
 
 import dataclasses
@@ -27,15 +27,10 @@ HARMLESS = {
 }
 """Damage at random that changes nothing which is read, or only values of pixels: the numbers of each kind."""
 _TOLERATED = (
-    *(
-        "chunks/jpeg/arithmetic",
-        "chunks/jpeg/cut_and_closed",
-        "chunks/jpeg/segment_length_0",
-        "chunks/png/kind_critical",
-    ),
-    *("chunks/png/palette_5_bytes", "chunks/png/palette_short", "chunks/png/text_no_zero", "chunks/rest/gif_size_0"),
-    *("chunks/tiff/exif_loop", "chunks/tiff/no_counts", "chunks/tiff/offset_in_header", "chunks/tiff/strip_rows_0"),
-    "chunks/tiff/subfile_loop",
+    *(f"chunks/jpeg/{name}" for name in ("arithmetic", "cut_and_closed", "segment_length_0")),
+    *(f"chunks/png/{name}" for name in ("kind_critical", "palette_5_bytes", "palette_short", "text_no_zero")),
+    *(f"chunks/tiff/{name}" for name in ("exif_loop", "no_counts", "offset_in_header", "strip_rows_0", "subfile_loop")),
+    "chunks/rest/gif_size_0",
 )
 """Slips of writers that decoders are made for: the pixels are all there, or what is missing is plainly empty."""
 _LEFT_OUT = ("folder", "pipe", "dangling", "endless")

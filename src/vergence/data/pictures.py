@@ -191,9 +191,8 @@ def _check_one_header(image: Image.Image, path: Path) -> None:
     with path.open("rb") as file:
         said = struct.unpack(">II", file.read(24)[16:])
     if said != image.size:
-        raise InputError(
-            f"{path} has two headers, of {said[0]}x{said[1]} and {image.width}x{image.height}; save it anew."
-        )
+        sizes = f"of {said[0]}x{said[1]} and {image.width}x{image.height}"
+        raise InputError(f"{path} has two headers, {sizes}; save it again.")
 
 
 def _check_single(image: Any, path: Path) -> None:
