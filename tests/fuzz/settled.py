@@ -1,8 +1,8 @@
 """What must become of inputs that could have gone either way: decided by name; the first fitting pattern counts.
 
 Damage at random (``flips``, ``spoiled``) is the same each time; what of it is accepted lies in :data:`HARMLESS`, and
-its results are judged as all others are. With other versions of the decoders an input may go the other way: look at what
-has become of it, then state it.
+its results are judged as all others are. With other versions of the decoders an input may go the other way: look at
+what has become of it, then state it.
 """
 
 import dataclasses
