@@ -81,14 +81,14 @@ class LabelFree:
         try:
             rows = processes.share(self.rows, _BATCH)
             judge = self._mirrored if self.segments else self._synthesised
-            found = torch.stack(processes.together(lambda: judge(run, rows))).sum(0)
+            sums = torch.stack(processes.together(lambda: judge(run, rows))).sum(0)
         finally:
             run.method.train(training)
         if self.segments:
-            right, counted = found.diagonal(), found.sum(0) + found.sum(1) - found.diagonal()
+            right, counted = sums.diagonal(), sums.sum(0) + sums.sum(1) - sums.diagonal()
             # a class that is nowhere predicted counts with 0: else one class everywhere would agree the best
             return {"flip_miou": float((right / counted.clamp(min=1)).mean()), "images": len(self.rows)}
-        moved, unmoved, pixels = found.tolist()
+        moved, unmoved, pixels = sums.tolist()
         return {
             "photometric": moved / max(pixels, 1), "photometric_unmoved": unmoved / max(pixels, 1),
             "images": len(self.rows),
@@ -99,7 +99,7 @@ class LabelFree:
         method: Any = run.method
         if self.dataset is None or getattr(method, "synthesis", None) is None:
             raise InputError(f"method {run.config.method} has no view synthesis, so it cannot be judged without truth.")
-        synthesis, options, found = method.synthesis, method.synthesis.config.loss, torch.zeros(3, dtype=torch.float64)
+        synthesis, options, total = method.synthesis, method.synthesis.config.loss, torch.zeros(3, dtype=torch.float64)
         dataset = self.dataset
         parts = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
         for _, samples in prefetched(lambda part: collate([dataset[row] for row in part]), parts, ahead=2):
@@ -112,8 +112,8 @@ class LabelFree:
             if views.available is not None:
                 there = there & views.available.any(dim=1)[:, None, None, None]
             sums = [torch.where(there, error, 0).double().sum() for error in (seen.error, unmoved)]
-            found += torch.stack([*sums, there.double().sum()]).cpu()
-        return found
+            total += torch.stack([*sums, there.double().sum()]).cpu()
+        return total
 
     def _mirrored(self, run: LoadedRun, rows: Sequence[int]) -> Tensor:
         """Pixels (K, K) by the class that the picture and the class that its mirror image says."""
@@ -121,7 +121,7 @@ class LabelFree:
         if network.label_space is None:
             raise InputError(f"method {run.config.method} says no classes, so it cannot be judged without labels.")
         classes = len(network.label_space.classes)
-        found = torch.zeros(classes, classes, dtype=torch.float64)
+        confusion = torch.zeros(classes, classes, dtype=torch.float64)
 
         def look(batch: Sequence[Tensor]) -> dict[str, Tensor]:
             logits = network.maps(batch)["logits"]
@@ -130,5 +130,5 @@ class LabelFree:
 
         images = prefetched(lambda row: working_image(self.manifest, row, network.options), rows)
         for _, maps in Predictor(network, _BATCH).looked_at(images, look):
-            found += confusion_matrix(maps["plain"].cpu(), maps["mirrored"].cpu(), classes)
-        return found
+            confusion += confusion_matrix(maps["plain"].cpu(), maps["mirrored"].cpu(), classes)
+        return confusion

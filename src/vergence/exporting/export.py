@@ -45,7 +45,7 @@ class Wanted:
     logits: bool = True
     """Give logits beside classes."""
     scale: float | str | None = None
-    """Of depth, see :func:`vergence.load`."""
+    """The depth's factor to metres, see :func:`vergence.load`."""
     frames: Path | str | None = None
     """Frames to compare on; default the run's."""
     tolerance: float | None = None
@@ -169,15 +169,15 @@ def _verified(
 ) -> dict[str, Any]:
     """What the comparison found; InputError where the difference is larger than stated."""
     reference = Graph(graph.method, outputs_of(facts.tasks, True), graph.factor, graph.uint8, graph.dtype.itemsize == 2)
-    found = compared(path, reference, pixels)
+    differences = compared(path, reference, pixels)
     tolerance = TOLERANCE[facts.precision] if wanted.tolerance is None else wanted.tolerance
-    worst = max(found, key=lambda name: math.inf if math.isnan(found[name]) else found[name])
-    if not found[worst] <= tolerance:
+    worst = max(differences, key=lambda name: math.inf if math.isnan(differences[name]) else differences[name])
+    if not differences[worst] <= tolerance:
         raise InputError(
-            f"the file's {worst} differs from PyTorch's by {found[worst]:.2g} of its largest value on {known.origin}, "
+            f"the file's {worst} differs from PyTorch's by {differences[worst]:.2g} of its largest value on {known.origin}, "
             f"more than {tolerance:g}; no file is written: try --precision fp32, or take it with --tolerance."
         )
-    return {"on": known.origin, "frames": len(known.frames), "tolerance": tolerance, "largest_difference": found}
+    return {"on": known.origin, "frames": len(known.frames), "tolerance": tolerance, "largest_difference": differences}
 
 
 def summary(record: dict[str, Any]) -> str:
@@ -187,10 +187,10 @@ def summary(record: dict[str, Any]) -> str:
     many = "any number" if facts.batch is None else str(facts.batch)
     said = [f"depth {facts.unit}"] if "depth" in facts.tasks else []
     said += [f"{len(facts.classes)} classes"] if facts.classes else []
-    found = facts.verified
-    worst = max(found["largest_difference"], key=found["largest_difference"].get)
+    verified = facts.verified
+    worst = max(verified["largest_difference"], key=verified["largest_difference"].get)
     return (
         f"{', '.join(said)}; {facts.input} pictures of {size}, {many} at once, {facts.precision}\n"
-        f"largest difference to PyTorch {found['largest_difference'][worst]:.2g} of the largest value ({worst}), "
-        f"on {found['frames']} {found['on']}; stated {found['tolerance']:g}"
+        f"largest difference to PyTorch {verified['largest_difference'][worst]:.2g} of the largest value ({worst}), "
+        f"on {verified['frames']} {verified['on']}; stated {verified['tolerance']:g}"
     )

@@ -125,16 +125,16 @@ def format_of(name: str, out: Path) -> Format:
     """
     if name not in FORMATS:
         raise InputError(f"format {name!r} is unknown{nearest(name, list(FORMATS))}; use one of {', '.join(FORMATS)}.")
-    found = FORMATS[name]
-    if out.suffix.lower() != found.suffix:
+    chosen = FORMATS[name]
+    if out.suffix.lower() != chosen.suffix:
         other = SUFFIXES.get(out.suffix.lower())
         hint = f", or --to {other}" if other else ""
         raise InputError(
-            f"{out} does not end in {found.suffix}, as {name} files do; give --out NAME{found.suffix}{hint}."
+            f"{out} does not end in {chosen.suffix}, as {name} files do; give --out NAME{chosen.suffix}{hint}."
         )
-    for one in found.libraries:
+    for one in chosen.libraries:
         library(one, f"export --to {name}")
-    return found
+    return chosen
 
 
 def _bytes(tensor: torch.Tensor) -> int:

@@ -39,13 +39,13 @@ class Graph(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """The maps, as a tuple: names are the file's."""
         pixels = images.to(self.dtype)
-        found = self.method.predict(pixels / 255 if self.uint8 else pixels)
+        outputs = self.method.predict(pixels / 255 if self.uint8 else pixels)
         maps: dict[str, Tensor] = {}
         if "inverse_depth" in self.outputs:
-            inverse = found["inverse_depth"].float() / self.factor
+            inverse = outputs["inverse_depth"].float() / self.factor
             maps |= {"inverse_depth": inverse, "depth": inverse.clamp(min=0).reciprocal()}
         if "classes" in self.outputs:
-            logits = found["logits"].float()
+            logits = outputs["logits"].float()
             best = logits.amax(dim=1)
             maps |= {"logits": logits, "classes": logits.argmax(dim=1).to(torch.uint8)}
             maps["confidence"] = (best - logits.logsumexp(dim=1)).exp()

@@ -63,14 +63,14 @@ class _Reader:
 def last_layers(graph: Any) -> list[str]:
     """Names of the last nodes with weights before each output of a graph."""
     makers = {output: node for node in graph.node for output in node.output}
-    found, seen, waiting = set[str](), set[str](), [output.name for output in graph.output]
+    layers, seen, waiting = set[str](), set[str](), [output.name for output in graph.output]
     while waiting:
         node = makers.get(name := waiting.pop())
         if node is None or name in seen:
             continue
         seen.add(name)
         if node.op_type in _KINDS:
-            found.add(node.name)
+            layers.add(node.name)
         else:
             waiting += [name for name in node.input if name]
-    return sorted(found)
+    return sorted(layers)

@@ -67,22 +67,22 @@ def compared(path: Path, graph: Graph, images: Sequence[NDArray[Any]]) -> dict[s
     for batch in images:
         with torch.no_grad():
             expected = dict(zip(graph.outputs, graph(torch.from_numpy(batch)), strict=True))
-        found = run(batch)
+        results = run(batch)
         for name in facts.outputs:
-            largest[name] = max(largest[name], difference(name, torch.from_numpy(found[name]), expected))
+            largest[name] = max(largest[name], difference(name, torch.from_numpy(results[name]), expected))
     return largest
 
 
-def difference(name: str, found: Tensor, expected: Mapping[str, Tensor]) -> float:
+def difference(name: str, result: Tensor, expected: Mapping[str, Tensor]) -> float:
     """See :func:`compared`; infinite where shapes differ or only one is finite."""
     wanted = expected[name]
-    if found.shape != wanted.shape:
+    if result.shape != wanted.shape:
         return float("inf")
     if name == "classes":
         logits = expected["logits"]
-        said = logits.gather(1, found.long()[:, None])[:, 0]
+        said = logits.gather(1, result.long()[:, None])[:, 0]
         return float((logits.amax(dim=1) - said).max() / logits.abs().max().clamp_min(1e-12))
-    apart = torch.where(found == wanted, 0.0, (found - wanted).abs())  # infinite depth on both sides is no difference
+    apart = torch.where(result == wanted, 0.0, (result - wanted).abs())  # infinite depth on both sides is no difference
     finite = wanted[wanted.isfinite()]
     scale = finite.abs().max().clamp_min(1e-12) if finite.numel() else torch.ones(())
     return float((apart / scale).nan_to_num(nan=float("inf"), posinf=float("inf")).max())
@@ -94,18 +94,18 @@ def batches(known: Known, prepared: Sequence[Tensor], facts: Facts) -> list[NDAr
     if facts.input == "float":
         pixels = [one.astype(np.float32) / np.float32(255) for one in pixels]
     at_once = facts.batch or len(pixels)
-    repeated = [pixels[place % len(pixels)] for place in range(-(-len(pixels) // at_once) * at_once)]
+    repeated = [pixels[index % len(pixels)] for index in range(-(-len(pixels) // at_once) * at_once)]
     same = all(one.shape == pixels[0].shape for one in pixels)
     groups = (
         [repeated[start : start + at_once] for start in range(0, len(repeated), at_once)]
         if same
         else [[one] * (facts.batch or 1) for one in pixels]
     )
-    found = [np.stack(group) for group in groups]
+    stacks = [np.stack(group) for group in groups]
     if facts.size is None:
-        height, width = found[0].shape[2:]
+        height, width = stacks[0].shape[2:]
         other = (max(height - MULTIPLE, 2 * MULTIPLE), width + MULTIPLE)
-        found.append(np.ascontiguousarray(np.resize(found[0], (*found[0].shape[:2], *other))))
+        stacks.append(np.ascontiguousarray(np.resize(stacks[0], (*stacks[0].shape[:2], *other))))
     if facts.batch is None:
-        found.append(found[0][:1])
-    return found
+        stacks.append(stacks[0][:1])
+    return stacks

@@ -133,22 +133,22 @@ def _field(file: BinaryIO, size: int) -> tuple[int, bytes | None]:
 
 def _entry(content: bytes) -> dict[int, bytes]:
     """Fields of a small message that are texts."""
-    found, file = {}, io.BytesIO(content)
+    fields, file = {}, io.BytesIO(content)
     while file.tell() < len(content):
         number, wire = divmod(_varint(file), 8)
         if wire != 2:
             raise ValueError("no text")
-        found[number] = file.read(_varint(file))
-    return found
+        fields[number] = file.read(_varint(file))
+    return fields
 
 
 def _varint(file: BinaryIO) -> int:
     value = 0
-    for place in range(0, 64, 7):
+    for shift in range(0, 64, 7):
         byte = file.read(1)
         if not byte:
             raise ValueError("cut off")
-        value |= (byte[0] & 127) << place
+        value |= (byte[0] & 127) << shift
         if byte[0] < 128:
             return value
     raise ValueError("no number")

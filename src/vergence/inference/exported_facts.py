@@ -34,7 +34,7 @@ class Facts:
     """Everything but the graph."""
 
     name: str
-    """Of the run folder."""
+    """Name of the run folder."""
     method: str
     recipe: str
     step: int
@@ -52,7 +52,7 @@ class Facts:
     guessed where a camera is not known (:class:`~vergence.data.frame_options.FrameOptions`)."""
     outputs: tuple[str, ...]
     unit: str
-    """Of depth: "metres" or "unscaled"."""
+    """The depth's unit: "metres" or "unscaled"."""
     scale: str
     """Where metres come from, or that depth has one free factor."""
     farthest: float | None

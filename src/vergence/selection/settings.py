@@ -25,7 +25,7 @@ class Selection:
     steps: str | Sequence[int] | None = None
     """Numbers of frames after which a new student is trained, such as "25,50,100"; None: the paper's."""
     seed: int = 0
-    """Of the first frame, of random frames and of the students."""
+    """Seed of the first frame, of random frames and of the students."""
     split: str = "train"
     """Rows to choose from."""
     val: int = 0
@@ -35,7 +35,7 @@ class Selection:
     labelled: str | Path | None = None
     """List of frames that are labelled already, or "labelled"."""
     weight: float = 1000.0
-    """Of difficulty beside distance (lambda_E, 1000 in section 5.3)."""
+    """Weight of difficulty beside distance (lambda_E, 1000 in section 5.3)."""
     seconds: float = 2.0
     """How far labels will be carried each way, for reach."""
     rarity: float = 0.0
