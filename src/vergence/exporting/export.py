@@ -174,8 +174,8 @@ def _verified(
     worst = max(differences, key=lambda name: math.inf if math.isnan(differences[name]) else differences[name])
     if not differences[worst] <= tolerance:
         raise InputError(
-            f"the file's {worst} differs from PyTorch's by {differences[worst]:.2g} of its largest value on {known.origin}, "
-            f"more than {tolerance:g}; no file is written: try --precision fp32, or take it with --tolerance."
+            f"the file's {worst} differs from PyTorch's by {differences[worst]:.2g} of its largest value on "
+            f"{known.origin}, more than {tolerance:g}; no file is written: try --precision fp32, or take it with --tolerance."
         )
     return {"on": known.origin, "frames": len(known.frames), "tolerance": tolerance, "largest_difference": differences}
 
