@@ -175,7 +175,8 @@ def _verified(
     if not differences[worst] <= tolerance:
         raise InputError(
             f"the file's {worst} differs from PyTorch's by {differences[worst]:.2g} of its largest value on "
-            f"{known.origin}, more than {tolerance:g}; no file is written: try --precision fp32, or take it with --tolerance."
+            f"{known.origin}, more than {tolerance:g}; no file is written: try --precision fp32, or take it with "
+            "--tolerance."
         )
     return {"on": known.origin, "frames": len(known.frames), "tolerance": tolerance, "largest_difference": differences}
 
