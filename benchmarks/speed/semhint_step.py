@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
 from benchmarks.speed.step import build, full_step
-from vergence.losses.hint_proposals import propose
+from vergence.losses.hint_proposals import ClassGroups, propose
 from vergence.losses.hint_verification import candidate_errors, verify
 from vergence.losses.self_supervised import synthesize
 from vergence.settings.losses import HintProposalConfig, VerificationConfig
@@ -47,8 +47,8 @@ def main() -> None:
     def proposals():
         things = tuple(range(1, CLASSES))
         return propose(
-            now.inverse_depth, labels, now.error, proposing, foreground=things[:9], ground=(0,), standing=things,
-            classes=CLASSES,
+            now.inverse_depth, labels, now.error, proposing,
+            ClassGroups(foreground=things[:9], ground=(0,), standing=things), classes=CLASSES,
         )  # fmt: skip
 
     found = proposals()

@@ -5,7 +5,6 @@ import torch
 from vergence.data.inverse_depth import (
     INVALID,
     check_metres,
-    from_centimetres,
     from_metres,
     from_sigmoid,
     to_metres,
@@ -31,20 +30,6 @@ def test_metres():
     none = [0, 0.05, 655.35, 1000, -1, np.nan, np.inf]
     assert (from_metres(np.array(none)) == INVALID).all()
     assert (from_metres(np.float32(none)) == INVALID).all()
-
-
-def test_centimetres():
-    """corda.md section 8, fact 5."""
-    found = from_centimetres(np.uint16([100, 1000, 65535]))
-    np.testing.assert_allclose(found, [648.8713, 65.47053, 1], rtol=1e-6)
-    assert found[2] == INVALID
-    assert from_centimetres(np.uint16([65535]), guarded=False) == INVALID
-
-
-def test_stored_zero_is_none_unless_the_official_rule_is_asked_for():
-    stored = np.uint16([0, 9, 10])
-    np.testing.assert_allclose(from_centimetres(stored), [1, 1, 5957.818], rtol=1e-6)
-    np.testing.assert_allclose(from_centimetres(stored, guarded=False), [65536, 6553.6, 5957.818], rtol=1e-6)
 
 
 def test_sigmoid():

@@ -3,7 +3,7 @@
 import torch
 
 from vergence.losses.hint_contacts import contact_candidates
-from vergence.losses.hint_proposals import FAMILIES, propose
+from vergence.losses.hint_proposals import FAMILIES, ClassGroups, propose
 from vergence.settings.losses import HintProposalConfig
 
 HEIGHT, WIDTH, HORIZON, FOOT = 60, 40, 20, 45
@@ -67,8 +67,8 @@ def test_as_a_family_of_proposals() -> None:
     truth, wrong, labels = world()
     labels[0, 3:6, 30:33] = IGNORED
     found = propose(
-        wrong, labels, torch.full_like(wrong, 0.1), HintProposalConfig(families=("contacts",)), foreground=(POLE, SIGN),
-        ground=(ROAD,), standing=(POLE, SIGN), classes=4,
+        wrong, labels, torch.full_like(wrong, 0.1), HintProposalConfig(families=("contacts",)),
+        ClassGroups(foreground=(POLE, SIGN), ground=(ROAD,), standing=(POLE, SIGN)), classes=4,
     )  # fmt: skip
     assert found.family.tolist() == [FAMILIES.index("contacts")]
     pole = labels[:, None] == POLE

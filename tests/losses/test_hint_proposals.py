@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from tests.losses.planes import HEIGHT, WIDTH, halves, slanted
-from vergence.losses.hint_proposals import FAMILIES, Proposals, is_class, propose
+from vergence.losses.hint_proposals import FAMILIES, ClassGroups, Proposals, is_class, propose
 from vergence.settings.losses import HintProposalConfig
 
 DEFAULT = HintProposalConfig()
@@ -53,13 +53,13 @@ def test_sky_is_far() -> None:
     present, error = holed(truth)
     labels = halves()
     labels[:, :5] = 10
-    found = suggest(present, labels, error, sky=(10,), far_value=0.01)
+    found = suggest(present, labels, error, groups=ClassGroups(sky=(10,)), far_value=0.01)
     assert found.valid[:, 0, :5].all()
     assert not found.valid[:, 1:, :5].any()
     assert torch.allclose(found.inverse_depth[:, 0, :5], torch.tensor(0.01))
     already = present.clone()
     already[:, :, :5] = 0.01
-    assert not suggest(already, labels, error, sky=(10,), far_value=0.01).valid[:, :, :5].any()
+    assert not suggest(already, labels, error, groups=ClassGroups(sky=(10,)), far_value=0.01).valid[:, :, :5].any()
 
 
 def test_far_and_negative_planes_are_left_out() -> None:
@@ -84,7 +84,7 @@ def test_degenerate_labels(kind: str) -> None:
         labels[:] = torch.arange(HEIGHT)[:, None]
     elif kind == "unknown class":
         labels[:] = 99
-    found = suggest(present, labels, error, *FAMILIES, classes=64, foreground=(5,))
+    found = suggest(present, labels, error, *FAMILIES, classes=64, groups=ClassGroups(foreground=(5,)))
     assert found.inverse_depth.isfinite().all()
     planes = found.valid[:, found.family <= 1]
     assert planes.any() == (kind in ("one class", "unknown class"))

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from tests.toy_stereo import OPTIONS, ToyOptions, ToyScene, descend, error_of, repaired, toy_scene
-from vergence.losses.hint_proposals import propose
+from vergence.losses.hint_proposals import ClassGroups, propose
 from vergence.losses.hint_verification import (
     Verified,
     aggregate,
@@ -244,7 +244,7 @@ def test_never_asks_the_device() -> None:
     )
     present, labels = scene.present.to("meta"), scene.labels.to("meta")
     families = ("components", "cells", "neighbours", "borders")
-    found = propose(present, labels, present, HintProposalConfig(families=families), sky=(3,), foreground=(5,))
+    found = propose(present, labels, present, HintProposalConfig(families=families), ClassGroups((3,), (5,)))
     errors = candidate_errors(found.inverse_depth, views, OPTIONS, judging_sources(labels, (4,), (False,)))
     verified = verify(errors, present, views.identity_error, labels, present[:, 0], STRICT, found.valid)
     hint_statistics(verified, labels, found.family, classes=19)

@@ -39,18 +39,6 @@ def from_metres(depth: NDArray[Any]) -> NDArray[np.float32]:
     return np.where(valid, _SCALE / (np.where(valid, metres, FARTHEST) + _OFFSET), INVALID).astype(np.float32)
 
 
-def from_centimetres(stored: NDArray[np.unsignedinteger], guarded: bool = True) -> NDArray[np.float32]:
-    """g of 16-bit centimetres, as SYNTHIA stores depth; 65535 is none.
-
-    Args:
-        guarded: values below 10 cm are none. Without it they are very near, 0 being 65536, as in the official program.
-    """
-    metres = stored.astype(np.float32) / np.float32(100)
-    if guarded:
-        return from_metres(metres)
-    return (_SCALE / (metres.astype(np.float64) + _OFFSET)).astype(np.float32)
-
-
 def from_sigmoid(stored: NDArray[np.unsignedinteger]) -> NDArray[np.float32]:
     """g of an estimate: 16 bits of a depth network's sigmoid disparity (65535 sigma); only a stored 0 is none.
 

@@ -16,9 +16,6 @@ ASPECT_TOLERANCE = 0.03
 """Shapes that differ by no more than this share are stretched as one: KITTI's sizes differ by 0.004."""
 Number = TypeVar("Number", np.float32, np.uint8)
 
-JITTER_LENGTH = 8
-"""Length of one colour draw: four factors, then the order of the four operations (-1 = no jitter)."""
-
 
 def unlike(width: int, height: int, aspect: float) -> bool:
     """Whether a frame has another shape than this width over height; 0 is like all."""

@@ -27,6 +27,23 @@ class Proposals(NamedTuple):
     family: Tensor  # (N,) int64, index into FAMILIES
 
 
+class ClassGroups(NamedTuple):
+    """Classes of a kind, as numbers of the labels."""
+
+    sky: tuple[int, ...] = ()
+    """Their only candidate is the farthest depth."""
+    foreground: tuple[int, ...] = ()
+    """Their outline is what "borders" pulls depth edges to, and they may stand on each other for "contacts"; not used
+    by other families."""
+    ground: tuple[int, ...] = ()
+    """What things stand on, for "contacts"."""
+    standing: tuple[int, ...] = ()
+    """Upright ones that get "contacts"."""
+
+
+NO_GROUPS = ClassGroups()
+
+
 def is_class(labels: Tensor, classes: Sequence[int]) -> Tensor:
     """Bool in the shape of the labels: the pixel is of one of the classes.
 
@@ -46,10 +63,7 @@ def propose(
     labels: Tensor,
     error: Tensor,
     config: HintProposalConfig,
-    sky: tuple[int, ...] = (),
-    foreground: tuple[int, ...] = (),
-    ground: tuple[int, ...] = (),
-    standing: tuple[int, ...] = (),
+    groups: ClassGroups = NO_GROUPS,
     far_value: float = 0.01,
     classes: int = 256,
 ) -> Proposals:
@@ -59,11 +73,7 @@ def propose(
         inverse_depth: (B, 1, H, W) present (teacher's), any unit, positive.
         labels: (B, H, W) integers below ``classes``; 255 suggests nothing.
         error: (B, 1, H, W) present photometric error: planes are fitted to the better half of each region.
-        sky: classes whose only candidate is ``far_value``.
-        foreground: classes whose outline "borders" pulls depth edges to, and that may stand on each other for
-            "contacts"; not used by other families.
-        ground: classes that things stand on, for "contacts".
-        standing: upright classes that get "contacts".
+        groups: what classes are; none by default.
         far_value: inverse depth of the farthest depth, in the unit of the input.
         classes: number of them; a smaller number is faster.
 
@@ -75,8 +85,8 @@ def propose(
     q_raw = inverse_depth.detach().float()
     scale = q_raw.mean(dim=(1, 2, 3), keepdim=True)
     q = q_raw / scale
-    is_sky = is_class(labels, sky)
-    plain = labels.masked_fill(is_sky, IGNORED) if sky else labels
+    is_sky = is_class(labels, groups.sky)
+    plain = labels.masked_fill(is_sky, IGNORED) if groups.sky else labels
     candidates: list[Tensor] = []
     family: list[int] = []
     for name in FAMILIES:  # in this order whatever the order of the setting
@@ -88,15 +98,15 @@ def propose(
         elif name == "neighbours":
             proposals = neighbour_candidates(q, plain)
         elif name == "borders":
-            proposals = border_candidates(q, is_class(labels, foreground) & (labels != IGNORED))
+            proposals = border_candidates(q, is_class(labels, groups.foreground) & (labels != IGNORED))
         else:
-            regions = [is_class(plain, group) for group in (ground, standing, foreground)]
+            regions = [is_class(plain, group) for group in (groups.ground, groups.standing, groups.foreground)]
             proposals = contact_candidates(q, plain, *regions)
         candidates.append(proposals)
         family += [FAMILIES.index(name)] * proposals.shape[1]
     suggested = torch.cat(candidates, dim=1)
     valid = (suggested >= config.least) & (plain != IGNORED)[:, None]  # NaN, where there is none, is false
-    if sky:
+    if groups.sky:
         far = far_value / scale
         suggested[:, :1] = torch.where(is_sky[:, None], far, suggested[:, :1])
         valid[:, 0] |= is_sky

@@ -17,7 +17,7 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import LabelSpace, meaning
 from vergence.geometry.camera import disparity_to_depth
 from vergence.losses.depth import class_balance, hint_loss
-from vergence.losses.hint_proposals import Proposals, propose
+from vergence.losses.hint_proposals import ClassGroups, Proposals, propose
 from vergence.losses.hint_verification import (
     Verified,
     candidate_errors,
@@ -193,8 +193,9 @@ class SemHintMethod(Method):
         config = self.config
         error = finest.error.detach()
         proposals = propose(
-            inverse_depth, labels, error, config.proposals, sky=self.sky, foreground=self.foreground,
-            ground=self.ground, standing=self.standing, far_value=1 / config.loss.max_depth, classes=len(self.classes),
+            inverse_depth, labels, error, config.proposals,
+            ClassGroups(self.sky, self.foreground, self.ground, self.standing),
+            far_value=1 / config.loss.max_depth, classes=len(self.classes),
         )  # fmt: skip
         if config.oracle:
             verified = self._verified_by_truth(batch["depth"], proposals, finest.inverse_depth.detach())

@@ -7,6 +7,7 @@ runs any stretch of that row, so that tasks can share a trunk or exchange featur
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -46,8 +47,8 @@ class DepthDecoder(nn.Module):
         self,
         channels: Sequence[int],
         strides: Sequence[int],
-        scales: Sequence[int],
-        widths: Sequence[int],
+        scales: Sequence[int] = (0, 1, 2, 3),
+        widths: Sequence[int] = (16, 32, 64, 128, 256),
         out_channels: int = 1,
         use_skips: bool = True,
         initial_disparity: float | None = None,
@@ -170,20 +171,7 @@ class DepthDecoder(nn.Module):
 
 
 class MonodepthDecoder(DepthDecoder):
-    """Monodepth2's decoder (Godard et al., ICCV 2019; semhint 1.2)."""
-
-    def __init__(
-        self,
-        channels: Sequence[int],
-        strides: Sequence[int],
-        scales: Sequence[int] = (0, 1, 2, 3),
-        widths: Sequence[int] = (16, 32, 64, 128, 256),
-        out_channels: int = 1,
-        use_skips: bool = True,
-        initial_disparity: float | None = None,
-        finest: int | None = None,
-    ) -> None:
-        super().__init__(channels, strides, scales, widths, out_channels, use_skips, initial_disparity, finest=finest)
+    """Monodepth2's decoder (Godard et al., ICCV 2019; semhint 1.2): the defaults."""
 
 
 class ThreeWaysDepthDecoder(DepthDecoder):
@@ -191,6 +179,10 @@ class ThreeWaysDepthDecoder(DepthDecoder):
 
     The forms of the depth stages ("dec5", "dec6") are the defaults; the selection student ("dec9", section 5.2) has
     ``widths=(64, 64, 128, 128, 256)`` and ``batchnorm=True``.
+
+    Args:
+        rates, pooling, aspp_dropout: of the ASPP.
+        others: see :class:`DepthDecoder`.
     """
 
     def __init__(
@@ -199,28 +191,10 @@ class ThreeWaysDepthDecoder(DepthDecoder):
         strides: Sequence[int],
         scales: Sequence[int] = (0, 1, 2, 3),
         widths: Sequence[int] = (64, 128, 128, 256, 256),
-        out_channels: int = 1,
-        use_skips: bool = True,
-        initial_disparity: float | None = None,
         rates: tuple[int, ...] = (6, 12, 18),
         pooling: bool = True,
         aspp_dropout: float = 0.5,
-        batchnorm: bool = False,
-        dropout: float = 0.0,
-        project_skips: int = 0,
-        finest: int | None = None,
+        **others: Any,
     ) -> None:
-        super().__init__(
-            channels,
-            strides,
-            scales,
-            widths,
-            out_channels,
-            use_skips,
-            initial_disparity,
-            ASPP(channels[-1], widths[-1], rates, aspp_dropout, pooling),
-            batchnorm,
-            dropout,
-            project_skips,
-            finest,
-        )
+        bottleneck = ASPP(channels[-1], widths[-1], rates, aspp_dropout, pooling)
+        super().__init__(channels, strides, scales, widths, bottleneck=bottleneck, **others)

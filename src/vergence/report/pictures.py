@@ -17,7 +17,6 @@ INVERSE_DEPTH_MAP = "magma"
 ERROR_MAP = "turbo"
 ERROR_LIMITS = ColourRange(0.0, 0.5)
 """Relative depth errors from 0 to 50 %, the same in every report."""
-PHOTOMETRIC_LIMITS = ColourRange(0.0, 0.5)
 _WIDEST = 640
 _REMOVED = np.array([236, 64, 160], dtype=np.float64)
 

@@ -72,7 +72,7 @@ def write_toytown(
             done += written
             if progress is not None:
                 progress(done, total)
-        _finish(partial, options, streets, frames)
+        _finish(partial, options, streets)
         if final.is_dir():
             final.rmdir()
         os.replace(partial, final)
@@ -165,7 +165,7 @@ def _street_frames(folder: Path, options: TownOptions, number: int, frames: int)
     write_text(_poses(folder, number), "\n".join(poses) + "\n")
 
 
-def _finish(folder: Path, options: TownOptions, streets: Mapping[str, int], frames: int) -> None:
+def _finish(folder: Path, options: TownOptions, streets: Mapping[str, int]) -> None:
     """Intrinsics and manifest."""
     fx, fy, cx, cy = camera(options)
     width, height = options.width, options.height
