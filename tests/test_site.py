@@ -71,3 +71,11 @@ def test_pages_of_verbs_and_the_door(site: Path) -> None:
     assert all(f'id="vergence.api.{name}"' in verbs for name in api.__all__ if name != "Overrides")
     door = (site / "api" / "door.html").read_text(encoding="utf-8")
     assert all(f".{name}" in door for name in ("load", "Predictor.stream", "Prediction.cloud", "register_method"))
+
+
+def test_links_between_pages_stay_links(site: Path) -> None:
+    assert 'href="../settings.html"' in (site / "notebooks" / "video-to-depth.html").read_text(encoding="utf-8")
+    assert 'href="notebooks/video-to-depth.html"' in (site / "depth-from-video.html").read_text(encoding="utf-8")
+    outside = (site / "architecture.html").read_text(encoding="utf-8")
+    assert "<code>mixing/draws.py</code>" in outside
+    assert 'href="../src' not in outside

@@ -8,14 +8,17 @@ from typing import Any
 import griffe
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)\s]+)\)")
 ROLE = re.compile(r":\w+:`~?([^`]+)`")
 
 
-def on_page_markdown(markdown: str, config: MkDocsConfig, **_: Any) -> str:
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) -> str:
     """Links to files of the repository lead to its host, or are their text while ``repo_url`` is not set."""
     markdown = markdown.replace(".ipynb)", ".md)")
+    if "/" in page.file.src_uri:  # its ../ is still below docs/
+        return markdown
     target = f"[\\1]({config.repo_url.rstrip('/')}/blob/HEAD/\\2)" if config.repo_url else r"\1"
     return OUTSIDE.sub(target, markdown)
 
