@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import vergence
+from tests.ply import read_ply
 from tests.serving.served import both, noise
 from vergence.data.depth_files import ColourRange
 from vergence.data.pictures import picture_size
-from vergence.data.pointcloud import read_ply
 from vergence.data.video_writer import write_video
 from vergence.inference.predictor import Predictor
 from vergence.serving.shown import depth_bar, safe_stem, show_picture, show_video
