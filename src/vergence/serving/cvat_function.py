@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vergence.data.pictures import decode_bytes
 from vergence.errors import InputError
 
 _SECONDS = 120.0
@@ -57,8 +58,7 @@ class MaskFunction:
         buffer = io.BytesIO()
         image.convert("RGB").save(buffer, format="PNG")
         body = _asked(f"{self._url}/predict?format=png&map=classes", buffer.getvalue())
-        with Image.open(io.BytesIO(body), formats=("PNG",)) as picture:
-            classes = np.asarray(picture)
+        classes = np.asarray(decode_bytes(io.BytesIO(body), f"{self._url}/predict"))
         masks = ((number, classes == number) for number in self._ids)
         return [
             self._cvat.mask(number, mask_points(mask)) for number, mask in masks if mask.sum() >= max(1, self._smallest)
