@@ -21,7 +21,7 @@ FUNCTIONS = [
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_every_argument_is_described(function: Callable[..., Any]) -> None:
-    given = set(inspect.signature(function).parameters) - {"progress", "callbacks"}
+    given = set(inspect.signature(function).parameters) - {"progress"}
     assert set(argument_texts(function)) == given
     assert (function.__doc__ or "").strip().splitlines()[0].endswith(".")
 

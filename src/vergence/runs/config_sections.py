@@ -78,9 +78,9 @@ class FramesConfig:
     label_noise: LabelCorruption = field(default_factory=LabelCorruption)
     """Makes pseudo-labels worse on purpose, for studies."""
     options: FrameOptions = field(default_factory=FrameOptions)
-    batch_size: int = 12
+    batch_size: int | Literal["auto"] = 12
     """Samples of one forward pass over all processes together; each takes an equal share. With two roles, so many of
-    each."""
+    each. auto: as many as fit into free memory, at most 16 on a CPU; the number is stored in the run's recipe."""
     workers: int | Literal["auto"] = "auto"
     """Loading processes beside each training process; their number changes nothing but the speed."""
     cache: bool = True
@@ -89,7 +89,8 @@ class FramesConfig:
     """Use what can be read of videos that are damaged or cut off."""
 
     def __post_init__(self) -> None:
-        require(self.batch_size > 0, f"frames.batch_size is {self.batch_size}; give 1 or more.")
+        size = self.batch_size
+        require(size == "auto" or int(size) > 0, f"frames.batch_size is {self.batch_size}; give 1 or more, or auto.")
         workers = self.workers
         require(workers == "auto" or int(workers) >= 0, f"frames.workers is {workers}; give 0 or more, or auto.")
 

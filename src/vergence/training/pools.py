@@ -241,14 +241,14 @@ def build_loaders(
 ) -> dict[str, FrameLoader]:
     """One endless loader a role of the method, each with its own order; this process's equal share of every batch."""
     frames, seed, world = config.frames, config.train.seed, accelerator.num_processes
-    if frames.batch_size % world:
+    size = int(frames.batch_size)
+    if size % world:
         raise InputError(
-            f"frames.batch_size {frames.batch_size} cannot be shared equally by {world} processes; "
-            f"give a multiple of {world}."
+            f"frames.batch_size {size} cannot be shared equally by {world} processes; give a multiple of {world}."
         )
     start = 0 if checkpoint is None else read_settings(checkpoint)[1] * config.train.accumulate
     workers = count_workers(frames.workers, accelerator.device.type == "cuda", world)
-    share, rank = frames.batch_size // world, accelerator.process_index
+    share, rank = size // world, accelerator.process_index
     described: dict[str, Role] = config.section.roles
     read = {name: role_options(config, described[name], manifest) for name, manifest in roles.items()}
     if checkpoint is None and rank == 0 and "depth" in config.section.tasks:
@@ -264,12 +264,12 @@ def build_loaders(
             _check_depth(dataset)
         if options.load_pseudo_label:
             _check_pseudo_labels(dataset)
-        size = share * role.samples
+        count = share * role.samples
         order = {"rank": rank, "world": world, "start_step": start}
         sampler = None
         if role.rare_classes:
-            sampler = RareClassSampler(class_counts(dataset), role.rare_classes, size, seed + number, **order)
-        loaders[name] = build_loader(dataset, size, workers, seed + number, **order, sampler=sampler)
+            sampler = RareClassSampler(class_counts(dataset), role.rare_classes, count, seed + number, **order)
+        loaders[name] = build_loader(dataset, count, workers, seed + number, **order, sampler=sampler)
     return loaders
 
 

@@ -64,7 +64,8 @@ def check_equal(
     Values for which ``alike`` gives the same count as equal.
     """
     before, now = (dict(flattened(config.to_dict())) for config in (stored, asked))
-    for key in (key for key in now if alike(now[key]) != alike(before.get(key))):
+    settled = {key for key in now if now[key] == "auto" and isinstance(before.get(key), int)}  # from what fitted then
+    for key in (key for key in now if key not in settled and alike(now[key]) != alike(before.get(key))):
         raise InputError(
             f"{run} was trained with {key} {before.get(key)}, not {now[key]}; give another --out, or remove it."
         )

@@ -23,6 +23,7 @@ from vergence.runs.labelled import labelled_event
 from vergence.runs.processes import Processes, lost_process_said
 from vergence.runs.run_lock import locked
 from vergence.runs.scores import Score
+from vergence.training.batch_size import settle_batch_size
 from vergence.training.callbacks import Callbacks, means_of
 from vergence.training.optim import set_learning_rates
 from vergence.training.pools import build_loaders, open_training_data
@@ -109,6 +110,7 @@ class Loop:
         self.pace = Pace()
         self.remarks: set[str] = set()
         self.data = open_training_data(config, accelerator.device.type, Processes.of(accelerator))
+        settle_batch_size(config, self.data.roles, accelerator, checkpoint)
         if checkpoint is not None:
             check_unchanged(checkpoint, config, self.data.digests)
             config.train.allow_changes = False  # was said for this once
@@ -234,7 +236,7 @@ class Loop:
                 state.optimizer.zero_grad()
             parts.append({"loss": loss, **losses})
             state.window.add(parts[-1])
-            self.pace.count(self.config.frames.batch_size * len(batches))
+            self.pace.count(int(self.config.frames.batch_size) * len(batches))
         state.method.after_step(state.step)
         if state.average is not None:
             state.average.update(state.step)
