@@ -44,6 +44,7 @@ FILES = {"frames.parquet", "depth.pth", "pose.pth", "train.txt", "flywheel.csv"}
 """Names of files that look like settings."""
 UNNAMED = {
     "callbacks",
+    "name",
     "progress",
     "started",
     "overrides",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Overrides", "convert", "demo", "doctor", "evaluate", "export", "index", "labels_export", "labels_import",
-    "labels_propagate", "predict", "report", "resume", "scan", "select", "serve", "train",
+    "labels_propagate", "predict", "recipes", "report", "resume", "scan", "select", "serve", "train",
 ]  # fmt: skip
 
 
@@ -60,6 +60,20 @@ def train(
         return start_flywheel_with_pages(recipe, Path(out), data, overrides)
     RunFolder(Path(out)).check_new()
     return run_training(load_config(recipe, overrides, data), out, callbacks=called)
+
+
+def recipes(name: str | None = None) -> list[str]:
+    """List recipes with what they do and need, or one of them with all its settings.
+
+    Args:
+        name: of a recipe, or path of a YAML file; default all recipes, a line each.
+
+    Returns:
+        Lines.
+    """
+    from vergence.recipe_list import recipe_lines, recipe_text
+
+    return recipe_lines() if name is None else recipe_text(name).splitlines()
 
 
 def resume(

@@ -17,6 +17,7 @@ from docstring_parser import parse as parse_docstring
 
 from vergence.console import say
 from vergence.errors import InputError
+from vergence.runs.other_words import our_option
 from vergence.runs.overrides import Text, read_words
 
 OPTION_NAMES = {"family": "from", "format": "from"}
@@ -108,6 +109,8 @@ def read_options(verb: str, options: Iterable[Option], pairs: Iterable[tuple[str
         option = known.get(f"--{key}")
         if option is None:
             near = difflib.get_close_matches(f"--{key}", [*known, "--help"], n=1, cutoff=0.5)
+            if ours := our_option(key, list(known)):
+                raise InputError(f"{verb} has no option --{key}; here it is {ours}.")
             hint = f"did you mean {near[0]}?" if near else f"see vergence {verb} --help."
             raise InputError(f"{verb} has no option --{key}; {hint}")
         given[option.name] = typed(text, option.hint, key, "the command line")

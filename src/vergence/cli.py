@@ -13,6 +13,7 @@ from vergence import api
 from vergence.arguments import Option, asks_help, help_text, options_of, parse, read_options, summary
 from vergence.console import bar, first_process, messages, plain_console, say
 from vergence.errors import InputError, Interrupted, printable
+from vergence.runs.other_words import our_verb
 from vergence.runs.overrides import Switch, read_words
 
 
@@ -55,6 +56,8 @@ def _run(words: list[str]) -> int:
         raise InputError("a word of the command has a zero byte; no name of a file and no value may have one.")
     verb, arguments = words[0], words[1:]
     if verb not in COMMANDS:
+        if ours := our_verb(verb):
+            raise InputError(f"there is no command {verb!r}; here it is vergence {ours}.")
         near = difflib.get_close_matches(verb, COMMANDS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}."
         raise InputError(f"there is no command {verb!r}; {hint}")
@@ -79,7 +82,7 @@ def functions(verb: str) -> dict[str, Callable[..., Any]]:
 def _train(words: list[str]) -> int:
     usage = "train RECIPE --out RUN [--data X] [--key value ...]"
     if asks_help(words):
-        return _train_help(usage) if words[0].startswith("-") else _recipe_help(words[0])
+        return _train_help(usage) if words[0].startswith("-") else _recipes(words[:1])
     alone, pairs = read_words(words)
     settings = dict(pairs)
     resumed = settings.pop("resume", None)
@@ -106,19 +109,12 @@ def _train_help(usage: str) -> int:
     }
     usages = f"{usage}\n       vergence train --resume RUN [--key value ...]"
     say(help_text(usages, summary(api.train), options_of(api.train, ["recipe"]), more))
-    say(f"\nrecipes: {', '.join(recipe_names())}\n\nvergence train RECIPE --help lists all settings of a recipe.")
+    say(f"\nrecipes: {', '.join(recipe_names())}\n\nvergence recipes [NAME] tells more.")
     return 0
 
 
-def _recipe_help(recipe: str) -> int:
-    """All settings of a recipe, with its values."""
-    from vergence.flywheel.settings import flywheel_sections, is_flywheel
-    from vergence.runs.config import read_config
-    from vergence.runs.setting_texts import listed, run_sections
-
-    settings = flywheel_sections(recipe) if is_flywheel(recipe) else run_sections(read_config(recipe))
-    say(f"usage: vergence train {recipe} --out RUN [--data X] [--key value ...]\n\nsettings, as the recipe has them:")
-    say(listed(settings))
+def _recipes(words: list[str]) -> int:
+    say("\n".join(api.recipes(**parse("recipes NAME", api.recipes, words))))
     return 0
 
 
@@ -297,6 +293,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "scan": _scan,
     "index": _index,
     "train": _train,
+    "recipes": _recipes,
     "resume": _resume,
     "evaluate": _evaluate,
     "predict": _predict,

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from vergence.data.structured import parse_yaml, plain_number
 from vergence.errors import InputError
 from vergence.runs.migrations import renamed
+from vergence.runs.other_words import our_setting
 from vergence.runs.overrides import Switch, Text, flattened
 
 T = TypeVar("T")
@@ -100,6 +101,8 @@ def unknown_key(key: str, root: type | None, known: list[str], prefix: str, orig
     """What to say about a key that is no setting; at the top level, its last part is sought in all sections."""
     if now := renamed(key):
         return InputError(f"key {key!r} in {origin} is called {now!r} now; write that.")
+    if ours := our_setting(key):
+        return InputError(f"key {key!r} in {origin} is unknown; here it is {ours}.")
     near = difflib.get_close_matches(key[len(prefix) :], known, n=1, cutoff=0.5)
     similar = [prefix + near[0]] if near else []
     if not similar and root is not None:
