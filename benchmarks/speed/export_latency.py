@@ -11,7 +11,7 @@ val: abs rel of depth (medians aligned) and mIoU of classes. Appends CSV rows to
 import argparse
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,14 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-def models(run: Path, frames: Path, folder: Path, size: str | None) -> dict[str, tuple[Predictor, float, float]]:
+def models(
+    run: Path, frames: Path, folder: Path, size: str | None, variants: Sequence[str]
+) -> dict[str, tuple[Predictor, float, float]]:
     """Variants by name: what predicts, megabytes on disk, largest difference to PyTorch."""
     stored = sum(file.stat().st_size for file in run.glob("checkpoints/*/model.safetensors"))
     found = {"PyTorch": (load(run, "cpu"), stored / 1e6, 0.0)}
-    for number, (name, (to, suffix, settings)) in enumerate(VARIANTS.items()):
+    for number, name in enumerate(variants):
+        to, suffix, settings = VARIANTS[name]
         file = folder / f"{number}{suffix}"
         record = api.export(run, to, file, frames=frames, size=size, tolerance=10.0, **settings)
         megabytes = sum(one.stat().st_size for one in (file, file.with_suffix(".bin")) if one.is_file()) / 1e6
@@ -102,6 +105,7 @@ def main() -> None:
     parser.add_argument("--runs", nargs="+", required=True, metavar="NAME=RUN")
     parser.add_argument("--data", type=Path, required=True, help="manifest: frames to verify on, and to score")
     parser.add_argument("--size", help="WIDTHxHEIGHT, default the runs' own; then nothing is scored")
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "export_latency.csv")
@@ -112,9 +116,9 @@ def main() -> None:
     for text in options.runs:
         name, _, run = text.partition("=")
         with tempfile.TemporaryDirectory() as folder:
-            found = models(Path(run), options.data, Path(folder), options.size)
+            found = models(Path(run), options.data, Path(folder), options.size, options.variants)
             if options.size is not None:  # PyTorch at the same size as the files
-                size = found["ONNX Runtime"][0].network.facts.size
+                size = found[options.variants[0]][0].network.facts.size
                 frames = found["PyTorch"][0].network.options
                 frames.height, frames.width = size
             looked = {one: looking(predictor, picture) for one, (predictor, _, _) in found.items()}

@@ -245,6 +245,7 @@ def export(
     scale: str | float | None = None,
     frames: str | Path | None = None,
     tolerance: float | None = None,
+    checkpoint: str | int = "last",
 ) -> dict[str, Any]:
     """Write a run as one file for other programs, run that file and compare it with PyTorch before it takes its place.
 
@@ -260,11 +261,14 @@ def export(
         scale: of depth: metric, or a factor on the network's unit; default metres where the run knows them.
         frames: image, folder, video or manifest to compare on; default the run's own data.
         tolerance: largest difference to PyTorch that is taken, as a share of a map's largest value.
+        checkpoint: best (by its score on held-back frames during training), last or a step.
     """
     from vergence.exporting.export import Wanted
     from vergence.exporting.export import export as write_export
+    from vergence.runs.folder import chosen
 
-    return write_export(run, to, out, Wanted(size, batch, input, precision, logits, scale, frames, tolerance))
+    wanted = Wanted(size, batch, input, precision, logits, scale, frames, tolerance)
+    return write_export(chosen(run, checkpoint), to, out, wanted)
 
 
 def report(run: str | Path, out: str | Path | None = None, data: str | Path | None = None, images: int = 4) -> Path:

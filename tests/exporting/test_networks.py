@@ -29,8 +29,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "attention": ("three_ways-toytown-tiny", TWO_TASKS | {"network.exchange": "attention"}),
     "corda-gta": ("corda-toytown-tiny", {"network.variant": "gta"}),
     "corda-synthia": ("corda-toytown-tiny", {"network.variant": "synthia"}),
-    "corda-noatt": ("corda-toytown-tiny", {"network.variant": "noatt"}),
-    "corda-multitask": ("corda-toytown-tiny", {"network.variant": "multitask"}),
+    "corda-noatt": ("corda-toytown-tiny", {"network.variant": "noatt", "corda.difficulty": "off"}),
+    "corda-multitask": ("corda-toytown-tiny", {"network.variant": "multitask", "corda.difficulty": "off"}),
     "corda-dacs": ("corda-toytown-tiny", {"network.variant": "dacs", "corda.depth": False}),
 }
 QUICK = ("monodepth2", "frozen", "pad")

@@ -155,3 +155,12 @@ def test_installed_package_loads_strictly() -> None:
     timm.create_model("tf_efficientnet_lite0").load_state_dict(read_package(path), strict=True)
     encoder = build_encoder("efficientnet_lite0", "offline", frames=2)
     assert encoder.backbone.conv_stem.weight.shape[1] == 6
+
+
+def test_a_fixed_size_changes_nothing_at_that_size() -> None:
+    encoder = build_encoder("dinov2_vits14", "none").eval()
+    images = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = encoder(images)
+        encoder.fix_size(64, 96)
+        assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(before, encoder(images), strict=True))

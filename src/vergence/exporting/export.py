@@ -102,11 +102,12 @@ def export(run: LoadedRun | Path | str, to: str, out: Path | str, wanted: Wanted
     with _checked_place(out, form) as temporary:
         facts = _facts(predictor, loaded, known, wanted)
         half, uint8 = wanted.precision == "fp16", wanted.input == "uint8"
-        graph = Graph(loaded.method, facts.outputs, predictor.factor, uint8, half).eval()
+        graph = Graph(loaded.method, facts.outputs, predictor.factor, uint8, half, facts.size).eval()
         pixels = batches(known, [resized_to(frame.image, facts) for frame in known.frames], facts)
         write = form.convert(traced(graph, facts), facts, pixels if wanted.precision == "int8" else None)
         write(temporary, facts)
-        facts = replace(facts, verified=_verified(temporary, graph, facts, known, pixels, wanted))
+        reference = Graph(loaded.method, outputs_of(facts.tasks, True), predictor.factor, uint8, half).eval()
+        facts = replace(facts, verified=_verified(temporary, reference, facts, known, pixels, wanted))
         write(temporary, facts)
     write_text(out.with_name(f"{out.name}.json"), facts.text() + "\n")
     return json.loads(facts.text())
@@ -165,10 +166,9 @@ def _size(run: LoadedRun, known: Known, text: str | None) -> tuple[int, int] | N
 
 
 def _verified(
-    path: Path, graph: Graph, facts: Facts, known: Known, pixels: Sequence[NDArray[Any]], wanted: Wanted
+    path: Path, reference: Graph, facts: Facts, known: Known, pixels: Sequence[NDArray[Any]], wanted: Wanted
 ) -> dict[str, Any]:
     """What the comparison found; InputError where the difference is larger than stated."""
-    reference = Graph(graph.method, outputs_of(facts.tasks, True), graph.factor, graph.uint8, graph.dtype.itemsize == 2)
     differences = compared(path, reference, pixels)
     tolerance = TOLERANCE[facts.precision] if wanted.tolerance is None else wanted.tolerance
     worst = max(differences, key=lambda name: math.inf if math.isnan(differences[name]) else differences[name])

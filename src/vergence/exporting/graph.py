@@ -14,6 +14,7 @@ from torch.export import Dim, ExportedProgram
 from vergence.errors import InputError
 from vergence.inference.exported_facts import MULTIPLE, OUTPUTS, Facts
 from vergence.methods import Method
+from vergence.models.encoders import ViTEncoder
 
 LARGEST = 4096
 """Pixels of a side, and pictures at once, of graphs where they are free."""
@@ -28,11 +29,25 @@ class Graph(nn.Module):
         factor: units of depth in one of the method's.
         uint8: what images are.
         half: compute in 16 bits; maps come in 32.
+        size: (H, W) of all images, where it is fixed; what depends on it alone is then computed once.
     """
 
-    def __init__(self, method: Method, outputs: Sequence[str], factor: float, uint8: bool, half: bool) -> None:
+    def __init__(
+        self,
+        method: Method,
+        outputs: Sequence[str],
+        factor: float,
+        uint8: bool,
+        half: bool,
+        size: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
-        self.method = copy.deepcopy(method).half() if half else method
+        if half or size is not None:
+            method = copy.deepcopy(method)
+        if size is not None:  # programs disagree on how positions are resampled, or cannot do it
+            for encoder in (module for module in method.modules() if isinstance(module, ViTEncoder)):
+                encoder.fix_size(*size)
+        self.method = method.half() if half else method
         self.outputs, self.factor, self.uint8 = tuple(outputs), factor, uint8
         self.dtype = torch.float16 if half else torch.float32
 

@@ -83,10 +83,19 @@ class ViTEncoder(Encoder):
         self.patch = int(backbone.patch_embed.patch_size[0])
         super().__init__(name, backbone, (backbone.embed_dim,) * 4, self.STRIDES, mean, std, frames)
 
+    def whole_patches(self, height: int, width: int) -> tuple[int, int]:
+        """The size in whole patches at which images of this size are seen."""
+        rows, columns = (max(round(size / self.patch), 1) * self.patch for size in (height, width))
+        return rows, columns
+
+    def fix_size(self, height: int, width: int) -> None:
+        """From now on for images of this size alone: positions are resampled once, and no longer in every pass."""
+        cast(Any, self.backbone).set_input_size(img_size=self.whole_patches(height, width))
+
     def forward(self, images: Tensor) -> list[Tensor]:
         height, width = images.shape[-2:]
         images = self.normalise(images)
-        fitting = tuple(max(round(size / self.patch), 1) * self.patch for size in (height, width))
+        fitting = self.whole_patches(height, width)
         if fitting != (height, width):
             images = F.interpolate(images, size=fitting, mode="bilinear", align_corners=False, antialias=True)
         features = cast(Any, self.backbone).forward_intermediates(
