@@ -5,7 +5,7 @@ Everything heavy is imported inside the functions, so that the command line answ
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from vergence.errors import InputError
 from vergence.labelling import labels_export, labels_import, labels_propagate, select
@@ -172,6 +172,7 @@ def predict(
     side_by_side: bool = True,
     scale: str | float | None = None,
     camera_height: float | None = None,
+    steady: Literal["none", "scale", "filter"] = "none",
     flip: bool = False,
     window: str | None = None,
     overlap: float | None = None,
@@ -207,6 +208,8 @@ def predict(
         side_by_side: the input above the colours in the video.
         scale: metric, truth, or a factor on the network's unit; default metres where the run knows them.
         camera_height: metres above level ground: one factor for all frames.
+        steady: against flicker of videos: none, scale (each frame's scale fits the one before it) or filter (also its
+            depth is blended with the last one, brought here by the run's own motion).
         flip: average with the prediction of the mirrored picture.
         window: WIDTHxHEIGHT of a box that slides over the network's input, for classes; default the run's.
         overlap: share of its side by which neighbouring windows overlap.
@@ -229,7 +232,7 @@ def predict(
         side_by_side, colour_map, field_of_view, overwrite,
     )  # fmt: skip
     frames = Frames(split, limit, partners, allow_truncated)
-    use = Use(flip, window, overlap, batch_size, scale, camera_height)
+    use = Use(flip, window, overlap, batch_size, scale, camera_height, steady)
     return run_prediction(chosen(run, checkpoint), input, out, written, frames, use, device=device, progress=progress)
 
 

@@ -72,14 +72,20 @@ class Results:
         """A value of the earlier call's record, where its weights and settings are the same."""
         return {key: self.record[key]} if self._same and key in self.record else {}
 
-    def begin(self, record: dict[str, Any]) -> frozenset[str]:
-        """Names of the frames that stay; the journal's lines of all others are taken out before files are touched."""
+    def begin(self, record: dict[str, Any], whole: bool = False) -> frozenset[str]:
+        """Names of the frames that stay; the journal's lines of all others are taken out before files are touched.
+
+        Args:
+            whole: all stay or none, because each frame depends on those before it.
+        """
         self._scale = survey_digest(record)
         known = self.journal.entries if self.stream.is_video else self.pictures
         names = [name for name in known if self._wanted(name)]
         right = [
             name for name in names if not self.overwrite and self.journal.right(name, self._origin(name), self.paths)
         ]
+        if whole and (self.stream.is_video or len(right) < len(names)):
+            right = []
         again = [name for name in names if name in self.journal.entries and name not in set(right)]
         self._earlier = {name: self.journal.entries[name] for name in again}
         differing = [name for name in again if self._earlier[name].origin != self._origin(name)]

@@ -38,6 +38,8 @@ class Frame:
     camera: NormalisedCamera | None = None
     truth: NDArray[np.float32] | None = None
     """(H, W) metres, 0 = none; only where it was asked for."""
+    follows: bool = False
+    """Whether it is the next moment after the frame that came before it."""
 
     def camera_or_guess(self, field_of_view: float) -> NormalisedCamera:
         """Normalised intrinsics, guessed from a horizontal field of view in degrees where they are unknown."""
@@ -79,7 +81,12 @@ class ManifestStream:
     def _load(self, number: int, truth: bool = False) -> Frame:
         index = self.indices[number]
         depth = frame_depth(self.manifest, index) if truth else None
-        return Frame(self.names[number], open_frame(self.manifest, index), self.camera_of(index), depth)
+        picture, camera = open_frame(self.manifest, index), self.camera_of(index)
+        return Frame(self.names[number], picture, camera, depth, self._follows(number))
+
+    def _follows(self, number: int) -> bool:
+        before = self.manifest.neighbour(self.indices[number], -1)
+        return number > 0 and before is not None and before == self.indices[number - 1]
 
     def camera_of(self, index: int) -> NormalisedCamera | None:
         """The camera of a row of the manifest, if it is known."""
@@ -119,7 +126,7 @@ class VideoStream:
                 return
             name = f"{number:06d}"
             if name not in skip:
-                yield Frame(name, image, self.camera)
+                yield Frame(name, image, self.camera, follows=number > 0)
 
     def sample(self, most: int, truth: bool = False) -> Iterator[Frame]:
         """At most ``most`` frames, evenly spaced; none with ``truth``, a video file has no measured depth."""

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from vergence.inference.networks import RunNetwork
 from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.prediction import checked_confidence
 from vergence.inference.predictor import Predictor, load
+from vergence.inference.steady import Steadier, Steady
 from vergence.inference.tracker_files import TrackerFiles, write_index
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.folder import BEST
@@ -75,10 +76,14 @@ class Use:
     over frames with measured depth)."""
     camera_height: float | None = None
     """Metres above level ground; gives one factor for all frames."""
+    steady: Steady = "none"
+    """Against flicker of videos: "scale" fits each frame's scale to the one before it, "filter" also blends depths."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or not 0 <= (0 if self.overlap is None else self.overlap) < 1:
             raise InputError("predict needs a batch_size of 1 or more and an overlap of 0 or more, less than 1.")
+        if self.steady not in get_args(Steady):
+            raise InputError(f"steady is {self.steady!r}; give none, scale or filter.")
         if self.scale is not None:
             with contextlib.suppress(TypeError, ValueError):  # a factor given as a word is the same factor
                 object.__setattr__(self, "scale", float(self.scale))
@@ -188,7 +193,8 @@ def predict(
         raise InputError("there is nothing to write; leave one kind of file switched on.")
     made_by = predictor.network.made_by() | {
         "scale_asked": use.scale, "camera_height": use.camera_height, "colour_map": written.colour_map,
-        "vergence": vergence.__version__, **({"min_confidence": written.min_confidence} if written.looks_twice else {}),
+        "vergence": vergence.__version__, **({} if use.steady == "none" else {"steady": use.steady}),
+        **({"min_confidence": written.min_confidence} if written.looks_twice else {}),
     }  # fmt: skip
     video_folders = [kind.picture for kind in files if video and kind.picture]
     keep_inputs(
@@ -206,10 +212,11 @@ def predict(
         else:
             record |= kind.record()
     record["camera"] = "known" if stream.intrinsics_known else f"guessed from a field of view of {guess:g} degrees"
-    skipped = results.begin(record)
+    skipped = results.begin(record, whole=use.steady != "none")
     _write_record(out, record)
 
-    names = _write_frames(predictor, stream, out, files, record, skipped, results, progress)
+    steadier = None if use.steady == "none" else Steadier(predictor.network, use.steady, guess)
+    names = _write_frames(predictor, steadier, stream, out, files, record, skipped, results, progress)
     record["frames"] = len(names)
     for kind in files:
         if isinstance(kind, ClassFiles) and kind.labels and isinstance(stream, ManifestStream) and data is not None:
@@ -245,6 +252,7 @@ def _check_tasks(predictor: Predictor, written: Written, use: Use) -> None:
     """InputError where something was asked for that is not predicted."""
     of_depth = {
         "array": written.array, "cloud": written.cloud, "scale": use.scale, "camera_height": use.camera_height,
+        "steady": None if use.steady == "none" else use.steady,
     }  # fmt: skip
     asked = [name for name, value in of_depth.items() if value not in (None, False)]
     if "depth" not in predictor.tasks and asked:
@@ -258,15 +266,17 @@ def _write_record(out: Path, record: dict[str, Any]) -> None:
 
 
 def _write_frames(
-    predictor: Predictor, stream: FrameStream, out: Path, files: list[Files], record: dict[str, Any],
-    skipped: frozenset[str], results: Results, progress: Progress | None,
+    predictor: Predictor, steadier: Steadier | None, stream: FrameStream, out: Path, files: list[Files],
+    record: dict[str, Any], skipped: frozenset[str], results: Results, progress: Progress | None,
 ) -> list[str]:  # fmt: skip
     """Predict and write frame after frame; gives the names of all frames, written now or before."""
     names = sorted(skipped)
 
     def predicted() -> Iterator[tuple[Frame, list[Any]]]:
         frames = ((frame, predictor.network.prepare(frame.image)) for frame in stream.frames(skipped))
-        for frame, maps in predictor.looked_at(frames):
+        looked_at = predictor.looked_at(((frame, picture), picture) for frame, picture in frames)
+        plain = ((frame, maps) for (frame, _), maps in looked_at)
+        for frame, maps in plain if steadier is None else steadier(looked_at):
             yield frame, [kind.prepare(frame, maps) for kind in files]
 
     def write(pair: tuple[Frame, list[Any]]) -> None:
