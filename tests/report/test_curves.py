@@ -2,7 +2,7 @@ import json
 import math
 import re
 
-from vergence.report.curves import Curve, by_magnitude, charts, curves, draw, smoothed
+from vergence.report.curves import Curve, by_magnitude, chart, charts, curves, smoothed
 from vergence.report.stored_run import read_records
 
 
@@ -57,7 +57,7 @@ def test_charts_group_losses_watched_values_evaluation_and_pace():
 
 
 def test_svg_stands_alone_scales_and_takes_the_colour_of_the_page():
-    svg = draw('A "title" & <more>', {"a<b": Curve([0, 1], [1.0, 2.0])})
+    svg = chart('A "title" & <more>', {"a<b": Curve([0, 1], [1.0, 2.0])}).svg
     assert svg.startswith("<svg")
     assert "http" not in svg
     assert "<style" not in svg
@@ -69,12 +69,12 @@ def test_svg_stands_alone_scales_and_takes_the_colour_of_the_page():
 
 def test_drawing_is_the_same_every_time():
     one = {"loss": Curve(list(range(50)), [1 / (1 + step) for step in range(50)])}
-    assert draw("Losses", one, smooth=True) == draw("Losses", one, smooth=True)
+    assert chart("Losses", one, smooth=True) == chart("Losses", one, smooth=True)
 
 
 def test_values_that_are_not_finite_are_drawn_around():
-    assert "<svg" in draw("Losses", {"loss": Curve(list(range(40)), [math.nan, *range(1, 40)])}, smooth=True)
-    assert "<svg" in draw("Losses", {"loss": Curve([0], [math.inf])})
+    assert "<svg" in chart("Losses", {"loss": Curve(list(range(40)), [math.nan, *range(1, 40)])}, smooth=True).svg
+    assert "<svg" in chart("Losses", {"loss": Curve([0], [math.inf])}).svg
 
 
 def test_smoothing_by_hand():
@@ -105,3 +105,15 @@ def test_scores_without_truth_have_charts_of_their_own() -> None:
         "Held-back frames: photometric error (lower is better)",
         "Held-back frames: classes agree under flips (higher is better)",
     ]
+
+
+def test_numbers_lie_beside_the_picture_and_wide_ranges_have_a_logarithmic_axis():
+    wide = chart("Losses", {"</script>": Curve([0, 10, 20], [1.0, math.nan, 0.01])})
+    assert "<svg" in wide.log
+    assert "</script" not in wide.data
+    told = json.loads(wide.data)
+    assert told["lines"] == [{"name": "</script>", "steps": [0, 20], "values": [1.0, 0.01]}]
+    left, right = told["axis"]
+    assert 0 < left < 0.3 < 0.9 < right <= 1
+    assert told["range"][0] <= 0 < 20 <= told["range"][1]
+    assert chart("Loss", {"a": Curve([0, 1], [-1.0, 5.0])}).log == ""

@@ -81,6 +81,7 @@ class ClassScores:
             "name": self.name,
             **{metric: numbers[metric] for metric in SEGMENTATION_METRICS},
             "class_iou": dict(zip(self.names, classes, strict=True)),
+            "confusion": self.confusion[self.classes][:, self.classes].tolist(),
             "note": self.note,
         }
 

@@ -1,6 +1,7 @@
 """Curves of a run's ``metrics.jsonl`` as inline SVG that takes the page's colours."""
 
 import io
+import json
 import math
 import re
 from collections import defaultdict
@@ -31,6 +32,10 @@ class Chart(NamedTuple):
 
     title: str
     svg: str
+    log: str = ""
+    """The same over a logarithmic axis; "" where a value is not positive."""
+    data: str = "{}"
+    """What the page's script reads under the pointer, as JSON."""
 
 
 def curves(records: Iterable[Record], kind: str) -> dict[str, Curve]:
@@ -59,17 +64,32 @@ def charts(records: Iterable[Record]) -> list[Chart]:
     explained = {key: curve for key, curve in evaluation.items() if key.startswith("photometric")}
     agreed = {key: curve for key, curve in evaluation.items() if key == "flip_miou"}
     planned = [
-        *((title, lines, "weighted loss", True) for title, lines in by_magnitude("Losses", losses)),
-        *((title, lines, "", True) for title, lines in by_magnitude("Watched, not trained on", watched)),
         ("Evaluation: segmentation (higher is better)", classes, "", False),
         ("Evaluation: errors (lower is better)", errors, "", False),
+        ("Evaluation: pixels within 1.25ʲ (higher is better)", accuracies, "", False),
         ("Held-back frames: photometric error (lower is better)", explained, "", False),
         ("Held-back frames: classes agree under flips (higher is better)", agreed, "", False),
-        ("Evaluation: pixels within 1.25ʲ (higher is better)", accuracies, "", False),
+        *((title, lines, "weighted loss", True) for title, lines in by_magnitude("Losses", losses)),
+        *((title, lines, "", True) for title, lines in by_magnitude("Watched, not trained on", watched)),
         ("Learning rate", rate, "", False),
         ("Pace", speed, "images / s", False),
     ]
-    return [Chart(title, draw(title, lines, label, smooth)) for title, lines, label, smooth in planned if lines]
+    return [chart(title, lines, label, smooth) for title, lines, label, smooth in planned if lines]
+
+
+def chart(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool = False, along: str = "step") -> Chart:
+    """A chart with its numbers, and over a logarithmic axis too where its values span enough."""
+    values = [value for curve in lines.values() for value in curve.values if math.isfinite(value)]
+    spans = bool(values) and min(values) > 0 and max(values) > 5 * min(values)
+    svg, axis, steps = _drawn(title, lines, label, smooth, along, False)
+    log = _drawn(title, lines, label, smooth, along, True)[0] if spans else ""
+    numbers = [
+        {"name": name, "steps": [step for step, _ in points], "values": [value for _, value in points]}
+        for name, curve in lines.items()
+        if (points := [pair for pair in zip(curve.steps, curve.values, strict=True) if math.isfinite(pair[1])])
+    ]
+    data = json.dumps({"along": along, "axis": axis, "range": steps, "lines": numbers})
+    return Chart(title, svg, log, data.replace("<", "\\u003c"))
 
 
 def by_magnitude(title: str, lines: Mapping[str, Curve], factor: float = 20.0) -> list[tuple[str, dict[str, Curve]]]:
@@ -99,8 +119,11 @@ def smoothed(values: list[float]) -> list[float]:
     ]
 
 
-def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool = False, along: str = "step") -> str:
-    """One chart as SVG without external references, its ink in ``currentColor``."""
+def _drawn(
+    title: str, lines: Mapping[str, Curve], label: str, smooth: bool, along: str, log: bool
+) -> tuple[str, tuple[float, float], tuple[float, float]]:
+    """One chart as SVG without external references, its ink in ``currentColor``; where its axis lies, in shares of the
+    width, and the steps at the ends of it."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -124,13 +147,16 @@ def draw(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool =
         axes.set_xlabel(along)
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        if log:
+            axes.set_yscale("log")
         axes.grid(alpha=0.15)
         axes.spines[["top", "right"]].set_visible(False)
         columns = min(4, len(lines), max(1, 72 // (max(map(len, lines)) + 9)))  # all of a row's names must fit
         figure.legend(loc="outside upper left", ncols=columns, frameon=False, fontsize=11)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inline(buffer.getvalue(), title)
+        box, ends = axes.get_position(), axes.get_xlim()
+    return _inline(buffer.getvalue(), title), (float(box.x0), float(box.x1)), (float(ends[0]), float(ends[1]))
 
 
 def _inline(svg: str, title: str) -> str:

@@ -40,6 +40,7 @@ class Table(NamedTuple):
     stamp: str
     verdict: str = ""
     bars: Sequence["ClassBar"] = ()
+    confusion: "Confusion | None" = None
 
 
 class ClassBar(NamedTuple):
@@ -49,6 +50,28 @@ class ClassBar(NamedTuple):
     colour: str
     trained: float | None
     input_free: float | None
+
+
+class Cell(NamedTuple):
+    """Share of a class's labelled pixels that are taken for a class, in percent; ``text`` is "" where that is 0."""
+
+    text: str
+    share: int
+    right: bool
+
+
+class ConfusionRow(NamedTuple):
+    """What the pixels of one class are taken for."""
+
+    name: str
+    cells: list[Cell]
+
+
+class Confusion(NamedTuple):
+    """Rows are labels, columns predictions; classes without a labelled pixel have no row."""
+
+    names: list[str]
+    rows: list[ConfusionRow]
 
 
 def tables(evaluation: Mapping[str, Any]) -> list[Table]:
@@ -94,7 +117,8 @@ def _segmentation_table(part: Mapping[str, Any]) -> Table:
             cells.append(Text(percent(row.get(column)), "best" if best else ""))
         body.append(Row(name, [*cells, Text(str(row.get("note") or ""), "wide")]))
     columns = ("", *_CLASS_COLUMNS.values(), "")
-    return Table(columns, body, f"Protocol: {part.get('stamp', '')}", class_verdict(part["rows"]), _class_bars(part))
+    return Table(columns, body, f"Protocol: {part.get('stamp', '')}", class_verdict(part["rows"]), _class_bars(part),
+                 _confusion(part))  # fmt: skip
 
 
 def _class_bars(part: Mapping[str, Any]) -> list[ClassBar]:
@@ -113,6 +137,24 @@ def _class_bars(part: Mapping[str, Any]) -> list[ClassBar]:
         ClassBar(name, colours.get(name, "#888888"), share(value), share(other.get(name)))
         for name, value in trained.items()
     ]
+
+
+def _confusion(part: Mapping[str, Any]) -> Confusion | None:
+    """That of the trained model; None where the evaluation is of an earlier version."""
+    row = next((row for row in part["rows"] if row.get("name") == "trained"), {})
+    names, counts = list(row.get("class_iou") or {}), row.get("confusion")
+    if not names or not isinstance(counts, list) or len(counts) != len(names):
+        return None
+    if not all(isinstance(line, list) and len(line) == len(names) and all(map(_is_number, line)) for line in counts):
+        return None
+    seen = [index for index in range(len(names)) if sum(counts[index]) or any(line[index] for line in counts)]
+    rows = []
+    for index in seen:
+        if total := sum(counts[index]):
+            shares = [(other, round(100 * counts[index][other] / total)) for other in seen]
+            cells = [Cell(str(share) if share else "", share, other == index) for other, share in shares]
+            rows.append(ConfusionRow(names[index], cells))
+    return Confusion([names[index] for index in seen], rows)
 
 
 def class_verdict(rows: Sequence[Mapping[str, Any]]) -> str:

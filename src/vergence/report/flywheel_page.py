@@ -12,7 +12,7 @@ from vergence.errors import InputError
 from vergence.flywheel.folder import Round, score_rows
 from vergence.flywheel.rounds import Overrides, resume_flywheel, start_flywheel
 from vergence.flywheel.settings import FlywheelConfig, load_flywheel
-from vergence.report.curves import Chart, Curve, draw
+from vergence.report.curves import Chart, Curve, chart
 from vergence.report.evaluation_tables import Text, number, percent
 from vergence.report.flywheel_pictures import chosen_pictures, frame_panels
 from vergence.report.page import write_report
@@ -224,5 +224,5 @@ def _charts(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
                     lines[name].steps.append(row["round"])
                     lines[name].values.append(row[metric])
         if lines and max(len(line.steps) for line in lines.values()) > 1:
-            charts.append(Chart(title, draw(title, lines, along="round")))
+            charts.append(chart(title, lines, along="round"))
     return charts

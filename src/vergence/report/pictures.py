@@ -46,6 +46,12 @@ class Panel(NamedTuple):
     pictures: list[Picture]
     bars: list[ColourBar]
     note: str = ""
+    data: str = ""
+    """What the page's script reads under the pointer (:func:`vergence.report.probes.panel_data`); "" for nothing."""
+    solid: bool = False
+    """Whether it has a 3-D view."""
+    error: float = math.nan
+    """What it is sorted by, the largest first."""
 
 
 def absent(title: str, reason: str, like: tuple[int, int]) -> Picture:

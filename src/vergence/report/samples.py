@@ -1,6 +1,7 @@
 """Frames for the report: what the network sees, says and misses on a few pictures of the evaluation data."""
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from vergence.evaluation.baselines import MeanInverseDepth, input_free_of_run, t
 from vergence.evaluation.depth import in_units
 from vergence.evaluation.depth_scores import choose_protocol
 from vergence.evaluation.evaluate import open_data
+from vergence.geometry.camera import Camera
 from vergence.inference.inputs import ground_truth, has_truth, working_image
 from vergence.inference.networks import RunNetwork
 from vergence.methods.panels import Exhibit
@@ -29,12 +31,13 @@ from vergence.report.pictures import (
     ERROR_LIMITS,
     ERROR_MAP,
     Panel,
-    absent,
     colour_bar,
     colour_picture,
     depth_bar,
+    for_display,
     photograph,
 )
+from vergence.report.probes import Probe, View, depth_probe, panel_data, share_probe
 from vergence.report.segmentation_samples import ClassSamples, collect_classes, swatches
 from vergence.report.stored_run import predicts_depth, scale_status, setting, stored_settings
 from vergence.report.training_samples import drawn, training_panels
@@ -75,6 +78,10 @@ class Seen(NamedTuple):
     truth: NDArray[np.float32] | None
     compared: Exhibit | None
     """What the method shows of the frame and its neighbours; None where the data have none."""
+    confidence: NDArray[np.float32] | None = None
+    """(h, w), how far the trained network's depth can be trusted."""
+    camera: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    """Normalised intrinsics, or their guess."""
 
 
 @torch.no_grad()
@@ -131,7 +138,10 @@ def _look_at_training_data(samples: Samples, run: LoadedRun) -> None:
 def _collect(samples: Samples, run: LoadedRun, manifest: Manifest, images: int) -> None:
     protocol = choose_protocol(run.config.evaluate.protocol)
     methods = {"trained": run.method, "untrained": untrained_method(run)[0]}
-    networks = {name: RunNetwork(replace(run, method=method)) for name, method in methods.items()}
+    networks = {
+        name: RunNetwork(replace(run, method=method), depth_confidence=name == "trained")
+        for name, method in methods.items()
+    }
     truths = [index for index in range(len(manifest)) if has_truth(manifest, index)]
     mean, origin = input_free_of_run(run, manifest, truths) if truths else (None, "no measured depth")
     dataset = _dataset(run, manifest)
@@ -145,9 +155,11 @@ def _collect(samples: Samples, run: LoadedRun, manifest: Manifest, images: int) 
             samples.compared_note = seen.compared.caption
         if seen.truth is not None and number < _STRIPS:
             compared.append(seen)
+    samples.panels.sort(key=lambda one: -one.error if math.isfinite(one.error) else math.inf)
     samples.strip = strip_panels(compared, protocol, stamp)
     samples.note = (
-        f"{len(chosen)} of {len(manifest)} frames of {Path(manifest.name).name or 'the data'}, evenly spaced."
+        f"{len(chosen)} of {len(manifest)} frames of {Path(manifest.name).name or 'the data'}, evenly spaced"
+        f"{', the worst first' if compared else ''}."
     )
     samples.strip_note = (
         f"The same frames seen by the trained network, by the {origin} (input_free), and by the untrained network."
@@ -187,9 +199,12 @@ def look(
     """Everything about one frame."""
     image = working_image(manifest, index, run.config.frames.options)
     truth = ground_truth(manifest, index) if has_truth(manifest, index) else None
-    predictions = {}
+    predictions, confidence = {}, None
     for name, network in networks.items():
-        inverse_depth = network.maps([image])["inverse_depth"][0, 0].float().cpu()
+        maps = network.maps([image])
+        inverse_depth = maps["inverse_depth"][0, 0].float().cpu()
+        if "depth_confidence" in maps:
+            confidence = maps["depth_confidence"][0, 0].float().cpu().numpy()
         predictions[name] = in_units(inverse_depth, network.method, protocol)
     if mean is not None:
         predictions["input_free"] = mean.mean(truth if left_out else None)
@@ -199,7 +214,10 @@ def look(
         compared = run.method.frame_pictures(batch)
     row = manifest[index]
     name = f"{row.sequence} · {row.position}" if row.sequence else Path(row.image).name
-    return Seen(name, image.permute(1, 2, 0).numpy(), predictions, truth, compared)
+    height, width = image.shape[-2:]
+    guess = Camera.from_field_of_view(run.config.frames.options.field_of_view, width, height).normalized()
+    camera = (row.fx, row.fy, row.cx, row.cy) if row.intrinsics_known else guess
+    return Seen(name, image.permute(1, 2, 0).numpy(), predictions, truth, compared, confidence, camera)
 
 
 def scaled(
@@ -231,7 +249,6 @@ def inverse_truth(truth: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Panel:
     """Input, prediction, truth, error, and what the method compares with other frames."""
-    size = seen.image.shape[:2]
     inverse_depth = scaled(seen.predictions["trained"], seen.truth, protocol)
     limits = _limits(inverse_depth, seen.truth)
     metric = seen.truth is not None or run.method.scale == "metric"
@@ -243,17 +260,27 @@ def panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Pa
             colour_picture("measured inverse depth", inverse_truth(seen.truth), limits, note="grey: not measured"),
             colour_picture("relative error of depth", error, ERROR_LIMITS, ERROR_MAP, note),
         ]
-    else:
-        pictures += [absent(title, "no measured depth", size) for title in ("measured inverse depth", "relative error")]
     bars = [depth_bar(limits, metric)]
     if seen.compared is not None:
         more = drawn(seen.compared.pictures, 0, set())
         pictures, bars = pictures + more.pictures, bars + more.bars
-    elif any(role.neighbours for role in run.config.section.roles.values()):
-        pictures.append(absent("beside its neighbours", "no neighbouring frame in these data", size))
     if seen.truth is not None:
         bars.append(colour_bar("relative error of depth", ERROR_LIMITS, ERROR_MAP, ("0", "25 %", "≥ 50 %")))
-    return Panel(seen.name, pictures, bars, stamp if seen.truth is not None else "")
+    data = panel_data(_probes(seen, inverse_depth, metric), View(0, seen.camera))
+    error = _abs_rel_of(seen, "trained", protocol)
+    return Panel(seen.name, pictures, bars, stamp if seen.truth is not None else "", data, True, error)
+
+
+def _probes(seen: Seen, inverse_depth: NDArray[np.float64], metric: bool) -> list[Probe]:
+    """What is told of the pixel under the pointer."""
+    unit = "m" if metric else ""
+    probes = [depth_probe("predicted depth" if metric else "unscaled depth", inverse_depth, unit)]
+    if seen.truth is not None:
+        probes += [
+            depth_probe("measured", for_display(inverse_truth(seen.truth)), "m"),
+            share_probe("error", for_display(relative_error(inverse_depth, seen.truth))),
+        ]
+    return [*probes, share_probe("confidence", seen.confidence)] if seen.confidence is not None else probes
 
 
 def strip_panels(frames: Sequence[Seen], protocol: DepthProtocol, stamp: str) -> list[Panel]:
@@ -282,8 +309,15 @@ def _limits(inverse_depth: NDArray[np.float64], truth: NDArray[np.float32] | Non
 
 
 def _abs_rel(seen: Seen, name: str, protocol: DepthProtocol) -> str:
-    assert seen.truth is not None
+    error = _abs_rel_of(seen, name, protocol)
+    return f"abs_rel {error:.3f}" if math.isfinite(error) else ""
+
+
+def _abs_rel_of(seen: Seen, name: str, protocol: DepthProtocol) -> float:
+    """NaN where nothing was measured."""
+    if seen.truth is None:
+        return math.nan
     if name == "input_free" and not isinstance(protocol.scale, str):
         protocol = replace(protocol, scale="none")
     score = score_inverse_depth(seen.predictions[name], torch.from_numpy(seen.truth), protocol)
-    return f"abs_rel {float(score.errors[0]):.3f}" if int(score.pixels) else ""
+    return float(score.errors[0]) if int(score.pixels) else math.nan

@@ -1,5 +1,6 @@
 """Frames for the report of a segmentation run: truth, prediction, errors."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,15 +17,16 @@ from vergence.inference.inputs import (
 )
 from vergence.inference.network_maps import window_of
 from vergence.inference.networks import RunNetwork
+from vergence.inference.prediction import best_classes
 from vergence.report.pictures import (
     Panel,
     Picture,
-    absent,
     class_ids,
     class_picture,
     photograph,
     wrong_picture,
 )
+from vergence.report.probes import class_probe, panel_data, share_probe
 from vergence.runs.checkpoint import LoadedRun
 
 
@@ -63,8 +65,10 @@ def collect_classes(run: LoadedRun, manifest: Manifest | None, images: int, seen
         for index in chosen:
             samples.panels.append(_panel(run, manifest, index, space, seen))
         samples.note = (
-            f"{len(chosen)} of {len(manifest)} frames of {Path(manifest.name).name or 'the data'}, evenly spaced."
+            f"{len(chosen)} of {len(manifest)} frames of {Path(manifest.name).name or 'the data'}, evenly spaced"
+            f"{', the worst first' if labelled else ''}."
         )
+        samples.panels.sort(key=lambda one: -one.error if math.isfinite(one.error) else math.inf)
     return samples
 
 
@@ -74,6 +78,8 @@ def _panel(run: LoadedRun, manifest: Manifest, index: int, space: LabelSpace, se
     size = (image.shape[-2], image.shape[-1])
     logits = RunNetwork(run, window=window_of(run.config.evaluate)).maps([image])["logits"][0]
     predicted = best_class(logits, size).cpu().numpy()
+    sure = best_classes(logits, size)[1].cpu().numpy()
+    probes, error = [class_probe("prediction", predicted, space.classes), share_probe("confidence", sure)], math.nan
     seen |= class_ids(predicted, space)
     pixels = image.permute(1, 2, 0).numpy()
     pictures = [photograph("input", pixels)]
@@ -81,10 +87,13 @@ def _panel(run: LoadedRun, manifest: Manifest, index: int, space: LabelSpace, se
         truth = resize_label(ground_truth_label(manifest, index, space), *size)
         seen |= class_ids(truth, space)
         pictures.append(class_picture("labels", truth, space, "black: not labelled" if (truth == 255).any() else ""))
-        errors: Picture = wrong_picture("errors", pixels, predicted != truth, truth < len(space))
+        probes.insert(1, class_probe("label", truth, space.classes))
+        known = truth < len(space)
+        error = float((predicted != truth)[known].mean()) if known.any() else math.nan
+        errors: list[Picture] = [wrong_picture("errors", pixels, predicted != truth, known)]
     else:
-        pictures.append(absent("labels", "no label", size))
-        errors = absent("errors", "no label", size)
-    pictures += [class_picture("prediction", predicted, space), errors]
+        errors = []
+    pictures += [class_picture("prediction", predicted, space), *errors]
     row = manifest[index]
-    return Panel(f"{row.sequence} · {row.position}" if row.sequence else Path(row.image).name, pictures, [])
+    name = f"{row.sequence} · {row.position}" if row.sequence else Path(row.image).name
+    return Panel(name, pictures, [], data=panel_data(probes, None), error=error)
