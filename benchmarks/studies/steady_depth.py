@@ -107,7 +107,8 @@ def judged(name: str, run: Path, data: Path, pattern: str, most: int) -> list[di
             camera = Camera.from_normalized(one.fx, one.fy, one.cx, one.cy, width, height)
             poses = [pose for i in ordered if (pose := manifest[i].pose_matrix()) is not None]
             numbers.append((temporal(predicted, truths, poses, camera, scale), whole, own))
-        means = [round(float(np.nanmean(column)), 4) for column in zip(*numbers, strict=True)]
+        columns = [[value for value in column if np.isfinite(value)] for column in zip(*numbers, strict=True)]
+        means = [round(float(np.mean(column)), 4) if column else "" for column in columns]
         rows.append({
             "data": name, "steady": mode, "clips": len(clips), "temporal": means[0], "abs_rel_one_scale": means[1],
             "abs_rel_own_scale": means[2], "step": network.run.step, "device": device_name(),

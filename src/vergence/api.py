@@ -182,6 +182,7 @@ def predict(
     field_of_view: float | None = None,
     colour_map: str = "magma",
     overwrite: bool = False,
+    to: Literal["files", "rerun"] = "files",
     allow_truncated: bool = False,
     checkpoint: str | int = "last",
     device: str = "auto",
@@ -219,6 +220,7 @@ def predict(
         field_of_view: horizontal degrees, for point clouds of cameras without intrinsics.
         colour_map: of matplotlib.
         overwrite: write again what exists.
+        to: rerun: also write recording.rrd: camera, picture, depth, classes, cloud and the camera's path over time.
         allow_truncated: use what can be read of a video that is damaged or cut off.
         checkpoint: best (by its score on held-back frames during training), last, or the number of a step.
         device: auto, cpu or cuda.
@@ -229,7 +231,7 @@ def predict(
 
     written = Written(
         depth, array, colour, cloud, labels, overlay, confidence, depth_confidence, min_confidence, tracker, video,
-        side_by_side, colour_map, field_of_view, overwrite,
+        side_by_side, colour_map, field_of_view, overwrite, to,
     )  # fmt: skip
     frames = Frames(split, limit, partners, allow_truncated)
     use = Use(flip, window, overlap, batch_size, scale, camera_height, steady)
@@ -274,13 +276,18 @@ def export(
     return write_export(chosen(run, checkpoint), to, out, wanted)
 
 
-def report(run: str | Path, out: str | Path | None = None, data: str | Path | None = None, images: int = 4) -> Path:
-    """Write one self-contained HTML page about a run, at any time of its life.
+def report(
+    run: str | Path | Sequence[str | Path],
+    out: str | Path | None = None,
+    data: str | Path | None = None,
+    images: int = 4,
+) -> Path:
+    """Write one self-contained HTML page about a run, at any time of its life, or about several beside each other.
 
     Args:
-        run: run folder.
-        out: the page; default RUN/report.html.
-        data: manifest, folder or video to take pictures from; default the run's evaluation data.
+        run: run folder, or several.
+        out: the page; default RUN/report.html, of several comparison.html in the first.
+        data: manifest, folder or video to take pictures from; default the (first) run's evaluation data.
         images: how many frames to show.
     """
     from vergence.report import report as write_page

@@ -167,7 +167,7 @@ def _serve(words: list[str]) -> int:
 
 
 def _report(words: list[str]) -> int:
-    say(api.report(**parse("report RUN [--out FILE] [--data X] [--images N]", api.report, words)))
+    say(api.report(**parse("report RUN... [--out FILE] [--data X] [--images N]", api.report, words, "run")))
     return 0
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from vergence.inference.networks import RunNetwork
 from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.prediction import checked_confidence
 from vergence.inference.predictor import Predictor, load
+from vergence.inference.rerun_recording import check_rerun, write_recording
 from vergence.inference.steady import Steadier, Steady
 from vergence.inference.tracker_files import TrackerFiles, write_index
 from vergence.runs.checkpoint import LoadedRun
@@ -34,6 +35,8 @@ from vergence.runs.folder import BEST
 from vergence.runs.label_port_classes import PREDICTED
 
 Progress = Callable[[int, int], None]
+Target = Literal["files", "rerun"]
+"""What the files of a prediction are also put into."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +118,16 @@ class Written:
     """Horizontal degrees, for point clouds of cameras without intrinsics; default the run's guess."""
     overwrite: bool = False
     """Write again what exists, also what predict has not made."""
+    to: Target = "files"
+    """"rerun": also ``recording.rrd`` of all that is written, for the Rerun viewer."""
 
     def __post_init__(self) -> None:
         _check_colour_map(self.colour_map)
         checked_confidence(self.min_confidence)
+        if self.to not in get_args(Target):
+            raise InputError(f"to is {self.to!r}; give {' or '.join(get_args(Target))}.")
+        if self.to == "rerun":
+            check_rerun()
         if self.min_confidence is not None and not self.cloud:
             raise InputError("min_confidence is of point clouds; give --cloud too, or leave it out.")
         degrees = self.field_of_view
@@ -230,6 +239,8 @@ def predict(
             pictures = _video_pictures(stream, out / name, written.side_by_side)
             write_video(out / f"{name}.mp4", pictures, stream.fps)
         record["videos"] = [f"{name}.mp4" for name in video_folders]
+    if written.to == "rerun":
+        record["recording"] = write_recording(out, stream, predictor.network, record, guess).name
     _write_record(out, record)
     return record
 

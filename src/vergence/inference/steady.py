@@ -18,7 +18,7 @@ from vergence.inference.networks import Network, RunNetwork
 
 Steady = Literal["none", "scale", "filter"]
 """What is done against flicker: nothing, one factor a frame, or that and a blend with the last depth."""
-_LEAK = 0.05
+_LEAK = 0.2
 """Share of the correction of scale that each frame gives up, so that errors of motion cannot add up."""
 _LARGEST_STEP = math.log(1.5)
 """Neighbouring frames that disagree more show another scene."""

@@ -52,18 +52,24 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
         raise InputError(f"images is {images}; give how many frames to show, 0 for none.")
     if isinstance(data, str | Path) and not Path(data).exists():
         raise InputError(f"{data} does not exist; give a manifest, a folder or a video, or leave --data out.")
-    files = RunFolder(folder)
-    if not folder.is_dir() or not any(file.exists() for file in (files.recipe, files.log)):
-        raise InputError(
-            f"{folder} is no run folder (it has neither {files.recipe.name} nor {files.log.name}); give one made by "
-            "`vergence train`."
-        )
+    files = run_files(folder)
     place = Path(out) if out is not None else files.report
     given = data if isinstance(data, Manifest) or (data and Path(data).is_file()) else None
     keep_inputs([place], given, *files.inputs(), *files.evaluations())
     samples = collect_samples(run, data, images)
     page = render(folder, samples)
     return save_page(place, page)
+
+
+def run_files(folder: Path) -> RunFolder:
+    """The files of a run folder; InputError where it is none."""
+    files = RunFolder(folder)
+    if not folder.is_dir() or not any(file.exists() for file in (files.recipe, files.log)):
+        raise InputError(
+            f"{folder} is no run folder (it has neither {files.recipe.name} nor {files.log.name}); give one made by "
+            "`vergence train`."
+        )
+    return files
 
 
 def render(folder: Path, samples: Samples) -> str:

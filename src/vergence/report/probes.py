@@ -70,7 +70,7 @@ def _probe(label: str, values: NDArray[np.floating], log: bool, unit: str) -> Pr
     small = values[::step, ::step].astype(np.float64)
     known = np.isfinite(small) & ((small > 0) | (not log))
     if not known.any():
-        return Probe(label, _uri(np.zeros(small.shape, np.int64)), 0, 1, log, unit)
+        return Probe(label, _uri(np.zeros(small.shape, np.int64)), 1, 1, log, unit)
     low, high = float(small[known].min()), float(small[known].max())
     inside = np.where(known, small, low)
     first, last = (math.log(low), math.log(high)) if log else (low, high)
