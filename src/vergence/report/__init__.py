@@ -28,9 +28,10 @@ def report(
     for name, value in (("run", run), ("out", out)):
         if not isinstance(value, str | Path) and not (value is None and name == "out"):
             raise InputError(f"report: {name} is a {type(value).__name__}, expected a path.")
-    if is_flywheel_folder(Path(run)):
-        return write_flywheel_page(Path(run), out, images)
-    return write_report(run, out, data, images)
+    folder: Any = run
+    if is_flywheel_folder(Path(folder)):
+        return write_flywheel_page(Path(folder), out, images)
+    return write_report(folder, out, data, images)
 
 
 class _Room(ModuleType):

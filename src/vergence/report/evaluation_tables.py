@@ -141,7 +141,7 @@ def _class_bars(part: Mapping[str, Any]) -> list[ClassBar]:
 
 def _confusion(part: Mapping[str, Any]) -> Confusion | None:
     """That of the trained model; None where the evaluation is of an earlier version."""
-    row = next((row for row in part["rows"] if row.get("name") == "trained"), {})
+    row: Mapping[str, Any] = next((row for row in part["rows"] if row.get("name") == "trained"), {})
     names, counts = list(row.get("class_iou") or {}), row.get("confusion")
     if not names or not isinstance(counts, list) or len(counts) != len(names):
         return None

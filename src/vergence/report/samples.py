@@ -267,8 +267,8 @@ def panel(seen: Seen, run: LoadedRun, protocol: DepthProtocol, stamp: str) -> Pa
     if seen.truth is not None:
         bars.append(colour_bar("relative error of depth", ERROR_LIMITS, ERROR_MAP, ("0", "25 %", "≥ 50 %")))
     data = panel_data(_probes(seen, inverse_depth, metric), View(0, seen.camera))
-    error = _abs_rel_of(seen, "trained", protocol)
-    return Panel(seen.name, pictures, bars, stamp if seen.truth is not None else "", data, True, error)
+    abs_rel = _abs_rel_of(seen, "trained", protocol)
+    return Panel(seen.name, pictures, bars, stamp if seen.truth is not None else "", data, True, abs_rel)
 
 
 def _probes(seen: Seen, inverse_depth: NDArray[np.float64], metric: bool) -> list[Probe]:
