@@ -45,7 +45,8 @@ def test_ratio_to_measured_depth_uses_the_measured_pixels_only():
 def test_one_factor_is_the_median_of_the_frames_that_have_one():
     factor, words = one_factor([2.0, math.nan, 4.0, 3.0, -1.0], "measured depth")
     assert factor == 3.0
-    assert words == "measured depth, median of 3 frames, spread 27.2%"
+    assert words.startswith("measured depth, median of 3 frames, spread 27.2%, 90 % of them ")
+    assert one_factor([2.5], "measured depth") == (2.5, "measured depth, 1 frame, which has no spread to state")
     with pytest.raises(InputError, match="no frame shows measured depth"):
         one_factor([math.nan], "measured depth")
 

@@ -31,7 +31,7 @@ def test_a_jump_of_scale_is_taken_back() -> None:
     found = joined(depth * 1.2, image, Last(image, depth), STILL, CAMERA, blend=False)
     ratio = found / depth
     assert float(ratio.max() - ratio.min()) < 1e-5  # one factor for the frame
-    assert 1 < float(ratio.mean()) < 1.02  # a small part stays, so that corrections cannot add up
+    assert 1 < float(ratio.mean()) < 1.05  # a fifth stays, so that corrections cannot add up
 
 
 def test_motion_towards_the_scene_is_no_jump_of_scale() -> None:

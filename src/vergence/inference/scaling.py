@@ -74,5 +74,8 @@ def one_factor(ratios: Iterable[float], what: str) -> tuple[float, str]:
     if not valid:
         raise InputError(f"no frame shows {what}, so depth cannot be scaled by it; give a factor instead.")
     median = float(np.median(valid))
+    if len(valid) == 1:
+        return median, f"{what}, 1 frame, which has no spread to state"
     spread = float(np.std(np.array(valid) / median))
-    return median, f"{what}, median of {len(valid)} frames, spread {spread:.1%}"
+    low, high = np.percentile(valid, (5, 95))
+    return median, f"{what}, median of {len(valid)} frames, spread {spread:.1%}, 90 % of them {low:.4g} to {high:.4g}"
