@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import vergence
 from vergence.data.atomic import write_text, writing
+from vergence.data.structured import parse_json
 from vergence.errors import InputError, nearest
 from vergence.exporting.formats import Format, format_of
 from vergence.exporting.graph import Graph, outputs_of, traced
@@ -110,7 +111,7 @@ def export(run: LoadedRun | Path | str, to: str, out: Path | str, wanted: Wanted
         facts = replace(facts, verified=_verified(temporary, reference, facts, known, pixels, wanted))
         write(temporary, facts)
     write_text(out.with_name(f"{out.name}.json"), facts.text() + "\n")
-    return json.loads(facts.text())
+    return parse_json(facts.text(), out)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Exported files and the programs that run them: ONNX Runtime, OpenVINO, and PyTorch's own for exported programs."""
 
 import io
-import json
 import logging
 import os
 import warnings
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vergence.data.structured import decoded, parse_json
 from vergence.errors import InputError
 from vergence.inference.exported_facts import KEY, REMEDY, Facts, read_facts
 
@@ -200,7 +200,7 @@ def _refuse_pickles(archive: zipfile.ZipFile, names: list[str], path: Path) -> N
     """InputError where PyTorch would run what the archive says: objects that are no tensors."""
     for name in names:
         if name.endswith("_config.json"):
-            entries = json.loads(archive.read(name)).get("config", {}).values()
+            entries = parse_json(decoded(archive.read(name), path), path).get("config", {}).values()
             odd = any(entry.get("use_pickle") or "obj" in entry.get("path_name", "") for entry in entries)
         elif "/sample_inputs/" in name:
             torch.load(io.BytesIO(archive.read(name)), weights_only=True)  # raises for what is no tensor

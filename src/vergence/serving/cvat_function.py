@@ -6,7 +6,6 @@ Source: CVAT documentation, "Auto-annotation API" and "Serverless functions / ma
 """
 
 import io
-import json
 import urllib.error
 import urllib.request
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.pictures import decode_bytes
+from vergence.data.structured import decoded, parse_json
 from vergence.errors import InputError
 
 _SECONDS = 120.0
@@ -45,7 +45,7 @@ class MaskFunction:
         if not url.startswith(("http://", "https://")):
             raise InputError(f"url is {url!r}; give the address of vergence serve, such as http://127.0.0.1:7860.")
         self._url, self._smallest, self._cvat = url.rstrip("/"), smallest, cvat
-        classes = json.loads(_asked(f"{self._url}/model"))["classes"]
+        classes = _parsed(_asked(f"{self._url}/model"), f"{self._url}/model")["classes"]
         if not classes:
             raise InputError(f"the model at {self._url} predicts no classes; serve one that does.")
         self._ids = [int(entry["id"]) for entry in classes]
@@ -80,6 +80,10 @@ def mask_points(mask: NDArray[np.bool_]) -> list[int]:
     return [*([0] if flat[0] else []), *lengths, left, top, right, bottom]
 
 
+def _parsed(body: bytes, address: str) -> Any:
+    return parse_json(decoded(body, address), address, "start vergence serve there")
+
+
 def _asked(address: str, picture: bytes | None = None) -> bytes:
     """The body of an answer; InputError with the server's sentence where there is none."""
     headers = {} if picture is None else {"Content-Type": "image/png"}
@@ -89,8 +93,8 @@ def _asked(address: str, picture: bytes | None = None) -> bytes:
             return body
     except urllib.error.HTTPError as error:
         try:
-            sentence = json.loads(error.read(1 << 16))["error"]
-        except (ValueError, KeyError, TypeError):
+            sentence = _parsed(error.read(1 << 16), address)["error"]
+        except (InputError, KeyError, TypeError):
             sentence = f"status {error.code}"
         raise InputError(f"{address}: {sentence}") from None
     except OSError as error:

@@ -23,6 +23,7 @@ import numpy as np
 from fastapi import FastAPI, Request
 
 from vergence.data.annotation.label_studio import brush_regions
+from vergence.data.structured import decoded, parse_json
 from vergence.data.structured.xml_text import parse_xml
 from vergence.errors import InputError
 from vergence.serving.limits import Limits, Refusal
@@ -105,8 +106,8 @@ class Control:
 def asked(body: bytes) -> tuple[list[dict[str, Any]], Control]:
     """The tasks of a request and the project's brush; Refusal where it is no such request."""
     try:
-        given = json.loads(body)
-    except (ValueError, RecursionError):
+        given = parse_json(decoded(body, "the request"), "the request")
+    except InputError:
         given = None
     tasks = given.get("tasks") if isinstance(given, dict) else None
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
@@ -160,9 +161,9 @@ class Pictures:
         self._download(address, file)
 
     def _download(self, address: str, file: Path) -> None:
-        headers = {"Authorization": self._authorization()} if self._token else {}
         left = self._limits.bytes
         try:
+            headers = {"Authorization": self._authorization()} if self._token else {}
             request = urllib.request.Request(address, headers=headers)
             with self._opener.open(request, timeout=self._limits.seconds) as answer, file.open("wb") as out:
                 while block := answer.read(1 << 20):
@@ -173,7 +174,7 @@ class Pictures:
         except urllib.error.HTTPError as error:
             hint = f"; set {KEY} to an access token" if error.code in (401, 403) else ""
             raise Refusal(502, f"Label Studio does not give a task's picture (status {error.code}){hint}.") from None
-        except (OSError, HTTPException, ValueError):
+        except (OSError, HTTPException, ValueError, KeyError, TypeError, InputError):
             raise Refusal(502, "Label Studio cannot be reached for a task's picture.") from None
 
     def _authorization(self) -> str:
@@ -185,7 +186,8 @@ class Pictures:
             {"Content-Type": "application/json"},
         )  # fmt: skip
         with self._opener.open(request, timeout=self._limits.seconds) as answer:
-            return f"Bearer {json.loads(answer.read(1 << 16))['access']}"
+            body = decoded(answer.read(1 << 16), self._home)
+            return f"Bearer {parse_json(body, self._home, 'look at the token')['access']}"
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

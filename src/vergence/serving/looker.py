@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from vergence.data.structured import parse_json
 from vergence.errors import InputError
 
 Reply = tuple[dict[str, Any], bytes]
@@ -42,7 +43,7 @@ def look(connection: Connection, source: str, options: Mapping[str, Any], enviro
     _send(connection, *_guarded(begin))
     while looker is not None:
         try:
-            job = json.loads(connection.recv_bytes())
+            job = parse_json(connection.recv_bytes().decode(), "a job")
         except (EOFError, OSError):  # the server is gone
             return
         jobs: dict[str, Callable[..., Reply]] = {"predict": looker.predict, "show": looker.show, "worst": looker.worst}

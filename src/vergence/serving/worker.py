@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from vergence.data.structured import parse_json
 from vergence.errors import InputError
 from vergence.serving.limits import Refusal
 from vergence.serving.looker import Reply, look
@@ -126,7 +127,7 @@ class Worker:
                 parts.append(self._connection.recv_bytes(_LARGEST_REPLY))
             except EOFError:
                 raise Died from None
-        return json.loads(parts[0]), parts[1]
+        return parse_json(parts[0].decode(), "an answer", finite=False), parts[1]
 
     def _end(self) -> None:
         process, connection = self._process, self._connection

@@ -1,7 +1,5 @@
 """The frames of a run's evaluation that it got most wrong, as small pictures."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ from PIL import Image
 from vergence.data.atomic import writing
 from vergence.data.depth_files import colour_range, colourize
 from vergence.data.images import open_frame
-from vergence.data.structured import read_lines
+from vergence.data.structured import read_csv
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import open_data
 from vergence.inference.networks import RunNetwork
@@ -62,9 +60,10 @@ def _rows(run: Path) -> tuple[str, list[tuple[float, str]]]:
     tables = sorted(RunFolder(run).evaluation("x").parent.glob("*.csv"), key=lambda path: -path.stat().st_mtime)
     for path in tables:
         try:
-            listed = list(csv.DictReader(io.StringIO("\n".join(read_lines(path, "evaluate again")))))
-        except (InputError, csv.Error):
+            (_, header), *lines = read_csv(path, "evaluate again")
+        except (InputError, ValueError):
             continue
+        listed = [dict(zip(header, cells, strict=False)) for _, cells in lines]
         for measure in MEASURES:
             rows = [
                 (value, row["image"])
