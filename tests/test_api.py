@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from vergence import api, labelling
+from vergence import api, labelling, preparing
 from vergence.arguments import argument_texts
 from vergence.errors import InputError
 
 FUNCTIONS = [
     function
-    for module in (api, labelling)
+    for module in (api, labelling, preparing)
     for name, function in vars(module).items()
     if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
 ]

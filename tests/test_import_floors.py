@@ -27,7 +27,9 @@ FLOORS = [
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ANYWHERE = {"errors", "_compat", "__init__"}
 # single files, together one room
-TOP = {"cli", "arguments", "console", "api", "labelling", "demo", "doctor", "recipe_list", "door", "__main__"}
+TOP = {
+    "cli", "arguments", "console", "api", "labelling", "preparing", "demo", "doctor", "recipe_list", "door", "__main__",
+}  # fmt: skip
 LAZY = "__init__"
 """The package itself names everything that is the door for Python and imports it when it is asked for."""
 TENSORS_ONLY = ("geometry", "losses", "mixing", "metrics")

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vergence.errors import InputError
 from vergence.labelling import labels_export, labels_import, labels_propagate, select
+from vergence.preparing import convert, index, scan
 from vergence.runs.overrides import Overrides
 
 if TYPE_CHECKING:
-    from vergence.data.manifest import Manifest
-    from vergence.data.scan import ScanReport
     from vergence.doctor import Check
 
 __all__ = [
@@ -351,72 +350,6 @@ def serve(
     run_server(
         str(run), options, host=host, port=port, page=page, limits=limits, label_studio=label_studio, started=started
     )  # fmt: skip
-
-
-def scan(
-    inputs: str | Path | Sequence[str | Path],
-    max_pairs: int = 100,
-    out: str | Path | None = None,
-    json: str | Path | None = None,
-    allow_truncated: bool = False,
-    progress: Callable[[int, int, str], None] | None = None,
-) -> "ScanReport":
-    """Say whether video can teach depth, and what would make it teach better.
-
-    Args:
-        inputs: manifests, folders or videos.
-        max_pairs: about how many pairs of neighbouring frames to measure in each sequence.
-        out: a manifest to write that follows the advice: standing frames and unfit sequences left out, neighbours as
-            far apart as suits each sequence.
-        json: file for everything that was found.
-        allow_truncated: use what can be read of a video that is damaged or cut off.
-    """
-    import json as json_format
-
-    from vergence.data.atomic import write_text
-    from vergence.data.layouts import resolve_input
-    from vergence.data.outputs import keep_inputs
-    from vergence.data.scan import adapted
-    from vergence.data.scan import scan as run_scan
-
-    given = [inputs] if isinstance(inputs, str | Path) else inputs
-    keep_inputs([out, json], *(path for path in given if Path(path).is_file()))
-    manifest = resolve_input(inputs, split=out is not None, allow_truncated=allow_truncated)
-    keep_inputs([out, json], manifest)
-    report = run_scan(manifest, max_pairs, progress)
-    if json is not None:
-        write_text(json, json_format.dumps(report.to_dict(), indent=2) + "\n")
-    if out is not None:
-        adapted(manifest, report).write(out)
-    return report
-
-
-def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, Any] | None = None) -> "Manifest":
-    """Write the manifest of a data set.
-
-    Args:
-        layout: kitti_raw, kitti_odometry, kitti2015, cityscapes, camvid, folder, video, toytown, ...
-        root: folder (or file) of the data.
-        out: the manifest, .parquet or .csv.
-        options: of the layout.
-    """
-    from vergence.data.layouts import index_layout
-
-    return index_layout(layout, root, out, **dict(options or {}))
-
-
-def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monodepth2") -> Path:
-    """Make a run folder of published weights.
-
-    Args:
-        weights: the official files (encoder.pth, depth.pth, pose_encoder.pth, pose.pth; of three_ways also a whole
-            state dict), or a folder that holds them.
-        out: the run folder, which must not exist yet.
-        family: whose weights: monodepth2 or three_ways.
-    """
-    from vergence.runs.convert import convert as run_conversion
-
-    return run_conversion([Path(path) for path in weights], Path(out), family)
 
 
 def doctor(out: str | Path | None = None) -> "list[Check]":
