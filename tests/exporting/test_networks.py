@@ -52,7 +52,7 @@ def small(folder: Path, recipe: str, encoder: str, changes: dict[str, Any]) -> P
     method = read_config(recipe).method
     unlike = {"frozen": ("network.decoder_widths",), "corda": ("network.decoder_widths",)}.get(method, ())
     settings = {"network.encoder": encoder} | changes
-    if method != "depth" and method not in ("semhint", "distill"):
+    if method not in ("depth", "distill"):
         settings["frames.options.label_space"] = SPACE
     return write_run(folder, recipe, without=unlike, **settings)
 

@@ -85,6 +85,7 @@ def _open_onnx(path: Path, device: str) -> tuple[Facts, Run]:
     providers = [name for name in wanted if name in runtime.get_available_providers()] + ["CPUExecutionProvider"]
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors only
+    options.intra_op_num_threads = torch.get_num_threads()  # as many as what is beside it
     try:
         session = runtime.InferenceSession(str(path), options, providers=providers)
         given, names = session.get_inputs()[0].name, [entry.name for entry in session.get_outputs()]
@@ -230,8 +231,9 @@ def _open_openvino(path: Path, device: str) -> tuple[Facts, Run]:
         raise InputError(f"{path} was not exported by Vergence; {REMEDY}.")
     facts = read_facts(text, path)
     try:
-        # the processor's own choice may be 16 bits, whatever the file says
-        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        # the processor's own choice may be 16 bits, whatever the file says; threads are as many as what is beside it
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+        compiled = core.compile_model(model, "CPU", settings)
     except Exception as error:
         raise _damaged(path, error) from error
 
