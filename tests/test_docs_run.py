@@ -122,8 +122,10 @@ def test_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(small(town.split())) == 0
     write_video("my_drive.mp4")
     ran = follow(list(commands(page("README.md"))), capsys)
-    assert ran.count("train") == 4
+    assert ran.count("train") == 5
     check_labelled(Manifest.read("labelled.parquet"))
+    carried = [row for row in Manifest.read("carried.parquet") if row.label_origin == "carried"]
+    assert carried and all(row.split != "val" for row in carried)
     assert evaluation("runs/seg")["miou"] >= 0
     assert label_space(load_run("runs/seg").config.frames.options.label_space).classes == ("road", "sky")
     assert len(list(Path("classes").rglob("*.png"))) >= 4

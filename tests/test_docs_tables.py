@@ -57,15 +57,6 @@ def test_every_setting_says_what_it_means() -> None:
     assert len(found) > 300
 
 
-def test_the_readme_names_all_recipes() -> None:
-    named: set[str] = set()
-    for row in rows(README):
-        words = re.findall(r"`([a-z_0-9-]+)`", row.get("recipe", ""))
-        suffixes = {word for word in words if word.startswith("-")}
-        named |= {name + suffix for name in words if name not in suffixes for suffix in ("", *suffixes)}
-    assert named >= SHIPPED
-
-
 ROWS = [
     (name, row) for row in rows(RECIPES) if "steps" in row for name in re.findall(r"`([\w-]+)`", row["recipe"])
 ]  # fmt: skip

@@ -62,7 +62,7 @@ def test_links_of_the_description(hook: ModuleType) -> None:
     assert RELATIVE.search(README), "the README has relative links, for readers of the source"
     hosted = hook.index_readme(README, "https://host/o/vergence/", "1.2.3")
     assert not RELATIVE.search(hosted)
-    assert "](https://host/o/vergence/raw/v1.2.3/docs/images/toytown.png)" in hosted
+    assert "](https://host/o/vergence/raw/v1.2.3/docs/images/first.png)" in hosted
     assert "[scan](https://host/o/vergence/blob/v1.2.3/docs/scan.md)" in hosted
     plain = hook.index_readme(README, None, "1.2.3")
     assert not RELATIVE.search(plain)
