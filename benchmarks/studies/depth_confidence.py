@@ -21,11 +21,12 @@ from vergence.metrics.ranking import auroc
 from benchmarks.studies.common import commit, device_name, write_rows
 from vergence import __version__
 from vergence.data.manifest import Manifest
+from vergence.geometry.camera import resize_inverse_depth
 from vergence.inference.depth_confidence import depth_confidence, depth_evidence
 from vergence.inference.inputs import evenly_spaced, ground_truth, has_truth, working_image
 from vergence.inference.networks import RunNetwork
 from vergence.methods.view_synthesis import COARSER
-from vergence.metrics.depth import median, resize_inverse_depth
+from vergence.metrics.depth import median
 from vergence.runs.checkpoint import load_run
 
 _SCALES = ("one scale", "two scales")

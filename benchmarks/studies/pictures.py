@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.layouts import resolve_input
+from vergence.geometry.camera import resize_inverse_depth
 from vergence.inference.inputs import evenly_spaced, ground_truth, has_truth, on_device, working_image
-from vergence.metrics.depth import median, resize_inverse_depth
+from vergence.metrics.depth import median
 from vergence.runs.checkpoint import load_run
 from vergence.settings.protocols import PROTOCOLS
 

@@ -23,14 +23,13 @@ from benchmarks.studies.common import commit, device_name, write_rows
 from vergence import __version__
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
-from vergence.geometry.camera import Camera
+from vergence.geometry.camera import Camera, resize_inverse_depth
 from vergence.geometry.warp import projection_rays, sampling_grid, warp
 from vergence.inference.frame_streams import Frame
 from vergence.inference.inputs import ground_truth, has_truth
 from vergence.inference.networks import RunNetwork
 from vergence.inference.predictor import Predictor
 from vergence.inference.steady import Steadier
-from vergence.metrics.depth import resize_inverse_depth
 from vergence.runs.checkpoint import load_run
 
 MODES = ("none", "scale", "filter")

@@ -18,6 +18,7 @@ from vergence.geometry.camera import (
     invert_intrinsics,
     pixel_grid,
     project,
+    resize_inverse_depth,
     scale_intrinsics,
 )
 
@@ -249,3 +250,12 @@ class TestPoints:
             project(torch.ones(1, 4, 4, 4), K)
         with pytest.raises(ValueError, match=r"\(1, 3, 3\)"):
             project(torch.ones(1, 3, 4, 4), K, K)
+
+
+def test_inverse_depth_is_resized_between_pixel_centres() -> None:
+    inverse = torch.tensor([[0.1, 0.5]])
+    assert resize_inverse_depth(inverse, (1, 4))[0].tolist() == pytest.approx([0.1, 0.2, 0.4, 0.5])
+    batch = torch.stack([inverse, 2 * inverse])[:, None]
+    assert torch.equal(resize_inverse_depth(batch, (1, 4))[1, 0], 2 * resize_inverse_depth(inverse, (1, 4)))
+    assert resize_inverse_depth(inverse, (1, 2)) is inverse
+    assert resize_inverse_depth(batch, torch.Size((1, 2))) is batch

@@ -15,7 +15,6 @@ from vergence.metrics.depth import (
     flip_postprocess,
     garg_crop,
     median,
-    resize_inverse_depth,
     score_inverse_depth,
 )
 from vergence.settings.protocols import PROTOCOLS
@@ -168,11 +167,6 @@ class TestScore:
         assert far.errors[0].item() == pytest.approx(1.0)  # 80 m, not 1000 km
         none = score_inverse_depth(torch.zeros(2, 2), truth, UNSCALED)
         assert none.errors[0].item() == pytest.approx(1.0)
-
-    def test_inverse_depth_is_resized_not_depth(self) -> None:
-        inverse = torch.tensor([[0.1, 0.5]])
-        assert resize_inverse_depth(inverse, (1, 4))[0].tolist() == pytest.approx([0.1, 0.2, 0.4, 0.5])
-        assert resize_inverse_depth(inverse, (1, 2)) is inverse
 
     def test_no_truth(self) -> None:
         score = score_inverse_depth(torch.ones(3, 4), torch.zeros(3, 4), PROTOCOLS["plain"])

@@ -10,6 +10,7 @@ from vergence.geometry.camera import (
     invert_intrinsics,
     pixel_grid,
     project,
+    resize_inverse_depth,
     scale_intrinsics,
 )
 from vergence.geometry.pose import (
@@ -34,6 +35,7 @@ __all__ = [
     "pixel_grid",
     "project",
     "projection_rays",
+    "resize_inverse_depth",
     "sampling_grid",
     "scale_intrinsics",
     "synthesize_view",

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vergence.errors import InputError
@@ -264,6 +265,22 @@ def disparity_to_depth(disparity: Tensor, min_depth: float = 0.1, max_depth: flo
     far, near = _inverse_range(min_depth, max_depth)
     inverse_depth = disparity * (near - far) + far
     return inverse_depth, inverse_depth.reciprocal()
+
+
+def resize_inverse_depth(inverse_depth: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Inverse depth or disparity, (h, w) or (B, C, h, w), at another size: the one way in which it is done everywhere.
+
+    Bilinear, half-pixel centres, no antialiasing (as OpenCV). What has that size already is returned as it is.
+
+    Example:
+        >>> resize_inverse_depth(torch.rand(4, 6), (8, 12)).shape
+        torch.Size([8, 12])
+    """
+    if inverse_depth.shape[-2:] == tuple(size):
+        return inverse_depth
+    maps = inverse_depth if inverse_depth.ndim == 4 else inverse_depth[None, None]
+    resized = F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
+    return resized if inverse_depth.ndim == 4 else resized[0, 0]
 
 
 def depth_to_disparity(depth: Tensor, min_depth: float = 0.1, max_depth: float = 100.0) -> Tensor:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vergence.geometry.camera import resize_inverse_depth
+
 _NEAR = 5
 """Pixels over which disagreement is averaged: a single pixel's is noise."""
 _CONSTANT, _DISAGREEMENT, _FAR = 0.26, 0.318, 1.351
@@ -28,7 +30,7 @@ def depth_evidence(plain: Tensor, mirrored: Tensor, coarser: Tensor | None = Non
     depth = -_log(plain)
     differences = [(depth + _log(mirrored)).abs()]
     if coarser is not None:
-        resized = F.interpolate(coarser.float(), plain.shape[-2:], mode="bilinear", align_corners=False)
+        resized = resize_inverse_depth(coarser.float(), plain.shape[-2:])
         differences.append((depth + _log(resized)).abs())
     near = F.avg_pool2d(torch.stack(differences).amax(0), _NEAR, 1, _NEAR // 2, count_include_pad=False)
     median = depth.flatten(1).median(dim=1).values[:, None, None, None]

@@ -98,7 +98,7 @@ def _hugging_face(name: str, size: tuple[int, int] | None, device: str) -> Forei
                 raise InputError(
                     f"hf:{name} cannot run on pictures of {width}x{height} ({_first_line(error)}); check the model."
                 ) from error
-            # frames are of any size: maps come as large as these, and are needed at ours
+            # frames are of any size: maps come as large as these, and are needed at ours; shrinking takes antialiasing
             maps = torch.stack([entry["predicted_depth"].float().squeeze() for entry in estimates])[:, None]
             if size is not None and (maps.shape[-2] > size[0] or maps.shape[-1] > size[1]):
                 maps = F.interpolate(maps, size=size, mode="bilinear", antialias=True)

@@ -17,7 +17,7 @@ from vergence.data.depth_files import ColourRange, colour_range, colourize
 from vergence.data.labels import LabelSpace
 from vergence.data.pointcloud import PointCloud, depth_to_points, write_ply
 from vergence.errors import InputError
-from vergence.geometry.camera import Camera
+from vergence.geometry.camera import Camera, resize_inverse_depth
 
 NormalisedCamera = tuple[float, float, float, float]
 CLOUD_REACH = 10.0
@@ -196,10 +196,8 @@ def checked_confidence(least: float | None) -> float:
 
 
 def resized(values: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A map (1, h, w) or (h, w) on the CPU at another size (H, W), bilinearly."""
-    return F.interpolate(values.reshape(1, 1, *values.shape[-2:]), size, mode="bilinear", align_corners=False)[
-        0, 0
-    ].numpy()
+    """A map (1, h, w) or (h, w) on the CPU at another size (H, W), as inverse depth is resized."""
+    return resize_inverse_depth(values.reshape(values.shape[-2:]), size).numpy()
 
 
 def resized_inverse_depth(inverse_depth: Tensor, size: tuple[int, int], factor: float = 1.0) -> NDArray[np.float32]:

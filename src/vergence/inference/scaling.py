@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from vergence.errors import InputError
+from vergence.geometry.camera import resize_inverse_depth
 from vergence.methods import Method
 
 _LEAST_FLAT = 0.95  # cosine between a ground pixel's normal and "up": about 18 degrees
@@ -34,7 +34,7 @@ def truth_ratio(inverse_depth: torch.Tensor, truth: NDArray[np.float32]) -> floa
     known = truth > 0
     if not known.any():
         return math.nan
-    resized = F.interpolate(inverse_depth[None, None], truth.shape, mode="bilinear", align_corners=False)[0, 0]
+    resized = resize_inverse_depth(inverse_depth, truth.shape)
     return float(np.median(truth[known]) / np.median(1 / resized.cpu().numpy()[known]))
 
 

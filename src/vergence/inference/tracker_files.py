@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from vergence.data.structured import read_arrays
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 from vergence.inference.frame_streams import Frame, FrameStream, ManifestStream
-from vergence.inference.prediction import resized
+from vergence.inference.prediction import best_classes, resized
 
 FOLDER, INDEX = "tracker", "index.json"
 FORMAT = "vergence tracker frames 1"
@@ -70,10 +69,9 @@ class TrackerFiles:
         if self.depth_confidence:
             arrays["depth_confidence"] = resized(maps["depth_confidence"].float().cpu(), size)
         if self.space is not None:
-            logits = F.interpolate(maps["logits"][None].float(), size, mode="bilinear")[0]
-            best, ids = logits.max(dim=0)
+            ids, confidence = best_classes(maps["logits"], size)
             arrays["labels"] = ids.byte().cpu().numpy()
-            arrays["confidence"] = (best - logits.logsumexp(dim=0)).exp().cpu().numpy()
+            arrays["confidence"] = confidence.cpu().numpy()
         return arrays
 
     def write(self, frame: Frame, maps: dict[str, NDArray[Any]], out: Path, record: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vergence.geometry.camera import disparity_to_depth
+from vergence.geometry.camera import disparity_to_depth, resize_inverse_depth
 from vergence.geometry.warp import projection_rays, sampling_grid, warp
 from vergence.losses.photometric import automask, automasked_loss, minimum_error, photometric_error, target_statistics
 from vergence.losses.smoothness import edge_aware_smoothness
@@ -89,9 +89,7 @@ def synthesize(
 
     ``source_weights`` (B, S, H, W) multiply the errors before reduction (the predictive mask of Zhou et al. 2017).
     """
-    size = views.target.shape[-2:]
-    if disparity.shape[-2:] != size:
-        disparity = F.interpolate(disparity, size=size, mode="bilinear", align_corners=False)
+    disparity = resize_inverse_depth(disparity, views.target.shape[-2:])
     inverse_depth, depth = disparity_to_depth(disparity, options.min_depth, options.max_depth)
     grid, _ = sampling_grid(depth, views.rays, views.offset)
     warped = warp(views.sources, grid, align_corners=options.align_corners)

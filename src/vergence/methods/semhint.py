@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vergence.data.batch import IGNORED_LABEL, Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import LabelSpace, meaning
-from vergence.geometry.camera import disparity_to_depth
+from vergence.geometry.camera import disparity_to_depth, resize_inverse_depth
 from vergence.losses.depth import class_balance, hint_loss
 from vergence.losses.hint_proposals import ClassGroups, Proposals, propose
 from vergence.losses.hint_verification import (
@@ -240,9 +239,7 @@ class SemHintMethod(Method):
         total = target.new_zeros(())
         weight = class_balance(labels, hints.mask, config.hint_balance) if config.hint_balance > 0 else None
         for disparity in disparities.values():
-            full = disparity
-            if disparity.shape[-2:] != size:
-                full = F.interpolate(disparity, size=size, mode="bilinear", align_corners=False)
+            full = resize_inverse_depth(disparity, size)
             _, depth = disparity_to_depth(full, config.loss.min_depth, config.loss.max_depth)
             total = total + hint_loss(depth, target, hints.mask, form, weight)
         return config.hint_weight * _ramp(step - config.start, config.ramp) * total / len(disparities)

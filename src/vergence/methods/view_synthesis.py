@@ -6,13 +6,12 @@ Earlier and later frames are joined by a pose network, the stereo partner by the
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions, offset_name
 from vergence.errors import InputError
-from vergence.geometry.camera import disparity_to_depth
+from vergence.geometry.camera import disparity_to_depth, resize_inverse_depth
 from vergence.losses.photometric import tie_break_noise
 from vergence.losses.self_supervised import Synthesis, Views, kept_pixels, prepare_views, self_supervised_loss
 from vergence.losses.tensors import full_precision
@@ -183,10 +182,7 @@ def check_size(options: FrameOptions, stride: int, encoder: str) -> None:
 
 def finest_disparity(disparities: dict[int, Tensor], images: Tensor) -> Tensor:
     """The finest disparity (B, 1, H, W) at the size of the images."""
-    finest = full_precision(disparities[min(disparities)])
-    if finest.shape[-2:] == images.shape[-2:]:
-        return finest
-    return F.interpolate(finest, size=images.shape[-2:], mode="bilinear", align_corners=False)
+    return resize_inverse_depth(full_precision(disparities[min(disparities)]), images.shape[-2:])
 
 
 def depth_maps(disparities: dict[int, Tensor], images: Tensor, loss: ViewLossOptions) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vergence.metrics.depth import resize_inverse_depth
+from vergence.geometry.camera import resize_inverse_depth
 
 CAP = 20
 """Pixels: what is farther counts as far as this."""

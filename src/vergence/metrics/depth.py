@@ -6,9 +6,9 @@ Sources: Eigen et al. (NIPS 2014), Garg et al. (ECCV 2016, the crop), Godard et 
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from vergence.geometry.camera import resize_inverse_depth
 from vergence.settings.protocols import DepthProtocol
 
 DEPTH_METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
@@ -82,19 +82,6 @@ def median(values: Tensor) -> Tensor:
         return values.new_full((), torch.nan)
     lower = values.kthvalue((len(values) + 1) // 2).values  # several times faster than sorting
     return lower if len(values) % 2 else (lower + values.kthvalue(len(values) // 2 + 1).values) / 2
-
-
-def resize_inverse_depth(inverse_depth: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """Inverse depth (h, w) at another size: bilinear, half-pixel centres, no antialiasing (as OpenCV).
-
-    Example:
-        >>> resize_inverse_depth(torch.rand(4, 6), (8, 12)).shape
-        torch.Size([8, 12])
-    """
-    if inverse_depth.shape == tuple(size):
-        return inverse_depth
-    resized = F.interpolate(inverse_depth[None, None], size=tuple(size), mode="bilinear", align_corners=False)
-    return resized[0, 0]
 
 
 class Compared(NamedTuple):

@@ -5,13 +5,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vergence.data.images import open_image
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.geometry.camera import Camera
+from vergence.geometry.camera import Camera, resize_inverse_depth
 from vergence.inference.motions import predict_motions
 from vergence.inference.port_runs import BATCH, looked_at
 from vergence.inference.predictor import load
@@ -82,10 +81,8 @@ class VideoMotion:
         unit = predictor.network.metres_per_unit or 1.0
         depths: list[Any] = [None] * len(chain)
         for index, _, maps in looked_at(predictor, [(manifest.path(row), manifest[row]) for row in chain]):
-            inverse = F.interpolate(
-                maps["inverse_depth"][None].cpu().float(), size, mode="bilinear", align_corners=False
-            )
-            depths[index] = unit / inverse[0, 0].clamp(min=1e-6)
+            inverse = resize_inverse_depth(maps["inverse_depth"][0].cpu().float(), size)
+            depths[index] = unit / inverse.clamp(min=1e-6)
         camera = self._intrinsics(manifest, chain[0], size)
         motions = torch.from_numpy(predict_motions(run, manifest, list(chain))).float()
         back = torch.linalg.inv(motions)

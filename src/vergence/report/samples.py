@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from vergence.evaluation.baselines import MeanInverseDepth, input_free_of_run, t
 from vergence.evaluation.depth import in_units
 from vergence.evaluation.depth_scores import choose_protocol
 from vergence.evaluation.evaluate import open_data
-from vergence.geometry.camera import Camera
+from vergence.geometry.camera import Camera, resize_inverse_depth
 from vergence.inference.inputs import ground_truth, has_truth, working_image
 from vergence.inference.networks import RunNetwork
 from vergence.methods.panels import Exhibit
@@ -235,9 +234,7 @@ def scaled(
 
 def relative_error(inverse_depth: NDArray[np.float64], truth: NDArray[np.float32]) -> NDArray[np.float64]:
     """|truth - prediction| / truth (H, W) at the truth's size; NaN where nothing was measured."""
-    resized = F.interpolate(
-        torch.from_numpy(inverse_depth)[None, None], truth.shape, mode="bilinear", align_corners=False
-    )[0, 0].numpy()
+    resized = resize_inverse_depth(torch.from_numpy(inverse_depth), truth.shape).numpy()
     depth = truth.astype(np.float64)
     return np.where(depth > 0, np.abs(depth - 1 / resized) / np.where(depth > 0, depth, 1), np.nan)
 
