@@ -13,32 +13,16 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.flywheel import gate, trainings
 from vergence.flywheel.folder import Round, score_rows
-from vergence.flywheel.gate import Measure, apart, judge
+from vergence.flywheel.gate import apart, judge
+from vergence.flywheel.measures import Measure
 from vergence.flywheel.settings import FlywheelConfig, GateConfig, load_flywheel
-from vergence.flywheel.trainings import Trainings, kept_before
+from vergence.flywheel.trainings import Trainings, depth_learned_with, kept_before
 from vergence.runs.config import read_config
+from vergence.runs.folder import RunFolder
 
 
-def measure(before: float, now: float, higher: bool = True) -> Measure:
-    return Measure("segmentation", "miou", "labels", before, now, higher)
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "higher", "margin", "worse"),
-    [
-        (0.5, 0.5, True, 0.0, False),
-        (0.5, 0.499, True, 0.0, True),
-        (0.5, 0.499, True, 0.01, False),
-        (0.2, 0.21, False, 0.0, True),
-        (0.2, 0.19, False, 0.0, False),
-        (0.2, 0.21, False, 0.1, False),
-        (0.2, float("nan"), False, 0.9, True),
-    ],
-)
-def test_worse_is_what_lost_more_than_the_margin(
-    before: float, now: float, higher: bool, margin: float, worse: bool
-) -> None:
-    assert measure(before, now, higher).worse(margin) is worse
+def measure(before: float, now: float, higher: bool = True, error: float = 0.0) -> Measure:
+    return Measure("miou" if higher else "abs_rel", "labels", before, now, higher, 5, error)
 
 
 def frames(labelled: int, others: int = 0, split: str = "val") -> Manifest:
@@ -81,96 +65,172 @@ class Judging:
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rounds = [Round(home, number) for number in range(4)]
-        self.given: list[Measure] = []
-        self.asked: list[tuple[int, int]] = []
+        self.given: Measure | None = None
+        self.asked: list[tuple[str, int, int]] = []
         self.weights = "one"
-        checkpoint = SimpleNamespace(identity=lambda: self.weights)
-        monkeypatch.setattr(gate, "find_checkpoint", lambda run: checkpoint)
-        monkeypatch.setattr(gate, "_measures", self._measures)
+        monkeypatch.setattr(
+            gate, "find_checkpoint", lambda run: SimpleNamespace(identity=lambda: f"{self.weights} {run.parent.name}")
+        )
+        monkeypatch.setattr(gate, "_measure", self._measure)
 
-    def _measures(self, settings: Any, parts: Any, labels: bool, pair: Any, device: str) -> list[Measure]:
-        self.asked.append((pair[0].number, pair[1].number))
+    def _measure(self, settings: Any, parts: Any, rounds: Any, pair: Any, task: str, device: str) -> Measure | None:
+        self.asked.append((task, pair[0].number, pair[1].number))
         return self.given
 
-    def __call__(self, number: int, *given: Measure, by: str = "labels") -> bool:
-        self.given = list(given)
+    def __call__(self, number: int, task: str, given: Measure | None = None, by: str = "labels") -> bool:
+        self.given = given
         config = config_of(by=by)
-        return judge(config, self.rounds, number, apart(config, frames(20)), "cpu")
+        return judge(config, self.rounds, number, task, apart(config, frames(20)), "cpu")
+
+    def kept(self, task: str) -> list[bool]:
+        return [one.kept(task) for one in self.rounds]
 
 
-def test_a_worse_round_is_refused_and_the_next_is_compared_with_the_kept_one(
+BETTER, WORSE = measure(0.3, 0.4), measure(0.4, 0.3)
+
+
+def test_each_task_is_judged_by_itself_against_the_last_kept_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     wheel = Judging(tmp_path, monkeypatch)
-    assert wheel(0) is False
-    wheel(1, measure(0.3, 0.4), measure(0.2, 0.1, higher=False))
-    wheel(2, measure(0.4, 0.5), measure(0.1, 0.2, higher=False))  # one of two measures is worse
-    wheel(3, measure(0.4, 0.4))
-    assert [one.kept for one in wheel.rounds] == [True, True, False, True]
-    assert wheel.asked == [(0, 1), (1, 2), (1, 3)]
-    assert [kept_before(wheel.rounds, number).number for number in range(5)] == [0, 0, 1, 1, 3]
-    assert "round 2 is not kept: miou 0.2, was 0.1 (labels); the next starts from round 1" in caplog.text
-    assert "round 3 is kept" in caplog.text
-    assert wheel.rounds[2].verdict()["because"] == "miou 0.2, was 0.1 (labels)"
+    assert wheel(0, "depth") is False
+    for number, depth, classes in ((1, WORSE, BETTER), (2, BETTER, WORSE), (3, BETTER, BETTER)):
+        assert wheel(number, "depth", depth) is True
+        assert wheel(number, "segmentation", classes) is True
+    assert wheel.kept("depth") == [True, False, True, True]
+    assert wheel.kept("segmentation") == [True, True, False, True]
+    assert [pair[1:] for pair in wheel.asked if pair[0] == "depth"] == [(0, 1), (0, 2), (2, 3)]
+    assert [pair[1:] for pair in wheel.asked if pair[0] == "segmentation"] == [(0, 1), (1, 2), (1, 3)]
+    assert [kept_before(wheel.rounds, number, "depth").number for number in range(5)] == [0, 0, 0, 2, 3]
+    assert [kept_before(wheel.rounds, number, "segmentation").number for number in range(5)] == [0, 0, 1, 1, 3]
+    assert [depth_learned_with(wheel.rounds, number).number for number in range(4)] == [0, 0, 2, 3]
+    why = "miou 0.3, was 0.4 (difference -0.1 ± 0; labels, 5 frames)"
+    assert f"round 1: depth is not kept: {why}; that of round 0 goes on" in caplog.text
+    assert "round 1: segmentation is kept: miou 0.4, was 0.3" in caplog.text
+    assert f"round 2: segmentation is not kept: {why}; that of round 1 goes on" in caplog.text
+    assert wheel.rounds[1].verdict("depth")["because"] == why
 
 
 def test_a_verdict_stands_until_what_it_depends_on_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wheel = Judging(tmp_path, monkeypatch)
-    assert wheel(1, measure(0.4, 0.3)) is True
-    assert wheel(1, measure(0.3, 0.4)) is False  # stopped and called again
-    assert not wheel.rounds[1].kept
+    wheel, task = Judging(tmp_path, monkeypatch), "segmentation"
+    assert wheel(1, task, WORSE) is True
+    assert wheel(1, task, BETTER) is False  # stopped and called again
+    assert not wheel.rounds[1].kept(task)
+    assert wheel.rounds[1].kept("depth")
     wheel.weights = "others"
-    assert wheel(1, measure(0.3, 0.4)) is True
-    assert wheel.rounds[1].kept
-    wheel.rounds[1].verdict_file.write_text('{"kept": fal', encoding="utf-8")  # torn
-    assert wheel(1, measure(0.4, 0.3)) is True
-    assert not wheel.rounds[1].kept
-    assert wheel(1, by="none") is True
-    assert wheel.rounds[1].kept
-    assert wheel(1, by="none") is False
+    assert wheel(1, task, BETTER) is True
+    assert wheel.rounds[1].kept(task)
+    wheel.rounds[1].verdict_file.write_text('{"segmentation": {"kept": fal', encoding="utf-8")  # torn
+    assert wheel(1, task, WORSE) is True
+    assert not wheel.rounds[1].kept(task)
+    assert wheel(1, "depth", by="none") is True
+    assert wheel.rounds[1].kept(task)
+    assert wheel(1, task, by="none") is False
 
 
-def test_without_any_measure_a_round_is_kept_and_that_is_said(
+def test_what_is_no_number_is_refused_and_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = Judging(tmp_path, monkeypatch)
+    wheel(1, "depth", measure(0.2, float("nan"), higher=False, error=float("nan")))
+    assert not wheel.rounds[1].kept("depth")
+    (measured,) = wheel.rounds[1].verdict("depth")["measures"]
+    assert (measured["now"], measured["difference"], measured["error"]) == (None, None, None)
+
+
+def test_the_verdict_has_difference_error_and_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = Judging(tmp_path, monkeypatch)
+    wheel(1, "depth", measure(0.25, 0.5, higher=False, error=0.125))
+    (measured,) = wheel.rounds[1].verdict("depth")["measures"]
+    assert (measured["difference"], measured["error"], measured["frames"]) == (0.25, 0.125, 5)
+
+
+def old_verdict(one: Round, kept: bool, weights: tuple[str, ...]) -> None:
+    """As versions wrote it that judged rounds as a whole."""
+    measured = {"task": "depth", "name": "abs_rel", "on": "frames", "before": 0.3, "now": 0.4, "higher": False}
+    asked = {"by": "labels", "frames": 10, "margin": 0.0, "against": 0}
+    asked["frames"] = apart(config_of(by="labels"), frames(20)).judging.digest()
+    verdict = {"kept": kept, "against": 0, "because": "abs_rel 0.4, was 0.3 (frames)", "measures": [measured],
+               "asked": asked | {"weights": list(weights)}}  # fmt: skip
+    one.folder.mkdir(exist_ok=True)
+    one.verdict_file.write_text(json.dumps(verdict), encoding="utf-8")
+
+
+def test_a_verdict_on_a_whole_round_is_that_of_both_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of earlier versions; its segmentation has learned with the round's own depth."""
+    wheel = Judging(tmp_path, monkeypatch)
+    one = wheel.rounds[1]
+    old_verdict(one, False, ("one round-0", "one round-0", "one round-1", "one round-1"))
+    before = one.verdict_file.read_bytes()
+    for task in ("depth", "segmentation"):
+        assert wheel(1, task, BETTER) is False
+        assert not one.kept(task)
+    assert one.verdict_file.read_bytes() == before
+    assert depth_learned_with(wheel.rounds, 1).number == 1
+    assert depth_learned_with(wheel.rounds, 2).number == 2
+    assert [kept_before(wheel.rounds, 2, task).number for task in ("depth", "segmentation")] == [0, 0]
+    old_verdict(one, False, ("one round-0", "one round-0", "one round-1", "others round-1"))  # segmentation anew
+    assert wheel(1, "depth", BETTER) is False
+    assert wheel(1, "segmentation", BETTER) is True
+    assert one.kept("segmentation")
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_depth_that_segmentation_has_learned_with_is_not_judged_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    """Stopped by an earlier version, which judged at the end of rounds; or the verdict is damaged."""
+    wheel = Judging(tmp_path, monkeypatch)
+    one = wheel.rounds[1]
+    config = read_config("three_ways-toytown-tiny", {"three_ways.depth": str(wheel.rounds[1 if own else 0].depth)})
+    RunFolder(one.segmentation).write_recipe(config.to_dict())
+    assert wheel(1, "depth", WORSE) is not own
+    assert one.kept("depth") is own
+
+
+def test_without_any_measure_a_task_is_kept_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     wheel = Judging(tmp_path, monkeypatch)
-    wheel(1)
-    assert wheel.rounds[1].kept
-    assert "round 1 is kept unjudged" in caplog.text
+    wheel(1, "depth")
+    assert wheel.rounds[1].kept("depth")
+    assert "depth of round 1 is kept unjudged" in caplog.text
 
 
-def test_what_is_scored_says_whether_its_round_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_scored_says_whether_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = Judging(tmp_path, monkeypatch)
     for one in wheel.rounds[:3]:
         one.folder.mkdir()
-        one.keep_scores("depth", {"asked": {}, "rows": [{"round": one.number, "run": "depth", "task": "depth"}]})
-    wheel(1, measure(0.4, 0.3))
-    assert [row["kept"] for row in score_rows(wheel.rounds)] == [True, False, True]
+        for run in ("depth", "segmentation"):
+            one.keep_scores(run, {"asked": {}, "rows": [{"round": one.number, "run": run, "task": run}]})
+    wheel(1, "depth", WORSE)
+    wheel(1, "segmentation", BETTER)
+    assert [row["kept"] for row in score_rows(wheel.rounds)] == [True, True, False, True, True, True]
 
 
-@pytest.mark.parametrize("refused", [False, True])
-def test_later_rounds_start_from_the_kept_one_warm_and_gently(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+@pytest.mark.parametrize("kept", [(True, True), (False, True), (True, False), (False, False)])
+def test_later_rounds_go_on_from_what_is_kept_warm_and_gently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: tuple[bool, bool]
 ) -> None:
     monkeypatch.setattr(trainings, "load_config", read_config)  # as asked, before runs and frames are looked at
     config = load_flywheel("flywheel-toytown-tiny", {"flywheel.later.warmup": 3}, "/data").flywheel
     rounds = [Round(tmp_path, number) for number in range(3)]
     rounds[1].folder.mkdir()
-    rounds[1].verdict_file.write_text(json.dumps({"kept": not refused}), encoding="utf-8")
-    known, start = Trainings(config, rounds), rounds[0 if refused else 1]
-    depth, classes, first = (known.of(*of) for of in (("depth", 2), ("segmentation", 2), ("segmentation", 0)))
-    assert depth.section.initialize_from == str(start.depth)
-    assert depth.section.labels == str(start.segmentation)
-    assert classes.section.initialize_from == str(start.segmentation)
-    assert classes.section.depth == str(rounds[2].depth)
-    assert classes.optim.lr == pytest.approx(0.3 * first.optim.lr)
-    assert (classes.optim.warmup, classes.frames.source) == (3, str(rounds[2].data))
+    verdicts = {task: {"kept": value} for task, value in zip(("depth", "segmentation"), kept, strict=True)}
+    rounds[1].verdict_file.write_text(json.dumps(verdicts), encoding="utf-8")
+    known, depths, classes = Trainings(config, rounds), *(rounds[int(value)] for value in kept)
+    later, now, first = (known.of(*of) for of in (("depth", 2), ("segmentation", 2), ("segmentation", 0)))
+    assert later.section.initialize_from == str(depths.depth)
+    assert later.section.labels == str(classes.segmentation)
+    assert now.section.initialize_from == str(classes.segmentation)
+    assert now.section.depth == str(rounds[2].depth)
+    assert known.of("segmentation", 1).section.depth == str(depths.depth), "the same round goes on with kept depth"
+    assert now.optim.lr == pytest.approx(0.3 * first.optim.lr)
+    assert (now.optim.warmup, now.frames.source) == (3, str(rounds[2].data))
     assert first.section.initialize_from == str(rounds[0].depth)
     carrying = Trainings(replace(config, carry=replace(config.carry, seconds=1.0), warm_start=False), rounds)
-    classes = carrying.of("segmentation", 2)
-    assert classes.frames.source == str(rounds[2].carried)
-    assert (classes.section.initialize_from, classes.optim.lr) == (str(rounds[2].depth), first.optim.lr)
+    cold = carrying.of("segmentation", 1)
+    assert cold.frames.source == str(rounds[1].carried)
+    assert (cold.section.initialize_from, cold.optim.lr) == (str(depths.depth), first.optim.lr)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +238,7 @@ def test_later_rounds_start_from_the_kept_one_warm_and_gently(
     [
         ("gate.by label", r"flywheel.gate.by is 'label' in the command line; expected one of auto, labels"),
         ("gate.frames 0", r"flywheel.gate.frames is 0; give 1 or more"),
+        ("gate.doubt -1", r"flywheel.gate.doubt is -1.0; give 0 or more"),
         ("gate.margin 1", r"flywheel.gate.margin is 1.0; give 0 or more"),
         ("carry.seconds -1", r"flywheel.carry.seconds is -1.0; give 0 or more"),
         ("carry.keep 0", r"flywheel.carry.keep is 0.0; give a share"),

@@ -127,6 +127,36 @@ def test_the_page_shows_rounds_side_by_side(home: Path) -> None:
     assert "35.0" in page  # classes of the depth run
 
 
+def test_it_says_what_is_kept_and_why(home: Path) -> None:
+    measure = {"name": "abs_rel", "on": "measured depth", "before": 0.2, "now": 0.15, "higher": False, "frames": 10,
+               "difference": -0.05, "error": 0.01}  # fmt: skip
+    worse = measure | {"name": "miou", "before": 0.3, "now": None, "higher": True, "difference": None, "error": None}
+    verdict = {
+        "depth": {"kept": True, "against": 0, "because": "abs_rel 0.15", "measures": [measure]},
+        "segmentation": {"kept": False, "against": 0, "because": "miou nan", "measures": [worse]},
+    }
+    (home / "round-1" / "gate.json").write_text(json.dumps(verdict))
+    page = write_flywheel_page(home, images=0).read_text(encoding="utf-8")
+    cells = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    for text in (
+        "Segmentation of round 1 is NOT kept: miou nan; that of round 0 goes on.",
+        "depth of round 1 round 0 abs_rel lower 0.2 0.15 -0.05 ± 0.01 10 measured depth yes",
+        "segmentation of round 1 round 0 miou higher 0.3 – – 10 measured depth NO",
+        "depth of round 1, segmentation of round 0", "1 depth 2 depth-recipe",
+    ):  # fmt: skip
+        assert text in cells, text
+    assert "Depth of round 1 is NOT kept" not in cells
+    old = {"kept": False, "against": 0, "because": "abs_rel 0.3", "measures": [
+        {key: value for key, value in one.items() if key not in ("difference", "error", "frames")} | {"task": task}
+        for task, one in (("depth", measure), ("segmentation", worse))
+    ]}  # fmt: skip
+    (home / "round-1" / "gate.json").write_text(json.dumps(old))
+    cells = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", write_flywheel_page(home, images=0).read_text("utf-8")))
+    assert cells.count("NOT kept") == cells.count("Round 1 is NOT kept: abs_rel 0.3; round 0 goes on.") == 1
+    assert "depth of round 1 round 0 abs_rel lower 0.2 0.15 – – measured depth NO" in cells
+    assert "1 NONE 2 depth-recipe" in cells
+
+
 def test_without_truth_it_says_so(home: Path) -> None:
     data = Manifest.read(home / "data.parquet")
     bare = [FrameRow(one.image, one.sequence, one.position, split=one.split, width=80, height=40) for one in data]

@@ -163,7 +163,10 @@ def evaluate(
     if json is not None:
         beside = [Path(json).with_name(Path(json).stem + suffix) for suffix in _TABLES if per_image]
         keep_inputs([json, *beside], manifest, *RunFolder(loaded.path).inputs())
-    result, tables = _evaluate(loaded, manifest, scoring, progress=progress)
+    result, parts = evaluate_parts(loaded, manifest, scoring, progress=progress)
+    tables = {part.task: part.image_rows() for part in parts}
+    if by_class := class_rows(result["rows"]):
+        tables["depth-classes"] = by_class
     mark = {LAST: "", BEST: f"-{BEST}"}.get(loaded.checkpoint, f"-at-{loaded.checkpoint}")
     path = Path(json) if json is not None else RunFolder(loaded.path).evaluation(result["name"] + mark)
     try:
@@ -197,18 +200,18 @@ def evaluate_run(
         :meth:`~vergence.evaluation.segmentation.SegmentationEvaluation.result`) where classes were scored, and
         ``odometry`` where the manifest has poses and the method a pose network.
     """
-    return _evaluate(run, manifest, scoring, progress, processes)[0]
+    return evaluate_parts(run, manifest, scoring, progress, processes)[0]
 
 
 @torch.no_grad()
-def _evaluate(
+def evaluate_parts(
     run: LoadedRun,
     manifest: Manifest,
     scoring: Scoring,
     progress: Progress | None = None,
     processes: Processes = ALONE,
-) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
-    """The result, and rows of each image by task."""
+) -> tuple[dict[str, Any], list[DepthEvaluation | SegmentationEvaluation]]:
+    """The result as of :func:`evaluate_run`, and by task what it was made of: numbers of each image."""
     settled = scoring.of(run)
     tasks = run.method.tasks
     depth = [i for i in range(len(manifest)) if has_truth(manifest, i)] if "depth" in tasks else []
@@ -254,10 +257,7 @@ def _evaluate(
             result["odometry"] = motion
         elif not parts:
             raise InputError(f"{manifest.name} has no three frames in a row with poses; evaluate on longer sequences.")
-        tables = {part.task: part.image_rows() for part in parts}
-        if by_class := class_rows(result["rows"]):
-            tables["depth-classes"] = by_class
-        return result, tables
+        return result, parts
     finally:
         run.method.train(training)
 

@@ -16,8 +16,11 @@ AGREEMENT = CarryConfig(seconds=1.0, keep=0.6)
 """Labels to compare predictions with are carried less far and kept only where they are surest."""
 
 
-def carried_labels(one: Round, how: CarryConfig, out: Path, device: str) -> Path:
+def carried_labels(one: Round, how: CarryConfig, out: Path, depth: Path, device: str) -> Path:
     """Write the round's manifest with carried labels, or take what an earlier call has written.
+
+    Args:
+        depth: run folder whose depth and motion help.
 
     Raises:
         InputError: no label has a neighbour in time, or there is no optical flow (OpenCV).
@@ -28,15 +31,15 @@ def carried_labels(one: Round, how: CarryConfig, out: Path, device: str) -> Path
         return out
     _log.info("round %d: carrying labels over %g seconds", one.number, how.seconds)
     data = Manifest.read(one.data)
-    propagate(data, out, Propagation("auto", how.seconds, how.keep), _geometry(one, data, device))
+    propagate(data, out, Propagation("auto", how.seconds, how.keep), _geometry(depth, data, device))
     return out
 
 
-def _geometry(one: Round, data: Manifest, device: str) -> LoadedRun | None:
-    """The round's depth run, where it knows motion and frames are straight; else flow alone carries."""
+def _geometry(depth: Path, data: Manifest, device: str) -> LoadedRun | None:
+    """The depth run, where it knows motion and frames are straight; else flow alone carries."""
     if any(row.lens for row in data.rows):
         return None
-    run = load_run(one.depth, device)
+    run = load_run(depth, device)
     return run if getattr(run.method, "pose", None) is not None else None
 
 

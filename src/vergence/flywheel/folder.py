@@ -16,6 +16,8 @@ from vergence.data.subsets import read_list
 from vergence.errors import InputError
 from vergence.evaluation.depth_scores import finite
 
+JUDGED = ("depth", "segmentation")
+"""Tasks, each kept or not by itself."""
 STAGES = ("depth", "selection", "segmentation")
 """Each is made from the one before it, a round's first from the round before."""
 _INSIDE = re.compile(r"[/\\]((?:round-\d+[/\\])?(?:data|carried)\.parquet|round-\d+[/\\](?:depth|segmentation))$")
@@ -72,21 +74,26 @@ class Round:
 
     @property
     def verdict_file(self) -> Path:
-        """Whether the round is kept, and why; absent where nobody has judged it."""
+        """Which of the round's tasks are kept, and why; absent where nobody has judged them."""
         return self.folder / "gate.json"
 
-    def verdict(self) -> dict[str, Any]:
-        """What the gate said; empty where it has not, or in a file that is damaged: it judges again."""
+    def verdict(self, task: str) -> dict[str, Any]:
+        """What the gate said of depth or segmentation; empty where it has not, or in a damaged file: it judges again.
+
+        Earlier versions judged rounds as a whole: such a verdict is that of both tasks, and has ``whole``.
+        """
         with contextlib.suppress(InputError):
             value = read_json(self.verdict_file)
             if isinstance(value, dict) and isinstance(value.get("kept"), bool):
-                return value
+                return value | {"whole": True}
+            part = value.get(task) if isinstance(value, dict) else None
+            if isinstance(part, dict) and isinstance(part.get("kept"), bool):
+                return part
         return {}
 
-    @property
-    def kept(self) -> bool:
-        """Whether later rounds may start from this one."""
-        return bool(self.verdict().get("kept", True))
+    def kept(self, task: str) -> bool:
+        """Whether later rounds may go on from this one's depth or segmentation."""
+        return bool(self.verdict(task).get("kept", True))
 
     @property
     def chosen_file(self) -> Path:
@@ -134,8 +141,8 @@ def score_rows(rounds: list[Round]) -> list[dict[str, Any]]:
     return [
         row | {"kept": kept}
         for one in rounds
-        for kept in [one.kept]
-        for run in ("depth", "segmentation")
+        for run in JUDGED
+        for kept in [one.kept(run)]
         for row in one.scores().get(run, {}).get("rows", [])
     ]
 

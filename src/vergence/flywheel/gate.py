@@ -1,50 +1,23 @@
-"""Whether a round is kept: compared with the last kept one on frames set aside, or by video without labels."""
+"""Whether depth or segmentation of a round is kept: each is compared with the last kept one before it."""
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-
 from vergence.data.atomic import write_text
-from vergence.data.dataset import FrameDataset
-from vergence.data.loading import collate, prepare_batch
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.evaluation.evaluate import Scoring, evaluate_run
-from vergence.flywheel.carried import AGREEMENT, carried_labels
-from vergence.flywheel.folder import Round
+from vergence.evaluation.depth_scores import finite
+from vergence.flywheel.folder import JUDGED, Round, inside
+from vergence.flywheel.measures import Measure, classes_by_truth, classes_by_video, depth_by_truth, depth_by_video
 from vergence.flywheel.settings import FlywheelConfig, GateConfig
-from vergence.flywheel.trainings import held_back, kept_before, trained_apart
-from vergence.inference.inputs import evenly_spaced, has_label, has_truth
-from vergence.runs.checkpoint import LoadedRun, load_run
-from vergence.runs.folder import find_checkpoint
+from vergence.flywheel.trainings import depth_learned_with, held_back, kept_before, trained_apart
+from vergence.inference.inputs import evenly_spaced, has_label
+from vergence.runs.config import read_config
+from vergence.runs.folder import RunFolder, find_checkpoint
 
 _log = logging.getLogger("vergence")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One number of a round and of the last kept one before it, on the same frames."""
-
-    task: str
-    name: str
-    on: str
-    """What it was measured on, in words."""
-    before: float
-    now: float
-    higher: bool
-    """Whether more is better."""
-
-    def worse(self, margin: float) -> bool:
-        """Whether it is worse by more than this share of what it was."""
-        loss = self.before - self.now if self.higher else self.now - self.before
-        return not loss <= margin * abs(self.before)  # what is no number is worse
-
-    def text(self) -> str:
-        return f"{self.name} {self.now:.4g}, was {self.before:.4g} ({self.on})"
 
 
 @dataclass(frozen=True)
@@ -82,132 +55,80 @@ def apart(config: FlywheelConfig, data: Manifest) -> Apart:
     )
 
 
-def by_labels(config: FlywheelConfig, frames: Apart) -> bool:
-    """Whether frames were set aside to judge by their labels."""
-    return config.gate.by in ("auto", "labels") and frames.judging is not frames.scored
+def judge(config: FlywheelConfig, rounds: list[Round], number: int, task: str, frames: Apart, device: str) -> bool:
+    """Decide whether a round's depth or segmentation is kept, and write it into the round's folder.
 
+    Depth is judged before anything is made of it; once segmentation has learned with it, that stands.
 
-def judge(config: FlywheelConfig, rounds: list[Round], number: int, frames: Apart, device: str) -> bool:
-    """Decide whether a round is kept, and write it into the round's folder; whether there was anything to do."""
+    Returns:
+        Whether there was anything to do.
+    """
     one, gate = rounds[number], config.gate
     if number == 0 or gate.by == "none":
         there = one.verdict_file.is_file()
         one.verdict_file.unlink(missing_ok=True)
         return there
-    base = kept_before(rounds, number)
+    base = kept_before(rounds, number, task)
     asked = {
         **asdict(gate),
         "against": base.number,
         "frames": frames.judging.digest(),
-        "weights": [find_checkpoint(run).identity() for each in (base, one) for run in (each.depth, each.segmentation)],
+        "weights": [find_checkpoint(each.folder / task).identity() for each in (base, one)],
     }
-    if one.verdict().get("asked") == asked:
+    if _stands(one, task, asked) or (task == "depth" and _learned_with(one)):
         return False
-    measures = list(_measures(gate, frames, by_labels(config, frames), (base, one), device))
-    worse = [measure for measure in measures if measure.worse(gate.margin)]
+    measure = _measure(gate, frames, rounds, (base, one), task, device)
+    kept = measure is None or not measure.worse(gate.margin, gate.doubt)
     verdict = {
-        "kept": not worse,
+        "kept": kept,
         "against": base.number,
-        "because": "; ".join(measure.text() for measure in worse or measures) or "there is nothing to judge it by",
-        "measures": [asdict(measure) for measure in measures],
+        "because": "there is nothing to judge it by" if measure is None else measure.text(),
+        "measures": [] if measure is None else [measure.record()],
         "asked": asked,
     }
-    write_text(one.verdict_file, json.dumps(verdict, indent=1) + "\n")
-    if not measures:
-        _log.warning("round %d is kept unjudged: give the split of evaluation labels, or video", number)
-    last = number == len(rounds) - 1
-    onwards = f"; {'the result is' if last else 'the next starts from'} round {base.number}" if worse else ""
-    _log.info("round %d is %skept: %s%s", number, "not " if worse else "", verdict["because"], onwards)
+    others = {name: one.verdict(name) for name in JUDGED if name != task and not one.verdict(name).get("whole")}
+    whole = {name: value for name, value in {**others, task: verdict}.items() if value}
+    write_text(one.verdict_file, json.dumps(finite(whole), indent=1) + "\n")
+    if measure is None:
+        text = "%s of round %d is kept unjudged: give the split of evaluation labels, or video"
+        _log.warning(text, task, number)
+    else:
+        onwards = "" if kept else f"; that of round {base.number} goes on"
+        _log.info("round %d: %s is %skept: %s%s", number, task, "" if kept else "not ", verdict["because"], onwards)
     return True
 
 
-def _measures(
-    gate: GateConfig, frames: Apart, labels: bool, pair: tuple[Round, Round], device: str
-) -> Iterator[Measure]:
-    """Depth and segmentation of both rounds, each by truth where that was set aside, else by video."""
-    depths = [load_run(one.depth, device) for one in pair]
-    measured = labels and any(has_truth(frames.judging, row) for row in range(len(frames.judging)))
-    if measured:
-        on = "measured depth of frames set aside"
-        yield _compared("depth", "abs_rel", on, depths, False, lambda run: _scored(run, frames.judging, "depth"))
-    elif rows := _moving(depths, frames.judging, gate.frames):
-        masked = all(run.config.section.loss.automask for run in depths)
-        on = f"held-back video, {len(rows)} frames"
-        yield _compared(
-            "depth", "photometric error", on, depths, False,
-            lambda run: photometric_error(run, frames.judging, rows, masked),
-        )  # fmt: skip
-    classes = [load_run(one.segmentation, device) for one in pair]
-    judging, on = frames.judging, f"labels of {len(frames.judging)} frames set aside"
-    if not labels:
-        try:
-            judging, on = _agreement(gate, pair, device), "labels carried through video"
-        except InputError as error:
-            _log.warning("segmentation of round %d is not judged: %s", pair[1].number, error)
-            return
-    yield _compared("segmentation", "miou", on, classes, True, lambda run: _scored(run, judging, "segmentation"))
+def _stands(one: Round, task: str, asked: dict[str, Any]) -> bool:
+    """Whether a verdict answers what is asked now; one of a whole round, of earlier versions, knew fewer settings."""
+    verdict = one.verdict(task)
+    before = verdict.get("asked")
+    if not isinstance(before, dict) or not verdict.get("whole"):
+        return bool(before == asked)
+    weights = before.get("weights", [])[JUDGED.index(task) :: len(JUDGED)]
+    shared = {key: value for key, value in asked.items() if key in before}
+    return bool(before | {"weights": weights} == shared)
 
 
-def _compared(
-    task: str, name: str, on: str, runs: list[LoadedRun], higher: bool, value: Callable[[LoadedRun], float]
-) -> Measure:
-    before, now = (value(run) for run in runs)
-    return Measure(task, name, on, before, now, higher)
+def _learned_with(one: Round) -> bool:
+    """Whether the round's segmentation has begun with what is known of its depth."""
+    run = RunFolder(one.segmentation)
+    if not run.has_recipe:
+        return False
+    section = read_config(run.recipe).section
+    used = [inside(getattr(section, name, None)) for name in ("depth", "initialize_from")]
+    return bool(one.verdict("depth")) or inside(str(one.depth)) in used
 
 
-def _scored(run: LoadedRun, frames: Manifest, task: str) -> float:
-    result = evaluate_run(run, frames, Scoring(baselines=False, odometry=False))
-    rows = result["rows"] if task == "depth" else result["segmentation"]["rows"]
-    row = next(row for row in rows if row["name"] == "trained")
-    return float(row["abs_rel" if task == "depth" else "miou"])
-
-
-def _dataset(run: LoadedRun, frames: Manifest) -> FrameDataset:
-    options = replace(run.config.frames.options, load_label=False, load_depth=False, random_crop=None, require="any")
-    return FrameDataset(frames, options, train=False)
-
-
-def _moving(runs: list[LoadedRun], frames: Manifest, count: int) -> list[int]:
-    """Frames with a neighbour, evenly spaced; none where the runs look at other neighbours: their errors differ."""
-    offsets, others = (run.config.frames.options.offsets for run in runs)
-    if offsets != others:
-        return []
-    rows = [row for row in range(len(frames)) if any(frames.has_source(row, offset) for offset in offsets)]
-    return evenly_spaced(rows, count)
-
-
-@torch.no_grad()
-def photometric_error(run: LoadedRun, frames: Manifest, rows: list[int], masked: bool = True) -> float:
-    """Mean photometric error left when neighbours are warped onto frames by depth and motion of a run.
-
-    Args:
-        masked: no pixel counts for more than its unmoved neighbour's error (the run masks by it in training): what
-            moves along no depth explains.
-    """
-    dataset, method, errors = _dataset(run, frames), run.method, []
-    diagnose: Any = method.diagnose
-    training = method.training
-    method.eval()
-    try:
-        for row in rows:
-            batch = prepare_batch(collate([dataset[dataset.rows.index(row)]]), run.device)
-            maps = diagnose(batch)
-            error = torch.minimum(maps["error"], maps["identity_error"]) if masked else maps["error"]
-            errors.append(float(error.double().mean()))
-    finally:
-        method.train(training)
-    return sum(errors) / len(errors)
-
-
-def _agreement(gate: GateConfig, pair: tuple[Round, Round], device: str) -> Manifest:
-    """Frames that nobody labelled, with the labels carried to them that both rounds knew, to be compared with."""
+def _measure(
+    gate: GateConfig, frames: Apart, rounds: list[Round], pair: tuple[Round, Round], task: str, device: str
+) -> Measure | None:
+    """A task of both rounds, by truth where that was set aside, else by video; None where there is nothing."""
     base, one = pair
-    carried = Manifest.read(carried_labels(base, AGREEMENT, base.agreement, device))
-    labelled = set(one.chosen())
-    rows = [row.image for row in carried if row.label and not row.judges and row.image not in labelled]
-    if not rows:
-        raise InputError(f"no label of round {base.number} could be carried to another frame.")
-    chosen = set(evenly_spaced(rows, gate.frames))
-    return carried.select(predicate=lambda row: row.image in chosen).changed(
-        lambda row: replace(row, label_origin="") if row.image in chosen else row
-    )
+    labels = gate.by in ("auto", "labels") and frames.judging is not frames.scored
+    if task == "depth":
+        runs = (base.depth, one.depth)
+        measure = depth_by_truth(runs, frames.judging, device) if labels else None
+        return measure or depth_by_video(runs, frames.judging, gate.frames, device)
+    if labels:
+        return classes_by_truth((base.segmentation, one.segmentation), frames.judging, device, "labels set aside")
+    return classes_by_video(base, one, depth_learned_with(rounds, base.number).depth, gate.frames, device)

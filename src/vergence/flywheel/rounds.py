@@ -14,7 +14,7 @@ from vergence.data.manifest import Manifest
 from vergence.errors import InputError, Interrupted
 from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.flywheel.carried import AGREEMENT, carried_labels, carried_with
-from vergence.flywheel.folder import Round, check_order, inside, rows_of, write_scores
+from vergence.flywheel.folder import JUDGED, Round, check_order, inside, rows_of, write_scores
 from vergence.flywheel.gate import apart, judge
 from vergence.flywheel.labels import (
     check_budget,
@@ -26,7 +26,7 @@ from vergence.flywheel.labels import (
     open_labels,
 )
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
-from vergence.flywheel.trainings import Trainings, asked_settings, kept_before
+from vergence.flywheel.trainings import Trainings, asked_settings, depth_learned_with, kept_before
 from vergence.motion.flow import DenseFlow
 from vergence.runs.checkpoint import read_json
 from vergence.runs.config import load_config
@@ -108,21 +108,26 @@ class _Wheel:
             how = "from video" if one.number == 0 else "with hints" if self.config.exchange else "without hints"
             self._train(one, "depth", how)
             self._score(one, "depth")
+            self._judge(one, "depth")
             self._choose(one)
             self._carry(one)
             self._train(one, "segmentation", f"from {len(one.chosen())} labels")
             self._score(one, "segmentation")
-            if judge(self.config, self.rounds, one.number, self.apart, self.device):
-                self.trainings.forget()
-                self._check_rounds()
-                self.news = True
-            if self.config.label_files and one.kept:
+            self._judge(one, "segmentation")
+            if self.config.label_files and one.kept("segmentation"):
                 self.news |= noisy_labels(one, self.data, self.device)
             if self.news:
                 self._tell()
                 self.news = False
-        result = kept_before(self.rounds, len(self.rounds))
-        _log.info("the result is round %d: %s and %s", result.number, result.depth, result.segmentation)
+        depth, classes = (kept_before(self.rounds, len(self.rounds), task) for task in JUDGED)
+        text = "the result: depth of round %d (%s) and segmentation of round %d (%s)"
+        _log.info(text, depth.number, depth.depth, classes.number, classes.segmentation)
+
+    def _judge(self, one: Round, task: str) -> None:
+        if judge(self.config, self.rounds, one.number, task, self.apart, self.device):
+            self.trainings.forget()
+            self._check_rounds()
+            self.news = True
 
     def _say(self, one: Round, what: str) -> None:
         _log.info("round %d (the last is %d): %s", one.number, len(self.rounds) - 1, what)
@@ -162,12 +167,14 @@ class _Wheel:
     def _carry(self, one: Round) -> None:
         """Labels of neighbouring frames, where they are wanted."""
         if self.config.carry.seconds:
-            carried_labels(one, self.config.carry, one.carried, self.device)
+            depth = depth_learned_with(self.rounds, one.number).depth
+            carried_labels(one, self.config.carry, one.carried, depth, self.device)
 
     def _select(self, one: Round, before: list[str], count: int) -> None:
-        labels, run, criterion = self.config.labels, one.depth, self.config.labels.criterion
+        labels, criterion = self.config.labels, self.config.labels.criterion
+        run = depth = depth_learned_with(self.rounds, one.number).depth
         if criterion == "entropy" and one.number:
-            run = kept_before(self.rounds, one.number).segmentation
+            run = kept_before(self.rounds, one.number, "segmentation").segmentation
         elif criterion == "entropy":  # there are no classes to ask
             criterion = "ds"
         asked = Selection(
@@ -179,7 +186,7 @@ class _Wheel:
             labelled=list_of(one, before, "labelled_before.json"),
             seconds=self.config.carry.seconds or AGREEMENT.seconds,
         )
-        students = StudentSettings(depth=str(one.depth))
+        students = StudentSettings(depth=str(depth))
         select(run, self.run_folder / "data.parquet", one.selection, asked, students, device=self.device)
 
     def _score(self, one: Round, stage: str) -> None:
@@ -199,13 +206,17 @@ class _Wheel:
         depth = any(row.depth or row.disparity for row in self.apart.scored) and "depth" in tasks
         if depth or (any(row.judges for row in self.apart.scored) and "segmentation" in tasks):
             result = evaluate(run, self.apart.scored, Scoring(limit=self.config.limit), device=self.device)
-            known = one if stage == "segmentation" else kept_before(self.rounds, one.number) if one.number else None
+            known = one if stage == "segmentation" else self._hinting(one)
             labels = known.chosen() if known else []  # what was known to this run
             first = {"round": one.number, "run": stage, "exchange": self.config.exchange, "recipe": config.recipe}
             rows = rows_of(result, first | {"labels": len(labels)})
         one.keep_scores(stage, {"asked": asked, "rows": rows})
         self.news = True
         self.pages("run", run)
+
+    def _hinting(self, one: Round) -> Round | None:
+        """The round whose classes a round's depth had as hints."""
+        return kept_before(self.rounds, one.number, "segmentation") if one.number else None
 
     def _check_source(self) -> None:
         """InputError where the folder was made of other data."""

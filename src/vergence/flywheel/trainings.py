@@ -9,7 +9,7 @@ from typing import Any
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.split_rows import has_split, in_split
-from vergence.flywheel.folder import Round
+from vergence.flywheel.folder import JUDGED, Round
 from vergence.flywheel.settings import FlywheelConfig, PartConfig, known_keys, method_of
 from vergence.runs.config import RunConfig, load_config, read_config
 from vergence.training.run_chain import network_of
@@ -40,29 +40,30 @@ class Trainings:
         self._known.clear()
 
     def _depth(self, number: int) -> RunConfig:
-        """From video; later from the depth of the last kept round, with its noisy labels as hints."""
+        """From video; later from the last kept depth, with noisy labels of the last kept segmentation as hints."""
         config, now = self.config, self.rounds[number]
         data = now.run_folder / "data.parquet"
         if number == 0:
             return self._loaded(config.depth, now, {}, data)
-        before = kept_before(self.rounds, number)
+        before, classes = (kept_before(self.rounds, number, task) for task in JUDGED)
         part = config.hinted_depth if config.exchange else config.depth
         method = method_of(part.recipe)
         words = {f"{method}.initialize_from": str(before.depth.absolute())}
         if not config.exchange:
             return self._loaded(part, now, words, data, _effort(config))
         words |= _twin(self.of("depth", 0), method)
-        return self._loaded(part, now, words | {f"{method}.labels": str(before.segmentation.absolute())}, data)
+        return self._loaded(part, now, words | {f"{method}.labels": str(classes.segmentation.absolute())}, data)
 
     def _segmentation(self, number: int) -> RunConfig:
-        """From the round's labels, its depth, and perhaps the segmentation of the last kept round."""
+        """From the round's labels, the last kept depth, and perhaps the last kept segmentation."""
         now, part = self.rounds[number], self.config.segmentation
+        depth = depth_learned_with(self.rounds, number).depth
         method = method_of(part.recipe)
         warm = self.config.warm_start and number > 0
-        start = kept_before(self.rounds, number).segmentation if warm else now.depth
+        start = kept_before(self.rounds, number, "segmentation").segmentation if warm else depth
         words = _twin(self.of("depth", 0), method) | {
             f"{method}.initialize_from": str(start.absolute()),
-            f"{method}.depth": str(now.depth.absolute()),
+            f"{method}.depth": str(depth.absolute()),
             "frames.labelled.count": None,  # all that are known: the manifest holds no others
             "frames.labelled.file": None,
         }
@@ -108,9 +109,18 @@ def _judged_by(config: FlywheelConfig) -> tuple[str | None, str]:
     return settings.frames.val, settings.evaluate.split
 
 
-def kept_before(rounds: Sequence[Round], number: int) -> Round:
-    """The last kept round before this one; the first is always kept."""
-    return next((one for one in reversed(rounds[1:number]) if one.kept), rounds[0])
+def kept_before(rounds: Sequence[Round], number: int, task: str) -> Round:
+    """The last round before this one whose depth or segmentation is kept; the first is always kept."""
+    return next((one for one in reversed(rounds[1:number]) if one.kept(task)), rounds[0])
+
+
+def depth_learned_with(rounds: Sequence[Round], number: int) -> Round:
+    """The round whose depth chooses frames, carries labels and mixes in a round: its own, unless that is not kept.
+
+    Earlier versions judged when segmentation had learned with it, whatever came of it.
+    """
+    one = rounds[number]
+    return one if one.verdict("depth").get("whole") else kept_before(rounds, number + 1, "depth")
 
 
 def asked_settings(config: FlywheelConfig, part: PartConfig) -> RunConfig:

@@ -9,9 +9,10 @@ from typing import Any
 import vergence
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.flywheel.folder import Round, score_rows
+from vergence.flywheel.folder import JUDGED, Round, score_rows
 from vergence.flywheel.rounds import Overrides, resume_flywheel, start_flywheel
 from vergence.flywheel.settings import FlywheelConfig, load_flywheel
+from vergence.flywheel.trainings import kept_before
 from vergence.report.curves import Chart, Curve, chart
 from vergence.report.evaluation_tables import Text, number, percent
 from vergence.report.flywheel_pictures import chosen_pictures, frame_panels
@@ -78,9 +79,10 @@ def write_flywheel_page(run_folder: Path, out: Path | str | None = None, images:
         title=f"Flywheel · {run_folder.resolve().name}",
         badges=_badges(config, rounds),
         facts=_facts(config, rounds, data),
-        verdicts=[*verdicts(rows), *refusals(rounds, config)],
+        verdicts=[*verdicts(rows), *refusals(rounds)],
         columns=("round", "kept", "labels", "depth", *_DEPTH.values(), *_CLASSES.values(), *_branch_columns(rows)),
         table=[_line(one, rows) for one in rounds],
+        judged=judged(rounds),
         stamps=_stamps(rows),
         charts=_charts(rows),
         chosen=chosen_pictures(rounds, data),
@@ -119,16 +121,48 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return sentences
 
 
-def refusals(rounds: Sequence[Round], config: FlywheelConfig) -> list[str]:
-    """A sentence for each round that is not kept: why, and what came of it."""
+def refusals(rounds: Sequence[Round]) -> list[str]:
+    """A sentence for each task of a round that is not kept: why, and what came of it."""
     sentences = []
-    for one in (one for one in rounds if not one.kept):
-        verdict = one.verdict()
-        last = one.number == config.rounds - 1
-        onwards = "the result is" if last else "the next round starts from"
-        why, before = verdict.get("because", ""), verdict.get("against", 0)
-        sentences.append(f"Round {one.number} is NOT kept: {why}; {onwards} round {before}.")
+    for one in rounds:
+        if whole := one.verdict("depth").get("whole", False) and not one.kept("depth"):
+            sentences.append(_refusal(f"Round {one.number}", "", one.verdict("depth")))
+        for task in () if whole else (task for task in JUDGED if not one.kept(task)):
+            sentences.append(_refusal(f"{task.capitalize()} of round {one.number}", "that of ", one.verdict(task)))
     return sentences
+
+
+def _refusal(what: str, that: str, verdict: Mapping[str, Any]) -> str:
+    return f"{what} is NOT kept: {verdict.get('because', '')}; {that}round {verdict.get('against', 0)} goes on."
+
+
+def judged(rounds: Sequence[Round]) -> list[list[str]]:
+    """A line of cells for each number that a round was judged by."""
+    lines = []
+    for one in rounds:
+        for task in JUDGED:
+            verdict = one.verdict(task)
+            for measure in verdict.get("measures", []):
+                if measure.get("task", task) != task:  # a verdict of earlier versions, on the whole round
+                    continue
+                values = [_four(measure["before"]), _four(measure["now"]), _difference(measure)]
+                lines.append(
+                    [f"{task} of round {one.number}", f"round {verdict.get('against', 0)}", measure["name"],
+                     "higher" if measure["higher"] else "lower", *values, str(measure.get("frames", "–")),
+                     measure["on"], "yes" if one.kept(task) else "NO"]
+                )  # fmt: skip
+    return lines
+
+
+def _four(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _difference(measure: Mapping[str, Any]) -> str:
+    difference, error = measure.get("difference"), measure.get("error")
+    if difference is None:
+        return "–"
+    return f"{difference:+.2g}" + ("" if error is None else f" ± {error:.2g}")
 
 
 _GATES = {
@@ -142,6 +176,14 @@ _GATES = {
 def _carry(config: FlywheelConfig) -> str:
     seconds = config.carry.seconds
     return f"{seconds:g} seconds through video" if seconds else "to no other frame"
+
+
+def _result(rounds: Sequence[Round]) -> str:
+    """What is kept of what is there."""
+    done = [one for one in rounds if one.scores().get("segmentation")]
+    if not done:
+        return "none yet"
+    return ", ".join(f"{task} of round {kept_before(done, len(done), task).number}" for task in JUDGED)
 
 
 def _badges(config: FlywheelConfig, rounds: Sequence[Round]) -> list[Text]:
@@ -163,11 +205,12 @@ def _facts(config: FlywheelConfig, rounds: Sequence[Round], data: Manifest) -> l
         ("Depth of round 0", config.depth.recipe),
         ("Depth of later rounds", config.hinted_depth.recipe if config.exchange else config.depth.recipe),
         ("Segmentation", config.segmentation.recipe),
-        ("Segmentation starts from", "the last kept round" if config.warm_start else "the round's depth"),
+        ("Segmentation starts from", "the last kept one" if config.warm_start else "the round's depth"),
         ("Labels", f"{budget}, {whose}"),
         ("Frames chosen by", labels.criterion),
         ("Labels are carried", _carry(config)),
-        ("Rounds are kept", _GATES[config.gate.by]),
+        ("Depth and segmentation are kept", _GATES[config.gate.by]),
+        ("Result", _result(rounds)),
         ("Labels so far", str(max((len(one.chosen()) for one in rounds), default=0))),
         ("Seed", str(config.seed)),
     ]
@@ -190,8 +233,7 @@ def _branch(rows: Sequence[Mapping[str, Any]]) -> bool:
 def _line(one: Round, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A round's numbers, and links to its pages."""
     depth, classes = _row(rows, one, "depth", "depth"), _row(rows, one, "segmentation", "segmentation")
-    verdict = ("yes" if one.kept else "NO") if one.scores().get("segmentation") else "–"
-    cells = [str(one.number), verdict, str(len(one.chosen()) or "–"), str(depth.get("recipe", ""))]
+    cells = [str(one.number), _kept(one), str(len(one.chosen()) or "–"), str(depth.get("recipe", ""))]
     cells += [number(depth.get(metric)) for metric in _DEPTH]
     cells += [percent(classes.get(metric)) for metric in _CLASSES]
     if _branch(rows):
@@ -203,6 +245,13 @@ def _line(one: Round, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if (one.folder / stage / f"{page}.html").is_file()
     ]
     return {"cells": cells, "links": links}
+
+
+def _kept(one: Round) -> str:
+    if not one.scores().get("segmentation"):
+        return "–"
+    depth, classes = (one.kept(task) for task in JUDGED)
+    return {(True, True): "both", (True, False): "depth", (False, True): "segmentation"}.get((depth, classes), "NONE")
 
 
 def _stamps(rows: Sequence[Mapping[str, Any]]) -> list[str]:
