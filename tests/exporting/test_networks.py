@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from tests.exported_runs import ENCODER, TWO_TASKS
 from tests.inference.stored import SPACE
@@ -11,6 +12,7 @@ from tests.small_runs import write_run
 from vergence import api
 from vergence.runs.config import read_config
 from vergence.runs.recipe import recipe_names
+from vergence.settings.networks import DEEPLABV2
 
 CORDA = {"network.decoder_widths": None}
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -57,6 +59,14 @@ def small(folder: Path, recipe: str, encoder: str, changes: dict[str, Any]) -> P
     return write_run(folder, recipe, without=unlike, **settings)
 
 
+def tame(run: Path) -> None:
+    """Residual branches as small as trained ones: an untrained DeepLab's features are millions, where single precision
+    itself is off by a thousandth."""
+    (weights,) = run.glob("checkpoints/*/model.safetensors")
+    state = {name: 0.1 * one if name.endswith("bn3.weight") else one for name, one in load_file(weights).items()}
+    save_file(state, weights, {"format": "pt"})
+
+
 def assert_exported(run: Path, out: Path) -> None:
     """The file's largest difference to PyTorch is that of rounding."""
     record = api.export(run, "onnx", out / "model.onnx")
@@ -75,7 +85,10 @@ def test_a_network_becomes_a_file(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_an_encoder_becomes_a_file(encoder: str, tmp_path: Path) -> None:
     recipe, changes = ENCODERS[encoder]
-    assert_exported(small(tmp_path / "run", recipe, encoder, changes), tmp_path)
+    run = small(tmp_path / "run", recipe, encoder, changes)
+    if encoder == DEEPLABV2:
+        tame(run)
+    assert_exported(run, tmp_path)
 
 
 def test_no_network_of_a_recipe_is_left_out() -> None:
