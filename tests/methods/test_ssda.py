@@ -83,7 +83,7 @@ def test_matched_frames_come_with_all_that_is_theirs() -> None:
     seen["source"]["estimate"][4] = seen["unlabelled"]["estimate"][0]
     seen["source"]["estimate"][5] = seen["unlabelled"]["estimate"][1]
     found = method.matched(seen["source"], seen["unlabelled"])
-    assert found["index"].tolist() == [4, 5]
+    assert "index" not in found  # which ones they are is known on the device alone
     assert torch.equal(found["label"], seen["source"]["label"][4:6])
     assert found["frames"].shape == seen["unlabelled"]["frames"].shape
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 if TYPE_CHECKING:
     from torch import Tensor
 
+ON_HOST = ("index", "flipped", "jitter")
+"""What is known of samples that is looked at before the device computes, and stays on the CPU."""
 IGNORED_LABEL = 255
 """Value of pixels without a label."""
 
@@ -27,9 +29,9 @@ class Batch(TypedDict):
     intrinsics_known: Tensor
     """(B,) bool: False where the intrinsics are a guess from the field of view."""
     index: Tensor
-    """(B,) int64: row of the target in the manifest."""
+    """(B,) int64, on the CPU: row of the target in the manifest."""
     flipped: Tensor
-    """(B,) bool: whether the sample was mirrored."""
+    """(B,) bool, on the CPU: whether the sample was mirrored."""
     label: NotRequired[Tensor]
     """(B, H, W) int64 train ids, ``IGNORED_LABEL`` where there is none."""
     labelled: NotRequired[Tensor]

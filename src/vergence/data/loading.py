@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from vergence.data.batch import Batch
+from vergence.data.batch import ON_HOST, Batch
 from vergence.data.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
 from vergence.data.transforms import apply_jitter
@@ -160,11 +160,13 @@ def build_loader(
 def prepare_batch(batch: dict[str, Tensor], device: torch.device | str = "cpu") -> Batch:
     """Move a loaded batch to its device, make frames float in [0, 1] and draw the networks' colours there.
 
-    The jitter parameters stay on the CPU, so nothing waits for the device. Without any jitter in the batch
-    ``jittered`` is the same tensor as ``frames``.
+    The jitter parameters, ``index`` and ``flipped`` stay on the CPU, so nothing waits for the device. Without any
+    jitter in the batch ``jittered`` is the same tensor as ``frames``.
     """
     draws = batch["jitter"]
-    moved = {key: value.to(device, non_blocking=True) for key, value in batch.items() if key != "jitter"}
+    moved = {key: value.to(device, non_blocking=True) for key, value in batch.items() if key not in ON_HOST}
+    moved |= {key: value for key, value in batch.items() if key in ON_HOST}
+    del moved["jitter"]
     frames = moved["frames"].float().div_(255)
     jittered = frames
     drawn = [b for b in range(len(draws)) if draws[b, -1] >= 0]

@@ -36,7 +36,8 @@ def match_displacement(p: Tensor, o: Tensor, s: Tensor) -> Tensor:
 
 def edge_strength(x: Tensor) -> Tensor:
     """|Sobel_x| + |Sobel_y| of (B, 1, H, W), borders replicated."""
-    smooth, difference = x.new_tensor([1.0, 2, 1]), x.new_tensor([-1.0, 0, 1])
+    difference = torch.arange(-1, 2, dtype=x.dtype, device=x.device)
+    smooth = 2 - difference.abs()
     kernels = torch.stack((smooth[:, None] * difference, difference[:, None] * smooth))[:, None]
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernels).abs().sum(dim=1, keepdim=True)
 

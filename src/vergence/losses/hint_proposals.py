@@ -110,10 +110,11 @@ def propose(
         far = far_value / scale
         suggested[:, :1] = torch.where(is_sky[:, None], far, suggested[:, :1])
         valid[:, 0] |= is_sky
+    family_index = torch.tensor(family).to(labels.device, non_blocking=True)
     limit = config.least_change
     low, high = q * float(torch.exp(torch.tensor(-limit))), q * float(torch.exp(torch.tensor(limit)))
     valid &= (suggested <= low) | (suggested >= high)
-    return Proposals(torch.where(valid, suggested * scale, q_raw), valid, torch.tensor(family, device=labels.device))
+    return Proposals(torch.where(valid, suggested * scale, q_raw), valid, family_index)
 
 
 def _check(inverse_depth: Tensor, labels: Tensor, error: Tensor, config: HintProposalConfig) -> None:

@@ -51,7 +51,7 @@ def class_balance_weight(label: Tensor, power: float, weight: Tensor | None = No
     """
     known = label != IGNORED_LABEL
     counted = known.double() if weight is None else known * weight.double()
-    shares = torch.bincount(label.flatten(), counted.flatten(), minlength=IGNORED_LABEL + 1)
+    shares = counted.new_zeros(IGNORED_LABEL + 1).scatter_add_(0, label.flatten(), counted.flatten())
     factor = (shares / shares.sum().clamp(min=1e-12)).clamp(min=rarest).pow(-power)
     return factor[label].float() * known
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vergence.losses.segmentation import cross_entropy, pseudo_labels
@@ -36,8 +35,7 @@ def with_truth(probabilities: Tensor, label: Tensor, labelled: Tensor) -> Tensor
     Pixels without a label become all zero, which :func:`pseudo_labels` ignores (4.2).
     """
     classes = probabilities.shape[1]
-    known = label < classes
-    onehot = F.one_hot(label.clamp(max=classes - 1), classes).permute(0, 3, 1, 2) * known[:, None]
+    onehot = label[:, None] == torch.arange(classes, device=label.device)[:, None, None]
     return torch.where(labelled[:, None, None, None], onehot.to(probabilities.dtype), probabilities)
 
 
@@ -49,7 +47,7 @@ def mix_mask(
     if config.mix == "none":
         return probabilities.new_ones(batch, 1, height, width)
     if config.mix == "cutmix":
-        return cutmix_mask(batch, height, width, generator=generator).to(probabilities)
+        return cutmix_mask(batch, height, width, generator=generator, device=probabilities.device).to(probabilities)
     if config.mix == "classmix":
         return classmix_mask(probabilities.argmax(1), generator=generator).to(probabilities)
     assert depth is not None

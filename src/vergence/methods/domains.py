@@ -43,7 +43,7 @@ def domain_mask(
     if settings.mix == "classmix":
         return classmix_mask(label, ignore=None if settings.mix_void else 255, round_up=True, generator=generator)
     if settings.mix == "cutmix":
-        return cutmix_mask(batch, height, width, generator=generator).to(label.device, non_blocking=True)
+        return cutmix_mask(batch, height, width, generator=generator, device=label.device)
     if settings.mix == "none":
         return torch.zeros(batch, 1, height, width, device=label.device)
     signs = draw_signs(batch, generator).view(-1, 1, 1, 1).to(label.device, non_blocking=True)
@@ -80,5 +80,8 @@ def full_size(outputs: Outputs, like: Tensor) -> Outputs:
 
 
 def median_nearness(inverse_depth: Tensor) -> Tensor:
-    """Median (scalar) of how far known inverse depth is above 1; NaN where nothing is known."""
-    return (inverse_depth - INVALID).masked_fill(inverse_depth == INVALID, torch.nan).nanmedian()
+    """Median (scalar) of how far known inverse depth is above 1; NaN where nothing is known.
+
+    Along a dimension, because a GPU would wait for the median of all values.
+    """
+    return (inverse_depth - INVALID).masked_fill(inverse_depth == INVALID, torch.nan).flatten().nanmedian(0).values

@@ -76,7 +76,7 @@ class FrozenMethod(Method):
         fresh = [index for index, key in enumerate(keys) if key not in self._kept]
         computed: dict[int, list[Tensor]] = {}
         if fresh:
-            maps = self.network.encode(images[fresh])
+            maps = self.network.encode(torch.stack([images[index] for index in fresh]))
             computed = {index: [values[turn] for values in maps] for turn, index in enumerate(fresh)}
         for index, value in computed.items():
             self._keep(keys[index], value)

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from vergence.data.batch import Batch
+from vergence.data.batch import ON_HOST, Batch
 from vergence.losses.segmentation import cross_entropy, pseudo_labels
 from vergence.methods.consistency import Mixed
 from vergence.methods.ssda_config import SSDAConfig
@@ -50,9 +50,13 @@ class SSDAMethod(ThreeWaysMethod):
         return {"source": self.config.source_weight * losses["segmentation"], "_source": losses["_labelled"]}
 
     def matched(self, source: Batch, target: Batch) -> Batch:
-        """The best of each target frame's own candidates (Matching Geometry Sampling)."""
+        """The best of each target frame's own candidates (Matching Geometry Sampling).
+
+        Without what stays on the CPU: which candidates they are, only the device knows.
+        """
         rows = best_matches(source["estimate"], target["estimate"], self.config.ignored_top, self.config.ignored_bottom)
-        return cast(Batch, {name: cast(Tensor, value).index_select(0, rows) for name, value in source.items()})
+        maps = {name: cast(Tensor, value) for name, value in source.items() if name not in ON_HOST}
+        return cast(Batch, {name: value.index_select(0, rows) for name, value in maps.items()})
 
     def cross_losses(self, source: Batch, target: Batch, probabilities: Tensor) -> dict[str, Tensor]:
         """The student on frames mixed across domains."""
@@ -86,7 +90,8 @@ class SSDAMethod(ThreeWaysMethod):
 
 def cross_mask(source: Tensor, target: Tensor, margin: Tensor) -> Tensor:
     """1 (B, 1, H, W) where the source pixel is kept: disparity of the source >= that of the target - margin (B,)."""
-    return depthmix_mask(source, 0.0, other=target - margin.to(target).view(-1, 1, 1, 1))
+    margin = margin.to(target.device, target.dtype, non_blocking=True)
+    return depthmix_mask(source, 0.0, other=target - margin.view(-1, 1, 1, 1))
 
 
 def cross_weight(mask: Tensor, share: Tensor) -> Tensor:

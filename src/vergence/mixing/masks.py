@@ -147,11 +147,16 @@ def _half_of_classes(flat: Tensor, ignore: int | None, round_up: bool, generator
 
 
 def cutmix_mask(
-    batch: int, height: int, width: int, area: float = 0.5, generator: torch.Generator | None = None
+    batch: int,
+    height: int,
+    width: int,
+    area: float = 0.5,
+    generator: torch.Generator | None = None,
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """CutMix (French et al., BMVC 2020): give up one box per image, of random shape and place, of this share of it.
 
-    Returns (B, 1, H, W) float32 on the CPU.
+    Returns (B, 1, H, W) float32 on the device; what is drawn moves there, not the mask.
 
     Example:
         >>> cutmix_mask(2, 4, 6).shape
@@ -164,8 +169,8 @@ def cutmix_mask(
     top, left = top * (height - tall), left * (width - wide)
 
     def inside(start: Tensor, length: Tensor, count: int) -> Tensor:
-        first, end = start.round(), (start + length).round()
-        at = torch.arange(count)
+        first, end = torch.stack((start.round(), (start + length).round())).to(device, non_blocking=True)
+        at = torch.arange(count, device=device)
         return (at >= first[:, None]) & (at < end[:, None])
 
     box = inside(top, tall, height)[:, :, None] & inside(left, wide, width)[:, None, :]
@@ -186,7 +191,7 @@ def _drawn(threshold: Threshold, like: Tensor, generator: torch.Generator | None
         return threshold
     if threshold.shape != like.shape[:1]:
         raise ValueError(f"threshold has shape {tuple(threshold.shape)}, expected ({len(like)},)")
-    return threshold.to(like)[:, None, None, None]
+    return threshold.to(like.device, like.dtype, non_blocking=True)[:, None, None, None]
 
 
 def _uniform(count: int, like: Tensor, generator: torch.Generator | None) -> Tensor:

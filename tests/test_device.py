@@ -1,0 +1,232 @@
+"""Training, evaluation and prediction on a device, without one: nothing is mixed, and no step waits for the device."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from accelerate.state import PartialState
+from torch import Tensor
+
+import vergence.training.train as engine
+from tests.pretend_cuda import CUDA, STAGED, Watch, pinned, pretend_cuda
+from vergence.data.toytown import TownOptions, write_toytown
+from vergence.inference.predictor import load
+from vergence.methods.registry import method_named, method_names
+from vergence.runs.checkpoint import LoadedRun
+from vergence.runs.config import load_config
+from vergence.runs.folder import RunFolder
+from vergence.training.runtime import finish, start_accelerator
+from vergence.training.train import Loop
+
+HEIGHT, WIDTH = 64, 96
+SMALL: dict[str, Any] = {
+    "frames.options.height": HEIGHT,
+    "frames.options.width": WIDTH,
+    "frames.options.random_crop": None,
+    "frames.batch_size": 2,
+    "frames.workers": 0,
+    "frames.cache": False,
+    "frames.labelled.count": 2,
+    "network.encoder": "test_resnet",
+    "network.weights": "none",
+    "optim.clip": 1.0,
+    "train.steps": 4,
+    "train.evaluate_every": 4,
+    "train.device": "cpu",
+    "evaluate.limit": 1,
+}
+HINTS = {"semhint.start": 0, "semhint.ramp": 2, "semhint.beta_ramp": 2}
+FAMILIES = ["components", "cells", "neighbours", "borders", "contacts"]
+DUSK = "the other town"
+STEPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "depth": ("depth-toytown-tiny", {"train.ema": 0.9}),
+    "supervised": ("supervised-toytown-tiny", {}),
+    "frozen": ("frozen-toytown", {"network.encoder": "mobilenetv3_small_050"}),
+    "three_ways": ("three_ways-toytown-tiny", {}),
+    "three_ways, both tasks": (
+        "three_ways-toytown-tiny",
+        {"three_ways.multi_task": True, "three_ways.depth": "online"},
+    ),
+    "corda": (
+        "corda-toytown-tiny",
+        {"frames.source_domain": DUSK, "corda.align_depth": "median", "corda.feature_distance.weight": 0.01},
+    ),
+    "semhint": ("semhint-toytown-tiny", {**HINTS, "semhint.proposals.families": FAMILIES, "semhint.sky": ["sky"]}),
+    "unimatch": ("unimatch-toytown-tiny", {}),
+    "ssda": ("three_ways-ssda-tiny", {"frames.source_domain": DUSK, "network.output_stride": None}),
+    "distill": ("method: distill\nframes: {options: {jitter: 0.2}}", {"distill.teacher": "truth"}),
+}
+
+
+@pytest.fixture(scope="module")
+def towns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("towns")
+    return {
+        style: write_toytown(
+            folder / style, TownOptions(width=WIDTH, height=HEIGHT, style=style), {"train": 1, "val": 1}, frames=4
+        )
+        for style in ("clear", "dusk")
+    }
+
+
+class Pinning:
+    """A loader whose batches lie in pinned memory."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        for batch in self.loader:
+            yield {key: pinned(value) for key, value in batch.items()}
+
+    def close(self) -> None:
+        self.loader.close()
+
+
+def pinning(*args: Any) -> dict[str, Pinning]:
+    """Loaders as they are on a machine with a GPU, which pin their batches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: True)
+        loaders = BUILD_LOADERS(*args)
+    for loader in loaders.values():
+        assert loader.pin_memory
+        loader.pin_memory = False  # there is none
+    return {name: Pinning(loader) for name, loader in loaders.items()}
+
+
+BUILD_LOADERS = engine.build_loaders
+
+
+@contextlib.contextmanager
+def loop_on_device(name: str, folder: Path, towns: dict[str, Path]) -> Iterator[tuple[Loop, Watch]]:
+    """The engine's loop of a method, all of it on the pretended device."""
+    recipe, changes = STEPS[name]
+    changes = {key: str(towns["dusk"]) if value == DUSK else value for key, value in changes.items()}
+    if ":" in recipe:
+        (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
+        recipe = str(folder / "recipe.yaml")
+    config = load_config(recipe, SMALL | changes, towns["clear"])
+    accelerator = start_accelerator(config.train)
+    for state in (PartialState(), accelerator.state):
+        state.device = CUDA
+    try:
+        with pretend_cuda() as watch, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine, "build_loaders", pinning)
+            with contextlib.closing(Loop(config, RunFolder(folder / "run"), accelerator, None)) as loop:
+                assert {value.device for value in loop.state.method.state_dict().values()} == {CUDA}
+                yield loop, watch
+    finally:
+        finish(accelerator)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_waits_for_nothing_and_all_runs_on_the_device(name: str, tmp_path: Path, towns: dict[str, Path]) -> None:
+    with loop_on_device(name, tmp_path, towns) as (loop, watch):
+        loop._step()
+        watch.clear()
+        loop._step()
+        found = watch.of("mix", "read", "copy")
+        assert found == [], "\n".join(found)
+        assert watch.operations["convolution"] > 5
+        losses = loop._finite_losses()
+        assert losses["loss"] > 0
+        watch.clear()
+        loop.log = engine.RunLog(loop.folder, (), {}, False)
+        loop.validation.judge(loop.state, loop.log)
+        assert loop.validation.score is not None
+        run = LoadedRun(tmp_path, loop.config, loop.state.method.eval(), loop.state.step)
+        assert run.device == CUDA
+        [said] = load(run).predict([np.full((80, 120, 3), 90, np.uint8)])
+        assert said.image.shape == (80, 120, 3)
+        found = watch.of("mix")
+        assert found == [], "\n".join(found)
+        assert watch.operations["convolution"] > 5
+
+
+def test_no_method_is_forgotten() -> None:
+    own = {name for name in method_names() if method_named(name).__module__.startswith("vergence.")}
+    assert {name.partition(",")[0] for name in STEPS} == own
+
+
+class LooksBack(torch.autograd.Function):
+    """Reads its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient * float(gradient.sum())
+
+
+LARGE = torch.zeros(STAGED)
+PLANTED: dict[str, tuple[str, Callable[[Tensor], Any]]] = {
+    "tensor of the CPU": ("mix", lambda x: x + torch.ones(4, 3)),
+    "weights of the CPU": ("mix", lambda x: torch.nn.Linear(3, 2)(x)),
+    "indices of the CPU": ("mix", lambda x: x.index_select(0, torch.tensor([1]))),
+    "NumPy": ("mix", lambda x: np.asarray(x.detach())),
+    "generator of the CPU": ("mix", lambda x: torch.rand(2, generator=torch.Generator(), device=x.device)),
+    "item": ("read", lambda x: x.sum().item()),
+    "float": ("read", lambda x: float(x.sum())),
+    "tolist": ("read", lambda x: x.tolist()),
+    "if": ("read", lambda x: 1 if x.sum() > 0 else 0),
+    "max of two": ("read", lambda x: max(x[0, 0], x[0, 1])),
+    "boolean index": ("read", lambda x: x[x > 0]),
+    "index by a number on the device": ("read", lambda x: x[x.argmax() % 4]),
+    "nonzero": ("read", lambda x: (x > 0).nonzero()),
+    "where without values": ("read", lambda x: torch.where(x > 0)),
+    "unique": ("read", lambda x: x.unique()),
+    "cpu": ("read", lambda x: x.cpu()),
+    "to the CPU": ("read", lambda x: x.to("cpu", non_blocking=True)),
+    "equal": ("read", lambda x: torch.equal(x, x)),
+    "inverse": ("read", lambda x: torch.linalg.inv(torch.eye(3, device=x.device))),
+    "backward": ("read", lambda x: LooksBack.apply(x).sum().backward(retain_graph=True)),
+    "blocking copy": ("copy", lambda x: torch.zeros(2).to(x.device)),
+    "like another": ("copy", lambda x: torch.zeros(2).to(x)),
+    "copy in place": ("copy", lambda x: torch.zeros_like(x).copy_(torch.zeros(4, 3))),
+    "copy that is not pinned": ("copy", lambda x: LARGE.to(x.device, non_blocking=True)),
+    "constant": ("copy", lambda x: torch.tensor([1.0, 2.0], device=x.device)),
+    "new tensor": ("copy", lambda x: x.new_tensor([1.0, 2.0])),
+    "list as index": ("copy", lambda x: x[:, [0, 2]]),
+}
+
+
+def toy_step(fault: Callable[[Tensor], Any] = id) -> list[str]:
+    """What is said of a step with this fault in it."""
+    layer = torch.nn.Linear(3, 3)
+    torch.nn.init.eye_(layer.weight)
+    with pretend_cuda() as watch:
+        layer.to(CUDA)
+        x = pinned(torch.arange(12.0).view(4, 3)).to(CUDA, non_blocking=True)
+        watch.clear()
+        y = layer(x)
+        fault(y)
+        y.square().mean().backward()
+        return watch.of("mix", "read", "copy")
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_faults_are_caught(name: str) -> None:
+    kind, fault = PLANTED[name]
+    found = toy_step(fault)
+    assert found, "nothing was caught"
+    assert all(line.startswith(kind) for line in found), found
+    assert "test_device.py" in found[0]
+
+
+def test_what_a_device_does_well_is_no_fault() -> None:
+    def good(x: Tensor) -> None:
+        pinned(torch.zeros(STAGED)).to(x.device, non_blocking=True)
+        draws = torch.rand(4).to(x.device, torch.float32, non_blocking=True)
+        generator = torch.Generator(device=x.device).manual_seed(3)
+        noise = torch.randn(3, generator=generator, device=x.device)
+        y = torch.where(x > 0, x * draws[:, None], 0) + noise + torch.tensor(2.0)
+        y.masked_fill(y > 1, 0).index_select(0, torch.arange(2, device=x.device)).sum().backward(retain_graph=True)
+
+    assert toy_step() == []
+    assert toy_step(good) == []
