@@ -25,7 +25,7 @@ FLOORS = [
     {"top"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-ANYWHERE = {"errors", "_compat", "__init__"}
+ANYWHERE = {"errors", "progress", "_compat", "__init__"}
 # single files, together one room
 TOP = {
     "cli", "arguments", "console", "api", "labelling", "preparing", "demo", "doctor", "recipe_list", "door", "__main__",

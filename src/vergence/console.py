@@ -4,13 +4,15 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from vergence.errors import printable
+from vergence.progress import Progress, terminal_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress as Bar
 
 
 def say(text: object) -> None:
@@ -71,27 +73,22 @@ def messages() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def bar(text: str) -> Iterator[Callable[[int, int], None]]:
+def bar(text: str) -> Iterator[Progress]:
     """A function (done, total): a bar on a terminal while there is work, a line every quarter elsewhere."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    bars: list[Progress] = []
+    bars: list[Bar | None] = []
     quarters = [0]
 
     def stop() -> None:
-        while bars:
-            bars.pop().stop()
+        if bars and (shown := bars.pop()):
+            shown.stop()
         quarters[0] = 0
 
     def show(done: int, total: int) -> None:
-        if console.is_terminal:
-            if not bars:
-                bars.append(Progress(console=console, transient=True))
-                bars[0].add_task(text, total=total)
-                bars[0].start()
-            bars[0].update(bars[0].task_ids[0], completed=done, total=total)
+        if not bars:
+            bars.append(terminal_bar(text, total, transient=True))
+        if shown := bars[0]:
+            shown.start()
+            shown.update(shown.task_ids[0], completed=done, total=total)
         elif 4 * done // max(total, 1) > quarters[0]:
             quarters[0] = 4 * done // max(total, 1)
             print(f"{text}: {done} of {total}", file=sys.stderr, flush=True)

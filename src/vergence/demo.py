@@ -5,7 +5,6 @@ Every stage looks at what is there and goes on from it, so that an interrupted d
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from vergence.data.toytown import TownOptions, write_toytown
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.labelling import labels_propagate
+from vergence.progress import Progress
 from vergence.propagation.propagate import RECORD
 from vergence.report.demo_page import Demo, write_demo_page
 from vergence.report.evaluation_tables import verdict
@@ -32,7 +32,6 @@ from vergence.training.run_chain import check_equal, trained
 
 _log = logging.getLogger("vergence")
 
-Progress = Callable[[int, int], None]
 HEAD = "frozen-toytown"
 """What both segmentation runs are trained with."""
 TOWN = TownOptions(halts={2: 20.0, 7: 20.0})

@@ -2,7 +2,7 @@
 
 import json as json_format
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -28,6 +28,7 @@ from vergence.inference.inputs import evenly_spaced, has_label, has_truth, prefe
 from vergence.inference.network_maps import Window, window_of
 from vergence.inference.networks import RunNetwork
 from vergence.inference.predictor import Maps, Predictor
+from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.config_sections import check_resolution
 from vergence.runs.folder import BEST, LAST, RunFolder
@@ -36,8 +37,6 @@ from vergence.settings.protocols import DepthProtocol
 
 _log = logging.getLogger("vergence")
 
-Progress = Callable[[int, int], None]
-"""Called with images done and images in all."""
 _BATCH = 8
 _BATCH_PIXELS = 2**22
 """Pixels of a batch at most: large pictures go one or two at a time."""

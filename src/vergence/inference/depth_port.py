@@ -27,6 +27,7 @@ from vergence.inference.exported_network import ExportedNetwork
 from vergence.inference.networks import ForeignNetwork, RunNetwork, foreign_name
 from vergence.inference.port_runs import BATCH, looked_at, make_missing, weights_identity
 from vergence.inference.predictor import Maps, Predictor
+from vergence.progress import Progress
 from vergence.runs.checkpoint import load_run
 from vergence.runs.folder import is_run
 from vergence.runs.port_files import NamedFiles, digest, entry, port_cache
@@ -34,7 +35,6 @@ from vergence.runs.processes import ALONE, Processes
 
 _log = logging.getLogger("vergence")
 
-Progress = Callable[[int, int], None]
 Estimator = Callable[[Manifest, list[int]], Iterator[tuple[int, NDArray[np.floating]]]]
 """Rows of a manifest to (row, inverse depth (h, w)), near is large."""
 Measured = Callable[[Manifest, int], str]

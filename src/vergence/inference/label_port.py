@@ -15,7 +15,8 @@ from vergence.data.frame_row import PSEUDO_COLUMNS, FrameRow
 from vergence.data.label_corruption import LabelCorruption
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.inference.label_port_cache import Found, Progress, Wanted, corrupted_labels, predicted_labels
+from vergence.inference.label_port_cache import Found, Wanted, corrupted_labels, predicted_labels
+from vergence.progress import Progress
 from vergence.runs.folder import is_run
 from vergence.runs.label_port_classes import PREDICTED, folder_space, label_folder
 from vergence.runs.port_files import NamedFiles

@@ -1,7 +1,7 @@
 """Labels that the label port makes and keeps in the cache: what a run says of pictures, and worse copies of labels."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,13 +23,12 @@ from vergence.inference.class_files import Classes, classes_of, write_label_png
 from vergence.inference.inputs import prefetched
 from vergence.inference.port_runs import BATCH, looked_at, make_missing, weights_identity
 from vergence.inference.predictor import load
+from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.port_files import digest, entry, port_cache
 from vergence.runs.processes import ALONE, Processes
 
 _log = logging.getLogger("vergence")
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

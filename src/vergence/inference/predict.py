@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -30,11 +30,11 @@ from vergence.inference.predictor import Predictor, load
 from vergence.inference.rerun_recording import check_rerun, write_recording
 from vergence.inference.steady import Steadier, Steady
 from vergence.inference.tracker_files import TrackerFiles, write_index
+from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.folder import BEST
 from vergence.runs.label_port_classes import PREDICTED
 
-Progress = Callable[[int, int], None]
 Target = Literal["files", "rerun"]
 """What the files of a prediction are also put into."""
 

@@ -3,7 +3,7 @@
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from vergence.inference.frame_streams import names_of
 from vergence.inference.inputs import ground_truth_label, resize_label
 from vergence.inference.port_runs import weights_identity
 from vergence.motion.confidence import IGNORED, Trust, probability
+from vergence.progress import Progress
 from vergence.propagation.carry import Piece, carry
 from vergence.propagation.segments import Segment, key_rows, seconds_between, segments
 from vergence.propagation.video_motion import MotionName, VideoMotion, working_frame
@@ -35,7 +36,6 @@ from vergence.runs.label_port_classes import space_of_rows
 from vergence.runs.port_files import digest
 
 RECORD = "propagation.json"
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

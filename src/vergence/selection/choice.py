@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.depth_port import with_estimates
+from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun
 from vergence.selection.cover import cover, frame_weights
 from vergence.selection.farthest_point import farthest_points
 from vergence.selection.features import FeatureSpace
-from vergence.selection.frame_features import Features, Progress
+from vergence.selection.frame_features import Features
 from vergence.selection.orders import first_of_each, random_order, top_scores, uniform_order
 from vergence.selection.rarity import cell_rarity
 from vergence.selection.settings import Selection

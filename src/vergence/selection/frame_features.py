@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,12 +28,12 @@ from vergence.inference.inputs import prefetched, to_network
 from vergence.inference.networks import RunNetwork
 from vergence.inference.predictor import Maps, Predictor
 from vergence.models.frame_features import LEVEL
+from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun
 from vergence.selection.features import POOLED, FeatureSpace, pooled_features
 from vergence.selection.stored_arrays import shared_array
 
 _log = logging.getLogger("vergence")
-Progress = Callable[[int, int], None]
 _BATCH = 8
 _FLUSH = 64
 _HALF_ABOVE = 8 * 2**30

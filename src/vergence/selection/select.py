@@ -15,11 +15,12 @@ from vergence.data.split_rows import in_split
 from vergence.data.subsets import listed_rows
 from vergence.errors import InputError
 from vergence.motion.flow import has_flow
+from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.folder import RunFolder
 from vergence.selection.choice import Choice
 from vergence.selection.criteria import AUTO
-from vergence.selection.frame_features import Progress, Shard, compute_features
+from vergence.selection.frame_features import Shard, compute_features
 from vergence.selection.selection_files import write_selection, written_by_select
 from vergence.selection.settings import DEPTH_STUDENT, FeatureWork, Selection, StudentSettings
 from vergence.selection.student import Overrides, Students

@@ -19,12 +19,13 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.manifest import Manifest
 from vergence.data.structured import map_array
 from vergence.errors import InputError, Interrupted
+from vergence.progress import Progress
 from vergence.runs.checkpoint import load_run, read_settings
 from vergence.runs.config import RunConfig, config_from_dict, load_config
 from vergence.runs.folder import RunFolder, newest_whole
 from vergence.runs.overrides import Overrides
 from vergence.runs.recipe import read_recipe
-from vergence.selection.student_scores import Progress, difficulties, entropies, kept_scores, open_stage, quiet
+from vergence.selection.student_scores import difficulties, entropies, kept_scores, open_stage, quiet
 from vergence.training.train import train
 
 _log = logging.getLogger("vergence")

@@ -24,10 +24,10 @@ from vergence.inference.inputs import prefetched
 from vergence.inference.networks import RunNetwork
 from vergence.inference.predictor import Maps, Predictor
 from vergence.losses.segmentation import pixel_entropy
+from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun
 from vergence.selection.difficulty import depth_difficulty
 
-Progress = Callable[[int, int], None]
 Scorer = Callable[[list[int]], Iterator[tuple[int, float]]]
 _BATCH = 4
 

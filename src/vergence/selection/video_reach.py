@@ -19,10 +19,10 @@ from vergence.errors import InputError
 from vergence.motion.confidence import Trust, probability
 from vergence.motion.flow import LEAST_SIDE, DenseFlow
 from vergence.motion.track import is_cut
+from vergence.progress import Progress
 from vergence.propagation.segments import seconds_between
 from vergence.propagation.video_motion import working_frame
 from vergence.selection.features import POOLED
-from vergence.selection.frame_features import Progress
 from vergence.selection.reach import Reach, carried_weights
 from vergence.selection.stored_arrays import REMEDY, shared_array
 

@@ -13,13 +13,12 @@ from types import TracebackType
 from typing import Any, TextIO
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from vergence.data.atomic import write_text
 from vergence.data.structured import read_json_lines
 from vergence.errors import InputError, nearest, printable
+from vergence.progress import terminal_bar
 from vergence.runs.folder import RunFolder
 from vergence.runs.processes import Processes
 
@@ -202,19 +201,7 @@ class ProgressLine:
     def __init__(self, steps: int, start: int, active: bool = True) -> None:
         self.steps, self.start, self.active = steps, start, active
         self._began = time.monotonic()
-        console = Console(stderr=True)
-        self._bar: Progress | None = None
-        if active and console.is_terminal:
-            self._bar = Progress(
-                TextColumn("training"),
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[numbers]}"),
-                TextColumn("ETA"),
-                TimeRemainingColumn(),
-                console=console,
-            )
-            self._task = self._bar.add_task("training", total=steps, completed=start, numbers="")
+        self._bar = terminal_bar("training", steps, start) if active else None
 
     def __enter__(self) -> "ProgressLine":
         if self._bar is not None:
@@ -227,7 +214,7 @@ class ProgressLine:
 
     def advance(self, done: int) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, completed=done)
+            self._bar.update(self._bar.task_ids[0], completed=done)
 
     def show(self, done: int, row: Mapping[str, Any]) -> None:
         """Numbers of a logging step."""
@@ -236,7 +223,7 @@ class ProgressLine:
             f"data {row['data_wait']:.0%}"
         )
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, numbers=numbers)
+            self._bar.update(self._bar.task_ids[0], completed=done, numbers=numbers)
         elif self.active:
             left = (time.monotonic() - self._began) / max(done - self.start, 1) * (self.steps - done)
             print(f"step {done}/{self.steps}  {numbers}  ETA {_clock(left)}", file=sys.stderr, flush=True)

@@ -20,11 +20,11 @@ from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import picture_size
 from vergence.errors import InputError
+from vergence.progress import Progress
 
 if TYPE_CHECKING:
     from vergence.data.annotation.registry import Format
 
-Progress = Callable[[int, int], None]
 Predictor = Callable[[Path], Label]
 """Image file -> class ids (H, W) uint8 at the image's size."""
 

@@ -19,7 +19,7 @@ from vergence.data.annotation.classes import (
     distinct_colours,
     voc_colour,
 )
-from vergence.data.annotation.exporting import Progress, common_space
+from vergence.data.annotation.exporting import common_space
 from vergence.data.annotation.formats import Annotations, Problems
 from vergence.data.annotation.names import FrameNames, frame_name
 from vergence.data.annotation.png import write_palette_png
@@ -31,6 +31,7 @@ from vergence.data.outputs import keep_inputs
 from vergence.data.pictures import picture_size
 from vergence.data.selected import joined, with_label
 from vergence.errors import InputError, nearest
+from vergence.progress import Progress
 
 
 @dataclass(frozen=True)
