@@ -55,6 +55,17 @@ def test_frames_that_differ_much_from_one_another_do_not_hide_what_all_of_them_s
     assert not scattered.worse(0.0, 1.0)
 
 
+def test_how_often_a_run_that_is_as_good_is_refused() -> None:
+    """By theory (Student's t with 9 degrees of freedom) 50, 17 and 4 of 100."""
+    draw = torch.Generator().manual_seed(0)
+    found = [
+        paired("error", "frames", *torch.rand(2, 10, generator=draw, dtype=torch.float64), higher=False)
+        for _ in range(600)
+    ]
+    refused = [sum(one.worse(0.0, doubt) for one in found) / len(found) for doubt in (0.0, 1.0, 2.0)]
+    assert refused == pytest.approx([0.5, 0.17, 0.04], abs=0.04)
+
+
 def test_one_frame_knows_no_spread() -> None:
     found = compared([0.2], [0.3])
     assert math.isnan(found.error)

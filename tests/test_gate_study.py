@@ -1,0 +1,33 @@
+"""The study of what flywheels keep: each task against the last kept one, and intervals that hold for few rounds."""
+
+import pytest
+
+from benchmarks.studies.gate import Decision, decisions, share
+
+
+def row(number: int, task: str, kept: bool, value: float) -> dict[str, str]:
+    metric = "abs_rel" if task == "depth" else "miou"
+    return {"round": str(number), "run": task, "task": task, "kept": str(kept), metric: str(value)}
+
+
+def test_each_task_is_compared_with_the_last_kept_one() -> None:
+    beside = row(1, "depth", True, 0.3) | {"task": "segmentation", "miou": "0.9"}  # classes that depth runs learn
+    rows = [
+        row(0, "depth", True, 0.5), row(0, "segmentation", True, 0.25), row(1, "depth", False, 0.75), beside,
+        row(1, "segmentation", True, 0.5), row(2, "segmentation", True, 0.375), row(2, "depth", True, 0.25),
+    ]  # fmt: skip
+    assert decisions(rows) == [
+        Decision("depth", 1, False, -0.25),
+        Decision("depth", 2, True, 0.25),
+        Decision("segmentation", 1, True, 0.25),
+        Decision("segmentation", 2, True, -0.125),
+    ]
+    assert decisions([]) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "text"),
+    [(0, 0, "0 of 0"), (5, 10, "5 of 10 (50 %; 24 to 76)"), (10, 10, "10 of 10 (100 %; 72 to 100)")],
+)
+def test_a_share_has_its_interval(count: int, of: int, text: str) -> None:
+    assert share(count, of) == text
