@@ -5,7 +5,8 @@
 Round 0 goes on from a depth run (stereo) and is the same for both; from then on one flywheel hands classes on to depth
 as hints, the control trains as many steps without. Labels, their choice and seeds are the same in both: rows of one
 seed and round are paired. With --gate rounds begin warm, carry labels and are kept only if they are not worse by labels
-set aside; the column "kept" says which, and scores are on other frames. A study that is stopped goes on where it was.
+set aside, depth and segmentation each by itself; the column "kept" says which, and scores are on other frames
+(benchmarks.studies.gate counts them). A study that is stopped goes on where it was.
 """
 
 import argparse

@@ -117,7 +117,7 @@ class FlywheelConfig:
     """Depth of later rounds gets hints from the classes of the round before; without: equal extra training of depth by
     the recipe of round 0, the control of studies."""
     warm_start: bool = True
-    """Segmentation of later rounds starts from that of the last kept round instead of from the round's depth."""
+    """Segmentation of later rounds starts from the last kept one instead of from the kept depth."""
     seed: int = 0
     """The choice of frames draws with it; round r trains with seed + 100 r."""
     limit: int | None = None
