@@ -52,7 +52,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for k, picture in enumerate(pictures):
             is_picture = name in ("frames", "q/overlay")
             stem = f"s__{k}" if name.endswith("_labels") else k
-            Image.fromarray(picture if is_picture else picture[..., 0] * 0).save(folder / name / f"{stem}.png")
+            file = f"{stem}.jpg" if name == "q/overlay" else f"{stem}.png"  # as predict calls overlays
+            Image.fromarray(picture if is_picture else picture[..., 0] * 0).save(folder / name / file)
         if "c/" not in name:
             colours = zip(CAMVID_11.classes, CAMVID_11.colours, strict=True)
             listed = [{"name": word, "color": list(colour)} for word, colour in colours]

@@ -182,6 +182,8 @@ def predict(
     colour_map: str = "magma",
     overwrite: bool = False,
     to: Literal["files", "rerun"] = "files",
+    pictures: Literal["jpeg", "png"] = "jpeg",
+    precision: Literal["no", "bf16", "fp16"] = "no",
     allow_truncated: bool = False,
     checkpoint: str | int = "last",
     device: str = "auto",
@@ -220,6 +222,8 @@ def predict(
         colour_map: of matplotlib.
         overwrite: write again what exists.
         to: rerun: also write recording.rrd: camera, picture, depth, classes, cloud and the camera's path over time.
+        pictures: format of colours and overlays, which are for people; what programs read is always without loss.
+        precision: what the network computes in: no (single precision), bf16, or fp16 (on a GPU).
         allow_truncated: use what can be read of a video that is damaged or cut off.
         checkpoint: best (by its score on held-back frames during training), last, or the number of a step.
         device: auto, cpu or cuda.
@@ -230,10 +234,10 @@ def predict(
 
     written = Written(
         depth, array, colour, cloud, labels, overlay, confidence, depth_confidence, min_confidence, tracker, video,
-        side_by_side, colour_map, field_of_view, overwrite, to,
+        side_by_side, colour_map, field_of_view, overwrite, to, pictures,
     )  # fmt: skip
     frames = Frames(split, limit, partners, allow_truncated)
-    use = Use(flip, window, overlap, batch_size, scale, camera_height, steady)
+    use = Use(flip, window, overlap, batch_size, scale, camera_height, steady, precision)
     return run_prediction(chosen(run, checkpoint), input, out, written, frames, use, device=device, progress=progress)
 
 

@@ -23,6 +23,6 @@ def test_colours_have_one_range_for_all_frames(tmp_path):
     values = np.repeat([50 / 255 + 0.01, 100 / 255 + 0.01, 200 / 255 + 0.01], 100)
     assert limits == pytest.approx(tuple(np.percentile(values, (2, 98))), abs=1e-4)
     for number, red in enumerate((50, 100, 200)):
-        with Image.open(tmp_path / "out" / "colour" / f"{number:03d}.png") as image:
+        with Image.open(tmp_path / "out" / "colour" / f"{number:03d}.jpg") as image:
             expected = colourize(np.full((1, 1), red / 255 + 0.01), limits)[0, 0].astype(int)
             np.testing.assert_allclose(np.asarray(image).astype(int)[5, 5], expected, atol=2)

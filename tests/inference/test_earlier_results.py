@@ -16,15 +16,15 @@ def test_frames_that_exist_are_skipped_and_missing_ones_are_made_with_the_same_r
     frames, out = folder(tmp_path), tmp_path / "out"
     first = RedMethod()
     record = predict(made_run(tmp_path, first), frames, out)
-    before = (out / "colour" / "001.png").read_bytes()
-    (out / "colour" / "001.png").unlink()
+    before = (out / "colour" / "001.jpg").read_bytes()
+    (out / "colour" / "001.jpg").unlink()
     second = RedMethod()
     seen = []
     again = predict(made_run(tmp_path, second), frames, out, progress=lambda done, total: seen.append((done, total)))
     assert second.shown == 1
     assert seen == [(3, 3)]
     assert again == record
-    assert (out / "colour" / "001.png").read_bytes() == before
+    assert (out / "colour" / "001.jpg").read_bytes() == before
     third = RedMethod()
     predict(made_run(tmp_path, third), frames, out, overwrite=True)
     assert third.shown == first.shown

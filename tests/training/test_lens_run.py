@@ -103,7 +103,7 @@ def test_train_predict_and_evaluate(clip: tuple[Path, Manifest, Camera], tmp_pat
     run = train(load_config("depth-toytown-tiny", values, data), tmp_path / "run")
     result = predict(run, folder, tmp_path / "out", array=True)
     assert result["frames"] == 5
-    with Image.open(tmp_path / "out/colour/images/000.png") as shown:
+    with Image.open(tmp_path / "out/colour/images/000.jpg") as shown:
         assert shown.size == (WIDTH, HEIGHT)
     scored = evaluate(run, data, Scoring("plain", baselines=False), split="all")
     assert scored["images"] == 5

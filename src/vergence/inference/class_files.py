@@ -13,6 +13,7 @@ from vergence.data.atomic import writing
 from vergence.data.depth_files import write_picture
 from vergence.data.labels import LabelSpace
 from vergence.inference.frame_streams import Frame
+from vergence.inference.picture_format import Pictures, suffix_of
 from vergence.inference.prediction import best_classes, painted
 
 
@@ -33,14 +34,16 @@ class ClassFiles:
     labels: bool = True
     overlay: bool = True
     confidence: bool = False
+    pictures: Pictures = "jpeg"
+    """Format of overlays."""
 
     told = frozenset({"classes"})
     picture = "overlay"
 
     def paths(self, out: Path, name: str) -> dict[str, Path]:
         """The files of one frame."""
-        kinds = ("confidence", "labels", "overlay")
-        return {kind: out / kind / f"{name}.png" for kind in kinds if getattr(self, kind)}
+        suffixes = {"confidence": "png", "labels": "png", "overlay": suffix_of(self.pictures)}
+        return {kind: out / kind / f"{name}.{suffix}" for kind, suffix in suffixes.items() if getattr(self, kind)}
 
     def record(self) -> dict[str, Any]:
         """What a reader of the files must know."""
@@ -57,15 +60,18 @@ class ClassFiles:
         """Logits (K, h, w) resized to the frame, bilinearly, on their device; then the best class of each pixel."""
         return classes_of(maps["logits"], (frame.image.height, frame.image.width), self.confidence)
 
-    def write(self, frame: Frame, classes: Classes, out: Path, record: dict[str, Any]) -> None:
-        """All files of one frame."""
+    def write(self, frame: Frame, classes: Classes, out: Path, record: dict[str, Any]) -> NDArray[np.uint8] | None:
+        """All files of one frame; gives what a video shows (H, W, 3), where it is asked for."""
         paths = self.paths(out, frame.name)
         if "confidence" in paths and classes.confidence is not None:
             write_picture(paths["confidence"], classes.confidence)
         if "labels" in paths:
             write_label_png(paths["labels"], classes.ids, self.space)
-        if "overlay" in paths:  # last: where it exists, the others do too
-            write_picture(paths["overlay"], painted(np.asarray(frame.image), classes.ids, self.space))
+        if "overlay" not in paths:
+            return None
+        shown = painted(np.asarray(frame.image), classes.ids, self.space)
+        write_picture(paths["overlay"], shown)  # last: where it exists, the others do too
+        return shown
 
 
 def classes_of(logits: Tensor, size: tuple[int, int], confidence: bool = True) -> Classes:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.depth_files import (
@@ -21,7 +22,9 @@ from vergence.data.depth_files import (
 from vergence.data.pointcloud import depth_to_points, write_ply
 from vergence.errors import InputError
 from vergence.inference.frame_streams import Frame, FrameStream
+from vergence.inference.looks import Looks
 from vergence.inference.networks import Network
+from vergence.inference.picture_format import Pictures, suffix_of
 from vergence.inference.prediction import (
     CLOUD_REACH,
     checked_confidence,
@@ -29,13 +32,12 @@ from vergence.inference.prediction import (
     resized,
     resized_inverse_depth,
 )
-from vergence.inference.predictor import Predictor
 from vergence.inference.scaling import ground_height, one_factor, truth_ratio
 
 _LARGEST = 65535
 _UNKNOWN_REACH = 4.0
 """Where a model does not say how far it sees, its depth reaches so many times the far end of the colours."""
-_SAMPLED = 48
+SAMPLED = 48
 """Frames looked at to fix the colour range and the scale of all."""
 
 
@@ -52,6 +54,8 @@ class DepthFiles:
     depth_confidence: bool = False
     min_confidence: float | None = None
     """Points of clouds that are trusted less are left out."""
+    pictures: Pictures = "jpeg"
+    """Format of colours."""
 
     told = frozenset({"png_factor", "factor", "colour"})
     """What the record of an earlier call must say for it to be continued."""
@@ -60,15 +64,21 @@ class DepthFiles:
 
     def paths(self, out: Path, name: str) -> dict[str, Path]:
         """The files of one frame."""
-        suffixes = {"depth": "png", "array": "npy", "cloud": "ply", "depth_confidence": "png", "colour": "png"}
+        suffixes = {"depth": "png", "array": "npy", "cloud": "ply", "depth_confidence": "png"}
+        suffixes["colour"] = suffix_of(self.pictures)
         return {kind: out / kind / f"{name}.{suffix}" for kind, suffix in suffixes.items() if getattr(self, kind)}
 
     def prepare(self, frame: Frame, maps: dict[str, Tensor]) -> dict[str, Tensor]:
         """What is kept of a frame's maps: inverse depth, and confidence where it is said, (h, w) on the CPU."""
         return {name: maps[name][0].float().cpu() for name in ("inverse_depth", "depth_confidence") if name in maps}
 
-    def write(self, frame: Frame, maps: dict[str, Tensor], out: Path, record: dict[str, Any]) -> None:
-        """All files of one frame. The map is resized as disparity, bilinearly, and only then inverted."""
+    def write(
+        self, frame: Frame, maps: dict[str, Tensor], out: Path, record: dict[str, Any]
+    ) -> NDArray[np.uint8] | None:
+        """All files of one frame; gives what a video shows (H, W, 3), where it is asked for.
+
+        The map is resized as disparity, bilinearly, and only then inverted.
+        """
         size = (frame.image.height, frame.image.width)
         inverse = resized_inverse_depth(maps["inverse_depth"], size, record["factor"])
         depth = inverted(inverse)
@@ -87,32 +97,35 @@ class DepthFiles:
             write_ply(paths["cloud"], points, how)
         if "depth_confidence" in paths and sure is not None:
             write_picture(paths["depth_confidence"], (255 * sure).round().astype(np.uint8))
-        if "colour" in paths:  # last: where it exists, the others do too
-            limits = ColourRange(record["colour"]["low"], record["colour"]["high"])
-            write_picture(paths["colour"], colourize(inverse, limits, self.colour_map))
+        if "colour" not in paths:
+            return None
+        shown = colourize(inverse, ColourRange(record["colour"]["low"], record["colour"]["high"]), self.colour_map)
+        write_picture(paths["colour"], shown)  # last: where it exists, the others do too
+        return shown
 
 
 def survey(
-    predictor: Predictor, stream: FrameStream, scale: float | str | None, camera_height: float | None, guess: float
+    looks: Looks, stream: FrameStream, scale: float | str | None, camera_height: float | None, guess: float
 ) -> dict[str, Any]:
     """One scale and one colour range for all frames, from some of them.
 
     Args:
+        looks: at these frames, which it remembers.
         guess: field of view in degrees of frames without intrinsics.
 
     Raises:
         InputError: a scale that is impossible, for this run or for these frames.
     """
-    factor, origin = _factor(predictor, stream, scale, camera_height, guess)
+    factor, origin = _factor(looks, stream, scale, camera_height, guess)
     metric = origin != "unscaled"
-    samples = [predictor.inverse_depth(frame).flatten() for frame in stream.sample(_SAMPLED)]
+    samples = [looks.inverse_depth(frame).flatten() for frame in stream.sample(SAMPLED)]
     limits = colour_range(torch.cat(samples).numpy() / factor)
     unit = "metres" if metric else "unscaled"
     return {
         "unit": unit,
         "scale": origin,
         "factor": factor,
-        "png_factor": png_factor(predictor.network, unit, factor, limits.low),
+        "png_factor": png_factor(looks.predictor.network, unit, factor, limits.low),
         "png": "depth = value / png_factor; 0 = none, 65535 = that far or farther",
         "colour": {"of": "inverse depth", "low": limits.low, "high": limits.high, "percentiles": [2, 98]},
     }
@@ -135,17 +148,18 @@ def png_factor(network: Network, unit: str, factor: float, farthest_colour: floa
 
 
 def _factor(
-    predictor: Predictor, stream: FrameStream, scale: float | str | None, camera_height: float | None, guess: float
+    looks: Looks, stream: FrameStream, scale: float | str | None, camera_height: float | None, guess: float
 ) -> tuple[float, str]:
     """Factor on the network's unit, and where it comes from."""
+    predictor = looks.predictor
     if camera_height is not None:
         if scale is not None:
             raise InputError("camera_height and scale are two ways to one factor; give one of them.")
         if not (math.isfinite(camera_height) and camera_height > 0):
             raise InputError(f"camera_height {camera_height} is impossible; give metres above the ground.")
         heights = (
-            ground_height(1 / predictor.inverse_depth(frame).numpy(), frame.camera_or_guess(guess))
-            for frame in stream.sample(_SAMPLED)
+            ground_height(1 / looks.inverse_depth(frame).numpy(), frame.camera_or_guess(guess))
+            for frame in stream.sample(SAMPLED)
         )
         return one_factor((camera_height / height for height in heights), "level ground under the camera")
     if scale is None and predictor.network.metres_per_unit is None:
@@ -154,8 +168,8 @@ def _factor(
         return predictor.factor_of(scale)[0], predictor.network.origin_of_metres
     if scale == "truth":
         ratios = (
-            truth_ratio(predictor.inverse_depth(frame), frame.truth)
-            for frame in stream.sample(_SAMPLED, truth=True)
+            truth_ratio(looks.inverse_depth(frame), frame.truth)
+            for frame in stream.sample(SAMPLED, truth=True)
             if frame.truth is not None
         )
         return one_factor(ratios, "measured depth")

@@ -10,7 +10,7 @@ from vergence.data.digests import text_digest
 from vergence.data.structured import read_json
 from vergence.errors import InputError
 from vergence.inference.class_files import ClassFiles
-from vergence.inference.depth_files import DepthFiles
+from vergence.inference.depth_files import SAMPLED, DepthFiles
 from vergence.inference.frame_streams import FrameStream, ManifestStream
 from vergence.inference.inputs import evenly_spaced
 from vergence.inference.journal import Entry, Journal, Origin, picture_digest, picture_digests, survey_digest
@@ -20,7 +20,6 @@ _log = logging.getLogger("vergence")
 
 SIDECAR = "predictions.json"
 Files = DepthFiles | ClassFiles | TrackerFiles
-_SURVEYED = 48
 _VIDEO = ""
 """The name under which the digest of a video stands."""
 
@@ -52,7 +51,7 @@ class Results:
         self.pictures = picture_digests(stream)
         self.journal = Journal(out)
         names = list(self.pictures)
-        self.looked_at = {name: self.pictures[name][0] for name in evenly_spaced(names, _SURVEYED)}
+        self.looked_at = {name: self.pictures[name][0] for name in evenly_spaced(names, SAMPLED)}
         self._same = all(self.record.get(key) == value for key, value in made_by.items())
         self._scale = ""
         self._earlier: dict[str, Entry] = {}

@@ -75,8 +75,8 @@ class ManifestStream:
         truths = [
             k for k, i in enumerate(self.indices) if not truth or self.manifest[i].depth or self.manifest[i].disparity
         ]
-        for number in evenly_spaced(truths, most):
-            yield self._load(number, truth)
+        for _, frame in prefetched(lambda number: self._load(number, truth), evenly_spaced(truths, most), ahead=4):
+            yield frame
 
     def _load(self, number: int, truth: bool = False) -> Frame:
         index = self.indices[number]

@@ -55,7 +55,10 @@ def working_image(manifest: Manifest, index: int, options: FrameOptions) -> Tens
 
 def on_device(images: Sequence[Tensor], device: torch.device) -> Tensor:
     """A batch (B, 3, h, w) float in [0, 1] of uint8 images of one size."""
-    batch = torch.stack(list(images)).to(device).float().div_(255)
+    batch = torch.stack(list(images))
+    if device.type == "cuda":  # the copy need not be waited for
+        batch = batch.pin_memory()
+    batch = batch.to(device, non_blocking=True).float().div_(255)
     return batch.contiguous(memory_format=torch.channels_last)
 
 
@@ -115,7 +118,7 @@ def evenly_spaced(items: Sequence[Item], most: int | None) -> list[Item]:
 def prefetched(
     load: Callable[[Item], Result], items: Iterable[Item], threads: int = 2, ahead: int = 8
 ) -> Iterator[tuple[Item, Result]]:
-    """Pairs (item, load(item)) in order, loaded by threads at most ``ahead`` items early."""
+    """Pairs (item, load(item)) in order, loaded by threads at most ``ahead`` items early; the first error ends all."""
     waiting: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="load") as pool:
         try:

@@ -15,8 +15,8 @@ from vergence.inference.frame_streams import FrameStream, ManifestStream, Normal
 from vergence.inference.inputs import prefetched
 
 JOURNAL = "results.jsonl"
-FOLDERS = ("depth", "array", "colour", "cloud", "labels", "overlay", "confidence", "tracker")
-_RESULTS = (".png", ".npy", ".ply", ".npz")
+FOLDERS = ("depth", "array", "colour", "cloud", "depth_confidence", "labels", "overlay", "confidence", "tracker")
+_RESULTS = (".png", ".jpg", ".npy", ".ply", ".npz")
 
 Paths = Callable[[str], Collection[Path]]
 """A frame's name to the files that are asked for."""

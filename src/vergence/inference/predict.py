@@ -7,23 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 import vergence
 from vergence.data.atomic import write_text
-from vergence.data.images import read_image
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
-from vergence.data.video_writer import write_video
 from vergence.errors import InputError, nearest
 from vergence.inference.class_files import ClassFiles
-from vergence.inference.depth_files import DepthFiles, survey
+from vergence.inference.depth_files import SAMPLED, DepthFiles, survey
 from vergence.inference.earlier_results import SIDECAR, Files, Results
-from vergence.inference.frame_streams import Frame, FrameStream, ManifestStream, VideoStream, open_stream
-from vergence.inference.inputs import prefetched
+from vergence.inference.frame_pass import Films, FramePass, write_frames
+from vergence.inference.frame_streams import FrameStream, ManifestStream, VideoStream, open_stream
 from vergence.inference.journal import JOURNAL
-from vergence.inference.networks import RunNetwork
+from vergence.inference.looks import Looks
+from vergence.inference.networks import Precision, RunNetwork
+from vergence.inference.picture_format import Pictures, suffix_of
 from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.prediction import checked_confidence
 from vergence.inference.predictor import Predictor, load
@@ -81,6 +78,8 @@ class Use:
     """Metres above level ground; gives one factor for all frames."""
     steady: Steady = "none"
     """Against flicker of videos: "scale" fits each frame's scale to the one before it, "filter" also blends depths."""
+    precision: Precision = "no"
+    """What the network computes in: single precision, or mixed with "bf16" or (on a GPU) "fp16"."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or not 0 <= (0 if self.overlap is None else self.overlap) < 1:
@@ -120,10 +119,13 @@ class Written:
     """Write again what exists, also what predict has not made."""
     to: Target = "files"
     """"rerun": also ``recording.rrd`` of all that is written, for the Rerun viewer."""
+    pictures: Pictures = "jpeg"
+    """Format of what is for people: colours and overlays."""
 
     def __post_init__(self) -> None:
         _check_colour_map(self.colour_map)
         checked_confidence(self.min_confidence)
+        suffix_of(self.pictures)
         if self.to not in get_args(Target):
             raise InputError(f"to is {self.to!r}; give {' or '.join(get_args(Target))}.")
         if self.to == "rerun":
@@ -145,9 +147,12 @@ class Written:
         if "depth" in predictor.tasks:
             colour = self.colour or video
             maps = DepthFiles(self.depth, self.array, colour, self.cloud, self.colour_map, guess)
-            files.append(replace(maps, depth_confidence=self.depth_confidence, min_confidence=self.min_confidence))
+            files.append(
+                replace(maps, depth_confidence=self.depth_confidence, min_confidence=self.min_confidence,
+                        pictures=self.pictures)
+            )  # fmt: skip
         if space is not None:
-            files.append(ClassFiles(space, self.labels, self.overlay or video, self.confidence))
+            files.append(ClassFiles(space, self.labels, self.overlay or video, self.confidence, self.pictures))
         if self.tracker:
             files.append(TrackerFiles("depth" in predictor.tasks, space, guess, predictor.network.depth_confidence))
         return files
@@ -171,10 +176,10 @@ def predict(
 
     Where the method predicts depth: ``depth/NAME.png`` holds round(depth * ``png_factor``) in 16 bits (factor 256
     where depth is in metres, KITTI's convention; where it is unscaled, the factor that fits the network's range),
-    ``array/NAME.npy`` float32 depth, ``colour/NAME.png`` inverse depth in colours whose range is one for all frames,
+    ``array/NAME.npy`` float32 depth, ``colour/NAME.jpg`` inverse depth in colours whose range is one for all frames,
     ``cloud/NAME.ply`` coloured points, ``depth_confidence/NAME.png`` the probability that depth is within a factor of
     1.25 of the truth times 255, ``colour.mp4`` the colours as a video. Where it predicts classes:
-    ``labels/NAME.png`` holds their ids (8 bits, with a palette), ``overlay/NAME.png`` the picture painted in their
+    ``labels/NAME.png`` holds their ids (8 bits, with a palette), ``overlay/NAME.jpg`` the picture painted in their
     colours, ``confidence/NAME.png`` the largest probability times 255, ``manifest.parquet`` the frames with the columns
     ``pseudo_label`` and ``confidence``, ``overlay.mp4`` the overlays as a video. For
     trackers, ``tracker/NAME.npz`` holds all of it without loss, with the camera. ``results.jsonl`` says of what each
@@ -191,7 +196,7 @@ def predict(
     written = written or Written()
     predictor = load(
         run, device, flip=use.flip, window=use.window, overlap=use.overlap, batch_size=use.batch_size,
-        depth_confidence=written.looks_twice,
+        depth_confidence=written.looks_twice, precision=use.precision,
     )  # fmt: skip
     (stream, data), out = frames.opened(input), Path(out)
     guess = written.field_of_view if written.field_of_view is not None else predictor.network.field_of_view
@@ -205,10 +210,10 @@ def predict(
         "vergence": vergence.__version__, **({} if use.steady == "none" else {"steady": use.steady}),
         **({"min_confidence": written.min_confidence} if written.looks_twice else {}),
     }  # fmt: skip
-    video_folders = [kind.picture for kind in files if video and kind.picture]
-    keep_inputs(
-        _outputs(out, stream, files, video_folders), data, stream.path if isinstance(stream, VideoStream) else None
-    )
+    films = Films(out, files, stream.fps, written.side_by_side) if video else None
+    outputs = _outputs(out, stream, files, [] if films is None else films.names)
+    keep_inputs(outputs, data, stream.path if isinstance(stream, VideoStream) else None)
+    looks = Looks(predictor, isinstance(stream, ManifestStream) or len(stream) <= SAMPLED)
     results = Results(stream, out, files, made_by, written.overwrite)
     record = made_by | results.of_earlier("tracker")
     if isinstance(predictor.network, RunNetwork):
@@ -216,7 +221,7 @@ def predict(
     for kind in files:
         if isinstance(kind, DepthFiles):
             record |= results.earlier_survey(kind) or {
-                **survey(predictor, stream, use.scale, use.camera_height, guess), "surveyed": results.looked_at,
+                **survey(looks, stream, use.scale, use.camera_height, guess), "surveyed": results.looked_at,
             }  # fmt: skip
         else:
             record |= kind.record()
@@ -225,7 +230,8 @@ def predict(
     _write_record(out, record)
 
     steadier = None if use.steady == "none" else Steadier(predictor.network, use.steady, guess)
-    names = _write_frames(predictor, steadier, stream, out, files, record, skipped, results, progress)
+    frame_pass = FramePass(predictor, steadier, looks.maps, out, files, record)
+    names = write_frames(frame_pass, stream, skipped, results, None if skipped else films, progress)
     record["frames"] = len(names)
     for kind in files:
         if isinstance(kind, ClassFiles) and kind.labels and isinstance(stream, ManifestStream) and data is not None:
@@ -234,11 +240,10 @@ def predict(
         record["left_over"] = left
     if written.tracker:
         write_index(out, stream, names, record)
-    if video:
-        for name in video_folders:
-            pictures = _video_pictures(stream, out / name, written.side_by_side)
-            write_video(out / f"{name}.mp4", pictures, stream.fps)
-        record["videos"] = [f"{name}.mp4" for name in video_folders]
+    if films is not None:
+        if skipped:
+            films.of_files(stream)
+        record["videos"] = [f"{name}.mp4" for name in films.names]
     if written.to == "rerun":
         record["recording"] = write_recording(out, stream, predictor.network, record, guess).name
     _write_record(out, record)
@@ -274,39 +279,6 @@ def _check_tasks(predictor: Predictor, written: Written, use: Use) -> None:
 
 def _write_record(out: Path, record: dict[str, Any]) -> None:
     write_text(out / SIDECAR, json.dumps(record, indent=2) + "\n")
-
-
-def _write_frames(
-    predictor: Predictor, steadier: Steadier | None, stream: FrameStream, out: Path, files: list[Files],
-    record: dict[str, Any], skipped: frozenset[str], results: Results, progress: Progress | None,
-) -> list[str]:  # fmt: skip
-    """Predict and write frame after frame; gives the names of all frames, written now or before."""
-    names = sorted(skipped)
-
-    def predicted() -> Iterator[tuple[Frame, list[Any]]]:
-        frames = ((frame, predictor.network.prepare(frame.image)) for frame in stream.frames(skipped))
-        looked_at = predictor.looked_at(((frame, picture), picture) for frame, picture in frames)
-        plain = ((frame, maps) for (frame, _), maps in looked_at)
-        for frame, maps in plain if steadier is None else steadier(looked_at):
-            yield frame, [kind.prepare(frame, maps) for kind in files]
-
-    def write(pair: tuple[Frame, list[Any]]) -> None:
-        for kind, prepared in zip(files, pair[1], strict=True):
-            kind.write(pair[0], prepared, out, record)
-
-    for (frame, _), _ in prefetched(write, predicted(), ahead=4):
-        results.written(frame.name)
-        names.append(frame.name)
-        if progress is not None:
-            progress(len(names), max(len(stream), len(names)))
-    return names
-
-
-def _video_pictures(stream: FrameStream, folder: Path, side_by_side: bool) -> Iterator[NDArray[np.uint8]]:
-    """The coloured pictures in order, each below its input; read from disk, so frames of an earlier call are in."""
-    for frame in stream.frames():
-        colours = read_image(folder / f"{frame.name}.png")
-        yield np.concatenate((np.asarray(frame.image), colours)) if side_by_side else colours
 
 
 def summary(record: dict[str, Any]) -> str:

@@ -1,11 +1,11 @@
 """The one loop of frames through a network, and the door to it: ``vergence.load``."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
@@ -26,6 +26,13 @@ Maps = dict[str, Any]
 """Tensors by name, perhaps in groups."""
 Look = Callable[[Sequence[Any]], Maps]
 """Prepared pictures of one size to maps, each with as many entries."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """In place of a prepared picture: what was said of it before."""
+
+    maps: Maps
 
 
 def load(
@@ -223,7 +230,8 @@ class Predictor:
         """The loop: pictures in order, in batches of one size, through the network.
 
         Args:
-            prepared: whatever tells a picture, and what ``network.prepare`` made of it (perhaps in other threads).
+            prepared: whatever tells a picture, and what ``network.prepare`` made of it (perhaps in other threads), or
+                what was :class:`Seen` of it.
             look: what is asked of a batch; default ``network.maps``.
 
         Yields:
@@ -231,20 +239,34 @@ class Predictor:
         """
         look = look or self.network.maps
         waiting: list[tuple[Item, Any]] = []
-        for pair in prepared:
-            full = len(waiting) == self._most(pair[1])
-            if waiting and (full or self.network.kind(waiting[0][1]) != self.network.kind(pair[1])):
+        for item, one in prepared:
+            if waiting and self._complete(waiting, one):
                 yield from self._batch(waiting, look)
                 waiting = []
-            waiting.append(pair)
+            if isinstance(one, Seen) and not waiting:
+                yield item, one.maps
+            else:
+                waiting.append((item, one))
         if waiting:
             yield from self._batch(waiting, look)
 
+    def _complete(self, waiting: list[tuple[Item, Any]], following: Any) -> bool:
+        """Whether a batch, whose first picture is a new one, must be looked at before the following one is taken."""
+        if isinstance(following, Seen):
+            return len(waiting) >= 2 * self.batch_size
+        fresh = sum(not isinstance(one, Seen) for _, one in waiting)
+        return fresh >= self._most(following) or self.network.kind(waiting[0][1]) != self.network.kind(following)
+
     def _batch(self, waiting: list[tuple[Item, Any]], look: Look) -> Iterator[tuple[Item, Maps]]:
         with torch.no_grad():
-            maps = look([one for _, one in waiting])
-        for index, (item, _) in enumerate(waiting):
-            yield item, _entries(maps, index)
+            maps = look([one for _, one in waiting if not isinstance(one, Seen)])
+        index = 0
+        for item, one in waiting:
+            if isinstance(one, Seen):
+                yield item, one.maps
+            else:
+                yield item, entries(maps, index)
+                index += 1
 
     def _most(self, prepared: Any) -> int:
         """How many such pictures make a batch."""
@@ -252,12 +274,7 @@ class Predictor:
             return self.batch_size
         return max(1, min(self.batch_size, self.batch_pixels // (prepared.shape[-2] * prepared.shape[-1])))
 
-    def inverse_depth(self, frame: Frame) -> Tensor:
-        """Inverse depth (h, w) of one frame at the network's size, in 1 / its unit, on the CPU."""
-        maps = self.network.maps([self.network.prepare(frame.image)])
-        return maps["inverse_depth"][0, 0].float().cpu()
 
-
-def _entries(maps: Maps, index: int) -> Maps:
+def entries(maps: Maps, index: int) -> Maps:
     """What maps of a batch say of one picture."""
-    return {name: _entries(one, index) if isinstance(one, dict) else one[index] for name, one in maps.items()}
+    return {name: entries(one, index) if isinstance(one, dict) else one[index] for name, one in maps.items()}
