@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from vergence.inference.frame_streams import Frame, FrameStream
 from vergence.inference.inputs import prefetched
 from vergence.inference.predictor import Maps, Predictor, Seen
 from vergence.inference.steady import Steadier
+from vergence.progress import Progress
 
 Shown = list[NDArray[np.uint8] | None]
 """What of a frame each kind of file shows, (H, W, 3), where it was written."""
@@ -106,7 +107,7 @@ class Films:
 
 def write_frames(
     frame_pass: FramePass, stream: FrameStream, skipped: frozenset[str], results: Results, films: Films | None,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> list[str]:  # fmt: skip
     """Predict and write frame after frame; gives the names of all frames, written now or before.
 
