@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.command_line import sentence
+from vergence import api
 from vergence.cli import main
 
 
@@ -26,3 +27,34 @@ def test_labels_go_out_and_come_back(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert found[1] is None
     words = [str(tmp_path / word) if word in paths else word for word in words]
     assert "b/000.png has no annotation" in sentence(capsys, *words, "--complete")
+
+
+def test_frames_without_label_are_predicted_on_their_way_to_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.data.annotation.annotated import LABEL, SPACE, bare, read_labels, world
+    from tests.data.annotation.servers.studio_answers import LEGACY, answering
+    from vergence.inference import prelabel
+
+    class Guess:
+        space = SPACE
+
+        def __init__(self, run: Path, device: str) -> None:
+            assert device == "cpu"
+
+        def __call__(self, image: Path) -> np.ndarray:
+            return LABEL
+
+    monkeypatch.setattr(prelabel, "Prelabeller", Guess)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", LEGACY)
+    (tmp_path / "run").mkdir()
+    bare(world(tmp_path, [LABEL, LABEL])).write(tmp_path / "m.csv")
+    with answering() as studio:
+        counts = api.labels_push(
+            tmp_path / "m.csv", "label_studio", studio.url, "yard", run=tmp_path / "run", device="cpu"
+        )
+        assert counts == {"frames": 2, "before": 0, "labels": 0, "predictions": 2}
+        studio.tasks[0]["annotations"] = [{"result": studio.tasks[0]["predictions"][0]["result"]}]
+        done = api.labels_pull("label_studio", studio.url, "yard", tmp_path / "m.csv", tmp_path / "new.csv")
+    assert (done.imported, done.missing) == (1, 1)
+    np.testing.assert_array_equal(read_labels(tmp_path / "new.csv")[0], LABEL)

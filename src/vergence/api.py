@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vergence.errors import InputError
-from vergence.labelling import labels_export, labels_import, labels_propagate, select
+from vergence.labelling import labels_export, labels_import, labels_propagate, labels_pull, labels_push, select
 from vergence.preparing import convert, index, scan
 from vergence.runs.overrides import Overrides
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Overrides", "convert", "demo", "doctor", "evaluate", "export", "index", "labels_export", "labels_import",
-    "labels_propagate", "predict", "recipes", "report", "resume", "scan", "select", "serve", "train",
+    "labels_propagate", "labels_pull", "labels_push", "predict", "recipes", "report", "resume", "scan", "select", "serve",
+    "train",
 ]  # fmt: skip
 
 

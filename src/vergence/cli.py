@@ -239,20 +239,25 @@ def _labels(words: list[str]) -> int:
         raise InputError(f"there is no command labels {words[0]!r}; {hint}")
     usage, function = _labels_usages()[known.index(words[0])]
     arguments = parse(usage, function, words[1:])
-    with bar({"export": "exporting", "import": "importing", "propagate": "carrying labels"}[words[0]]) as progress:
+    with bar(_LABEL_WORK[words[0]]) as progress:
         result = function(**arguments, progress=progress)
-    if words[0] == "import":
-        say(result)
-    elif words[0] == "propagate":
+    say(_labels_done(words[0], arguments, result))
+    return 0
+
+
+def _labels_done(word: str, arguments: dict[str, Any], result: Any) -> str:
+    """What became of a verb about labels."""
+    if word in ("import", "pull"):
+        return str(result)
+    if word == "propagate":
         from vergence.propagation.propagate import summary as propagated
 
-        say(f"{arguments['out']}: {propagated(result)}")
-    else:
-        say(
-            f"{result['frames']} frames in {arguments['out']}: {result['labels']} with labels, "
-            f"{result['predictions']} with predictions"
-        )
-    return 0
+        return f"{arguments['out']}: {propagated(result)}"
+    kinds = f"{result['labels']} with labels, {result['predictions']} with predictions"
+    if word == "export":
+        return f"{result['frames']} frames in {arguments['out']}: {kinds}"
+    sent = result["frames"] - result["before"]
+    return f"{sent} frames sent to {arguments['to']}: {kinds}; there before: {result['before']}"
 
 
 def _labels_usages() -> list[tuple[str, Callable[..., Any]]]:
@@ -262,6 +267,11 @@ def _labels_usages() -> list[tuple[str, Callable[..., Any]]]:
         (
             "labels propagate MANIFEST --out MANIFEST [--run RUN] [--motion auto|flow|geometry] [...]",
             api.labels_propagate,
+        ),
+        ("labels push MANIFEST --to cvat|label_studio --url URL [--project NAME] [--run RUN] [...]", api.labels_push),
+        (
+            "labels pull --from cvat|label_studio --url URL --project NAME --data MANIFEST --out MANIFEST [...]",
+            api.labels_pull,
         ),
     ]
 
@@ -306,5 +316,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "doctor": _doctor,
 }
 
-SUB_VERBS = {"labels": ("export", "import", "propagate")}
+SUB_VERBS = {"labels": ("export", "import", "propagate", "push", "pull")}
 """Verbs whose next word says which function is meant."""
+
+_LABEL_WORK = {
+    "export": "exporting", "import": "importing", "propagate": "carrying labels", "push": "sending", "pull": "fetching",
+}  # fmt: skip

@@ -144,6 +144,82 @@ def labels_import(
     return import_labels(source, asked, out, format, label_space, complete, progress, whole)
 
 
+def labels_push(
+    manifest: str | Path,
+    to: str,
+    url: str,
+    project: str | None = None,
+    run: str | Path | None = None,
+    label_space: str | None = None,
+    checkpoint: str | int = "last",
+    device: str = "auto",
+    plain_http: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, int]:
+    """Send frames to a Label Studio or CVAT that runs, as labels export writes them; what is there stays as it is.
+
+    The key comes from the environment alone: LABEL_STUDIO_API_KEY; CVAT_ACCESS_TOKEN, or CVAT_USERNAME and
+    CVAT_PASSWORD. A call that was interrupted goes on where it stopped.
+
+    Args:
+        manifest: manifest, folder or video whose frames are to be annotated.
+        to: label_studio or cvat.
+        url: address of the server, such as http://127.0.0.1:8080.
+        project: name of the project, which is made where there is none, or its number; default that of the manifest.
+        run: run folder of a segmentation model that labels the frames without label in advance.
+        label_space: classes to annotate; default those of the labels, or else those of the run.
+        checkpoint: of the run: best, last, or the number of a step.
+        device: auto, cpu or cuda.
+        plain_http: another machine may be asked without encryption: anybody between can read the key.
+
+    Returns:
+        The number of "frames", of those that were there "before", and of those sent with "labels" and "predictions".
+    """
+    from vergence.data.annotation.servers import push_labels
+    from vergence.data.layouts import resolve_input
+    from vergence.inference.prelabel import Prelabeller
+    from vergence.runs.folder import chosen
+
+    predictor = Prelabeller(chosen(run, checkpoint), device) if run is not None else None
+    frames = resolve_input(manifest, split=False)
+    space = predictor.space if predictor is not None else None
+    return push_labels(frames, to, url, project, label_space, predictor, space, plain_http, progress)
+
+
+def labels_pull(
+    format: str,
+    url: str,
+    project: str,
+    data: str | Path,
+    out: str | Path,
+    label_space: str | None = None,
+    complete: bool = False,
+    plain_http: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> "ImportedLabels":
+    """Fetch what was drawn in a project of Label Studio or CVAT, check it and write a manifest, as labels import does.
+
+    The key comes from the environment alone, as of labels push.
+
+    Args:
+        format: label_studio or cvat.
+        url: address of the server, such as http://127.0.0.1:8080.
+        project: name of the project, or its number.
+        data: manifest (or folder) of the frames that were annotated; as of labels import.
+        out: the new manifest, .parquet or .csv; the labels lie beside it.
+        label_space: whose classes the labels speak of; default that of the manifest's labels, or else the project's.
+        complete: frames without annotation are an error.
+        plain_http: another machine may be asked without encryption: anybody between can read the key.
+    """
+    from vergence.data.annotation.servers import pull_labels
+    from vergence.data.layouts import resolve_input
+    from vergence.data.selected import frames_of_selection
+
+    whole = frames_of_selection(data)
+    frames = resolve_input(data, split=False)
+    return pull_labels(frames, format, url, project, out, label_space, complete, plain_http, progress, whole)
+
+
 def labels_propagate(
     manifest: str | Path,
     out: str | Path,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -38,10 +39,7 @@ def write(frames: Iterable[ExportedFrame], classes: AnnotationClasses, out: Path
     if BACKGROUND not in classes.names:
         lines.insert(0, f"{BACKGROUND}:0,0,0::")
     write_text(out / LABEL_MAP, "\n".join(["# label:color_rgb:parts:actions", *lines, ""]))
-    labels = [
-        {"name": name, "color": hexadecimal(colour), "attributes": []} for _, name, colour in painted if colour != BLACK
-    ]
-    write_text(out / "labels.json", json.dumps(labels, indent=2) + "\n")
+    write_text(out / "labels.json", json.dumps(label_list(classes), indent=2) + "\n")
     table = np.zeros((256, 3), dtype=np.uint8)
     table[[index for index, _, _ in painted]] = [colour for _, _, colour in painted]
     written = []
@@ -52,6 +50,15 @@ def write(frames: Iterable[ExportedFrame], classes: AnnotationClasses, out: Path
             _save(out / MASKS / f"{frame.name}.png", table[frame.label])
             _save(out / "SegmentationObject" / f"{frame.name}.png", _objects(frame.label, table))
     write_text(out / "ImageSets" / "Segmentation" / "default.txt", "\n".join([*written, ""]))
+
+
+def label_list(classes: AnnotationClasses) -> list[dict[str, Any]]:
+    """The labels of a task or project as CVAT's raw constructor takes them; what is black needs none."""
+    return [
+        {"name": name, "color": hexadecimal(colour), "attributes": []}
+        for _, name, colour in classes.painted()
+        if name != BACKGROUND
+    ]
 
 
 def _save(path: Path, picture: Label) -> None:

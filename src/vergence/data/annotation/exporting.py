@@ -57,11 +57,7 @@ def export_labels(
             files that cannot be read, something at ``out``.
     """
     write = writer(str(to))
-    chosen = label_space(space) if isinstance(space, str) else space or common_space(manifest, predictor_space)
-    if chosen is None:
-        raise InputError(
-            f"{manifest.name} has no labels that say which classes to annotate; give --label_space or --run."
-        )
+    chosen = chosen_space(manifest, space, predictor_space)
     if not len(manifest):
         raise InputError(f"{manifest.name} has no frames to annotate; give another manifest.")
     counts: Counter[str] = Counter()
@@ -69,6 +65,16 @@ def export_labels(
         frames = _frames(manifest, chosen, predictor, predictor_space, counts, progress)
         write(frames, AnnotationClasses.of(chosen), folder)
     return {key: counts[key] for key in ("frames", "labels", "predictions")}
+
+
+def chosen_space(manifest: Manifest, space: LabelSpace | str | None, otherwise: LabelSpace | None = None) -> LabelSpace:
+    """The classes to annotate: those that were asked for, of the labels, or else ``otherwise``; InputError for none."""
+    chosen = label_space(space) if isinstance(space, str) else space or common_space(manifest, otherwise)
+    if chosen is None:
+        raise InputError(
+            f"{manifest.name} has no labels that say which classes to annotate; give --label_space or --run."
+        )
+    return chosen
 
 
 def common_space(manifest: Manifest, otherwise: LabelSpace | None = None) -> LabelSpace | None:

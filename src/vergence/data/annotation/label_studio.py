@@ -22,15 +22,7 @@ _FROM, _TO = "tag", "image"
 
 def write(frames: Iterable[ExportedFrame], classes: AnnotationClasses, out: Path) -> None:
     """Write images, ``tasks.json`` (labels as annotations, predicted ones as predictions) and ``label_config.xml``."""
-    labels = "\n".join(
-        f"    <Label value={quoteattr(name)} background={quoteattr(hexadecimal(colour))}/>"
-        for _, name, colour in classes.painted()
-    )
-    write_text(
-        out / CONFIG,
-        f'<View>\n  <Image name="{_TO}" value="$image" zoom="true"/>\n'
-        f'  <BrushLabels name="{_FROM}" toName="{_TO}">\n{labels}\n  </BrushLabels>\n</View>\n',
-    )
+    write_text(out / CONFIG, label_config(classes))
     with writing(out / TASKS) as temporary, temporary.open("w", encoding="utf-8") as file:
         separator = "[\n"
         for frame in frames:
@@ -38,6 +30,18 @@ def write(frames: Iterable[ExportedFrame], classes: AnnotationClasses, out: Path
             file.write(separator + json.dumps(_task(frame, classes)))
             separator = ",\n"
         file.write("\n]\n")
+
+
+def label_config(classes: AnnotationClasses) -> str:
+    """The labelling interface of a project: one picture, and a brush with the classes in their colours."""
+    labels = "\n".join(
+        f"    <Label value={quoteattr(name)} background={quoteattr(hexadecimal(colour))}/>"
+        for _, name, colour in classes.painted()
+    )
+    return (
+        f'<View>\n  <Image name="{_TO}" value="$image" zoom="true"/>\n'
+        f'  <BrushLabels name="{_FROM}" toName="{_TO}">\n{labels}\n  </BrushLabels>\n</View>\n'
+    )
 
 
 def _task(frame: ExportedFrame, classes: AnnotationClasses) -> dict[str, Any]:
