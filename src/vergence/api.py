@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Overrides", "convert", "demo", "doctor", "evaluate", "export", "index", "labels_export", "labels_import",
-    "labels_propagate", "labels_pull", "labels_push", "predict", "recipes", "report", "resume", "scan", "select", "serve",
-    "train",
+    "labels_propagate", "labels_pull", "labels_push", "predict", "recipes", "report", "resume", "scan", "select",
+    "serve", "train",
 ]  # fmt: skip
 
 

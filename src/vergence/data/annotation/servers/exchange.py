@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 from vergence.data.annotation.classes import AnnotationClasses
-from vergence.data.annotation.exporting import Predictor, Progress, chosen_space, export_labels
+from vergence.data.annotation.exporting import Predictor, chosen_space, export_labels
 from vergence.data.annotation.importing import ImportedLabels, import_labels
 from vergence.data.annotation.names import frame_name
 from vergence.data.annotation.servers.cvat import Cvat
@@ -17,6 +17,7 @@ from vergence.data.annotation.servers.label_studio import LabelStudio
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError, nearest
+from vergence.progress import Progress
 
 Tool = Literal["label_studio", "cvat"]
 BATCH = 50
