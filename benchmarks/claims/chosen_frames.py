@@ -22,7 +22,7 @@ from vergence.selection.farthest_point import farthest_points
 from vergence.selection.features import FeatureSpace
 from vergence.selection.frame_features import compute_features
 from vergence.selection.orders import random_order, uniform_order
-from vergence.selection.reach import Reach, carried_shares, greedy_cover
+from vergence.selection.reach import Reach, carried_weights, greedy_cover
 
 COUNT, DRIVING, STANDING = 6, 5, 7
 STEPS = 300
@@ -121,7 +121,8 @@ def reaches_of(lab: Lab) -> list[Reach]:
         small = [F.avg_pool2d(image[None], 2)[0] for image in whole]
         times = [frames[place].position / 10 for place in places]
         for turn, place in enumerate(places):
-            shares = carried_shares(small, times, pairs, turn, SECONDS)
+            carried = carried_weights(small.__getitem__, times, pairs.__getitem__, turn, SECONDS)
+            shares = {turn: 1.0} | {other: float(weight.mean()) for other, weight in carried}
             targets = np.array([places[other] for other in sorted(shares)])
             found[place] = Reach(targets, np.array([shares[other] for other in sorted(shares)]))
     reaches = [found[place] for place in range(len(frames))]

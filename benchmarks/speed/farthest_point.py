@@ -26,8 +26,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.speed.common import append_rows, stamp
+from tests.selection.distances import distance_matrix
 from vergence.selection.farthest_point import farthest_points
-from vergence.selection.features import FeatureSpace, distance_matrix
+from vergence.selection.features import FeatureSpace
 
 CENTRES, PLACES = 200, 32
 _LARGEST_MATRIX = 64_000_000

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.data.rows import rows
+from tests.data.rows import rows, with_neighbours
 from vergence.data.manifest import COLUMNS, FrameRow, Manifest, format_pose
 from vergence.errors import InputError
 
@@ -74,9 +74,9 @@ def test_neighbours_are_of_the_same_sequence_and_camera(tmp_path):
     assert manifest.neighbour(1, 1) is None  # position 2 does not exist
     assert manifest[manifest.neighbour(1, 2)].position == 3
     assert manifest.neighbour(0, -1) is None
-    assert len(manifest.with_neighbours((1,))) == 4
-    assert manifest.with_neighbours((-1, 1)) == []
-    assert manifest.with_neighbours(("s",)) == []
+    assert len(with_neighbours(manifest, (1,))) == 4
+    assert with_neighbours(manifest, (-1, 1)) == []
+    assert with_neighbours(manifest, ("s",)) == []
 
 
 def test_a_selection_keeps_the_others_as_neighbours_only(tmp_path):
@@ -86,7 +86,7 @@ def test_a_selection_keeps_the_others_as_neighbours_only(tmp_path):
     assert (len(chosen), [row.position for row in chosen]) == (1, [2])
     before, after = chosen.neighbour(0, -1), chosen.neighbour(0, 1)
     assert (chosen[before].position, chosen[after].position) == (1, 3)
-    assert chosen.with_neighbours((-1, 1)) == [0]
+    assert with_neighbours(chosen, (-1, 1)) == [0]
     assert chosen.path(before) == tmp_path / "1.png"
     assert manifest.splits() == {"train": 4, "val": 1}
     assert chosen.splits() == {"val": 1}

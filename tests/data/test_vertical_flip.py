@@ -50,11 +50,9 @@ def test_projecting_then_flipping_is_flipping_then_projecting(flip, axis):
 
 
 def test_the_camera_of_an_image_turned_upside_down():
-    flipped = SUPER.flipped_vertically()
-    assert (flipped.fy, flipped.cx, flipped.cy) == (768.99, 292.89, pytest.approx(187.39))
-    assert flipped.flipped_vertically() == SUPER
-    assert SUPER.flipped().flipped_vertically() == flipped.flipped()
+    flipped = dataclasses.replace(SUPER, cy=187.39)
     torch.testing.assert_close(flip_intrinsics_vertically(SUPER.matrix(), 480), flipped.matrix())
+    torch.testing.assert_close(flip_intrinsics_vertically(flipped.matrix(), 480), SUPER.matrix())
     with pytest.raises(ValueError, match="flip_intrinsics_vertically"):
         flip_intrinsics_vertically(torch.eye(4), 480)
 

@@ -9,7 +9,7 @@ from vergence.models.decoders import MonodepthDecoder
 from vergence.models.depth_network import DepthNetwork, build_depth_network
 from vergence.models.encoders import build_encoder
 from vergence.models.pose import PoseCNN, PoseNetwork
-from vergence.models.pretrained import load_official_monodepth2, load_official_pose, load_official_pose_cnn, load_parts
+from vergence.models.pretrained import load_official_monodepth2, load_official_pose, load_parts
 from vergence.models.weights import read_state_dict
 from vergence.settings.networks import DepthNetworkConfig
 
@@ -105,8 +105,6 @@ def test_pose_files() -> None:
     assert torch.equal(pose.head.last.weight, state["net.3.weight"])
     with pytest.raises(InputError, match=r"Monodepth2 pose decoder: net\.4\.bias"):
         load_official_pose(pose, official_encoder(pose.encoder), state | {"net.4.bias": torch.rand(1)})
-    with pytest.raises(InputError, match="PoseCNN"):
-        load_official_pose_cnn(PoseCNN(), state)
 
 
 def test_parts_of_a_run(tmp_path) -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.selection.distances import distance_matrix
 from vergence.models.frame_features import frame_features
 from vergence.models.segmentation_network import build_segmentation_network
 from vergence.selection.features import (
     FeatureSpace,
     channel_statistics,
-    distance_matrix,
     pooled_features,
 )
 from vergence.settings.networks import SegmentationNetworkConfig

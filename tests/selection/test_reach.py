@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vergence.selection.reach import Reach, carried_shares, greedy_cover
+from vergence.selection.reach import Reach, carried_weights, greedy_cover
 
 
 def random_reaches(seed: int, frames: int = 9) -> list[Reach]:
@@ -72,9 +72,10 @@ def test_labels_reach_as_far_as_the_picture_moves() -> None:
         flow = torch.zeros(2, 32, 64)
         flow[0] = now - later
         pairs.append((flow, -flow))
-    found = carried_shares(frames, [k / 10 for k in range(6)], pairs, key=1, seconds=0.35)
-    assert sorted(found) == [0, 1, 2, 3, 4]  # the last is too far in time
-    assert found[1] == 1.0
+    times = [k / 10 for k in range(6)]
+    carried = carried_weights(frames.__getitem__, times, pairs.__getitem__, key=1, seconds=0.35)
+    found = {place: float(weight.mean()) for place, weight in carried}
+    assert list(found) == [2, 3, 4, 0]  # the last is too far in time
     assert found[0] == pytest.approx(np.exp(-0.1 / 8), abs=1e-3)  # it stands still
     assert found[0] > found[2] > found[3] > found[4]
     assert found[4] < 1 - 12 / 64 + 0.01  # what has left the picture is not reached

@@ -118,10 +118,6 @@ class Manifest:
         sequence, camera, position = _key(self[index])
         return self._index_of.get((sequence, camera, position + offset))
 
-    def with_neighbours(self, offsets: Sequence[int | str]) -> list[int]:
-        """Samples that have a row at every offset ("s": a stereo partner)."""
-        return [i for i in range(len(self)) if all(self.has_source(i, offset) for offset in offsets)]
-
     def has_source(self, index: int, offset: int | str) -> bool:
         """Whether the row has a neighbour at this offset ("s": a stereo partner)."""
         if isinstance(offset, str):

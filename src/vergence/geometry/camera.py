@@ -92,10 +92,6 @@ class Camera:
         """The camera of the image mirrored left to right: cx becomes W - 1 - cx."""
         return Camera(self.fx, self.fy, self.width - 1 - self.cx, self.cy, self.width, self.height)
 
-    def flipped_vertically(self) -> "Camera":
-        """The camera of the image turned upside down, top to bottom: cy becomes H - 1 - cy."""
-        return Camera(self.fx, self.fy, self.cx, self.height - 1 - self.cy, self.width, self.height)
-
     def matrix(self) -> Tensor:
         """Intrinsics (3, 3), float32, pixels."""
         return torch.tensor([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]], dtype=torch.float32)

@@ -21,8 +21,6 @@ from vergence.inference.exported_facts import KEY, REMEDY, Facts, read_facts
 Run = Callable[[NDArray[Any]], dict[str, NDArray[Any]]]
 """Images (B, 3, H, W) to maps by name."""
 SUFFIXES = {".onnx": "onnx", ".pt2": "torch", ".xml": "openvino"}
-LIBRARIES = {"onnx": "onnxruntime", "openvino": "openvino"}
-"""What runs a kind of file, beside PyTorch."""
 EXTRAS = {"onnxruntime": "export", "onnx": "export", "onnxscript": "export", "openvino": "openvino"}
 _FACTS_IN_ARCHIVE = f"extra/{KEY}.json"
 _METADATA, _KEY, _VALUE = 14, 1, 2

@@ -13,7 +13,7 @@ from vergence.errors import InputError
 from vergence.models.decoders import BLOCKS, LEVELS, DepthDecoder
 from vergence.models.deeplab import DeepLabDecoder
 from vergence.models.depth_network import DepthNetwork
-from vergence.models.pose import PoseCNN, PoseNetwork
+from vergence.models.pose import PoseNetwork
 from vergence.models.weights import read_state_dict
 
 State = dict[str, Tensor]
@@ -47,14 +47,6 @@ def pose_head_name(official: str) -> str:
     if match is None:
         raise KeyError(official)
     return f"{('squeeze', 'first', 'second', 'last')[int(match[1])]}.{match[2]}"
-
-
-def pose_cnn_name(official: str) -> str:
-    """``net.0`` to ``net.6`` and ``pose_conv``."""
-    match = re.fullmatch(r"net\.([0-6])\.(weight|bias)|pose_conv\.(weight|bias)", official)
-    if match is None:
-        raise KeyError(official)
-    return f"last.{match[3]}" if match[3] else f"convolutions.{match[1]}.{match[2]}"
 
 
 def block_name(block: int) -> str:
@@ -116,11 +108,6 @@ def load_official_pose(pose: PoseNetwork, encoder: Mapping[str, Tensor], head: M
     """Official Monodepth2 ``pose_encoder.pth`` and ``pose.pth``; InputError unless every tensor has its place."""
     load_mapped(pose.encoder, encoder, encoder_name, "Monodepth2 pose encoder")
     load_mapped(pose.head, head, pose_head_name, "Monodepth2 pose decoder")
-
-
-def load_official_pose_cnn(pose: PoseCNN, state: Mapping[str, Tensor]) -> None:
-    """Official Monodepth2 ``pose.pth`` of the PoseCNN variant; InputError unless every tensor has its place."""
-    load_mapped(pose, state, pose_cnn_name, "Monodepth2 PoseCNN")
 
 
 PREFIXES = {"encoder": ("network.encoder.",), "decoder": ("network.decoder.",), "pose": ("pose.", "intrinsics_head.")}

@@ -10,7 +10,7 @@ _GATHERED = 1024
 
 
 class Distances(Protocol):
-    """Distances between N points; :class:`vergence.selection.features.FeatureSpace`, or a matrix."""
+    """Distances between N points, as :class:`vergence.selection.features.FeatureSpace` has them."""
 
     slack: float
     """Bound of the rounding error of :meth:`squared`."""
@@ -25,29 +25,6 @@ class Distances(Protocol):
 
     def between(self, points: Tensor, others: Tensor) -> Tensor:
         """Exact distances (n, m) float64 from ``others`` to ``points``; 0 means the same."""
-
-
-class DistanceMatrix:
-    """Distances that are known, (N, N); entry [i, j] leads from i to candidate j."""
-
-    slack = 0.0
-
-    def __init__(self, matrix: Tensor) -> None:
-        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-            raise ValueError(f"distances have shape {tuple(matrix.shape)}, expected (N, N)")
-        self.matrix = matrix.double()
-
-    def __len__(self) -> int:
-        return len(self.matrix)
-
-    def squared(self, row: int) -> Tensor:
-        return self.matrix[row].square()
-
-    def gather(self, rows: Tensor) -> Tensor:
-        return rows
-
-    def between(self, points: Tensor, others: Tensor) -> Tensor:
-        return self.matrix[others][:, points].T
 
 
 class Pick(NamedTuple):

@@ -135,16 +135,3 @@ def carried_weights(
             track = advance(track, back, ahead)
             yield frame, vote_weight(track, frames(key), frames(frame), gap, trust)
             frame += step
-
-
-def carried_shares(
-    frames: Sequence[Tensor],
-    times: Sequence[float],
-    pairs: Sequence[tuple[Tensor, Tensor]],
-    key: int,
-    seconds: float,
-    trust: Trust | None = None,
-) -> dict[int, float]:
-    """Mean of :func:`carried_weights` by place; the frame ``key`` reaches itself whole."""
-    carried = carried_weights(frames.__getitem__, times, pairs.__getitem__, key, seconds, trust)
-    return {key: 1.0} | {frame: float(weight.mean()) for frame, weight in carried}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.data.layouts.labelled_trees import columns, ids_of, paint
+from tests.data.rows import with_neighbours
 from vergence.data.dataset import FrameDataset, FrameOptions
 from vergence.data.label_files import read_label_space
 from vergence.data.labels import CAMVID_11, label_mapping, label_space
@@ -67,9 +68,9 @@ def test_real_camvid(shared):
     manifest = camvid(shared / "camvid")
     assert manifest.splits() == {"train": 367, "val": 101, "test": 164}
     val = manifest.select("val")
-    assert len(val.with_neighbours((-1, 1))) == 99
+    assert len(with_neighbours(val, (-1, 1))) == 99
     assert {row.fps for row in val} == {15}
-    assert len(manifest.select("train").with_neighbours((1,))) == 0
+    assert len(with_neighbours(manifest.select("train"), (1,))) == 0
     assert manifest[0].label_space == "camvid11"
 
 

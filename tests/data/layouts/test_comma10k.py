@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.data.layouts.labelled_trees import columns, ids_of, paint
+from tests.data.rows import with_neighbours
 from vergence.data.labels import COMMA10K
 from vergence.data.layouts import recognise
 from vergence.data.layouts.comma10k import comma10k
@@ -22,7 +23,7 @@ def test_comma10k(tmp_path, put):
     assert manifest.splits() == {"train": 9, "val": 1}
     assert manifest.select("val")[0].image == "imgs/0009_a9.png"
     np.testing.assert_array_equal(ids_of(manifest), columns(5))
-    assert not manifest.with_neighbours((1,)), "single frames"
+    assert not with_neighbours(manifest, (1,)), "single frames"
     assert math.isnan(manifest[0].fx)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.data.layouts.kitti_day import DAY, DRIVE, FRAMES, SIZE
+from tests.data.rows import with_neighbours
 from vergence.data.layouts.kitti_raw import kitti_raw
 from vergence.errors import InputError
 
@@ -36,7 +37,7 @@ def test_raw_lists_keep_unlisted_frames_as_neighbours(raw):
     assert manifest.splits() == {"": 9, "train": 2, "val": 1}
     chosen = manifest.select("train")
     assert {(row.position, row.image.split("/")[2]) for row in chosen} == {(1, "image_02"), (3, "image_03")}
-    assert len(chosen.with_neighbours((-1, 1, "s"))) == 2
+    assert len(with_neighbours(chosen, (-1, 1, "s"))) == 2
 
 
 def test_raw_list_of_one_side_makes_rows_of_that_side(raw):

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.data.layouts.map_trees import NAMES, SPACE, deep, ids, photo
+from tests.data.rows import with_neighbours
 from vergence.data.images import read_depth
 from vergence.data.layouts.clips import folder
 from vergence.errors import InputError
@@ -41,7 +42,7 @@ def test_tum_depth_is_joined_by_time(tmp_path):
     manifest = folder(tmp_path)
     assert [row.depth for row in manifest] == [f"depth/1305031102.{160407 + 33000 * k}.png" for k in range(6)]
     assert {row.depth_scale for row in manifest} == {5000.0}
-    assert len(manifest.with_neighbours([1])) == 5
+    assert len(with_neighbours(manifest, [1])) == 5
     assert (read_depth(manifest.path(0, "depth"), "", manifest[0].depth_scale) == 1).all()
 
 

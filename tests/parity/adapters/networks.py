@@ -1,5 +1,6 @@
 """Networks of the official programs, with their weights by formula, through ours."""
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +21,6 @@ from vergence.models.pretrained import (
     load_mapped,
     load_official_monodepth2,
     load_official_pose,
-    load_official_pose_cnn,
     pose_head_name,
 )
 
@@ -33,6 +33,14 @@ def sample(tensor: Tensor) -> np.ndarray:
 
 def state_of(case: Case, params: dict, prefix: str) -> dict[str, Tensor]:
     return formula_state(case.keys[prefix], params["salt"] + prefix, params.get("gain", 1.0))
+
+
+def pose_cnn_name(official: str) -> str:
+    """``net.0`` to ``net.6`` and ``pose_conv``."""
+    match = re.fullmatch(r"net\.([0-6])\.(weight|bias)|pose_conv\.(weight|bias)", official)
+    if match is None:
+        raise KeyError(official)
+    return f"last.{match[3]}" if match[3] else f"convolutions.{match[1]}.{match[2]}"
 
 
 Keys = list[tuple[str, tuple[int, ...]]]  # official names and shapes, for fixtures without a keys.json
@@ -104,7 +112,7 @@ def pose_net(inputs: dict, params: dict, case: Case) -> dict[str, np.ndarray]:
     resnet = f"resnet{params['layers']}"  # not of posecnn
     if params["type"] == "posecnn":
         small = PoseCNN(frames).eval()
-        load_official_pose_cnn(small, state_of(case, params, "pose/"))
+        load_mapped(small, state_of(case, params, "pose/"), pose_cnn_name, "pose")
         axis_angle, translation, features = small(pair)
         motions = small.motions(features)
         assert torch.equal(motions[:, 0], torch.cat((axis_angle, translation), dim=1))

@@ -5,10 +5,11 @@ import torch
 from torch import Tensor
 
 from tests.parity.registry import Case, operation
+from tests.selection.distances import DistanceMatrix, distance_matrix
 from vergence.losses.segmentation import pixel_entropy
 from vergence.selection.difficulty import depth_difficulty
-from vergence.selection.farthest_point import DistanceMatrix, farthest_points
-from vergence.selection.features import FeatureSpace, distance_matrix, pooled_features
+from vergence.selection.farthest_point import farthest_points
+from vergence.selection.features import FeatureSpace, pooled_features
 from vergence.selection.orders import random_order, top_scores
 
 
