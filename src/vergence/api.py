@@ -170,6 +170,7 @@ def predict(
     tracker: bool = False,
     video: bool | None = None,
     side_by_side: bool = True,
+    legend: bool = True,
     scale: str | float | None = None,
     camera_height: float | None = None,
     steady: Literal["none", "scale", "filter"] = "none",
@@ -209,6 +210,7 @@ def predict(
         tracker: write depth, classes, confidence and camera of each frame as one .npz file, without loss.
         video: write colour.mp4 and overlay.mp4; default for videos.
         side_by_side: the input above the colours in the video.
+        legend: what the colours mean below them in the video: the range of depth, the classes that occur.
         scale: metric, truth, or a factor on the network's unit; default metres where the run knows them.
         camera_height: metres above level ground: one factor for all frames.
         steady: against flicker of videos: none, scale (each frame's scale fits the one before it) or filter (also its
@@ -235,7 +237,7 @@ def predict(
 
     written = Written(
         depth, array, colour, cloud, labels, overlay, confidence, depth_confidence, min_confidence, tracker, video,
-        side_by_side, colour_map, field_of_view, overwrite, to, pictures,
+        side_by_side, legend, colour_map, field_of_view, overwrite, to, pictures,
     )  # fmt: skip
     frames = Frames(split, limit, partners, allow_truncated)
     use = Use(flip, window, overlap, batch_size, scale, camera_height, steady, precision)

@@ -12,9 +12,11 @@ from tests.ply import read_ply
 from vergence.api import predict
 from vergence.data.depth_files import read_depth_png
 from vergence.data.frame_row import FrameRow
+from vergence.data.images import read_image
 from vergence.data.manifest import Manifest
 from vergence.data.video_writer import write_video
 from vergence.errors import InputError
+from vergence.inference.video_legend import depth_legend
 
 
 def test_image_at_its_own_resolution_unscaled(tmp_path):
@@ -45,11 +47,17 @@ def test_video_in_video_out(tmp_path):
         assert float(stream.average_rate) == pytest.approx(12.5)
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
     assert len(frames) == 8
-    assert frames[0].shape == (2 * HEIGHT, WIDTH, 3)  # the input above the colours
+    strip = depth_legend(record, "magma")(WIDTH, "")
+    assert frames[0].shape == (2 * HEIGHT + len(strip), WIDTH, 3)  # the input above the colours, the legend below
+    np.testing.assert_allclose(frames[5][2 * HEIGHT :].astype(int).mean((0, 1)), strip.mean((0, 1)), atol=12)
     np.testing.assert_allclose(frames[2][:HEIGHT, :, 0].mean(), 80, atol=6)
-    brightness = [frame[HEIGHT:].mean() for frame in frames]
+    brightness = [frame[HEIGHT : 2 * HEIGHT].mean() for frame in frames]
     assert brightness == sorted(brightness)  # nearer and nearer: with a range of its own each frame would look the same
     assert not any(name.endswith("_frames") for name in os.listdir(tmp_path))
+    assert read_image(tmp_path / "out" / "colour" / "000000.jpg").shape == (HEIGHT, WIDTH, 3)  # maps have no legend
+    predict(made_run(tmp_path), path, tmp_path / "out", legend=False)
+    with av.open(str(tmp_path / "out" / "colour.mp4")) as container:
+        assert container.streams.video[0].height == 2 * HEIGHT
 
 
 def test_scales(tmp_path):

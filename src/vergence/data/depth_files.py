@@ -81,6 +81,18 @@ def colour_range(values: NDArray[np.floating], low: float = 2.0, high: float = 9
     return ColourRange(first, last if last > first else first + max(abs(first), 1e-6) * 1e-3)
 
 
+def depth_marks(limits: ColourRange, metric: bool) -> tuple[str, str, str]:
+    """What to write at a bar of inverse depth in colours: the depth at its far end, middle and near end.
+
+    Example:
+        >>> depth_marks(ColourRange(0.0, 0.25), metric=True)
+        ('∞', '8 m', '4 m')
+    """
+    marks, unit = (limits.low, (limits.low + limits.high) / 2, limits.high), " m" if metric else ""
+    far, middle, near = (f"{1 / mark:.3g}{unit}" if mark > 1e-9 else "∞" for mark in marks)
+    return far, middle, near
+
+
 def colourize(
     values: NDArray[np.floating], limits: ColourRange, colour_map: str = "magma", empty: int = 40
 ) -> NDArray[np.uint8]:

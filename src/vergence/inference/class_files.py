@@ -15,6 +15,7 @@ from vergence.data.labels import LabelSpace
 from vergence.inference.frame_streams import Frame
 from vergence.inference.picture_format import Pictures, suffix_of
 from vergence.inference.prediction import best_classes, painted
+from vergence.inference.video_legend import ClassLegend, Legend
 
 
 class Classes(NamedTuple):
@@ -72,6 +73,10 @@ class ClassFiles:
         shown = painted(np.asarray(frame.image), classes.ids, self.space)
         write_picture(paths["overlay"], shown)  # last: where it exists, the others do too
         return shown
+
+    def legend(self, out: Path, record: dict[str, Any]) -> Legend:
+        """What the colours of a video mean."""
+        return ClassLegend(self.space, (lambda name: self.paths(out, name)["labels"]) if self.labels else None)
 
 
 def classes_of(logits: Tensor, size: tuple[int, int], confidence: bool = True) -> Classes:

@@ -33,6 +33,7 @@ from vergence.inference.prediction import (
     resized_inverse_depth,
 )
 from vergence.inference.scaling import ground_height, one_factor, truth_ratio
+from vergence.inference.video_legend import Legend, depth_legend
 
 _LARGEST = 65535
 _UNKNOWN_REACH = 4.0
@@ -102,6 +103,10 @@ class DepthFiles:
         shown = colourize(inverse, ColourRange(record["colour"]["low"], record["colour"]["high"]), self.colour_map)
         write_picture(paths["colour"], shown)  # last: where it exists, the others do too
         return shown
+
+    def legend(self, out: Path, record: dict[str, Any]) -> Legend:
+        """What the colours of a video mean."""
+        return depth_legend(record, self.colour_map)
 
 
 def survey(

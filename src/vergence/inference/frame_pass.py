@@ -16,6 +16,8 @@ from vergence.inference.frame_streams import Frame, FrameStream
 from vergence.inference.inputs import prefetched
 from vergence.inference.predictor import Maps, Predictor, Seen
 from vergence.inference.steady import Steadier
+from vergence.inference.tracker_files import TrackerFiles
+from vergence.inference.video_legend import Legend
 from vergence.progress import Progress
 
 Shown = list[NDArray[np.uint8] | None]
@@ -73,16 +75,25 @@ class Films:
 
     Args:
         side_by_side: the input above the colours.
+        legend: what the colours mean, below them.
     """
 
-    def __init__(self, out: Path, files: list[Files], fps: float, side_by_side: bool) -> None:
-        self.out, self.files, self.fps, self.side_by_side = out, files, fps, side_by_side
+    def __init__(self, out: Path, files: list[Files], fps: float, side_by_side: bool, legend: bool = True) -> None:
+        self.out, self.files, self.fps, self.side_by_side, self.legend = out, files, fps, side_by_side, legend
         self.names = [kind.picture for kind in files if kind.picture]
         self._adds: dict[str, Add] = {}
+        self._legends: dict[str, Legend] = {}
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator["Films"]:
-        """Files that grow by :meth:`add` and are there when the context ends well."""
+    def opened(self, record: dict[str, Any]) -> Iterator["Films"]:
+        """Files that grow by :meth:`add` and are there when the context ends well.
+
+        Args:
+            record: what is one for all frames.
+        """
+        if self.legend:
+            shown = (kind for kind in self.files if not isinstance(kind, TrackerFiles))
+            self._legends = {kind.picture: kind.legend(self.out, record) for kind in shown}
         with contextlib.ExitStack() as stack:
             for name in self.names:
                 self._adds[name] = stack.enter_context(video_file(self.out / f"{name}.mp4", self.fps))
@@ -92,12 +103,14 @@ class Films:
         """The next frame, and what its files show."""
         for kind, picture in zip(self.files, shown, strict=True):
             if kind.picture and picture is not None:
-                both = np.concatenate((np.asarray(frame.image), picture)) if self.side_by_side else picture
-                self._adds[kind.picture](both)
+                parts = [np.asarray(frame.image), picture] if self.side_by_side else [picture]
+                if self.legend:
+                    parts.append(self._legends[kind.picture](picture.shape[1], frame.name))
+                self._adds[kind.picture](np.concatenate(parts))
 
-    def of_files(self, stream: FrameStream) -> None:
+    def of_files(self, stream: FrameStream, record: dict[str, Any]) -> None:
         """Make them of the files of all frames, some of which an earlier call wrote."""
-        with self.opened():
+        with self.opened(record):
             for frame in stream.frames():
                 self.add(frame, [self._stored(kind, frame.name) for kind in self.files])
 
@@ -116,7 +129,7 @@ def write_frames(
         films: the videos that are made of the same frames; None where some are skipped, or none are wanted.
     """
     names = sorted(skipped)
-    with films.opened() if films is not None else contextlib.nullcontext():
+    with films.opened(frame_pass.record) if films is not None else contextlib.nullcontext():
         written = frame_pass.written(stream.frames(skipped))
         if films is not None:  # a thread of its own, so that nothing waits for it, and in order
             written = (pair for pair, _ in prefetched(lambda pair: films.add(*pair), written, threads=1, ahead=4))

@@ -112,6 +112,8 @@ class Written:
     """``colour.mp4`` and ``overlay.mp4``; default for video files only."""
     side_by_side: bool = True
     """The input above the colours in the video."""
+    legend: bool = True
+    """What the colours mean below them in the video: the range of depth, the classes that occur."""
     colour_map: str = "magma"
     field_of_view: float | None = None
     """Horizontal degrees, for point clouds of cameras without intrinsics; default the run's guess."""
@@ -210,7 +212,7 @@ def predict(
         "vergence": vergence.__version__, **({} if use.steady == "none" else {"steady": use.steady}),
         **({"min_confidence": written.min_confidence} if written.looks_twice else {}),
     }  # fmt: skip
-    films = Films(out, files, stream.fps, written.side_by_side) if video else None
+    films = Films(out, files, stream.fps, written.side_by_side, written.legend) if video else None
     outputs = _outputs(out, stream, files, [] if films is None else films.names)
     keep_inputs(outputs, data, stream.path if isinstance(stream, VideoStream) else None)
     looks = Looks(predictor, isinstance(stream, ManifestStream) or len(stream) <= SAMPLED)
@@ -242,7 +244,7 @@ def predict(
         write_index(out, stream, names, record)
     if films is not None:
         if skipped:
-            films.of_files(stream)
+            films.of_files(stream, record)
         record["videos"] = [f"{name}.mp4" for name in films.names]
     if written.to == "rerun":
         record["recording"] = write_recording(out, stream, predictor.network, record, guess).name

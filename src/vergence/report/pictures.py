@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from vergence.data.depth_files import ColourRange, colourize
+from vergence.data.depth_files import ColourRange, colourize, depth_marks
 from vergence.data.labels import LabelSpace
 
 INVERSE_DEPTH_MAP = "magma"
@@ -133,11 +133,8 @@ def colour_bar(
 
 def depth_bar(limits: ColourRange, metric: bool) -> ColourBar:
     """Legend of an inverse depth map, labelled in depth: far to near."""
-    marks = (limits.low, (limits.low + limits.high) / 2, limits.high)
-    unit = " m" if metric else ""
-    far, middle, near = (f"{1 / mark:.3g}{unit}" if mark > 1e-9 else "∞" for mark in marks)
     label = "depth (colour is linear in inverse depth)"
-    return colour_bar(label if metric else f"unscaled {label}", limits, INVERSE_DEPTH_MAP, (far, middle, near))
+    return colour_bar(label if metric else f"unscaled {label}", limits, INVERSE_DEPTH_MAP, depth_marks(limits, metric))
 
 
 def _picture(title: str, pixels: NDArray[np.uint8], note: str, form: str) -> Picture:
