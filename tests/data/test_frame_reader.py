@@ -5,11 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.data.small_frames import options
 from tests.data.small_world import manifest, picture, save, video
+from vergence.data.cache import FrameCache
 from vergence.data.dataset import FrameDataset
 from vergence.data.depth_files import write_depth_png
+from vergence.data.frame_options import FrameOptions
+from vergence.data.frame_reader import FrameReader
+from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
@@ -76,3 +81,30 @@ def test_label_of_another_size_than_its_image(tmp_path):
     rows = video(tmp_path, 2, label="label.png")
     with pytest.raises(InputError, match=r"label\.png is 20x12, but its image is 40x24"):
         FrameDataset(Manifest(rows, tmp_path), options(load_label=True), train=True)[0]
+
+
+@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize(("stored", "decoded"), [((1280, 384), (640, 192)), ((640, 192),) * 2, ((700, 600), None)])
+def test_a_fast_reader_gives_nearly_the_same_frames_kept_apart_in_the_cache(tmp_path, stored, decoded, said):
+    coarse = np.random.default_rng(0).integers(0, 256, (24, 80, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize(stored, Image.Resampling.BICUBIC).save(tmp_path / "a.jpg", quality=92)
+    size = {"width": stored[0], "height": stored[1]} if said else {}
+    rows, cache = Manifest([FrameRow("a.jpg", "s", 0, **size)], tmp_path), FrameCache(tmp_path / "cache", 96, 320)
+    frames = {}
+    for resampling in ("lanczos", "fast"):
+        fit = "stretch" if decoded else "crop"
+        how = FrameOptions(height=96, width=320, offsets=(), resampling=resampling, fit=fit)
+        reader = FrameReader(rows, how, cache)
+        for _ in range(2):  # from the file, then from the cache
+            read, found = reader.frames(0, reader.paths(0))
+            assert found == stored[::-1]
+            np.testing.assert_array_equal(read, frames.setdefault(resampling, read))
+        if decoded and resampling == "fast":
+            assert reader._opened(tmp_path / "a.jpg", rows[0])[0].size == decoded
+    difference = np.abs(frames["lanczos"].astype(int) - frames["fast"])
+    assert len(list((tmp_path / "cache").rglob("*.frame"))) == 2
+    if decoded == (640, 192) and stored[0] == 1280:  # decoded smaller
+        assert difference.mean() <= 1
+        assert np.percentile(difference, 99.9) <= 8
+    else:
+        assert difference.max() <= 1

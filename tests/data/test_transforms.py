@@ -18,6 +18,7 @@ from vergence.data.transforms import (
     legacy_flip_intrinsics,
     no_jitter,
     resize_depth,
+    resize_image,
     resize_lanczos,
 )
 from vergence.geometry.camera import Camera
@@ -81,6 +82,17 @@ def test_crop_takes_the_largest_box_of_the_working_aspect(anchor, top):
     assert placement.top == top
     wide = Placement.fit((375, 1242), (192, 192), "crop", anchor)
     assert (wide.left, wide.top, wide.box_width, wide.box_height) == (433, 0, 375, 375)
+
+
+@pytest.mark.parametrize("size", [(96, 320), (60, 101), (375, 1242), (400, 1300)])
+def test_fast_resizing_is_lanczos_within_one_level(size):
+    noise = np.random.default_rng(0).integers(0, 256, (375, 1242, 3), dtype=np.uint8)
+    noise[:100] = np.where(noise[:100] > 127, 255, 0)  # ringing at full contrast
+    image = Image.fromarray(noise)
+    exact, fast = (np.asarray(resize_image(image, *size, name)).astype(int) for name in ("lanczos", "fast"))
+    assert np.abs(exact - fast).max() <= (2 if size[1] > 1242 else 1)
+    grey = Image.fromarray(noise[..., 0])
+    np.testing.assert_array_equal(*(np.asarray(resize_image(grey, *size, name)) for name in ("lanczos", "fast")))
 
 
 def test_lanczos_of_the_same_size_changes_nothing_and_is_pillows():

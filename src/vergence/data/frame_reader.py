@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from vergence.data.batch import IGNORED_LABEL
@@ -20,11 +21,14 @@ from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.lenses import straight_image, straight_label
 from vergence.data.manifest import Manifest
+from vergence.data.pictures import picture_size
 from vergence.data.pseudo_label_files import read_confidence, read_pseudo_label
 from vergence.data.transforms import Placement
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 
+_SPARE = 1.25
+"""A JPEG that is decoded smaller is still larger than needed by this factor, for the filter."""
 LEGACY_SIZE = (2048, 1024)
 """Width and height whose pixels the official Three Ways program measures intrinsics in, whatever the working size."""
 
@@ -108,12 +112,28 @@ class FrameReader:
             stored_size = self.cache.load(entry, out)
             if stored_size is not None:
                 return stored_size
-        image = straight_image(row, open_image(path))
-        stored_size = (image.height, image.width)
+        image, stored_size = self._opened(path, row)
         out[:] = self.placement(stored_size).image(image, self.options.resampling).transpose(2, 0, 1)
         if self.cache is not None and entry is not None:
             self.cache.store(entry, out, stored_size)
         return stored_size
+
+    def _opened(self, path: Path, row: FrameRow) -> tuple[Image.Image, tuple[int, int]]:
+        """The image of a file, and the size (H, W) of the frame: a fast reader may decode the image smaller."""
+        if self._may_draft(row, row.height, row.width):
+            height, width = picture_size(path)[::-1]
+            if self._may_draft(row, height, width):
+                shrinks = self.placement((height, width)).shrinks
+                return open_image(path, math.ceil(_SPARE * width / shrinks)), (height, width)
+        image = straight_image(row, open_image(path))
+        return image, (image.height, image.width)
+
+    def _may_draft(self, row: FrameRow, height: int, width: int) -> bool:
+        """Whether a frame of this size, 0 unknown, is so large that a JPEG may be decoded smaller."""
+        if self.options.resampling != "fast" or row.lens:
+            return False
+        placement = self.placement((height, width)) if width else None
+        return placement is None or (placement.whole and placement.shrinks >= 2 * _SPARE)
 
     def placement(self, stored_size: tuple[int, int]) -> Placement:
         """How a stored frame of size (H, W) becomes a working frame."""

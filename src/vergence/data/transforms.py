@@ -1,10 +1,12 @@
 """Joint transforms: whatever moves an image moves its camera, label and depth in the same way."""
 
+import functools
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -72,8 +74,19 @@ class Placement:
         return camera.cropped(self.left, self.top, self.box_width, self.box_height).resized(self.width, self.height)
 
     def image(self, image: Image.Image, resampling: str = "lanczos") -> NDArray[np.uint8]:
-        """Cut and resize, antialiased: (H, W, C) uint8."""
-        return np.array(resize_image(image.crop(self._corners()), self.height, self.width, resampling))
+        """Cut and resize, antialiased: (H, W, C) uint8. An image that is taken whole may have been decoded smaller."""
+        cut = image if self.whole else image.crop(self._corners())
+        return resized_pixels(cut, self.height, self.width, resampling)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of the frame is cut off."""
+        return (self.box_width, self.box_height) == (self.stored_width, self.stored_height)
+
+    @property
+    def shrinks(self) -> float:
+        """By which factor the box becomes smaller, along the side that keeps more."""
+        return min(self.box_width / self.width, self.box_height / self.height)
 
     def label(self, label: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Cut and resize class ids (H, W) with the nearest neighbour."""
@@ -118,10 +131,41 @@ def resize_lanczos(image: Image.Image, height: int, width: int) -> Image.Image:
 
 
 def resize_image(image: Image.Image, height: int, width: int, resampling: str) -> Image.Image:
-    """Resize with one of PIL's antialiased filters: "lanczos", "bicubic" or "bilinear"."""
+    """:func:`resized_pixels` as an image."""
+    if resampling == "fast":
+        return Image.fromarray(np.ascontiguousarray(resized_pixels(image, height, width, resampling)))
     if image.size == (width, height):
         return image
     return image.resize((width, height), Image.Resampling[resampling.upper()])
+
+
+def resized_pixels(image: Image.Image, height: int, width: int, resampling: str) -> NDArray[np.uint8]:
+    """Resize with one of PIL's antialiased filters, "lanczos", "bicubic" or "bilinear", or "fast": (H, W, C) uint8.
+
+    Fast is PyTorch's Lanczos in vector instructions: at most one level from PIL's where images become smaller, two
+    where they become larger.
+    """
+    if resampling != "fast":
+        return np.array(resize_image(image, height, width, resampling))
+    if image.mode != "RGB" or image.size == (width, height) or not _has_fast_lanczos():
+        return np.array(resize_image(image, height, width, "lanczos"))
+    return _fast_lanczos(image, height, width)
+
+
+def _fast_lanczos(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    resized: NDArray[np.uint8] = F.interpolate(pixels, (height, width), mode="lanczos", antialias=True)[0].numpy()
+    return resized.transpose(1, 2, 0)
+
+
+@functools.cache
+def _has_fast_lanczos() -> bool:
+    """Older releases of PyTorch have none."""
+    try:
+        F.interpolate(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), (4, 4), mode="lanczos", antialias=True)
+    except (NotImplementedError, ValueError, RuntimeError):
+        return False
+    return True
 
 
 def resize_depth(
