@@ -80,6 +80,7 @@ def test_what_the_wheel_holds(wheel: Path) -> None:
         if path.is_file() and path.suffix != ".pyc"
     }
     assert {"vergence/py.typed", "vergence/recipes/depth-video.yaml", "vergence/report/page.html.j2"} <= wanted
+    assert "vergence/data/classes/cityscapes19.yaml" in wanted
     assert {name for name in names if ".dist-info/" not in name} == wanted
     assert {"LICENSE", "NOTICE"} <= {Path(name).name for name in names if "/licenses/" in name}
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from vergence.data.label_files import read_label_space
 from vergence.data.label_pictures import check_aspect, read_label
-from vergence.data.label_space import CITYSCAPES_19, GTA5, LABEL_SPACES, LabelSpace
+from vergence.data.label_space import CITYSCAPES_19, LABEL_SPACES, LabelSpace
 from vergence.errors import InputError
 
 THREE = LabelSpace("three", ("road", "sky", "car"), ((128, 64, 128), (70, 130, 180), (0, 0, 142)))
@@ -106,7 +106,7 @@ def test_a_grey_ramp_is_no_palette(tmp_path):
 def test_known_data_sets_may_have_palettes_of_their_own(tmp_path, caplog):
     ids = np.array([[7, 26, 4]], dtype=np.uint8)
     path = palette(tmp_path / "a.png", ids, {7: (128, 64, 128), 26: (0, 0, 142), 4: (20, 20, 20)})
-    np.testing.assert_array_equal(read_label(path, space=GTA5), ids)
+    np.testing.assert_array_equal(read_label(path, space=LABEL_SPACES["gta5"]), ids)
     assert "the ids are believed" in caplog.text
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.training.test_sources import SPACE, world
 
 from vergence import api
-from vergence.data.label_tables import CAMVID_11
+from vergence.data.label_space import CAMVID_11
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.manifest import Manifest
 from vergence.runs.config import RunConfig, load_config
@@ -83,7 +83,7 @@ def test_the_released_program_differs_from_the_paper_in_three_switches() -> None
 
 def test_all_classes_of_camvid_are_learned_from_the_town() -> None:
     space = label_space(recipe_config("corda-camvid").frames.options.label_space)
-    assert space.classes == tuple(CAMVID_11)
+    assert space.classes == CAMVID_11.classes
     assert set(label_mapping("cityscapes19", space.text())[:19]) == set(range(11))
 
 

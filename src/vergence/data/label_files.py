@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vergence.data.label_space import LABEL_SPACES, LabelSpace, made_up_colour
-from vergence.data.label_tables import Colour
+from vergence.data.label_space import LABEL_SPACES, Colour, LabelSpace, made_up_colour
 from vergence.data.structured import read_csv, read_structured
 from vergence.errors import InputError, nearest
 

@@ -14,8 +14,7 @@ from PIL import Image
 
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.deep_channels import has_deep_channels, read_channels
-from vergence.data.label_space import LabelSpace
-from vergence.data.label_tables import Colour
+from vergence.data.label_space import Colour, LabelSpace
 from vergence.data.pictures import bits, is_lossy, open_picture
 from vergence.errors import InputError
 

@@ -1,15 +1,32 @@
 """A label space: the classes that label files speak of, their colours, and the known ones."""
 
 import colorsys
+import functools
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data import label_tables as tables
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.label_tables import Colour
+from vergence.data.structured import read_yaml
+
+if TYPE_CHECKING:
+    CITYSCAPES_19: "LabelSpace"
+    CITYSCAPES_IDS: "LabelSpace"
+    CAMVID_11: "LabelSpace"
+    CAMVID_32: "LabelSpace"
+    VOC_21: "LabelSpace"
+    COMMA10K: "LabelSpace"
+    MAPILLARY: "LabelSpace"
+
+Colour = tuple[int, int, int]
+CLASSES = Path(__file__).parent / "classes"
+"""A file for each known space: names and colours in the order of the ids, and which ids are void."""
+REMEDY = "install vergence again"
 
 
 @dataclass(frozen=True)
@@ -86,34 +103,58 @@ def made_up_colour(number: int) -> Colour:
     return (round(red * 255), round(green * 255), round(blue * 255))
 
 
-def _space(name: str, classes: dict[str, Colour], void: tuple[int, ...] = ()) -> LabelSpace:
-    return LabelSpace(name, tuple(classes), tuple(classes.values()), void)
+class _KnownSpaces(Mapping[str, LabelSpace]):
+    """The files of ``data/classes/`` by name, each read when it is first asked for."""
 
-
-CITYSCAPES_19 = _space("cityscapes19", tables.CITYSCAPES_19)
-"""The 19 evaluated classes of Cityscapes by train id."""
-CITYSCAPES_IDS = _space("cityscapes_ids", tables.CITYSCAPES_IDS)
-GTA5 = _space("gta5", tables.GTA5)
-SYNTHIA = _space("synthia", tables.SYNTHIA, (0, 22))
-VIPER = _space("viper", tables.VIPER, (0, 1))
-CAMVID_11 = _space("camvid11", tables.CAMVID_11)
-CAMVID_SEGNET = _space("camvid_segnet", tables.CAMVID_11, (11,))
-CAMVID_32 = _space("camvid32", tables.CAMVID_32, (30,))
-VOC_21 = _space("voc21", tables.VOC_21)
-COMMA10K = _space("comma10k", tables.COMMA10K)
-MAPILLARY = _space("mapillary_v1.2", tables.MAPILLARY, (65,))
-SEMANTIC_SUPER = _space("semantic_super", tables.SEMANTIC_SUPER)
-SUPER = _space("super", tables.SUPER)
-
-LABEL_SPACES = {
-    space.name: space
-    for space in (
-        *(CITYSCAPES_19, CITYSCAPES_IDS, GTA5, SYNTHIA, VIPER),
-        *(CAMVID_11, CAMVID_SEGNET, CAMVID_32, VOC_21, COMMA10K, MAPILLARY),
-        *(SEMANTIC_SUPER, SUPER),
+    _NAMES = (
+        *("cityscapes19", "cityscapes_ids", "gta5", "synthia", "viper", "camvid11", "camvid_segnet", "camvid32"),
+        *("voc21", "comma10k", "mapillary_v1.2", "semantic_super", "super"),
     )
+    """In the order in which a space is looked for that has certain classes and colours."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._NAMES)
+
+    def __len__(self) -> int:
+        return len(self._NAMES)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._NAMES
+
+    def __getitem__(self, name: str) -> LabelSpace:
+        if name not in self._NAMES:
+            raise KeyError(name)
+        return _read(name)
+
+
+@functools.cache
+def _read(name: str) -> LabelSpace:
+    values = read_yaml(CLASSES / f"{name}.yaml", REMEDY)
+    classes = values["classes"]
+    if isinstance(classes, str):  # those of another space
+        classes = read_yaml(CLASSES / f"{classes}.yaml", REMEDY)["classes"]
+    colours = ((red, green, blue) for red, green, blue in classes.values())
+    return LabelSpace(name, tuple(classes), tuple(colours), tuple(values.get("void", ())))
+
+
+LABEL_SPACES: Mapping[str, LabelSpace] = _KnownSpaces()
+_CONSTANTS = {
+    "CITYSCAPES_19": "cityscapes19", "CITYSCAPES_IDS": "cityscapes_ids", "CAMVID_11": "camvid11",
+    "CAMVID_32": "camvid32", "VOC_21": "voc21", "COMMA10K": "comma10k", "MAPILLARY": "mapillary_v1.2",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> LabelSpace:
+    if name not in _CONSTANTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return LABEL_SPACES[_CONSTANTS[name]]
+
+
+OWN_COLOURS = {
+    "semantic_super": ("tissue 1", "tissue 2", "tool"),
+    "super": ("tissue", "tool"),
+    "synthia": ("lane marking",),
 }
-OWN_COLOURS = {"semantic_super": SEMANTIC_SUPER.classes, "super": SUPER.classes, "synthia": ("lane marking",)}
 """Known space -> classes whose colour is ours, not that of the data set."""
 TRAINED_AS = {
     "cityscapes_ids": "cityscapes19",

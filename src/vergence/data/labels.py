@@ -17,9 +17,9 @@ from vergence.data.label_space import (
     COMMA10K,
     LABEL_SPACES,
     MAPILLARY,
+    Colour,
     LabelSpace,
 )
-from vergence.data.label_tables import Colour
 from vergence.errors import InputError, nearest
 
 __all__ = [
