@@ -140,8 +140,8 @@ def test_it_says_what_is_kept_and_why(home: Path) -> None:
     cells = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     for text in (
         "Segmentation of round 1 is NOT kept: miou nan; that of round 0 goes on.",
-        "depth of round 1 round 0 abs_rel lower 0.2 0.15 -0.05 ± 0.01 10 measured depth yes",
-        "segmentation of round 1 round 0 miou higher 0.3 – – 10 measured depth NO",
+        "depth of round 1 yes round 0 abs_rel ↓ 0.2 0.15 -0.05 ± 0.01 10 measured depth",
+        "segmentation of round 1 NO round 0 miou ↑ 0.3 – – 10 measured depth",
         "depth of round 1, segmentation of round 0", "1 depth 2 depth-recipe",
     ):  # fmt: skip
         assert text in cells, text
@@ -153,7 +153,7 @@ def test_it_says_what_is_kept_and_why(home: Path) -> None:
     (home / "round-1" / "gate.json").write_text(json.dumps(old))
     cells = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", write_flywheel_page(home, images=0).read_text("utf-8")))
     assert cells.count("NOT kept") == cells.count("Round 1 is NOT kept: abs_rel 0.3; round 0 goes on.") == 1
-    assert "depth of round 1 round 0 abs_rel lower 0.2 0.15 – – measured depth NO" in cells
+    assert "depth of round 1 NO round 0 abs_rel ↓ 0.2 0.15 – – measured depth" in cells
     assert "1 NONE 2 depth-recipe" in cells
 
 

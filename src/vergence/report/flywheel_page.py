@@ -146,10 +146,11 @@ def judged(rounds: Sequence[Round]) -> list[list[str]]:
                 if measure.get("task", task) != task:  # a verdict of earlier versions, on the whole round
                     continue
                 values = [_four(measure["before"]), _four(measure["now"]), _difference(measure)]
+                better = "↑" if measure["higher"] else "↓"
                 lines.append(
-                    [f"{task} of round {one.number}", f"round {verdict.get('against', 0)}", measure["name"],
-                     "higher" if measure["higher"] else "lower", *values, str(measure.get("frames", "–")),
-                     measure["on"], "yes" if one.kept(task) else "NO"]
+                    [f"{task} of round {one.number}", "yes" if one.kept(task) else "NO",
+                     f"round {verdict.get('against', 0)}", f"{measure['name']} {better}", *values,
+                     str(measure.get("frames", "–")), measure["on"]]
                 )  # fmt: skip
     return lines
 
