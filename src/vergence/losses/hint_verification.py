@@ -166,14 +166,14 @@ def hint_statistics(verified: Verified, labels: Tensor, family: Tensor, classes:
         "gain": torch.where(mask, verified.gain[:, 0], 0).sum() / number,
     }
     winner = family[verified.best[:, 0]]
-    for index, name in enumerate(FAMILIES):
-        result[f"won_{name}"] = (mask & (winner == index)).sum() / number
+    families = torch.arange(len(FAMILIES), device=mask.device)[:, None, None, None]
+    won = (mask & (winner == families)).sum((1, 2, 3)) / number
+    result |= {f"won_{name}": share for name, share in zip(FAMILIES, won.unbind(), strict=True)}
     if classes:
         slot = labels.long().clamp(max=classes).flatten()
         counted = mask.flatten().to(verified.gain.dtype)
         values = torch.stack([torch.ones_like(counted), counted, counted * verified.gain.flatten()])
         total, accepted, gain = values.new_zeros(3, classes + 1).scatter_add_(1, slot.expand(3, -1), values)
-        for index in range(classes):
-            result[f"accepted_class_{index}"] = accepted[index] / total[index]
-            result[f"gain_class_{index}"] = gain[index] / accepted[index]
+        for kind, values in (("accepted", accepted / total), ("gain", gain / accepted)):
+            result |= {f"{kind}_class_{index}": value for index, value in enumerate(values[:classes].unbind())}
     return result

@@ -84,7 +84,7 @@ class TrainingState:
             self._check_finite_weights(run)
             tensors, values = optimizer_state(self.optimizer, self.method)
             tensors = {f"optimizer/{name}": tensor for name, tensor in tensors.items()}
-            tensors.update({f"window/{name}": tensor for name, tensor in self.window.sums.items()})
+            tensors.update({f"window/{name}": tensor.clone() for name, tensor in self.window.sums.items()})
             if self.average is not None:
                 parameters = self.average.parameters
                 tensors.update({f"raw/{name}": parameter.detach().clone() for name, parameter in parameters.items()})
@@ -141,11 +141,9 @@ class TrainingState:
             load_weights(self.method, weights, checkpoint.weights)
             self._restore_average(tensors)
             restore_optimizer(self.optimizer, self.method, _below(tensors, "optimizer/"), values["optimizer"])
-            device = self.accelerator.device
-            self.window.sums = {name: tensor.to(device) for name, tensor in _below(tensors, "window/").items()}
-            counts = values["window"]["counts"]
-            self.window.counts = {name: torch.tensor(float(counts[name]), device=device) for name in self.window.sums}
-            self.window.start = int(values["window"]["start"])
+            window = values["window"]
+            sums = _below(tensors, "window/")
+            self.window.restore(sums, window["counts"], int(window["start"]), self.accelerator.device)
             self._random = values["random"]
             if self.accelerator.scaler is not None and values["scaler"]:
                 self.accelerator.scaler.load_state_dict(values["scaler"])

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -99,37 +99,66 @@ class Window:
     """
 
     def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, Tensor] = {}
+        self._keys: tuple[str, ...] = ()
+        self._totals = torch.zeros(2, 0)
+        """Sums and counts of the keys."""
         self.start = 0
         """Step after which the window began."""
 
+    @property
+    def sums(self) -> dict[str, Tensor]:
+        """Scalars by name."""
+        return dict(zip(self._keys, self._totals[0].unbind(), strict=True))
+
+    @property
+    def counts(self) -> dict[str, Tensor]:
+        """How many values each sum is of, scalars by name."""
+        return dict(zip(self._keys, self._totals[1].unbind(), strict=True))
+
+    def restore(self, sums: Mapping[str, Tensor], counts: Mapping[str, float], start: int, device: Any) -> None:
+        """Go on from stored sums; KeyError where a count is missing."""
+        self._keys, self.start = tuple(sorted(sums, key=_only_logged)), start
+        stored = [[float(sums[key]) for key in self._keys], [float(counts[key]) for key in self._keys]]
+        self._totals = torch.tensor(stored).view(2, -1).to(device)
+
     def add(self, values: Mapping[str, Tensor]) -> None:
-        for key, value in values.items():
-            value = value.detach().float()
-            counted = torch.ones_like(value)
-            if key.startswith("_"):
-                counted, value = value.isnan().logical_not().float(), value.masked_fill(value.isnan(), 0)
-            self.sums[key] = self.sums[key] + value if key in self.sums else value.clone()
-            self.counts[key] = self.counts[key] + counted if key in self.counts else counted
+        """Take in the scalars of a step: a few operations, however many there are."""
+        keys = tuple(sorted(values, key=_only_logged))
+        added = torch.stack([values[key].detach().float() for key in keys])
+        summed = sum(not _only_logged(key) for key in keys)
+        missing = added.isnan()
+        missing[:summed] = False
+        totals = torch.stack([added.masked_fill(missing, 0), missing.logical_not().float()])
+        if keys != self._keys:
+            every = tuple(sorted({**dict.fromkeys(self._keys), **dict.fromkeys(keys)}, key=_only_logged))
+            self._totals = _spread(self._totals, self._keys, every) if self._keys else torch.zeros_like(totals)
+            self._keys, totals = every, _spread(totals, keys, every)
+        self._totals = self._totals + totals
 
     def means(self, accelerator: Any) -> dict[str, float]:
         """Means over the window and all processes, in one transfer from the device.
 
         A value that only some processes have (of a class that only their frames show) is the mean of theirs.
         """
-        keys = list(self.sums)
-        stacked = torch.stack([torch.stack([self.sums[key], self.counts[key]]) for key in keys])
+        keys, totals = list(self._keys), self._totals
         if accelerator.num_processes > 1:
             keys = sorted(set().union(*Processes.of(accelerator).gather(keys)))
-            none = torch.zeros_like(stacked[0, 0])
-            totals = [torch.stack([self.sums.get(key, none), self.counts.get(key, none)]) for key in keys]
-            stacked = accelerator.reduce(torch.stack(totals), "sum")
-        means = dict(zip(keys, (stacked[:, 0] / stacked[:, 1]).tolist(), strict=True))
+            totals = accelerator.reduce(_spread(totals, self._keys, keys), "sum")
+        means = dict(zip(keys, (totals[0] / totals[1]).tolist(), strict=True))
         return {key: value for key, value in means.items() if not (key.startswith("_") and math.isnan(value))}
 
     def clear(self, step: int) -> None:
-        self.sums, self.counts, self.start = {}, {}, step
+        self._keys, self._totals, self.start = (), torch.zeros(2, 0), step
+
+
+def _only_logged(key: str) -> bool:
+    return key.startswith("_")
+
+
+def _spread(totals: Tensor, keys: Sequence[str], every: Sequence[str]) -> Tensor:
+    """Columns (2, K) of keys in the places that they have among more keys, zeros in the others."""
+    columns, none = dict(zip(keys, totals.unbind(1), strict=True)), totals.new_zeros(2)
+    return torch.stack([columns.get(key, none) for key in every], dim=1)
 
 
 class Pace:
