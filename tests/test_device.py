@@ -12,8 +12,11 @@ from torch import Tensor
 from tests.device_loops import STEPS, loop_on_device, write_towns
 from tests.pretend_cuda import CUDA, STAGED, pinned, pretend_cuda
 from vergence.inference.predictor import load
+from vergence.losses.hint_verification import candidate_errors
+from vergence.losses.self_supervised import prepare_views
 from vergence.methods.registry import method_named, method_names
 from vergence.runs.checkpoint import LoadedRun
+from vergence.settings.losses import ViewLossOptions
 from vergence.training.tracking import RunLog
 
 
@@ -44,6 +47,32 @@ def test_a_step_waits_for_nothing_and_all_runs_on_the_device(name: str, tmp_path
         found = watch.of("mix")
         assert found == [], "\n".join(found)
         assert watch.operations["convolution"] > 5
+
+
+def test_hints_looked_at_together_on_a_device_have_the_errors_that_each_has_alone() -> None:
+    generator, (height, width) = torch.Generator().manual_seed(0), (16, 24)
+    camera = torch.tensor([[20.0, 0, 11.5], [0, 20, 7.5], [0, 0, 1]]).repeat(2, 1, 1)
+    moved = torch.eye(4).repeat(2, 2, 1, 1)
+    moved[:, :, 0, 3] = torch.tensor([[0.1, -0.2], [0.3, 0.05]])
+    given = [
+        torch.rand(2, 3, height, width, generator=generator),
+        torch.rand(2, 2, 3, height, width, generator=generator),
+        camera,
+        camera[:, None].repeat(1, 2, 1, 1),
+        moved,
+    ]
+    depths = torch.rand(2, 5, height, width, generator=generator) + 0.2
+    allowed = torch.rand(2, 2, height, width, generator=generator) > 0.3
+    options = ViewLossOptions(min_depth=0.5, max_depth=10.0)
+    alone = candidate_errors(depths, prepare_views(*given, options), options, allowed)
+    with pretend_cuda() as watch:
+        there = [x.to(CUDA) for x in given]
+        views = prepare_views(*there, options)
+        watch.clear()
+        together = candidate_errors(depths.to(CUDA), views, options, allowed.to(CUDA)).cpu()
+        assert watch.operations["grid_sampler_2d"] == 1
+    assert torch.equal(alone, together)
+    assert alone.isinf().any()
 
 
 def test_no_method_is_forgotten() -> None:

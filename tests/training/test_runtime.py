@@ -1,5 +1,6 @@
 """Devices, processes, randomness and signals."""
 
+import contextlib
 import json
 import os
 import random
@@ -12,9 +13,10 @@ import pytest
 import torch
 
 from vergence.errors import InputError
+from vergence.runs.config_sections import TrainConfig
 from vergence.runs.devices import resolve_device
 from vergence.training import runtime
-from vergence.training.runtime import count_workers
+from vergence.training.runtime import algorithms, count_workers
 
 
 def test_devices_and_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,6 +34,23 @@ def test_devices_and_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert count_workers(5, False) == 5
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
     assert count_workers("auto", False) == 0
+
+
+@pytest.mark.parametrize(("deterministic", "on_gpu"), [(False, False), (False, True), (True, True)])
+def test_algorithms_are_reproducible_or_fast_and_afterwards_as_before(
+    deterministic: bool, on_gpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    cudnn = torch.backends.cudnn
+
+    def state() -> tuple[bool, bool, bool]:
+        return torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, cudnn.benchmark
+
+    before = state()
+    with contextlib.suppress(InputError), algorithms(TrainConfig(deterministic=deterministic), on_gpu):
+        assert state() == (deterministic, deterministic, on_gpu and not deterministic)
+        raise InputError("a run that fails")
+    assert state() == before == (False, False, False)
 
 
 def test_random_generators_go_on_where_they_were() -> None:

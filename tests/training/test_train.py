@@ -166,6 +166,16 @@ def test_nothing_waits_for_the_device_between_loggings(
     assert max(stepped) <= 4
 
 
+def test_deterministic_algorithms_train_to_the_same_numbers(recipe: Path, data: Path, tmp_path: Path) -> None:
+    seen: list[bool] = []
+    calls = {"step": lambda *_: seen.append(torch.are_deterministic_algorithms_enabled())}
+    plain = rows(api.train(recipe, tmp_path / "plain", data, PLAIN))
+    same = rows(api.train(recipe, tmp_path / "same", data, {**PLAIN, "train.deterministic": True}, calls))
+    assert seen
+    assert all(seen)
+    assert [row["loss"] for row in same] == [row["loss"] for row in plain]
+
+
 def test_bf16_stays_near(recipe: Path, data: Path, tmp_path: Path) -> None:
     exact = rows(api.train(recipe, tmp_path / "no", data, PLAIN))
     short = rows(api.train(recipe, tmp_path / "bf16", data, {**PLAIN, "train.precision": "bf16"}))

@@ -18,6 +18,9 @@ from vergence.losses.photometric import photometric_error
 from vergence.losses.self_supervised import Views
 from vergence.settings.losses import VerificationConfig, ViewLossOptions
 
+TOGETHER = 2**26
+"""Numbers of warped sources, at most, that a GPU holds for several candidates: 256 MB."""
+
 
 class Verified(NamedTuple):
     """The best candidate of every pixel, and whether it is believed."""
@@ -48,14 +51,29 @@ def candidate_errors(
     if views.available is not None:
         available = views.available[:, :, None, None]
         judges = available if judges is None else judges & available
-    errors = torch.empty_like(depth)
-    for candidate in range(depth.shape[1]):  # one at a time: memory that is used again is faster than new memory
-        grid, inside = sampling_grid(depth[:, candidate : candidate + 1], views.rays, views.offset)
-        warped = warp(views.sources, grid, options.align_corners)
+    errors, sources = torch.empty_like(depth), views.sources.shape[1]
+    for part, result in zip(*(x.split(_together(views.sources), dim=1) for x in (depth, errors)), strict=True):
+        count = part.shape[1]
+        rays, offset, images = (_repeated(x, count) for x in (views.rays, views.offset, views.sources))
+        grid, inside = sampling_grid(part.flatten(0, 1)[:, None], rays, offset)
+        warped = warp(images, grid, options.align_corners).view(len(part), count * sources, *images.shape[2:])
         error = photometric_error(warped, views.target, options.ssim_weight, views.statistics)
-        seen = inside[:, :, 0] if judges is None else inside[:, :, 0] & judges
-        errors[:, candidate] = error.masked_fill_(~seen, torch.inf).amin(dim=1)
+        seen = inside.view(len(part), count, sources, *part.shape[2:])
+        if judges is not None:
+            seen = seen & judges[:, None]
+        result.copy_(error.view(seen.shape).masked_fill_(~seen, torch.inf).amin(dim=2))
     return errors
+
+
+def _together(sources: Tensor) -> int:
+    """Candidates looked at together: one on a CPU, where memory that is used again is faster than new memory; on a GPU
+    as many as bounded memory lets, to launch less."""
+    return 1 if sources.device.type == "cpu" else max(1, TOGETHER // sources.numel())
+
+
+def _repeated(x: Tensor, count: int) -> Tensor:
+    """(B, ...) to (B count, ...), each entry so many times in turn; a view of it where that is once."""
+    return x[:, None].expand(-1, count, *x.shape[1:]).flatten(0, 1)
 
 
 def judging_sources(labels: Tensor, dynamic: Sequence[int], stereo: Sequence[bool]) -> Tensor | None:

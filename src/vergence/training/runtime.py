@@ -1,5 +1,6 @@
 """Devices, processes, randomness and signals: what the loop needs to know of the machine."""
 
+import contextlib
 import importlib
 import logging
 import os
@@ -8,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from datetime import timedelta
 from types import FrameType, TracebackType
 from typing import Any
@@ -60,6 +62,25 @@ def start_accelerator(settings: TrainConfig) -> Accelerator:
             f"the processes of this run do not find one another ({' '.join(str(error).split())[:160]}); start all of "
             "them by torchrun, with one address and a free port."
         ) from error
+
+
+@contextlib.contextmanager
+def algorithms(settings: TrainConfig, on_gpu: bool) -> Iterator[None]:
+    """While entered, PyTorch takes reproducible algorithms or, on a GPU, those that are fastest for the sizes at hand,
+    which stay the same while a run trains."""
+    cudnn = torch.backends.cudnn
+    before = torch.get_deterministic_debug_mode(), cudnn.deterministic, cudnn.benchmark
+    if settings.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        cudnn.deterministic, cudnn.benchmark = True, False
+    elif on_gpu:
+        cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(before[0])
+        cudnn.deterministic, cudnn.benchmark = before[1:]
 
 
 def finish(accelerator: Accelerator) -> None:

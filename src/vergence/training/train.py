@@ -28,7 +28,7 @@ from vergence.training.callbacks import Callbacks, means_of
 from vergence.training.optim import set_learning_rates
 from vergence.training.pools import build_loaders, open_training_data
 from vergence.training.resuming import check_unchanged
-from vergence.training.runtime import StopSignal, finish, start_accelerator
+from vergence.training.runtime import StopSignal, algorithms, finish, start_accelerator
 from vergence.training.state import TrainingState, open_folder
 from vergence.training.tracking import Pace, ProgressLine, RunLog, check_trackers
 from vergence.training.validation import Validation
@@ -59,7 +59,8 @@ def train(
     check_trackers(config.train.trackers)
     accelerator = start_accelerator(config.train)
     try:
-        with lost_process_said(Processes.of(accelerator), folder.path):
+        on_gpu = accelerator.device.type == "cuda"
+        with algorithms(config.train, on_gpu), lost_process_said(Processes.of(accelerator), folder.path):
             _train(config, folder, accelerator, resume, checkpoint, callbacks)
         return folder.path
     finally:
