@@ -16,9 +16,9 @@ METRES_FACTOR = 256.0
 """KITTI's convention: stored value = metres * 256; 0 = no depth."""
 _LARGEST = 65535
 _LEVEL = 1
-"""Of PNG's compression: 10 % larger than level 6 for 16 bits of depth, in a fifth of the time."""
+"""Level of PNG's compression: 10 % larger than level 6 for 16 bits of depth, in a fifth of the time."""
 _QUALITY = {"quality": 95, "subsampling": 0}
-"""Of JPEG: colours at full size, so that the edges of classes and depths stay."""
+"""Settings of JPEG: colours at full size, so that the edges of classes and depths stay."""
 
 
 class ColourRange(NamedTuple):
