@@ -55,10 +55,7 @@ def working_image(manifest: Manifest, index: int, options: FrameOptions) -> Tens
 
 def on_device(images: Sequence[Tensor], device: torch.device) -> Tensor:
     """A batch (B, 3, h, w) float in [0, 1] of uint8 images of one size."""
-    batch = torch.stack(list(images))
-    if device.type == "cuda":  # the copy need not be waited for
-        batch = batch.pin_memory()
-    batch = batch.to(device, non_blocking=True).float().div_(255)
+    batch = torch.stack(list(images)).to(device, non_blocking=True).float().div_(255)
     return batch.contiguous(memory_format=torch.channels_last)
 
 
