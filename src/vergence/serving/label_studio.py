@@ -23,6 +23,8 @@ import numpy as np
 from fastapi import FastAPI, Request
 
 from vergence.data.annotation.label_studio import brush_regions
+from vergence.data.annotation.servers.address import origin
+from vergence.data.annotation.servers.http import opener
 from vergence.data.structured import decoded, parse_json
 from vergence.data.structured.xml_text import parse_xml
 from vergence.errors import InputError
@@ -138,7 +140,7 @@ class Pictures:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"label_studio is {address!r}; give its address, such as http://127.0.0.1:8080.")
         self._home, self._limits, self._token = address.rstrip("/") + "/", limits, environment.get(KEY, "")
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay())
+        self._opener = opener(self._home, _elsewhere)
 
     def fetch(self, source: str, file: Path) -> None:
         """Write the picture of a task to a file.
@@ -156,7 +158,7 @@ class Pictures:
             address = urljoin(self._home, source) if source else ""
         except ValueError:
             address = ""
-        if _origin(address) != _origin(self._home):
+        if origin(address) != origin(self._home):
             raise Refusal(422, "a task's picture is not at the Label Studio that this server was started for.")
         self._download(address, file)
 
@@ -190,18 +192,5 @@ class Pictures:
             return f"Bearer {parse_json(body, self._home, 'look at the token')['access']}"
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows no address to another place: it would carry the token along."""
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if _origin(newurl) != _origin(req.full_url):
-            raise Refusal(422, "Label Studio sends on to another place for a task's picture; serve pictures itself.")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _origin(address: str) -> tuple[str, str | None, int | None]:
-    try:
-        parts = urlsplit(address)
-        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        return "", None, None
+def _elsewhere() -> Refusal:
+    return Refusal(422, "Label Studio sends on to another place for a task's picture; serve pictures itself.")

@@ -44,6 +44,13 @@ def label_config(classes: AnnotationClasses) -> str:
     )
 
 
+def takes_tasks(config: Any) -> bool:
+    """Whether a labelling interface (the root of its XML) has the picture and the brush that our tasks name."""
+    pictures = [one for one in config.iter("Image") if one.get("name") == _TO and one.get("value") == "$image"]
+    brushes = [one for one in config.iter("BrushLabels") if (one.get("name"), one.get("toName")) == (_FROM, _TO)]
+    return bool(pictures and brushes)
+
+
 def _task(frame: ExportedFrame, classes: AnnotationClasses) -> dict[str, Any]:
     """One task; a part of a file, so that the masks of a large set are never in memory together."""
     task: dict[str, Any] = {"data": {"image": f"/data/local-files/?d=images/{frame.file}", "frame": frame.name}}

@@ -71,6 +71,15 @@ def test_projects_of_one_name(answers: Studio, frames: Manifest) -> None:
         push(frames, answers)
 
 
+def test_a_project_whose_brush_has_another_name(answers: Studio, frames: Manifest) -> None:
+    push(frames, answers)
+    answers.tasks.clear()
+    answers.projects[0]["label_config"] = answers.projects[0]["label_config"].replace('"tag"', '"brush"')
+    with pytest.raises(InputError, match=r"another labelling interface .* BrushLabels 'tag' for it; take these names"):
+        push(frames, answers)
+    assert answers.tasks == []
+
+
 @pytest.mark.parametrize("name", ["ab", "123"])
 def test_names_that_no_project_may_have(answers: Studio, frames: Manifest, name: str) -> None:
     with pytest.raises(InputError, match=r"give a name of 3 letters or more|does not have what was asked for"):

@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from vergence.data.annotation.classes import AnnotationClasses
-from vergence.data.annotation.label_studio import TASKS, label_config
+from vergence.data.annotation.label_studio import TASKS, label_config, takes_tasks
 from vergence.data.annotation.label_studio_tasks import CONFIG, dicts, frame_of, read_config
 from vergence.data.annotation.servers.address import checked_address
 from vergence.data.annotation.servers.classes import same_classes
 from vergence.data.annotation.servers.http import Http, Unanswered
 from vergence.data.atomic import write_text
-from vergence.data.structured import read_json
+from vergence.data.structured import read_json, read_xml
 from vergence.errors import InputError, nearest
 
 KEY = "LABEL_STUDIO_API_KEY"
@@ -109,8 +109,13 @@ class LabelStudio:
         return found
 
     def check_classes(self, classes: AnnotationClasses, folder: Path) -> None:
-        """InputError where the project's brush has other classes."""
+        """InputError where the project's brush has other classes, or is none that our tasks name."""
         write_text(folder / CONFIG, self._config)
+        if not takes_tasks(read_xml(folder / CONFIG, remedy="save the labelling interface of the project again")):
+            raise InputError(
+                f"{self} has another labelling interface than vergence labels export writes as {CONFIG}: an Image "
+                "'image' of $image and BrushLabels 'tag' for it; take these names there, or give another --project."
+            )
         same_classes(self, read_config(folder / CONFIG)[0], classes)
 
     def frames(self) -> set[str]:
