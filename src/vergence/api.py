@@ -183,7 +183,7 @@ def predict(
     field_of_view: float | None = None,
     colour_map: str = "magma",
     overwrite: bool = False,
-    to: Literal["files", "rerun"] = "files",
+    to: Literal["files", "rerun", "fiftyone"] = "files",
     pictures: Literal["jpeg", "png"] = "jpeg",
     precision: Literal["no", "bf16", "fp16"] = "no",
     allow_truncated: bool = False,

@@ -35,7 +35,7 @@ def test_without_rerun_it_is_said_before_anything_is_written(tmp_path: Path, mon
     with pytest.raises(InputError, match=r"pip install 'vergence\[rerun\]'"):
         vergence.predict(run, picture_file(tmp_path), tmp_path / "out", to="rerun", device="cpu")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="to is 'roblox'; give files or rerun"):
+    with pytest.raises(InputError, match="to is 'roblox'; give files, rerun or fiftyone"):
         vergence.predict(run, picture_file(tmp_path), tmp_path / "out", to="roblox", device="cpu")
 
 

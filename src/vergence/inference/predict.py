@@ -15,6 +15,7 @@ from vergence.errors import InputError, nearest
 from vergence.inference.class_files import ClassFiles
 from vergence.inference.depth_files import SAMPLED, DepthFiles, survey
 from vergence.inference.earlier_results import SIDECAR, Files, Results
+from vergence.inference.fiftyone_dataset import check_folder, write_dataset
 from vergence.inference.frame_pass import Films, FramePass, write_frames
 from vergence.inference.frame_streams import FrameStream, ManifestStream, VideoStream, open_stream
 from vergence.inference.journal import JOURNAL
@@ -32,7 +33,7 @@ from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.folder import BEST
 from vergence.runs.label_port_classes import PREDICTED
 
-Target = Literal["files", "rerun"]
+Target = Literal["files", "rerun", "fiftyone"]
 """What the files of a prediction are also put into."""
 
 
@@ -120,7 +121,8 @@ class Written:
     overwrite: bool = False
     """Write again what exists, also what predict has not made."""
     to: Target = "files"
-    """"rerun": also ``recording.rrd`` of all that is written, for the Rerun viewer."""
+    """"rerun": also ``recording.rrd`` of all that is written, for the Rerun viewer; "fiftyone": also ``fiftyone/``, a
+    data set that FiftyOne imports."""
     pictures: Pictures = "jpeg"
     """Format of what is for people: colours and overlays."""
 
@@ -129,7 +131,7 @@ class Written:
         checked_confidence(self.min_confidence)
         suffix_of(self.pictures)
         if self.to not in get_args(Target):
-            raise InputError(f"to is {self.to!r}; give {' or '.join(get_args(Target))}.")
+            raise InputError(f"to is {self.to!r}; give {', '.join(get_args(Target)[:-1])} or {get_args(Target)[-1]}.")
         if self.to == "rerun":
             check_rerun()
         if self.min_confidence is not None and not self.cloud:
@@ -212,6 +214,8 @@ def predict(
         "vergence": vergence.__version__, **({} if use.steady == "none" else {"steady": use.steady}),
         **({"min_confidence": written.min_confidence} if written.looks_twice else {}),
     }  # fmt: skip
+    if written.to == "fiftyone":
+        check_folder(out)
     films = Films(out, files, stream.fps, written.side_by_side, written.legend) if video else None
     outputs = _outputs(out, stream, files, [] if films is None else films.names)
     keep_inputs(outputs, data, stream.path if isinstance(stream, VideoStream) else None)
@@ -248,6 +252,8 @@ def predict(
         record["videos"] = [f"{name}.mp4" for name in films.names]
     if written.to == "rerun":
         record["recording"] = write_recording(out, stream, predictor.network, record, guess).name
+    if written.to == "fiftyone":
+        record["fiftyone"] = write_dataset(out, stream, record).name
     _write_record(out, record)
     return record
 
