@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.training.test_sources import SPACE, world
 
+from tests.training.test_pools import SPACE, world
 from vergence import api
 from vergence.data.label_space import CAMVID_11
 from vergence.data.labels import label_mapping, label_space

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.training.test_sources import COUNT, HEIGHT, WIDTH, world
 
 from tests.training.test_corda_run import recipe
+from tests.training.test_pools import COUNT, HEIGHT, WIDTH, world
 from vergence import api
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.test_sources import HEIGHT, WIDTH, world
 
+from tests.training.test_pools import HEIGHT, WIDTH, world
 from vergence import api
 from vergence.errors import InputError
 from vergence.inference.predictor import load

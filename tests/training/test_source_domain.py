@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.training.test_sources import HEIGHT, ONE_PROCESS, WIDTH, world
 
+from tests.training.test_pools import HEIGHT, ONE_PROCESS, WIDTH, world
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.runs.config import RunConfig, load_config

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 class MeanTeacher(nn.Module):
     """A copy of the student that follows it slowly and learns nothing itself.
 
+    Not timm's or torch's averaged models: their decay begins otherwise, and they know neither a teacher that works on
+    statistics of its batches, as published, nor one that starts again.
+
     Args:
         network: the student; copied.
         decay: largest weight of the teacher's past.

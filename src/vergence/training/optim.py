@@ -134,7 +134,9 @@ class WeightAverage:
     """Exponential running mean of a method's parameters; buffers are taken as they are.
 
     ``mean = decay * mean + (1 - decay) * weights`` after each step, where the decay starts at 0.1 and grows as
-    (1 + n) / (10 + n) until it reaches ``decay``, so that the random start is forgotten.
+    (1 + n) / (10 + n) until it reaches ``decay``, so that the random start is forgotten. Not timm's or torch's averaged
+    models, which are copies of the whole module: here only what is trained is kept twice and in checkpoints, and takes
+    the method's place for a while.
     """
 
     def __init__(self, method: nn.Module, decay: float) -> None:
