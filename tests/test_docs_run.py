@@ -132,6 +132,18 @@ def test_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(list(Path("classes").rglob("*.png"))) >= 4
 
 
+def test_the_pages_of_the_first_jobs_run(capsys: pytest.CaptureFixture[str]) -> None:
+    write_video("my_drive.mp4")
+    ran = follow(list(commands(page("docs/depth-from-video.md"))), capsys)
+    assert ran == ["scan", "train", "train", "report", "predict"]
+    assert len(list(Path("predictions").rglob("*.ply"))) == 4
+    ran = follow(list(commands(page("docs/label-20-frames.md"))), capsys)
+    assert ran == ["select", "labels", "labels", "labels", "train", "train", "evaluate", "predict"]
+    check_labelled(Manifest.read("labelled.parquet"))
+    assert any(row.label_origin == "carried" for row in Manifest.read("carried.parquet"))
+    assert evaluation("runs/classes")["miou"] >= 0
+
+
 def test_the_road_of_three_ways_runs(capsys: pytest.CaptureFixture[str]) -> None:
     write_video("my_drives/one.mp4")
     ran = follow(list(commands(page("docs/three_ways.md", "On your own data"))), capsys)

@@ -68,7 +68,7 @@ def _overview() -> str:
     what = "depth and semantics from video and a handful of labels"
     lines = [f"Vergence {vergence.__version__}: {what}.", "", "usage: vergence VERB ...", ""]
     for verb in COMMANDS:
-        lines += [f"  {words:14} {summary(function)}" for words, function in functions(verb).items()]
+        lines += [f"  {words:16}  {summary(function)}" for words, function in functions(verb).items()]
     return "\n".join([*lines, "", "vergence VERB --help tells more; each verb is also a function in vergence.api."])
 
 

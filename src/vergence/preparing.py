@@ -68,7 +68,7 @@ def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monod
         weights: the official files (encoder.pth, depth.pth, pose_encoder.pth, pose.pth; of three_ways also a whole
             state dict), or a folder that holds them.
         out: the run folder, which must not exist yet.
-        family: whose weights: monodepth2 or three_ways.
+        family: whose weights: monodepth2, three_ways or corda.
     """
     from vergence.runs.convert import convert as run_conversion
 

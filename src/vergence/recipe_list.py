@@ -8,6 +8,10 @@ from vergence.runs.recipe import RECIPES, recipe_names
 from vergence.runs.setting_texts import listed, run_sections
 
 
+_PORTS = {"truth": "true depth or labels of all frames", "manifest": "estimated depth in the manifest"}
+"""Where depth and labels that are not learned come from, in words."""
+
+
 def recipe_lines() -> list[str]:
     """A line for each recipe: what it does, and what it needs."""
     names = recipe_names(chains=True)
@@ -60,8 +64,11 @@ def needs(config: RunConfig) -> str:
         found.append("labelled frames of another domain (frames.source_domain)")
     if any(role.measured_depth or role.inverse_depth == "measured" for role in roles):
         found.append("measured depth")
-    ports = sorted({port for role in roles for port in (role.depth_port, role.label_port) if port})
-    found += [f"a port: {port}" for port in ports]
+    found += sorted({_PORTS.get(port, port) for role in roles for port in (role.depth_port, role.label_port) if port})
+    if getattr(config.section, "mixes_depth", False) and not getattr(config.section, "depth", ""):
+        found.append(f"a depth run ({config.method}.depth)")
+    if getattr(config.section, "labels", None) == "":
+        found.append(f"noisy labels ({config.method}.labels)")
     return ", ".join(found) or "frames"
 
 

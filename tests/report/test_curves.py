@@ -102,7 +102,7 @@ def test_scores_without_truth_have_charts_of_their_own() -> None:
     rows += [{"kind": "evaluate", "step": step, "flip_miou": 0.5, "score": 0.5} for step in (10, 20)]
     titles = [chart.title for chart in charts(rows)]
     assert titles == [
-        "Held-back frames: photometric error (lower is better)",
+        "Held-back frames: photometric error (lower is better, and below unmoved neighbours)",
         "Held-back frames: classes agree under flips (higher is better)",
     ]
 

@@ -20,7 +20,7 @@ def test_what_is_there(monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, fo
 @pytest.mark.parametrize(
     ("gpus", "name", "said"),
     [
-        (0, "cuda", "no usable GPU; use --device cpu or auto"),
+        (0, "cuda", "no usable GPU; use cpu or auto"),
         (2, "cuda:2", "there are 2 GPUs, from cuda:0"),
         (2, "gpu", "device 'gpu' is unknown"),
         (2, "cuda:one", "device 'cuda:one' is unknown"),

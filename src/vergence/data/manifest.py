@@ -102,7 +102,7 @@ class Manifest:
             (chosen if keep else others).append(row)
         name = self.name
         if split is not None:
-            name = f"{name} (split {split!r} of {', '.join(repr(key) for key in self.splits()) or 'none'})"
+            name = f"{name} (split {split!r} of {', '.join(repr(key) for key in self.splits() if key) or 'none'})"
         return Manifest([*chosen, *others], self.root, name, len(chosen), self.read_from)
 
     def changed(self, change: Callable[[FrameRow], FrameRow]) -> "Manifest":

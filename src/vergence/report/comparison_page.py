@@ -86,6 +86,7 @@ def write_comparison(
         names=names,
         differing=_differing(dict(zip(names, folders, strict=True))),
         evaluations=list(_evaluations(dict(zip(names, folders, strict=True)))),
+        unscored=[name for name, folder in zip(names, folders, strict=True) if not read_evaluations(folder)],
         charts=_charts(dict(zip(names, folders, strict=True))),
         panels=seen.panels,
         legend_of_classes=seen.legend,

@@ -67,7 +67,7 @@ def charts(records: Iterable[Record]) -> list[Chart]:
         ("Evaluation: segmentation (higher is better)", classes, "", False),
         ("Evaluation: errors (lower is better)", errors, "", False),
         ("Evaluation: pixels within 1.25ʲ (higher is better)", accuracies, "", False),
-        ("Held-back frames: photometric error (lower is better)", explained, "", False),
+        ("Held-back frames: photometric error (lower is better, and below unmoved neighbours)", explained, "", False),
         ("Held-back frames: classes agree under flips (higher is better)", agreed, "", False),
         *((title, lines, "weighted loss", True) for title, lines in by_magnitude("Losses", losses)),
         *((title, lines, "", True) for title, lines in by_magnitude("Watched, not trained on", watched)),

@@ -99,12 +99,13 @@ def _piece(data: Manifest, rows: dict[str, int], segment: dict[str, Any], space:
     for name in [*keys[:1], *evenly_spaced(reached, _FRAMES), *keys[1:]]:
         pictures += _pictures(data, rows[name], space, coverage.get(name), seen)
     ends = " and ".join(Path(name).stem for name in keys)
-    title = ", ".join(part for part in (segment["sequence"], segment["camera"]) if part)
+    title = ", ".join(dict.fromkeys(part for part in (segment["sequence"], segment["camera"]) if part))
     note = f"{len(reached)} of {len(coverage)} frames reached from {ends}."
     if segment["cuts"]:
         note += f" Stopped by a cut before {', '.join(Path(name).stem for name in segment['cuts'])}."
-    for meeting in segment["meetings"]:
-        note += f" After {meeting['seconds']:.1f} s {meeting['right_kept']:.1%} of the kept pixels agree."
+    if segment["meetings"]:
+        agreed = [f"{one['right_kept']:.1%} after {one['seconds']:.1f} s" for one in segment["meetings"]]
+        note += f" Where it meets a label made by hand, agrees of the kept pixels: {', '.join(agreed)}."
     return Piece(title, note, pictures)
 
 

@@ -154,7 +154,7 @@ def _height_of(frames: FramesConfig) -> int:
     from vergence.data.layouts import resolve_input
 
     if not frames.source:
-        raise InputError("the working height follows from the frames; name them with --data.")
+        raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
     manifest = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
     aspects = sorted(row.height / row.width for row in manifest if row.width and row.height)
     if not aspects:

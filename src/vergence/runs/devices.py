@@ -15,7 +15,7 @@ def resolve_device(name: str = "auto") -> str:
     if kind != "cuda" or (index and not index.isdigit()):
         raise InputError(f"device {name!r} is unknown; use auto, cpu, cuda or cuda:N.")
     if not torch.cuda.is_available():
-        raise InputError(f"device {name!r} is asked for and this machine has no usable GPU; use --device cpu or auto.")
+        raise InputError(f"device {name!r} is asked for and this machine has no usable GPU; use cpu or auto.")
     if index and int(index) >= torch.cuda.device_count():
         raise InputError(f"device {name!r} is asked for and there are {torch.cuda.device_count()} GPUs, from cuda:0.")
     return name

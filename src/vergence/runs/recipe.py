@@ -82,11 +82,6 @@ def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:
         if path.is_file():
             return path.resolve()
     if text.endswith((".yaml", ".yml")):
-        raise InputError(f"{paths[0]} does not exist; give the path of a recipe, or the name of one: {_names()}.")
-    raise InputError(
-        f"recipe {text!r} is unknown{nearest(text, recipe_names(chains=True))}; use one of {_names()}, or a YAML file."
-    )
-
-
-def _names() -> str:
-    return ", ".join(recipe_names(chains=True))
+        raise InputError(f"{paths[0]} does not exist; give the path of a recipe, or a name that vergence recipes lists.")
+    near = nearest(text, recipe_names(chains=True))
+    raise InputError(f"recipe {text!r} is unknown{near}; vergence recipes lists all; a file of your own ends in .yaml.")

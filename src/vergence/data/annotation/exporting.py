@@ -72,7 +72,8 @@ def chosen_space(manifest: Manifest, space: LabelSpace | str | None, otherwise: 
     chosen = label_space(space) if isinstance(space, str) else space or common_space(manifest, otherwise)
     if chosen is None:
         raise InputError(
-            f"{manifest.name} has no labels that say which classes to annotate; give --label_space or --run."
+            f"{manifest.name} has no labels that say which classes to annotate; name them with "
+            "--label_space, such as classes.yaml, or give a segmentation run with --run."
         )
     return chosen
 

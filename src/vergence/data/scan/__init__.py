@@ -82,7 +82,7 @@ def _together(manifest: Manifest, reports: Sequence[SequenceReport]) -> Iterator
             "cameras",
             "advice",
             f"the intrinsics of {unknown} of {len(manifest)} frames are unknown; put an intrinsics.json beside them, "
-            "give the field of view (60 degrees is assumed), or have them learned.",
+            "train with --frames.options.field_of_view DEGREES (60 is assumed) or --depth.learn_intrinsics unknown.",
         )
     grey = [report.name for report in reports if not report.colour]
     if 0 < len(grey) < len(reports):
