@@ -1,4 +1,4 @@
-"""The whole road on the embedded world: depth from video, which frames to label, labels carried through the video, and
+"""The whole road on toy town: depth from video, which frames to label, labels carried through the video, and
 segmentation from them, beside as many random frames and labels alone.
 
 Every stage looks at what is there and goes on from it, so that an interrupted demo is called again and goes on.
