@@ -35,7 +35,7 @@ def test_labels_of_another_space_are_mapped(tmp_path: Path) -> None:
 
 def test_export_asks_for_what_it_cannot_know(tmp_path: Path) -> None:
     manifest = world(tmp_path, [None])
-    with pytest.raises(InputError, match="give --label_space or --run"):
+    with pytest.raises(InputError, match="name them with --label_space"):
         export_labels(manifest, "png", tmp_path / "out")
     with pytest.raises(InputError, match=r"no format 'cvta' of labels .did you mean 'cvat'"):
         export_labels(manifest, "cvta", tmp_path / "out", SPACE)
