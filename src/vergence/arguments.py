@@ -151,4 +151,4 @@ def summary(function: Callable[..., Any]) -> str:
 def argument_texts(function: Callable[..., Any]) -> dict[str, str]:
     """Parameter -> text of the docstring's Args section."""
     entries = parse_docstring(function.__doc__ or "", DocstringStyle.GOOGLE).params
-    return {entry.arg_name: " ".join((entry.description or "").split()) for entry in entries}
+    return {entry.arg_name: " ".join((entry.description or "").replace("``", "").split()) for entry in entries}

@@ -100,16 +100,14 @@ def _train(words: list[str]) -> int:
 
 
 def _train_help(usage: str) -> int:
-    """What the verb takes, and the recipes that there are."""
-    from vergence.runs.recipe import recipe_names
-
+    """What the verb takes, and where the recipes are listed."""
     more = {
         "--resume": "go on with this run from its newest checkpoint.",
         "--key value": "settings that differ from the recipe's. Misspelt ones are errors that name the nearest.",
     }
     usages = f"{usage}\n       vergence train --resume RUN [--key value ...]"
     say(help_text(usages, summary(api.train), options_of(api.train, ["recipe"]), more))
-    say(f"\nrecipes: {', '.join(recipe_names())}\n\nvergence recipes [NAME] tells more.")
+    say("\nvergence recipes lists them with what they do and need, vergence recipes NAME all settings of one.")
     return 0
 
 
