@@ -82,6 +82,8 @@ def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:
         if path.is_file():
             return path.resolve()
     if text.endswith((".yaml", ".yml")):
-        raise InputError(f"{paths[0]} does not exist; give the path of a recipe, or a name that vergence recipes lists.")
+        raise InputError(
+            f"{paths[0]} does not exist; give the path of a recipe, or a name that vergence recipes lists."
+        )
     near = nearest(text, recipe_names(chains=True))
-    raise InputError(f"recipe {text!r} is unknown{near}; vergence recipes lists all; a file of your own ends in .yaml.")
+    raise InputError(f"recipe {text!r} is unknown{near}; vergence recipes lists all, yours ends in .yaml.")
