@@ -7,7 +7,6 @@ from vergence.runs.config import RunConfig, read_config
 from vergence.runs.recipe import RECIPES, recipe_names
 from vergence.runs.setting_texts import listed, run_sections
 
-
 _PORTS = {"truth": "true depth or labels of all frames", "manifest": "estimated depth in the manifest"}
 """Where depth and labels that are not learned come from, in words."""
 
