@@ -1,5 +1,7 @@
 """The page of a selection: what is on it, that it stands alone, its charts, and bad input."""
 
+import base64
+import io
 import json
 import re
 from pathlib import Path
@@ -11,6 +13,7 @@ from PIL import Image
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
+from vergence.report import selection_page
 from vergence.report.selection_page import write_selection_page
 
 
@@ -66,3 +69,42 @@ def test_no_selection(folder: Path, tmp_path: Path) -> None:
     (folder / "digests.npy").unlink()
     with pytest.raises(InputError, match=r"digests.npy does not exist; run vergence select with this --out first"):
         write_selection_page(folder)
+
+
+def edited(folder: Path, **changes: object) -> str:
+    selection = json.loads((folder / "selection.json").read_text()) | changes
+    (folder / "selection.json").write_text(json.dumps(selection))
+    return write_selection_page(folder).read_text(encoding="utf-8")
+
+
+def test_the_page_leads_with_what_the_criterion_optimises(folder: Path) -> None:
+    scores = folder / "steps" / "step-1"
+    scores.mkdir(parents=True)
+    np.save(scores / "difficulty.npy", np.array([0.001, 0.002, 0.003, np.nan]))
+    leads = {
+        "ds": "No frame is farther than",
+        "us": "On 1 of the chosen frames the student&#39;s error of depth is 0.0123 on average, 0.002 on all frames",
+        "ds_us": "How hard and how different they are",
+        "entropy": "No frame has a score yet",
+        "random": "Nothing is optimised",
+        "uniform": "Between neighbours in a sequence lie 4 to 5 frames, 4.5 on average.",
+    }
+    for criterion, words in leads.items():
+        text = edited(folder, criterion=criterion)
+        assert words in text, criterion
+        assert text.index(words) < text.index("How well they stand for all frames") < text.index("What was chosen from")
+
+
+def test_thumbnails_enlarge_as_long_as_the_page_stays_small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0)
+    for place in (0, 5, 9):
+        Image.fromarray(noise.integers(0, 255, (300, 600, 3), dtype=np.uint8)).save(folder / f"{place}.png")
+    text = edited(folder)
+    large = re.findall(r'data-large="data:image/jpeg;base64,([^"]+)"', text)
+    assert len(large) == 3
+    assert Image.open(io.BytesIO(base64.b64decode(large[0]))).size == (480, 240)
+    monkeypatch.setattr(selection_page, "_PICTURE_BYTES", 300_000)
+    text = edited(folder)
+    assert 0 < text.count("data-large=") < 3
+    assert text.count("<li><b>") == 3
+    assert len(text) < 400_000

@@ -1,5 +1,7 @@
 """The page of a selection: chosen frames in order, why each of them, a map of all frames, their coverage."""
 
+import base64
+import io
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +18,16 @@ from vergence.inference.inputs import evenly_spaced
 from vergence.report.page_file import save_page
 from vergence.report.pictures import Picture, photograph
 from vergence.report.selection_charts import Line, coverage_chart, legend, map_chart
+from vergence.report.selection_lead import lead_of
 from vergence.report.selection_reach import compared_orders, reach_told, reached_part
 from vergence.selection.coverage import coverage, flat_map
 from vergence.selection.features import FeatureSpace
 from vergence.selection.frame_features import open_features
 
 _SHOWN = 240
-_THUMBNAIL = 200
+_THUMBNAIL, _LARGE = 200, 480
+_PICTURE_BYTES = 5_500_000
+"""Of all pictures together; the rest of the page's 6 MB is for charts and words."""
 _SAMPLE = 4000
 """Frames that distances are measured from."""
 _MAPPED = 1200
@@ -44,6 +49,8 @@ class Shown(NamedTuple):
     number: int
     picture: Picture
     why: str
+    large: str
+    """A larger picture as data URI, shown on a click; "" where the page has no room for it."""
 
 
 def write_selection_page(folder: Path | str, out: Path | str | None = None) -> Path:
@@ -73,6 +80,7 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
         title=f"{len(frames)} of {selection['of']} frames to label",
         criterion=_criterion(selection),
         reach=reached_part(selection, manifest, allowed, folder) if selection["criterion"] == "reach" else None,
+        lead=None if selection["criterion"] == "reach" else lead_of(selection, manifest, folder, lines),
         facts=_facts(selection, manifest),
         coverage=coverage_chart(lines),
         lines=legend([line.name for line in lines]),
@@ -82,7 +90,7 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
         sampled=sample if sample < int(allowed.sum()) else 0,
         map=plot,
         shares=shares,
-        shown=[_shown(number, frame, manifest, several) for number, frame in enumerate(frames[:_SHOWN], start=1)],
+        shown=_pictures(frames[:_SHOWN], manifest, several),
         chosen=len(frames),
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
@@ -161,12 +169,35 @@ def _map(
     return chart, " and ".join(f"{share:.0%}" for share in plane.shares)
 
 
-def _shown(number: int, frame: dict[str, Any], manifest: Manifest, several: bool) -> Shown:
-    image = open_frame(manifest, frame["row"])
-    height = max(1, round(image.height * _THUMBNAIL / image.width))
-    small = image.resize((_THUMBNAIL, height), Image.Resampling.LANCZOS)
-    camera = f" · {frame['camera'].rpartition('/')[2]}" if several else ""
-    return Shown(number, photograph(f"{frame['sequence']}{camera} · {frame['position']}", np.array(small)), _why(frame))
+def _pictures(frames: list[dict[str, Any]], manifest: Manifest, several: bool) -> list[Shown]:
+    """Thumbnails of the chosen frames, and larger ones as long as the page stays small."""
+    shown, room = list[Shown](), _PICTURE_BYTES
+    for number, frame in enumerate(frames, start=1):
+        image = open_frame(manifest, frame["row"]).convert("RGB")
+        camera = f" · {frame['camera'].rpartition('/')[2]}" if several else ""
+        title = f"{frame['sequence']}{camera} · {frame['position']}"
+        small = photograph(title, np.array(_narrowed(image, _THUMBNAIL)))
+        room -= len(small.uri)
+        large = _large(image) if room > 0 and image.width > _THUMBNAIL else ""
+        # thumbnails of all frames come first: what they may still need is kept free
+        left = room - len(large) - (len(frames) - number) * len(small.uri)
+        if left < 0:
+            large = ""
+        room -= len(large)
+        shown.append(Shown(number, small, _why(frame), large))
+    return shown
+
+
+def _narrowed(image: Image.Image, width: int) -> Image.Image:
+    if image.width <= width:
+        return image
+    return image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
+
+
+def _large(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    _narrowed(image, _LARGE).save(buffer, format="JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def _why(frame: dict[str, Any]) -> str:
