@@ -173,6 +173,9 @@ def predict(
     legend: bool = True,
     scale: str | float | None = None,
     camera_height: float | None = None,
+    speed: str | float | None = None,
+    poses: str | Path | None = None,
+    poses_from: float | None = None,
     steady: Literal["none", "scale", "filter"] = "none",
     flip: bool = False,
     window: str | None = None,
@@ -211,8 +214,12 @@ def predict(
         video: write colour.mp4 and overlay.mp4; default for videos.
         side_by_side: the input above the colours in the video.
         legend: what the colours mean below them in the video: the range of depth, the classes that occur.
-        scale: metric, truth, or a factor on the network's unit; default metres where the run knows them.
+        scale: metric, truth or poses (of the frames), or a factor on the network's unit; default metres where the run
+            knows them.
         camera_height: metres above level ground: one factor for all frames.
+        speed: of the camera in m/s, or as 50km/h: one factor for all frames of a clip.
+        poses: file of the camera's motion (KITTI, TUM, or a table of GPS or odometry): one factor for all frames.
+        poses_from: time in that file at which the first frame was taken, seconds; default 0.
         steady: against flicker of videos: none, scale (each frame's scale fits the one before it) or filter (also its
             depth is blended with the last one, brought here by the run's own motion).
         flip: average with the prediction of the mirrored picture.
@@ -240,7 +247,9 @@ def predict(
         side_by_side, legend, colour_map, field_of_view, overwrite, to, pictures,
     )  # fmt: skip
     frames = Frames(split, limit, partners, allow_truncated)
-    use = Use(flip, window, overlap, batch_size, scale, camera_height, steady, precision)
+    use = Use(
+        flip, window, overlap, batch_size, scale, camera_height, speed, poses, poses_from, steady, precision,
+    )  # fmt: skip
     return run_prediction(chosen(run, checkpoint), input, out, written, frames, use, device=device, progress=progress)
 
 

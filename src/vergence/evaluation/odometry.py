@@ -9,7 +9,7 @@ from rich.table import Table
 
 from vergence.data.manifest import Manifest
 from vergence.evaluation.depth_scores import words
-from vergence.inference.motions import predict_motions, step_of
+from vergence.inference.motions import predict_motions, step_of, unbroken
 from vergence.metrics.odometry import ate_sfmlearner, chain_poses, trajectory_errors
 from vergence.runs.checkpoint import LoadedRun
 
@@ -19,22 +19,8 @@ _SHORTEST = 3
 
 def tracks(manifest: Manifest, step: int) -> list[list[int]]:
     """Rows of unbroken stretches of frames with poses, ``step`` positions apart, of at least three frames."""
-    all_tracks, seen = [], set()
-    for start in range(len(manifest)):
-        before = manifest.neighbour(start, -step)
-        if start in seen or not manifest[start].pose or (before is not None and _counts(manifest, before)):
-            continue
-        track = [start]
-        while (following := manifest.neighbour(track[-1], step)) is not None and _counts(manifest, following):
-            track.append(following)
-        seen.update(track)
-        if len(track) >= _SHORTEST:
-            all_tracks.append(track)
-    return all_tracks
-
-
-def _counts(manifest: Manifest, index: int) -> bool:
-    return index < len(manifest) and bool(manifest[index].pose)
+    with_poses = unbroken(manifest, step, lambda index: bool(manifest[index].pose))
+    return [track for track in with_poses if len(track) >= _SHORTEST]
 
 
 def evaluate_odometry(run: LoadedRun, manifest: Manifest) -> dict[str, Any] | None:

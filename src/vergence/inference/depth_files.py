@@ -23,6 +23,7 @@ from vergence.data.pointcloud import depth_to_points, write_ply
 from vergence.errors import InputError
 from vergence.inference.frame_streams import Frame, FrameStream
 from vergence.inference.looks import Looks
+from vergence.inference.motion_scale import factor_of_motion
 from vergence.inference.networks import Network
 from vergence.inference.picture_format import Pictures, suffix_of
 from vergence.inference.prediction import (
@@ -32,7 +33,7 @@ from vergence.inference.prediction import (
     resized,
     resized_inverse_depth,
 )
-from vergence.inference.scaling import ground_height, one_factor, truth_ratio
+from vergence.inference.scaling import Asked, ground_height, one_factor, truth_ratio
 from vergence.inference.video_legend import Legend, depth_legend
 
 _LARGEST = 65535
@@ -109,9 +110,7 @@ class DepthFiles:
         return depth_legend(record, self.colour_map)
 
 
-def survey(
-    looks: Looks, stream: FrameStream, scale: float | str | None, camera_height: float | None, guess: float
-) -> dict[str, Any]:
+def survey(looks: Looks, stream: FrameStream, asked: Asked, guess: float) -> dict[str, Any]:
     """One scale and one colour range for all frames, from some of them.
 
     Args:
@@ -121,7 +120,7 @@ def survey(
     Raises:
         InputError: a scale that is impossible, for this run or for these frames.
     """
-    factor, origin = _factor(looks, stream, scale, camera_height, guess)
+    factor, origin = _factor(looks, stream, asked, guess)
     metric = origin != "unscaled"
     samples = [looks.inverse_depth(frame).flatten() for frame in stream.sample(SAMPLED)]
     limits = colour_range(torch.cat(samples).numpy() / factor)
@@ -152,16 +151,13 @@ def png_factor(network: Network, unit: str, factor: float, farthest_colour: floa
     return _LARGEST / _UNKNOWN_REACH * farthest_colour
 
 
-def _factor(
-    looks: Looks, stream: FrameStream, scale: float | str | None, camera_height: float | None, guess: float
-) -> tuple[float, str]:
+def _factor(looks: Looks, stream: FrameStream, asked: Asked, guess: float) -> tuple[float, str]:
     """Factor on the network's unit, and where it comes from."""
     predictor = looks.predictor
+    scale, camera_height = asked.scale, asked.camera_height
+    if asked.speed is not None or asked.poses is not None or scale == "poses":
+        return factor_of_motion(looks, stream, asked, guess)
     if camera_height is not None:
-        if scale is not None:
-            raise InputError("camera_height and scale are two ways to one factor; give one of them.")
-        if not (math.isfinite(camera_height) and camera_height > 0):
-            raise InputError(f"camera_height {camera_height} is impossible; give metres above the ground.")
         heights = (
             ground_height(1 / looks.inverse_depth(frame).numpy(), frame.camera_or_guess(guess))
             for frame in stream.sample(SAMPLED)
@@ -179,5 +175,5 @@ def _factor(
         )
         return one_factor(ratios, "measured depth")
     if isinstance(scale, str) or not (math.isfinite(scale) and scale > 0):
-        raise InputError(f"scale {scale!r} is unknown; give a positive factor, 'metric' or 'truth'.")
+        raise InputError(f"scale {scale!r} is unknown; give a positive factor, 'metric', 'truth' or 'poses'.")
     return scale, f"factor {scale:g} given by the user"

@@ -108,20 +108,23 @@ class VideoStream:
         self.intrinsics_known = self.camera is not None
         times = video_times(path)
         self.expected = max(1, times.frames)
+        self.rate = times.fps
+        """Frames/s, NaN where the file does not say."""
         self.fps = _DEFAULT_FPS if math.isnan(times.fps) else times.fps
 
     def __len__(self) -> int:
         return self.expected if self.limit is None else min(self.limit, self.expected)
 
-    def _read(self, stride: int = 1) -> Iterator[Image.Image]:
+    def timed(self, stride: int = 1) -> Iterator[tuple[Image.Image, int]]:
+        """Frames at every so many steps of the clock, each with the number of the step; see ``read_video``."""
         row = self._straight.onto(FrameRow(self.path.name, self.path.stem, 0))
         options = VideoOptions(width=0, stride=stride, allow_truncated=self.allow_truncated)
-        for image, _ in read_video(self.path, options):
-            yield straight_image(row, image)
+        for image, position in read_video(self.path, options):
+            yield straight_image(row, image), position
 
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame]:
         """The frames in order; those to be skipped are decoded and dropped."""
-        for number, image in enumerate(self._read()):
+        for number, (image, _) in enumerate(self.timed()):
             if self.limit is not None and number >= self.limit:
                 return
             name = f"{number:06d}"
@@ -133,7 +136,7 @@ class VideoStream:
         if truth:
             return
         stride = max(1, math.ceil(len(self) / most))
-        for number, image in enumerate(self._read(stride)):
+        for number, (image, _) in enumerate(self.timed(stride)):
             if number >= most or (self.limit is not None and number * stride >= self.limit):
                 return
             yield Frame(f"{number * stride:06d}", image, self.camera)

@@ -1,7 +1,7 @@
 """Motions between neighbouring frames, from a run's pose network."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,16 +27,44 @@ def step_of(run: LoadedRun) -> int:
 
 def predict_motions(run: LoadedRun, manifest: Manifest, track: list[int]) -> NDArray[np.float64]:
     """Transforms (N - 1, 4, 4) of points of each frame's camera to the next frame's, metres if the run knows them."""
-    pose: Any = run.method.pose
     network = RunNetwork(run)
-    unit = network.metres_per_unit or 1.0
+    images = (image for _, image in prefetched(lambda row: working_image(manifest, row, network.options), track))
+    return motions_between(network, images, network.metres_per_unit or 1.0)
+
+
+def motions_between(network: RunNetwork, pictures: Iterable[Tensor], unit: float = 1.0) -> NDArray[np.float64]:
+    """Transforms (N - 1, 4, 4) of points of each picture's camera to the next one's, lengths times ``unit``.
+
+    Args:
+        network: of a run with a pose network.
+        pictures: prepared, (3, h, w) uint8, all of one size.
+    """
+    pose: Any = network.method.pose
 
     def motions(pairs: Sequence[Tensor]) -> Maps:
         images = network.images([pair[side] for side in range(2) for pair in pairs])
         axis_angle, translation, *_ = pose(torch.stack(images.chunk(2), dim=1))
         return {"motion": transform_from_parameters(axis_angle.double(), translation.double() * unit)}
 
-    images = (image for _, image in prefetched(lambda row: working_image(manifest, row, network.options), track))
-    pairs = ((None, torch.stack(pair)) for pair in itertools.pairwise(images))
-    seen = Predictor(network, _PAIRS).looked_at(pairs, motions)
-    return np.stack([maps["motion"].cpu().numpy() for _, maps in seen])
+    pairs = ((None, torch.stack(pair)) for pair in itertools.pairwise(pictures))
+    seen = [maps["motion"].cpu().numpy() for _, maps in Predictor(network, _PAIRS).looked_at(pairs, motions)]
+    return np.stack(seen) if seen else np.zeros((0, 4, 4))
+
+
+def unbroken(manifest: Manifest, step: int, counts: Callable[[int], bool] = lambda _: True) -> list[list[int]]:
+    """Rows of unbroken stretches of frames that count, ``step`` positions apart."""
+
+    def beside(index: int, offset: int) -> int | None:
+        found = manifest.neighbour(index, offset)
+        return found if found is not None and found < len(manifest) and counts(found) else None
+
+    tracks, seen = list[list[int]](), set[int]()
+    for start in range(len(manifest)):
+        if start in seen or not counts(start) or beside(start, -step) is not None:
+            continue
+        track = [start]
+        while (following := beside(track[-1], step)) is not None:
+            track.append(following)
+        seen.update(track)
+        tracks.append(track)
+    return tracks

@@ -26,6 +26,7 @@ from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.prediction import checked_confidence
 from vergence.inference.predictor import Predictor, load
 from vergence.inference.rerun_recording import check_rerun, write_recording
+from vergence.inference.scaling import Asked
 from vergence.inference.steady import Steadier, Steady
 from vergence.inference.tracker_files import TrackerFiles, write_index
 from vergence.progress import Progress
@@ -74,9 +75,15 @@ class Use:
     batch_size: int = 4
     scale: float | str | None = None
     """None (metres where the run knows them, else unscaled), "metric", a factor on the network's unit, "truth" (median
-    over frames with measured depth)."""
+    over frames with measured depth), "poses" (over segments of frames with poses)."""
     camera_height: float | None = None
     """Metres above level ground; gives one factor for all frames."""
+    speed: float | str | None = None
+    """Of the camera, metres per second or as "50km/h"; the same."""
+    poses: Path | str | None = None
+    """File of the camera's motion, see :func:`vergence.data.known_motion.read_motion`; the same."""
+    poses_from: float | None = None
+    """Time in that file at which the first frame was taken, seconds."""
     steady: Steady = "none"
     """Against flicker of videos: "scale" fits each frame's scale to the one before it, "filter" also blends depths."""
     precision: Precision = "no"
@@ -90,6 +97,12 @@ class Use:
         if self.scale is not None:
             with contextlib.suppress(TypeError, ValueError):  # a factor given as a word is the same factor
                 object.__setattr__(self, "scale", float(self.scale))
+        Asked(self.scale, self.camera_height, self.speed, self.poses, self.poses_from)  # says what is impossible
+
+    @property
+    def asked(self) -> Asked:
+        """Which scale of depth."""
+        return Asked(self.scale, self.camera_height, self.speed, self.poses, self.poses_from)
 
 
 @dataclass(frozen=True)
@@ -210,7 +223,7 @@ def predict(
     if not any(kind.paths(out, "") for kind in files):
         raise InputError("there is nothing to write; leave one kind of file switched on.")
     made_by = predictor.network.made_by() | {
-        "scale_asked": use.scale, "camera_height": use.camera_height, "colour_map": written.colour_map,
+        **use.asked.made_by(), "colour_map": written.colour_map,
         "vergence": vergence.__version__, **({} if use.steady == "none" else {"steady": use.steady}),
         **({"min_confidence": written.min_confidence} if written.looks_twice else {}),
     }  # fmt: skip
@@ -226,8 +239,9 @@ def predict(
         record["checkpoint"] = predictor.network.run.checkpoint
     for kind in files:
         if isinstance(kind, DepthFiles):
-            record |= results.earlier_survey(kind) or {
-                **survey(looks, stream, use.scale, use.camera_height, guess), "surveyed": results.looked_at,
+            earlier = None if use.asked.each_time else results.earlier_survey(kind)
+            record |= earlier or {
+                **survey(looks, stream, use.asked, guess), "surveyed": results.looked_at,
             }  # fmt: skip
         else:
             record |= kind.record()
@@ -276,7 +290,7 @@ def _check_tasks(predictor: Predictor, written: Written, use: Use) -> None:
     """InputError where something was asked for that is not predicted."""
     of_depth = {
         "array": written.array, "cloud": written.cloud, "scale": use.scale, "camera_height": use.camera_height,
-        "steady": None if use.steady == "none" else use.steady,
+        "speed": use.speed, "poses": use.poses, "steady": None if use.steady == "none" else use.steady,
     }  # fmt: skip
     asked = [name for name, value in of_depth.items() if value not in (None, False)]
     if "depth" not in predictor.tasks and asked:

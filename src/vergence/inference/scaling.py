@@ -2,11 +2,15 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vergence.data.known_motion import parse_speed
 from vergence.errors import InputError
 from vergence.geometry.camera import resize_inverse_depth
 from vergence.methods import Method
@@ -65,17 +69,73 @@ def ground_height(depth: NDArray[np.floating], camera: tuple[float, float, float
     return float(np.median(distance[flat])) if flat.sum() >= 50 else math.nan
 
 
-def one_factor(ratios: Iterable[float], what: str) -> tuple[float, str]:
-    """The median of the frames' factors, one for all frames so that a video does not flicker, and its spread in words.
+@dataclass(frozen=True)
+class Asked:
+    """What of depth's scale is asked for; nothing: metres where the run knows them, else unscaled.
 
-    InputError where no frame gave a factor; ``what`` says what was looked for.
+    Raises:
+        InputError: more than one way to the factor, or one that is impossible.
+    """
+
+    scale: float | str | None = None
+    """"metric", a factor on the network's unit, "truth" or "poses" (of the frames)."""
+    camera_height: float | None = None
+    """Metres above level ground."""
+    speed: float | str | None = None
+    """Metres per second, or as "50km/h"."""
+    poses: Path | str | None = None
+    """File of the camera's motion, see :func:`vergence.data.known_motion.read_motion`."""
+    poses_from: float | None = None
+    """Time in that file at which the first frame was taken, seconds."""
+
+    def __post_init__(self) -> None:
+        given = {"scale": self.scale, "camera_height": self.camera_height, "speed": self.speed, "poses": self.poses}
+        names = sorted(name for name, value in given.items() if value is not None)
+        if len(names) > 1:
+            raise InputError(f"{' and '.join(names)} are {len(names)} ways to one factor; give one of them.")
+        if self.camera_height is not None and not (math.isfinite(self.camera_height) and self.camera_height > 0):
+            raise InputError(f"camera_height {self.camera_height} is impossible; give metres above the ground.")
+        if self.speed is not None:
+            parse_speed(self.speed)
+        if self.poses_from is not None and (self.poses is None or not math.isfinite(self.poses_from)):
+            raise InputError("poses_from is a time in a file of poses, in seconds; give poses too, or leave it out.")
+
+    @property
+    def each_time(self) -> bool:
+        """Whether the factor is from more than the pictures, so that it is found again in each call."""
+        return self.scale in ("truth", "poses") or self.speed is not None or self.poses is not None
+
+    def made_by(self) -> dict[str, Any]:
+        """What of it results depend on."""
+        more = {"speed": self.speed, "poses_from": self.poses_from}
+        more["poses"] = None if self.poses is None else Path(self.poses).name
+        given = {name: value for name, value in more.items() if value is not None}
+        return {"scale_asked": self.scale, "camera_height": self.camera_height, **given}
+
+
+def one_factor(ratios: Iterable[float], what: str, each: str = "frame") -> tuple[float, str]:
+    """The median of the factors, one for all frames so that a video does not flicker, and its interval in words.
+
+    The standard error of the median is that of 1,000 samples drawn with replacement.
+
+    Args:
+        ratios: factors, one each ``each``; what is not finite or not positive is no factor.
+        what: what was looked for.
+
+    Raises:
+        InputError: there is no factor.
     """
     valid: Sequence[float] = [ratio for ratio in ratios if math.isfinite(ratio) and ratio > 0]
     if not valid:
-        raise InputError(f"no frame shows {what}, so depth cannot be scaled by it; give a factor instead.")
+        raise InputError(f"no {each} shows {what}, so depth cannot be scaled by it; give a factor instead.")
     median = float(np.median(valid))
     if len(valid) == 1:
-        return median, f"{what}, 1 frame, which has no spread to state"
+        return median, f"{what}, 1 {each}, which has no spread to state"
     spread = float(np.std(np.array(valid) / median))
     low, high = np.percentile(valid, (5, 95))
-    return median, f"{what}, median of {len(valid)} frames, spread {spread:.1%}, 90 % of them {low:.4g} to {high:.4g}"
+    drawn = np.random.default_rng(0).choice(np.array(valid), (1000, len(valid)))
+    error = float(np.std(np.median(drawn, axis=1))) / median
+    return median, (
+        f"{what}, median of {len(valid)} {each}s, spread {spread:.1%}, 90 % of them {low:.4g} to {high:.4g}, "
+        f"standard error {error:.1%}"
+    )

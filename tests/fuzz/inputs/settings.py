@@ -159,6 +159,8 @@ OPTIONS: dict[str, tuple[list[str], dict[str, tuple[str, ...]]]] = {
         ["predict", "depth_run", "frames", "--out", "out"],
         {
             "scale": ("0", "-1", "nan", "inf", "much"), "camera_height": ("0", "-1", "nan", "inf"),
+            "speed": ("0", "-1", "nan", "inf", "fast", "3knots"), "poses": ("nowhere.txt", "/dev/zero", "."),
+            "poses_from": ("nan", "3"),
             "overlap": ("1", "-1", "nan"), "window": ("0x0", "axb", "-4x-4", "64x"), "limit": ("-1", "0", "nan"),
             "batch_size": ("0", "-1", "1.5"), "field_of_view": ("0", "180", "-5", "nan"),
             "colour_map": ("nobody", ""),
