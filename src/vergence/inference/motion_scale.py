@@ -208,7 +208,7 @@ class _Kept:
 
 def _chained(motions: Floats) -> Floats:
     """Camera poses of the transforms of points."""
-    return chain_poses(np.linalg.inv(motions)) if len(motions) else np.eye(4)[None]
+    return chain_poses(cast(Floats, np.linalg.inv(motions))) if len(motions) else np.eye(4)[None]
 
 
 def _own_places(track: Track) -> Floats:
@@ -307,7 +307,7 @@ def _ratios(
     pieces = [(k, *piece) for k in range(len(tracks)) for piece in _pieces(known[k], moving[k])]
     ways = [_length(known[k], start, end, False) for k, start, end in pieces]
     least = max(_SHARE * sum(ways), _SURE * jitter)
-    segments = [(k, *segment) for k, *piece in pieces for segment in _segments(known[k], *piece, least)]
+    segments = [(k, *segment) for k, start, end in pieces for segment in _segments(known[k], start, end, least)]
     if not segments and ways and max(ways) > _SURE * jitter:
         segments = [pieces[int(np.argmax(ways))]]
     moved = np.concatenate([track.fits[moves] for track, moves in zip(tracks, moving, strict=True)])
