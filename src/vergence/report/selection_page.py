@@ -27,7 +27,7 @@ from vergence.selection.frame_features import open_features
 _SHOWN = 240
 _THUMBNAIL, _LARGE = 200, 480
 _PICTURE_BYTES = 5_500_000
-"""Of all pictures together; the rest of the page's 6 MB is for charts and words."""
+"""Size of all pictures together; the rest of the page's 6 MB is for charts and words."""
 _SAMPLE = 4000
 """Frames that distances are measured from."""
 _MAPPED = 1200
