@@ -37,7 +37,7 @@ class KnownMotion:
     """Where a camera was."""
 
     name: str
-    """Of the file, for sentences."""
+    """Name of the file, for sentences."""
     positions: Floats
     """(N, 3) metres; in any axes, only distances count."""
     times: Floats | None

@@ -24,7 +24,7 @@ from vergence.metrics.odometry import chain_poses
 
 Floats = NDArray[np.float64]
 _SHARE = 1 / 20
-"""Of the whole way, that a segment has at least."""
+"""Share of the whole way that a segment has at least."""
 _LOOKED_AT = 96
 """Pairs of frames whose length is fitted to the depth, at the most."""
 _STEPS = 5
@@ -129,7 +129,7 @@ def _check_poses(stream: FrameStream) -> None:
 
 
 def _tracks(network: RunNetwork, stream: FrameStream, guess: float) -> list[Track]:
-    """Of the clip, or of all clips of a manifest."""
+    """Tracks of the clip, or of all clips of a manifest."""
     step = step_of(network.run)
     if isinstance(stream, VideoStream):
         return _video_tracks(network, stream, step, guess)

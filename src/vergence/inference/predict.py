@@ -79,7 +79,7 @@ class Use:
     camera_height: float | None = None
     """Metres above level ground; gives one factor for all frames."""
     speed: float | str | None = None
-    """Of the camera, metres per second or as "50km/h"; the same."""
+    """The camera's, metres per second or as "50km/h"; the same."""
     poses: Path | str | None = None
     """File of the camera's motion, see :func:`vergence.data.known_motion.read_motion`; the same."""
     poses_from: float | None = None
