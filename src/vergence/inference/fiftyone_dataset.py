@@ -16,6 +16,7 @@ from PIL import Image
 from vergence.data.atomic import write_text, writing
 from vergence.data.depth_files import write_picture
 from vergence.data.pictures import open_picture
+from vergence.data.structured import read_json
 from vergence.errors import InputError
 from vergence.inference.frame_streams import Frame, FrameStream, ManifestStream
 
@@ -31,8 +32,8 @@ def check_folder(out: Path) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     try:
-        known = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))["info"]["made_by"] == _MADE_BY
-    except (OSError, ValueError, KeyError, TypeError):
+        known = read_json(folder / "metadata.json")["info"]["made_by"] == _MADE_BY
+    except (InputError, KeyError, TypeError):
         known = False
     if not known:
         raise InputError(f"{folder} is there and is no data set that predict has made; give another --out.")
