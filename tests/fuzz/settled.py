@@ -18,7 +18,7 @@ HARMLESS = {
     "pictures/flips/JPEG": "0 4",
     "pictures/flips/WEBP": "0 2 3 4 5",
     "runs/evaluate/config.json/spoiled": "12",
-    "runs/predict/config.json/spoiled": "1 4 7 25 28 34",
+    "runs/predict/config.json/spoiled": "1 4 7 13 19 25 28 34",
     "runs/resume/config.json/spoiled": "14 17 38",
     "runs/resume/state.json/spoiled": "2 24",
     "videos/index/flips": "9",

@@ -7,6 +7,8 @@ from vergence.errors import InputError
 
 _LARGEST = 16384
 """Pixels of a side of a training frame: four times the largest camera's."""
+_FARTHEST = 1_000_000
+"""Frames between a target and its source: more is hours of video."""
 
 
 @dataclass
@@ -78,9 +80,12 @@ class FrameOptions:
                 f"frames of {self.width}x{self.height} are impossible; give a height and width from 1 to {_LARGEST}."
             )
         if len(set(self.offsets)) != len(self.offsets) or any(
-            offset != "s" if isinstance(offset, str) else offset == 0 for offset in self.offsets
+            offset != "s" if isinstance(offset, str) else not 0 < abs(offset) <= _FARTHEST for offset in self.offsets
         ):
-            raise InputError(f"offsets {list(self.offsets)} must be different numbers other than 0, or 's' for stereo.")
+            raise InputError(
+                f"offsets {list(self.offsets)} must be different numbers other than 0 (at most {_FARTHEST} frames away), "
+                "or 's' for stereo."
+            )
         for name in ("flip", "flip_vertical", "jitter"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is a probability; {getattr(self, name)} is not between 0 and 1.")
