@@ -22,7 +22,7 @@ def test_a_height_that_is_still_open_is_no_working_size(tmp_path):
         ({"width": 0}, "0x12"),
         ({"offsets": (0, 1)}, "other than 0"),
         ({"offsets": (1, 1)}, "different"),
-        ({"offsets": (-1, 10**21)}, "at most 1000000 frames away"),
+        ({"offsets": (-1, 10**21)}, "at most 1000000 frames"),
         ({"offsets": ("left",)}, "'s' for stereo"),
         ({"flip": 1.5}, "flip is a probability"),
         ({"jitter": -0.1}, "jitter is a probability"),

@@ -83,8 +83,8 @@ class FrameOptions:
             offset != "s" if isinstance(offset, str) else not 0 < abs(offset) <= _FARTHEST for offset in self.offsets
         ):
             raise InputError(
-                f"offsets {list(self.offsets)} must be different numbers other than 0 (at most {_FARTHEST} frames away), "
-                "or 's' for stereo."
+                f"offsets {list(self.offsets)} must be different numbers other than 0 (at most {_FARTHEST} frames "
+                "away), or 's' for stereo."
             )
         for name in ("flip", "flip_vertical", "jitter"):
             if not 0 <= getattr(self, name) <= 1:
