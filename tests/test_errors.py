@@ -2,7 +2,9 @@
 
 import pytest
 
+from vergence.data.subsets import random_subset
 from vergence.errors import InputError, Interrupted, nearest, printable
+from vergence.runs.config import read_config
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,14 @@ def test_errors_for_users_are_values_and_interruptions_carry_their_code() -> Non
     stop = Interrupted("stopped by SIGTERM", 143)
     assert not isinstance(stop, ValueError)
     assert (str(stop), stop.exit_code) == ("stopped by SIGTERM", 143)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_some_generator_refuses_is_refused_first(seed: int) -> None:
+    for name in ("train.seed", "frames.labelled.seed"):
+        with pytest.raises(InputError, match=f"{name} is {seed}; give a number from 0"):
+            read_config("supervised-toytown-tiny", {name: seed})
+
+
+def test_the_largest_seed_draws_frames() -> None:
+    assert len(random_subset(10, 3, 2**63 - 1)) == 3

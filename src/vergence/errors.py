@@ -24,6 +24,12 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def check_seed(seed: int | None, name: str) -> None:
+    """InputError unless a seed is one that every random generator takes; None is no seed."""
+    if seed is not None and not 0 <= seed < 2**63:
+        raise InputError(f"{name} is {seed}; give a number from 0 to {2**63 - 1}.")
+
+
 class InputError(ValueError):
     """Something the user gave cannot be used.
 

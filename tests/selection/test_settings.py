@@ -18,6 +18,8 @@ def test_goals_end_with_the_count() -> None:
         ({"count": 0}, "count is 0"),
         ({"criterion": "reech"}, "did you mean .reach."),
         ({"val": -1}, "val is -1"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**63}, "seed is 9223372036854775808"),
         ({"weight": float("nan")}, "weight is nan"),
         ({"seconds": 0}, "seconds is 0"),
         ({"seconds": float("inf")}, "seconds is inf"),

@@ -88,7 +88,7 @@ def random_subset(total: int, count: int, seed: int) -> list[int]:
         >>> set(random_subset(100, 3, seed=1)) < set(random_subset(100, 10, seed=1))
         True
     """
-    return sorted(int(index) for index in np.random.RandomState(seed).permutation(total)[:count])
+    return sorted(int(index) for index in np.random.RandomState(seed % 2**32).permutation(total)[:count])
 
 
 def _digest(manifest: Manifest, rows: Iterable[int]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vergence.errors import InputError, nearest
+from vergence.errors import InputError, check_seed, nearest
 from vergence.methods import method_names
 from vergence.runs.config import read_config, recipe_class
 from vergence.runs.folder import RunFolder
@@ -140,7 +140,7 @@ class FlywheelConfig:
     def __post_init__(self) -> None:
         labels = self.labels
         _require(self.rounds >= 1, f"flywheel.rounds is {self.rounds}; give 1 or more.")
-        _require(self.seed >= 0, f"flywheel.seed is {self.seed}; give 0 or more.")
+        check_seed(self.seed, "flywheel.seed")
         _require(self.limit is None or self.limit > 0, f"flywheel.limit is {self.limit}; give 1 or more, or null.")
         _require(labels.per_round >= 0, f"flywheel.labels.per_round is {labels.per_round}; give 0 or more.")
         _require(labels.total is None or labels.total >= 0, f"flywheel.labels.total is {labels.total}; give 0 or more.")

@@ -5,7 +5,7 @@ from typing import Literal
 
 from vergence.data.frame_options import FrameOptions
 from vergence.data.label_corruption import LabelCorruption
-from vergence.errors import InputError, nearest
+from vergence.errors import InputError, check_seed, nearest
 from vergence.settings.protocols import PROTOCOLS
 
 
@@ -53,6 +53,7 @@ class LabelledConfig:
     def __post_init__(self) -> None:
         count = self.count
         require(count is None or count > 0, f"frames.labelled.count is {count}; give 1 or more, or null for all.")
+        check_seed(self.seed, "frames.labelled.seed")
 
 
 @dataclass
@@ -209,7 +210,7 @@ class TrainConfig:
         require(self.stop_after >= 0, f"train.stop_after is {self.stop_after}; give 0 (never) or more.")
         require(self.ema is None or 0 < self.ema < 1, f"train.ema is {self.ema}; give a decay such as 0.999, or null.")
         require(0 < self.timeout < 1e8, f"train.timeout is {self.timeout}; give seconds, such as 600.")
-        require(self.seed >= 0, f"train.seed is {self.seed}; give 0 or more.")
+        check_seed(self.seed, "train.seed")
 
 
 @dataclass

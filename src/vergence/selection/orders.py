@@ -11,7 +11,7 @@ PAPER_STEPS = (25, 50, 100, 200, 372, 744)
 
 def random_order(total: int, seed: int) -> list[int]:
     """A permutation by NumPy's legacy generator, as the paper's seeds 42, 43 and 44 mean it."""
-    return [int(row) for row in np.random.RandomState(seed).permutation(total)]
+    return [int(row) for row in np.random.RandomState(seed % 2**32).permutation(total)]
 
 
 def uniform_order(groups: Sequence[object], times: Sequence[int]) -> list[int]:

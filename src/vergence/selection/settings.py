@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from vergence.errors import InputError, nearest
+from vergence.errors import InputError, check_seed, nearest
 from vergence.runs.overrides import Overrides
 from vergence.selection.criteria import AUTO, CRITERIA
 from vergence.selection.orders import default_steps
@@ -48,6 +48,7 @@ class Selection:
             raise InputError(f"criterion {self.criterion!r} is unknown{near}; use one of {known}.")
         if self.count < 1:
             raise InputError(f"count is {self.count}; give 1 or more frames to choose.")
+        check_seed(self.seed, "seed")
         if self.val < 0:
             raise InputError(f"val is {self.val}; give 0 or more frames to set aside.")
         if not self.weight >= 0:
