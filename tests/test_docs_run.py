@@ -15,8 +15,7 @@ from tests import small_data_sets as made
 from tests.small_data_sets import FRAMES, WIDTH, write_video
 from tests.test_docs import blocks, commands
 from vergence import cli
-from vergence.data.label_space import CITYSCAPES_IDS, GTA5, MAPILLARY, SYNTHIA
-from vergence.data.labels import label_space
+from vergence.data.labels import CITYSCAPES_IDS, MAPILLARY, label_space
 from vergence.data.manifest import Manifest
 from vergence.runs.checkpoint import load_run
 from vergence.runs.recipe import read_recipe
@@ -176,8 +175,8 @@ def test_the_page_of_corda_runs(capsys: pytest.CaptureFixture[str]) -> None:
     write_video("my_drives/one.mp4")
     made.simulator("simulator", table, 8)
     made.cityscapes("Cityscapes", CITYSCAPES_IDS)
-    made.gta5("GTA5", GTA5)
-    made.synthia("RAND_CITYSCAPES", SYNTHIA)
+    made.gta5("GTA5", label_space("gta5"))
+    made.synthia("RAND_CITYSCAPES", label_space("synthia"))
     made.camvid("camvid")
     label = list(commands(page("docs/three_ways.md", "On your own data")))[2:5]
     ran = []

@@ -200,5 +200,5 @@ def test_no_usable_sample_says_why(tmp_path):
         FrameDataset(data, options(offsets=("s",)), train=True)
     with pytest.raises(InputError, match="no frame has all of them; check the positions"):
         FrameDataset(data, options(offsets=(-4, 4), require="all"), train=True)
-    with pytest.raises(InputError, match=r"split 'test' of ''\) has no frames"):
+    with pytest.raises(InputError, match=r"split 'test' of none\) has no frames"):
         FrameDataset(data.select("test"), options(), train=True)

@@ -182,6 +182,9 @@ class TestUse:
         with torch.inference_mode():
             predicted = method.predict(images)
             alone = method.predict(images[1:])
+        coarser = predicted.pop("coarser_inverse_depth")
+        finer = 2 ** sorted(scales)[1]
+        assert coarser.shape == (2, 1, -(-size[0] // finer), -(-size[1] // finer))
         assert predicted.keys() == {"disparity", "inverse_depth"}
         for value in predicted.values():
             assert value.shape == (2, 1, *size)

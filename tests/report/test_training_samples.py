@@ -87,9 +87,9 @@ def keys(kind: type) -> Iterator[str]:
 
 _OTHER_WORDS = (
     *("depth", "segmentation", "network", "weights", "decoder", "loss", "target"),
-    *("labels", "classes", "share", "weight", "difficulty"),
+    *("labels", "classes", "share", "weight", "difficulty", "confidence", "log"),
 )
-"""Tasks, what every network has, and words of other pages."""
+"""Tasks, what every network has, words of other pages, a kind of axis."""
 
 
 def test_the_report_knows_no_key_of_any_method() -> None:

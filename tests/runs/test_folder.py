@@ -28,8 +28,10 @@ NAMES = re.compile(
 ELSEWHERE = {
     ("models/weights.py", "model.safetensors"),  # of a repository on a hub
     ("data/layouts/mapillary.py", "config.json"),
-    ("data/layouts/maps.py", "metrics.jsonl"),  # of any run folder among frames
     ("selection/student.py", "step-"),  # steps of a selection
+    ("report/selection_lead.py", "step-"),
+    ("inference/exported_engines.py", "config.json"),  # in an archive of PyTorch
+    ("training/train.py", "evaluation"),  # a callback's event
     ("data/layouts/maps.py", "metrics.jsonl"),  # what marks a folder of results, in which no frames are sought
 }
 

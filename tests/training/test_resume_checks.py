@@ -25,7 +25,7 @@ from vergence.runs.run_lock import clean_leftovers, locked
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    return api.train(write_recipe(folder), folder / "run", write_frames(folder), {"train.keep_states": 2})
+    return api.train(write_recipe(folder), folder / "run", write_frames(folder))
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_named_checkpoint_that_is_torn(run: Path) -> None:
 
 
 def test_older_checkpoints_keep_their_weights_alone(trained: Path, tmp_path: Path) -> None:
-    run = api.train(trained.parent / "tiny.yaml", tmp_path / "run", trained.parent / "manifest.csv")
+    run = api.train(trained.parent / "tiny.yaml", tmp_path / "run", trained.parent / "manifest.csv", {"train.keep_states": 1})
     older, newest = RunFolder(run).checkpoints()
     assert (older.has_state, newest.has_state) == (False, True)
     assert sorted(path.name for path in older.path.iterdir()) == ["README.md", "config.json", "model.safetensors"]

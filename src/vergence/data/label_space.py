@@ -3,7 +3,7 @@
 import colorsys
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,8 +103,8 @@ def made_up_colour(number: int) -> Colour:
     return (round(red * 255), round(green * 255), round(blue * 255))
 
 
-class _KnownSpaces(Mapping[str, LabelSpace]):
-    """The files of ``data/classes/`` by name, each read when it is first asked for."""
+class _KnownSpaces(MutableMapping[str, LabelSpace]):
+    """The files of ``data/classes/`` by name, each read when it is first asked for, and what others add."""
 
     _NAMES = (
         *("cityscapes19", "cityscapes_ids", "gta5", "synthia", "viper", "camvid11", "camvid_segnet", "camvid32"),
@@ -112,19 +112,27 @@ class _KnownSpaces(Mapping[str, LabelSpace]):
     )
     """In the order in which a space is looked for that has certain classes and colours."""
 
+    def __init__(self) -> None:
+        self._spaces: dict[str, LabelSpace | None] = dict.fromkeys(self._NAMES)
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._NAMES)
+        return iter(self._spaces)
 
     def __len__(self) -> int:
-        return len(self._NAMES)
+        return len(self._spaces)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._NAMES
+        return name in self._spaces
 
     def __getitem__(self, name: str) -> LabelSpace:
-        if name not in self._NAMES:
-            raise KeyError(name)
-        return _read(name)
+        space = self._spaces[name]
+        return _read(name) if space is None else space
+
+    def __setitem__(self, name: str, space: LabelSpace) -> None:
+        self._spaces[name] = space
+
+    def __delitem__(self, name: str) -> None:
+        del self._spaces[name]
 
 
 @functools.cache
@@ -137,7 +145,7 @@ def _read(name: str) -> LabelSpace:
     return LabelSpace(name, tuple(classes), tuple(colours), tuple(values.get("void", ())))
 
 
-LABEL_SPACES: Mapping[str, LabelSpace] = _KnownSpaces()
+LABEL_SPACES: MutableMapping[str, LabelSpace] = _KnownSpaces()
 _CONSTANTS = {
     "CITYSCAPES_19": "cityscapes19", "CITYSCAPES_IDS": "cityscapes_ids", "CAMVID_11": "camvid11",
     "CAMVID_32": "camvid32", "VOC_21": "voc21", "COMMA10K": "comma10k", "MAPILLARY": "mapillary_v1.2",

@@ -179,8 +179,8 @@ class TrainConfig:
     """Evaluations without a better score after which training ends; 0: it goes on to the last step."""
     keep: int = 2
     """Newest checkpoints kept; the best one stays besides."""
-    keep_states: int = 1
-    """Newest checkpoints that can be resumed from; of the others the weights alone are kept."""
+    keep_states: int = 2
+    """Newest checkpoints that can be resumed from, the second for when the newest is torn; others keep weights alone."""
     channels_last: bool = True
     """Memory layout of convolutions; faster on CPUs and GPUs alike."""
     compile: bool = False
