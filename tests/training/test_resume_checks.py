@@ -108,7 +108,9 @@ def test_a_named_checkpoint_that_is_torn(run: Path) -> None:
 
 
 def test_older_checkpoints_keep_their_weights_alone(trained: Path, tmp_path: Path) -> None:
-    run = api.train(trained.parent / "tiny.yaml", tmp_path / "run", trained.parent / "manifest.csv", {"train.keep_states": 1})
+    run = api.train(
+        trained.parent / "tiny.yaml", tmp_path / "run", trained.parent / "manifest.csv", {"train.keep_states": 1}
+    )
     older, newest = RunFolder(run).checkpoints()
     assert (older.has_state, newest.has_state) == (False, True)
     assert sorted(path.name for path in older.path.iterdir()) == ["README.md", "config.json", "model.safetensors"]

@@ -180,7 +180,7 @@ class TrainConfig:
     keep: int = 2
     """Newest checkpoints kept; the best one stays besides."""
     keep_states: int = 2
-    """Newest checkpoints that can be resumed from, the second for when the newest is torn; others keep weights alone."""
+    """Newest checkpoints that can be resumed from, the second for when the newest is torn; others keep weights."""
     channels_last: bool = True
     """Memory layout of convolutions; faster on CPUs and GPUs alike."""
     compile: bool = False
