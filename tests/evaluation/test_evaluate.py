@@ -78,6 +78,16 @@ def test_files_hold_strict_json_with_the_protocol_and_a_row_for_each_image(tmp_p
     assert json.loads(elsewhere.read_text())["step"] == 7
 
 
+def test_what_is_said_of_the_data_is_said_once(tmp_path, caplog):
+    """Baselines read the frames of training, of the same manifest."""
+    Manifest([golden(tmp_path, k) for k in range(3)], tmp_path).write(tmp_path / "m.csv")
+    run = made_run(tmp_path)
+    run.config.frames.source = str(tmp_path / "m.csv")
+    with caplog.at_level("INFO", "vergence"):
+        evaluate(run, tmp_path / "m.csv")
+    assert sum("recognised as manifest" in message for message in caplog.messages) == 1
+
+
 def test_which_frames_are_evaluated(tmp_path):
     manifest = Manifest([golden(tmp_path, 0, split="val"), golden(tmp_path, 1, split="test")], tmp_path)
     run = made_run(tmp_path)

@@ -33,6 +33,7 @@ from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.config_sections import check_resolution
 from vergence.runs.folder import BEST, LAST, RunFolder
 from vergence.runs.processes import ALONE, Processes
+from vergence.runs.said_once import said_once
 from vergence.settings.protocols import DepthProtocol
 
 _log = logging.getLogger("vergence")
@@ -158,11 +159,12 @@ def evaluate(
     """
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
     scoring.of(loaded)  # what is impossible is said before data are opened
-    manifest = open_data(loaded, data, split)
-    if json is not None:
-        beside = [Path(json).with_name(Path(json).stem + suffix) for suffix in _TABLES if per_image]
-        keep_inputs([json, *beside], manifest, *RunFolder(loaded.path).inputs())
-    result, parts = evaluate_parts(loaded, manifest, scoring, progress=progress)
+    with said_once():  # baselines read the training frames, often of the same manifest
+        manifest = open_data(loaded, data, split)
+        if json is not None:
+            beside = [Path(json).with_name(Path(json).stem + suffix) for suffix in _TABLES if per_image]
+            keep_inputs([json, *beside], manifest, *RunFolder(loaded.path).inputs())
+        result, parts = evaluate_parts(loaded, manifest, scoring, progress=progress)
     tables = {part.task: part.image_rows() for part in parts}
     if by_class := class_rows(result["rows"]):
         tables["depth-classes"] = by_class
