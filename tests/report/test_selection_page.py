@@ -95,6 +95,18 @@ def test_the_page_leads_with_what_the_criterion_optimises(folder: Path) -> None:
         assert text.index(words) < text.index("How well they stand for all frames") < text.index("What was chosen from")
 
 
+def test_frames_that_are_set_aside_are_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Frames set aside" not in edited(folder)
+    text = edited(folder, val=["7.png", "2.png", "4.png"])
+    part = text[text.index("Frames set aside to judge by</h2>") :]
+    assert re.findall(r"drive &lt;1&gt; · (\d)</figcaption>", part) == ["2", "4", "7"]
+    assert part.count("data:image/jpeg;base64,") == 3
+    assert "<li><b>" not in part
+    assert "Set aside to judge by" in text
+    monkeypatch.setattr(selection_page, "_JUDGING", 2)
+    assert "2 of 3, evenly spaced." in edited(folder)
+
+
 def test_thumbnails_enlarge_as_long_as_the_page_stays_small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(0)
     for place in (0, 5, 9):

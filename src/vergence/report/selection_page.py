@@ -25,6 +25,8 @@ from vergence.selection.features import FeatureSpace
 from vergence.selection.frame_features import open_features
 
 _SHOWN = 240
+_JUDGING = 60
+"""How many of the frames that are set aside are shown, evenly spaced."""
 _THUMBNAIL, _LARGE = 200, 480
 _PICTURE_BYTES = 5_500_000
 """Size of all pictures together; the rest of the page's 6 MB is for charts and words."""
@@ -44,7 +46,7 @@ CRITERIA = {
 
 
 class Shown(NamedTuple):
-    """A chosen frame on the page."""
+    """A frame on the page, chosen or set aside."""
 
     number: int
     picture: Picture
@@ -76,6 +78,9 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
     several = len({row.camera for row in manifest}) > 1
     lines, sample = _coverage(selection, manifest, allowed, space)
     plot, shares = _map(selection, manifest, allowed, space)
+    judging = _set_aside(selection, manifest)
+    chosen = frames[:_SHOWN]
+    shown = _pictures([*chosen, *evenly_spaced(judging, _JUDGING)], manifest, several)
     page = environment.get_template("selection.html.j2").render(
         title=f"{len(frames)} of {selection['of']} frames to label",
         criterion=_criterion(selection),
@@ -90,8 +95,10 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
         sampled=sample if sample < int(allowed.sum()) else 0,
         map=plot,
         shares=shares,
-        shown=_pictures(frames[:_SHOWN], manifest, several),
+        shown=shown[: len(chosen)],
         chosen=len(frames),
+        judging=shown[len(chosen) :],
+        set_aside=len(judging),
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
     return save_page(Path(out) if out is not None else folder / "selection.html", page)
@@ -169,8 +176,18 @@ def _map(
     return chart, " and ".join(f"{share:.0%}" for share in plane.shares)
 
 
+def _set_aside(selection: dict[str, Any], manifest: Manifest) -> list[dict[str, Any]]:
+    """The frames to judge by, in the order of the manifest."""
+    images = set(selection.get("val", ()))
+    return [
+        {"row": number, "sequence": row.sequence, "camera": row.camera, "position": row.position, "judges": True}
+        for number, row in enumerate(manifest)
+        if row.image in images
+    ]
+
+
 def _pictures(frames: list[dict[str, Any]], manifest: Manifest, several: bool) -> list[Shown]:
-    """Thumbnails of the chosen frames, and larger ones as long as the page stays small."""
+    """Thumbnails of frames, and larger ones as long as the page stays small."""
     shown, room = list[Shown](), _PICTURE_BYTES
     for number, frame in enumerate(frames, start=1):
         image = open_frame(manifest, frame["row"]).convert("RGB")
@@ -201,6 +218,8 @@ def _large(image: Image.Image) -> str:
 
 
 def _why(frame: dict[str, Any]) -> str:
+    if "judges" in frame:
+        return ""
     if "reach" in frame:
         return reach_told(frame)
     parts = []
