@@ -18,6 +18,7 @@ from vergence.data.dataset import FrameDataset
 from vergence.data.loading import build_loader, prepare_batch
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError, Interrupted
+from vergence.report.stored_run import logged_warnings
 from vergence.runs.checkpoint import load_run
 from vergence.runs.config import load_config
 from vergence.training.optim import lr_factor
@@ -94,6 +95,22 @@ def test_rows_and_files_of_a_run(recipe: Path, data: Path, tmp_path: Path) -> No
     assert [row["event"] for row in rows(run, "event")] == ["started", "finished"]
     again = load_config(run / "recipe.yaml")
     assert again == load_config(recipe, {"optim.group_lr.head": 0.02}, data)
+
+
+@pytest.mark.parametrize(("weights", "told"), [("auto", True), ("none", False)])
+def test_weights_that_were_not_found_are_in_the_log(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str, told: bool
+) -> None:
+    monkeypatch.setattr("vergence.models.weights.hub_reachable", lambda: False)
+    small = {"encoder": "test_efficientnet", "weights": weights}
+    words = {f"{part}.{key}": value for part in ("network", "pose") for key, value in small.items()}
+    words |= {"network.decoder_widths": [4] * 5, "frames.options.height": 64, "frames.options.width": 64}
+    words |= {"frames.options.offsets": [-1, 1], "train.steps": 1, "frames.batch_size": 2, "frames.workers": 0}
+    run = api.train("depth-toytown-tiny", tmp_path / "run", data, words)
+    said = [row["message"] for row in rows(run, "event") if row["event"] == "random weights"]
+    assert len(said) == told  # of two networks with one encoder
+    assert logged_warnings(rows(run, "event")) == said
+    assert all("Encoder test_efficientnet started from random weights: weights auto found none" in one for one in said)
 
 
 def test_logged_losses_are_means_over_the_steps_between(recipe: Path, data: Path, tmp_path: Path) -> None:

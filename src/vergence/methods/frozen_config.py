@@ -21,3 +21,8 @@ class FrozenConfig(FromLabels):
     memory_mb: int = 2000
     """Features of training frames that are kept in memory instead of being made at every step; 0 for none. Frames that
     are cropped at random or change their colours are never kept."""
+
+    @property
+    def starts_from(self) -> str:
+        """As of the other methods."""
+        return self.initialize_from or ""

@@ -107,6 +107,7 @@ def build_deeplab_encoder(weights: str = "none") -> DeepLabEncoder:
     if weights in ("imagenet", "offline", "auto"):
         donor = build_encoder("resnet101", weights)
         encoder.backbone.load_state_dict(to_caffe_input(donor.backbone.state_dict(), donor.mean, donor.std))
+        encoder.without_weights = donor.without_weights
     elif weights != "none":
         copied = copy_matching(state, read_state_dict(weights))
         learned = [name for name in state if not name.endswith("num_batches_tracked")]

@@ -40,6 +40,8 @@ class Encoder(nn.Module):
 
     mean: Tensor
     std: Tensor
+    without_weights = False
+    """Weights were to be found ("auto"), and there were none: it starts from random ones."""
 
     def __init__(
         self,
@@ -151,10 +153,14 @@ def build_encoder(
     if normalization == "default":
         entry: Any = timm.get_pretrained_cfg(model)
         mean, std = (entry.mean, entry.std) if entry is not None else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    encoder: Encoder
     if _is_vit(model):
-        return ViTEncoder(model, backbone, mean, std, frames)
-    info = cast(Any, backbone).feature_info
-    return Encoder(model, backbone, info.channels(), info.reduction(), mean, std, frames)
+        encoder = ViTEncoder(model, backbone, mean, std, frames)
+    else:
+        info = cast(Any, backbone).feature_info
+        encoder = Encoder(model, backbone, info.channels(), info.reduction(), mean, std, frames)
+    encoder.without_weights = weights == "auto" and source.kind == "none"
+    return encoder
 
 
 def repeat_stem(weight: Tensor, frames: int) -> Tensor:

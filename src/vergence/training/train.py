@@ -16,6 +16,7 @@ from vergence.data.batch import Batch
 from vergence.data.loading import prepare_batch
 from vergence.errors import InputError, Interrupted
 from vergence.mixing.draws import step_generator
+from vergence.models.encoders import Encoder
 from vergence.runs.checkpoint import read_settings
 from vergence.runs.config import RunConfig
 from vergence.runs.folder import Checkpoint, RunFolder, newest_whole
@@ -136,6 +137,7 @@ class Loop:
         if self.data.labelled is not None:
             subset = self.data.labelled
             self.log.write(state.step, "event", labelled_event(subset.digest, subset.describe))
+        self._tell_random_start()
         with StopSignal() as stop, ProgressLine(settings.steps, state.step, main) as progress:
             self.pace.reset()
             while state.step < settings.steps:
@@ -172,6 +174,17 @@ class Loop:
             else:
                 self.log.write(state.step, "event", {"event": "finished"})
         self._call("end", self.folder.path)
+
+    def _tell_random_start(self) -> None:
+        """Note encoders that were to start from pretrained weights, and did not, for whoever reads the numbers."""
+        assert self.log is not None
+        parts = self.state.method.modules() if self.state.step == 0 and not self.config.section.starts_from else ()
+        for name in dict.fromkeys(part.name for part in parts if isinstance(part, Encoder) and part.without_weights):
+            message = (
+                f"Encoder {name} started from random weights: weights auto found none. Pretrained ones teach faster; "
+                "`vergence doctor` says where they may come from."
+            )
+            self.log.write(0, "event", {"event": "random weights", "level": "warning", "message": message})
 
     def _save(self, score: Score | None = None) -> None:
         """Store what is done."""
