@@ -16,6 +16,8 @@ from pathlib import Path
 STEPS = (
     "--version",
     "--help",
+    "recipes",
+    "recipes depth-toytown-tiny",
     "train depth-toytown-tiny --help",
     "index toytown town --out town.parquet --train 2 --val 1 --frames 5",
     "train depth-toytown-tiny --data town.parquet --out run --train.steps 2 --frames.workers 0 --frames.batch_size 2",
