@@ -13,7 +13,7 @@ from torch import Tensor
 import vergence.training.train as engine
 from tests.pretend_cuda import CUDA, Watch, pinned, pretend_cuda
 from vergence.data.toytown import TownOptions, write_toytown
-from vergence.runs.config import load_config
+from vergence.runs.config import RunConfig, load_config
 from vergence.runs.folder import RunFolder
 from vergence.training.runtime import finish, start_accelerator
 from vergence.training.train import Loop
@@ -96,15 +96,33 @@ def pinning(*args: Any) -> dict[str, Pinning]:
 BUILD_LOADERS = engine.build_loaders
 
 
-@contextlib.contextmanager
-def loop_on_device(name: str, folder: Path, towns: Mapping[str, Path]) -> Iterator[tuple[Loop, Watch]]:
-    """The engine's loop of a method, all of it on the pretended device."""
+def loop_config(name: str, folder: Path, towns: Mapping[str, Path], **more: Any) -> RunConfig:
+    """The settings of a method's loop, one of ``STEPS``."""
     recipe, changes = STEPS[name]
+    changes = changes | more
     changes = {key: str(towns["dusk"]) if value == DUSK else value for key, value in changes.items()}
     if ":" in recipe:
         (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
         recipe = str(folder / "recipe.yaml")
-    config = load_config(recipe, SMALL | changes, towns["clear"])
+    return load_config(recipe, SMALL | changes, towns["clear"])
+
+
+@contextlib.contextmanager
+def loop_on_cpu(name: str, folder: Path, towns: Mapping[str, Path], **more: Any) -> Iterator[Loop]:
+    """The engine's loop of a method on the CPU, with more settings."""
+    config = loop_config(name, folder, towns, **more)
+    accelerator = start_accelerator(config.train)
+    try:
+        with contextlib.closing(Loop(config, RunFolder(folder / "run"), accelerator, None)) as loop:
+            yield loop
+    finally:
+        finish(accelerator)
+
+
+@contextlib.contextmanager
+def loop_on_device(name: str, folder: Path, towns: Mapping[str, Path]) -> Iterator[tuple[Loop, Watch]]:
+    """The engine's loop of a method, all of it on the pretended device."""
+    config = loop_config(name, folder, towns)
     accelerator = start_accelerator(config.train)
     for state in (PartialState(), accelerator.state):
         state.device = CUDA

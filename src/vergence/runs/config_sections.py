@@ -192,8 +192,9 @@ class TrainConfig:
     sync_batchnorm: bool = False
     """On several GPUs: batch norm over the frames of all of them, as one GPU would with the whole batch."""
     deterministic: bool = False
-    """On a GPU: the same numbers in every run and on resuming, slower, where PyTorch has such algorithms; it warns of
-    the others. Without it the fastest convolutions are looked for at the start. A CPU gives the same numbers anyway."""
+    """On a GPU: slower algorithms that give the same numbers in every run and on resuming. Equal numbers are not
+    guaranteed there: where PyTorch has no such algorithm it only warns, and training goes on with one that may differ.
+    Without it the fastest convolutions are looked for at the start. A CPU gives the same numbers anyway."""
     allow_changes: bool = False
     """Resume on other data, another seed or batch size than the run was trained on; forgotten afterwards."""
     timeout: float = 600.0
