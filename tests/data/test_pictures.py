@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 import vergence
-from tests.data.small_world import picture
+from tests.data.small_world import picture, save
 from vergence.data.images import open_image
-from vergence.data.pictures import LIMIT, bits, is_lossy, open_picture, picture_size
+from vergence.data.pictures import LIMIT, bits, is_lossy, is_whole_png, open_picture, picture_size
 from vergence.errors import InputError
 
 UPRIGHT = np.repeat(np.repeat(np.arange(12, dtype=np.uint8).reshape(3, 4) * 20, 16, 0), 16, 1)
@@ -226,3 +226,24 @@ def test_a_png_of_two_headers_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="has two headers, of 8x6 and 2x2"):
             read(tmp_path / "two.png")
     assert open_picture(tmp_path / "8.png").size == (8, 6)
+
+
+def test_every_byte_of_a_png_counts(tmp_path):
+    path = save(tmp_path / "a.png", picture(1, 6, 8))
+    whole = path.read_bytes()
+    assert is_whole_png(path)
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        assert not is_whole_png(path), place
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data[:40], lambda data: data + b"x"])
+def test_cut_off_or_longer(tmp_path, change):
+    path = save(tmp_path / "a.png", picture(1))
+    path.write_bytes(change(path.read_bytes()))
+    assert not is_whole_png(path)
+
+
+def test_what_is_no_png(tmp_path):
+    assert not is_whole_png(tmp_path / "nowhere.png")
+    assert not is_whole_png(save(tmp_path / "a.jpg", picture(1)))

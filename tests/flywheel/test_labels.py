@@ -1,15 +1,31 @@
 """Labels in a flywheel: whose they are, whether they suffice, which are known in a round."""
 
 import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
+from vergence.flywheel import labels as module
 from vergence.flywheel.folder import Round
-from vergence.flywheel.labels import check_budget, known_before, label_source, not_to_choose, open_labels
+from vergence.flywheel.labels import (
+    AGREEMENT,
+    carried_labels,
+    carried_with,
+    check_budget,
+    known_before,
+    label_source,
+    not_to_choose,
+    open_labels,
+)
+from vergence.geometry.camera import Camera
+from vergence.geometry.distortion import Lens, lens_text
+from vergence.propagation.propagate import RECORD, Propagation
 
 SPACE = "two:road#804080,sky#4682b4"
 
@@ -72,3 +88,59 @@ def test_labels_that_came_back_are_taken_and_missing_ones_are_asked_for(tmp_path
     found = open_labels(data, rounds, 0, ["0.png", "3.png"], "train")
     assert [Path(row.label).name for row in found] == ["new0.png", "", "", "new3.png", "lv.png"]
     assert found[0].label_space == SPACE
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
+    """Calls of the propagation, which writes a manifest and its record and carries nothing."""
+    found: list[tuple[Any, Any]] = []
+
+    def propagate(data: Manifest, out: Path, how: Any, run: Any) -> None:
+        found.append((how, run))
+        data.write(out)
+        out.with_suffix("").mkdir(exist_ok=True)
+        (out.with_suffix("") / RECORD).write_text(json.dumps({"seconds": how.seconds, "keep": how.keep, "data": "x"}))
+
+    monkeypatch.setattr(module, "propagate", propagate)
+    run = SimpleNamespace(method=SimpleNamespace(pose="network"))
+    monkeypatch.setattr(module, "load_run", lambda path, device: run)
+    return found
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Round:
+    found = Round(tmp_path, 0)
+    found.folder.mkdir()
+    Manifest([FrameRow("a.png", "a", 0)], tmp_path).write(found.data)
+    return found
+
+
+def test_what_is_there_is_taken_until_the_labels_change(
+    calls: list[tuple[Any, Any]], one: Round, tmp_path: Path
+) -> None:
+    out = tmp_path / "carried.parquet"
+    assert carried_with(out) is None
+    for _ in range(2):
+        assert carried_labels(one, AGREEMENT, out, one.depth, "cpu") == out
+    assert [how for how, _ in calls] == [Propagation("auto", AGREEMENT.seconds, AGREEMENT.keep)]
+    assert carried_with(out) == {"seconds": AGREEMENT.seconds, "keep": AGREEMENT.keep}
+    later = (out.with_suffix("") / RECORD).stat().st_mtime_ns + 10**9
+    os.utime(one.data, ns=(later, later))
+    carried_labels(one, AGREEMENT, out, one.depth, "cpu")
+    assert len(calls) == 2
+
+
+def test_geometry_helps_where_the_run_knows_motion_and_frames_are_straight(
+    calls: list[tuple[Any, Any]], one: Round, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried_labels(one, AGREEMENT, tmp_path / "a.parquet", one.depth, "cpu")
+    assert calls[-1][1].method.pose == "network"
+    monkeypatch.setattr(module, "load_run", lambda path, device: SimpleNamespace(method=SimpleNamespace(pose=None)))
+    carried_labels(one, AGREEMENT, tmp_path / "b.parquet", one.depth, "cpu")
+    assert calls[-1][1] is None, "without motion flow alone carries"
+    lens = lens_text(Lens("fisheye", (-0.03, 0.004)), Camera(110.0, 112.0, 80.0, 61.0, 160, 120))
+    straight = {"fx": 0.7, "fy": 0.9, "cx": 0.5, "cy": 0.5}
+    Manifest([FrameRow("a.png", "a", 0, lens=lens, **straight)], tmp_path).write(one.data)
+    monkeypatch.setattr(module, "load_run", lambda path, device: pytest.fail("frames of a lens that bends"))
+    carried_labels(one, AGREEMENT, tmp_path / "c.parquet", one.depth, "cpu")
+    assert calls[-1][1] is None

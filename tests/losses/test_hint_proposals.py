@@ -5,7 +5,17 @@ import torch
 from torch import Tensor
 
 from tests.losses.planes import HEIGHT, WIDTH, halves, slanted
-from vergence.losses.hint_proposals import FAMILIES, ClassGroups, Proposals, is_class, propose
+from vergence.losses.hint_proposals import (
+    FAMILIES,
+    OFFSETS,
+    ClassGroups,
+    Proposals,
+    is_class,
+    neighbour_candidates,
+    propose,
+    shifted,
+    slopes,
+)
 from vergence.settings.losses import HintProposalConfig
 
 DEFAULT = HintProposalConfig()
@@ -127,3 +137,25 @@ def test_bad_input() -> None:
         propose(present, halves(), error, HintProposalConfig(families=()))
     with pytest.raises(ValueError, match=r"labels \(2, 47, 80\)"):
         suggest(present, halves()[:, 1:], error)
+
+
+def test_neighbours_carry_the_slope() -> None:
+    q, labels = slanted(1), halves()[:1].long()
+    by_x, by_y = slopes(q, labels)
+    assert torch.allclose(by_x, torch.tensor(0.1 / WIDTH), atol=1e-6)
+    assert torch.allclose(by_y, torch.tensor(0.2 / HEIGHT), atol=1e-6)
+    found = neighbour_candidates(q, labels)
+    assert found.shape[1] == 2 * len(OFFSETS)
+    known = found.isfinite()
+    assert torch.allclose(found[known], q.expand_as(found)[known], atol=1e-4)
+    assert not known[0, OFFSETS.index(8), :, 42:50].any()  # the neighbour is of another class
+    assert known[0, OFFSETS.index(8), :, 50:72].all()
+    single = neighbour_candidates(q, torch.arange(HEIGHT * WIDTH).view(1, HEIGHT, WIDTH))
+    assert single.isnan().all()
+
+
+def test_shifted() -> None:
+    x = torch.arange(6.0).view(2, 3)
+    assert shifted(x, 1, -1, -1.0).tolist() == [[-1, 3, 4], [-1, -1, -1]]
+    assert shifted(x, -1, 2, -1.0).tolist() == [[-1, -1, -1], [2, -1, -1]]
+    assert (shifted(x, 0, 3, 9.0) == 9).all()

@@ -14,8 +14,17 @@ from vergence.errors import InputError
 from vergence.models.depth_network import build_depth_network
 from vergence.models.pretrained import load_parts, load_transfer
 from vergence.models.segmentation_network import MultiTaskNetwork, build_segmentation_network
-from vergence.models.shared_decoder import shared_parameters
+from vergence.models.shared_decoder import scale_gradient, shared_parameters
 from vergence.settings.networks import DepthNetworkConfig, SegmentationNetworkConfig
+
+
+def test_identity_with_a_scaled_gradient() -> None:
+    x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.equal(scale_gradient(x, 0.3), x)
+    scale_gradient(x, 0.3).square().sum().backward()
+    torch.testing.assert_close(x.grad, 0.6 * x.detach())
+    assert scale_gradient(x, 1.0) is x
+
 
 WIDTHS = (4, 4, 8, 8, 8)
 

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from vergence.errors import InputError
 from vergence.models import encoders, weights
 from vergence.models.encoders import build_encoder, repeat_stem
-from vergence.models.weights import LITE0_STAGES, read_state_dict, resolve_source, timm_efficientnet_name
+from vergence.models.weights import LITE0_STAGES, read_state_dict, resnet_name, resolve_source, timm_efficientnet_name
 
 
 @pytest.mark.usefixtures("offline")
@@ -154,3 +154,17 @@ def test_absent_file(tmp_path) -> None:
 def test_nested_state_dict(tmp_path) -> None:
     torch.save({"epoch": 3, "state_dict": {"w": torch.ones(2), "note": "text"}}, tmp_path / "n.pth")
     assert list(read_state_dict(tmp_path / "n.pth")) == ["w"]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101"])
+def test_timms_networks(name: str) -> None:
+    with torch.device("meta"):
+        state = timm.create_model(name).state_dict()
+    assert resnet_name(state, "encoder.pth") == name
+    assert resnet_name((f"encoder.{key}" for key in state), "encoder.pth") == name
+
+
+@pytest.mark.parametrize("names", [[], ["layer3.0.conv1.weight"], ["layer1.0.conv3.weight", "layer3.0.conv1.weight"]])
+def test_other_networks(names: list[str]) -> None:
+    with pytest.raises(InputError, match=r"encoder\.pth is of no ResNet-18, 34, 50 or 101"):
+        resnet_name(names, "encoder.pth")

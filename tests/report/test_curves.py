@@ -2,7 +2,7 @@ import json
 import math
 import re
 
-from vergence.report.curves import Curve, by_magnitude, chart, charts, curves, smoothed
+from vergence.report.curves import Curve, by_magnitude, chart, charts, curves, smoothed, time_chart
 from vergence.report.stored_run import read_records
 
 
@@ -117,3 +117,20 @@ def test_numbers_lie_beside_the_picture_and_wide_ranges_have_a_logarithmic_axis(
     assert 0 < left < 0.3 < 0.9 < right <= 1
     assert told["range"][0] <= 0 < 20 <= told["range"][1]
     assert chart("Loss", {"a": Curve([0, 1], [-1.0, 5.0])}).log == ""
+
+
+def test_bars_are_as_high_as_their_shares_and_marked_ones_have_another_colour() -> None:
+    chart = time_chart([0.5, 1.0, 0.0], [False, True, False], "Coverage")
+    bars = re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)" fill="(#\w+)"', chart)
+    assert [bar[3] for bar in bars] == ["78.0", "156.0", "0.0"]
+    assert [bar[4] for bar in bars] == ["#4c8dd6", "#e0762b", "#4c8dd6"]
+    assert [float(bar[0]) for bar in bars] == [0, 320, 640]
+    assert 'aria-label="Coverage"' in chart
+
+
+def test_many_frames_are_thinned_out_but_every_marked_one_is_shown() -> None:
+    marked = [place == 1501 for place in range(3000)]
+    chart = time_chart([0.25] * 3000, marked, "x")
+    assert chart.count("<rect") == 1000
+    assert chart.count("#e0762b") == 1
+    assert time_chart([], [], "x").count("<rect") == 0

@@ -10,6 +10,7 @@ import functools
 import logging
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vergence.data.deep_channels import has_deep_channels, read_channels
-from vergence.data.pictures import WHITE_LEVEL, header_modes, is_inverted, open_picture, raw_mode
+from vergence.data.pictures import WHITE_LEVEL, header_modes, is_inverted, open_picture, raw_mode, turned_like
 from vergence.errors import InputError
 
 _BITS = (8, 10, 12, 14, 16, 20, 24, 32)
@@ -32,6 +32,9 @@ _NARROW = 1 / 5
 """Share of the range below which pictures that use so much only would be left with too few grey levels."""
 _DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".pgm", ".ppm"})
 _BITS_PER_SAMPLE, _SAMPLE_FORMAT, _UNSIGNED = 258, 339, 1
+_CHANNELS = {"rgb48": 3, "rgba64": 4, "ya16": 2}
+_DEMUXERS = {"PNG": "png_pipe", "TIFF": "tiff_pipe"}
+"""PNG and TIFF files of several channels of 16 bits: PIL keeps only the upper halves."""
 _log = logging.getLogger("vergence")
 
 
@@ -192,3 +195,24 @@ def _numbers(image: Image.Image, path: Path) -> NDArray[Any]:
 def _is_unsigned(image: Any) -> bool:
     tags = getattr(image, "tag_v2", {})
     return raw_mode(image).startswith("I;32") and "S" not in raw_mode(image) and bool(tags)
+
+
+def has_deep_channels(image: Image.Image) -> bool:
+    """Whether a picture from :func:`~vergence.data.pictures.open_picture` has two or more channels of 16 bits."""
+    return image.format in _DEMUXERS and re.match(r"(RGB[AXa]?|LA);16", raw_mode(image)) is not None
+
+
+def read_channels(image: Image.Image, path: Path | str) -> NDArray[np.uint16]:
+    """All channels (H, W, C) uint16 of a picture with :func:`has_deep_channels`, upright; InputError if damaged."""
+    import av  # slow to import; few files need it
+
+    try:
+        with Path(path).open("rb") as file, av.open(file, "r", format=_DEMUXERS[str(image.format)]) as container:
+            frame = next(container.decode(video=0))
+        kind, order = frame.format.name[:-2], {"le": "<", "be": ">"}[frame.format.name[-2:]]
+        plane, channels = frame.planes[0], _CHANNELS[kind]
+        rows = np.frombuffer(bytes(plane), dtype=np.uint8).reshape(-1, plane.line_size)
+        used = np.ascontiguousarray(rows[: frame.height, : frame.width * channels * 2]).view(f"{order}u2")
+        return turned_like(image, used.reshape(frame.height, frame.width, channels).astype(np.uint16))
+    except (av.FFmpegError, OSError, StopIteration, ValueError, KeyError) as error:
+        raise InputError(f"{path} is damaged or truncated ({error}); copy it again or take its row out.") from error

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.atomic import writing
-from vergence.data.deep_channels import has_deep_channels, read_channels
-from vergence.data.deep_pictures import is_deep, to_eight_bits
+from vergence.data.deep_pictures import has_deep_channels, is_deep, read_channels, to_eight_bits
 from vergence.data.depth_files import METRES_FACTOR
 from vergence.data.frame_row import DEPTH_UNITS, FrameRow
 from vergence.data.label_pictures import check_aspect

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.deep_channels import has_deep_channels, read_channels
+from vergence.data.deep_pictures import has_deep_channels, read_channels
 from vergence.data.label_space import Colour, LabelSpace
 from vergence.data.pictures import bits, is_lossy, open_picture
 from vergence.errors import InputError

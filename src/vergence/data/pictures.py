@@ -6,6 +6,7 @@ import re
 import stat
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -42,6 +43,7 @@ _SUBFILE, _NO_PAGE = 254, 0b101
 """TIFF's tag of what a page is, and its bits of a preview and of a mask."""
 _MOST_PREVIEWS = 64
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_SCANS = 100
 """A progressive JPEG usually has 10: each may be a few bytes, and costs a pass over all pixels."""
 
@@ -300,3 +302,26 @@ def _in_plain_words(path: Path) -> Iterator[None]:
     except Exception as error:  # decoders meet hostile bytes with every kind of exception there is
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path} is damaged or truncated ({reason}); copy it again or take its row out.") from error
+
+
+def is_whole_png(path: Path | str) -> bool:
+    """Whether a file is there, a PNG to its last part, and every part has the checksum it says (PNG 1.2, 3.4).
+
+    Decoders do not look at all of these checksums.
+    """
+    try:
+        content = memoryview(Path(path).read_bytes())
+    except OSError:
+        return False
+    if content[:8] != _PNG_SIGNATURE:
+        return False
+    offset = 8
+    while offset + 12 <= len(content):
+        (length,) = struct.unpack_from(">I", content, offset)
+        end = offset + 8 + length
+        if end + 4 > len(content) or struct.unpack_from(">I", content, end)[0] != zlib.crc32(content[offset + 4 : end]):
+            return False
+        if content[offset + 4 : offset + 8] == b"IEND":
+            return end + 4 == len(content)
+        offset = end + 4
+    return False

@@ -15,8 +15,8 @@ from vergence.data.loading import collate, prepare_batch
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import Scoring, evaluate_parts
-from vergence.flywheel.carried import AGREEMENT, carried_labels
 from vergence.flywheel.folder import Round
+from vergence.flywheel.labels import AGREEMENT, carried_labels
 from vergence.inference.inputs import evenly_spaced, has_truth
 from vergence.runs.checkpoint import LoadedRun, load_run
 

@@ -13,10 +13,12 @@ from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError, Interrupted
 from vergence.evaluation.evaluate import Scoring, evaluate
-from vergence.flywheel.carried import AGREEMENT, carried_labels, carried_with
 from vergence.flywheel.folder import JUDGED, Round, check_order, inside, rows_of, write_scores
 from vergence.flywheel.gate import apart, judge
 from vergence.flywheel.labels import (
+    AGREEMENT,
+    carried_labels,
+    carried_with,
     check_budget,
     known_before,
     label_source,
@@ -28,7 +30,7 @@ from vergence.flywheel.labels import (
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
 from vergence.flywheel.trainings import Trainings, asked_settings, depth_learned_with, kept_before
 from vergence.motion.flow import DenseFlow
-from vergence.runs.checkpoint import read_json
+from vergence.runs.checkpoint import read_object
 from vergence.runs.config import load_config
 from vergence.runs.folder import RunFolder, find_checkpoint
 from vergence.runs.overrides import Overrides, flattened
@@ -237,7 +239,7 @@ class _Wheel:
                     check_equal(run.path, load_config(run.recipe), self.trainings.of(stage, one.number), inside)
             file = one.selection / "selection.json"
             if file.is_file():
-                stored, labels = read_json(file), self.config.labels
+                stored, labels = read_object(file), self.config.labels
                 criterion = "ds" if labels.criterion == "entropy" and one.number == 0 else labels.criterion
                 wanted: dict[str, tuple[Any, Any]] = {
                     "labels.per_round (or total)": (stored["count"], self.config.new_labels(one.number)),

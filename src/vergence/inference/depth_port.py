@@ -20,7 +20,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.images import frame_depth, open_image, read_depth
 from vergence.data.lenses import lens_mark
 from vergence.data.manifest import Manifest
-from vergence.data.whole_png import is_whole_png
+from vergence.data.pictures import is_whole_png
 from vergence.errors import InputError
 from vergence.inference.exported_engines import exported_file
 from vergence.inference.exported_network import ExportedNetwork

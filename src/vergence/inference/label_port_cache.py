@@ -16,8 +16,8 @@ from vergence.data.label_corruption import LabelCorruption
 from vergence.data.label_space import LabelSpace
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.lenses import lens_mark
+from vergence.data.pictures import is_whole_png
 from vergence.data.pseudo_label_files import read_pseudo_label
-from vergence.data.whole_png import is_whole_png
 from vergence.errors import InputError
 from vergence.inference.class_files import Classes, classes_of, write_label_png
 from vergence.inference.inputs import prefetched

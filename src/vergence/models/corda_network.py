@@ -9,9 +9,9 @@ from timm.models.resnet import Bottleneck, downsample_conv
 from torch import Tensor, nn
 
 from vergence.errors import InputError
-from vergence.models.correlation import GatedCorrelation
 from vergence.models.deeplabv2 import AtrousHead, build_deeplab_encoder
 from vergence.models.encoders import Encoder, ViTEncoder, build_encoder
+from vergence.models.exchange import GatedCorrelation
 from vergence.settings.networks import DEEPLABV2, CordaNetworkConfig
 
 VARIANTS = ("gta", "synthia", "noatt", "multitask", "dacs")

@@ -6,13 +6,12 @@ from typing import TypedDict, cast
 
 from torch import Tensor, nn
 
-from vergence.models.cross_task_attention import AttentionExchange
 from vergence.models.decoders import LEVELS, DepthDecoder
 from vergence.models.deeplab import LEVEL as DEEPLAB_LEVEL
 from vergence.models.deeplab import DeepLabDecoder
 from vergence.models.depth_network import build_depth_decoder
 from vergence.models.encoders import Encoder, build_encoder
-from vergence.models.exchange import PADExchange
+from vergence.models.exchange import AttentionExchange, PADExchange
 from vergence.models.segmentation_config import (
     BOTTLENECK,
     attention_levels,

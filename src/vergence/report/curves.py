@@ -1,11 +1,11 @@
-"""Curves of a run's ``metrics.jsonl`` as inline SVG that takes the page's colours."""
+"""Curves of a run's ``metrics.jsonl``, and shares over time, as inline SVG that takes the page's colours."""
 
 import io
 import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ _INK = "#010203"  # stands for the page's text colour while matplotlib draws
 _COLOURS = ("#4c8dd6", "#f08a24", "#3fa860", "#e0525c", "#9a6fd0", "#a8743f", "#d864a8", "#7d8894")
 _PACE = ("images_per_second", "learning_rate", "lr", "data_wait", "memory", "seconds", "eta", "elapsed", "epoch")
 _ERRORS, _ACCURACIES = ("abs_rel", "rmse_log"), ("a1", "a2", "a3")  # those of one magnitude share an axis
+_WIDTH, _HEIGHT = 960, 160  # of bars over time
 _CLASSES = ("miou", "mean_accuracy", "pixel_accuracy", "frequency_weighted_iou")
 
 
@@ -168,3 +169,25 @@ def _inline(svg: str, title: str) -> str:
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     label = title.replace("&", "and").replace('"', "").replace("<", "")
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).replace(_INK, "currentColor")
+
+
+def time_chart(shares: Sequence[float], marked: Sequence[bool], label: str) -> str:
+    """A bar for each frame, as high as its share in [0, 1]; marked ones in orange, each of them shown."""
+    step = max(1, len(shares) // _WIDTH)
+    groups = [range(start, min(start + step, len(shares))) for start in range(0, len(shares), step)]
+    bars_of = [next((index for index in group if marked[index]), group[0]) for group in groups]
+    bars = "".join(_bars([shares[index] for index in bars_of], [marked[index] for index in bars_of]))
+    return (
+        f'<svg role="img" aria-label="{label}" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none">{bars}</svg>'
+    )
+
+
+def _bars(shares: Sequence[float], marked: Sequence[bool]) -> Iterator[str]:
+    width = _WIDTH / max(len(shares), 1)
+    for index, (share, mark) in enumerate(zip(shares, marked, strict=True)):
+        height = share * (_HEIGHT - 4)
+        colour = "#e0762b" if mark else "#4c8dd6"
+        yield (
+            f'<rect x="{index * width:.2f}" y="{_HEIGHT - height:.1f}" width="{width * 0.92:.2f}" '
+            f'height="{height:.1f}" fill="{colour}"/>'
+        )

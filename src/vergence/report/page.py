@@ -15,13 +15,14 @@ from vergence.report.curves import charts
 from vergence.report.evaluation_tables import Text, tables
 from vergence.report.page_file import save_page
 from vergence.report.samples import Samples, collect_samples
-from vergence.report.sound_values import is_number, mapping
 from vergence.report.stored_run import (
     Record,
     best_checkpoint,
+    is_number,
     labelled_frames,
     last_step,
     logged_warnings,
+    mapping,
     predicts_depth,
     read_evaluations,
     read_records,

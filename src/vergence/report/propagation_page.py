@@ -19,9 +19,9 @@ from vergence.data.structured import read_json
 from vergence.inference.class_files import painted
 from vergence.inference.inputs import evenly_spaced
 from vergence.propagation.propagate import RECORD
+from vergence.report.curves import time_chart
 from vergence.report.page_file import save_page
 from vergence.report.pictures import Picture, class_ids, colour_bar, colour_picture, photograph
-from vergence.report.time_chart import time_chart
 
 _SEGMENTS = 8
 _FRAMES = 3

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.manifest import Manifest
+from vergence.report.curves import time_chart
 from vergence.report.selection_charts import Line
-from vergence.report.time_chart import time_chart
 
 _SCORES = {"us": "difficulty", "ds_us": "difficulty", "entropy": "entropy"}
 _NAMES = {"difficulty": "the student's error of depth", "entropy": "the entropy of classes"}

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.manifest import Manifest
+from vergence.report.curves import time_chart
 from vergence.report.selection_charts import Line, coverage_chart, legend
-from vergence.report.time_chart import time_chart
 from vergence.selection.cover import frame_weights
 from vergence.selection.orders import random_order, uniform_order
 from vergence.selection.reach import covered_by

@@ -115,7 +115,7 @@ def load_run(path: Path | str, device: str = "cpu") -> LoadedRun:
 def read_settings(checkpoint: Checkpoint) -> tuple[RunConfig, int]:
     """Settings and step of a checkpoint."""
     path = checkpoint.settings
-    stored = read_json(path)
+    stored = read_object(path)
     step = stored.get("step")
     if not isinstance(stored.get("config"), dict) or type(step) is not int or step < 0:
         raise InputError(f"{path} is no config of a checkpoint of Vergence; restore it or use another checkpoint.")
@@ -127,7 +127,7 @@ def read_settings(checkpoint: Checkpoint) -> tuple[RunConfig, int]:
         raise error if str(path) in str(error) else InputError(f"{path}: {error}") from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """A JSON object; InputError where there is none."""
     remedy = "the checkpoint is damaged, use another one"
     value = structured.read_json(path, remedy=remedy, finite=False)  # random states are large numbers

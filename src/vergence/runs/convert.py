@@ -12,14 +12,13 @@ from vergence.methods import Method
 from vergence.methods.depth import DepthMethod
 from vergence.models.pose import PoseNetwork
 from vergence.models.pretrained import load_official_monodepth2, load_official_pose
-from vergence.models.weights import read_state_dict
+from vergence.models.weights import read_state_dict, resnet_name
 from vergence.runs.checkpoint import build_method, write_checkpoint
 from vergence.runs.config import RunConfig, config_from_dict
 from vergence.runs.convert_corda import read_corda
 from vergence.runs.convert_three_ways import read_three_ways
 from vergence.runs.folder import RunFolder
 from vergence.runs.model_card import describe_scale
-from vergence.runs.resnets import resnet_name
 
 State = dict[str, Tensor]
 

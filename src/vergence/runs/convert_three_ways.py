@@ -17,9 +17,8 @@ from vergence.models.depth_network import DepthNetwork
 from vergence.models.official_three_ways import ENTRIES, TOP_LAYER, load_official_three_ways
 from vergence.models.pose import PoseNetwork
 from vergence.models.segmentation_network import MultiTaskNetwork
-from vergence.models.weights import read_state_dict
+from vergence.models.weights import read_state_dict, resnet_name
 from vergence.runs.config import RunConfig, config_from_dict
-from vergence.runs.resnets import resnet_name
 
 _log = logging.getLogger("vergence")
 State = dict[str, Tensor]

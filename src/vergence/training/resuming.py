@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 
 from vergence.errors import InputError
-from vergence.runs.checkpoint import read_json, read_settings
+from vergence.runs.checkpoint import read_object, read_settings
 from vergence.runs.config import RunConfig
 from vergence.runs.folder import Checkpoint, RunFolder, what_is_torn
 
@@ -23,7 +23,7 @@ def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[
     if reason := what_is_torn(checkpoint):
         raise InputError(f"{checkpoint} is damaged ({reason}); resume from another checkpoint.")
     stored = read_settings(checkpoint)[0]
-    said = read_json(checkpoint.settings)
+    said = read_object(checkpoint.settings)
     pools = said.get("pools")
     before = {**(pools if isinstance(pools, dict) else {}), "training": said.get("data", digests["training"])}
     data = {f"data (digest of the {name} frames)": (before.get(name, now), now) for name, now in digests.items()}

@@ -15,7 +15,7 @@ from vergence.runs.checkpoint import (
     build_method,
     check_space,
     load_weights,
-    read_json,
+    read_object,
     read_settings,
     read_tensors,
     write_checkpoint,
@@ -134,7 +134,7 @@ class TrainingState:
                 f"{checkpoint} is of method {stored.method} with {stored.optim.name}, the run of {self.config.method} "
                 f"with {self.config.optim.name}; resume it with the settings it began with."
             )
-        tensors, values = read_tensors(checkpoint.state), read_json(checkpoint.values)
+        tensors, values = read_tensors(checkpoint.state), read_object(checkpoint.values)
         try:
             self._check_whole(checkpoint, tensors, values)
             weights = read_tensors(checkpoint.weights) | _below(tensors, "method/")

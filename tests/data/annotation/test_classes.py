@@ -1,7 +1,18 @@
 """Classes and colours that an annotator is told of."""
 
-from vergence.data.annotation.classes import AnnotationClasses, distinct_colours, hexadecimal, parse_colour, voc_colour
+import pytest
+
+from tests.data.annotation.annotated import SPACE
+from vergence.data.annotation.classes import (
+    AnnotationClasses,
+    distinct_colours,
+    hexadecimal,
+    parse_colour,
+    same_classes,
+    voc_colour,
+)
 from vergence.data.labels import LABEL_SPACES, LabelSpace
+from vergence.errors import InputError
 
 
 def test_colours_are_made_distinct() -> None:
@@ -31,3 +42,26 @@ def test_a_palette_has_a_colour_for_each_id_and_black_between() -> None:
     assert palette[:6] == [10, 20, 30, 1, 2, 3]
     assert palette[6:765] == [0] * 759
     assert palette[765:] == [224, 224, 192]
+
+
+CLASSES = AnnotationClasses.of(SPACE)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        ["grass", "path", "old shed"],
+        ["old shed", "ignore", "grass", "path"],
+        ["background", "grass", "path", "old shed", "ignore"],
+    ],
+)
+def test_the_same_in_any_order(there: list[str]) -> None:
+    same_classes("it", there, CLASSES)
+
+
+def test_others() -> None:
+    with pytest.raises(InputError, match=r"^it lacks 'path' and has 'Path' besides, so that its classes are not those"):
+        same_classes("it", ["grass", "Path", "old shed"], CLASSES)
+    many = [f"class {number}" for number in range(12)]
+    with pytest.raises(InputError, match="'class 7' and 4 more besides"):
+        same_classes("it", [*many, *SPACE.classes], CLASSES)

@@ -1,4 +1,5 @@
-"""The classes that an annotator is told of: those of a label space, and one for what is ignored."""
+"""The classes that an annotator is told of: those of a label space, and one for what is ignored; whether a project has
+them."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,6 +9,7 @@ import numpy as np
 
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LabelSpace
+from vergence.errors import InputError
 
 IGNORE_NAMES = ("ignore", "ignored", "void", "unlabeled", "unlabelled", "unknown")
 """Names that annotators give to what has no class; the first that is no class of the space is exported."""
@@ -17,6 +19,7 @@ BACKGROUND = "background"
 Colour = tuple[int, int, int]
 IGNORE_COLOUR = (224, 224, 192)  # of the border in Pascal VOC
 BLACK = (0, 0, 0)
+_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,25 @@ def parse_colour(text: str) -> Colour | None:
     """
     match = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text.strip())
     return tuple(int(part, 16) for part in match.groups()) if match else None  # type: ignore[return-value]
+
+
+def same_classes(project: object, there: Sequence[str], classes: AnnotationClasses) -> None:
+    """InputError where a project lacks classes that frames may have, or has others, in whatever order.
+
+    The class that what is ignored is painted with may be missing there, and "background" on either side.
+    """
+    free = {BACKGROUND, classes.ignore}
+    missing = [name for name in classes.names if name not in there and name not in free]
+    others = [name for name in there if name not in classes.names and name not in free]
+    if missing or others:
+        parts = [f"lacks {_listed(missing)}"] if missing else []
+        parts += [f"has {_listed(others)} besides"] if others else []
+        raise InputError(
+            f"{project} {' and '.join(parts)}, so that its classes are not those of {classes.space.name}; give another "
+            "--project, or --label_space."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(map(repr, names[:_LISTED])) + rest

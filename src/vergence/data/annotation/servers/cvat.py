@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vergence.data.annotation.classes import AnnotationClasses
+from vergence.data.annotation.classes import AnnotationClasses, same_classes
 from vergence.data.annotation.cvat import MASKS, label_list
 from vergence.data.annotation.servers.address import checked_address
-from vergence.data.annotation.servers.classes import same_classes
 from vergence.errors import InputError, nearest
 
 TOKEN, USER, PASSWORD = "CVAT_ACCESS_TOKEN", "CVAT_USERNAME", "CVAT_PASSWORD"

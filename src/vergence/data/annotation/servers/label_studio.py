@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from vergence.data.annotation.classes import AnnotationClasses
+from vergence.data.annotation.classes import AnnotationClasses, same_classes
 from vergence.data.annotation.label_studio import TASKS, label_config, takes_tasks
 from vergence.data.annotation.label_studio_tasks import CONFIG, dicts, frame_of, read_config
 from vergence.data.annotation.servers.address import checked_address
-from vergence.data.annotation.servers.classes import same_classes
 from vergence.data.annotation.servers.http import Http, Unanswered
 from vergence.data.atomic import write_text
 from vergence.data.structured import read_json, read_xml
