@@ -225,6 +225,8 @@ def test_later_rounds_go_on_from_what_is_kept_warm_and_gently(
     assert now.section.depth == str(rounds[2].depth)
     assert known.of("segmentation", 1).section.depth == str(depths.depth), "the same round goes on with kept depth"
     assert now.optim.lr == pytest.approx(0.3 * first.optim.lr)
+    assert now.optim.group_lr == pytest.approx({name: 0.3 * rate for name, rate in first.optim.group_lr.items()})
+    assert first.optim.group_lr, "or this recipe shows nothing"
     assert (now.optim.warmup, now.frames.source) == (3, str(rounds[2].data))
     assert first.section.initialize_from == str(rounds[0].depth)
     carrying = Trainings(replace(config, carry=replace(config.carry, seconds=1.0), warm_start=False), rounds)

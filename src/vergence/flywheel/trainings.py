@@ -137,9 +137,11 @@ def _effort(config: FlywheelConfig) -> dict[str, Any]:
 
 
 def _gentle(config: FlywheelConfig) -> dict[str, Any]:
-    """Rate and warm-up of segmentation that goes on: a restart at the full rate loses what is known."""
-    rate = asked_settings(config, config.segmentation).optim.lr * config.later.rate
-    return {"optim.lr": rate} | ({} if config.later.warmup is None else {"optim.warmup": config.later.warmup})
+    """Rates and warm-up of segmentation that goes on: a restart at the full rates loses what is known."""
+    optim, share = asked_settings(config, config.segmentation).optim, config.later.rate
+    words: dict[str, Any] = {"optim.lr": optim.lr * share}
+    words |= {f"optim.group_lr.{name}": rate * share for name, rate in optim.group_lr.items()}
+    return words | ({} if config.later.warmup is None else {"optim.warmup": config.later.warmup})
 
 
 def _twin(depth: RunConfig, method: str) -> dict[str, Any]:
