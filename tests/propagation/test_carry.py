@@ -14,7 +14,7 @@ FRAMES = 4
 def texture(step: int) -> Tensor:
     """The same noise, two pixels farther to the right at each step."""
     noise = torch.rand(3, SIZE[0], SIZE[1] + 40, generator=torch.Generator().manual_seed(0))
-    return noise[..., 20 - 2 * step : 20 - 2 * step + SIZE[1]]
+    return (noise[..., 20 - 2 * step : 20 - 2 * step + SIZE[1]] * 255).byte()
 
 
 def label(step: int) -> Tensor:
@@ -31,7 +31,7 @@ def moving(place: int) -> Pair:
 def piece(*keys: int, motion=moving) -> Piece:
     labels = [label(step) if step in keys else None for step in range(FRAMES)]
     times = [0.1 * step for step in range(FRAMES)]
-    return Piece([texture(step) for step in range(FRAMES)], times, labels, motion, classes=2)
+    return Piece([texture(step) for step in range(FRAMES)], times, labels, map(motion, range(FRAMES - 1)), classes=2)
 
 
 def test_a_label_moves_with_the_picture() -> None:

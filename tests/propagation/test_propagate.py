@@ -110,7 +110,7 @@ class TestBadInput:
         assert not (tmp_path / "out.parquet").exists()
 
     def test_a_label_without_neighbours(self, town: Manifest, tmp_path: Path) -> None:
-        rows = [row for row in with_labels_at(town, 4) if row.position == 4]
+        rows = [replace(row, sequence=str(row.position)) for row in with_labels_at(town, 4)]
         given = Manifest(rows, town.root).write(tmp_path / "given.parquet")
         with pytest.raises(InputError, match="within 2 seconds"):
             api.labels_propagate(given, tmp_path / "out.parquet")

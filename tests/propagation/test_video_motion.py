@@ -44,8 +44,8 @@ def test_flow_follows_a_picture_that_moves() -> None:
     motion = VideoMotion(run(("segmentation",)), "flow", 60)
     assert (motion.describe(), motion.run) == ("flow", None)
     small = np.random.default_rng(0).integers(0, 256, (16, 30), dtype=np.uint8)
-    wide = np.asarray(Image.fromarray(small).resize((240, 128), Image.Resampling.BICUBIC)) / np.float32(255)
-    frames = [torch.from_numpy(wide[:, 40 - 4 * k : 200 - 4 * k]).expand(3, -1, -1) for k in range(2)]
+    wide = np.asarray(Image.fromarray(small).resize((240, 128), Image.Resampling.BICUBIC))
+    frames = [torch.from_numpy(wide[:, 40 - 4 * k : 200 - 4 * k].copy()).expand(3, -1, -1) for k in range(2)]
     ((ahead, back),) = motion.pairs(Manifest([], Path()), (0, 1), frames)
     assert ahead.shape == back.shape == (2, 128, 160)
     assert float(ahead[0, 30:-30, 30:-30].median()) == pytest.approx(4, abs=0.5)

@@ -1,6 +1,6 @@
 """Labels carried over one piece of video: motions composed from each key, votes merged, what they meet compared."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -18,17 +18,17 @@ class Piece:
     """What is needed of the frames of a segment, in order of time.
 
     Attributes:
-        frames: (3, H, W) float in [0, 1].
+        frames: (3, H, W) uint8.
         times: seconds.
         labels: (h, w) uint8 of the frames that have one made by hand, None of the others.
-        motion: (frame) -> flows between the frames numbered frame and frame + 1 in the piece.
+        motion: flows between each frame and the next, in order; looked at once.
         classes: how many.
     """
 
     frames: Sequence[Tensor]
     times: Sequence[float]
     labels: Sequence[Tensor | None]
-    motion: Callable[[int], Pair]
+    motion: Iterable[Pair]
     classes: int
     trust: Trust = field(default_factory=Trust)
     keys: tuple[bool, bool] = (True, True)
@@ -73,16 +73,17 @@ def carry(piece: Piece) -> Outcome:
     last = len(piece.frames) - 1
     ahead: dict[int, tuple[Tensor, Tensor]] = {}
     cuts: set[int] = set()
-    flows = [_kept(piece.motion(frame), frame, cuts) for frame in range(last)]
+    flows = [_kept(pair, frame, cuts) for frame, pair in enumerate(piece.motion)]
     outcome = Outcome({}, [], sorted(cuts))
     if piece.keys[0] and piece.labels[0] is not None:
         for frame, track, weight in _walk(piece, flows, 0, 1, last, cuts):
             ahead[frame] = (track.position, weight.half())
     back = piece.keys[1] and piece.labels[last] is not None
     walk = _walk(piece, flows, last, -1, 0, cuts) if back else iter(())
-    behind = {frame: (track.position, weight.half()) for frame, track, weight in walk}
-    for frame in range(last + 1):
-        arrivals = [(end, way[frame]) for end, way in ((0, ahead), (last, behind)) if frame in way]
+    for frame in range(last, -1, -1):  # what comes back is merged on its way: the flows are much, its tracks as much
+        arrivals = [(0, ahead.pop(frame))] if frame in ahead else []
+        if frame < last and (arrived := next(walk, None)) is not None:
+            arrivals.append((last, (arrived[1].position, arrived[2].half())))
         if not arrivals:
             continue
         merged = _merge(piece, arrivals)
@@ -92,6 +93,7 @@ def carry(piece: Piece) -> Outcome:
         else:
             seconds = min(abs(piece.times[frame] - piece.times[end]) for end, _ in arrivals)
             outcome.meetings.append(_meet(merged, label, seconds))
+    outcome.meetings.reverse()
     return outcome
 
 
@@ -107,7 +109,7 @@ def _walk(
     piece: Piece, flows: list[Pair], start: int, step: int, stop: int, cuts: set[int]
 ) -> Iterator[tuple[int, Track, Tensor]]:
     """Tracks to a key from the frames after it in one direction, with the weight of what arrives."""
-    track = begin(*piece.frames[start].shape[-2:])
+    track, key = begin(*piece.frames[start].shape[-2:]), _colours(piece.frames[start])
     for frame in range(start + step, stop + step, step):
         between = min(frame, frame - step)
         if between in cuts:
@@ -115,7 +117,11 @@ def _walk(
         ahead, back = (flow.float() for flow in (flows[between] if step > 0 else flows[between][::-1]))
         track = advance(track, back, ahead)
         seconds = abs(piece.times[frame] - piece.times[start])
-        yield frame, track, vote_weight(track, piece.frames[start], piece.frames[frame], seconds, piece.trust)
+        yield frame, track, vote_weight(track, key, _colours(piece.frames[frame]), seconds, piece.trust)
+
+
+def _colours(pixels: Tensor) -> Tensor:
+    return pixels.float() / 255
 
 
 def _merge(piece: Piece, arrivals: list[tuple[int, tuple[Tensor, Tensor]]]) -> Carried:

@@ -1,9 +1,10 @@
 """Labels of a few frames carried to their neighbours in time, each carried pixel with a confidence."""
 
+import contextlib
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,22 +18,29 @@ from vergence.data.atomic import write_text, writing
 from vergence.data.depth_files import write_picture
 from vergence.data.digests import file_state
 from vergence.data.frame_row import FrameRow
-from vergence.data.labels import LabelSpace, label_space
+from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
 from vergence.data.structured import read_arrays, read_json
 from vergence.errors import InputError
 from vergence.inference.class_files import write_label_png
 from vergence.inference.frame_streams import names_of
-from vergence.inference.inputs import ground_truth_label, resize_label
+from vergence.inference.inputs import resize_label
 from vergence.inference.port_runs import weights_identity
 from vergence.motion.confidence import IGNORED, Trust, probability
 from vergence.progress import Progress
 from vergence.propagation.carry import Piece, carry
+from vergence.propagation.checks import (
+    check_frames,
+    check_output,
+    check_pieces,
+    nothing_carried,
+    space_carried,
+    stored_label,
+)
 from vergence.propagation.segments import Segment, key_rows, seconds_between, segments
-from vergence.propagation.video_motion import MotionName, VideoMotion, working_frame
+from vergence.propagation.video_motion import MotionName, VideoMotion, working_pixels
 from vergence.runs.checkpoint import LoadedRun
-from vergence.runs.label_port_classes import space_of_rows
 from vergence.runs.port_files import digest
 
 RECORD = "propagation.json"
@@ -75,26 +83,29 @@ def propagate(
     interrupted goes on where it stopped.
 
     Raises:
-        InputError: no labelled frame, none with neighbours in time, labels of several spaces, a run that does not fit.
+        InputError: no labelled frame, none with neighbours in time, labels of several spaces, frames or labels that
+            cannot be carried (all are looked at before anything is), a run that does not fit, nothing that arrives.
     """
     out = Path(out).absolute()
     folder = out.with_suffix("")
-    _check_output(out, folder)
+    check_output(out, folder, RECORD)
     keep_inputs([out, *folder.rglob("*")], manifest)
-    space = _space(manifest)
+    space = space_carried(manifest)
     pieces = list(segments(manifest, settings.seconds))
-    if not pieces:
-        raise InputError(
-            f"no labelled frame of {manifest.name} has an unlabelled neighbour within {settings.seconds:g} seconds; "
-            "index the video that the labelled frames come from, or give more --seconds."
-        )
+    check_pieces(manifest, pieces, settings.seconds)
     motion = VideoMotion(run, settings.motion, settings.field_of_view)
+    check_frames(manifest, pieces, space, settings.width, motion)
     names = dict(zip(range(len(manifest)), names_of(list(manifest)), strict=True))
     results = [
         _piece(manifest, piece, motion, space, settings, folder / ".work", _identity(manifest, piece, settings, run))
         for piece in _counted(pieces, progress)
     ]
     reached = {row: file for result in results for row, file in result.files.items()}
+    if not _arrived(reached.values()):
+        shutil.rmtree(folder / ".work")
+        with contextlib.suppress(OSError):  # of an earlier call
+            folder.rmdir()
+        raise InputError(nothing_carried(manifest, motion, sum(len(result.cuts) for result in results)))
     threshold = _threshold(list(reached.values()), settings.keep)
     coverage = {row: _write(manifest, row, reached[row], threshold, folder, names[row], space) for row in reached}
     rows = [_carried(row, index, coverage, folder, names, space) for index, row in enumerate(manifest)]
@@ -105,20 +116,6 @@ def propagate(
     return record
 
 
-def _check_output(out: Path, folder: Path) -> None:
-    """InputError before any work, where results would go into a folder of something else, or could not be written."""
-    if out.suffix not in (".parquet", ".csv"):
-        raise InputError(f"{out} must end in .parquet or .csv to be written as a manifest.")
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is no folder, and the labels of {out.name} go there; give another --out.")
-    names = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
-    if names and not names & {RECORD, ".work"}:
-        raise InputError(
-            f"{folder} holds something else ({sorted(names)[0]}), and the labels of {out.name} go there; give another "
-            "--out."
-        )
-
-
 @dataclass
 class _Result:
     """What one segment gave: files of what was carried by row, agreement where labels met, cuts."""
@@ -127,16 +124,6 @@ class _Result:
     files: dict[int, Path]
     meetings: list[dict[str, float]]
     cuts: list[int]
-
-
-def _space(manifest: Manifest) -> LabelSpace:
-    judging = manifest.select(predicate=lambda row: row.judges)
-    if not len(judging):
-        raise InputError(f"{manifest.name} has no labelled frame; label some (vergence select chooses which).")
-    text = space_of_rows(Manifest(list(judging), judging.root, judging.name))
-    if not text:
-        raise InputError(f"{manifest.name} does not say what its labels mean; fill its column label_space.")
-    return label_space(text)
 
 
 def _counted(pieces: list[Segment], progress: Progress | None) -> Iterator[Segment]:
@@ -184,20 +171,14 @@ def _carry(
     manifest: Manifest, segment: Segment, motion: VideoMotion, space: LabelSpace, settings: Propagation
 ) -> tuple[dict[int, tuple[NDArray[np.uint8], NDArray[np.float32]]], dict[str, Any]]:
     chain = segment.chain
-    frames = [working_frame(manifest, row, settings.width) for row in chain]
-    shapes = {tuple(frame.shape) for frame in frames}
-    if len(shapes) > 1:
-        raise InputError(
-            f"{manifest.path(chain[0])} and its neighbours have frames of {len(shapes)} sizes; give "
-            "each size a sequence of its own."
-        )
+    frames = [working_pixels(manifest, row, settings.width) for row in chain]
     labels = [
-        torch.from_numpy(np.array(ground_truth_label(manifest, row, space))) if manifest[row].judges else None
+        torch.from_numpy(np.array(stored_label(manifest, row, space))) if manifest[row].judges else None
         for row in chain
     ]
     pairs = motion.pairs(manifest, chain, frames)
     times = [seconds_between(manifest, chain[0], row) for row in chain]
-    outcome = carry(Piece(frames, times, labels, pairs.__getitem__, len(space), settings.trust, segment.ends))
+    outcome = carry(Piece(frames, times, labels, pairs, len(space), settings.trust, segment.ends))
     meetings = []
     for meeting in outcome.meetings:
         order = meeting.score.argsort(descending=True)
@@ -210,6 +191,11 @@ def _carry(
 
 def _mean(flags: torch.Tensor) -> float:
     return float(flags.float().mean()) if len(flags) else 0.0
+
+
+def _arrived(files: Iterable[Path]) -> bool:
+    """Whether any pixel of any frame got a label."""
+    return any((_kept(file)["label"] != IGNORED).any() for file in files)
 
 
 _BINS = 20000

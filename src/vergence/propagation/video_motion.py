@@ -1,6 +1,7 @@
 """Motion between neighbouring frames of a video: by flow, by a depth run's geometry, or by what explains more."""
 
 import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -48,35 +49,30 @@ class VideoMotion:
         return " and ".join(names)
 
     @torch.no_grad()
-    def pairs(self, manifest: Manifest, chain: tuple[int, ...], frames: list[Tensor]) -> list[Pair]:
-        """Flows to the next frame and back for each frame of the chain but the last.
+    def pairs(self, manifest: Manifest, chain: tuple[int, ...], frames: Sequence[Tensor]) -> Iterator[Pair]:
+        """Flows to the next frame and back for each frame of the chain but the last, one pair after the other.
 
         Args:
-            frames: (3, H, W) in [0, 1] of the chain.
+            frames: (3, H, W) uint8 of the chain.
         """
         rigid = self._rigid(manifest, chain, frames) if self.run is not None else None
         if self.flow is None:
             assert rigid is not None
-            return rigid
-        grey = [(frame.mean(0) * 255).round().byte().numpy() for frame in frames]
-        result: list[Pair] = []
-        for index, (first, second) in enumerate(itertools.pairwise(grey)):
-            pair = (self.flow(first, second), self.flow(second, first))
+            yield from rigid
+            return
+        for first, second in itertools.pairwise(frame.float() / 255 for frame in frames):
+            greys = [(frame.mean(0) * 255).round().byte().numpy() for frame in (first, second)]
+            ahead, back = self.flow(*greys), self.flow(*greys[::-1])
             if rigid is not None:
-                ends = (frames[index], frames[index + 1])
-                pair = (
-                    better_explained(pair[0], rigid[index][0], *ends),
-                    better_explained(pair[1], rigid[index][1], *ends[::-1]),
-                )
-            result.append(pair)
-        return result
+                still = next(rigid)
+                ahead = better_explained(ahead, still[0], first, second)
+                back = better_explained(back, still[1], second, first)
+            yield ahead, back
 
-    def _rigid(self, manifest: Manifest, chain: tuple[int, ...], frames: list[Tensor]) -> list[Pair]:
+    def _rigid(self, manifest: Manifest, chain: tuple[int, ...], frames: Sequence[Tensor]) -> Iterator[Pair]:
         run = self.run
         assert run is not None
         size = (frames[0].shape[-2], frames[0].shape[-1])
-        if any(manifest[row].lens for row in chain):
-            raise InputError(f"{manifest.path(chain[0])} was taken by a lens that bends; use --motion flow.")
         predictor = load(run, window="none" if "segmentation" in run.method.tasks else None, batch_size=BATCH)
         unit = predictor.network.metres_per_unit or 1.0
         depths: list[Any] = [None] * len(chain)
@@ -86,10 +82,8 @@ class VideoMotion:
         camera = self._intrinsics(manifest, chain[0], size)
         motions = torch.from_numpy(predict_motions(run, manifest, list(chain))).float()
         back = torch.linalg.inv(motions)
-        return [
-            (rigid_flow(depths[k], camera, motions[k]), rigid_flow(depths[k + 1], camera, back[k]))
-            for k in range(len(chain) - 1)
-        ]
+        for k in range(len(chain) - 1):
+            yield rigid_flow(depths[k], camera, motions[k]), rigid_flow(depths[k + 1], camera, back[k])
 
     def _intrinsics(self, manifest: Manifest, index: int, size: tuple[int, int]) -> Tensor:
         row, (height, width) = manifest[index], size
@@ -110,9 +104,22 @@ def _check(run: LoadedRun) -> None:
         )
 
 
-def working_frame(manifest: Manifest, index: int, width: int) -> Tensor:
-    """The image of a row, (3, H, W) in [0, 1], no wider than ``width``."""
+def working_size(size: tuple[int, int], width: int) -> tuple[int, int]:
+    """(width, height) of a picture of another (width, height) that is made no wider than ``width``."""
+    if size[0] <= width:
+        return size
+    return width, max(1, round(size[1] * width / size[0]))
+
+
+def working_pixels(manifest: Manifest, index: int, width: int) -> Tensor:
+    """The image of a row, (3, H, W) uint8, no wider than ``width``."""
     image = open_image(manifest.path(index))
-    if image.width > width:
-        image = image.resize((width, max(1, round(image.height * width / image.width))))
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+    size = working_size(image.size, width)
+    if size != image.size:
+        image = image.resize(size)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def working_frame(manifest: Manifest, index: int, width: int) -> Tensor:
+    """The same in [0, 1]."""
+    return working_pixels(manifest, index, width).float() / 255

@@ -17,7 +17,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.pseudo_label_files import read_confidence
 from vergence.data.structured import read_json
 from vergence.inference.class_files import painted
-from vergence.inference.inputs import evenly_spaced
+from vergence.inference.inputs import evenly_spaced, resize_label
 from vergence.propagation.propagate import RECORD
 from vergence.report.curves import time_chart
 from vergence.report.page_file import save_page
@@ -117,7 +117,8 @@ def _pictures(data: Manifest, index: int, space: LabelSpace, share: float | None
     ids = label_mapping(space_of_row.text(), space.text())[read_label(data.path(index, "label"), space=space_of_row)]
     seen |= class_ids(ids, space)
     name = Path(row.image).stem
-    yield photograph(name, painted(image, ids, space), "by hand" if share is None else f"{share:.0%} of the pixels")
+    shown = painted(image, resize_label(ids, image.shape[0], image.shape[1]), space)
+    yield photograph(name, shown, "by hand" if share is None else f"{share:.0%} of the pixels")
     if row.label_confidence:
         sure = read_confidence(data.path(index, "label_confidence"), ids.shape) / 255
         yield colour_picture(f"{name}, confidence", np.where(sure > 0, sure, np.nan), _LIMITS, _MAP)
