@@ -2,6 +2,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,40 @@ print("done")
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=root)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+STUCK = """
+import os, sys, time
+from pathlib import Path
+from vergence.data.loading import build_loader
+class Stuck:
+    def __len__(self):
+        return 1
+    def __getitem__(self, key):
+        Path(sys.argv[1]).write_text(str(os.getpid()))
+        time.sleep(600)
+if __name__ == "__main__":
+    next(iter(build_loader(Stuck(), 1, 1, seed=0)))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a process is looked for in /proc")
+def test_a_worker_that_is_stuck_ends_when_its_process_is_killed(tmp_path):
+    (tmp_path / "stuck.py").write_text(STUCK)
+    said = tmp_path / "pid"
+    process = subprocess.Popen([sys.executable, str(tmp_path / "stuck.py"), str(said)])
+    try:
+        assert waited_for(lambda: said.is_file() and said.read_text().isdigit(), 60)
+    finally:
+        process.kill()
+        process.wait()
+    worker = Path("/proc") / said.read_text()
+    assert waited_for(lambda: not worker.exists() or "(zombie)" in (worker / "status").read_text(), 20)
+
+
+def waited_for(condition, seconds):
+    """Whether something came true in so many seconds."""
+    end = time.monotonic() + seconds
+    while not (true := condition()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return true

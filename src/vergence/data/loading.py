@@ -1,9 +1,11 @@
 """Batches from samples: an endless seeded order shared by any number of processes, workers, the device."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -208,5 +210,15 @@ def _same(batch: Any) -> Any:
 def _start_worker(worker: int) -> None:
     """One thread each, and out of the terminal's process group: Ctrl-C is the main process's to handle."""
     torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        threading.Thread(target=_end_with, args=(parent.pid,), daemon=True).start()
     if hasattr(os, "setpgrp"):
         os.setpgrp()
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent; PyTorch's own watch fails where a kill left a message half-written."""
+    while os.getppid() == parent:
+        time.sleep(2)
+    os._exit(1)
