@@ -8,11 +8,21 @@ from vergence.data.depth_files import (
     colour_range,
     colourize,
     read_depth_png,
+    suffix_of,
     write_array,
     write_depth_png,
     write_picture,
 )
 from vergence.errors import InputError
+
+
+def test_each_format_has_the_suffix_that_viewers_know() -> None:
+    assert (suffix_of("jpeg"), suffix_of("png")) == ("jpg", "png")
+
+
+def test_other_formats_are_refused() -> None:
+    with pytest.raises(InputError, match="pictures is 'webp'; give jpeg or png"):
+        suffix_of("webp")  # type: ignore[arg-type]
 
 
 def test_depth_png_round_trip_is_exact_to_half_a_step(tmp_path):

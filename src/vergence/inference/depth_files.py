@@ -13,8 +13,10 @@ from torch import Tensor
 from vergence.data.depth_files import (
     METRES_FACTOR,
     ColourRange,
+    Pictures,
     colour_range,
     colourize,
+    suffix_of,
     write_array,
     write_depth_png,
     write_picture,
@@ -25,7 +27,6 @@ from vergence.inference.frame_streams import Frame, FrameStream
 from vergence.inference.looks import Looks
 from vergence.inference.motion_scale import factor_of_motion
 from vergence.inference.networks import Network
-from vergence.inference.picture_format import Pictures, suffix_of
 from vergence.inference.prediction import (
     CLOUD_REACH,
     checked_confidence,

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import vergence
 from vergence.data.atomic import write_text
+from vergence.data.depth_files import Pictures, suffix_of
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
 from vergence.errors import InputError, nearest
@@ -21,7 +22,6 @@ from vergence.inference.frame_streams import FrameStream, ManifestStream, VideoS
 from vergence.inference.journal import JOURNAL
 from vergence.inference.looks import Looks
 from vergence.inference.networks import Precision, RunNetwork
-from vergence.inference.picture_format import Pictures, suffix_of
 from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.prediction import checked_confidence
 from vergence.inference.predictor import Predictor, load

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.depth_files import ColourRange, colour_range, colourize
+from vergence.data.pointcloud import glb
 from vergence.data.video_writer import write_video
 from vergence.errors import InputError
 from vergence.inference.frame_streams import VideoStream, open_stream
 from vergence.inference.prediction import Prediction, painted
 from vergence.inference.predictor import Predictor
 from vergence.serving.answers import answer, legend, npz
-from vergence.serving.glb import glb
 
 COLOUR_MAP, SURE_MAP = "magma", "viridis"
 _WIDEST = 1280
