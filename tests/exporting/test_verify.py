@@ -9,7 +9,7 @@ import torch
 
 from tests.inference.stored import video
 from tests.inference.test_exported_facts import FACTS
-from vergence.exporting.verify import Known, batches, difference, known_frames
+from vergence.exporting.verify import batches, difference, known_frames
 from vergence.runs.checkpoint import load_run
 
 
@@ -31,11 +31,10 @@ def test_classes_differ_by_how_far_their_logits_fall_behind() -> None:
 
 def test_batches_are_what_the_file_takes() -> None:
     pictures = [torch.full((3, 64, 96), number, dtype=torch.uint8) for number in range(3)]
-    known = Known((), "")
-    fixed = batches(known, pictures, replace(FACTS, batch=2))
+    fixed = batches(pictures, replace(FACTS, batch=2))
     assert [one.shape for one in fixed] == [(2, 3, 64, 96)] * 2
     assert [int(one[0, 0, 0, 0]) for one in fixed] == [0, 2]
-    free = batches(known, pictures, replace(FACTS, batch=None, size=None, input="float"))
+    free = batches(pictures, replace(FACTS, batch=None, size=None, input="float"))
     assert [one.shape for one in free] == [(3, 3, 64, 96), (3, 3, 64, 128), (1, 3, 64, 96)]
     assert free[0].dtype == np.float32
     assert free[0].max() == np.float32(2 / 255)

@@ -9,8 +9,15 @@ from torch import nn
 
 from tests.models.small_networks import PAD, SMALL, build
 from vergence.models.depth_network import build_depth_network
-from vergence.models.segmentation_network import build_segmentation_network, selection_student
+from vergence.models.segmentation_network import build_segmentation_network
 from vergence.settings.networks import DepthNetworkConfig, SegmentationNetworkConfig
+
+STUDENT = SegmentationNetworkConfig(
+    encoder="resnet50", weights="none", decoder="three_ways", decoder_widths=(64, 64, 128, 128, 256),
+    decoder_batchnorm=True, output_stride=16, normalization="monodepth2", head_levels=(1,), head_hidden=True,
+    head_stride=2, head_dropout=0.0,
+)  # fmt: skip
+"""The student of automatic data selection with classes ("dec9", Three Ways, 5.2): lighter decoders with batch norm."""
 
 
 def millions(*modules: nn.Module | None) -> float:
@@ -34,7 +41,7 @@ def test_parameter_counts_of_the_paper() -> None:
     paper = replace(PAD, encoder="resnet101", output_stride=16, decoder="three_ways", normalization="monodepth2")
     with torch.device("meta"):
         network = build_segmentation_network(paper, 19, depth=True)
-        student = build_segmentation_network(replace(selection_student(), weights="none"), 19, depth=True)
+        student = build_segmentation_network(STUDENT, 19, depth=True)
     assert millions(network.encoder) == pytest.approx(42.50, abs=0.005)
     assert millions(network.depth) == pytest.approx(22.07, abs=0.005)
     decoders = (network.segmentation, network.depth, network.exchange, network.side, network.head)

@@ -26,7 +26,6 @@ _NAMES = {
     "alt": ("alt", "altitude", "height", "ele", "elevation"),
     "speed": ("speed", "velocity", "v"),
 }
-_PLACES = (("x", "y"), ("lat", "lon"), ("speed",))
 _UNIT = re.compile(r"[_ (\[]+(s|sec|seconds|m|metres|meters|deg|degrees|mps|m/s)[)\]]*$")
 _SPEED = re.compile(r"([-+.\deE]+|nan|inf)\s*(m/s|km/h|kmh|kph)?")
 _EQUATOR, _FLATTENING = 6378137.0, 1 / 298.257223563  # WGS 84

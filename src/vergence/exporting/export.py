@@ -104,7 +104,7 @@ def export(run: LoadedRun | Path | str, to: str, out: Path | str, wanted: Wanted
         facts = _facts(predictor, loaded, known, wanted)
         half, uint8 = wanted.precision == "fp16", wanted.input == "uint8"
         graph = Graph(loaded.method, facts.outputs, predictor.factor, uint8, half, facts.size).eval()
-        pixels = batches(known, [resized_to(frame.image, facts) for frame in known.frames], facts)
+        pixels = batches([resized_to(frame.image, facts) for frame in known.frames], facts)
         write = form.convert(traced(graph, facts), facts, pixels if wanted.precision == "int8" else None)
         write(temporary, facts)
         reference = Graph(loaded.method, outputs_of(facts.tasks, True), predictor.factor, uint8, half).eval()

@@ -88,7 +88,7 @@ def difference(name: str, result: Tensor, expected: Mapping[str, Tensor]) -> flo
     return float((apart / scale).nan_to_num(nan=float("inf"), posinf=float("inf")).max())
 
 
-def batches(known: Known, prepared: Sequence[Tensor], facts: Facts) -> list[NDArray[Any]]:
+def batches(prepared: Sequence[Tensor], facts: Facts) -> list[NDArray[Any]]:
     """Prepared pictures (3, H, W) as batches that the file takes; of free size, also at another one."""
     pixels = [one.numpy() for one in prepared]
     if facts.input == "float":

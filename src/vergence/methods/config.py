@@ -41,7 +41,7 @@ class MethodConfig:
     @property
     def starts_from(self) -> str:
         """A run or weights file whose weights replace those of the networks; "" for none."""
-        return ""
+        return getattr(self, "initialize_from", None) or ""
 
     @property
     def depth_from(self) -> str:

@@ -185,13 +185,7 @@ class CordaMethod(Method):
         known = None
         if self.config.depth:
             known = mix(source["inverse_depth"], mask, target["inverse_depth"])
-        draw = draw_strong(
-            len(label),
-            jitter_probability=settings.jitter,
-            strength=settings.strength,
-            blur_probability=settings.blur,
-            generator=self.generator,
-        )
+        draw = draw_strong(len(label), settings.jitter, settings.strength, settings.blur, generator=self.generator)
         images = strong_augment(mix(source["frames"][:, 0], mask, target["frames"][:, 0]), draw)
         return MixedDomains(images, mask, mix(source["label"], mask, label), cross_weight(mask, share), share, known)
 

@@ -30,10 +30,6 @@ class DepthConfig(ViewSynthesisConfig, MethodConfig):
     def networks(self) -> dict[str, Any]:
         return {"depth": self.network, "pose": self.pose}
 
-    @property
-    def starts_from(self) -> str:
-        return self.initialize_from or ""
-
     def for_loading(self, keep_reference: bool = False) -> "DepthConfig":
         """Without initial weights; ``keep_reference`` keeps the frozen encoder of the feature distance."""
         return replace(

@@ -121,10 +121,6 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     def networks(self) -> dict[str, Any]:
         return {"depth": self.network, "pose": self.pose}
 
-    @property
-    def starts_from(self) -> str:
-        return self.initialize_from or ""
-
     def for_loading(self, keep_reference: bool = False) -> Self:
         return replace(
             self,

@@ -75,13 +75,7 @@ class SSDAMethod(ThreeWaysMethod):
         mask = cross_mask(source["estimate"], target["estimate"], margin)
         label, confidence, share = pseudo_labels(probabilities, settings.confidence)
         images = mix(source["frames"][:, 0], mask, target["frames"][:, 0])
-        draw = draw_strong(
-            count,
-            jitter_probability=settings.jitter,
-            strength=settings.strength,
-            blur_probability=settings.blur,
-            generator=self.generator,
-        )
+        draw = draw_strong(count, settings.jitter, settings.strength, settings.blur, generator=self.generator)
         certain = torch.ones_like(confidence)
         return Mixed(
             strong_augment(images, draw), mask, mix(source["label"], mask, label), mix(certain, mask, confidence), share

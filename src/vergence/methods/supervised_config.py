@@ -27,10 +27,6 @@ class FromLabels(MethodConfig):
     def networks(self) -> dict[str, Any]:
         return {"segmentation": self.network}
 
-    @property
-    def starts_from(self) -> str:
-        return self.initialize_from or ""
-
     def for_loading(self, keep_reference: bool = False) -> Self:
         changes: dict[str, Any] = {"network": replace(self.network, weights="none"), "initialize_from": None}
         return replace(self, **changes)

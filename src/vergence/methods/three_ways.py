@@ -166,13 +166,7 @@ class ThreeWaysMethod(Method):
     def mixed(self, images: Tensor, probabilities: Tensor, depth: Tensor | None) -> Mixed:
         """Images and pseudo-labels mixed and changed, with the step's random draws."""
         settings = self.config.consistency
-        draw = draw_strong(
-            len(images),
-            jitter_probability=settings.jitter,
-            strength=settings.strength,
-            blur_probability=settings.blur,
-            generator=self.generator,
-        )
+        draw = draw_strong(len(images), settings.jitter, settings.strength, settings.blur, generator=self.generator)
         return mixed_view(settings, images, probabilities, depth, draw, self.generator)
 
     def after_step(self, step: int) -> None:

@@ -13,22 +13,6 @@ BOTTLENECK = LEVELS
 ATTENTION_LEVELS = (3, 2, 1)
 
 
-def selection_student() -> SegmentationNetworkConfig:
-    """The student of automatic data selection ("dec9", Three Ways, 5.2): lighter decoders with batch norm."""
-    return SegmentationNetworkConfig(
-        encoder="resnet50",
-        decoder="three_ways",
-        decoder_widths=(64, 64, 128, 128, 256),
-        decoder_batchnorm=True,
-        output_stride=16,
-        normalization="monodepth2",
-        head_levels=(1,),
-        head_hidden=True,
-        head_stride=2,
-        head_dropout=0.0,
-    )
-
-
 def check_segmentation_network(config: SegmentationNetworkConfig, depth: bool) -> None:
     """See that the settings make a network, with a depth decoder or without.
 

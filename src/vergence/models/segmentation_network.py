@@ -16,7 +16,6 @@ from vergence.models.segmentation_config import (
     BOTTLENECK,
     attention_levels,
     check_segmentation_network,
-    selection_student,
 )
 from vergence.models.segmentation_heads import SegmentationHead, resize_maps
 from vergence.models.shared_decoder import TaskWalk, share_blocks, shared_parameters
@@ -27,7 +26,6 @@ __all__ = [
     "Prediction",
     "SegmentationNetworkConfig",
     "build_segmentation_network",
-    "selection_student",
 ]
 log = logging.getLogger("vergence")
 

@@ -77,7 +77,7 @@ def write_selection_page(folder: Path | str, out: Path | str | None = None) -> P
     frames = selection["frames"]
     several = len({row.camera for row in manifest}) > 1
     lines, sample = _coverage(selection, manifest, allowed, space)
-    plot, shares = _map(selection, manifest, allowed, space)
+    plot, shares = _map(selection, allowed, space)
     judging = _set_aside(selection, manifest)
     chosen = frames[:_SHOWN]
     shown = _pictures([*chosen, *evenly_spaced(judging, _JUDGING)], manifest, several)
@@ -160,9 +160,7 @@ def _verdict(lines: list[Line]) -> str:
     )
 
 
-def _map(
-    selection: dict[str, Any], manifest: Manifest, allowed: NDArray[np.bool_], space: FeatureSpace
-) -> tuple[str, str]:
+def _map(selection: dict[str, Any], allowed: NDArray[np.bool_], space: FeatureSpace) -> tuple[str, str]:
     """The picture of the feature space, and how much of it the two axes show."""
     rows = evenly_spaced(np.flatnonzero(allowed).tolist(), _MAPPED)
     picks = [frame["row"] for frame in selection["frames"]]

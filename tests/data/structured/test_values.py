@@ -35,5 +35,4 @@ def test_entries(call: Callable[[Entry], Any], said: str) -> None:
 def test_entries_that_are_right() -> None:
     assert ENTRY["z"].number(default=3) == 3
     assert ENTRY["n"].whole(-1) == -1
-    assert ENTRY["t"].flag() is True
     assert ENTRY["a"]["b"][-3].number() == 1.0

@@ -68,13 +68,6 @@ class Entry:
             self.expected(f"one of {', '.join(of)}" if of else "a text")
         return self.value
 
-    def flag(self, default: Any = MISSING) -> bool:
-        if not self.there and default is not MISSING:
-            return default
-        if not isinstance(self.value, bool):
-            self.expected("true or false")
-        return self.value
-
     def number(
         self, low: float = -math.inf, high: float = math.inf, above: float = -math.inf, default: Any = MISSING
     ) -> float:
