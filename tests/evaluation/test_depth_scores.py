@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.evaluation.scored_runs import golden, made_run
-from vergence.data.manifest import Manifest
 from vergence.errors import InputError
-from vergence.evaluation.depth_scores import Scores, choose_protocol, csv_text, finite, image_rows, table
-from vergence.evaluation.evaluate import evaluate_run
+from vergence.evaluation.depth_scores import Scores, choose_protocol, csv_text, finite, image_rows
 from vergence.settings.protocols import PROTOCOLS
 
 
@@ -63,17 +60,3 @@ def test_protocols_that_are_none(protocol, scale, said):
 def test_json_has_no_nan():
     given = {"a": [math.nan, 1.0, (math.inf, "x")], "b": {"c": -math.inf}}
     assert json.dumps(finite(given), allow_nan=False) == '{"a": [null, 1.0, [null, "x"]], "b": {"c": null}}'
-
-
-def test_the_table_fits_a_console_and_shows_the_stamp(tmp_path):
-    from rich.console import Console
-
-    result = evaluate_run(made_run(tmp_path), Manifest([golden(tmp_path)], tmp_path))
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(table(result))
-    text = console.export_text()
-    console.file.close()
-    assert "untrained" in text
-    assert "0.429" in text
-    assert "…" not in text
-    assert result["data"] in text

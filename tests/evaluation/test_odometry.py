@@ -3,8 +3,9 @@ import pytest
 from tests.evaluation.drives import drive, made_run
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
+from vergence.evaluation.console_tables import odometry_table
 from vergence.evaluation.evaluate import evaluate_run
-from vergence.evaluation.odometry import evaluate_odometry, odometry_table, tracks
+from vergence.evaluation.odometry import evaluate_odometry, tracks
 
 
 def test_a_perfect_pose_network_up_to_scale_makes_no_error(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vergence.geometry.plane_fits import below_median, fit_planes, pixel_lattice, plane_values
+from vergence.geometry.plane_fits import PlaneFits, below_median, fit_sampled, pixel_lattice, plane_values
 
 HEIGHT, WIDTH = 192, 640
 
@@ -17,6 +17,14 @@ def coordinates(height: int = HEIGHT, width: int = WIDTH, dtype: torch.dtype = t
 
 def everywhere(x: Tensor) -> Tensor:
     return torch.ones_like(x, dtype=torch.bool)
+
+
+def fit_planes(q: Tensor, regions: Tensor, count: int, reliable: Tensor, sample: Tensor | None = None) -> PlaneFits:
+    """Of maps (B, H, W), at all pixels or at those of a sample."""
+    height, width = q.shape[-2:]
+    sample = torch.arange(height * width) if sample is None else sample
+    maps = [x.flatten(1)[:, sample] for x in (q, regions, reliable)]
+    return fit_sampled(maps[0], maps[1], count, maps[2], sample, height, width)
 
 
 def test_ground_plane() -> None:
@@ -144,8 +152,5 @@ def test_below_median() -> None:
 
 
 def test_bad_input() -> None:
-    q = torch.ones(1, 4, 4)
-    with pytest.raises(ValueError, match=r"reliable \(1, 4, 5\)"):
-        fit_planes(q, torch.zeros(1, 4, 4, dtype=torch.long), 1, torch.ones(1, 4, 5, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"expected \(B, R, 3\)"):
         plane_values(torch.ones(1, 2), torch.zeros(1, 4, 4, dtype=torch.long))

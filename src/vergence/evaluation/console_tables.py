@@ -7,8 +7,8 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
-from vergence.evaluation.depth_scores import table, words
-from vergence.evaluation.odometry import odometry_table
+from vergence.errors import printable
+from vergence.metrics.depth import DEPTH_METRICS
 
 _BLOCK = 10
 """Classes below each other before a second column of classes starts."""
@@ -22,7 +22,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     if "segmentation" in result:
         result_tables += [segmentation_table(result["segmentation"]), class_table(result["segmentation"])]
     if result["rows"]:
-        result_tables.append(table(result))
+        result_tables.append(depth_table(result))
         if any("class_abs_rel" in row for row in result["rows"]):
             result_tables.append(region_table(result["rows"]))
     if "odometry" in result:
@@ -54,6 +54,19 @@ def class_table(part: dict[str, Any]) -> Table:
     return _side_by_side("IoU per class, percent", [row["name"] for row in rows], lines)
 
 
+def depth_table(result: dict[str, Any]) -> Table:
+    """Errors of depth, one row a predictor."""
+    grid = _empty("Depth", result["stamp"])
+    grid.add_column("")
+    for name in (*DEPTH_METRICS, "scale"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for row in result["rows"]:
+        numbers = [f"{row[name]:.3f}" if row[name] < 100 else f"{row[name]:.1f}" for name in DEPTH_METRICS]
+        scale = f"{row['scale_median']:.3g} ±{row['scale_std']:.0%}"
+        grid.add_row(words(row["name"]), *numbers, scale, style="bold" if row["name"] == "trained" else "")
+    return grid
+
+
 def region_table(rows: list[dict[str, Any]]) -> Table:
     """Depth at borders of objects, and its abs_rel by class, trained and input-free."""
     rows = [row for row in rows if row["name"] != "untrained" and "class_abs_rel" in row]
@@ -68,6 +81,20 @@ def region_table(rows: list[dict[str, Any]]) -> Table:
         lines["sky is near"] = [percent(row["sky_near"]) + "%" for row in rows]
     title = "Depth: distance of object borders to edges of depth; abs_rel per class"
     return _side_by_side(title, [row["name"] for row in rows], lines)
+
+
+def odometry_table(odometry: dict[str, Any]) -> Table:
+    """Errors of the pose network, one row a sequence."""
+    grid = _empty("Odometry", odometry["stamp"])
+    grid.padding = (0, 1)
+    columns = ("ate_sfmlearner", "t_err", "r_err", "ate_aligned", "frames")
+    grid.add_column("")
+    for name in columns:
+        grid.add_column(name, justify="right")
+    for row in odometry["sequences"]:
+        numbers = [f"{row[name]:.4g}" if row.get(name) is not None else "–" for name in columns]
+        grid.add_row(words(row["sequence"]), *numbers)
+    return grid
 
 
 def _side_by_side(title: str, names: list[str], lines: dict[str, list[str]]) -> Table:
@@ -89,6 +116,11 @@ def _side_by_side(title: str, names: list[str], lines: dict[str, list[str]]) -> 
             cells += lines[name] if name else [""] * len(names)
         grid.add_row(*cells)
     return grid
+
+
+def words(text: object, style: str = "") -> Text:
+    """A cell of a table that shows any name as it is: no markup, no escapes."""
+    return Text(printable(text), style)
 
 
 def percent(value: float | None) -> str:

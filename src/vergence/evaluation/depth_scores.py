@@ -1,4 +1,4 @@
-"""Errors of predictors, image by image: their means, CSV rows, and a table; the protocol they were made under."""
+"""Errors of predictors, image by image: their means, and CSV rows; the protocol they were made under."""
 
 import csv
 import dataclasses
@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.box import SIMPLE
-from rich.table import Table
-from rich.text import Text
 from torch import Tensor
 
-from vergence.errors import InputError, printable
+from vergence.errors import InputError
 from vergence.metrics.depth import DEPTH_METRICS, score_inverse_depth
 from vergence.settings.protocols import PROTOCOLS, DepthProtocol
 
@@ -108,28 +105,3 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def words(text: object, style: str = "") -> Text:
-    """A cell of a table that shows any name as it is: no markup, no escapes."""
-    return Text(printable(text), style)
-
-
-def table(result: dict[str, Any]) -> Table:
-    """The result as a table for an 80-column console, all that the numbers depend on in its caption."""
-    grid = Table(
-        title="Depth",
-        caption=words(result["stamp"], "table.caption"),
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE,
-    )
-    grid.padding = (0, 1, 0, 0)
-    grid.add_column("")
-    for name in (*DEPTH_METRICS, "scale"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    for row in result["rows"]:
-        numbers = [f"{row[name]:.3f}" if row[name] < 100 else f"{row[name]:.1f}" for name in DEPTH_METRICS]
-        scale = f"{row['scale_median']:.3g} ±{row['scale_std']:.0%}"
-        grid.add_row(words(row["name"]), *numbers, scale, style="bold" if row["name"] == "trained" else "")
-    return grid

@@ -4,11 +4,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.box import SIMPLE
-from rich.table import Table
 
 from vergence.data.manifest import Manifest
-from vergence.evaluation.depth_scores import words
 from vergence.inference.motions import predict_motions, step_of, unbroken
 from vergence.metrics.odometry import ate_sfmlearner, chain_poses, trajectory_errors
 from vergence.runs.checkpoint import LoadedRun
@@ -74,22 +71,3 @@ def _row(manifest: Manifest, track: list[int], motions: NDArray[np.float64]) -> 
 
 def _inverse(transforms: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.inv(transforms), dtype=np.float64)
-
-
-def odometry_table(odometry: dict[str, Any]) -> Table:
-    """The result as a table for the console."""
-    grid = Table(
-        title="Odometry",
-        caption=words(odometry["stamp"], "table.caption"),
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE,
-    )
-    columns = ("ate_sfmlearner", "t_err", "r_err", "ate_aligned", "frames")
-    grid.add_column("")
-    for name in columns:
-        grid.add_column(name, justify="right")
-    for row in odometry["sequences"]:
-        numbers = [f"{row[name]:.4g}" if row.get(name) is not None else "–" for name in columns]
-        grid.add_row(words(row["sequence"]), *numbers)
-    return grid

@@ -59,38 +59,22 @@ def below_median(error: Tensor, regions: Tensor, count: int) -> Tensor:
     return (error[:, None] <= median.gather(2, slot)) & (regions >= 0)
 
 
-def fit_planes(
-    q: Tensor, regions: Tensor, count: int, reliable: Tensor, rounds: int = 5, sample: Tensor | None = None
+def fit_sampled(
+    q: Tensor, regions: Tensor, count: int, reliable: Tensor, sample: Tensor, height: int, width: int, rounds: int = 5
 ) -> PlaneFits:
-    """Re-weighted least squares of q = theta . (x / W - 1/2, y / H - 1/2, 1) in every region.
+    """Re-weighted least squares of q = theta . (x / W - 1/2, y / H - 1/2, 1) in every region, at chosen pixels.
 
     Weights are ``reliable`` / (1 + (residual / 1.5 s)^2)^2 with s the mean absolute residual of reliable pixels, at
     least 0.002. A plane is ok if more than 60 % of the region's pixels satisfy |residual| < 0.05 q + 0.025, if at least
     6 are reliable, and if the region is wider than a line. Coordinates are centred and scaled in each region.
 
     Args:
-        q: (B, H, W) inverse depth with mean 1.
-        regions: (B, H, W) int64, ids below ``count``, -1 for none.
-        reliable: (B, H, W) bool: pixels to fit to.
+        q: (B, n) inverse depth with mean 1.
+        regions: (B, n) int64, ids below ``count``, -1 for none.
+        reliable: (B, n) bool: pixels to fit to.
+        sample: (n,) flat indices of the pixels in a picture of ``height`` and ``width`` (:func:`pixel_lattice`).
         rounds: of re-weighting.
-        sample: flat indices of pixels to look at (:func:`pixel_lattice`); all pixels if None.
     """
-    if q.dim() != 3 or q.shape != regions.shape or q.shape != reliable.shape:
-        raise ValueError(
-            f"q has shape {tuple(q.shape)}, regions {tuple(regions.shape)}, reliable {tuple(reliable.shape)}; "
-            "expected (B, H, W) for all"
-        )
-    height, width = q.shape[-2:]
-    if sample is None:
-        sample = torch.arange(height * width, device=q.device)
-    maps = [x.flatten(1).index_select(1, sample) for x in (q, regions, reliable)]
-    return fit_sampled(maps[0], maps[1], count, maps[2], sample, height, width, rounds)
-
-
-def fit_sampled(
-    q: Tensor, regions: Tensor, count: int, reliable: Tensor, sample: Tensor, height: int, width: int, rounds: int = 5
-) -> PlaneFits:
-    """:func:`fit_planes` of pixels that were picked already: q, regions and reliable (B, n) at ``sample`` (n,)."""
     x = (sample % width).to(q.dtype)
     y = sample.div(width, rounding_mode="floor").to(q.dtype)
     theta, ok = q.new_empty(q.shape[0], count, 3), reliable.new_empty(q.shape[0], count)
