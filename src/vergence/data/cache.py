@@ -30,8 +30,8 @@ def default_cache_folder() -> Path:
 class FrameCache:
     """Decoded frames, one flat file each: 16 bytes of header, then (3, H, W) uint8.
 
-    An entry's name is a hash of the source's path, size and time of change and of how it was resized, so a changed
-    source or another size is another entry. Entries appear by renaming: any number of workers, processes and runs may
+    An entry's name is a hash of the picture's path, size and time of change and of how it was resized, so a changed
+    picture or another size is another entry. Entries appear by renaming: any number of workers, processes and runs may
     share a folder. An entry that is broken, by its checksum too, counts as absent. Delete the folder at any time.
 
     Raises:
@@ -50,13 +50,13 @@ class FrameCache:
         return _HEADER.size + 3 * self.height * self.width
 
     def key(self, path: Path, resizing: str) -> Path:
-        """File of the entry of one source; InputError where the source is missing."""
+        """File of the entry of one picture; InputError where it is missing."""
         text = f"{file_state(path)}|{self.width}x{self.height}|{resizing}|{decoding(path)}"
         name = hashlib.sha1(text.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
         return self.folder / name[:2] / f"{name[2:]}.frame"
 
     def load(self, entry: Path, out: NDArray[np.uint8]) -> tuple[int, int] | None:
-        """Read an entry into ``out`` (3, H, W); returns the source's stored (H, W), or None where there is none."""
+        """Read an entry into ``out`` (3, H, W); returns the picture's stored (H, W), or None where there is none."""
         try:
             with entry.open("rb", buffering=0) as file:
                 magic, width, height, checksum = _HEADER.unpack(file.read(_HEADER.size))

@@ -39,10 +39,10 @@ def known_frames(run: LoadedRun, given: Path | str | None, most: int = FRAMES) -
     """Frames that were given, else of the run's own data, else made up, which is said."""
     if given is not None:
         return Known(tuple(open_stream(given).sample(most)), f"frames of {Path(given).name}")
-    source = run.config.frames.val or run.config.frames.source
+    data = run.config.frames.val or run.config.frames.source
     try:
-        if source:
-            return Known(tuple(open_stream(source).sample(most)), f"frames of the run's own data, {Path(source).name}")
+        if data:
+            return Known(tuple(open_stream(data).sample(most)), f"frames of the run's own data, {Path(data).name}")
         why = "the run names no data"
     except InputError:
         why = "the run's data are not here"

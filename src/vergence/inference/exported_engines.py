@@ -38,15 +38,15 @@ def library(name: str, purpose: str) -> Any:
         ) from None
 
 
-def exported_file(source: Path | str) -> Path | None:
+def exported_file(model: Path | str) -> Path | None:
     """The file of a text that names one of ours: a path by its suffix, or "onnx:FILE"; None for all else.
 
     InputError for a .pt2 or .xml file that is missing or was not exported by Vergence; other ONNX files are depth
     models of others.
     """
-    kind, colon, name = str(source).partition(":")
-    onnx = bool(colon) and kind in ("onnx", "onnx-depth") and isinstance(source, str)
-    path = Path(name if onnx else source).expanduser()
+    kind, colon, name = str(model).partition(":")
+    onnx = bool(colon) and kind in ("onnx", "onnx-depth") and isinstance(model, str)
+    path = Path(name if onnx else model).expanduser()
     if not onnx and (path.suffix.lower() not in SUFFIXES or path.is_dir()):
         return None
     if onnx or path.suffix.lower() == ".onnx":

@@ -82,8 +82,8 @@ def _image_files(stream: FrameStream) -> dict[str, Path]:
     return {name: root / stream.manifest[k].image for name, k in zip(stream.names, stream.indices, strict=True)}
 
 
-def _sample(folder: Path, frame: Frame, source: Path | None, record: dict[str, Any]) -> dict[str, Any]:
-    out, picture = folder.parent, _picture(folder / "data", frame, source)
+def _sample(folder: Path, frame: Frame, file: Path | None, record: dict[str, Any]) -> dict[str, Any]:
+    out, picture = folder.parent, _picture(folder / "data", frame, file)
     width, height = frame.image.size
     sample: dict[str, Any] = {
         "filepath": picture.relative_to(folder).as_posix(),
@@ -110,17 +110,17 @@ def _heatmap(path: Path, largest: int) -> dict[str, Any]:
     return {"_cls": "Heatmap", "map_path": str(path), "range": [0, largest]}
 
 
-def _picture(folder: Path, frame: Frame, source: Path | None) -> Path:
+def _picture(folder: Path, frame: Frame, file: Path | None) -> Path:
     """The frame's picture in ``data/``: a link to its file where that shows the same to a browser, else a JPEG."""
-    if source is not None and source.suffix.lower() in _SHOWN_BY_BROWSERS and _is_as_stored(source, frame.image):
-        path = folder / f"{frame.name}{source.suffix.lower()}"
-        if path.exists() and not path.is_symlink() and path.samefile(source):
+    if file is not None and file.suffix.lower() in _SHOWN_BY_BROWSERS and _is_as_stored(file, frame.image):
+        path = folder / f"{frame.name}{file.suffix.lower()}"
+        if path.exists() and not path.is_symlink() and path.samefile(file):
             return path
         with writing(path) as temporary:
             try:
-                os.symlink(source.resolve(), temporary)
+                os.symlink(file.resolve(), temporary)
             except OSError:  # a file system without links
-                shutil.copyfile(source, temporary)
+                shutil.copyfile(file, temporary)
         return path
     path = folder / f"{frame.name}.jpg"
     with writing(path) as temporary:
@@ -128,8 +128,8 @@ def _picture(folder: Path, frame: Frame, source: Path | None) -> Path:
     return path
 
 
-def _is_as_stored(source: Path, image: Image.Image) -> bool:
+def _is_as_stored(file: Path, image: Image.Image) -> bool:
     """Whether the file holds the frame as it was looked at, neither turned nor straightened nor cut."""
-    if not source.is_file():
+    if not file.is_file():
         return False
-    return np.array_equal(np.asarray(open_picture(source).convert("RGB")), np.asarray(image.convert("RGB")))
+    return np.array_equal(np.asarray(open_picture(file).convert("RGB")), np.asarray(image.convert("RGB")))

@@ -138,17 +138,17 @@ def build_encoder(
         raise InputError(f"encoder {name!r} is not known to timm; {hint}")
     if normalization not in ("default", "monodepth2"):
         raise InputError(f"normalization={normalization!r} is unknown; use default or monodepth2.")
-    source = resolve_source(model, weights)
+    origin = resolve_source(model, weights)
     try:
-        backbone = _backbone(model, source, frames, output_stride)
+        backbone = _backbone(model, origin, frames, output_stride)
     except InputError:
-        if weights != "auto" or source.kind != "hub":
+        if weights != "auto" or origin.kind != "hub":
             raise
         log.warning("the hub has no usable weights of %s just now; going on without it (weights=auto)", model)
         package = offline_file(model.split(".")[0])
-        source = WeightSource("package", package) if package else WeightSource("none")
-        backbone = _backbone(model, source, frames, output_stride)
-    log.info("encoder %s: %s", model, source)
+        origin = WeightSource("package", package) if package else WeightSource("none")
+        backbone = _backbone(model, origin, frames, output_stride)
+    log.info("encoder %s: %s", model, origin)
     mean, std = MONODEPTH2_MEAN, MONODEPTH2_STD
     if normalization == "default":
         entry: Any = timm.get_pretrained_cfg(model)
@@ -175,10 +175,10 @@ def _is_vit(model: str) -> bool:
     return model.startswith(("vit_", "deit_", "deit3_", "eva"))
 
 
-def _backbone(model: str, source: WeightSource, frames: int, output_stride: int | None) -> nn.Module:
-    settings: dict[str, Any] = {"in_chans": 3 * frames, "pretrained": source.kind in ("hub", "cache")}
-    if source.kind == "cache":
-        settings["pretrained_cfg_overlay"] = {"file": str(source.path)}  # no question to the hub, so no waiting
+def _backbone(model: str, origin: WeightSource, frames: int, output_stride: int | None) -> nn.Module:
+    settings: dict[str, Any] = {"in_chans": 3 * frames, "pretrained": origin.kind in ("hub", "cache")}
+    if origin.kind == "cache":
+        settings["pretrained_cfg_overlay"] = {"file": str(origin.path)}  # no question to the hub, so no waiting
     if _is_vit(model):
         if output_stride is not None:
             raise InputError(f"{model} is a vision transformer: output_stride does not apply; leave it out.")
@@ -190,14 +190,14 @@ def _backbone(model: str, source: WeightSource, frames: int, output_stride: int 
     try:
         backbone: Any = timm.create_model(model, **settings)
     except Exception as error:  # timm and the hub's client raise errors of many kinds for settings and downloads alike
-        wanted = f"output_stride={output_stride}, {source}"
+        wanted = f"output_stride={output_stride}, {origin}"
         raise InputError(f"encoder {model} cannot be built with {wanted} ({error}); change these.") from error
     if _is_vit(model):
         indices = [len(backbone.blocks) * part // 4 - 1 for part in range(1, 5)]
         backbone.prune_intermediate_layers(indices, prune_norm=False, prune_head=True)
-    if source.path is not None and source.kind in ("package", "file"):
-        state = read_package(source.path) if source.kind == "package" else read_state_dict(source.path)
-        _load(backbone, state, frames, source.path)
+    if origin.path is not None and origin.kind in ("package", "file"):
+        state = read_package(origin.path) if origin.kind == "package" else read_state_dict(origin.path)
+        _load(backbone, state, frames, origin.path)
     return cast(nn.Module, backbone)
 
 

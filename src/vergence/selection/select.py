@@ -55,7 +55,7 @@ def select(
     given = resolve_input(data, split=False)
     lists = (Path(path) for path in (asked.exclude, asked.labelled) if path is not None)
     keep_inputs(written_by_select(out), given, *(path for path in lists if path.is_file()))
-    closed, known = (_named(given, source) for source in (asked.exclude, asked.labelled))
+    closed, known = (_named(given, listed) for listed in (asked.exclude, asked.labelled))
     manifest = _sorted(given, asked.split)
     criterion = asked.criterion
     if criterion == AUTO:
@@ -128,13 +128,13 @@ def _device(device: str) -> str:
     return device
 
 
-def _named(manifest: Manifest, source: str | Path | None) -> set[str]:
+def _named(manifest: Manifest, listed: str | Path | None) -> set[str]:
     """Images that a list names, or that have a label."""
-    if source is None:
+    if listed is None:
         return set()
-    if str(source) == "labelled":
+    if str(listed) == "labelled":
         return {row.image for row in manifest if row.judges}
-    return {manifest[row].image for row in listed_rows(manifest, Path(source))}
+    return {manifest[row].image for row in listed_rows(manifest, Path(listed))}
 
 
 def _sorted(manifest: Manifest, split: str) -> Manifest:

@@ -139,26 +139,26 @@ class Pictures:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"label_studio is {address!r}; give its address, such as http://127.0.0.1:8080.")
-        self._home, self._limits, self._token = address.rstrip("/") + "/", limits, environment.get(KEY, "")
-        self._opener = opener(self._home, _elsewhere)
+        self._address, self._limits, self._token = address.rstrip("/") + "/", limits, environment.get(KEY, "")
+        self._opener = opener(self._address, _elsewhere)
 
-    def fetch(self, source: str, file: Path) -> None:
+    def fetch(self, given: str, file: Path) -> None:
         """Write the picture of a task to a file.
 
         Raises:
             Refusal: it is elsewhere, or cannot be had.
         """
-        if source.startswith("data:"):
+        if given.startswith("data:"):
             try:
-                file.write_bytes(base64.b64decode(source.partition(",")[2], validate=True))
+                file.write_bytes(base64.b64decode(given.partition(",")[2], validate=True))
             except (binascii.Error, ValueError):
                 raise Refusal(422, "a task's picture is a data address that is no base64.") from None
             return
         try:
-            address = urljoin(self._home, source) if source else ""
+            address = urljoin(self._address, given) if given else ""
         except ValueError:
             address = ""
-        if origin(address) != origin(self._home):
+        if origin(address) != origin(self._address):
             raise Refusal(422, "a task's picture is not at the Label Studio that this server was started for.")
         self._download(address, file)
 
@@ -184,12 +184,12 @@ class Pictures:
         if self._token.count(".") != 2:
             return f"Token {self._token}"
         request = urllib.request.Request(
-            urljoin(self._home, "api/token/refresh"), json.dumps({"refresh": self._token}).encode(),
+            urljoin(self._address, "api/token/refresh"), json.dumps({"refresh": self._token}).encode(),
             {"Content-Type": "application/json"},
         )  # fmt: skip
         with self._opener.open(request, timeout=self._limits.seconds) as answer:
-            body = decoded(answer.read(1 << 16), self._home)
-            return f"Bearer {parse_json(body, self._home, 'look at the token')['access']}"
+            body = decoded(answer.read(1 << 16), self._address)
+            return f"Bearer {parse_json(body, self._address, 'look at the token')['access']}"
 
 
 def _elsewhere() -> Refusal:

@@ -24,7 +24,7 @@ def without_folders(text: str) -> str:
     return _FOLDERS.sub("", text)
 
 
-def look(connection: Connection, source: str, options: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+def look(connection: Connection, model: str, options: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     """The life of the worker: load, say what the model is, then answer one job after the other.
 
     A job is a JSON object with ``do``; the reply is a JSON object with ``status`` (ok, refused, failed) and bytes.
@@ -37,7 +37,7 @@ def look(connection: Connection, source: str, options: Mapping[str, Any], enviro
 
     def begin() -> Reply:
         nonlocal looker
-        looker = Looker(source, options)
+        looker = Looker(model, options)
         return looker.about(), b""
 
     _send(connection, *_guarded(begin))
@@ -72,17 +72,17 @@ class Looker:
     """A model and what is asked of it.
 
     Args:
-        source: what :func:`vergence.load` takes.
+        model: what :func:`vergence.load` takes.
         options: its settings.
 
     Raises:
         InputError: nothing that can be loaded.
     """
 
-    def __init__(self, source: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, model: str, options: Mapping[str, Any]) -> None:
         from vergence.inference.predictor import load
 
-        self.source, self.predictor = source, load(source, **options)
+        self.model, self.predictor = model, load(model, **options)
 
     def about(self) -> dict[str, Any]:
         """What the model is."""

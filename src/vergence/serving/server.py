@@ -19,7 +19,7 @@ _NEEDED = ("fastapi", "uvicorn", "python_multipart")
 
 
 def serve(
-    source: str,
+    model: str,
     options: Mapping[str, Any],
     *,
     host: str = "127.0.0.1",
@@ -32,7 +32,7 @@ def serve(
     """Serve a model until SIGINT or SIGTERM.
 
     Args:
-        source: what :func:`vergence.load` takes.
+        model: what :func:`vergence.load` takes.
         options: its settings.
         host: address to listen at.
         port: to listen at; 0 for any that is free.
@@ -51,11 +51,11 @@ def serve(
         stack.enter_context(_temporary_files(folder))
         stack.enter_context(_terminated_like_interrupted())
         with contextlib.suppress(KeyboardInterrupt):
-            _run(source, options, listening, host, page, limits, label_studio, started, folder)
+            _run(model, options, listening, host, page, limits, label_studio, started, folder)
 
 
 def _run(
-    source: str, options: Mapping[str, Any], listening: socket.socket, host: str, page: bool, limits: Limits,
+    model: str, options: Mapping[str, Any], listening: socket.socket, host: str, page: bool, limits: Limits,
     label_studio: str | None, started: Callable[[str], None], folder: Path,
 ) -> None:  # fmt: skip
     from vergence.serving.page import add_page, quiet
@@ -73,7 +73,7 @@ def _run(
     environment = limits.environment() | {"TMPDIR": str(folder)}
     if label_studio is not None:
         Pictures(label_studio, limits)  # what is wrong with it is said before anything is loaded
-    service = Service(Worker(source, options, environment), limits, folder)
+    service = Service(Worker(model, options, environment), limits, folder)
     try:
         app = interface(service)
         if label_studio is not None:

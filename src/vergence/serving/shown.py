@@ -92,12 +92,12 @@ def show_video(predictor: Predictor, file: str, out: Path, name: str, frames: in
     Raises:
         InputError: no video that can be read.
     """
-    source = open_stream(file, limit=frames)
-    whole = source.expected if isinstance(source, VideoStream) else len(source)
+    stream = open_stream(file, limit=frames)
+    whole = stream.expected if isinstance(stream, VideoStream) else len(stream)
     seen = predictor.stream(file, limit=frames)
     limits: ColourRange | None = None
     middle: Prediction | None = None
-    count, half = 0, len(source) // 2
+    count, half = 0, len(stream) // 2
 
     def pictures() -> Iterator[NDArray[np.uint8]]:
         nonlocal limits, middle, count
@@ -109,11 +109,11 @@ def show_video(predictor: Predictor, file: str, out: Path, name: str, frames: in
             count += 1
             yield _beside(frame, limits)
 
-    write_video(out / f"{name}.mp4", pictures(), source.fps)
+    write_video(out / f"{name}.mp4", pictures(), stream.fps)
     if middle is None:
         raise InputError("this video has no frames; give another.")
     said = show_picture(predictor, middle, out, f"{name}-frame")
-    rate = f"{source.fps:.3g} frames a second"
+    rate = f"{stream.fps:.3g} frames a second"
     more = f", the first {count} of about {whole}" if whole > count else ""
     shown: dict[str, Any] = {"file": f"{name}.mp4", "text": f"{count} frames{more}, {rate}"}
     if limits is not None:

@@ -28,7 +28,7 @@ class Worker:
     """The model's process.
 
     Args:
-        source: what :func:`vergence.load` takes.
+        model: what :func:`vergence.load` takes.
         options: its settings.
         environment: variables of the process.
 
@@ -36,8 +36,8 @@ class Worker:
         InputError: nothing that can be loaded.
     """
 
-    def __init__(self, source: str, options: Mapping[str, Any], environment: Mapping[str, str]) -> None:
-        self._given = (source, dict(options), dict(environment))
+    def __init__(self, model: str, options: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self._given = (model, dict(options), dict(environment))
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None

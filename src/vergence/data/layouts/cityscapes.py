@@ -72,8 +72,8 @@ def cityscapes(
     for name, (value, known) in choices.items():
         if value not in known:
             raise InputError(f"cityscapes: {name} {value!r} is unknown; use {', '.join(known)}.")
-    has_sequences = (root / _home(root, SEQUENCES)).is_dir()
-    folder = _home(root, SEQUENCES if images == "sequence" or (images == "auto" and has_sequences) else IMAGES)
+    has_sequences = (root / _unpacked(root, SEQUENCES)).is_dir()
+    folder = _unpacked(root, SEQUENCES if images == "sequence" or (images == "auto" and has_sequences) else IMAGES)
     rows: list[FrameRow] = []
     without = 0
     for part in parts:
@@ -89,7 +89,7 @@ def cityscapes(
     return finish(rows, root, root.name, split=False)
 
 
-def _home(root: Path, name: str) -> str:
+def _unpacked(root: Path, name: str) -> str:
     """Path of a folder below the root: of its own, or within the folder of its archive."""
     inner = f"{name}_trainvaltest/{name}"
     return inner if not (root / name).is_dir() and (root / inner).is_dir() else name
@@ -125,7 +125,7 @@ def _rows(root: Path, folder: str, part: str, city: str, snippet: list[Name], ca
     city_folder = root / folder / part / city
     files = _by_stem(city_folder)
     right = _by_stem(root / folder.replace("left", "right") / part / city)
-    gt = f"{_home(root, 'gtFine')}/{part}/{city}"
+    gt = f"{_unpacked(root, 'gtFine')}/{part}/{city}"
     labels = _labels(root / gt)
     columns = _other_files(root, part, city)
     width, height = image_size(city_folder / files[snippet[0].stem])
@@ -164,7 +164,7 @@ def _labels(folder: Path) -> dict[str, tuple[str, str]]:
 def _other_files(root: Path, part: str, city: str) -> dict[str, dict[str, str]]:
     """Frame -> column -> path of what is known of its depth: from stereo, from a network, refined."""
     files: dict[str, dict[str, str]] = {}
-    for folder in (_home(root, "disparity"), "disparity_sequence"):
+    for folder in (_unpacked(root, "disparity"), "disparity_sequence"):
         for name in list_files(root / folder / part / city):
             column = "estimate" if name.endswith("_leftImg8bit.png") else "disparity"
             files.setdefault(name.rsplit("_", 1)[0], {})[column] = f"{folder}/{part}/{city}/{name}"
@@ -176,7 +176,7 @@ def _other_files(root: Path, part: str, city: str) -> dict[str, dict[str, str]]:
 
 def _camera(root: Path, part: str, city: str, snippet: list[Name]) -> Intrinsics | None:
     """Camera of the frame of the snippet that has a file (frame 19 of 30), or None."""
-    for folder in (_home(root, "camera"), "camera_sequence"):
+    for folder in (_unpacked(root, "camera"), "camera_sequence"):
         for name in snippet:
             path = root / folder / part / city / f"{name.stem}_camera.json"
             if path.is_file():

@@ -51,11 +51,11 @@ class Cvat:
         environment: Mapping[str, str] = os.environ,
         period: float = 1.0,
     ) -> None:
-        self._home, self._name, self._project = checked_address(url, plain_http), project, None
+        self._address, self._name, self._project = checked_address(url, plain_http), project, None
         token, user, password = (environment.get(name, "").strip() for name in (TOKEN, USER, PASSWORD))
         if not token and not (user and password):
-            raise InputError(f"{TOKEN} is not set; put an access token of your account at {self._home} into it, or set "
-                             f"{USER} and {PASSWORD}.")  # fmt: skip
+            raise InputError(f"{TOKEN} is not set; put an access token of your account at {self._address} into it, or "
+                             f"set {USER} and {PASSWORD}.")  # fmt: skip
         try:
             from cvat_sdk.core.client import AccessTokenCredentials, Client, Config, PasswordCredentials
         except ImportError:
@@ -63,13 +63,13 @@ class Cvat:
         silent = logging.Logger("cvat")  # answers in its messages may hold more than people want in a log
         silent.addHandler(logging.NullHandler())
         config = Config(status_check_period=period)
-        self._client = Client(self._home, logger=silent, config=config, check_server_version=False)
+        self._client = Client(self._address, logger=silent, config=config, check_server_version=False)
         _limit(self._client.api_client.rest_client)
         with self._told():
             self._client.login(AccessTokenCredentials(token) if token else PasswordCredentials(user, password))
 
     def __str__(self) -> str:
-        return f"project {self._name!r} of CVAT at {self._home}"
+        return f"project {self._name!r} of CVAT at {self._address}"
 
     def close(self) -> None:
         """End the connection."""
@@ -82,8 +82,8 @@ class Cvat:
             if self._project is None:
                 names = [project.name for project in self._client.projects.list()]
                 raise InputError(
-                    f"CVAT at {self._home} has no project {self._name!r}{nearest(self._name, names)}; vergence labels "
-                    "push makes it."
+                    f"CVAT at {self._address} has no project {self._name!r}{nearest(self._name, names)}; vergence "
+                    "labels push makes it."
                 )
 
     def find_or_make(self, classes: AnnotationClasses) -> None:
@@ -103,8 +103,8 @@ class Cvat:
         if len(found) > 1:
             numbers = ", ".join(str(one.id) for one in found)
             raise InputError(
-                f"CVAT at {self._home} has {len(found)} projects {self._name!r}; give the number of one as --project: "
-                f"{numbers}."
+                f"CVAT at {self._address} has {len(found)} projects {self._name!r}; give the number of one as "
+                f"--project: {numbers}."
             )
         return found[0] if found else None
 
@@ -166,7 +166,7 @@ class Cvat:
         from cvat_sdk.exceptions import ApiException, OpenApiException
         from urllib3.exceptions import HTTPError, ResponseError
 
-        where = f"CVAT at {self._home}"
+        where = f"CVAT at {self._address}"
         try:
             yield
         except InputError:
@@ -180,7 +180,7 @@ class Cvat:
             name = type(reason or error).__name__
             raise InputError(f"{where} does not answer ({name}); start it, or correct --url.") from None
         except (OpenApiException, AssertionError, ValueError):
-            raise InputError(f"{self._home} answers as no CVAT does; correct --url.") from None
+            raise InputError(f"{self._address} answers as no CVAT does; correct --url.") from None
         except CvatSdkException as error:
             text = " ".join(str(error).split())[:300].rstrip(".")
             raise InputError(f"{where} could not do what was asked: {text}.") from None

@@ -28,7 +28,7 @@ class Refused(InputError):
         self.status = status
 
 
-class StayAtHome(urllib.request.HTTPRedirectHandler):
+class SameServer(urllib.request.HTTPRedirectHandler):
     """Follows no address to another place: it would carry the key along.
 
     Args:
@@ -45,10 +45,10 @@ class StayAtHome(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def opener(home: str, refuse: Callable[[], Exception]) -> urllib.request.OpenerDirector:
+def opener(address: str, refuse: Callable[[], Exception]) -> urllib.request.OpenerDirector:
     """Opens addresses of one server: this machine without a proxy, and no redirect to elsewhere."""
-    proxies = [urllib.request.ProxyHandler({})] if is_here(home) else []
-    return urllib.request.build_opener(*proxies, StayAtHome(refuse))
+    proxies = [urllib.request.ProxyHandler({})] if is_here(address) else []
+    return urllib.request.build_opener(*proxies, SameServer(refuse))
 
 
 class Http:
@@ -56,7 +56,7 @@ class Http:
 
     Args:
         tool: its name for people, such as "Label Studio".
-        home: its address, checked.
+        address: checked.
         variable: environment variable with the key, for messages.
         seconds: for one request.
     """
@@ -64,12 +64,12 @@ class Http:
     waits: tuple[float, ...] = (0.5, 2.0, 5.0)
     """Seconds before a request is made again that the server did not answer."""
 
-    def __init__(self, tool: str, home: str, variable: str, seconds: float = SECONDS) -> None:
-        self.tool, self.home, self.variable, self._seconds = tool, home, variable, seconds
+    def __init__(self, tool: str, address: str, variable: str, seconds: float = SECONDS) -> None:
+        self.tool, self.address, self.variable, self._seconds = tool, address, variable, seconds
         self.authorization: Callable[[bool], str] = lambda anew: ""
         """Gives the header of that name; a new one where the last was not taken."""
         self._opener = opener(
-            home, lambda: InputError(f"{tool} at {home} sends on to another address; give that one as --url.")
+            address, lambda: InputError(f"{tool} at {address} sends on to another address; give that one as --url.")
         )
 
     def json(self, method: str, path: str, value: Any = None, again: bool = True) -> Any:
@@ -87,9 +87,9 @@ class Http:
 
     def _value(self, answer: bytes) -> Any:
         try:
-            return parse_json(answer.decode("utf-8"), f"the answer of {self.home}", f"see whether it is {self.tool}")
+            return parse_json(answer.decode("utf-8"), f"the answer of {self.address}", f"see whether it is {self.tool}")
         except UnicodeDecodeError:
-            raise InputError(f"{self.home} answers as no {self.tool} does; correct --url.") from None
+            raise InputError(f"{self.address} answers as no {self.tool} does; correct --url.") from None
 
     def request(
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json", again: bool = True
@@ -121,7 +121,7 @@ class Http:
             return self._once(method, path, body, kind, self.authorization(True))
 
     def _once(self, method: str, path: str, body: bytes | None, kind: str, authorization: str) -> bytes:
-        request = urllib.request.Request(f"{self.home}{path}", body, method=method)
+        request = urllib.request.Request(f"{self.address}{path}", body, method=method)
         if kind and body is not None:
             request.add_header("Content-Type", kind)
         if authorization:
@@ -136,7 +136,7 @@ class Http:
             reason = getattr(error, "reason", None) or error
             text = getattr(reason, "strerror", None) or str(reason) or type(error).__name__
             raise Unanswered(
-                f"{self.tool} at {self.home} does not answer ({text}); start it, or correct --url."
+                f"{self.tool} at {self.address} does not answer ({text}); start it, or correct --url."
             ) from None
 
     def _read(self, answer: Any) -> bytes:
@@ -145,14 +145,14 @@ class Http:
             size += len(piece)
             if size > LIMITS["annotations"]:
                 raise InputError(
-                    f"{self.tool} at {self.home} answers with more than {LIMITS['annotations']:,} bytes; split the "
+                    f"{self.tool} at {self.address} answers with more than {LIMITS['annotations']:,} bytes; split the "
                     "project."
                 )
             pieces.append(piece)
         return b"".join(pieces)
 
     def _error(self, error: urllib.error.HTTPError) -> InputError:
-        where = f"{self.tool} at {self.home}"
+        where = f"{self.tool} at {self.address}"
         if error.code >= 500 or error.code == 429:
             return Unanswered(f"{where} is in trouble (status {error.code}); the same command goes on later.")
         if error.code in (401, 403):

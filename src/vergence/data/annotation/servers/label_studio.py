@@ -47,13 +47,13 @@ class LabelStudio:
         self._http = Http("Label Studio", checked_address(url, plain_http), KEY)
         key = environment.get(KEY, "").strip()
         if not key:
-            raise InputError(f"{KEY} is not set; put an access token of your account at {self._http.home} into it.")
+            raise InputError(f"{KEY} is not set; put an access token of your account at {self._http.address} into it.")
         self._http.authorization = _authorization(self._http, key)
         self._name, self._id, self._config = project, 0, ""
         self._uploaded: dict[str, str] = {}
 
     def __str__(self) -> str:
-        return f"project {self._name!r} of Label Studio at {self._http.home}"
+        return f"project {self._name!r} of Label Studio at {self._http.address}"
 
     def close(self) -> None:
         """Nothing is held."""
@@ -64,7 +64,7 @@ class LabelStudio:
         if found is None:
             names = [str(one.get("title")) for one in self._projects("")]
             raise InputError(
-                f"Label Studio at {self._http.home} has no project {self._name!r}{nearest(self._name, names)}; "
+                f"Label Studio at {self._http.address} has no project {self._name!r}{nearest(self._name, names)}; "
                 "vergence labels push makes it."
             )
         self._use(found)
@@ -81,7 +81,7 @@ class LabelStudio:
 
     def _use(self, project: Any) -> None:
         if not isinstance(project, dict) or not isinstance(project.get("id"), int):
-            raise InputError(f"{self._http.home} answers as no Label Studio does; correct --url.")
+            raise InputError(f"{self._http.address} answers as no Label Studio does; correct --url.")
         self._id, self._config = project["id"], str(project.get("label_config") or "")
 
     def _found(self) -> Any:
@@ -91,8 +91,8 @@ class LabelStudio:
         if len(found) > 1:
             numbers = ", ".join(str(one.get("id")) for one in found)
             raise InputError(
-                f"Label Studio at {self._http.home} has {len(found)} projects {self._name!r}; give the number of one "
-                f"as --project: {numbers}."
+                f"Label Studio at {self._http.address} has {len(found)} projects {self._name!r}; give the number of "
+                f"one as --project: {numbers}."
             )
         return found[0] if found else None
 
@@ -102,7 +102,7 @@ class LabelStudio:
             query = urlencode({"title": title, "page": page, "page_size": _PAGE})
             answer = self._http.json("GET", f"/api/projects/?{query}")
             if not isinstance(answer, dict) or "results" not in answer:
-                raise InputError(f"{self._http.home} answers as no Label Studio does; correct --url.")
+                raise InputError(f"{self._http.address} answers as no Label Studio does; correct --url.")
             found += dicts(answer["results"])
             page, more = page + 1, bool(answer.get("next"))
         return found
@@ -149,7 +149,7 @@ class LabelStudio:
         number = (answer.get("file_upload_ids") or [None])[0] if isinstance(answer, dict) else None
         stored = self._http.json("GET", f"/api/import/file-upload/{number}") if number else None
         if not isinstance(stored, dict) or not isinstance(stored.get("file"), str):
-            raise InputError(f"Label Studio at {self._http.home} did not take the picture {picture.name}.")
+            raise InputError(f"Label Studio at {self._http.address} did not take the picture {picture.name}.")
         return str(stored["file"])
 
     def _add(self, task: dict[str, Any]) -> None:
