@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vergence.data.pointcloud import PointCloud
+from vergence.data.pointcloud import Cloud
 
 KINDS = {"float": "<f4", "uchar": "u1"}
 
 
-def read_ply(path: Path) -> PointCloud:
+def read_ply(path: Path) -> Cloud:
     header, _, content = path.read_bytes().partition(b"end_header\n")
     first, form, *lines = header.decode("ascii").splitlines()
     assert (first, form) == ("ply", "format binary_little_endian 1.0")
@@ -21,4 +21,4 @@ def read_ply(path: Path) -> PointCloud:
         np.stack([vertices[name] for name in names], axis=1) if set(names) <= set(vertices.dtype.names) else None
         for names in (("x", "y", "z"), ("red", "green", "blue"))
     )
-    return PointCloud(points, colours, vertices["confidence"] if "confidence" in vertices.dtype.names else None)
+    return Cloud(points, colours, confidence=vertices["confidence"] if "confidence" in vertices.dtype.names else None)

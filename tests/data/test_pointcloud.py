@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from tests.ply import read_ply
-from vergence.data.pointcloud import PointCloud, depth_to_points, glb, write_ply
+from vergence.data.pointcloud import Cloud, depth_to_points, glb, write_ply
 from vergence.errors import InputError
 
 
 def test_round_trip_keeps_points_colours_and_the_unit_in_the_header(tmp_path):
     random = np.random.default_rng(0)
-    cloud = PointCloud(
-        random.normal(size=(37, 3)).astype(np.float32), random.integers(0, 256, (37, 3)).astype(np.uint8)
+    cloud = Cloud(
+        random.normal(size=(37, 3)).astype(np.float32),
+        random.integers(0, 256, (37, 3)).astype(np.uint8),
+        "depth in metres",
     )
-    path = write_ply(tmp_path / "new" / "cloud.ply", cloud, "depth in metres")
+    path = write_ply(tmp_path / "new" / "cloud.ply", cloud)
     back = read_ply(path)
     np.testing.assert_array_equal(back.points, cloud.points)
     np.testing.assert_array_equal(back.colours, cloud.colours)
@@ -26,10 +28,10 @@ def test_round_trip_keeps_points_colours_and_the_unit_in_the_header(tmp_path):
 
 def test_round_trip_without_colours_and_without_points(tmp_path):
     points = np.arange(6, dtype=np.float32).reshape(2, 3)
-    back = read_ply(write_ply(tmp_path / "a.ply", PointCloud(points, None)))
+    back = read_ply(write_ply(tmp_path / "a.ply", Cloud(points, None)))
     np.testing.assert_array_equal(back.points, points)
     assert back.colours is None
-    empty = PointCloud(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8))
+    empty = Cloud(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8))
     assert read_ply(write_ply(tmp_path / "b.ply", empty)).points.shape == (0, 3)
 
 
@@ -48,14 +50,14 @@ def test_wrong_shapes_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"\(2, 2, 1\)"):
         depth_to_points(np.ones((2, 2, 1)), (1, 1, 0.5, 0.5))
     with pytest.raises(ValueError, match=r"\(4, 2\)"):
-        write_ply(tmp_path / "a.ply", PointCloud(np.ones((4, 2), np.float32), None))
+        write_ply(tmp_path / "a.ply", Cloud(np.ones((4, 2), np.float32), None))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
-        write_ply(tmp_path / "file" / "a.ply", PointCloud(np.ones((1, 3), np.float32), None))
+        write_ply(tmp_path / "file" / "a.ply", Cloud(np.ones((1, 3), np.float32), None))
     assert os.listdir(tmp_path) == ["file"]
 
 

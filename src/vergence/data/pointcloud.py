@@ -2,13 +2,14 @@
 
 import json
 import struct
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.atomic import writing
+from vergence.errors import InputError
 
 _POINT = [("x", "<f4"), ("y", "<f4"), ("z", "<f4")]
 _COLOUR = [("red", "u1"), ("green", "u1"), ("blue", "u1")]
@@ -16,13 +17,24 @@ _CONFIDENCE = [("confidence", "<f4")]
 _ARRAY_BUFFER, _FLOAT, _BYTE, _POINTS = 34962, 5126, 5121, 0  # numbers of glTF
 
 
-class PointCloud(NamedTuple):
-    """Points (N, 3) float32 in camera axes (x right, y down, z forward), colours (N, 3) uint8 or None, and how far each
-    is trusted (N,) float32 in [0, 1], or None."""
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """Points in camera axes: x right, y down, z forward."""
 
     points: NDArray[np.float32]
+    """(N, 3), in the unit of the depth."""
     colours: NDArray[np.uint8] | None
+    """(N, 3) RGB, where there are any."""
+    comment: str = ""
+    """What the file's header says: unit and axes."""
     confidence: NDArray[np.float32] | None = None
+    """(N,) in [0, 1], of depth, where the prediction says it."""
+
+    def save(self, path: Path | str) -> Path:
+        """Write a binary PLY file; InputError where it cannot be written."""
+        if not isinstance(path, str | Path):
+            raise InputError(f"cloud.save: {path!r} is no path; give one such as frame.ply.")
+        return write_ply(path, self)
 
 
 def depth_to_points(
@@ -32,7 +44,7 @@ def depth_to_points(
     farthest: float | None = None,
     confidence: NDArray[np.floating] | None = None,
     min_confidence: float = 0.0,
-) -> PointCloud:
+) -> Cloud:
     """Back-project a depth map; pixels with depth 0, not finite, beyond ``farthest`` or less sure are left out.
 
     Args:
@@ -57,12 +69,12 @@ def depth_to_points(
     z = depth[keep]
     points = np.stack(((u - cx) / fx * z, (v - cy) / fy * z, z), axis=1).astype(np.float32)
     sure = None if confidence is None else confidence[keep].astype(np.float32)
-    return PointCloud(points, None if image is None else image[keep], sure)
+    return Cloud(points, None if image is None else image[keep], confidence=sure)
 
 
-def write_ply(path: Path | str, cloud: PointCloud, comment: str = "") -> Path:
-    """Write a point cloud atomically; ``comment`` (one line, such as the unit) goes into the header."""
-    points, colours, confidence = cloud
+def write_ply(path: Path | str, cloud: Cloud) -> Path:
+    """Write a point cloud atomically, its comment as one line of the header."""
+    points, colours, confidence = cloud.points, cloud.colours, cloud.confidence
     if points.ndim != 2 or points.shape[1] != 3 or (colours is not None and colours.shape != points.shape):
         raise ValueError(f"expected points (N, 3) and colours (N, 3), got {points.shape} and "
                          f"{None if colours is None else colours.shape}")  # fmt: skip
@@ -76,7 +88,7 @@ def write_ply(path: Path | str, cloud: PointCloud, comment: str = "") -> Path:
     if confidence is not None:
         vertices["confidence"] = confidence
     lines = ["ply", "format binary_little_endian 1.0"]
-    lines += [f"comment {' '.join(comment.split())}"] if comment else []
+    lines += [f"comment {' '.join(cloud.comment.split())}"] if cloud.comment else []
     lines += [f"element vertex {len(points)}", *(f"property float {name}" for name, _ in _POINT)]
     lines += [f"property uchar {name}" for name, _ in _COLOUR] if colours is not None else []
     lines += [f"property float {name}" for name, _ in sure]

@@ -1,7 +1,7 @@
 """Predicted depth as files: 16-bit PNG, arrays, colours, point clouds; one scale and colour range for all frames."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ class DepthFiles:
                 CLOUD_REACH * float(np.median(depth)), sure, checked_confidence(self.min_confidence),
             )  # fmt: skip
             how = f"depth {record['unit']}, camera {record['camera']}, axes x right y down z forward"
-            write_ply(paths["cloud"], points, how)
+            write_ply(paths["cloud"], replace(points, comment=how))
         if "depth_confidence" in paths and sure is not None:
             write_picture(paths["depth_confidence"], (255 * sure).round().astype(np.uint8))
         if "colour" not in paths:

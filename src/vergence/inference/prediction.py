@@ -3,8 +3,7 @@
 import base64
 import html
 import io
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from vergence.data.depth_files import ColourRange, colour_range, colourize
 from vergence.data.labels import LabelSpace
-from vergence.data.pointcloud import PointCloud, depth_to_points, write_ply
+from vergence.data.pointcloud import Cloud, depth_to_points
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera, resize_inverse_depth
 
@@ -26,26 +25,6 @@ _STRENGTH = 0.55
 """Share of a class's colour in an overlay."""
 _WIDEST = 480
 """Pixels across of a picture in a notebook."""
-
-
-@dataclass(frozen=True, eq=False)
-class Cloud:
-    """Coloured points in camera axes: x right, y down, z forward."""
-
-    points: NDArray[np.float32]
-    """(N, 3), in the unit of the depth."""
-    colours: NDArray[np.uint8]
-    """(N, 3) RGB."""
-    comment: str = ""
-    """What the file's header says: unit and axes."""
-    confidence: NDArray[np.float32] | None = None
-    """(N,) in [0, 1], of depth, where the prediction says it."""
-
-    def save(self, path: Path | str) -> Path:
-        """Write a binary PLY file; InputError where it cannot be written."""
-        if not isinstance(path, str | Path):
-            raise InputError(f"cloud.save: {path!r} is no path; give one such as frame.ply.")
-        return write_ply(path, PointCloud(self.points, self.colours, self.confidence), self.comment)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,9 +81,7 @@ class Prediction:
             self.depth, (fx, fy, cx, cy), self.image, CLOUD_REACH * float(np.median(self.depth)),
             self.depth_confidence, checked_confidence(min_confidence),
         )  # fmt: skip
-        assert cloud.colours is not None
-        comment = f"depth {self.unit}, axes x right y down z forward"
-        return Cloud(cloud.points, cloud.colours, comment, cloud.confidence)
+        return replace(cloud, comment=f"depth {self.unit}, axes x right y down z forward")
 
     def _camera(self, camera: Any, width: int, height: int) -> NormalisedCamera:
         if camera is None and self.camera is not None:
