@@ -159,7 +159,7 @@ def build_encoder(
     else:
         info = cast(Any, backbone).feature_info
         encoder = Encoder(model, backbone, info.channels(), info.reduction(), mean, std, frames)
-    encoder.without_weights = weights == "auto" and source.kind == "none"
+    encoder.without_weights = weights == "auto" and origin.kind == "none"
     return encoder
 
 
