@@ -174,7 +174,7 @@ def _colours(name: str) -> list[str]:
 
 def _cloud(seen: Prediction, out: Path, name: str, files: list[tuple[str, str]]) -> str | None:
     cloud = seen.cloud()
-    if not len(cloud.points):
+    if not len(cloud.points) or cloud.colours is None:
         return None
     cloud.save(out / f"{name}.ply")
     step = max(1, math.ceil(len(cloud.points) / _MOST_POINTS))
