@@ -139,3 +139,30 @@ def test_warmup_takes_no_more_than_a_tenth_of_the_steps() -> None:
     assert [lr_factor(config, 150, step) for step in (0, 7, 14, 15, 149)] == pytest.approx([1 / 15, 8 / 15, 1, 1, 1])
     assert lr_factor(config, 5, 0) == 1
     assert lr_factor(config, 10000, 49) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_one_pass_over_all_weights_gives_the_same_numbers_within_rounding(name: str) -> None:
+    models = {}
+    for fused in ("auto", "always"):
+        config = OptimConfig(name=name, lr=0.01, weight_decay=0.01, fused=fused)  # type: ignore[arg-type]
+        model = models[fused] = network()
+        optimizer = build_optimizer(config, groups(model))
+        assert bool(optimizer.param_groups[0]["fused"]) == (fused == "always")  # auto: a CPU's numbers stay
+        for step in range(6):
+            if step == 3:  # stored and gone on with
+                tensors, values = optimizer_state(optimizer, model)
+                optimizer = build_optimizer(config, groups(model))
+                restore_optimizer(optimizer, model, tensors, values)
+            model(torch.linspace(0, 1, 192).view(1, 3, 8, 8)).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    fresh = network()
+    for (key, plain), fused in zip(models["auto"].named_parameters(), models["always"].parameters(), strict=True):
+        torch.testing.assert_close(fused, plain, rtol=1e-5, atol=1e-7)
+        assert not torch.equal(plain, fresh.get_parameter(key))
+
+
+def test_fused_where_there_is_none() -> None:
+    with pytest.raises(InputError, match=r"optim\.fused is always, and lion has no fused form; use auto"):
+        build_optimizer(OptimConfig(name="lion", fused="always"), groups(network()))

@@ -129,7 +129,8 @@ class MultiTaskNetwork(nn.Module):
         self, features: Sequence[Tensor], size: tuple[int, int], segmentation: bool, depth: bool, side: bool
     ) -> tuple[TaskWalk, TaskWalk | None]:
         """The walks of segmentation and of depth, as far as they are needed."""
-        x, shared = features[-1], dict[int, Tensor]()
+        x: Tensor = features[-1]
+        shared: dict[int, Tensor] = {}
         if self.trunk is not None and (segmentation or depth):
             x, shared = self.trunk.walk(x, features, size, 0, self.shared_blocks)
         start = (x, shared, features, size, self.shared_blocks)

@@ -128,6 +128,8 @@ class OptimConfig:
     depth; of both: pose, intrinsics); 0 or missing: ``lr``."""
     clip: float | None = None
     """Largest norm of the gradient of all parameters together; null for none."""
+    fused: Literal["auto", "always", "never"] = "auto"
+    """adam, adamw and sgd in one pass over all weights (one launch on a GPU); equal within rounding. auto: on a GPU."""
 
     def __post_init__(self) -> None:
         self.betas, self.milestones = tuple(self.betas), tuple(self.milestones)

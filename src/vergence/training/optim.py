@@ -26,8 +26,8 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
     without Nesterov's momentum, which "nesterov" has.
 
     Raises:
-        InputError: ``group_lr`` names a group that the method lacks, no such optimiser, one that cannot be built here,
-            or the method repeats updates and this is not sgd.
+        InputError: ``group_lr`` names a group that the method lacks, no such optimiser, one that cannot be built here
+            or has no fused form where that is asked for, or the method repeats updates and this is not sgd.
     """
     names = [group["name"] for group in groups]
     for name in config.group_lr:
@@ -38,6 +38,7 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
             )
     rates = {name: config.group_lr.get(name) or config.lr for name in names}
     listed = [{**group, "lr": rates[group["name"]], "base_lr": rates[group["name"]]} for group in groups]
+    one_pass = _fused(config, listed)
     if any("repeats" in group for group in listed):
         if config.name != "sgd":
             raise InputError(f"optim.name is {config.name}, and this method repeats updates, which sgd does; use sgd.")
@@ -45,7 +46,7 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
     settings: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
     betas: dict[str, Any] = {"momentum": config.momentum} if config.name == "sgd" else {"betas": config.betas}
     if config.name == "sgd" or (config.name in _OF_TORCH and len(config.betas) == 2):
-        return _OF_TORCH[config.name](listed, **settings | betas)
+        return _OF_TORCH[config.name](listed, **settings | betas, fused=one_pass)
     from timm.optim import create_optimizer_v2
 
     settings["momentum"] = config.momentum
@@ -60,6 +61,17 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"optim.name {config.name} cannot be used here ({reason}); use another one.") from error
     return optimizer
+
+
+def _fused(config: OptimConfig, groups: list[dict[str, Any]]) -> bool:
+    """Whether PyTorch's own form that updates all weights in one pass is taken; InputError where it is asked for and
+    there is none."""
+    repeats = any("repeats" in group for group in groups)
+    if config.fused == "always" and (config.name not in _OF_TORCH or repeats):
+        of = "a method that repeats updates" if repeats else config.name
+        raise InputError(f"optim.fused is always, and {of} has no fused form; use auto, or adam, adamw or plain sgd.")
+    on_gpu = all(value.device.type == "cuda" for group in groups for value in group["params"])
+    return config.fused == "always" or (config.fused == "auto" and on_gpu)
 
 
 def _known(name: str) -> "OptimInfo":
