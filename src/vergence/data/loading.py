@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vergence.data.batch import ON_HOST, Batch
+from vergence.data.batch_jitter import apply_jitters
 from vergence.data.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
 from vergence.data.transforms import apply_jitter
@@ -172,7 +173,9 @@ def prepare_batch(batch: dict[str, Tensor], device: torch.device | str = "cpu") 
     frames = moved["frames"].float().div_(255)
     jittered = frames
     drawn = [b for b in range(len(draws)) if draws[b, -1] >= 0]
-    if drawn:
+    if drawn and frames.device.type != "cpu":
+        jittered = apply_jitters(frames, draws)
+    elif drawn:  # a sample at a time stays in the cache
         jittered = frames.clone()
         for b in drawn:
             jittered[b] = apply_jitter(frames[b], draws[b])

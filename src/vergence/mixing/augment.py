@@ -79,7 +79,7 @@ def color_jitter(images: Tensor, jitter: ColorJitter) -> Tensor:
     """Change the colours of images (B, 3, H, W) in [0, 1]; the result is in [0, 1] too."""
     _check_images(images)
     changed = images.to(torch.promote_types(images.dtype, torch.float32))
-    apply = {"brightness": _brightness, "contrast": _contrast, "saturation": _saturation, "hue": _hue}
+    apply = {"brightness": _brightness, "contrast": _contrast, "saturation": _saturation, "hue": turn_hue}
     for name in jitter.order:
         factor: Tensor = getattr(jitter, name)
         if factor.shape != (len(images),):
@@ -105,7 +105,7 @@ def _saturation(images: Tensor, factor: Tensor) -> Tensor:
     return torch.where(spread > 0, value - (value - images) * growth, images).clamp_(0, 1)
 
 
-def _hue(images: Tensor, factor: Tensor) -> Tensor:
+def turn_hue(images: Tensor, factor: Tensor) -> Tensor:
     """Turn the hue of HSV by this part of the circle at fixed saturation and value."""
     value, least = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
     spread = value - least
