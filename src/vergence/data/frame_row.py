@@ -1,16 +1,11 @@
-"""One row of a manifest: what is known of one frame, and whether it makes sense."""
+"""One row of a manifest: what is known of one frame."""
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from vergence.errors import InputError
-from vergence.geometry.camera import Camera
-from vergence.geometry.distortion import parse_lens
 
 PATH_COLUMNS = (
     *("image", "stereo", "label", "depth", "disparity", "estimate"),
@@ -110,89 +105,3 @@ NEIGHBOUR_COLUMNS = ("image", "sequence", "position", "camera", "fx", "fy", "cx"
 """What is read of a frame that only stands beside another."""
 COLUMNS = tuple(field.name for field in dataclasses.fields(FrameRow))
 TYPES: dict[str, type] = {field.name: field.type for field in dataclasses.fields(FrameRow)}  # type: ignore[misc]
-
-
-def check_rows(rows: Sequence[FrameRow], name: str) -> None:
-    seen: set[str] = set()  # of their text: NaN is not equal to itself
-    for row in rows:
-        where = f"{name}, frame {row.image!r}"
-        numbers = str((row.fx, row.fy, row.cx, row.cy, row.stereo_cx, row.baseline, row.lens))
-        if not row.image:
-            file = row.label or row.depth or row.disparity or "its row"
-            raise InputError(f"{name}: {file} has no image; name the image of each frame in the column 'image'.")
-        if any("\0" in getattr(row, column) for column in PATH_COLUMNS):
-            raise InputError(
-                f"{where}: a path has a zero byte, which no name of a file may have; correct the manifest."
-            )
-        if row.image.rstrip("/").rpartition("/")[2] in ("", ".", ".."):
-            raise InputError(f"{where}: its image is no file; name the image of each frame in the column 'image'.")
-        if row.pose and not _is_pose(row.pose):
-            raise InputError(f"{where}: pose must be 12 finite numbers (row-major 3x4, camera to world) or empty.")
-        if row.label_origin not in LABEL_ORIGINS:
-            raise InputError(f"{where}: label_origin is {row.label_origin!r}; use 'carried', or leave it empty.")
-        if row.depth_unit not in DEPTH_UNITS:
-            raise InputError(
-                f"{where}: depth_unit is {row.depth_unit!r}; use {', '.join(filter(None, DEPTH_UNITS))}, or leave it "
-                "empty."
-            )
-        if not math.isnan(row.depth_scale) and not (0 < row.depth_scale < math.inf and not row.depth_unit):
-            raise InputError(
-                f"{where}: depth_scale is {row.depth_scale:g} and depth_unit {row.depth_unit or 'empty'}; give one of "
-                "them, and as depth_scale a number above 0 (value / depth_scale = metres)."
-            )
-        if row.fps < 0 or math.isinf(row.fps):
-            raise InputError(f"{where}: fps is {row.fps:g}; give frames a second, 0 or nothing where unknown.")
-        if max(row.width, row.height) > 1_000_000:
-            raise InputError(f"{where}: size {row.width}x{row.height} is of no picture; correct the manifest.")
-        if row.width < 0 or row.height < 0 or (row.width == 0) != (row.height == 0):
-            raise InputError(
-                f"{where}: size {row.width}x{row.height} makes no sense; give both, or 0 and 0 where it is unknown."
-            )
-        if row.lens and (row.stereo or row.disparity):
-            raise InputError(
-                f"{where}: a stereo pair must be rectified, and this one has a lens that bends; rectify both pictures "
-                "and take the distortion out of the intrinsics."
-            )
-        if numbers not in seen:
-            _check_numbers(row, where)
-            if row.lens:
-                _check_lens(row, where)
-            seen.add(numbers)
-
-
-def _check_numbers(row: FrameRow, where: str) -> None:
-    unknown = [math.isnan(value) for value in (row.fx, row.fy, row.cx, row.cy)]
-    if any(unknown) and not all(unknown):
-        raise InputError(f"{where}: fx, fy, cx, cy must all be numbers, or all empty where the camera is unknown.")
-    if not all(unknown):
-        partner = row.cx if math.isnan(row.stereo_cx) else row.stereo_cx
-        try:
-            for cx in (row.cx, partner):
-                Camera.from_normalized(row.fx, row.fy, cx, row.cy, 1000, 1000)
-        except InputError as error:
-            raise InputError(
-                f"{where}: intrinsics fx {row.fx:g}, fy {row.fy:g}, cx {row.cx:g}, cy {row.cy:g} are impossible; "
-                "the columns hold values divided by the image's width (fx, cx) and height (fy, cy)."
-            ) from error
-    if not math.isnan(row.baseline) and not 0 < abs(row.baseline) < 100:
-        raise InputError(f"{where}: baseline {row.baseline:g} is impossible; give metres, not 0, or leave it empty.")
-
-
-def _check_lens(row: FrameRow, where: str) -> None:
-    try:
-        parse_lens(row.lens)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    if not row.intrinsics_known:
-        raise InputError(
-            f"{where}: a lens needs fx, fy, cx, cy of the straightened frame; vergence index writes both from an "
-            "intrinsics.json with distortion."
-        )
-
-
-def _is_pose(text: str) -> bool:
-    try:
-        numbers = [float(part) for part in text.split()]
-    except ValueError:
-        return False
-    return len(numbers) == 12 and all(math.isfinite(number) for number in numbers)

@@ -1,23 +1,32 @@
 """The manifest: everything that has frames, as one table with a row for each frame."""
 
+import copy
 import dataclasses
-import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from vergence.data.columns import Column, Values
 from vergence.data.frame_row import (
     COLUMNS,
-    LATER_COLUMNS,
     NEIGHBOUR_COLUMNS,
     PATH_COLUMNS,
+    TYPES,
     FrameRow,
-    check_rows,
     format_pose,
 )
-from vergence.data.table import read_rows, write_rows
+from vergence.data.frame_table import FrameTable, Rows
+from vergence.data.manifest_digest import digest_rows
+from vergence.data.row_checks import check_rows
+from vergence.data.table import read_table, write_rows
 from vergence.errors import InputError
 
 __all__ = ["COLUMNS", "PATH_COLUMNS", "FrameRow", "Manifest", "format_pose"]
@@ -43,37 +52,35 @@ class Manifest:
 
     def __init__(
         self,
-        rows: Sequence[FrameRow],
+        rows: Iterable[FrameRow] | FrameTable,
         root: Path | str,
         name: str = "the manifest",
         samples: int | None = None,
         read_from: Sequence[Path] = (),
     ) -> None:
-        self.rows = tuple(rows)
+        self._table = rows if isinstance(rows, FrameTable) else FrameTable.of_rows(rows)
+        self._order = np.arange(len(self._table), dtype=np.int32)
+        """The table's row of each row."""
+        self._place: NDArray[np.int32] | None = None
+        """The row of each of the table's, where the order is another."""
         self.root = Path(root).absolute()
         self.name = name
         self.read_from = tuple(read_from)
-        self._samples = len(self.rows) if samples is None else samples
-        self._index_of = _indices_of(self.rows, name)
-        check_rows(self.rows, name)
+        self._samples = len(self._table) if samples is None else samples
+        _check_places(self._table, name)
+        check_rows(self._table, name)
 
     @classmethod
     def read(cls, path: Path | str) -> "Manifest":
         """Read a ``.parquet`` or ``.csv`` manifest; InputError where it is missing, broken or has wrong columns."""
-        return cls(read_rows(Path(path)), Path(path).parent, str(path), read_from=[Path(path)])
+        return cls(read_table(Path(path)), Path(path).parent, str(path), read_from=[Path(path)])
 
     def write(self, path: Path | str) -> Path:
         """Write the samples as Parquet or CSV (by suffix), whole or not at all, paths relative to its folder."""
         path = Path(path).absolute()
-        write_rows(path, [self._moved(row, path.parent) for row in self])
+        folder = lru_cache(1 << 16)(lambda name: os.path.relpath(self.root / name, path.parent))
+        write_rows(path, (_moved(row, folder) for row in self))
         return path
-
-    def _moved(self, row: FrameRow, folder: Path) -> FrameRow:
-        paths = {name: getattr(row, name) for name in PATH_COLUMNS}
-        moved: dict[str, Any] = {
-            name: Path(os.path.relpath(self.root / path, folder)).as_posix() for name, path in paths.items() if path
-        }
-        return dataclasses.replace(row, **moved)
 
     def __len__(self) -> int:
         return self._samples
@@ -81,108 +88,170 @@ class Manifest:
     def __getitem__(self, index: int) -> FrameRow:
         if index < 0:
             raise IndexError(index)
-        return self.rows[index]
+        return self._table.row(self._order[index])
 
     def __iter__(self) -> Iterator[FrameRow]:
         return iter(self.rows[: self._samples])
 
+    @property
+    def rows(self) -> Rows:
+        """All rows, samples first; each is made when it is asked for."""
+        return Rows(self._table, self._order)
+
     def path(self, index: int, column: str = "image") -> Path:
         """Absolute path of a row's file; ValueError where the row has none."""
-        value = getattr(self[index], column)
+        value = self._table.column(column)[self._order[index]]
         if not value:
             raise ValueError(f"row {index} has no {column}")
         return self.root / value
 
-    def select(self, split: str | None = None, predicate: Callable[[FrameRow], bool] | None = None) -> "Manifest":
-        """The samples of a split and for which ``predicate`` holds, perhaps none; the others stay as neighbours."""
-        chosen: list[FrameRow] = []
-        others = list(self.rows[self._samples :])
-        for row in self:
-            keep = (split is None or row.split == split) and (predicate is None or predicate(row))
-            (chosen if keep else others).append(row)
+    def given(self, column: str) -> NDArray[np.bool_]:
+        """Which of all rows (samples first) have a value in a column: no "", NaN or whole number 0."""
+        return self._table.given(column)[self._order]
+
+    def judging(self) -> NDArray[np.bool_]:
+        """Which of all rows have a label that was made or checked by somebody (:attr:`FrameRow.judges`)."""
+        return self.given("label") & ~self.given("label_origin")
+
+    def values(self, column: str) -> list[Any]:
+        """The values of all rows in a column."""
+        return self._table.column(column).listed(self._order)
+
+    def select(
+        self,
+        split: str | None = None,
+        predicate: Callable[[FrameRow], bool] | None = None,
+        where: NDArray[np.bool_] | None = None,
+    ) -> "Manifest":
+        """The samples of a split, perhaps none; the others stay as neighbours.
+
+        Args:
+            split: its name.
+            predicate: must hold for a sample; it is asked for each, so ``where`` is faster.
+            where: which samples, or rows, may be chosen; what it says of others does not count.
+        """
+        keep = np.ones(len(self), np.bool_) if where is None else where[: len(self)].copy()
+        samples = self._order[: len(self)]
+        if split is not None:
+            keep &= self._table.column("split").each(lambda values: _equal(values, split))[samples]
+        if predicate is not None:
+            chosen = np.flatnonzero(keep)
+            keep[chosen] = np.fromiter(map(predicate, self._table.rows(samples[chosen])), np.bool_, len(chosen))
         name = self.name
         if split is not None:
             name = f"{name} (split {split!r} of {', '.join(repr(key) for key in self.splits() if key) or 'none'})"
-        return Manifest([*chosen, *others], self.root, name, len(chosen), self.read_from)
+        selection = copy.copy(self)
+        selection.name, selection._samples = name, int(keep.sum())
+        selection._order = np.concatenate([samples[keep], self._order[len(self) :], samples[~keep]])
+        selection._place = np.empty_like(selection._order)
+        selection._place[selection._order] = np.arange(len(selection._order), dtype=np.int32)
+        return selection
 
     def changed(self, change: Callable[[FrameRow], FrameRow]) -> "Manifest":
         """The same manifest with every row, sample or neighbour, passed through ``change``."""
-        return Manifest([change(row) for row in self.rows], self.root, self.name, len(self), self.read_from)
+        return Manifest(map(change, self.rows), self.root, self.name, len(self), self.read_from)
+
+    def with_values(self, columns: Mapping[str, Iterable[Any]]) -> "Manifest":
+        """The same manifest with other values in some columns, one for each row, sample or neighbour."""
+        table = self._table.replaced({name: self._column(name, values) for name, values in columns.items()})
+        changed = copy.copy(self)
+        changed._table = table
+        check_rows(table, self.name)
+        return changed
+
+    def _column(self, name: str, values: Iterable[Any]) -> Column:
+        column = Column.of(TYPES[name], values)
+        return column if self._place is None else column.reordered(self._place)
 
     def splits(self) -> dict[str, int]:
         """Number of samples of each split, in order of appearance."""
-        return dict(Counter(row.split for row in self))
+        return self._table.column("split").counted(self._order[: len(self)])
 
     def neighbour(self, index: int, offset: int) -> int | None:
         """Index of the row ``offset`` positions later in the same sequence and camera, or None."""
-        sequence, camera, position = _key(self[index])
-        return self._index_of.get((sequence, camera, position + offset))
+        found = self._table.index.neighbour(int(self._order[index]), offset)
+        return found if found is None or self._place is None else int(self._place[found])
+
+    def neighbours(self, offset: int) -> NDArray[np.int64]:
+        """The same of each sample, -1 for None."""
+        found = self._table.index.neighbours(self._order[: len(self)], offset)
+        return found if self._place is None else np.where(found < 0, -1, self._place[found])
 
     def has_source(self, index: int, offset: int | str) -> bool:
         """Whether the row has a neighbour at this offset ("s": a stereo partner)."""
         if isinstance(offset, str):
-            return bool(self[index].stereo)
+            return bool(self._table.column("stereo")[self._order[index]])
         return self.neighbour(index, offset) is not None
+
+    def sourced(self, offset: int | str) -> NDArray[np.bool_]:
+        """The same of each sample."""
+        return self.given("stereo")[: len(self)] if isinstance(offset, str) else self.neighbours(offset) >= 0
 
     def summary(self) -> str:
         """What the manifest holds, in a few lines for people."""
-        rows = list(self)
-        sizes = Counter(f"{row.width}x{row.height}" if row.width else "unknown" for row in rows)
+        samples, column = self._order[: len(self)], self._table.column
+        sizes = Counter(zip(column("width").listed(samples), column("height").listed(samples), strict=True))
+        sized = Counter(
+            {f"{width}x{height}" if width else "unknown": count for (width, height), count in sizes.items()}
+        )
+        given = {
+            name: self.given(name)[: len(self)] for name in ("fx", "stereo", "label", "depth", "disparity", "pose")
+        }
+        spaces = column("label_space").counted(samples[given["label"]])
         parts = {
-            "frames": str(len(rows)),
-            "sequences": str(len({row.sequence for row in rows})),
-            "cameras": str(len({row.camera for row in rows})),
-            "sizes": ", ".join(f"{size} ({count})" for size, count in sizes.most_common(5)),
+            "frames": str(len(self)),
+            "sequences": str(len(column("sequence").counted(samples))),
+            "cameras": str(len(column("camera").counted(samples))),
+            "sizes": ", ".join(f"{size} ({count})" for size, count in sized.most_common(5)),
             "splits": ", ".join(f"{split or '(none)'} {count}" for split, count in self.splits().items()),
-            "intrinsics": _share(row.intrinsics_known for row in rows),
-            "both neighbours": _share(self.has_source(i, -1) and self.has_source(i, 1) for i in range(len(rows))),
-            "stereo partner": _share(bool(row.stereo) for row in rows),
-            "labels": _share(bool(row.label) for row in rows),
-            "label spaces": ", ".join(sorted({row.label_space for row in rows if row.label})) or "none",
-            "depth": _share(bool(row.depth or row.disparity) for row in rows),
-            "poses": _share(bool(row.pose) for row in rows),
+            "intrinsics": _share(given["fx"]),
+            "both neighbours": _share(self.sourced(-1) & self.sourced(1)),
+            "stereo partner": _share(given["stereo"]),
+            "labels": _share(given["label"]),
+            "label spaces": ", ".join(sorted(spaces)) or "none",
+            "depth": _share(given["depth"] | given["disparity"]),
+            "poses": _share(given["pose"]),
         }
         return "\n".join(f"{key:>16}  {value}" for key, value in parts.items())
 
     def digest(self) -> str:
         """Twelve hexadecimal digits of the samples' values and file names, the same wherever the data lie."""
-        return _digest(self, COLUMNS)
+        return digest_rows(self._table, self._order[: len(self)], COLUMNS)
 
     def neighbour_digest(self, offsets: Sequence[int | str]) -> str:
         """The same of what is read of frames at these offsets that are no samples: picture, place, lens and camera."""
-        near = (self.neighbour(i, offset) for i in range(len(self)) for offset in offsets if isinstance(offset, int))
-        outside = sorted({i for i in near if i is not None and i >= len(self)}, key=lambda i: _key(self.rows[i]))
-        return _digest((self.rows[i] for i in outside), NEIGHBOUR_COLUMNS)
+        found = [self.neighbours(offset) for offset in offsets if isinstance(offset, int)]
+        near = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+        outside = self._order[near[near >= len(self)]]
+        return digest_rows(self._table, self._table.index.by_name(outside), NEIGHBOUR_COLUMNS)
 
 
-def _digest(rows: Iterable[FrameRow], columns: Sequence[str]) -> str:
-    hasher = hashlib.sha256()
-    for row in rows:
-        values = {name: getattr(row, name) for name in columns}
-        values.update({name: Path(values[name]).name for name in PATH_COLUMNS if name in values})
-        for name in LATER_COLUMNS:  # data without them keep the digest they had
-            if name in values and (not values[name] or values[name] != values[name]):
-                del values[name]
-        hasher.update(repr(list(values.values())).encode())
-    return hasher.hexdigest()[:12]
+def _moved(row: FrameRow, folder: Callable[[str], str]) -> FrameRow:
+    """A row whose paths begin elsewhere: ``folder`` says what a folder becomes."""
+    moved: dict[str, Any] = {}
+    for name in PATH_COLUMNS:
+        if path := getattr(row, name):
+            parent, _, last = path.rpartition("/")
+            if last in ("", ".", "..") or (not parent and path.startswith("/")) or os.sep != "/":
+                moved[name] = Path(folder(path)).as_posix()
+            else:
+                moved[name] = os.path.normpath(os.path.join(folder(parent), last))
+    return dataclasses.replace(row, **moved)
 
 
-def _key(row: FrameRow) -> tuple[str, str, int]:
-    return row.sequence, row.camera, row.position
+def _equal(values: Values, text: str) -> NDArray[np.bool_]:
+    found = pc.equal(values, pa.scalar(text.encode("utf-8", "surrogateescape"), pa.large_binary()))
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.bool_)
 
 
-def _share(flags: Iterable[bool]) -> str:
-    values = list(flags)
-    return f"{sum(values)} of {len(values)}"
+def _share(flags: NDArray[np.bool_]) -> str:
+    return f"{int(flags.sum())} of {len(flags)}"
 
 
-def _indices_of(rows: Sequence[FrameRow], name: str) -> dict[tuple[str, str, int], int]:
-    index_of: dict[tuple[str, str, int], int] = {}
-    for index, row in enumerate(rows):
-        first = index_of.setdefault(_key(row), index)
-        if first != index:
-            raise InputError(
-                f"{name} has two frames at sequence {row.sequence!r}, position {row.position}, camera {row.camera!r} "
-                f"({rows[first].image} and {row.image}); give each frame its own position, or each camera its own name."
-            )
-    return index_of
+def _check_places(table: FrameTable, name: str) -> None:
+    if doubled := table.index.doubled():
+        first, row = map(table.row, doubled)
+        raise InputError(
+            f"{name} has two frames at sequence {row.sequence!r}, position {row.position}, camera {row.camera!r} "
+            f"({first.image} and {row.image}); give each frame its own position, or each camera its own name."
+        )

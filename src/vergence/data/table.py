@@ -3,23 +3,28 @@
 import csv
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vergence.data.atomic import writing
+from vergence.data.columns import DEFAULTS, ColumnBuilder
 from vergence.data.frame_row import COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
-from vergence.data.structured import LIMITS, plain_number, read_csv
+from vergence.data.frame_table import AT_ONCE, FrameTable
+from vergence.data.structured import LIMITS, iter_csv, plain_number
 from vergence.data.structured.text import MB
 from vergence.errors import InputError, nearest
 
 ROWS = 10_000_000
 """Most frames of a Parquet manifest: a few kilobytes can say that there are billions."""
 _LONGEST = 1 << 16
-_ROWS_AT_ONCE = 1024
+_READ_AT_ONCE = 1 << 14
+_WRITTEN_AT_ONCE = 1 << 16
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 _WORDS = {str: "text", int: "whole numbers", float: "numbers"}
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating)
@@ -31,34 +36,36 @@ _TESTS: dict[type, tuple[Any, ...]] = {
 """Types of Arrow that may stand for a type of ours: a date is no position, a number no path."""
 
 
-def read_rows(path: Path) -> list[FrameRow]:
+def read_table(path: Path) -> FrameTable:
     """Rows of a ``.parquet`` or ``.csv`` file; InputError where it is missing, broken or has wrong columns."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; make a manifest with `vergence index` or give another path.")
     if path.suffix == ".csv":
-        columns = _read_csv(path)
-    elif path.suffix == ".parquet":
-        columns = _read_parquet(path)
-    else:
-        raise InputError(f"{path} is no manifest: expected a file that ends in .parquet or .csv.")
-    names = list(columns)
-    return [FrameRow(**dict(zip(names, values, strict=True))) for values in zip(*columns.values(), strict=True)]
+        return _read_csv(path)
+    if path.suffix == ".parquet":
+        return _read_parquet(path)
+    raise InputError(f"{path} is no manifest: expected a file that ends in .parquet or .csv.")
 
 
-def write_rows(path: Path, rows: Sequence[FrameRow]) -> None:
+def write_rows(path: Path, rows: Iterable[FrameRow]) -> None:
     """Write rows as Parquet or CSV, by suffix; the file is whole or not there."""
     if path.suffix not in (".parquet", ".csv"):
         raise InputError(f"{path} must end in .parquet or .csv to be written as a manifest.")
-    columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    source = iter(rows)
+    pieces = iter(lambda: list(islice(source, _WRITTEN_AT_ONCE)), [])
+    columns = ({name: [getattr(row, name) for row in piece] for name in COLUMNS} for piece in pieces)
     with writing(path) as temporary:
         if path.suffix == ".parquet":
             schema = pa.schema([(name, _ARROW[TYPES[name]]) for name in COLUMNS])
-            pq.write_table(pa.table(columns, schema=schema), temporary)
+            with pq.ParquetWriter(temporary, schema) as writer:
+                for piece in columns:
+                    writer.write_table(pa.table(piece, schema=schema))
             return
         with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(zip(*columns.values(), strict=True))
+            lines = csv.writer(file)
+            lines.writerow(COLUMNS)
+            for piece in columns:
+                lines.writerows(zip(*piece.values(), strict=True))
 
 
 def _check_columns(names: Sequence[str], path: Path) -> None:
@@ -77,18 +84,26 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
         raise InputError(f"{path} has the column {doubled[0]!r} twice; keep one of them.")
 
 
-def _read_csv(path: Path) -> Mapping[str, list[Any]]:
-    lines = read_csv(path)
-    if not lines:
+def _read_csv(path: Path) -> FrameTable:
+    lines = iter_csv(path)
+    _, names = next(lines, (0, []))
+    if not names:
         raise InputError(f"{path} is empty; its first line must name the columns.")
-    (_, names), body = lines[0], lines[1:]
     _check_columns(names, path)
-    for number, line in body:
-        if len(line) != len(names):
-            raise InputError(f"{path}, line {number} has {len(line)} values for {len(names)} columns; correct it.")
-    return {
-        name: [_parse(name, line[k], f"{path}, line {number}") for number, line in body] for k, name in enumerate(names)
-    }
+    builders = {name: ColumnBuilder(TYPES[name]) for name in names}
+    count = 0
+    while piece := list(islice(lines, AT_ONCE)):
+        count += len(piece)
+        for number, line in piece:
+            if len(line) != len(names):
+                raise InputError(f"{path}, line {number} has {len(line)} values for {len(names)} columns; correct it.")
+        for k, (name, builder) in enumerate(builders.items()):
+            values: dict[str, str | int | float] = {}
+            for number, line in piece:
+                if line[k] not in values:
+                    values[line[k]] = _parse(name, line[k], f"{path}, line {number}")
+            builder.add([values[line[k]] for _, line in piece])
+    return FrameTable({name: builder.built() for name, builder in builders.items()}, count)
 
 
 def _parse(name: str, text: str, where: str) -> str | int | float:
@@ -110,19 +125,35 @@ def _parse(name: str, text: str, where: str) -> str | int | float:
         raise InputError(f"{where}: {name} is {text!r}, expected {expected}; correct the manifest.") from None
 
 
-def _read_parquet(path: Path) -> Mapping[str, list[Any]]:
-    columns: dict[str, list[Any]] = {}
-    size = 0
+def _read_parquet(path: Path) -> FrameTable:
+    builders: dict[str, ColumnBuilder] = {}
+    count = 0
     try:
         for batch in _batches(path):
-            size += batch.nbytes
-            if size > LIMITS["table"]:
-                raise InputError(f"{path} unpacks into more than {LIMITS['table'] // MB} MB; make it again.")
+            count += batch.num_rows
             for name, values in zip(batch.schema.names, batch.columns, strict=True):
-                columns.setdefault(name, []).extend(_cast(name, values, path))
-    except (pa.ArrowException, OSError, MemoryError) as error:
+                builder = builders.setdefault(name, ColumnBuilder(TYPES[name]))
+                cast = _cast(name, values, path)
+                if sum(one.size for one in builders.values()) + _unpacked(cast, LIMITS["table"]) > LIMITS["table"]:
+                    raise InputError(f"{path} unpacks into more than {LIMITS['table'] // MB} MB; make it again.")
+                builder.add_arrow(cast)
+    except (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as Parquet ({_reason(error)}); make it again.") from error
-    return columns
+    return FrameTable({name: builder.built() for name, builder in builders.items()}, count)
+
+
+def _unpacked(values: pa.Array, enough: int) -> int:
+    """Bytes of an array whose words are written out, or any number below ``enough``."""
+    if not pa.types.is_dictionary(values.type):
+        return int(values.nbytes)
+    if len(values) * _longest(values) < enough // 2:
+        return 0
+    return int(pc.binary_length(values.dictionary).to_numpy()[values.indices.to_numpy()].sum())
+
+
+def _longest(values: pa.DictionaryArray) -> int:
+    """Bytes of the longest word."""
+    return pc.max(pc.binary_length(values.dictionary)).as_py() or 0
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -136,25 +167,36 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         schema = file.schema_arrow
     yield pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
     with pq.ParquetFile(path, read_dictionary=words) as file:
-        yield from file.iter_batches(_ROWS_AT_ONCE)
+        yield from file.iter_batches(_READ_AT_ONCE)
 
 
-def _cast(name: str, values: pa.Array, path: Path) -> list[Any]:
+def _cast(name: str, values: pa.Array, path: Path) -> pa.Array:
+    """A column as its kind, words in a dictionary, without nulls."""
     kind, stored = TYPES[name], values.type
     if pa.types.is_dictionary(stored):
         stored = stored.value_type
-        if kind is str and max((len(word) for word in values.dictionary.to_pylist() if word), default=0) > _LONGEST:
+        if kind is str and _longest(values) > _LONGEST and pc.max(pc.utf8_length(values.dictionary)).as_py() > _LONGEST:
             raise InputError(f"{path}: column {name!r} has a cell of more than {_LONGEST} letters; correct it.")
     if not pa.types.is_null(stored) and not any(test(stored) for test in _TESTS[kind]):
         raise InputError(f"{path}: column {name!r} must hold {_WORDS[kind]}, not {stored}; correct it.")
     try:
-        listed = values.cast(_ARROW[kind]).to_pylist()
+        cast = _words(values) if kind is str else values.cast(_ARROW[kind])
     except pa.ArrowException as error:
         raise InputError(f"{path}: column {name!r} must hold {_WORDS[kind]} ({_reason(error)}); correct it.") from error
-    if None in listed and name in ("image", "position"):
+    if values.null_count and name in ("image", "position"):
         raise InputError(f"{path}: column {name!r} has empty cells; every frame needs its {name}.")
-    empty: Any = {str: "", int: 0, float: math.nan}[kind]
-    return [empty if value is None else value for value in listed]
+    return cast if kind is str else cast.fill_null(DEFAULTS[kind])
+
+
+def _words(values: pa.Array) -> pa.DictionaryArray:
+    """Text, of whichever type, as a dictionary of UTF-8; "" for nulls."""
+    if not pa.types.is_dictionary(values.type):
+        values = values.cast(pa.string()).dictionary_encode()
+    words, places = values.dictionary.cast(pa.string()), values.indices
+    if places.null_count:
+        words = pa.concat_arrays([words, pa.array([""])])
+        places = places.fill_null(len(words) - 1)
+    return pa.DictionaryArray.from_arrays(places, words)
 
 
 def _reason(error: Exception) -> str:

@@ -12,7 +12,7 @@ from vergence.data.structured.arrays import map_array, read_array, read_arrays
 from vergence.data.structured.calibration import read_calibration, read_keyed_numbers, read_opencv_matrices
 from vergence.data.structured.json_text import parse_json, read_json, read_json_lines
 from vergence.data.structured.matlab import read_matrix
-from vergence.data.structured.tables import read_csv, read_lines, read_numbers
+from vergence.data.structured.tables import iter_csv, read_csv, read_lines, read_numbers
 from vergence.data.structured.text import LIMITS, decoded, read_bytes, read_text
 from vergence.data.structured.values import Entry, plain_number
 from vergence.data.structured.xml_text import read_xml
@@ -28,6 +28,7 @@ __all__ = [
     "LIMITS",
     "Entry",
     "decoded",
+    "iter_csv",
     "map_array",
     "parse_json",
     "parse_yaml",

@@ -1,8 +1,9 @@
 """Lists of lines, numbers in lines, and CSV."""
 
 import csv
-import io
 import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,26 @@ def read_lines(path: Path | str, remedy: str = "correct it", kind: str = "list")
     return read_text(path, kind, remedy).replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
 
 
-def read_csv(path: Path | str, remedy: str = "write it as UTF-8 text with commas") -> list[tuple[int, list[str]]]:
+_CSV = "write it as UTF-8 text with commas"
+
+
+def read_csv(path: Path | str, remedy: str = _CSV) -> list[tuple[int, list[str]]]:
     """Line number and cells of each line that is not empty; InputError where quotes do not close, or as above."""
-    reader = csv.reader(io.StringIO(read_text(path, "table", remedy), newline=""), strict=True, skipinitialspace=True)
+    return list(iter_csv(path, remedy))
+
+
+def iter_csv(path: Path | str, remedy: str = _CSV) -> Iterator[tuple[int, list[str]]]:
+    """The same, one line after the other."""
+    reader = csv.reader(_ended_lines(read_text(path, "table", remedy)), strict=True, skipinitialspace=True)
     try:
-        return [(reader.line_num, cells) for cells in reader if cells]
+        yield from ((reader.line_num, cells) for cells in reader if cells)
     except csv.Error as error:
         raise InputError(f"{path} is no CSV (line {reader.line_num}: {error}); {remedy}.") from error
+
+
+def _ended_lines(text: str) -> Iterator[str]:
+    """Lines with their ends; io.StringIO would hold the text once more, four bytes a letter."""
+    return (match[0] for match in re.finditer(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text))
 
 
 def read_numbers(path: Path | str, columns: int | None = None, remedy: str = "correct it") -> NDArray[np.float64]:
