@@ -84,3 +84,34 @@ def test_a_few_names_of_another_form_do_not_spoil_the_order(caplog):
     assert [k for _, k in found.pop("numbers")] == [*range(10), *range(20, 30)]
     assert sorted(map(len, found.values())) == [1, 1]
     assert "do not number the frames" not in caplog.text
+
+
+def test_a_number_that_comes_in_even_steps_counts_the_frames_not_a_checksum():
+    sums = [83821, 12, 44211, 99, 3, 77123, 50, 61]
+    names = [f"{k:04d}_{number}.jpg" for k, number in enumerate(sums)]
+    assert placed(names) == {"": [(name, k) for k, name in enumerate(names)]}
+
+
+def test_two_cameras_that_take_turns_are_two_sequences():
+    """Their times are never the same, so the numbers alone would be one row of frames."""
+    for pattern in ("{:.2f}_cam{}.png", "{1}_{0:.2f}.png"):
+        names = [[pattern.format(1.6e9 + k / 10 + c / 20, c) for k in range(8)] for c in range(2)]
+        found = placed(names[0] + names[1])
+        assert [members for members in found.values()] == [[(n, k) for k, n in enumerate(one)] for one in names]
+
+
+def test_a_number_of_parts_of_a_clip_is_no_camera():
+    names = [f"{k:03d}_{640 + k // 4}x480.png" for k in range(8)]  # one after the other
+    assert placed(names) == {"": [(name, k) for k, name in enumerate(names)]}
+    names = [f"{k:03d}_{c}.png" for k, c in enumerate([0, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1])]  # a class of each frame
+    assert placed(names) == {"": [(name, k) for k, name in enumerate(names)]}
+
+
+def test_bursts_of_one_minute_are_clips_of_their_own():
+    names = [[f"IMG_20230501_1200{s:02d}_BURST{k:03d}.jpg" for k in range(5)] for s in (1, 2)]
+    assert list(placed(names[0] + names[1]).values()) == [[(n, k) for k, n in enumerate(one)] for one in names]
+
+
+def test_a_few_frames_far_apart_are_no_neighbours():
+    numbers = [164, 712, 1057, 1173, 3553, 3853]
+    assert [position for _, position in placed(f"{k:06d}.png" for k in numbers)[""]] == [k - 164 for k in numbers]

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vergence.data.layouts.files import NUMBER, natural_key
 
@@ -31,6 +32,10 @@ _STAMP = re.compile(r"(?<!\d)([1-2]\d{9})[-_](\d{1,9})(?!\d)")
 """Seconds since 1970, and parts of one as ROS writes them."""
 _FEW_NAMES = 8
 """Forms of names up to which each form is a clip of its own."""
+_REGULAR = 0.7
+"""Share of the steps between numbers that are about alike where they count frames."""
+_FEWEST = 4
+"""Frames of a camera that is told by a number where no two cameras have a time in common."""
 _MOST = 0.8
 """Share of the names that have such forms; the others (contact_sheet.jpg) are neighbours of nothing."""
 
@@ -167,7 +172,12 @@ def _title(words: Sequence[str]) -> str:
 
 def _numbered(words: Sequence[str], key: Sequence[tuple[int, Fraction]]) -> str:
     """ "cam0" for the 0 in NNNN_cam0."""
-    return "-".join(f"{words[index].strip('_-. ')}{float(value):g}" for index, value in key)
+    return "-".join(f"{words[index].strip('_-. ')}{_text(value)}" for index, value in key)
+
+
+def _text(value: Fraction) -> str:
+    """All digits: two clips may differ in the last one of a date."""
+    return str(value.numerator if value.denominator == 1 else float(value))
 
 
 def _by_number(
@@ -179,17 +189,33 @@ def _by_number(
     varying = [k for k, column in enumerate(columns) if len(set(column)) > 1]
     if not varying:
         return {(): [(columns[-1][0] if columns else None, name) for name in names]}
-    time = max(varying, key=lambda k: (len(set(columns[k])), k))
+    time = max(varying, key=lambda k: (len(set(columns[k])), _even(columns[k]), k))
     ordered = columns[time]
-    if all(a < b for a, b in itertools.pairwise(ordered)):
-        return {(): list(zip(ordered, names, strict=True))}
-    others = [k for k in varying if k != time]
-    groups: dict[tuple[tuple[int, Fraction], ...], list[tuple[Fraction | None, str]]] = {}
+    groups: dict[tuple[tuple[int, Fraction], ...], list[tuple[Fraction, str]]] = {}
     for row, name in enumerate(names):
-        groups.setdefault(tuple((k, columns[k][row]) for k in others), []).append((ordered[row], name))
-    if 2 * len(groups) > len(names):
+        groups.setdefault(tuple((k, columns[k][row]) for k in varying if k != time), []).append((ordered[row], name))
+    once = len(set(ordered)) == len(ordered)
+    if 2 * len(groups) > len(names) or (once and not _in_turns([[when for when, _ in g] for g in groups.values()])):
         groups = {(): list(zip(ordered, names, strict=True))}
-    return {key: sorted(group, key=lambda pair: (pair[0], natural_key(pair[1]))) for key, group in groups.items()}
+    return {
+        key: list[tuple[Fraction | None, str]](sorted(group, key=lambda pair: (pair[0], natural_key(pair[1]))))
+        for key, group in groups.items()
+    }
+
+
+def _even(numbers: Sequence[Fraction]) -> bool:
+    """Whether different numbers come at an even rate, as those of frames do and speeds or checksums do not."""
+    steps = np.diff([float(number) for number in sorted(set(numbers))])
+    return bool(len(steps)) and float(np.mean(_usual(steps))) >= _REGULAR
+
+
+def _in_turns(times: Sequence[Sequence[Fraction]]) -> bool:
+    """Whether the times are those of cameras that see the same seconds: each at an even rate, all most of the while."""
+    if not 1 < len(times) <= _FEW_NAMES or min(map(len, times)) < _FEWEST:
+        return False
+    together = min(map(max, times)) - max(map(min, times))
+    longest = max(max(one) - min(one) for one in times)
+    return 2 * together > longest and all(map(_even, times))
 
 
 def _positions(numbers: Sequence[Fraction], where: str) -> list[int] | None:
@@ -210,6 +236,11 @@ def _positions(numbers: Sequence[Fraction], where: str) -> list[int] | None:
     return [0, *itertools.accumulate(whole)]
 
 
+def _usual(steps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    middle = np.median(steps)
+    return (steps > 0.6 * middle) & (steps < 1.5 * middle)
+
+
 def steps_in_time(steps: Sequence[Fraction]) -> tuple[list[int], bool]:
     """Steps in positions of positive steps between numbers, and whether the frames come at an even rate.
 
@@ -224,11 +255,12 @@ def steps_in_time(steps: Sequence[Fraction]) -> tuple[list[int], bool]:
     multiples = all(step % usual == 0 for step in steps)
     if 2 * count >= len(steps) and usual <= middle and (count > 1 or multiples):
         return [max(1, round(step / usual)) for step in steps], True
-    if np.mean((values > 0.6 * middle) & (values < 1.5 * middle)) >= 0.8:
+    if np.mean(_usual(values)) >= 0.8:
         return [max(1, round(value / middle)) for value in values], True
     scale = math.lcm(*(step.denominator for step in steps))
     unit = Fraction(math.gcd(*(int(step * scale) for step in steps)), scale)
     smallest = values.min()
-    if unit * 8 < Fraction(smallest) and np.mean(values < 1.3 * smallest) >= 0.2:  # time stamps at an uneven rate
+    near = values < 1.3 * smallest
+    if unit * 8 < Fraction(smallest) and near.sum() > 1 and near.mean() >= 0.2:  # time stamps at an uneven rate
         return [1 if value < 1.3 * smallest else max(2, round(value / smallest)) for value in values], True
     return [int(step / unit) for step in steps], False
