@@ -1,5 +1,7 @@
 """What a label picture means, by what the label space says of it."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +138,48 @@ def test_what_is_erased_has_no_label(tmp_path):
     la = Image.fromarray(np.array([[[0, 255], [1, 0]]], dtype=np.uint8))
     la.save(tmp_path / "b.png")
     assert read_label(tmp_path / "b.png", space=THREE).tolist() == [[0, 255]]
+
+
+def png(path: Path, values: np.ndarray, kind: int, bits: int, transparent: int | None = None) -> Path:
+    """A PNG of the bits and the kind of colour that PIL does not write."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    rows = values.astype(">u2") if bits == 16 else np.packbits(values[..., None] >> [3, 2, 1, 0] & 1, axis=None)
+    lines = rows.reshape(len(values), -1)
+    data = chunk(b"IHDR", struct.pack(">IIBBBBB", values.shape[1], len(values), bits, kind, 0, 0, 0))
+    data += b"" if transparent is None else chunk(b"tRNS", struct.pack(">H", transparent))
+    data += chunk(b"IDAT", zlib.compress(b"".join(b"\0" + line.tobytes() for line in lines))) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    return path
+
+
+@pytest.mark.parametrize("kind", [4, 6])
+def test_what_is_erased_from_16_bits_has_no_label(tmp_path, kind):
+    ids = IDS.astype(np.uint16)
+    ids[0, 0] = 40000  # left there, and no id
+    alpha = np.where((IDS == 255) | (ids == 40000), 0, 65535)
+    colours = [ids, *[np.zeros_like(ids)] * (kind - 4), alpha]
+    label = read_label(png(tmp_path / "a.png", np.dstack(colours), kind, 16), space=THREE)
+    np.testing.assert_array_equal(label, np.where(alpha == 0, 255, IDS))
+
+
+@pytest.mark.parametrize("bits", [4, 16])
+def test_the_transparent_id_of_a_file_is_no_label(tmp_path, bits):
+    ids = np.where(IDS == 255, 0, IDS)
+    assert read_label(png(tmp_path / "a.png", ids, 0, bits), space=THREE).tolist() == ids.tolist()
+    label = read_label(png(tmp_path / "b.png", ids, 0, bits, transparent=1), space=THREE)
+    np.testing.assert_array_equal(label, np.where(ids == 1, 255, ids))
+
+
+def test_what_lies_below_erased_grey_is_not_read(tmp_path):
+    values = np.array([[[0, 255], [77, 0], [2, 255]]], dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    assert read_label(tmp_path / "a.png", space=THREE).tolist() == [[0, 255, 2]]
+    values[..., 1] = 0
+    Image.fromarray(values).save(tmp_path / "b.png")
+    assert read_label(tmp_path / "b.png", space=THREE).tolist() == [[255] * 3]
 
 
 def test_negative_and_large_numbers_are_no_ids(tmp_path):

@@ -3,10 +3,11 @@
 import functools
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from PIL import Image
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.deep_pictures import has_deep_channels, read_channels
 from vergence.data.label_space import Colour, LabelSpace
-from vergence.data.pictures import bits, is_lossy, open_picture
+from vergence.data.pictures import bits, is_lossy, open_picture, raw_mode
 from vergence.errors import InputError
 
 Label = NDArray[np.uint8]
@@ -81,15 +82,21 @@ def decode_label(path: Path | str, coding: Coding) -> Label:
             "PNG, from their source."
         )
     if has_deep_channels(image):
-        return _of_ids(_narrow(read_channels(image, path)[..., 0], path), path, coding)
+        channels = read_channels(image, path)
+        erased = channels[..., -1] == 0 if "A" in raw_mode(image).upper() else None
+        return _without(erased, channels[..., 0], lambda ids: _of_ids(_narrow(ids, path), path, coding))
     if image.mode in ("I", "I;16", "I;16B", "I;16L"):
-        return _of_ids(_narrow(np.asarray(image), path), path, coding)
+        ids = np.asarray(image)
+        return _without(_keyed(image, ids), ids, lambda kept: _of_ids(_narrow(kept, path), path, coding))
     if image.mode in ("L", "LA", "1"):
         step = 255 // (2 ** min(bits(image), 8) - 1)
-        label = _of_greys(np.asarray(image if image.mode == "L" else image.convert("L")), step, path, coding)
-        return _without_erased(label, image)
+        greys = np.asarray(image if image.mode == "L" else image.convert("L"))
+        erased = np.asarray(image)[..., 1] == 0 if image.mode == "LA" else _keyed(image, greys // np.uint8(step))
+        return _without(erased, greys, lambda kept: _of_greys(kept, step, path, coding))
     if image.mode == "P":
-        return _without_erased(_of_palette(image, path, coding), image)
+        label = _of_palette(image, path, coding)
+        label[np.isin(np.asarray(image), list(_transparent(image)))] = IGNORED_LABEL
+        return label
     if image.mode == "RGB" and "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode in ("RGB", "RGBA"):
@@ -242,12 +249,22 @@ def _transparent(image: Image.Image) -> set[int]:
     return {k for k, alpha in enumerate(transparency or b"") if alpha == 0}
 
 
-def _without_erased(label: Label, image: Image.Image) -> Label:
-    """Where alpha is 0 there is no label, whatever colour or value is left there."""
-    if image.mode == "LA":
-        label[np.asarray(image)[..., 1] == 0] = IGNORED_LABEL
-    elif "transparency" in image.info:
-        label[np.isin(np.asarray(image), list(_transparent(image)))] = IGNORED_LABEL
+def _keyed(image: Image.Image, stored: NDArray[np.generic]) -> NDArray[np.bool_] | None:
+    """Where a picture of one channel has the stored value that its file calls transparent; None where it calls none."""
+    key = image.info.get("transparency")
+    return stored == key if isinstance(key, int) else None
+
+
+def _without(
+    erased: NDArray[np.bool_] | None, values: NDArray[Any], decode: Callable[[NDArray[Any]], Label]
+) -> Label:
+    """The label of stored values; where they are erased there is none, whatever is left there, and it is not read."""
+    if erased is None or not erased.any():
+        return decode(values)
+    if erased.all():
+        return np.full(values.shape, IGNORED_LABEL, dtype=np.uint8)
+    label = decode(np.where(erased, values[~erased][0], values))
+    label[erased] = IGNORED_LABEL
     return label
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from vergence.data.label_files import FILE_NAMES, read_classes_csv, read_label_s
 from vergence.data.labels import label_space
 from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files, list_folders
 from vergence.data.layouts.label_folders import SPLITS
-from vergence.data.layouts.maps import Sorted, bare
+from vergence.data.layouts.maps import Sorted, bare, map_kind
 from vergence.data.layouts.published_labels import published_space
 from vergence.data.structured import read_lines
 from vergence.errors import InputError
@@ -20,12 +21,20 @@ TUM_SCALE = 5000.0
 """TUM RGB-D: stored 5000 is one metre."""
 _LARGEST_DELAY = 0.02
 """Seconds between a frame and the depth that belongs to it, in data sets named by time."""
-_CLASS_FILES = (*FILE_NAMES, "config_v2.0.json")
-_UNREAD = frozenset({".txt", ".json", ".xml", ".npy", ".npz", ".mat", ".exr", ".pfm"})
-_NO_FRAMES = frozenset(
-    {*VIDEO_SUFFIXES, ".heic", ".heif", ".avif", ".jp2", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raw"}
+_VERSIONS = {"v2.0": "config_v2.0.json", "v1.2": "config_v1.2.json"}
+"""Folders of Mapillary Vistas in which ids have the meaning of one version, and its classes; best first."""
+_CLASS_FILES = (*FILE_NAMES, *_VERSIONS.values())
+_PICTURES = frozenset(
+    {
+        *(".heic", ".heif", ".avif", ".jp2", ".jxl", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raw"),
+        *(".gif", ".tga", ".pbm", ".pnm", ".svg", ".psd", ".xcf", ".hdr"),
+    }
 )
-"""Pictures that are not read, and videos, which are sequences of their own."""
+"""Pictures that are not read."""
+_UNREAD = frozenset({*_PICTURES, ".txt", ".json", ".xml", ".npy", ".npz", ".mat", ".exr", ".pfm"})
+_DRAWN = frozenset({".txt", ".json", ".xml"})
+"""Annotations, also between the frames, where Labelme and YOLO put them."""
+_NO_FRAMES = _PICTURES | frozenset(VIDEO_SUFFIXES)
 _ROLES = ("labels", "annotations", "masks", "json", "ann", "ann_dir", "depth")
 _log = logging.getLogger("vergence")
 
@@ -43,6 +52,7 @@ def join_maps(rows: Sequence[FrameRow], root: Path, maps: Sorted, space: str, sc
     if not math.isnan(scale) and not 0 < scale < math.inf:
         raise InputError(f"depth_scale is {scale:g}; give the value of the depth maps that is one metre, such as 1000.")
     if maps.labels:
+        maps.labels = _of_one_version(root, maps.labels)
         text = label_space(space).text() if space else _space(root, maps.labels)
         if text is None:
             _leave_out(root, maps.labels, "labels of unknown classes", f"add {FILE_NAMES[0]} or give --label_space")
@@ -65,6 +75,15 @@ def _leave_out(root: Path, paths: Sequence[Path], what: str, remedy: str) -> Non
     folders = sorted({path.parent.relative_to(root).as_posix() for path in paths})
     listed = ", ".join(folders[:4]) + (" ..." if folders[4:] else "")
     _log.warning("%s: %d picture(s) in %s are %s and are left out; %s", root, len(paths), listed, what, remedy)
+
+
+def _of_one_version(root: Path, labels: Sequence[Path]) -> list[Path]:
+    """Those of the labels whose ids have the meaning of the best version of which both labels and classes are there."""
+    for version, config in _VERSIONS.items():
+        chosen = [path for path in labels if version in path.relative_to(root).parts]
+        if chosen and (root / config).is_file():
+            return chosen
+    return list(labels)
 
 
 def _space(root: Path, labels: Sequence[Path]) -> str | None:
@@ -156,34 +175,37 @@ def _shared(image: Path, path: Path, root: Path) -> int:
     return len(set(path.relative_to(root).parts[:-1]) & set(image.parts[:-1]))
 
 
-def _say_no_frames(folders: Iterable[Path]) -> None:
-    """One line for each folder of frames that has videos, or pictures of a kind that is not read, among them."""
-    for folder in folders:
-        names = list_files(folder, _NO_FRAMES)
-        if names:
-            _log.warning(
-                "%s: %d file(s) such as %s are not read beside the pictures; save pictures as JPEG or PNG, and give "
-                "videos on their own",
-                *(folder, len(names), names[0]),
-            )
+def _say_no_frames(frames: Mapping[Path, Sequence[str]]) -> None:
+    """One line for each folder of frames with videos, pictures of a kind that is not read, or annotations among them."""
+    for folder, pictures in frames.items():
+        stems = {name.rpartition(".")[0] for name in pictures}
+        drawn = [name for name in list_files(folder, _DRAWN) if name.rpartition(".")[0] in stems]
+        for names, remedy in (
+            (list_files(folder, _NO_FRAMES), "save pictures as JPEG or PNG, and give videos on their own"),
+            (drawn, "`vergence labels import` makes labels of annotations"),
+        ):
+            if names:
+                _log.warning(
+                    "%s: %d file(s) such as %s are not read beside the pictures; %s",
+                    *(folder, len(names), names[0], remedy),
+                )
 
 
 def _say_unread(root: Path) -> None:
-    """One line for each folder of other files (text, JSON, XML) that their names say are labels or depth."""
+    """One line for each folder of other files (text, arrays, other pictures) that its name says are labels or depth."""
     unread: dict[Path, list[str]] = {}
     pending: list[tuple[Path, Path | None]] = [(root / name, None) for name in list_folders(root)]
     while pending:
         here, above = pending.pop()
-        role = above or (here if here.name.lower() in _ROLES else None)
+        role = above or (here if here.name.lower() in _ROLES or map_kind(here.name) in ("labels", "depth") else None)
         pending += [(here / name, role) for name in list_folders(here)]
         files = list_files(here, _UNREAD) if role else []
         if role and files:
             unread.setdefault(role, []).extend(files)
     for role, files in sorted(unread.items()):
-        _log.warning(
-            "%s: %d file(s) such as %s are not read; `vergence labels import` makes labels of annotations",
-            *(role, len(files), files[0]),
-        )
+        drawn = os.path.splitext(files[0])[1].lower() in _DRAWN
+        remedy = "`vergence labels import` makes labels of annotations" if drawn else "save maps as PNG"
+        _log.warning("%s: %d file(s) such as %s are not read; %s", role, len(files), files[0], remedy)
 
 
 def listed_splits(rows: Sequence[FrameRow], root: Path) -> list[FrameRow] | None:

@@ -25,7 +25,7 @@ _DEPTH = re.compile(
     re.IGNORECASE,
 )
 _OTHERS = re.compile(
-    r"segmentationobject|instance_?(segmentation|ids?|gt)?s?|panoptic.*|(.*_)?normals?|(.*[_-])?(optical|forward|backward|scene)?"
+    r"segmentationobject|instances?([_-].*)?|instance_?(segmentation|ids?|gt)s?|panoptic.*|(.*_)?normals?|(.*[_-])?(optical|forward|backward|scene)?"
     r"_?(scene)?_?flow([_-].*)?|confidence|uncertainty|albedo|.*overlays?|(.*[_-])?(vis|viz|visuali[sz]ations?|heat_?maps?)"
     r"|stereo_reference|previews?|thumb(nail)?s?|edges?|(pred(iction)?s?|outputs?|results?)([_-].*)?",
     re.IGNORECASE,
@@ -117,7 +117,7 @@ def _walk(root: Path, skip: Path | None) -> dict[Path, list[str]]:
 
 def _folder_kind(root: Path, folder: Path, names: Sequence[str], shares: bool) -> str:
     parts = folder.relative_to(root).parts
-    said = next((kind for part in reversed(parts) if (kind := _named(part))), "")
+    said = next((kind for part in reversed(parts) if (kind := map_kind(part))), "")
     look = _look([folder / name for name in names])
     if said and (shares or look):
         return said
@@ -126,7 +126,8 @@ def _folder_kind(root: Path, folder: Path, names: Sequence[str], shares: bool) -
     return ""
 
 
-def _named(part: str) -> str:
+def map_kind(part: str) -> str:
+    """ "labels", "depth" or "others" where the name of a folder says that it holds such maps; else an empty text."""
     for kind, pattern in (("others", _OTHERS), ("depth", _DEPTH), ("labels", _LABELS)):
         if pattern.fullmatch(part):
             return "others" if part.lower().startswith("disp") else kind
