@@ -219,6 +219,21 @@ def test_thirds_of_milliseconds_do_not_drift(tmp_path):
     assert decoded.fps == pytest.approx(30, rel=0.01)
 
 
+@pytest.mark.parametrize("cadence", [(33, 50), (50, 33), (24, 56), (56, 24)])
+def test_long_and_short_steps_that_take_turns_are_one_rate(tmp_path, cadence):
+    """Film shown at 60 Hz, and telephones: no frame is left out, and all are neighbours."""
+    times = np.cumsum([0, *(cadence * 10)][:20]).tolist()
+    decoded = decode_video(write_timed(tmp_path / "a.mkv", times))
+    assert decoded.positions == tuple(range(20))
+    assert decoded.fps == pytest.approx(2000 / sum(cadence), rel=0.02)
+
+
+def test_bursts_are_counted_at_the_rate_within_them(tmp_path):
+    times = [1000 * k + 40 * j for k in range(4) for j in range(3)]
+    decoded = decode_video(write_timed(tmp_path / "a.mkv", times))
+    assert decoded.positions == tuple(25 * k + j for k in range(4) for j in range(3))
+
+
 def test_stride_is_a_step_in_time(tmp_path):
     times = [0, 40, 80, 120, 160, 200, 320, 360, 400, 440]  # frames 6 and 7 were not recorded
     decoded = decode_video(write_timed(tmp_path / "a.mkv", times), options=VideoOptions(stride=3))

@@ -255,9 +255,7 @@ def _keyed(image: Image.Image, stored: NDArray[np.generic]) -> NDArray[np.bool_]
     return stored == key if isinstance(key, int) else None
 
 
-def _without(
-    erased: NDArray[np.bool_] | None, values: NDArray[Any], decode: Callable[[NDArray[Any]], Label]
-) -> Label:
+def _without(erased: NDArray[np.bool_] | None, values: NDArray[Any], decode: Callable[[NDArray[Any]], Label]) -> Label:
     """The label of stored values; where they are erased there is none, whatever is left there, and it is not read."""
     if erased is None or not erased.any():
         return decode(values)

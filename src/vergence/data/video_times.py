@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vergence.data.pictures import LIMIT, most_pixels
 from vergence.errors import InputError
@@ -19,6 +20,7 @@ FORMATS = (
 """Containers that hold their frames themselves: lists, which name other files or the network, are none."""
 _WHOLE = 0.9  # of what a file claims to hold: less means that it was cut off
 _WIDEST_PIXEL = 8.0  # wider ones, or higher, are a slip: those of anamorphic film are twice as wide as high
+_TURNS = 0.8  # share of the pairs of steps that are equally long where long and short ones take turns
 _SAME_RATE = 0.05  # a stated rate this close to the measured one is the exact form of it
 
 
@@ -31,7 +33,7 @@ class VideoTimes:
     claimed: int
     """About how many it should hold, by the length that it states; ``frames`` where it states none."""
     fps: float
-    """Frames/s: one over the median time between frames; NaN where neither the file nor its codec says."""
+    """Frames/s: one over the usual time between frames; NaN where neither the file nor its codec says."""
 
     @property
     def cut_off(self) -> bool:
@@ -103,10 +105,22 @@ def video_times(path: Path | str) -> VideoTimes:
     with opened_video(path) as container:
         stream = container.streams.video[0]
         count, times, ends = _packets(container, stream)
-        steps = np.diff(np.unique(times))
-        measured = 1 / float(np.median(steps)) if len(steps) else math.nan
+        measured = 1 / _usual_step(np.diff(np.unique(times)))
         fps = _rate(stream, measured, bool(times))
         return VideoTimes(count, _claimed(container, stream, count, fps, ends), fps)
+
+
+def _usual_step(steps: NDArray[np.float64]) -> float:
+    """Median time between frames; where long and short steps take turns, as in film shown at 60 Hz, their mean.
+
+    NaN for no steps.
+    """
+    if len(steps) < 2:
+        return float(steps[0]) if len(steps) else math.nan
+    pairs = (steps[1:] + steps[:-1]) / 2
+    one, two = float(np.median(steps)), float(np.median(pairs))
+    alike = float(np.mean(abs(pairs - two) < _SAME_RATE * two))
+    return two if alike >= _TURNS and alike > np.mean(abs(steps - one) < _SAME_RATE * one) else one
 
 
 def _packets(container: Any, stream: Any) -> tuple[int, list[float], dict[int, tuple[float, float]]]:

@@ -12,6 +12,10 @@ from vergence.errors import InputError
     [
         ({"baseline": 0.5}, r"unknown key 'baseline' \(did you mean 'baseline_m'\?\)"),
         ({"distorsion": [0.1]}, r"unknown key 'distorsion' \(did you mean 'distortion'\?\)"),
+        ({"k1": 0.1}, r"unknown key 'k1' \(did you mean 'distortion'\?\)"),
+        ({"dist_coeffs": [0.1]}, r"unknown key 'dist_coeffs' \(did you mean 'distortion'\?\)"),
+        ({"K": [[1]]}, r"unknown key 'K' \(did you mean 'fx', 'fy', 'cx', 'cy'\?\)"),
+        ({"Baseline_M": 0.5}, r"unknown key 'Baseline_M' \(did you mean 'baseline_m'\?\)"),
         ({"model": "fisheye"}, "has a model and no distortion"),
         ({"distortion": [0.1], "model": "fish"}, r"model 'fish' is unknown \(did you mean 'fisheye'\?\)"),
         ({"distortion": [0.1] * 8}, "8 coefficients, at most 5"),
@@ -19,7 +23,7 @@ from vergence.errors import InputError
         ({"distortion": ["a"]}, "expected a finite number"),
         ({"distortion": 0.1}, "expected a list"),
         ({"distortion": {"k9": 1}}, "has no 'k9'"),
-        ({"distortion": [-1e9]}, "check the coefficients"),
+        ({"distortion": [-1e9]}, r"intrinsics\.json: .*check the coefficients"),
     ],
 )
 def test_bad_files(tmp_path, more, message):

@@ -27,6 +27,20 @@ REMARKS = frozenset(
     }
 )
 """Keys for people: nothing is computed from them."""
+_ELSEWHERE = {
+    "'distortion'": {"k1", "k2", "k3", "k4", "p1", "p2", "d", "dist", "distcoeffs", "distcoeff", "distortioncoefficients",
+                     "distortioncoeffs"},
+    "'fx', 'fy', 'cx', 'cy'": {"k", "cameramatrix", "intrinsics", "intrinsicmatrix", "matrix"},
+    "'model'": {"distortionmodel", "cameramodel"},
+    "'fx'": {"f", "focal", "focallength", "flx"},
+    "'fy'": {"fly"},
+    "'cx'": {"ppx"},
+    "'cy'": {"ppy"},
+    "'width'": {"w", "imagewidth", "cols"},
+    "'height'": {"h", "imageheight", "rows"},
+    "'baseline_m'": {"b", "stereobaseline"},
+}  # fmt: skip
+"""What other programs call the keys, in small letters."""
 _MODELS = {
     **dict.fromkeys(("opencv", "plumb_bob", "radtan", "radial-tangential", "pinhole"), "opencv"),
     **dict.fromkeys(("fisheye", "equidistant", "opencv_fisheye"), "fisheye"),
@@ -87,7 +101,10 @@ def normalised(camera: Camera, origin: str, lens: Lens | None = None, **more: fl
     """
     text, straight = "", camera
     if lens is not None and lens.bends:
-        text, straight = lens_text(lens, camera), straight_camera(lens, camera)
+        try:
+            text, straight = lens_text(lens, camera), straight_camera(lens, camera)
+        except InputError as error:
+            raise InputError(f"{origin}: {error}") from error
         change = f"fx {camera.fx:.1f} -> {straight.fx:.1f} pixels"
         _log.info("%s: distortion (%s) is undone when frames are read, %s", origin, lens.model, change)
     fx, fy, cx, cy = straight.normalized()
@@ -111,7 +128,7 @@ def read_intrinsics(path: Path) -> Intrinsics:
     for key in values:
         if key not in KEYS and key not in REMARKS and not key.startswith("_"):
             raise InputError(
-                f"{path} has an unknown key {key!r}{nearest(key, KEYS)}; the keys are {', '.join(KEYS)}, and "
+                f"{path} has an unknown key {key!r}{_meant(key)}; the keys are {', '.join(KEYS)}, and "
                 f"{', '.join(sorted(REMARKS))} or a name that starts with _ for remarks."
             )
     missing = [key for key in REQUIRED if key not in values]
@@ -131,6 +148,13 @@ def read_intrinsics(path: Path) -> Intrinsics:
         fps=more["fps"],
         stereo_cx=right / camera.width,
     )
+
+
+def _meant(key: str) -> str:
+    """ " (did you mean 'distortion'?)" where other programs call a key so, or its name is near."""
+    plain = key.lower().replace("_", "").replace("-", "")
+    known = next((name for name, others in _ELSEWHERE.items() if plain in others), None)
+    return f" (did you mean {known}?)" if known else nearest(key.lower(), KEYS)
 
 
 def _lens(values: dict[str, Any], path: Path) -> Lens | None:
