@@ -86,3 +86,9 @@ def test_letters_with_marks_are_the_same_in_both_forms() -> None:
     rows = [FrameRow("images/stra\u00dfe_u\u0308.jpg", "one", 0), FrameRow("images/b\u00e4r.jpg", "one", 1)]
     assert FrameNames(rows).find("stra\u00dfe_\u00fc") == 0
     assert FrameNames(rows).find("images/ba\u0308r") == 1
+
+
+def test_names_of_servers_that_write_spaces_as_numbers() -> None:
+    names = FrameNames([FrameRow("a/my drive.jpg", "a", 0), FrameRow("a/50%25.jpg", "a", 1)])
+    assert names.find("images/90fbb0c0-my%20drive") == 0
+    assert names.find("50%25") == 1

@@ -126,7 +126,23 @@ def test_results_of_vergence_beside_the_frames_are_no_frames(tmp_path, caplog):
         photo(tmp_path / "out" / "colour" / f"{stem}.png", k)
     (tmp_path / "out" / "predictions.json").write_text("{}")
     assert len(folder(tmp_path)) == 4
-    assert "out is left out: it holds results of Vergence" in caplog.text
+    assert "out: the predictions in it are left out" in caplog.text
+
+
+@pytest.mark.parametrize("place", ["", "images/"])
+def test_predictions_written_into_the_folder_of_the_frames_leave_these_to_be_read(tmp_path, caplog, place):
+    """And what a model says of the frames is not taken for their labels or depth."""
+    for k, stem in enumerate(NAMES):
+        photo(tmp_path / "clip" / place / f"{stem}.jpg", k)
+        ids(tmp_path / "clip" / place / "labels" / f"{stem}.png")
+        deep(tmp_path / "clip" / place / "depth" / f"{stem}.png")
+        photo(tmp_path / "clip" / place / "colour" / f"{stem}.jpg", k)
+    (tmp_path / "clip" / place / "predictions.json").write_text("{}")
+    for root in (tmp_path, tmp_path / "clip", tmp_path / "clip" / place):
+        rows = list(folder(root, label_space=SPACE, depth_scale=1000))
+        assert [row.image.rpartition("/")[2] for row in rows] == [f"{stem}.jpg" for stem in NAMES]
+        assert not any(row.label or row.depth for row in rows)
+    assert "the predictions in it are left out" in caplog.text
 
 
 def test_links_are_followed_once_and_links_to_nothing_are_told(tmp_path, caplog):

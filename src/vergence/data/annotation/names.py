@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.files import composed
@@ -69,6 +70,14 @@ class FrameNames:
 
     def find(self, name: str) -> int:
         """Index of the row; LookupError with a reason ("is the name of ...") where there is none or several."""
+        try:
+            return self._find(name)
+        except LookupError:
+            if unquote(name) == name:
+                raise
+        return self._find(unquote(name))  # servers write my%20drive.jpg
+
+    def _find(self, name: str) -> int:
         path = PurePosixPath(composed(name.replace("\\", "/")))
         original = path.with_name(_UPLOAD.sub("", path.name)) if path.name else path
         for known, wanted in ((self._others, path), (self._uploaded, original)):

@@ -11,6 +11,7 @@ from vergence.data.label_files import FILE_NAMES, read_label_space
 from vergence.data.label_pictures import check_aspect
 from vergence.data.labels import label_space
 from vergence.data.layouts.files import IMAGE_SUFFIXES, composed, list_files, list_folders
+from vergence.data.layouts.maps import has_predictions
 from vergence.data.pictures import picture_size
 from vergence.errors import InputError
 
@@ -29,12 +30,12 @@ _log = logging.getLogger("vergence")
 
 
 def label_folder(root: Path) -> Path | None:
-    """The folder of labels in ``root``, or None; also None where none of them has the path of a picture.
+    """The folder of labels in ``root``, or None; also None where they are predictions, or none has a picture's path.
 
     Of such labels the names alone may tell the picture (BDD100K's ``labels/sem_seg/...``): see ``join_maps``.
     """
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), None)
-    if folder is None:
+    if folder is None or (folder.name == FOLDERS[0] and has_predictions(root)):
         return None
     images = root / "images" if not list_files(root) and (root / "images").is_dir() else root
     labels = label_files(folder)

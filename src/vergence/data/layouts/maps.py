@@ -38,8 +38,11 @@ _ENDING = re.compile(
 _START = re.compile(r"^((sync_)?depth|mask|label|seg|class_?gt|gt|rgb|image|img|colors?|colours?)[_-]", re.IGNORECASE)
 _NO_DATA = ("@eadir", "__macosx", "$recycle.bin", "lost+found")
 """Folders that disks, servers and archives add."""
-_MADE = ("predictions.json", "results.jsonl", "propagation.json", "metrics.jsonl")
-"""Files by which folders of results are known."""
+_MADE = ("propagation.json", "metrics.jsonl")
+"""Files by which folders of results, with nothing else in them, are known."""
+_PREDICTED = ("predictions.json", "results.jsonl")
+_PREDICTIONS = ("depth", "array", "cloud", "depth_confidence", "colour", "overlay", "labels", "confidence", "tracker")
+"""What predictions lie in beside those files; the folder itself may be that of the frames."""
 _LOSSY = (".jpg", ".jpeg", ".webp")
 FEW_COLOURS = 40
 """Colours up to which a picture may be a map of classes: photographs have thousands."""
@@ -106,12 +109,16 @@ def _walk(root: Path, skip: Path | None) -> dict[Path, list[str]]:
         if here != root and any((here / name).is_file() for name in _MADE):
             _log.warning("%s is left out: it holds results of Vergence, no frames", here)
             continue
+        inner = list_folders(here)
+        if has_predictions(here) and set(inner) & set(_PREDICTIONS):
+            inner = [name for name in inner if name not in _PREDICTIONS]
+            _log.warning("%s: the predictions in it are left out: they are results of Vergence, no frames", here)
         names = list_files(here)
         if lost := dangling(here):
             _log.warning("%s: %d picture(s) such as %s are links to nothing and are left out", here, len(lost), lost[0])
         if names:
             names_of[here] = names
-        pending += [here / name for name in list_folders(here) if name.lower() not in _NO_DATA]
+        pending += [here / name for name in inner if name.lower() not in _NO_DATA]
     return names_of
 
 
@@ -124,6 +131,11 @@ def _folder_kind(root: Path, folder: Path, names: Sequence[str], shares: bool) -
     if shares and look == "labels" and not any(p.lower() in ("images", "img_dir", "rgb", "imgs") for p in parts):
         return "labels"
     return ""
+
+
+def has_predictions(folder: Path) -> bool:
+    """Whether results of ``vergence predict`` were written into a folder."""
+    return any((folder / name).is_file() for name in _PREDICTED)
 
 
 def map_kind(part: str) -> str:
