@@ -79,7 +79,8 @@ class FrameNames:
 
     def _find(self, name: str) -> int:
         path = PurePosixPath(composed(name.replace("\\", "/")))
-        original = path.with_name(_UPLOAD.sub("", path.name)) if path.name else path
+        sent = _UPLOAD.sub("", path.name)
+        original = path.with_name(_uploaded(sent) or sent) if sent else path
         for known, wanted in ((self._others, path), (self._uploaded, original)):
             if wanted.name in self.exact:
                 return self.exact[wanted.name]
