@@ -97,7 +97,7 @@ def test_two_cameras_that_take_turns_are_two_sequences():
     for pattern in ("{:.2f}_cam{}.png", "{1}_{0:.2f}.png"):
         names = [[pattern.format(1.6e9 + k / 10 + c / 20, c) for k in range(8)] for c in range(2)]
         found = placed(names[0] + names[1])
-        assert [members for members in found.values()] == [[(n, k) for k, n in enumerate(one)] for one in names]
+        assert list(found.values()) == [[(n, k) for k, n in enumerate(one)] for one in names]
 
 
 def test_a_number_of_parts_of_a_clip_is_no_camera():

@@ -28,8 +28,8 @@ REMARKS = frozenset(
 )
 """Keys for people: nothing is computed from them."""
 _ELSEWHERE = {
-    "'distortion'": {"k1", "k2", "k3", "k4", "p1", "p2", "d", "dist", "distcoeffs", "distcoeff", "distortioncoefficients",
-                     "distortioncoeffs"},
+    "'distortion'": {"k1", "k2", "k3", "k4", "p1", "p2", "d", "dist", "distcoeffs", "distcoeff",
+                     "distortioncoefficients", "distortioncoeffs"},
     "'fx', 'fy', 'cx', 'cy'": {"k", "cameramatrix", "intrinsics", "intrinsicmatrix", "matrix"},
     "'model'": {"distortionmodel", "cameramodel"},
     "'fx'": {"f", "focal", "focallength", "flx"},

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vergence.data.frame_row import FrameRow
@@ -176,7 +176,7 @@ def _shared(image: Path, path: Path, root: Path) -> int:
 
 
 def _say_no_frames(frames: Mapping[Path, Sequence[str]]) -> None:
-    """One line for each folder of frames with videos, pictures of a kind that is not read, or annotations among them."""
+    """One line for each folder of frames with videos, pictures of a kind that is not read, or annotations in it."""
     for folder, pictures in frames.items():
         stems = {name.rpartition(".")[0] for name in pictures}
         drawn = [name for name in list_files(folder, _DRAWN) if name.rpartition(".")[0] in stems]
