@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vergence.errors import InputError
 from vergence.labelling import labels_export, labels_import, labels_propagate, labels_pull, labels_push, select
-from vergence.preparing import convert, index, scan
+from vergence.preparing import convert, index, recipes, scan
 from vergence.runs.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -60,20 +60,6 @@ def train(
         return start_flywheel_with_pages(recipe, Path(out), data, overrides)
     RunFolder(Path(out)).check_new()
     return run_training(load_config(recipe, overrides, data), out, callbacks=called)
-
-
-def recipes(name: str | None = None) -> list[str]:
-    """List recipes with what they do and need, or one of them with all its settings.
-
-    Args:
-        name: of a recipe, or path of a YAML file; default all recipes, a line each.
-
-    Returns:
-        Lines.
-    """
-    from vergence.recipe_list import recipe_lines, recipe_text
-
-    return recipe_lines() if name is None else recipe_text(name).splitlines()
 
 
 def resume(

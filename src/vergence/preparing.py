@@ -1,4 +1,5 @@
-"""Verbs before training: what video is worth, manifests, runs of published weights; part of :mod:`vergence.api`."""
+"""Verbs before training: which recipes there are, what video is worth, manifests, runs of published weights; part of
+:mod:`vergence.api`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vergence.data.manifest import Manifest
     from vergence.data.scan import ScanReport
+
+
+def recipes(name: str | None = None) -> list[str]:
+    """List recipes with what they do and need, or one of them with all its settings.
+
+    Args:
+        name: of a recipe, or path of a YAML file; default all recipes, a line each.
+
+    Returns:
+        Lines.
+    """
+    from vergence.recipe_list import recipe_lines, recipe_text
+
+    return recipe_lines() if name is None else recipe_text(name).splitlines()
 
 
 def scan(
