@@ -3,7 +3,7 @@
 import pytest
 
 from vergence.data.subsets import random_subset
-from vergence.errors import InputError, Interrupted, nearest, printable
+from vergence.errors import InputError, Interrupted, first_line, nearest, printable, reason, require
 from vergence.runs.config import read_config
 
 
@@ -44,3 +44,17 @@ def test_a_seed_that_some_generator_refuses_is_refused_first(seed: int) -> None:
 
 def test_the_largest_seed_draws_frames() -> None:
     assert len(random_subset(10, 3, 2**63 - 1)) == 3
+
+
+def test_what_errors_of_others_say() -> None:
+    assert first_line(RuntimeError(" a shape is wrong.\nTraceback ...")) == "a shape is wrong"
+    assert first_line(RuntimeError("x" * 500)) == "x" * 200
+    assert first_line(KeyError()) == "KeyError"
+    assert reason(FileNotFoundError(2, "No such file or directory", "a.png")) == "No such file or directory"
+    assert reason(ValueError("a")) == "a"
+
+
+def test_what_is_required_is_said() -> None:
+    require(True, "never said")
+    with pytest.raises(InputError, match=r"^give two$"):
+        require(False, "give two")

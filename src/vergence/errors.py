@@ -1,4 +1,5 @@
-"""The error that is meant for users, the one way to stop that is no error, and text that a terminal does not obey."""
+"""The error that is meant for users, the one way to stop that is no error, what errors of others say, and text that a
+terminal does not obey."""
 
 import difflib
 import re
@@ -22,6 +23,22 @@ def nearest(word: str, known: Sequence[str]) -> str:
     """
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, at most 200 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+
+
+def reason(error: Exception) -> str:
+    """What the system says went wrong, without the file's name; else what the error says."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def require(condition: bool, message: str) -> None:
+    """InputError with this message unless the condition holds."""
+    if not condition:
+        raise InputError(message)
 
 
 def check_seed(seed: int | None, name: str) -> None:

@@ -27,13 +27,13 @@ def frames_of_selection(path: Path | str) -> Manifest | None:
 def joined(part: Manifest, whole: Manifest) -> Manifest:
     """``whole`` with the labels of ``part``; rows are the same where their images are."""
     labels = {
-        _image_path(part, row): (str(part.path(index, "label")), row.label_space)
+        image_path(part, row): (str(part.path(index, "label")), row.label_space)
         for index, row in enumerate(part)
         if row.judges
     }
 
     def change(row: FrameRow) -> FrameRow:
-        label = labels.get(_image_path(whole, row))
+        label = labels.get(image_path(whole, row))
         return row if label is None else with_label(row, *label)
 
     return whole.changed(change)
@@ -44,5 +44,6 @@ def with_label(row: FrameRow, label: str, label_space: str) -> FrameRow:
     return replace(row, label=label, label_space=label_space, label_origin="", label_confidence="")
 
 
-def _image_path(manifest: Manifest, row: FrameRow) -> str:
+def image_path(manifest: Manifest, row: FrameRow) -> str:
+    """Where the image of a frame lies, the same in all manifests that have it."""
     return os.path.abspath(manifest.root / row.image)

@@ -20,8 +20,8 @@ import numpy as np
 from PIL import Image
 
 from vergence.data.structured import read_json
-from vergence.data.video_times import FrameClock, VideoTimes, opened_video, reason, video_times
-from vergence.errors import InputError
+from vergence.data.video_times import FrameClock, VideoTimes, opened_video, video_times
+from vergence.errors import InputError, reason
 
 RECORD = "frames.json"
 _log = logging.getLogger("vergence")

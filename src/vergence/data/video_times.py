@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.pictures import LIMIT, most_pixels
-from vergence.errors import InputError
+from vergence.errors import InputError, reason
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,av1,obu,ivf,flv,asf,ogg,mxf,dv,"
@@ -176,8 +176,3 @@ def _claimed(container: Any, stream: Any, count: int, fps: float, ends: dict[int
     if end - start >= _WHOLE * stated or not count:
         return count if count else max(1, round(stated * fps) if fps > 0 else 1)
     return max(count + 1, round(count * stated / max(end - start, 1e-6)))
-
-
-def reason(error: Exception) -> str:
-    """What PyAV says went wrong."""
-    return getattr(error, "strerror", None) or str(error)

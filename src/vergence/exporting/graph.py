@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from vergence.errors import InputError
+from vergence.errors import InputError, first_line
 from vergence.inference.exported_facts import MULTIPLE, OUTPUTS, Facts
 from vergence.methods import Method
 from vergence.models.encoders import ViTEncoder
@@ -124,11 +124,6 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def first_line(error: Exception) -> str:
-    """What an error of others says, at most 200 characters."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
 def _multiple(side: int) -> int:

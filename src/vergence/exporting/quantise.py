@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from vergence.errors import InputError
-from vergence.exporting.graph import first_line, quiet
+from vergence.errors import InputError, first_line
+from vergence.exporting.graph import quiet
 from vergence.inference.exported_engines import library
 
 CALIBRATION = 32

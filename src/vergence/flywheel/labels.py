@@ -12,6 +12,7 @@ from typing import Literal
 from vergence.data.atomic import write_text
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.selected import image_path
 from vergence.data.split_rows import in_split
 from vergence.data.structured import read_json
 from vergence.errors import InputError
@@ -88,7 +89,7 @@ def open_labels(data: Manifest, rounds: list[Round], number: int, images: list[s
             return row
         if row.image not in chosen:
             return replace(row, label="")
-        label = came.get(_image_path(data, row))
+        label = came.get(image_path(data, row))
         return row if label is None else replace(row, label=label[0], label_space=label[1])
 
     opened = data.changed(known)
@@ -109,12 +110,8 @@ def _returned(rounds: list[Round]) -> dict[str, tuple[str, str]]:
             for index, row in enumerate(manifest):
                 if row.judges:
                     label = os.path.abspath(manifest.path(index, "label"))
-                    labels[_image_path(manifest, row)] = (label, row.label_space)
+                    labels[image_path(manifest, row)] = (label, row.label_space)
     return labels
-
-
-def _image_path(manifest: Manifest, row: FrameRow) -> str:
-    return os.path.abspath(manifest.root / row.image)
 
 
 def _request(one: Round, missing: list[str]) -> str:
@@ -145,7 +142,7 @@ def noisy_labels(one: Round, data: Manifest, device: str) -> bool:
 
 def _rebased(data: Manifest) -> Manifest:
     """The frames with paths below their common folder, so that label files are named as images are."""
-    paths = [Path(_image_path(data, row)) for row in data]
+    paths = [Path(image_path(data, row)) for row in data]
     root = Path(os.path.commonpath([path.parent for path in paths]))
     rows = [
         FrameRow(

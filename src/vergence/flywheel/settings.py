@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vergence.errors import InputError, check_seed, nearest
+from vergence.errors import InputError, check_seed, nearest, require
 from vergence.methods import method_names
 from vergence.runs.config import read_config, recipe_class
 from vergence.runs.folder import RunFolder
@@ -65,9 +65,9 @@ class GateConfig:
     """Worse is what is worse by more than so many standard errors of the difference, frame by frame; 0: by anything."""
 
     def __post_init__(self) -> None:
-        _require(self.frames >= 1, f"flywheel.gate.frames is {self.frames}; give 1 or more.")
-        _require(0 <= self.margin < 1, f"flywheel.gate.margin is {self.margin}; give 0 or more, and less than 1.")
-        _require(0 <= self.doubt < math.inf, f"flywheel.gate.doubt is {self.doubt}; give 0 or more.")
+        require(self.frames >= 1, f"flywheel.gate.frames is {self.frames}; give 1 or more.")
+        require(0 <= self.margin < 1, f"flywheel.gate.margin is {self.margin}; give 0 or more, and less than 1.")
+        require(0 <= self.doubt < math.inf, f"flywheel.gate.doubt is {self.doubt}; give 0 or more.")
 
 
 @dataclass
@@ -80,8 +80,8 @@ class CarryConfig:
     """Share of the pixels of carried frames that keep a label."""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.seconds < math.inf, f"flywheel.carry.seconds is {self.seconds}; give 0 or more.")
-        _require(0 < self.keep <= 1, f"flywheel.carry.keep is {self.keep}; give a share over 0 and up to 1.")
+        require(0 <= self.seconds < math.inf, f"flywheel.carry.seconds is {self.seconds}; give 0 or more.")
+        require(0 < self.keep <= 1, f"flywheel.carry.keep is {self.keep}; give a share over 0 and up to 1.")
 
 
 @dataclass
@@ -94,8 +94,8 @@ class LaterConfig:
     """Steps over which it rises; null: the recipe's."""
 
     def __post_init__(self) -> None:
-        _require(0 < self.rate < math.inf, f"flywheel.later.rate is {self.rate}; give a share over 0, such as 0.3.")
-        _require(
+        require(0 < self.rate < math.inf, f"flywheel.later.rate is {self.rate}; give a share over 0, such as 0.3.")
+        require(
             self.warmup is None or self.warmup >= 0,
             f"flywheel.later.warmup is {self.warmup}; give 0 or more steps, or null.",
         )
@@ -139,12 +139,12 @@ class FlywheelConfig:
 
     def __post_init__(self) -> None:
         labels = self.labels
-        _require(self.rounds >= 1, f"flywheel.rounds is {self.rounds}; give 1 or more.")
+        require(self.rounds >= 1, f"flywheel.rounds is {self.rounds}; give 1 or more.")
         check_seed(self.seed, "flywheel.seed")
-        _require(self.limit is None or self.limit > 0, f"flywheel.limit is {self.limit}; give 1 or more, or null.")
-        _require(labels.per_round >= 0, f"flywheel.labels.per_round is {labels.per_round}; give 0 or more.")
-        _require(labels.total is None or labels.total >= 0, f"flywheel.labels.total is {labels.total}; give 0 or more.")
-        _require(
+        require(self.limit is None or self.limit > 0, f"flywheel.limit is {self.limit}; give 1 or more, or null.")
+        require(labels.per_round >= 0, f"flywheel.labels.per_round is {labels.per_round}; give 0 or more.")
+        require(labels.total is None or labels.total >= 0, f"flywheel.labels.total is {labels.total}; give 0 or more.")
+        require(
             labels.criterion in CRITERIA,
             f"flywheel.labels.criterion is {labels.criterion!r}{nearest(labels.criterion, CRITERIA)}; use one of "
             f"{', '.join(CRITERIA)}.",
@@ -205,7 +205,7 @@ def load_flywheel(recipe: str | Path, overrides: Overrides = (), data: str | Pat
     config = recipe_values.flywheel
     if data is not None:
         config.data = str(data)
-    _require(bool(config.data), "there are no frames to train on; name a manifest, a folder or a video with --data.")
+    require(bool(config.data), "there are no frames to train on; name a manifest, a folder or a video with --data.")
     config.data = str(Path(config.data).expanduser().absolute())
     _check_parts(config)
     return recipe_values
@@ -231,21 +231,16 @@ def _check_parts(config: FlywheelConfig) -> None:
     for part in PARTS:
         settings: PartConfig = getattr(config, part)
         if part == "hinted_depth" and not settings.recipe:
-            _require(config.rounds == 1, "flywheel.hinted_depth.recipe is missing; name a semhint recipe.")
+            require(config.rounds == 1, "flywheel.hinted_depth.recipe is missing; name a semhint recipe.")
             continue
         task = "segmentation" if part == "segmentation" else "depth"
-        _require(bool(settings.recipe), f"flywheel.{part}.recipe is missing; name a recipe that learns {task}.")
+        require(bool(settings.recipe), f"flywheel.{part}.recipe is missing; name a recipe that learns {task}.")
         if settings.recipe.endswith((".yaml", ".yml")):
             settings.recipe = str(Path(settings.recipe).expanduser().absolute())
         other = f"flywheel.{part}.recipe {settings.recipe} learns no {task}; name one that does."
         try:
             section = read_config(settings.recipe, config.overrides | settings.overrides).section
         except InputError:  # settings of another task's recipe are unknown here; what is wrong is the recipe
-            _require(task in read_config(settings.recipe, {}).section.tasks, other)
+            require(task in read_config(settings.recipe, {}).section.tasks, other)
             raise
-        _require(task in section.tasks, other)
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise InputError(message)
+        require(task in section.tasks, other)

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from vergence.data.structured import decoded, parse_json
-from vergence.errors import InputError
+from vergence.errors import InputError, first_line
 from vergence.inference.exported_facts import KEY, REMEDY, Facts, read_facts
 
 Run = Callable[[NDArray[Any]], dict[str, NDArray[Any]]]
@@ -251,7 +251,7 @@ def _guarded(path: Path, run: Run) -> Run:
         except Exception as error:
             raise InputError(
                 f"{path} cannot run on images of {images.shape[3]}x{images.shape[2]}, {len(images)} at once "
-                f"({_first_line(error)}); {REMEDY}."
+                f"({first_line(error)}); {REMEDY}."
             ) from error
 
     return guarded
@@ -259,8 +259,4 @@ def _guarded(path: Path, run: Run) -> Run:
 
 def _damaged(path: Path, error: Exception) -> InputError:
     logging.getLogger("vergence").debug("%s", error)
-    return InputError(f"{path} cannot be opened ({_first_line(error)}); {REMEDY}, or copy all of its files.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+    return InputError(f"{path} cannot be opened ({first_line(error)}); {REMEDY}, or copy all of its files.")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.transforms import resize_lanczos
-from vergence.errors import InputError
+from vergence.errors import InputError, first_line
 
 METRIC = ("depth_pro", "glpn", "zoedepth")
 """Model types of transformers that give depth; the others give inverse depth unless their settings say metric."""
@@ -96,7 +96,7 @@ def _hugging_face(name: str, size: tuple[int, int] | None, device: str) -> Forei
             except Exception as error:  # of any model's own code
                 width, height = pictures[0].size
                 raise InputError(
-                    f"hf:{name} cannot run on pictures of {width}x{height} ({_first_line(error)}); check the model."
+                    f"hf:{name} cannot run on pictures of {width}x{height} ({first_line(error)}); check the model."
                 ) from error
             # frames are of any size: maps come as large as these, and are needed at ours; shrinking takes antialiasing
             maps = torch.stack([entry["predicted_depth"].float().squeeze() for entry in estimates])[:, None]
@@ -125,7 +125,7 @@ def _from_hub(name: str, opened: Callable[[], Any]) -> Any:
         return opened()
     except (OSError, ValueError, KeyError, ImportError) as error:  # not there, no network, no depth model, no library
         raise InputError(
-            f"hf:{name} cannot be opened as a depth model ({_first_line(error)}); give a depth-estimation model of the "
+            f"hf:{name} cannot be opened as a depth model ({first_line(error)}); give a depth-estimation model of the "
             "hub, or a folder of one."
         ) from error
 
@@ -153,7 +153,7 @@ def _onnx(kind: str, name: str, size: tuple[int, int] | None, device: str) -> Fo
             session = library.InferenceSession(str(path), providers=providers)
         except Exception as error:  # the library's own types of errors derive from Exception only
             raise InputError(
-                f"{path} is no ONNX model that can be run ({_first_line(error)}); export it anew."
+                f"{path} is no ONNX model that can be run ({first_line(error)}); export it anew."
             ) from error
         input_name, most, wanted_size = _input(session, path)
 
@@ -168,7 +168,7 @@ def _onnx(kind: str, name: str, size: tuple[int, int] | None, device: str) -> Fo
                 raise
             except Exception as error:
                 raise InputError(
-                    f"{path} cannot run on frames of {width}x{height} ({_first_line(error)}); export it for that size, "
+                    f"{path} cannot run on frames of {width}x{height} ({first_line(error)}); export it for that size, "
                     "or with a height and width that may change."
                 ) from error
             return _inverse(maps) if kind == "onnx-depth" else maps
@@ -219,7 +219,3 @@ def _checked(maps: Maps, shape: tuple[int, ...], port: str) -> Maps:
             "name a model that keeps the shape of the whole frame."
         )
     return maps
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")

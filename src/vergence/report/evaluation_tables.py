@@ -1,12 +1,12 @@
 """Evaluations of a run as tables of the report: numbers, a verdict in words, and what the numbers depend on."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vergence.data.labels import label_space
 from vergence.errors import InputError
 from vergence.report.segmentation_samples import swatches
+from vergence.report.stored_run import is_number
 
 _COLUMNS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 _HIGHER_IS_BETTER = ("a1", "a2", "a3")
@@ -89,7 +89,7 @@ def tables(evaluation: Mapping[str, Any]) -> list[Table]:
 def _depth_table(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Table:
     best = {}
     for column in _COLUMNS:
-        values = [row[column] for row in rows if _is_number(row.get(column))]
+        values = [row[column] for row in rows if is_number(row.get(column))]
         if len(values) > 1:
             best[column] = max(values) if column in _HIGHER_IS_BETTER else min(values)
     body = []
@@ -99,7 +99,7 @@ def _depth_table(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]
             winner = column in best and row.get(column) == best[column]
             cells.append(Text(number(row.get(column)), "best" if winner else ""))
         median, spread = row.get("scale_median"), row.get("scale_std")
-        cells.append(Text(f"{number(median)} ± {spread:.0%}" if _is_number(median) and _is_number(spread) else "–"))
+        cells.append(Text(f"{number(median)} ± {spread:.0%}" if is_number(median) and is_number(spread) else "–"))
         cells += [Text(str(row.get("images", ""))), Text(str(row.get("note") or ""), "wide")]
         body.append(Row(str(row.get("name", "")), cells))
     stamp = str(evaluation.get("stamp") or f"{evaluation.get('protocol', '')} · data {evaluation.get('data', '')}")
@@ -112,7 +112,7 @@ def _segmentation_table(part: Mapping[str, Any]) -> Table:
         name = str(row.get("name", ""))
         cells = [Text(name)]
         for column in _CLASS_COLUMNS:
-            values = [other[column] for other in part["rows"] if _is_number(other.get(column))]
+            values = [other[column] for other in part["rows"] if is_number(other.get(column))]
             best = len(values) > 1 and row.get(column) == max(values)
             cells.append(Text(percent(row.get(column)), "best" if best else ""))
         body.append(Row(name, [*cells, Text(str(row.get("note") or ""), "wide")]))
@@ -131,7 +131,7 @@ def _class_bars(part: Mapping[str, Any]) -> list[ClassBar]:
         colours = {}
 
     def share(value: Any) -> float | None:
-        return 100 * value if _is_number(value) else None
+        return 100 * value if is_number(value) else None
 
     return [
         ClassBar(name, colours.get(name, "#888888"), share(value), share(other.get(name)))
@@ -145,7 +145,7 @@ def _confusion(part: Mapping[str, Any]) -> Confusion | None:
     names, counts = list(row.get("class_iou") or {}), row.get("confusion")
     if not names or not isinstance(counts, list) or len(counts) != len(names):
         return None
-    if not all(isinstance(line, list) and len(line) == len(names) and all(map(_is_number, line)) for line in counts):
+    if not all(isinstance(line, list) and len(line) == len(names) and all(map(is_number, line)) for line in counts):
         return None
     seen = [index for index in range(len(names)) if sum(counts[index]) or any(line[index] for line in counts)]
     rows = []
@@ -159,7 +159,7 @@ def _confusion(part: Mapping[str, Any]) -> Confusion | None:
 
 def class_verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     """How the trained model stands against the others in mIoU, in one sentence."""
-    miou_of = {str(row.get("name")): row["miou"] for row in rows if _is_number(row.get("miou"))}
+    miou_of = {str(row.get("name")): row["miou"] for row in rows if is_number(row.get("miou"))}
     trained = miou_of.pop("trained", None)
     if trained is None or not miou_of:
         return ""
@@ -173,7 +173,7 @@ def class_verdict(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def percent(value: Any) -> str:
     """A share from 0 to 1 in percent with one decimal; "–" for what is absent."""
-    return f"{100 * value:.1f}" if _is_number(value) else "–"
+    return f"{100 * value:.1f}" if is_number(value) else "–"
 
 
 def _odometry_table(odometry: Mapping[str, Any]) -> Table:
@@ -188,7 +188,7 @@ def _odometry_table(odometry: Mapping[str, Any]) -> Table:
 
 def verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     """How the trained model stands against the others in abs_rel, in one sentence."""
-    errors = {row.get("name"): row.get("abs_rel") for row in rows if _is_number(row.get("abs_rel"))}
+    errors = {row.get("name"): row.get("abs_rel") for row in rows if is_number(row.get("abs_rel"))}
     trained = errors.pop("trained", None)
     parts = []
     for name, error in errors.items():
@@ -201,14 +201,10 @@ def verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"abs_rel of the trained model is {number(trained)}: {', '.join(parts)}."
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def number(value: Any) -> str:
     """Three significant decimals of what tables show; "–" for what is absent."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if not _is_number(value):
+    if not is_number(value):
         return "–"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"

@@ -5,14 +5,8 @@ from typing import Literal
 
 from vergence.data.frame_options import FrameOptions
 from vergence.data.label_corruption import LabelCorruption
-from vergence.errors import InputError, check_seed, nearest
+from vergence.errors import InputError, check_seed, nearest, require
 from vergence.settings.protocols import PROTOCOLS
-
-
-def require(condition: bool, message: str) -> None:
-    """InputError with this message unless the condition holds."""
-    if not condition:
-        raise InputError(message)
 
 
 def parse_size(text: str, what: str, words: str = "") -> tuple[int, int]:

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from vergence.errors import InputError
+from vergence.errors import InputError, reason
 
 MB = 1 << 20
 LIMITS = {
@@ -42,8 +42,8 @@ def read_bytes(path: Path | str, kind: str, remedy: str) -> bytes:
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                reason = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-                raise InputError(f"{path} is {reason}, expected a file; {remedy}.")
+                found = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+                raise InputError(f"{path} is {found}, expected a file; {remedy}.")
             with contextlib.suppress(OSError, AttributeError):
                 os.set_blocking(file.fileno(), True)
             content = file.read(LIMITS[kind] + 1)
@@ -52,8 +52,8 @@ def read_bytes(path: Path | str, kind: str, remedy: str) -> bytes:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {remedy}.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = "is a folder, expected a file" if os.path.isdir(path) else f"cannot be read ({_reason(error)})"
-        raise InputError(f"{path} {reason}; {remedy}.") from error
+        fault = "is a folder, expected a file" if os.path.isdir(path) else f"cannot be read ({reason(error)})"
+        raise InputError(f"{path} {fault}; {remedy}.") from error
     if len(content) > LIMITS[kind]:
         raise InputError(f"{path} is larger than {LIMITS[kind] // MB} MB, which no such file should be; {remedy}.")
     return content
@@ -78,7 +78,3 @@ def decoded(content: bytes, origin: Path | str, remedy: str = "correct it") -> s
         line = text.count("\n", 0, text.index("\0")) + 1
         raise InputError(f"{origin} has a zero byte in line {line}, so it is no text; save it as UTF-8, or {remedy}.")
     return text
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
