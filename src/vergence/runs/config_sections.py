@@ -180,7 +180,9 @@ class TrainConfig:
     channels_last: bool = True
     """Memory layout of convolutions; faster on CPUs and GPUs alike."""
     compile: bool = False
-    """torch.compile; slow to start, of use on GPUs only."""
+    """torch.compile of encoder, depth's decoder and pose network: at most three graphs, without a break. Losses, whose
+    gradients are written by hand, stay as they are. The first step takes minutes; CPUs gain nothing, GPUs were not
+    measured."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     find_unused_parameters: bool = False
