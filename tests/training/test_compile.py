@@ -39,7 +39,8 @@ def test_few_graphs_without_a_break_and_the_same_losses(name: str, tmp_path: Pat
         graphs.append(sum(node.op.startswith("call") for node in graph.graph.nodes))
         return graph.forward
 
-    with loop_on_cpu(name, tmp_path, towns) as loop:
+    forgetful = {"frozen.memory_mb": 0} if name == "frozen" else {}  # else nothing is left to compute
+    with loop_on_cpu(name, tmp_path, towns, **forgetful) as loop:
         method, batches = loop.state.method, loop._next_batches()
         weights = {key: value.clone() for key, value in method.state_dict().items()}
         found = []
