@@ -46,7 +46,7 @@ def build_optimizer(config: OptimConfig, groups: list[dict[str, Any]]) -> Optimi
     settings: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
     betas: dict[str, Any] = {"momentum": config.momentum} if config.name == "sgd" else {"betas": config.betas}
     if config.name == "sgd" or (config.name in _OF_TORCH and len(config.betas) == 2):
-        return _OF_TORCH[config.name](listed, **settings | betas | {"fused": one_pass})
+        return _OF_TORCH[config.name](listed, **settings | betas | {"fused": one_pass or None})
     from timm.optim import create_optimizer_v2
 
     settings["momentum"] = config.momentum
