@@ -1,7 +1,7 @@
 """Samples for training and evaluation: a target frame with its sources, cameras and truth, from any manifest."""
 
 import logging
-import math
+from array import array
 from collections import Counter
 from dataclasses import replace
 
@@ -62,11 +62,11 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
             raise ValueError(f"cache is for {cache.height}x{cache.width}, options say {options.height}x{options.width}")
         self.manifest, self.options, self.train, self.seed = manifest, options, train, abs(seed)
         self.rows = self._usable_rows()
-        """Manifest row of each sample."""
+        """Manifest row of each sample; numbers side by side, which loading processes share."""
         self._reader = FrameReader(manifest, options, cache)
         self._reader.check_space(self.rows)
         self._announce()
-        self._weighted = options.load_label and any(row.label_confidence for row in manifest)
+        self._weighted = options.load_label and bool(manifest.given("label_confidence")[: len(manifest)].any())
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -142,30 +142,30 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
         image = open_image(path)
         return self._reader.pseudo_label(row, [path], self._reader.placement((image.height, image.width)))[0][0]
 
-    def _usable_rows(self) -> list[int]:
+    def _usable_rows(self) -> "array[int]":
         manifest, offsets = self.manifest, self.options.offsets
         if len(manifest) == 0:
             raise InputError(f"{manifest.name} has no frames; choose another split or make the manifest again.")
         if not offsets:
-            return list(range(len(manifest)))
-        wanted = any if self.options.require == "any" else all
-        rows = [i for i in range(len(manifest)) if wanted(manifest.has_source(i, offset) for offset in offsets)]
-        if not rows:
+            return array("q", range(len(manifest)))
+        found = [manifest.sourced(offset) for offset in offsets]
+        rows = np.flatnonzero((np.any if self.options.require == "any" else np.all)(found, axis=0))
+        if not len(rows):
             raise InputError(f"{manifest.name} has no usable sample: {self._why_none()}")
         if "s" in offsets:
-            for i in rows:
-                if manifest[i].stereo and math.isnan(manifest[i].baseline):
-                    raise InputError(
-                        f"{manifest.path(i)} has a stereo partner but no baseline; add the baseline in metres to "
-                        "the manifest, or take 's' out of offsets."
-                    )
-        return rows
+            lacking = rows[manifest.given("stereo")[rows] & ~manifest.given("baseline")[rows]]
+            if len(lacking):
+                raise InputError(
+                    f"{manifest.path(int(lacking[0]))} has a stereo partner but no baseline; add the baseline in "
+                    "metres to the manifest, or take 's' out of offsets."
+                )
+        return array("q", rows.astype(np.int64).tobytes())
 
     def _why_none(self) -> str:
         manifest = self.manifest
         lengths = Counter((row.sequence, row.camera) for row in manifest.rows)
         asked = ", ".join(str(offset) for offset in self.options.offsets)
-        if "s" in self.options.offsets and not any(row.stereo for row in manifest):
+        if "s" in self.options.offsets and not manifest.given("stereo")[: len(manifest)].any():
             return f"sources {asked} are wanted and no frame has a stereo partner; take 's' out of offsets."
         if max(lengths.values()) == 1:
             return (
@@ -178,7 +178,7 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
         )
 
     def _announce(self) -> None:
-        unknown = sum(not self.manifest[row].intrinsics_known for row in self.rows)
+        unknown = int((~self.manifest.given("fx")[np.array(self.rows)]).sum())
         if unknown:
             _log.warning(
                 "%d of %d frames have no intrinsics: a horizontal field of view of %g degrees is assumed",

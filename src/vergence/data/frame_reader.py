@@ -1,6 +1,7 @@
 """Read what belongs to one frame at working size: pixels (through the cache), label, depth, camera."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,16 +58,19 @@ class FrameReader:
         neighbour = self.manifest.neighbour(row, offset)
         return None if neighbour is None else self.manifest.path(neighbour)
 
-    def check_space(self, rows: list[int]) -> None:
+    def check_space(self, rows: Sequence[int]) -> None:
         """InputError where the cache has no room for the frames of these samples."""
         if self.cache is None:
             return
         cache = self.cache
+        cache.check_space(self._entries(cache, rows), 2 * len(self.manifest.rows))
+
+    def _entries(self, cache: FrameCache, rows: Sequence[int]) -> Iterator[Path]:
+        """Files in the cache of all frames of these samples, each once."""
         used = {
             path: self._lens_row(row, k) for row in rows for k, path in enumerate(self.paths(row)) if path is not None
         }
-        entries = (cache.key(path, self._form(row)) for path, row in used.items())
-        cache.check_space(entries, 2 * len(self.manifest.rows))
+        yield from (cache.key(path, self._form(row)) for path, row in used.items())
 
     def frames(self, row: int, paths: list[Path | None]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         """Frames (F, 3, H, W) at working size, missing ones filled with the target, and the stored (H, W)."""

@@ -66,7 +66,10 @@ class FrameTable:
 
     def replaced(self, columns: Mapping[str, Column]) -> "FrameTable":
         """The table with other columns in the place of its own."""
-        return FrameTable(self.columns | dict(columns), self._count)
+        table = FrameTable(self.columns | dict(columns), self._count)
+        if not {"sequence", "camera", "position"} & columns.keys():
+            table.index = self.index
+        return table
 
     @cached_property
     def index(self) -> RowIndex:

@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
@@ -131,7 +134,7 @@ class Pools:
         chosen = self._labelled()
         if role.pool == "unlabelled":
             return _unlabelled(self.config, self.data, self.training, chosen)
-        return self.training.select(predicate=lambda row: self.training.root / row.image in chosen)
+        return self.training.select(where=_among(self.training, chosen))
 
     def _labelled(self) -> set[Path]:
         """Pictures of the labelled frames."""
@@ -160,17 +163,27 @@ def _unlabelled(config: RunConfig, data: Manifest, training: Manifest, chosen: s
         else in_split(data, frames.unlabelled_split, "frames.unlabelled_split")
     )
     if frames.unlabelled == "labelled":
-        manifest = manifest.select(predicate=lambda row: manifest.root / row.image in chosen)
+        manifest = manifest.select(where=_among(manifest, chosen))
     if frames.unlabelled == "rest":
-        manifest = manifest.select(predicate=lambda row: manifest.root / row.image not in chosen)
+        manifest = manifest.select(where=~_among(manifest, chosen))
         if len(manifest) == 0:
             raise InputError(
                 f"{training.name} has no frames beside the labelled ones; set frames.unlabelled to all, or fewer "
                 "labelled frames in frames.labelled.count."
             )
     # of carried labels only parts are there; the teacher speaks of whole frames
-    known = {manifest.root / row.image for row in manifest.rows if row.judges} & chosen
-    return manifest.changed(lambda row: row if manifest.root / row.image in known else replace(row, label=""))
+    pictures = manifest.values("image")
+    known = {manifest.root / pictures[row] for row in np.flatnonzero(manifest.judging())} & chosen
+    open_ = _among(manifest, known)
+    return manifest.with_values(
+        {"label": [label if keep else "" for label, keep in zip(manifest.values("label"), open_, strict=True)]}
+    )
+
+
+def _among(manifest: Manifest, pictures: set[Path]) -> NDArray[np.bool_]:
+    """Which of all rows have one of these pictures."""
+    names = {str(path) for path in pictures}
+    return np.array([str(manifest.root / image) in names for image in manifest.values("image")], np.bool_)
 
 
 def _pseudo_labelled(
@@ -202,7 +215,7 @@ def _source_domain(config: RunConfig) -> Manifest:
         )
     whole = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
     manifest = in_split(whole, frames.train_split, "frames.train_split")
-    labelled = manifest.select(predicate=lambda row: bool(row.label))
+    labelled = manifest.select(where=manifest.given("label"))
     if len(labelled) == 0:
         raise InputError(f"{manifest.name} has no labels, and frames.source_domain must; add the column label to it.")
     return labelled

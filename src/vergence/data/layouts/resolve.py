@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -145,19 +146,19 @@ def _recognise_file(path: Path) -> str:
 
 def describe_intrinsics(manifest: Manifest) -> str:
     """Which intrinsics the frames have, for the log: known, a guess, or mixed, with the number of cameras."""
-    rows = list(manifest)
-    known = sum(row.intrinsics_known for row in rows)
-    names = list(dict.fromkeys(row.sequence for row in rows))
+    count, known = len(manifest), manifest.given("fx")[: len(manifest)]
+    names = list(dict.fromkeys(manifest.values("sequence")[:count]))
     listed = f" ({', '.join(names[:_NAMED])}{' ...' if names[_NAMED:] else ''})" if len(names) > 1 else ""
-    size = f"{len(rows)} frames, {len(names)} sequence(s){listed}"
-    if not known:
+    size = f"{count} frames, {len(names)} sequence(s){listed}"
+    if not known.any():
         return f"{size}; intrinsics unknown: guessed from the field of view, or learned"
-    cameras = sorted({(row.fx, row.fy) for row in rows if row.intrinsics_known})
+    pairs = set(zip(manifest.values("fx")[:count], manifest.values("fy")[:count], strict=True))
+    cameras = sorted(pair for pair in pairs if not math.isnan(pair[0]))
     examples = ", ".join(f"fx {fx:.3f} W, fy {fy:.3f} H" for fx, fy in cameras[:3]) + (" ..." if cameras[3:] else "")
-    unknown = "" if known == len(rows) else f", unknown for the other {len(rows) - known} frames (guessed or learned)"
-    stereo = sum(bool(row.stereo) for row in rows)
+    given, stereo = int(known.sum()), int(manifest.given("stereo")[:count].sum())
+    unknown = "" if given == count else f", unknown for the other {count - given} frames (guessed or learned)"
     partners = f"; {stereo} with a stereo partner" if stereo else ""
-    return f"{size}; intrinsics given for {known} of them ({examples}){unknown}{partners}"
+    return f"{size}; intrinsics given for {given} of them ({examples}){unknown}{partners}"
 
 
 def merge(manifests: Sequence[Manifest]) -> Manifest:
