@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.studies.gate import Decision, decisions, share
+from benchmarks.claims.flywheel import numbers_of
+from benchmarks.studies.gate import Decision, as_table, counted, decisions, share
 
 
 def row(number: int, task: str, kept: bool, value: float) -> dict[str, str]:
@@ -23,6 +24,24 @@ def test_each_task_is_compared_with_the_last_kept_one() -> None:
         Decision("segmentation", 2, True, -0.125),
     ]
     assert decisions([]) == []
+
+
+def test_rows_of_the_claim_say_what_their_flywheel_said() -> None:
+    values = {("depth", 0): 0.5, ("depth", 1): 0.75, ("segmentation", 0): 0.25, ("segmentation", 1): 0.5}
+    rows = [
+        row(number, task, (task, number) != ("depth", 1), value) | {"pixel_accuracy": "0.75"}
+        for (task, number), value in values.items()
+    ]
+    numbers = numbers_of(rows)
+    assert (numbers["abs_rel"], numbers["miou"]) == (0.5, 0.5), "what was not kept is no result"
+    assert (numbers["abs_rel round 1"], numbers["depth kept round 1"]) == (0.75, 0.0)
+    stored = {key: str(value) for key, value in numbers.items()} | {"depth by video round 1": "1.0"}
+    found = decisions(as_table(stored))
+    assert found == [Decision("depth", 1, False, -0.25, True), Decision("segmentation", 1, True, 0.25)]
+    own, video, classes = counted(found, flywheels=1)
+    assert (own["gate"], own["kept"], own["refused and worse"]) == ("as it was", share(0, 1), share(1, 1))
+    assert (video["gate"], video["kept and not worse"]) == ("by video", share(0, 1))
+    assert (classes["task"], classes["kept and not worse"]) == ("segmentation", share(1, 1))
 
 
 @pytest.mark.parametrize(

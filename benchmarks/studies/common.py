@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from vergence import __version__
+from vergence.data.atomic import writing
 from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import load_config
@@ -92,8 +93,9 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]], keys: Sequence[str]) 
     fresh = {tuple(str(row[key]) for key in keys) for row in rows}
     kept = [row for row in old if tuple(row[key] for key in keys) not in fresh]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), extrasaction="ignore")
+    columns = list(dict.fromkeys(key for row in [*kept, *rows] for key in row))
+    with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows([*kept, *rows])
 

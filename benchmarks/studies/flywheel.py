@@ -65,13 +65,10 @@ def turned(options: argparse.Namespace, seed: int, exchange: bool) -> Path:
 
 
 def gate_words(options: argparse.Namespace) -> dict[str, Any]:
-    """Every round kept and begun at the full rate, as in the first study; or gated, warm, with carried labels."""
+    """Every round kept and begun at the full rate, as in the first study; or as users get it, with carried labels."""
     if not getattr(options, "gate", False):
         return {"flywheel__gate__by": "none", "flywheel__warm_start": "false"}
     return {
-        "flywheel__gate__by": "labels",
-        "flywheel__gate__frames": 20,
-        "flywheel__warm_start": "true",
         "flywheel__carry__seconds": 1.0,
         "flywheel__labels__criterion": "reach",
     }
