@@ -66,11 +66,13 @@ def turned(options: argparse.Namespace, seed: int, exchange: bool) -> Path:
 
 def gate_words(options: argparse.Namespace) -> dict[str, Any]:
     """Every round kept and begun at the full rate, as in the first study; or as users get it, with carried labels."""
-    if not getattr(options, "gate", False):
-        return {"flywheel__gate__by": "none", "flywheel__warm_start": "false"}
+    if getattr(options, "gate", False):
+        return {}
     return {
-        "flywheel__carry__seconds": 1.0,
-        "flywheel__labels__criterion": "reach",
+        "flywheel__gate__by": "none",
+        "flywheel__warm_start": "false",
+        "flywheel__carry__seconds": 0.0,
+        "flywheel__labels__criterion": "ds",
     }
 
 
