@@ -176,6 +176,7 @@ def predict(
     pictures: Literal["jpeg", "png"] = "jpeg",
     precision: Literal["no", "bf16", "fp16"] = "no",
     allow_truncated: bool = False,
+    shard: str | None = None,
     checkpoint: str | int = "last",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
@@ -221,9 +222,12 @@ def predict(
         pictures: format of colours and overlays, which are for people; what programs read is always without loss.
         precision: what the network computes in: no (single precision), bf16, or fp16 (on a GPU).
         allow_truncated: use what can be read of a video that is damaged or cut off.
+        shard: I/N: only the I-th of N pieces of the frames, from 0; when all are done, the same call without it joins
+            them; default under torchrun the process's own.
         checkpoint: best (by its score on held-back frames during training), last, or the number of a step.
         device: auto, cpu or cuda.
     """
+    from vergence.data.shards import Shard
     from vergence.inference.predict import Frames, Use, Written
     from vergence.inference.predict import predict as run_prediction
     from vergence.runs.folder import chosen
@@ -236,7 +240,10 @@ def predict(
     use = Use(
         flip, window, overlap, batch_size, scale, camera_height, speed, poses, poses_from, steady, precision,
     )  # fmt: skip
-    return run_prediction(chosen(run, checkpoint), input, out, written, frames, use, device=device, progress=progress)
+    return run_prediction(
+        chosen(run, checkpoint), input, out, written, frames, use, shard=Shard.of(shard), device=device,
+        progress=progress,
+    )  # fmt: skip
 
 
 def export(

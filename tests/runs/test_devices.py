@@ -17,6 +17,16 @@ def test_what_is_there(monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, fo
     assert resolve_device(name) == found
 
 
+def test_processes_of_torchrun_have_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert resolve_device("auto") == "cuda:1"
+    assert resolve_device("cuda") == "cuda"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert resolve_device("auto") == "cuda"
+
+
 @pytest.mark.parametrize(
     ("gpus", "name", "said"),
     [

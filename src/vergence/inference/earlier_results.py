@@ -33,6 +33,9 @@ class Results:
         files: which are asked for.
         made_by: weights and settings.
         overwrite: nothing stays.
+        journal: of the results; default the folder's.
+        known: what is there is known to be of predict.
+        pictures: digest and camera of each frame, by name, where they need not be found.
 
     Raises:
         InputError: files of the same names are there that predict has not made; ``predictions.json`` is broken; a
@@ -40,19 +43,21 @@ class Results:
     """
 
     def __init__(
-        self, stream: FrameStream, out: Path, files: list[Files], made_by: dict[str, Any], overwrite: bool
-    ) -> None:
+        self, stream: FrameStream, out: Path, files: list[Files], made_by: dict[str, Any], overwrite: bool,
+        journal: Journal | None = None, known: bool = False, pictures: dict[str, tuple[str, str]] | None = None,
+    ) -> None:  # fmt: skip
         self.stream, self.out, self.files, self.overwrite = stream, out, files, overwrite
         self.made_by = made_by
         self.made = text_digest(json.dumps(made_by, sort_keys=True))
         self.record = {} if overwrite else _record(out)
-        if not self.record and not overwrite:
+        if not (self.record or overwrite or known):
             self._refuse_foreign()
-        self.pictures = picture_digests(stream)
-        self.journal = Journal(out)
+        self.pictures = picture_digests(stream) if pictures is None else pictures
+        self.journal = journal or Journal(out)
         names = list(self.pictures)
         self.looked_at = {name: self.pictures[name][0] for name in evenly_spaced(names, SAMPLED)}
-        self._same = all(self.record.get(key) == value for key, value in made_by.items())
+        self.same = all(self.record.get(key) == value for key, value in made_by.items())
+        """Whether the earlier call had the same weights and settings."""
         self._scale = ""
         self._earlier: dict[str, Entry] = {}
 
@@ -60,7 +65,7 @@ class Results:
         """Scale and colours of the earlier call, where its settings are the same and the pictures they are from are
         all among these, unchanged."""
         looked_at = self.record.get("surveyed")
-        if not self._same or not isinstance(looked_at, dict):
+        if not self.same or not isinstance(looked_at, dict):
             return None
         if any(self.pictures.get(name, ("",))[0] != digest for name, digest in looked_at.items()):
             return None
@@ -69,7 +74,7 @@ class Results:
 
     def of_earlier(self, key: str) -> dict[str, Any]:
         """A value of the earlier call's record, where its weights and settings are the same."""
-        return {key: self.record[key]} if self._same and key in self.record else {}
+        return {key: self.record[key]} if self.same and key in self.record else {}
 
     def begin(self, record: dict[str, Any], whole: bool = False) -> frozenset[str]:
         """Names of the frames that stay; the journal's lines of all others are taken out before files are touched.

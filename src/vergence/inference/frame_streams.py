@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -63,6 +64,13 @@ class ManifestStream:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def piece(self, numbers: Iterable[int]) -> "ManifestStream":
+        """Some of the frames, by their places here, under the same names."""
+        piece, chosen = copy(self), list(numbers)
+        piece.indices = [self.indices[number] for number in chosen]
+        piece.names = [self.names[number] for number in chosen]
+        return piece
 
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame]:
         """The frames in order, without those of the given names; InputError where one cannot be read."""

@@ -1,7 +1,7 @@
 """What each frame's results were made of, so that those of other weights, settings or pictures are made again."""
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,21 @@ class Journal:
 
     A frame's line is taken out before its files are touched, and written when they are whole. Lines that cannot be
     read count as absent.
+
+    Args:
+        path: where it is written; default in the folder. Of a shard a file of its own, beside which the folder's counts.
+        others: journals that are read, too; the later ones count.
     """
 
-    def __init__(self, out: Path) -> None:
-        self.out, self.path = out, out / JOURNAL
-        self.entries: dict[str, Entry] = dict(_read(self.path))
+    def __init__(self, out: Path, path: Path | None = None, others: Sequence[Path] = ()) -> None:
+        self.out, self.path = out, path or out / JOURNAL
+        self.entries: dict[str, Entry] = {}
+        for source in dict.fromkeys((out / JOURNAL, self.path, *others)):
+            self.entries |= dict(_read(source))
+
+    def write(self) -> None:
+        """Write all lines."""
+        write_text(self.path, "".join(_line(name, entry) for name, entry in self.entries.items()))
 
     def right(self, name: str, origin: Origin, paths: Paths) -> bool:
         """Whether the files of a frame are there, whole, and of this origin."""
@@ -75,7 +85,7 @@ class Journal:
         if gone := [name for name in names if name in self.entries]:
             for name in gone:
                 del self.entries[name]
-            write_text(self.path, "".join(_line(name, entry) for name, entry in self.entries.items()))
+            self.write()
 
     def add(self, name: str, origin: Origin, earlier: Entry | None, paths: Paths) -> None:
         """Write a frame's line; files of other kinds that an ``earlier`` call made of the same stay listed."""

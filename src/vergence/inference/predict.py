@@ -12,10 +12,11 @@ from vergence.data.atomic import write_text
 from vergence.data.depth_files import Pictures, suffix_of
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
+from vergence.data.shards import Shard
 from vergence.errors import InputError, nearest
 from vergence.inference.class_files import ClassFiles
 from vergence.inference.depth_files import SAMPLED, DepthFiles, survey
-from vergence.inference.earlier_results import SIDECAR, Files, Results
+from vergence.inference.earlier_results import SIDECAR, Files
 from vergence.inference.fiftyone_dataset import check_folder, write_dataset
 from vergence.inference.frame_pass import Films, FramePass, write_frames
 from vergence.inference.frame_streams import FrameStream, ManifestStream, VideoStream, open_stream
@@ -27,6 +28,7 @@ from vergence.inference.prediction import checked_confidence
 from vergence.inference.predictor import Predictor, load
 from vergence.inference.rerun_recording import check_rerun, write_recording
 from vergence.inference.scaling import Asked
+from vergence.inference.shared_prediction import Work
 from vergence.inference.steady import Steadier, Steady
 from vergence.inference.tracker_files import TrackerFiles, write_index
 from vergence.progress import Progress
@@ -186,6 +188,7 @@ def predict(
     frames: Frames = _FRAMES,
     use: Use = _USE,
     *,
+    shard: Shard | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -205,10 +208,13 @@ def predict(
 
     Args:
         input: image, folder, video, or manifest.
+        shard: write the files of this piece of the frames only; None: of all, or, where shards have been done into
+            ``out``, what is one for all of them.
 
     Raises:
         InputError: unreadable input, impossible scale, depth asked of a method without it, ``out`` holds files
-            of the same names that are no predictions, or cannot be written.
+            of the same names that are no predictions, or cannot be written; shards that are missing or do not belong
+            together.
     """
     written = written or Written()
     predictor = load(
@@ -233,26 +239,31 @@ def predict(
     outputs = _outputs(out, stream, files, [] if films is None else films.names)
     keep_inputs(outputs, data, stream.path if isinstance(stream, VideoStream) else None)
     looks = Looks(predictor, isinstance(stream, ManifestStream) or len(stream) <= SAMPLED)
-    results = Results(stream, out, files, made_by, written.overwrite)
+    if shard is not None and use.steady != "none":
+        raise InputError("steady joins each frame to the one before it, across shards; leave --steady or --shard out.")
+    work = Work(stream, out, files, made_by, written.overwrite, shard)
+    results = work.results
     record = made_by | results.of_earlier("tracker")
     if isinstance(predictor.network, RunNetwork):
         record["checkpoint"] = predictor.network.run.checkpoint
     for kind in files:
         if isinstance(kind, DepthFiles):
-            earlier = None if use.asked.each_time else results.earlier_survey(kind)
-            record |= earlier or {
-                **survey(looks, stream, use.asked, guess), "surveyed": results.looked_at,
-            }  # fmt: skip
+            record |= work.survey(kind, lambda: survey(looks, stream, use.asked, guess), use.asked.each_time)
         else:
             record |= kind.record()
     record["camera"] = "known" if stream.intrinsics_known else f"guessed from a field of view of {guess:g} degrees"
-    skipped = results.begin(record, whole=use.steady != "none")
-    _write_record(out, record)
+    skipped = work.begin(record, whole=use.steady != "none")
+    if shard is None:
+        _write_record(out, record)
 
     steadier = None if use.steady == "none" else Steadier(predictor.network, use.steady, guess)
     frame_pass = FramePass(predictor, steadier, looks.maps, out, files, record)
-    names = write_frames(frame_pass, stream, skipped, results, None if skipped else films, progress)
+    films = None if shard else films
+    names = write_frames(frame_pass, work.stream, skipped, results, None if skipped else films, progress)
     record["frames"] = len(names)
+    if shard is not None:
+        work.end(len(names))
+        return record | {"shard": str(shard)}
     for kind in files:
         if isinstance(kind, ClassFiles) and kind.labels and isinstance(stream, ManifestStream) and data is not None:
             record["manifest"] = write_predicted(out, data, stream, frozenset(names), kind, results.still_of).name
@@ -269,6 +280,7 @@ def predict(
     if written.to == "fiftyone":
         record["fiftyone"] = write_dataset(out, stream, record).name
     _write_record(out, record)
+    work.end(len(names))
     return record
 
 
@@ -305,7 +317,8 @@ def _write_record(out: Path, record: dict[str, Any]) -> None:
 
 def summary(record: dict[str, Any]) -> str:
     """One line about what was written."""
-    parts = [f"{record['frames']} frames"]
+    parts = [f"shard {record['shard']}"] if "shard" in record else []
+    parts.append(f"{record['frames']} frames")
     if "unit" in record:
         origin = "" if record["scale"] == record["unit"] else f" ({record['scale']})"
         parts.append(f"depth {record['unit']}{origin}")

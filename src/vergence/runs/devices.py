@@ -1,14 +1,22 @@
 """Which device a run is opened on."""
 
+import os
+
 import torch
 
 from vergence.errors import InputError
 
 
 def resolve_device(name: str = "auto") -> str:
-    """ "cpu" or "cuda[:n]" for "auto", "cpu", "cuda", "cuda:n"; InputError for what is not there."""
+    """ "cpu" or "cuda[:n]" for "auto", "cpu", "cuda", "cuda:n"; InputError for what is not there.
+
+    "auto" is a GPU of its own for each process that torchrun has started on a machine with several.
+    """
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        if not torch.cuda.is_available():
+            return "cpu"
+        rank, devices = os.environ.get("LOCAL_RANK", ""), torch.cuda.device_count()
+        return f"cuda:{int(rank) % devices}" if rank.isdigit() and devices > 1 else "cuda"
     if name == "cpu":
         return name
     kind, _, index = name.partition(":")

@@ -1,0 +1,204 @@
+"""One work shared out between processes or machines: a shard each, and what they leave for the one that joins them.
+
+The rule is the same for every verb: ``--shard I/N`` does the I-th of N pieces and leaves it in the output's folder; when
+all are done, the same command without ``--shard`` joins them.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import vergence
+from vergence.data.atomic import write_text
+from vergence.data.structured import read_json
+from vergence.errors import InputError
+
+FOLDER = "shards"
+Item = TypeVar("Item")
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Which contiguous piece of the frames a process works on.
+
+    Raises:
+        InputError: there is no such piece.
+    """
+
+    number: int
+    """From 0."""
+    total: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.number < self.total:
+            last = f"from 0/{self.total} to {self.total - 1}/{self.total}" if self.total > 0 else "such as 0/4"
+            raise InputError(f"shard {self} is impossible; number shards {last}.")
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.total}"
+
+    @classmethod
+    def of(cls, text: str | None) -> "Shard | None":
+        """The shard "I/N"; of None that of this process, where torchrun has started several, else None.
+
+        Raises:
+            InputError: the text is none, or the environment names an impossible one.
+        """
+        if text is None:
+            world = os.environ.get("WORLD_SIZE", "1")
+            text = f"{os.environ.get('RANK', '0')}/{world}" if world != "1" else None
+        if text is None:
+            return None
+        found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
+        if found is None:
+            raise InputError(f"shard {text!r} is unknown; give I/N, the I-th of N pieces from 0, such as 0/4.")
+        return cls(int(found[1]), int(found[2]))
+
+    def rows(self, items: int) -> range:
+        """The piece of so many items; all pieces, one after the other, are all items."""
+        return range(self.number * items // self.total, (self.number + 1) * items // self.total)
+
+    def share(self, items: Sequence[Item]) -> list[Item]:
+        """The piece of these items."""
+        rows = self.rows(len(items))
+        return list(items[rows.start : rows.stop])
+
+
+class Parts:
+    """What the shards of one work leave in a folder: a file ``I-of-N.json`` each, and what belongs to it.
+
+    Args:
+        folder: of nothing else.
+        made_by: all that results depend on, as plain values; the version of Vergence is added.
+    """
+
+    def __init__(self, folder: Path, made_by: dict[str, Any]) -> None:
+        self.folder = folder
+        self.made_by: dict[str, Any] = json.loads(json.dumps({**made_by, "vergence": vergence.__version__}))
+
+    def there(self) -> bool:
+        """Whether shards are to be joined."""
+        return self.folder.is_dir()
+
+    def path(self, shard: Shard, suffix: str = ".json") -> Path:
+        """A file of a shard."""
+        return self.folder / f"{shard.number}-of-{shard.total}{suffix}"
+
+    def begun(self, shard: Shard) -> bool:
+        """Whether an earlier call has begun a shard. Nothing is written.
+
+        Raises:
+            InputError: the folder has shards of another number, version or of other settings.
+        """
+        there = self._read()
+        self._check([shard, *there], there)
+        return shard in there
+
+    def begin(self, shard: Shard) -> None:
+        """Say that a shard is worked on; InputError as of :meth:`begun`."""
+        if not self.begun(shard):
+            self._write(shard, None)
+
+    def agreed(self, name: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Values that are one for all shards: those that the first of them has found."""
+        path = self.folder / f"{name}.json"
+        if not path.is_file():
+            values = {"made_by": self.made_by, "found": find()}
+            text, mine = json.dumps(values, indent=2) + "\n", f".{name}.{os.uname().nodename}.{os.getpid()}.json"
+            own = write_text(self.folder / mine, text)
+            try:
+                os.link(own, path)  # fails, unlike a renaming, where another one was first
+            except FileExistsError:
+                pass
+            except OSError:  # a store without links
+                os.replace(own, path)
+            own.unlink(missing_ok=True)
+        values = self._record(path, f"remove {self.folder} and do all shards again")
+        self._check_same(f"{path}", values)
+        return values["found"]
+
+    def done(self, shard: Shard, found: dict[str, Any]) -> None:
+        """Say that a shard is whole, and what it has found."""
+        self._write(shard, found)
+
+    def joined(self) -> list[dict[str, Any]]:
+        """What the shards have found, in order.
+
+        Raises:
+            InputError: shards are missing or not done, overlap, or are of another version or of other settings.
+        """
+        there = self._read()
+        if not there:
+            raise InputError(f"{self.folder} has no shards; do them, or remove that folder to do all in one process.")
+        self._check(list(there), there)
+        total = next(iter(there)).total
+        shards = [Shard(number, total) for number in range(total)]
+        if missing := [str(shard) for shard in shards if there.get(shard, {}).get("found") is None]:
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            raise InputError(
+                f"of the {total} shards in {self.folder} {', '.join(missing[:_SHOWN])}{more} "
+                f"{'is' if len(missing) == 1 else 'are'} missing or not done; run the same command with --shard "
+                f"{missing[0]}, or remove that folder to do all in one process."
+            )
+        return [there[shard]["found"] for shard in shards]
+
+    def remove(self) -> None:
+        """Take the shards away, since they are joined."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read(self) -> dict[Shard, dict[str, Any]]:
+        """What the files say, by shard in order."""
+        there = {}
+        for path in self.folder.glob("*-of-*.json") if self.folder.is_dir() else ():
+            name = re.fullmatch(r"(\d{1,9})-of-(\d{1,9})", path.stem)
+            if name is not None:
+                shard = Shard(int(name[1]), int(name[2]))
+                there[shard] = self._record(path, "remove it and do this shard again")
+        return dict(sorted(there.items(), key=lambda item: (item[0].total, item[0].number)))
+
+    @staticmethod
+    def _record(path: Path, remedy: str) -> dict[str, Any]:
+        values = read_json(path, remedy=remedy, finite=False)
+        if isinstance(values, dict) and isinstance(values.get("made_by"), dict) and "found" in values:
+            return values
+        raise InputError(f"{path} is no record of a shard; {remedy}.")
+
+    def _check(self, shards: Sequence[Shard], there: dict[Shard, dict[str, Any]]) -> None:
+        """InputError unless all are of one work."""
+        if other := next((shard for shard in shards if shard.total != shards[0].total), None):
+            raise InputError(
+                f"{self.folder} has shard {other}, which overlaps {shards[0]}; give all shards the same number N, or "
+                "remove that folder and do them again."
+            )
+        for shard, values in there.items():
+            self._check_same(f"shard {shard} in {self.folder}", values)
+
+    def _check_same(self, what: str, values: dict[str, Any]) -> None:
+        theirs = values["made_by"]
+        differing = [key for key in {**theirs, **self.made_by} if theirs.get(key) != self.made_by.get(key)]
+        if "vergence" in differing:
+            raise InputError(
+                f"{what} is of Vergence {theirs.get('vergence')} and this is {vergence.__version__}; install one "
+                "version on all machines and do that shard again."
+            )
+        if differing:
+            was, now = (_short(one.get(differing[0])) for one in (theirs, self.made_by))
+            raise InputError(
+                f"{what} is of other settings ({differing[0]} {was}, here {now}); give all shards the same, or remove "
+                f"{self.folder} and do them again."
+            )
+
+    def _write(self, shard: Shard, found: dict[str, Any] | None) -> None:
+        values = {"shard": str(shard), "made_by": self.made_by, "found": found}
+        write_text(self.path(shard), json.dumps(values, indent=2) + "\n")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
