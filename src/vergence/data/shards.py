@@ -1,7 +1,7 @@
 """One work shared out between processes or machines: a shard each, and what they leave for the one that joins them.
 
-The rule is the same for every verb: ``--shard I/N`` does the I-th of N pieces and leaves it in the output's folder; when
-all are done, the same command without ``--shard`` joins them.
+One rule for every verb: ``--shard I/N`` does the I-th of N pieces and leaves it in the output's folder; when all are
+done, the same command without ``--shard`` joins them.
 """
 
 import json
@@ -164,7 +164,7 @@ class Parts:
 
     @staticmethod
     def _record(path: Path, remedy: str) -> dict[str, Any]:
-        values = read_json(path, remedy=remedy, finite=False)
+        values = read_json(path, "log", remedy, finite=False)
         if isinstance(values, dict) and isinstance(values.get("made_by"), dict) and "found" in values:
             return values
         raise InputError(f"{path} is no record of a shard; {remedy}.")

@@ -51,7 +51,7 @@ class Journal:
     read count as absent.
 
     Args:
-        path: where it is written; default in the folder. Of a shard a file of its own, beside which the folder's counts.
+        path: where it is written; default in the folder, whose lines count beside those of another place.
         others: journals that are read, too; the later ones count.
     """
 

@@ -18,10 +18,10 @@ _log = logging.getLogger("vergence")
 
 
 class Work:
-    """What a call does of a prediction: all of it, a shard, or joining the shards that are there. Building it reads only.
+    """What a call does of a prediction: all of it, a shard, or joining the shards that are there.
 
-    Each shard writes its frames' files into the one folder and their lines into a journal of its own. The shards
-    have one scale and one range of colours: those that the first of them finds.
+    Building it reads only. Each shard writes its frames' files into the one folder and their lines into a journal of
+    its own. The shards have one scale and one range of colours: those that the first of them finds.
 
     Args:
         stream: all frames.
@@ -120,8 +120,8 @@ class Work:
         row = self.whole.names.index(missing[0])
         shard = next(shard for shard in self._shards if row in shard.rows(len(self.whole)))
         raise InputError(
-            f"files of {len(missing)} frames are not in {self.out} as their shards wrote them (first {missing[0]}); run "
-            f"the same command with --shard {shard} again, which makes what is missing."
+            f"files of {len(missing)} frames are not in {self.out} as their shards wrote them (first {missing[0]}); "
+            f"run the same command with --shard {shard} again, which makes what is missing."
         )
 
     def _no_survey(self) -> dict[str, Any]:
