@@ -4,12 +4,49 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.scan.films import film, travelling
 from vergence.cli import main
 
 
 def test_scan_reads_its_input_once(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     main(["scan", str(folder / "manifest.csv"), "--out", str(tmp_path / "fit.csv")])
     assert sum("recognised as manifest" in message for message in caplog.messages) == 1
+
+
+def test_joined_shards_of_a_scan_are_what_one_process_finds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, speed in (("a", 2.0), ("b", 0.0), ("c", 4.0)):
+        film(tmp_path / "drives" / name, travelling(12, speed))
+    words = ["scan", str(tmp_path / "drives"), "--json"]
+    assert main([*words, str(tmp_path / "whole.json"), "--out", str(tmp_path / "whole.csv")]) == 0
+    told = capsys.readouterr().out
+    shared = [*words, str(tmp_path / "r.json"), "--out", str(tmp_path / "r.csv")]
+    for shard in ("1/2", "0/2"):
+        assert not (tmp_path / "r.json").exists()
+        assert main([*shared, "--shard", shard]) == 0
+        assert main([*shared, "--shard", "0/3"]) == 2
+        assert "which overlaps 0/3" in capsys.readouterr().err
+    assert main(shared) == 0
+    assert capsys.readouterr().out == told
+    for suffix in (".json", ".csv"):
+        assert (tmp_path / f"r{suffix}").read_text() == (tmp_path / f"whole{suffix}").read_text()
+    assert not (tmp_path / "r.shards").exists()
+
+
+def test_shards_of_a_scan_that_do_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["scan", str(film(tmp_path / "drive", travelling(12)))]
+    assert main([*words, "--shard", "0/2"]) == 2
+    assert "shard 0/2 leaves what it finds beside a file; give --json or --out." in capsys.readouterr().err
+    words += ["--json", str(tmp_path / "r.json")]
+    assert main([*words, "--shard", "0/2"]) == 0
+    for more, said in (
+        ([], "1/2 is missing or not done"),
+        (["--max_pairs", "20"], "is of other settings (max_pairs 100, here 20)"),
+        (["--shard", "one"], "shard 'one' is unknown; give I/N"),
+    ):
+        capsys.readouterr()
+        assert main([*words, *more]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "r.json").exists()
 
 
 def test_index_takes_the_options_of_the_layout(

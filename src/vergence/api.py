@@ -104,6 +104,7 @@ def evaluate(
     baselines: bool = True,
     per_image: bool = False,
     limit: int | None = None,
+    shard: str | None = None,
     checkpoint: str | int = "last",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
@@ -126,9 +127,12 @@ def evaluate(
         baselines: also score the input-free answers and the untrained network.
         per_image: also write a CSV with one row an image beside the JSON file.
         limit: at most so many images, evenly spaced.
+        shard: I/N: only the I-th of N pieces of the images, from 0; when all are done, the same call without it joins
+            them; default under torchrun the process's own.
         checkpoint: best (by its score on held-back frames during training), last, or the number of a step.
         device: auto, cpu or cuda.
     """
+    from vergence.data.shards import Shard
     from vergence.evaluation.evaluate import Scoring
     from vergence.evaluation.evaluate import evaluate as run_evaluation
     from vergence.runs.checkpoint import load_run
@@ -136,7 +140,9 @@ def evaluate(
 
     scoring = Scoring(protocol, scale, flip, resolution, classes, window, overlap, baselines=baselines, limit=limit)
     loaded = load_run(chosen(run, checkpoint), device)
-    return run_evaluation(loaded, data, scoring, split, json=json, per_image=per_image, progress=progress)
+    return run_evaluation(
+        loaded, data, scoring, split, json=json, per_image=per_image, shard=Shard.of(shard), progress=progress
+    )
 
 
 def predict(
@@ -241,8 +247,8 @@ def predict(
         flip, window, overlap, batch_size, scale, camera_height, speed, poses, poses_from, steady, precision,
     )  # fmt: skip
     return run_prediction(
-        chosen(run, checkpoint), input, out, written, frames, use, shard=Shard.of(shard), device=device,
-        progress=progress,
+        chosen(run, checkpoint), input, out, written, frames, use, shard=Shard.of(shard),
+        device=device, progress=progress,
     )  # fmt: skip
 
 

@@ -127,6 +127,9 @@ def _evaluate(words: list[str]) -> int:
     arguments = parse("evaluate RUN --data MANIFEST [--protocol NAME] [--json FILE] [...]", api.evaluate, words)
     with bar("evaluating") as progress:
         result = api.evaluate(**arguments, progress=progress)
+    if "shard" in result:
+        say(f"shard {result['shard']}: {result['images']} images")
+        return 0
     from vergence.evaluation.console_tables import tables
 
     console = plain_console(None if sys.stdout.isatty() else 140)
@@ -220,7 +223,8 @@ def _select(words: list[str]) -> int:
         say(f"{arguments['out']}: {chosen}; see {page}")
     else:
         first, last = selection["features"]
-        say(f"{arguments['out']}: features of frames {first} to {last} of {selection['of']}")
+        shard = f"shard {selection['shard']}, features of frames {first} to {last} of {selection['of']}"
+        say(f"{arguments['out']}: {shard}")
     return 0
 
 

@@ -26,8 +26,7 @@ def select(
     seconds: float = 2.0,
     rarity: float = 0.0,
     half: bool | None = None,
-    shard: int | None = None,
-    shards: int = 1,
+    shard: str | None = None,
     checkpoint: str | int = "last",
     device: str = "auto",
     overrides: Mapping[str, Any] | Sequence[str] = (),
@@ -58,8 +57,8 @@ def select(
         seconds: how far labels will be carried each way, for reach; as of labels propagate.
         rarity: power by which rare content weighs more in reach; 0 makes all pixels equal.
         half: keep features as 16-bit floats; default only where there are very many.
-        shard: compute the features of this piece only, from 0; choose when all pieces are there.
-        shards: number of pieces, each of them a process's.
+        shard: I/N: compute the features of the I-th of N pieces of the frames only, from 0; when all are done, the same
+            call without it chooses; default under torchrun the process's own.
         checkpoint: of the run: best, last, or the number of a step.
         device: auto, cpu or cuda.
         overrides: settings of the students that differ from their recipe's.
@@ -67,13 +66,14 @@ def select(
     Returns:
         What selection.json says.
     """
+    from vergence.data.shards import Shard
     from vergence.report.selection_page import write_selection_page
     from vergence.runs.folder import chosen
     from vergence.selection.select import select as run_selection
     from vergence.selection.settings import FeatureWork, Selection, StudentSettings
 
     asked = Selection(count, criterion, steps, seed, split, val, exclude, labelled, weight, seconds, rarity)
-    students, work = StudentSettings(str(student), depth, overrides), FeatureWork(half, shard, shards)
+    students, work = StudentSettings(str(student), depth, overrides), FeatureWork(half, Shard.of(shard))
     selection = run_selection(chosen(run, checkpoint), data, out, asked, students, work, device, progress)
     if "frames" in selection:
         write_selection_page(out)
@@ -229,6 +229,7 @@ def labels_propagate(
     keep: float = 0.9,
     width: int = 1280,
     field_of_view: float = 60.0,
+    shard: str | None = None,
     checkpoint: str | int = "last",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
@@ -246,6 +247,8 @@ def labels_propagate(
         keep: share of the pixels of carried frames that keep a label; the least sure ones lose it.
         width: frames are made so wide at the most while labels are carried.
         field_of_view: horizontal degrees, for cameras without intrinsics.
+        shard: I/N: only the I-th of N pieces of the video between labels, from 0; when all are done, the same call
+            without it joins them; default under torchrun the process's own.
         checkpoint: of the run: best, last, or the number of a step.
         device: auto, cpu or cuda; of the run.
 
@@ -253,6 +256,7 @@ def labels_propagate(
         What propagation.json says.
     """
     from vergence.data.layouts import resolve_input
+    from vergence.data.shards import Shard
     from vergence.propagation.propagate import Propagation, propagate
     from vergence.report.propagation_page import write_propagation_page
     from vergence.runs.checkpoint import load_run
@@ -262,6 +266,7 @@ def labels_propagate(
     settings = Propagation(motion, seconds, keep, width, field_of_view)
     resolve_device(device)
     loaded = load_run(chosen(run, checkpoint), device) if run is not None else None
-    result = propagate(resolve_input(manifest, split=False), out, settings, loaded, progress)
-    write_propagation_page(out)
+    result = propagate(resolve_input(manifest, split=False), out, settings, loaded, progress, Shard.of(shard))
+    if "shard" not in result:
+        write_propagation_page(out)
     return result

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vergence.data.manifest import Manifest
     from vergence.data.scan import ScanReport
+    from vergence.data.shards import Parts, Shard
 
 
 def recipes(name: str | None = None) -> list[str]:
@@ -30,6 +31,7 @@ def scan(
     out: str | Path | None = None,
     json: str | Path | None = None,
     allow_truncated: bool = False,
+    shard: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> "ScanReport":
     """Say whether video can teach depth, and what would make it teach better.
@@ -41,6 +43,8 @@ def scan(
             far apart as suits each sequence.
         json: file for everything that was found.
         allow_truncated: use what can be read of a video that is damaged or cut off.
+        shard: I/N: only the I-th of N pieces of the sequences, from 0, whose findings are left beside json or out; when
+            all are done, the same call without it joins them; default under torchrun the process's own.
     """
     import json as json_format
 
@@ -49,17 +53,56 @@ def scan(
     from vergence.data.outputs import keep_inputs
     from vergence.data.scan import adapted
     from vergence.data.scan import scan as run_scan
+    from vergence.data.shards import Shard
 
     given = [inputs] if isinstance(inputs, str | Path) else inputs
     keep_inputs([out, json], *(path for path in given if Path(path).is_file()))
     manifest = resolve_input(inputs, split=out is not None, allow_truncated=allow_truncated)
     keep_inputs([out, json], manifest)
-    report = run_scan(manifest, max_pairs, progress)
+    piece, beside = Shard.of(shard), json if json is not None else out
+    if piece is not None:
+        return _scan_shard(manifest, max_pairs, piece, beside, progress)
+    shards = None if beside is None else _scan_shards(manifest, max_pairs, beside)
+    report = joined = None if shards is None or not shards.there() else _joined_scan(manifest, shards)
+    if report is None:
+        report = run_scan(manifest, max_pairs, progress)
     if json is not None:
         write_text(json, json_format.dumps(report.to_dict(), indent=2) + "\n")
     if out is not None:
         adapted(manifest, report).write(out)
+    if joined is not None and shards is not None:
+        shards.remove()
     return report
+
+
+def _scan_shards(manifest: "Manifest", max_pairs: int, beside: str | Path) -> "Parts":
+    from vergence.data.shards import FOLDER, Parts
+
+    return Parts(Path(beside).with_suffix(f".{FOLDER}"), {"data": manifest.digest(), "max_pairs": max_pairs})
+
+
+def _scan_shard(
+    manifest: "Manifest", max_pairs: int, shard: "Shard", beside: str | Path | None,
+    progress: Callable[[int, int, str], None] | None,
+) -> "ScanReport":  # fmt: skip
+    """Scan one shard and leave what was found."""
+    from vergence.data.scan import scan as run_scan
+    from vergence.errors import InputError
+
+    if beside is None:
+        raise InputError(f"shard {shard} leaves what it finds beside a file; give --json or --out.")
+    shards = _scan_shards(manifest, max_pairs, beside)
+    shards.begun(shard)
+    report = run_scan(manifest, max_pairs, progress, shard)
+    shards.done(shard, {"sequences": report.to_dict()["sequences"]})
+    return report
+
+
+def _joined_scan(manifest: "Manifest", shards: "Parts") -> "ScanReport":
+    from vergence.data.scan import SequenceReport, together
+
+    found = [sequence for one in shards.joined() for sequence in one["sequences"]]
+    return together(manifest, [SequenceReport.of_plain(sequence) for sequence in found])
 
 
 def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, Any] | None = None) -> "Manifest":

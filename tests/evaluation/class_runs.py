@@ -79,4 +79,4 @@ def untrained_says_sky(monkeypatch):
         def predict(self, images):
             return super().predict(torch.zeros_like(images))
 
-    monkeypatch.setattr("vergence.evaluation.evaluate.untrained_method", lambda run: (Untrained(), ""))
+    monkeypatch.setattr("vergence.evaluation.image_scores.untrained_method", lambda run: (Untrained(), ""))

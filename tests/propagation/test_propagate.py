@@ -93,6 +93,29 @@ def test_a_call_that_is_repeated_replaces_what_it_carried(
     assert [row.position for row in Manifest.read(tmp_path / "short.parquet") if row.label] == [2, 3, 4, 7, 8, 9]
 
 
+def test_joined_shards_are_what_one_process_carries(town: Manifest, tmp_path: Path) -> None:
+    given = with_labels_at(town, 3, 8).write(tmp_path / "given.parquet")
+    whole = api.labels_propagate(given, tmp_path / "whole.parquet", seconds=0.2)
+    out, total = tmp_path / "out.parquet", len(whole["segments"])
+    assert total > 1
+    records = [api.labels_propagate(given, out, seconds=0.2, shard=f"{number}/{total}") for number in range(1, total)]
+    assert records[0] == {"shard": f"1/{total}", "segments": 1, "of": total}
+    with pytest.raises(InputError, match=f"0/{total} is missing or not done; run the same command with --shard 0/"):
+        api.labels_propagate(given, out, seconds=0.2)
+    with pytest.raises(InputError, match=r"is of other settings \(seconds 0.2, here 0.3\)"):
+        api.labels_propagate(given, out, seconds=0.3, shard=f"0/{total}")
+    with pytest.raises(InputError, match=f"has shard 1/{total}, which overlaps 0/9"):
+        api.labels_propagate(given, out, seconds=0.2, shard="0/9")
+    assert not out.exists()
+    api.labels_propagate(given, out, seconds=0.2, shard=f"0/{total}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vergence.propagation.propagate._carry", lambda *_: pytest.fail("carried again"))
+        assert api.labels_propagate(given, out, seconds=0.2) == whole
+    for path in (tmp_path / "whole").rglob("*.png"):
+        assert (tmp_path / "out" / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()
+    assert not (tmp_path / "out" / ".work").exists()
+
+
 def test_training_weighs_by_confidence(carried: tuple[Manifest, dict], tmp_path: Path) -> None:
     data = carried[0].write(tmp_path / "data.parquet")
     words = {"train.steps": 1, "frames.batch_size": 2, "frames.workers": 0, "frames.labelled.count": None}

@@ -1,13 +1,25 @@
-"""Shares of the frames that processes compute."""
+"""Features of frames: who computes which."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+from PIL import Image
 
-from vergence.selection.frame_features import Shard
+from tests.small_runs import HEIGHT, WIDTH, write_run
+from vergence.data.frame_row import FrameRow
+from vergence.data.manifest import Manifest
+from vergence.data.shards import Shard
+from vergence.runs.checkpoint import load_run
+from vergence.selection.frame_features import compute_features
 
 
-@pytest.mark.parametrize(("frames", "total"), [(10, 3), (2, 5), (0, 2), (7, 1), (100, 7)])
-def test_the_shares_are_everything_once_and_even(frames: int, total: int) -> None:
-    shares = [list(Shard(number, total).rows(frames)) for number in range(total)]
-    assert [row for share in shares for row in share] == list(range(frames))
-    sizes = [len(share) for share in shares]
-    assert max(sizes) - min(sizes) <= 1
+@pytest.mark.parametrize(("number", "total", "expected"), [(1, 3, [1, 2]), (0, 9, []), (0, 1, [0, 1, 2, 3, 4])])
+def test_a_shard_computes_its_frames_alone(number: int, total: int, expected: list[int], tmp_path: Path) -> None:
+    for frame in range(5):
+        Image.new("RGB", (WIDTH, HEIGHT), (40 * frame, 90, 10)).save(tmp_path / f"{frame}.png")
+    manifest = Manifest([FrameRow(f"{frame}.png", "s", frame) for frame in range(5)], tmp_path)
+    run = load_run(write_run(tmp_path / "run", "depth-toytown-tiny"))
+    features = compute_features(run, manifest, tmp_path / "out", shard=Shard(number, total))
+    assert np.flatnonzero(features.digests).tolist() == expected
+    assert np.flatnonzero(np.abs(features.array).sum(1)).tolist() == expected

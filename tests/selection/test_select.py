@@ -210,7 +210,12 @@ def test_shards_make_the_same_features(
 ) -> None:
     whole = select(depth_run, world, 5, tmp_path / "whole", "ds")
     out = tmp_path / "out"
-    assert select(depth_run, world, 5, out, "ds", shard=2, shards=3) == {"features": [9, 14], "of": COUNT}
+    expected = {"shard": "2/3", "features": [9, 14], "of": COUNT}
+    assert select(depth_run, world, 5, out, "ds", shard="2/3") == expected
+    with pytest.raises(InputError, match="0/3, 1/3 are missing or not done; run the same command with --shard 0/3"):
+        select(depth_run, world, 5, out, "ds")
+    with pytest.raises(InputError, match="has shard 2/3, which overlaps 0/4"):
+        select(depth_run, world, 5, out, "ds", shard="0/4")
     monkeypatch.setenv("WORLD_SIZE", "3")
     for rank in ("1", "0"):
         monkeypatch.setenv("RANK", rank)
@@ -219,6 +224,7 @@ def test_shards_make_the_same_features(
     for name in ("WORLD_SIZE", "RANK"):
         monkeypatch.delenv(name)
     assert names(select(depth_run, world, 5, out, "ds")) == names(whole)
+    assert not (out / "shards").exists()
     np.testing.assert_allclose(
         np.load(out / "features.npy"), np.load(tmp_path / "whole" / "features.npy"), rtol=1e-4, atol=1e-4
     )
@@ -302,8 +308,8 @@ def test_bad_calls(depth_run: Path, world: Path, tmp_path: Path) -> None:
         select(depth_run, world, 2, out, "ds_us", weight=-1)
     with pytest.raises(InputError, match=r"steps are '4,2'; give rising numbers"):
         select(depth_run, world, 6, out, "us", steps="4,2")
-    with pytest.raises(InputError, match="shard 3 of 2 shards is impossible; number them from 0 to 1"):
-        select(depth_run, world, 2, out, "ds", shard=3, shards=2)
+    with pytest.raises(InputError, match="shard 3/2 is impossible; number shards from 0/2 to 1/2"):
+        select(depth_run, world, 2, out, "ds", shard="3/2")
     with pytest.raises(InputError, match="is of method depth; a student's recipe learns from estimated depth alone"):
         select(depth_run, world, 2, out, "us", student="depth-video")
     with pytest.raises(InputError, match=r"criterion ds trains no students; leave out --train\.steps"):
@@ -416,8 +422,8 @@ def test_command(depth_run: Path, world: Path, tmp_path: Path, capsys: pytest.Ca
     told = capsys.readouterr().out
     assert told == f"{tmp_path / 'out'}: 4 of {COUNT} frames chosen by ds_us; see {tmp_path / 'out/selection.html'}\n"
     assert (tmp_path / "out" / "selection.html").is_file()
-    assert cli.main([*words, "--shard", "0", "--shards", "2"]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'out'}: features of frames 0 to 7 of {COUNT}\n"
+    assert cli.main([*words, "--shard", "0/2"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out'}: shard 0/2, features of frames 0 to 7 of {COUNT}\n"
     assert cli.main([*words, "--criterio", "ds"]) == 2
     assert "criterio" in capsys.readouterr().err
 

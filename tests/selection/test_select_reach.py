@@ -125,7 +125,7 @@ def test_labelled_frames_reach_already_and_beginnings_are_nested(run: Path, town
     reached = np.load(tmp_path / "out" / "reach.npy")
     pieces = tmp_path / "pieces"
     for shard in (1, 0):
-        select(run, data, 4, pieces, "reach", seconds=1.0, shard=shard, shards=2)
+        select(run, data, 4, pieces, "reach", seconds=1.0, shard=f"{shard}/2")
     assert (np.load(pieces / "reach.npy") == reached).all()
 
 

@@ -70,6 +70,9 @@ class Shard:
         return list(items[rows.start : rows.stop])
 
 
+WHOLE = Shard(0, 1)
+
+
 class Parts:
     """What the shards of one work leave in a folder: a file ``I-of-N.json`` each, and what belongs to it.
 

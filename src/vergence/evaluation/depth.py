@@ -77,18 +77,21 @@ class DepthEvaluation:
                 regions = self._regions.setdefault(scores.name, RegionScores(self._space))
                 regions.add(inverse_depth, torch.from_numpy(truth), torch.from_numpy(label), protocol)
 
-    def state(self) -> tuple[list[Scores], dict[str, RegionScores]]:
-        """What was added so far, for :meth:`merge` in another process."""
-        return self.predictors, self._regions
+    def state(self) -> dict[str, Any]:
+        """What was added so far, as plain values, for :meth:`merge` in another process."""
+        regions = {name: scored.plain() for name, scored in self._regions.items()}
+        return {"predictors": [vars(scores) for scores in self.predictors], "regions": regions}
 
-    def merge(self, parts: list[tuple[list[Scores], dict[str, RegionScores]]]) -> None:
+    def merge(self, parts: list[dict[str, Any]]) -> None:
         """Take the states of all processes, by rank, instead of this one's own."""
-        self.predictors, self._regions = parts[0]
-        for predictors, regions in parts[1:]:
-            for own, other in zip(self.predictors, predictors, strict=True):
-                own.extend(other)
-            for name, scored in regions.items():
-                self._regions.setdefault(name, RegionScores(scored.space)).extend(scored)
+        self.predictors, self._regions = [Scores(one["name"], one["note"]) for one in parts[0]["predictors"]], {}
+        for part in parts:
+            for own, other in zip(self.predictors, part["predictors"], strict=True):
+                own.extend(Scores(**other))
+            for name, scored in part["regions"].items():
+                assert self._space is not None
+                regions = self._regions.setdefault(name, RegionScores(self._space))
+                regions.extend(RegionScores.of_plain(self._space, scored))
 
     def result(self) -> dict[str, Any]:
         """Rows and the protocol; InputError where no pixel of any image counted."""

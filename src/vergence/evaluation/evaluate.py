@@ -2,45 +2,35 @@
 
 import json as json_format
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from vergence.data.atomic import write_text
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
+from vergence.data.shards import FOLDER, Parts, Shard
 from vergence.data.split_rows import has_split, has_splits, in_split
 from vergence.errors import InputError
-from vergence.evaluation.baselines import untrained_method
-from vergence.evaluation.class_protocols import class_protocol
 from vergence.evaluation.depth import DepthEvaluation
-from vergence.evaluation.depth_scores import choose_protocol, csv_text, finite
+from vergence.evaluation.depth_scores import csv_text, finite
+from vergence.evaluation.image_scores import BATCH, ImageScores, evaluating
 from vergence.evaluation.odometry import evaluate_odometry
 from vergence.evaluation.regions import class_rows
+from vergence.evaluation.scoring import Scoring, Settled
 from vergence.evaluation.segmentation import SegmentationEvaluation
 from vergence.inference.frame_shapes import describe_input
-from vergence.inference.inputs import evenly_spaced, has_label, has_truth, prefetched, working_image
-from vergence.inference.network_maps import Window, window_of
-from vergence.inference.networks import RunNetwork
-from vergence.inference.predictor import Maps, Predictor
+from vergence.inference.networks import weights_digest
 from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun, load_run
-from vergence.runs.config_sections import check_resolution
 from vergence.runs.folder import BEST, LAST, RunFolder
 from vergence.runs.processes import ALONE, Processes
 from vergence.runs.said_once import said_once
-from vergence.settings.protocols import DepthProtocol
 
 _log = logging.getLogger("vergence")
-
-_BATCH = 8
-_BATCH_PIXELS = 2**22
-"""Pixels of a batch at most: large pictures go one or two at a time."""
 
 
 def open_data(
@@ -73,56 +63,6 @@ def open_data(
     return in_split(manifest, wanted)
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """How a run is scored; what is None is as the run's ``evaluate`` settings say."""
-
-    protocol: str | DepthProtocol | None = None
-    """How depth is scored: "eigen", "improved", "plain" or one's own."""
-    scale: str | float | None = None
-    """The scale of depth, instead of the protocol's: "median", "none", or a factor on the network's unit."""
-    flip: bool | None = None
-    """Average with the prediction of the mirrored picture."""
-    resolution: str | None = None
-    """Where classes are compared: "working" (prediction and labels at the network's input size), "native" (the labels'
-    own size) or ``WIDTHxHEIGHT``."""
-    classes: str | None = None
-    """Which classes are averaged, see :mod:`vergence.evaluation.class_protocols`."""
-    window: str | None = None
-    """``WIDTHxHEIGHT`` of a box that slides over the network's input; "none": the whole picture at once."""
-    overlap: float | None = None
-    """Share of its side by which neighbouring boxes overlap."""
-    baselines: bool = True
-    """Also score the input-free answers and the untrained network."""
-    odometry: bool = True
-    """Also score the pose network, where there are poses."""
-    limit: int | None = None
-    """At most so many images, evenly spaced."""
-
-    def of(self, run: LoadedRun) -> "_Settled":
-        """With what the run says; InputError for what is unknown or impossible."""
-        settings = run.config.evaluate
-        resolution = settings.resolution if self.resolution is None else self.resolution
-        check_resolution(resolution)
-        classes = settings.classes if self.classes is None else self.classes
-        class_protocol(classes)
-        return _Settled(
-            choose_protocol(settings.protocol if self.protocol is None else self.protocol, self.scale),
-            settings.flip if self.flip is None else self.flip,
-            resolution,
-            classes,
-            window_of(settings, self.window, self.overlap),
-        )
-
-
-class _Settled(NamedTuple):
-    protocol: DepthProtocol
-    flip: bool
-    resolution: str
-    classes: str
-    window: Window | None
-
-
 _AS_TRAINED = Scoring()
 _TABLES = (".csv", "-segmentation.csv", "-depth-classes.csv")
 """Ends of the files beside the result, one a task; the first one has none in its name."""
@@ -136,6 +76,7 @@ def evaluate(
     *,
     json: Path | str | None = None,
     per_image: bool = False,
+    shard: Shard | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -151,11 +92,14 @@ def evaluate(
         json: another place for the result; default ``RUN/evaluation/<name>.json`` with the protocol or the resolution,
             and the checkpoint, where that is not the last.
         per_image: also write CSV with one row an image and predictor beside the JSON file.
+        shard: score this piece of the images only, and leave its numbers in ``FILE.shards`` beside ``json``, or in
+            ``RUN/evaluation/shards``; None: score all, or, where there are shards, join them.
 
     A run folder that cannot be written is only read: the result is returned, and a warning says that it is not kept.
 
     Raises:
-        InputError: nothing to score on, unknown protocol or resolution, unreadable files, ``json`` cannot be written.
+        InputError: nothing to score on, unknown protocol or resolution, unreadable files, ``json`` cannot be written,
+            shards that are missing or do not belong together.
     """
     loaded = run if isinstance(run, LoadedRun) else load_run(Path(run), device)
     scoring.of(loaded)  # what is impossible is said before data are opened
@@ -164,7 +108,13 @@ def evaluate(
         if json is not None:
             beside = [Path(json).with_name(Path(json).stem + suffix) for suffix in _TABLES if per_image]
             keep_inputs([json, *beside], manifest, *RunFolder(loaded.path).inputs())
-        result, parts = evaluate_parts(loaded, manifest, scoring, progress=progress)
+        own = RunFolder(loaded.path).evaluation(FOLDER).with_suffix("")
+        folder = own if json is None else Path(json).with_suffix(f".{FOLDER}")
+        shards = Parts(folder, _depends_on(loaded, manifest, scoring))
+        if shard is not None:
+            return _shard(loaded, manifest, scoring, shards, shard, progress)
+        found = shards.joined() if shards.there() else None
+        result, parts = evaluate_parts(loaded, manifest, scoring, progress=progress, found=found)
     tables = {part.task: part.image_rows() for part in parts}
     if by_class := class_rows(result["rows"]):
         tables["depth-classes"] = by_class
@@ -179,7 +129,37 @@ def evaluate(
         if json is not None:  # the user named a place: that it cannot be had is an error
             raise
         _log.warning("the result is shown only, not kept: %s To keep it, name a file with --json.", error)
+        return result
+    if found is not None:
+        shards.remove()
     return result
+
+
+def _depends_on(run: LoadedRun, manifest: Manifest, scoring: Scoring) -> dict[str, Any]:
+    """What shards must agree on."""
+    settled = scoring.of(run)
+    return {
+        "weights": weights_digest(run), "data": manifest.digest(), "images": len(manifest),
+        "protocol": settled.protocol.describe(), "flip": settled.flip, "resolution": settled.resolution,
+        "classes": settled.classes, "window": str(settled.window), "baselines": scoring.baselines,
+        "limit": scoring.limit,
+    }  # fmt: skip
+
+
+@torch.no_grad()
+def _shard(
+    run: LoadedRun, manifest: Manifest, scoring: Scoring, shards: Parts, shard: Shard, progress: Progress | None
+) -> dict[str, Any]:
+    """Score one shard and leave its numbers; gives which one, and how many images it has."""
+    shards.begun(shard)  # what is wrong is said before the work
+    with evaluating(run.method):
+        images = ImageScores(run, manifest, scoring)
+        if not images.parts:
+            raise _nothing_to_score(manifest, run.method.tasks)
+        rows = Processes(shard.number, shard.total).share(images.rows, BATCH)
+        shards.done(shard, images.score(rows, progress))
+    _log.info("shard %s is done; when all are, the same command without --shard joins them", shard)
+    return {"shard": str(shard), "images": len(rows)}
 
 
 def evaluate_run(
@@ -211,56 +191,27 @@ def evaluate_parts(
     scoring: Scoring,
     progress: Progress | None = None,
     processes: Processes = ALONE,
+    found: list[dict[str, Any]] | None = None,
 ) -> tuple[dict[str, Any], list[DepthEvaluation | SegmentationEvaluation]]:
-    """The result as of :func:`evaluate_run`, and by task what it was made of: numbers of each image."""
-    settled = scoring.of(run)
-    tasks = run.method.tasks
-    depth = [i for i in range(len(manifest)) if has_truth(manifest, i)] if "depth" in tasks else []
-    labels = [i for i in range(len(manifest)) if has_label(manifest, i)] if "segmentation" in tasks else []
+    """The result as of :func:`evaluate_run`, and by task what it was made of: numbers of each image.
+
+    Args:
+        found: numbers of all images, where they have been found in shards.
+    """
     poses = scoring.odometry and any(row.pose for row in manifest) and getattr(run.method, "pose", None) is not None
-    if not depth and not labels and not poses:
-        raise _nothing_to_score(manifest, tasks)
-    training = run.method.training
-    run.method.eval()
-    try:
-        methods, note = {"trained": run.method}, ""
-        if scoring.baselines and (depth or labels):
-            methods["untrained"], note = untrained_method(run)
-        networks = {
-            name: RunNetwork(replace(run, method=method), settled.flip, settled.window, small=True)
-            for name, method in methods.items()
-        }
-        parts: list[DepthEvaluation | SegmentationEvaluation] = []
-        if depth:
-            parts.append(DepthEvaluation(run, manifest, depth, settled.protocol, methods, note))
-        if labels:
-            parts.append(
-                SegmentationEvaluation(run, manifest, labels, settled.resolution, methods, note, settled.classes)
-            )
-        chosen = {part.task: evenly_spaced(part.rows, scoring.limit) for part in parts}
-        rows = processes.share(sorted(set().union(*chosen.values())), _BATCH)
-
-        def score() -> list[Any]:
-            seen = _truths_and_maps(networks, manifest, rows, parts, chosen)
-            for done, (index, truths, maps) in enumerate(seen):
-                for part in parts:
-                    if part.task in truths:
-                        part.add(index, truths[part.task], maps)
-                if progress is not None:
-                    progress(done + 1, len(rows))
-            return [part.state() for part in parts]
-
-        for part, results in zip(parts, zip(*processes.together(score), strict=True), strict=True):
-            part.merge(list(results))
-        result = _result(run, manifest, settled, parts)
+    with evaluating(run.method):
+        images = ImageScores(run, manifest, scoring if found is None else replace(scoring, baselines=False))
+        if not images.parts and not poses:
+            raise _nothing_to_score(manifest, run.method.tasks)
+        rows = processes.share(images.rows, BATCH)
+        images.merge(processes.together(lambda: images.score(rows, progress)) if found is None else found)
+        result = _result(run, manifest, scoring.of(run), images.parts)
         motion = evaluate_odometry(run, manifest) if poses else None
         if motion is not None:
             result["odometry"] = motion
-        elif not parts:
+        elif not images.parts:
             raise InputError(f"{manifest.name} has no three frames in a row with poses; evaluate on longer sequences.")
-        return result, parts
-    finally:
-        run.method.train(training)
+        return result, images.parts
 
 
 def _nothing_to_score(manifest: Manifest, tasks: tuple[str, ...]) -> InputError:
@@ -272,35 +223,10 @@ def _nothing_to_score(manifest: Manifest, tasks: tuple[str, ...]) -> InputError:
     )
 
 
-def _truths_and_maps(
-    networks: dict[str, RunNetwork],
-    manifest: Manifest,
-    rows: list[int],
-    parts: list[DepthEvaluation | SegmentationEvaluation],
-    chosen: dict[str, list[int]],
-) -> Iterator[tuple[int, dict[str, Any], Maps]]:
-    """All rows in order: the row, what it is scored against by task, and its maps (., h, w) by network."""
-    wanted = {task: set(indices) for task, indices in chosen.items()}
-    trained = networks["trained"]
-
-    def load(index: int) -> tuple[Tensor, dict[str, Any]]:
-        image = working_image(manifest, index, trained.options)
-        return image, {part.task: part.truth(index) for part in parts if index in wanted[part.task]}
-
-    def look(batch: Sequence[Tensor]) -> Maps:
-        return {name: network.maps(batch) for name, network in networks.items()}
-
-    loaded = prefetched(load, rows, ahead=2 * _BATCH)
-    images = (((index, truths), image) for index, (image, truths) in loaded)
-    predictor = Predictor(trained, _BATCH, batch_pixels=_BATCH_PIXELS)
-    for (index, truths), maps in predictor.looked_at(images, look):
-        yield index, truths, maps
-
-
 def _result(
     run: LoadedRun,
     manifest: Manifest,
-    settled: _Settled,
+    settled: Settled,
     parts: list[DepthEvaluation | SegmentationEvaluation],
 ) -> dict[str, Any]:
     """What the parts found, each with a stamp: all that its numbers depend on."""

@@ -92,6 +92,17 @@ class RegionScores:
         self.sky += other.sky
         self.borders += other.borders
 
+    def plain(self) -> dict[str, Any]:
+        """All numbers as plain values, exactly."""
+        errors, sky = ([one.tolist() for one in images] for images in (self.errors, self.sky))
+        return {"errors": errors, "sky": sky, "borders": [list(one) for one in self.borders]}
+
+    @classmethod
+    def of_plain(cls, space: LabelSpace, values: dict[str, Any]) -> "RegionScores":
+        """From what :meth:`plain` gives."""
+        errors, sky = ([torch.tensor(one, dtype=torch.float64) for one in values[key]] for key in ("errors", "sky"))
+        return cls(space, errors, sky, [BorderScores(*one) for one in values["borders"]])
+
     def summary(self) -> dict[str, Any]:
         """``border_distance`` in pixels of the labels and ``border_recall``, where there are borders; by class name
         ``class_abs_rel``, NaN without a measured pixel, and ``class_pixels``; ``sky_near``, the share of the unmeasured

@@ -67,10 +67,17 @@ class ClassScores:
             self.confusion = self.confusion + other.confusion
         self.counts += other.counts
 
-    def on_cpu(self) -> "ClassScores":
-        """The same, with nothing on another device."""
-        confusion = None if self.confusion is None else self.confusion.cpu()
-        return replace(self, confusion=confusion, counts=[count.cpu() for count in self.counts])
+    def plain(self) -> dict[str, Any]:
+        """All numbers as plain values, exactly."""
+        confusion = None if self.confusion is None else self.confusion.tolist()
+        counts = [count.tolist() for count in self.counts]
+        return {"name": self.name, "note": self.note, "confusion": confusion, "counts": counts}
+
+    def of_plain(self, values: dict[str, Any]) -> "ClassScores":
+        """From what :meth:`plain` gives, of the same classes."""
+        confusion = None if values["confusion"] is None else torch.tensor(values["confusion"])
+        counts = [torch.tensor(count) for count in values["counts"]]
+        return replace(self, name=values["name"], note=values["note"], confusion=confusion, counts=counts)
 
     def summary(self) -> dict[str, Any]:
         """Shares from 0 to 1 over all pixels of all images; classes that nobody saw are NaN and not in ``miou``."""
@@ -161,16 +168,18 @@ class SegmentationEvaluation:
                 answer = best_class(maps[predictor.name]["logits"], label.shape, self.run.method.corners_aligned)
             predictor.add(answer, label)
 
-    def state(self) -> tuple[list[str], set[tuple[int, int]], list[ClassScores]]:
-        """What was added so far, for :meth:`merge` in another process."""
-        return self.images, self.sizes, [predictor.on_cpu() for predictor in self.predictors]
+    def state(self) -> dict[str, Any]:
+        """What was added so far, as plain values, for :meth:`merge` in another process."""
+        predictors = [predictor.plain() for predictor in self.predictors]
+        return {"images": self.images, "sizes": sorted(self.sizes), "predictors": predictors}
 
-    def merge(self, parts: list[tuple[list[str], set[tuple[int, int]], list[ClassScores]]]) -> None:
+    def merge(self, parts: list[dict[str, Any]]) -> None:
         """Take the states of all processes, by rank, instead of this one's own."""
-        self.images = [image for images, _, _ in parts for image in images]
-        self.sizes = set().union(*(sizes for _, sizes, _ in parts))
-        self.predictors = parts[0][2]
-        for _, _, predictors in parts[1:]:
+        self.images = [image for part in parts for image in part["images"]]
+        self.sizes = {(height, width) for part in parts for height, width in part["sizes"]}
+        first, *others = ([self.predictors[0].of_plain(one) for one in part["predictors"]] for part in parts)
+        self.predictors = first
+        for predictors in others:
             for own, other in zip(self.predictors, predictors, strict=True):
                 own.extend(other)
 

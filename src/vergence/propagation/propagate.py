@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import math
 import shutil
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
+from vergence.data.shards import FOLDER, Parts, Shard
 from vergence.data.structured import read_arrays, read_json
 from vergence.errors import InputError
 from vergence.inference.class_files import write_label_png
@@ -43,7 +45,11 @@ from vergence.propagation.video_motion import MotionName, VideoMotion, working_p
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.port_files import digest
 
+_log = logging.getLogger("vergence")
+
 RECORD = "propagation.json"
+_WORK = ".work"
+"""Folder of what is carried before all is."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ def propagate(
     settings: Propagation,
     run: LoadedRun | None = None,
     progress: Progress | None = None,
+    shard: Shard | None = None,
 ) -> dict[str, Any]:
     """Carry the labels of a manifest through its video and write the manifest that training reads.
 
@@ -82,9 +89,14 @@ def propagate(
     Rows that get a label have ``label_origin`` "carried"; labels made by hand stay as they are. A call that was
     interrupted goes on where it stopped.
 
+    Args:
+        shard: carry over this piece of the segments between labels only; None: over all, or, where shards are done,
+            write what they carried.
+
     Raises:
         InputError: no labelled frame, none with neighbours in time, labels of several spaces, frames or labels that
-            cannot be carried (all are looked at before anything is), a run that does not fit, nothing that arrives.
+            cannot be carried (all are looked at before anything is), a run that does not fit, nothing that arrives,
+            shards that are missing or do not belong together.
     """
     out = Path(out).absolute()
     folder = out.with_suffix("")
@@ -94,15 +106,26 @@ def propagate(
     pieces = list(segments(manifest, settings.seconds))
     check_pieces(manifest, pieces, settings.seconds)
     motion = VideoMotion(run, settings.motion, settings.field_of_view)
-    check_frames(manifest, pieces, space, settings.width, motion)
-    names = dict(zip(range(len(manifest)), names_of(list(manifest)), strict=True))
+    shards = Parts(folder / _WORK / FOLDER, _depends_on(manifest, settings, run))
+    own, joins = pieces if shard is None else shard.share(pieces), shard is None and shards.there()
+    if shard is not None:
+        shards.begun(shard)
+    elif joins:
+        shards.joined()
+    if not joins:
+        check_frames(manifest, own, space, settings.width, motion)
     results = [
-        _piece(manifest, piece, motion, space, settings, folder / ".work", _identity(manifest, piece, settings, run))
-        for piece in _counted(pieces, progress)
+        _piece(manifest, piece, motion, space, settings, folder / _WORK, _identity(manifest, piece, settings, run))
+        for piece in _counted(own, progress)
     ]
+    if shard is not None:
+        shards.done(shard, {"segments": len(results)})
+        _log.info("shard %s is done; when all are, the same command without --shard joins them", shard)
+        return {"shard": str(shard), "segments": len(results), "of": len(pieces)}
+    names = dict(zip(range(len(manifest)), names_of(list(manifest)), strict=True))
     reached = {row: file for result in results for row, file in result.files.items()}
     if not _arrived(reached.values()):
-        shutil.rmtree(folder / ".work")
+        shutil.rmtree(folder / _WORK)
         with contextlib.suppress(OSError):  # of an earlier call
             folder.rmdir()
         raise InputError(nothing_carried(manifest, motion, sum(len(result.cuts) for result in results)))
@@ -112,7 +135,7 @@ def propagate(
     Manifest(rows, manifest.root, manifest.name).write(out)
     record = _record(manifest, settings, motion, results, coverage, threshold, space)
     write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
-    shutil.rmtree(folder / ".work", ignore_errors=True)
+    shutil.rmtree(folder / _WORK, ignore_errors=True)
     return record
 
 
@@ -142,6 +165,12 @@ def _identity(manifest: Manifest, segment: Segment, settings: Propagation, run: 
     files = [file_state(path) for path in (*labels, *(manifest.path(row) for row in segment.chain))]
     how = asdict(replace(settings, keep=1.0)) | {"ends": segment.ends}
     return digest("|".join([*files, str(how), weights_identity(run.files().path) if run is not None else ""]))
+
+
+def _depends_on(manifest: Manifest, settings: Propagation, run: LoadedRun | None) -> dict[str, Any]:
+    """What shards must agree on."""
+    weights = weights_identity(run.files().path) if run is not None else None
+    return {"data": manifest.digest(), **asdict(settings), "run": weights}
 
 
 def _piece(
@@ -301,6 +330,8 @@ def _told(manifest: Manifest, result: _Result, coverage: dict[int, float]) -> di
 
 def summary(record: dict[str, Any]) -> str:
     """One line about what was carried."""
+    if "shard" in record:
+        return f"shard {record['shard']}, labels carried over {record['segments']} of {record['of']} pieces of video"
     carried = f"{record['labelled']} labels carried to {record['carried']} frames by {record['motion']}"
     check, checked = record["check"], ""
     if check["right_kept"] is not None:

@@ -22,6 +22,7 @@ from vergence.data.deep_pictures import decoding
 from vergence.data.digests import file_state, text_digest
 from vergence.data.images import open_frame
 from vergence.data.manifest import Manifest
+from vergence.data.shards import FOLDER, WHOLE, Shard
 from vergence.data.structured import map_array, read_json
 from vergence.errors import InputError
 from vergence.inference.inputs import prefetched, to_network
@@ -38,18 +39,6 @@ _BATCH = 8
 _FLUSH = 64
 _HALF_ABOVE = 8 * 2**30
 _PLACES = POOLED[0] * POOLED[1]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Which contiguous piece of the frames a process computes."""
-
-    number: int = 0
-    total: int = 1
-
-    def rows(self, frames: int) -> range:
-        """Its rows."""
-        return range(self.number * frames // self.total, (self.number + 1) * frames // self.total)
 
 
 @dataclass(frozen=True)
@@ -86,7 +75,7 @@ def compute_features(
         InputError: a file is missing, broken or not of the size that the manifest says; features are not finite;
             ``out`` holds features of other frames or of another run; there is too little space.
     """
-    rows = (shard or Shard()).rows(len(manifest))
+    rows = (shard or WHOLE).rows(len(manifest))
     width = _width(run, _load(run, manifest, rows[0] if rows else 0)[0])
     half = 4 * width * len(manifest) > _HALF_ABOVE if half is None else half
     features, checks = _opened(out, _identity(run, manifest, width, half))
@@ -239,4 +228,4 @@ def _stored_identity(out: Path) -> dict[str, Any] | None:
 
 def _is_own(name: str) -> bool:
     """Whether a file is what another process, or a killed one, has begun."""
-    return name.startswith(".") or name in ("features.npy", "digests.npy", "checks.npy", "candidates.parquet")
+    return name.startswith(".") or name in ("features.npy", "digests.npy", "checks.npy", "candidates.parquet", FOLDER)

@@ -1,26 +1,25 @@
 """Which frames to label: features of all frames, an order of choice, and files that say what was chosen and why."""
 
 import logging
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
+from vergence.data.shards import FOLDER, WHOLE, Parts
 from vergence.data.split_rows import in_split
 from vergence.data.subsets import listed_rows
 from vergence.errors import InputError
+from vergence.inference.networks import weights_digest
 from vergence.motion.flow import has_flow
 from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.folder import RunFolder
 from vergence.selection.choice import Choice
 from vergence.selection.criteria import AUTO
-from vergence.selection.frame_features import Shard, compute_features
+from vergence.selection.frame_features import compute_features
 from vergence.selection.selection_files import write_selection, written_by_select
 from vergence.selection.settings import DEPTH_STUDENT, FeatureWork, Selection, StudentSettings
 from vergence.selection.student import Overrides, Students
@@ -51,7 +50,7 @@ def select(
         InputError: something given cannot be used; more frames are asked for than there are different ones.
         Interrupted: a signal came while a student was trained; the same call goes on.
     """
-    out, piece = Path(out), _shard(work.shard, work.shards)
+    out, shard = Path(out), work.shard
     given = resolve_input(data, split=False)
     lists = (Path(path) for path in (asked.exclude, asked.labelled) if path is not None)
     keep_inputs(written_by_select(out), given, *(path for path in lists if path.is_file()))
@@ -60,7 +59,7 @@ def select(
     criterion = asked.criterion
     if criterion == AUTO:
         criterion = _criterion(manifest, asked.seconds, students.named or bool(asked.steps))
-    loaded = load_run(run, _device(device))
+    loaded = load_run(run, device)
     _check_run(loaded, criterion, students.depth)
     teaching = Students(manifest, out / "steps", students.recipe, students.overrides, loaded.config.frames.options,
                         asked.seed, str(loaded.device), progress)  # fmt: skip
@@ -70,17 +69,25 @@ def select(
         teaching.check()
     elif students.overrides:
         raise InputError(f"criterion {criterion} trains no students; leave out {_first(students.overrides)}.")
-    features = compute_features(loaded, manifest, out, work.half, piece, progress)
-    rows = (piece or Shard()).rows(len(manifest))
+    shards = Parts(out / FOLDER, {"weights": weights_digest(loaded), "data": manifest.digest()})
+    if shard is not None:
+        shards.begun(shard)
+    elif shards.there():
+        shards.joined()
+    features = compute_features(loaded, manifest, out, work.half, shard, progress)
+    rows = (shard or WHOLE).rows(len(manifest))
     reaches = compute_reach(manifest, out, asked.seconds, rows, progress) if criterion == "reach" else None
-    if piece is not None and piece.total > 1:
-        _log.info("features of frames %d to %d are done; select without shards when all are", rows.start, rows.stop)
-        return {"features": [rows.start, rows.stop], "of": len(manifest)}
+    if shard is not None:
+        shards.done(shard, {"frames": len(rows)})
+        _log.info("shard %s is done; when all are, the same command without --shard chooses", shard)
+        return {"shard": str(shard), "features": [rows.start, rows.stop], "of": len(manifest)}
     choice = Choice(loaded, manifest, features, out, asked, progress, reaches)
     choice.close(closed, known)
     choice.check()
     choice.make(criterion, teaching, students.depth or str(run))
-    return write_selection(choice, criterion, str(data), given)
+    selection = write_selection(choice, criterion, str(data), given)
+    shards.remove()
+    return selection
 
 
 def _criterion(manifest: Manifest, seconds: float, students_wanted: bool) -> str:
@@ -110,22 +117,6 @@ def _class_students(students: Students, run: LoadedRun, steps: int) -> Students:
 def _first(overrides: Overrides) -> str:
     """What the user wrote first."""
     return str(next(iter(overrides)))
-
-
-def _shard(number: int | None, total: int) -> Shard | None:
-    """As asked for, or this process's of several that torchrun has started."""
-    if number is None and total == 1:
-        number, total = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if number is None or not 0 <= number < total:
-        raise InputError(f"shard {number} of {total} shards is impossible; number them from 0 to {total - 1}.")
-    return Shard(number, total)
-
-
-def _device(device: str) -> str:
-    rank = os.environ.get("LOCAL_RANK")
-    if device == "auto" and rank is not None and torch.cuda.device_count() > 1:
-        return f"cuda:{rank}"
-    return device
 
 
 def _named(manifest: Manifest, listed: str | Path | None) -> set[str]:

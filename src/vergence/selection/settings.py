@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from vergence.data.shards import Shard
 from vergence.errors import InputError, check_seed, nearest
 from vergence.runs.overrides import Overrides
 from vergence.selection.criteria import AUTO, CRITERIA
@@ -102,6 +103,5 @@ class FeatureWork:
 
     half: bool | None = None
     """As 16-bit floats; None: only where there are very many."""
-    shard: int | None = None
-    """This piece only, from 0; None: the piece of this process of torchrun, or all."""
-    shards: int = 1
+    shard: Shard | None = None
+    """This piece only; None: all, or, where shards are done, those."""

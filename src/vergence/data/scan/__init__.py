@@ -1,5 +1,6 @@
 """Scan: can this video teach depth, and what would make it teach better?"""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,15 +10,17 @@ from vergence.data.scan.adapt import adapted
 from vergence.data.scan.judge import judge
 from vergence.data.scan.measure import measure_sequence
 from vergence.data.scan.report import Finding, ScanReport, SequenceReport
+from vergence.data.shards import WHOLE, Shard
 from vergence.errors import InputError
 
-__all__ = ["Finding", "ScanReport", "SequenceReport", "adapted", "glance", "scan"]
+__all__ = ["Finding", "ScanReport", "SequenceReport", "adapted", "glance", "scan", "together"]
 
 
 def scan(
     inputs: Manifest | Path | str | Sequence[Path | str],
     max_pairs: int = 100,
     progress: Callable[[int, int, str], None] | None = None,
+    shard: Shard = WHOLE,
 ) -> ScanReport:
     """Look at frames and their motion, sequence by sequence, and say what to do. Nothing is written or changed, except
     that a video file is decoded once.
@@ -27,6 +30,7 @@ def scan(
         max_pairs: about how many pairs of neighbouring frames to measure in each sequence (some 30 ms each); longer
             sequences are measured in chunks that are spread evenly.
         progress: called with (sequences done, all sequences, name of the next one).
+        shard: look at this piece of the sequences only.
 
     Raises:
         InputError: nothing to scan; ``max_pairs`` below 10.
@@ -37,13 +41,18 @@ def scan(
     groups = _groups(manifest, range(len(manifest)))
     if not groups:
         raise InputError(f"{manifest.name} has no frames to scan; give a manifest, folder or video with frames.")
-    reports = []
-    for done, ((sequence, camera), indices) in enumerate(groups.items()):
-        several = sum(name == sequence for name, _ in groups) > 1
-        name = f"{sequence} ({camera})" if several else sequence
+    cameras, reports = Counter(sequence for sequence, _ in groups), []
+    share = shard.share(list(groups.items()))
+    for done, ((sequence, camera), indices) in enumerate(share):
+        name = f"{sequence} ({camera})" if cameras[sequence] > 1 else sequence
         if progress is not None:
-            progress(done, len(groups), name)
+            progress(done, len(share), name)
         reports.append(judge(name, measure_sequence(manifest, indices, max_pairs)))
+    return together(manifest, reports)
+
+
+def together(manifest: Manifest, reports: Sequence[SequenceReport]) -> ScanReport:
+    """The report of all sequences of a manifest."""
     return ScanReport(tuple(reports), tuple(_together(manifest, reports)))
 
 

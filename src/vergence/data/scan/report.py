@@ -58,6 +58,15 @@ class SequenceReport:
     """Suitable distance in frames between target and source (``FrameOptions.offsets`` -step and step)."""
     findings: tuple[Finding, ...]
 
+    @classmethod
+    def of_plain(cls, values: dict[str, Any]) -> "SequenceReport":
+        """From its fields as :meth:`ScanReport.to_dict` gives them."""
+        fields = {field.name: values[field.name] for field in dataclasses.fields(cls)}
+        fields["standing"] = tuple((first, last) for first, last in values["standing"])
+        fields["findings"] = tuple(Finding(**finding) for finding in values["findings"])
+        fields["motion_range"] = None if values["motion_range"] is None else tuple(values["motion_range"])
+        return cls(**fields)
+
     @property
     def verdict(self) -> Literal["good", "usable", "poor"]:
         """ "poor": has a problem; "usable": follow the advice; "good": can teach depth as it is."""
