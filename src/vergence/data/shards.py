@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import vergence
 from vergence.data.atomic import write_text
-from vergence.data.structured import read_json
+from vergence.data.structured import parse_json, read_json
 from vergence.errors import InputError
 
 FOLDER = "shards"
@@ -83,7 +83,9 @@ class Parts:
 
     def __init__(self, folder: Path, made_by: dict[str, Any]) -> None:
         self.folder = folder
-        self.made_by: dict[str, Any] = json.loads(json.dumps({**made_by, "vergence": vergence.__version__}))
+        plain = json.dumps({**made_by, "vergence": vergence.__version__})
+        self.made_by: dict[str, Any] = parse_json(plain, folder, finite=False)
+        """As it comes back from a file."""
 
     def there(self) -> bool:
         """Whether shards are to be joined."""

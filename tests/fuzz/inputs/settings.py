@@ -182,7 +182,7 @@ OPTIONS: dict[str, tuple[list[str], dict[str, tuple[str, ...]]]] = {
         {
             "criterion": ("nobody", ""), "steps": ("x", "-1", "0", "[9, 1]", "99"), "seed": ("-1", "nan"),
             "split": ("nowhere",), "exclude": ("nowhere", "frames"), "labelled": ("nowhere",), "depth": ("nowhere",),
-            "student": ("nobody",), "weight": ("nan", "-1", "inf"), "shard": ("-1", "5"), "shards": ("0", "-1"),
+            "student": ("nobody",), "weight": ("nan", "-1", "inf"), "shard": ("-1", "5", "2/2", "a/b", "0/0"),
         },
     ),
 }  # fmt: skip
