@@ -66,7 +66,7 @@ class ImageScores:
             )
         chosen = {part.task: evenly_spaced(part.rows, scoring.limit) for part in self.parts}
         self.rows = sorted(set().union(*chosen.values()))
-        """Of the images that are scored."""
+        """Rows of the images that are scored."""
         self._wanted = {task: set(rows) for task, rows in chosen.items()}
 
     def score(self, rows: list[int], progress: Progress | None = None) -> dict[str, Any]:
