@@ -183,6 +183,8 @@ def predict(
     precision: Literal["no", "bf16", "fp16"] = "no",
     allow_truncated: bool = False,
     shard: str | None = None,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
     checkpoint: str | int = "last",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
@@ -230,12 +232,15 @@ def predict(
         allow_truncated: use what can be read of a video that is damaged or cut off.
         shard: I/N: only the I-th of N pieces of the frames, from 0; when all are done, the same call without it joins
             them; default under torchrun the process's own.
+        engine: local (this process) or ray (Ray Data, on a cluster that sees the same paths; extra cluster).
+        address: of the Ray cluster; default that of RAY_ADDRESS, or one on this machine.
         checkpoint: best (by its score on held-back frames during training), last, or the number of a step.
         device: auto, cpu or cuda.
     """
     from vergence.data.shards import Shard
     from vergence.inference.predict import Frames, Use, Written
     from vergence.inference.predict import predict as run_prediction
+    from vergence.inference.ray_engine import ray_cluster
     from vergence.runs.folder import chosen
 
     written = Written(
@@ -248,7 +253,7 @@ def predict(
     )  # fmt: skip
     return run_prediction(
         chosen(run, checkpoint), input, out, written, frames, use, shard=Shard.of(shard),
-        device=device, progress=progress,
+        cluster=ray_cluster(engine, address, device), device=device, progress=progress,
     )  # fmt: skip
 
 

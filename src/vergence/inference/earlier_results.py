@@ -67,7 +67,8 @@ class Results:
         looked_at = self.record.get("surveyed")
         if not self.same or not isinstance(looked_at, dict):
             return None
-        if any(self.pictures.get(name, ("",))[0] != digest for name, digest in looked_at.items()):
+        now = {name: self.pictures.get(name, ("",))[0] for name in looked_at} | self.looked_at
+        if any(now[name] != digest for name, digest in looked_at.items()):
             return None
         keys = (*kind.told, "unit", "scale", "png", "surveyed")
         return {key: self.record[key] for key in keys} if all(key in self.record for key in keys) else None
@@ -101,8 +102,10 @@ class Results:
         self.journal.forget(again)
         return frozenset(right)
 
-    def written(self, name: str) -> None:
-        """The files of a frame are whole."""
+    def written(self, name: str, picture: str | None = None) -> None:
+        """The files of a frame are whole; ``picture`` is its digest, where that was found meanwhile."""
+        if picture is not None:
+            self.pictures[name] = (picture, self.pictures[name][1])
         self.journal.add(name, self._origin(name), self._earlier.get(name), self.paths)
 
     def left_over(self, names: Collection[str]) -> int:

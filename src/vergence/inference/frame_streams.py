@@ -61,6 +61,8 @@ class ManifestStream:
         self.intrinsics_known = all(manifest[index].intrinsics_known for index in self.indices)
         rates = [manifest[index].fps for index in self.indices]
         self.fps = next((rate for rate in rates if rate > 0), _DEFAULT_FPS)
+        self.unread: dict[str, str] | None = None
+        """Where this is a dict, a sample leaves out frames that cannot be read, and says here of each why."""
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -83,8 +85,18 @@ class ManifestStream:
         truths = [
             k for k, i in enumerate(self.indices) if not truth or self.manifest[i].depth or self.manifest[i].disparity
         ]
-        for _, frame in prefetched(lambda number: self._load(number, truth), evenly_spaced(truths, most), ahead=4):
-            yield frame
+        for _, frame in prefetched(lambda number: self._sampled(number, truth), evenly_spaced(truths, most), ahead=4):
+            if frame is not None:
+                yield frame
+
+    def _sampled(self, number: int, truth: bool) -> Frame | None:
+        try:
+            return self._load(number, truth)
+        except InputError as error:
+            if self.unread is None:
+                raise
+            self.unread[self.names[number]] = str(error)
+            return None
 
     def _load(self, number: int, truth: bool = False) -> Frame:
         index = self.indices[number]

@@ -146,6 +146,11 @@ def picture_digests(stream: FrameStream) -> dict[str, tuple[str, str]]:
     return {name: (digest, _camera(stream.camera_of(index))) for (name, index), digest in digests}
 
 
+def cameras(stream: ManifestStream) -> dict[str, str]:
+    """What a journal says of the camera, by the frame's name."""
+    return {name: _camera(stream.camera_of(index)) for name, index in zip(stream.names, stream.indices, strict=True)}
+
+
 def survey_digest(record: dict[str, Any]) -> str:
     """Digest of what is one for all frames of depth; "" where there is none."""
     return (

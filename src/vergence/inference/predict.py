@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,6 +27,7 @@ from vergence.inference.networks import Precision, RunNetwork
 from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.prediction import checked_confidence
 from vergence.inference.predictor import Predictor, load
+from vergence.inference.ray_engine import Cluster, Job, write_on_ray
 from vergence.inference.rerun_recording import check_rerun, write_recording
 from vergence.inference.scaling import Asked
 from vergence.inference.shared_prediction import Work
@@ -189,6 +191,7 @@ def predict(
     use: Use = _USE,
     *,
     shard: Shard | None = None,
+    cluster: Cluster | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -210,6 +213,8 @@ def predict(
         input: image, folder, video, or manifest.
         shard: write the files of this piece of the frames only; None: of all, or, where shards have been done into
             ``out``, what is one for all of them.
+        cluster: frames are predicted in the actors of a Ray cluster; None: in this process. There a frame that cannot
+            be read ends the call only when all others are done; ``failed`` in the record says why each is not.
 
     Raises:
         InputError: unreadable input, impossible scale, depth asked of a method without it, ``out`` holds files
@@ -217,10 +222,11 @@ def predict(
             together.
     """
     written = written or Written()
-    predictor = load(
-        run, device, flip=use.flip, window=use.window, overlap=use.overlap, batch_size=use.batch_size,
+    opened = partial(
+        load, flip=use.flip, window=use.window, overlap=use.overlap, batch_size=use.batch_size,
         depth_confidence=written.looks_twice, precision=use.precision,
     )  # fmt: skip
+    predictor = opened(run, device)
     (stream, data), out = frames.opened(input), Path(out)
     guess = written.field_of_view if written.field_of_view is not None else predictor.network.field_of_view
     video = stream.is_video if written.video is None else written.video
@@ -239,9 +245,11 @@ def predict(
     outputs = _outputs(out, stream, files, [] if films is None else films.names)
     keep_inputs(outputs, data, stream.path if isinstance(stream, VideoStream) else None)
     looks = Looks(predictor, isinstance(stream, ManifestStream) or len(stream) <= SAMPLED)
+    if cluster is not None and (use.steady != "none" or not isinstance(stream, ManifestStream)):
+        raise InputError("--engine ray does frames in any order: it takes no video that is one file, and no --steady.")
     if shard is not None and use.steady != "none":
         raise InputError("steady joins each frame to the one before it, across shards; leave --steady or --shard out.")
-    work = Work(stream, out, files, made_by, written.overwrite, shard)
+    work = Work(stream, out, files, made_by, written.overwrite, shard, elsewhere=cluster is not None)
     results = work.results
     record = made_by | results.of_earlier("tracker")
     if isinstance(predictor.network, RunNetwork):
@@ -259,9 +267,18 @@ def predict(
     steadier = None if use.steady == "none" else Steadier(predictor.network, use.steady, guess)
     frame_pass = FramePass(predictor, steadier, looks.maps, out, files, record)
     films = None if shard else films
-    names = write_frames(frame_pass, work.stream, skipped, results, None if skipped else films, progress)
+    failed: dict[str, str] = {}
+    if cluster is None or work.joins:
+        names = write_frames(frame_pass, work.stream, skipped, results, None if skipped else films, progress)
+    else:
+        assert isinstance(work.stream, ManifestStream)
+        again = partial(opened, run, cluster.device)
+        job = Job.of(again, work.stream, results, skipped, record, use.batch_size)
+        names, failed = write_on_ray(job, results, cluster, progress)
+        record |= {"failed": failed} if failed else {}
     record["frames"] = len(names)
     if shard is not None:
+        _check_failed(failed, len(work.stream))
         work.end(len(names))
         return record | {"shard": str(shard)}
     for kind in files:
@@ -271,8 +288,8 @@ def predict(
         record["left_over"] = left
     if written.tracker:
         write_index(out, stream, names, record)
-    if films is not None:
-        if skipped:
+    if films is not None and not failed:
+        if skipped or cluster:
             films.of_files(stream, record)
         record["videos"] = [f"{name}.mp4" for name in films.names]
     if written.to == "rerun":
@@ -280,8 +297,19 @@ def predict(
     if written.to == "fiftyone":
         record["fiftyone"] = write_dataset(out, stream, record).name
     _write_record(out, record)
+    _check_failed(failed, len(stream))
     work.end(len(names))
     return record
+
+
+def _check_failed(failed: dict[str, str], frames: int) -> None:
+    """InputError where some frames could not be predicted."""
+    if failed:
+        name, error = next(iter(sorted(failed.items())))
+        raise InputError(
+            f"{len(failed)} of {frames} frames could not be predicted, all others are done; correct them and give the "
+            f"same command again, which makes what is missing. The first, {name}: {error}"
+        )
 
 
 def _outputs(out: Path, stream: FrameStream, files: list[Files], videos: list[str]) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from vergence.inference.depth_files import SAMPLED, DepthFiles
 from vergence.inference.earlier_results import Files, Results
 from vergence.inference.frame_streams import FrameStream, ManifestStream
 from vergence.inference.inputs import evenly_spaced
-from vergence.inference.journal import Journal, picture_digests
+from vergence.inference.journal import Journal, cameras, picture_digests
 
 _log = logging.getLogger("vergence")
 
@@ -26,6 +26,8 @@ class Work:
     Args:
         stream: all frames.
         made_by: weights and settings.
+        elsewhere: frames are looked at in other processes: their pictures' digests are found there, and a frame that
+            cannot be read does not keep the others from being done.
         shard: which one this call does; None: all, or joining.
 
     Raises:
@@ -35,14 +37,21 @@ class Work:
 
     def __init__(
         self, stream: FrameStream, out: Path, files: list[Files], made_by: dict[str, Any], overwrite: bool,
-        shard: Shard | None,
+        shard: Shard | None, elsewhere: bool = False,
     ) -> None:  # fmt: skip
         self.whole, self.shard, self.out = stream, shard, out
         self.joins = shard is None and (out / FOLDER).is_dir()
         self.stream = stream
         """The frames of this call."""
+        self._elsewhere = elsewhere and not self.joins
+        if self._elsewhere:
+            assert isinstance(stream, ManifestStream)
+            stream.unread = {}
         if not (shard or self.joins):
-            self.results = Results(stream, out, files, made_by, overwrite)
+            journal = Journal(out)
+            self.results = Results(stream, out, files, made_by, overwrite, journal, pictures=self._pictures(journal))
+            if self._elsewhere:
+                self.results.looked_at = self._looked_at()
             return
         if not isinstance(stream, ManifestStream):
             raise InputError(
@@ -55,7 +64,8 @@ class Work:
             return
         piece = stream.piece(shard.rows(len(stream)))
         begun, journal = self.parts.begun(shard), Journal(out, self.parts.path(shard, ".jsonl"))
-        self.stream, self.results = piece, Results(piece, out, files, made_by, overwrite, journal, begun)
+        self.stream, pictures = piece, self._pictures(journal)
+        self.results = Results(piece, out, files, made_by, overwrite, journal, begun, pictures)
         if self.results.record and not self.results.same:
             raise InputError(
                 f"{out} holds results of other weights or settings, which shards cannot replace; give another folder."
@@ -70,19 +80,42 @@ class Work:
         """
         if not (self.shard or self.joins):
             earlier = None if each_time else self.results.earlier_survey(kind)
-            return earlier or {**find(), "surveyed": self.results.looked_at}
+            return earlier or {**find(), "surveyed": self._read(self.results.looked_at)}
         if self.joins:
             return self.parts.agreed("survey", self._no_survey)
-        assert isinstance(self.whole, ManifestStream)
-        sampled = picture_digests(self.whole.piece(evenly_spaced(range(len(self.whole)), SAMPLED)))
-        looked_at = {name: digest for name, (digest, _) in sampled.items()}
-        agreed = self.parts.agreed("survey", lambda: {**find(), "surveyed": looked_at})
-        if agreed["surveyed"] != looked_at:
+        looked_at = self._looked_at()
+        agreed = self.parts.agreed("survey", lambda: {**find(), "surveyed": self._read(looked_at)})
+        if any(looked_at.get(name) != digest for name, digest in agreed["surveyed"].items()):
             raise InputError(
                 f"pictures have changed since the scale of all shards was found; remove {self.parts.folder} and do "
                 "them again."
             )
         return agreed
+
+    def _looked_at(self) -> dict[str, str]:
+        """Digests of the pictures that fix scale and colours."""
+        assert isinstance(self.whole, ManifestStream)
+        found: dict[str, tuple[str, str]] = {}
+        for number in evenly_spaced(range(len(self.whole)), SAMPLED):
+            try:
+                found |= picture_digests(self.whole.piece([number]))
+            except InputError:
+                if not self._elsewhere:
+                    raise
+        return {name: digest for name, (digest, _) in found.items()}
+
+    def _read(self, looked_at: dict[str, str]) -> dict[str, str]:
+        """Those of the pictures that could be read."""
+        unread = (self.whole.unread if isinstance(self.whole, ManifestStream) else None) or {}
+        return {name: digest for name, digest in looked_at.items() if name not in unread}
+
+    def _pictures(self, journal: Journal) -> dict[str, tuple[str, str]] | None:
+        """What the journal says of this call's frames, where the pictures themselves are looked at elsewhere."""
+        if not self._elsewhere:
+            return None
+        assert isinstance(self.stream, ManifestStream)
+        digests = {name: entry.origin.picture for name, entry in journal.entries.items()}
+        return {name: (digests.get(name, ""), camera) for name, camera in cameras(self.stream).items()}
 
     def begin(self, record: dict[str, Any], whole: bool) -> frozenset[str]:
         """Names of the frames that stay, see :meth:`~vergence.inference.earlier_results.Results.begin`."""
