@@ -145,9 +145,12 @@ def write_on_ray(
     Raises:
         InputError: Ray is not installed, no cluster answers, or a node cannot do any frame.
     """
-    names, failed = list[str](), dict[str, str]()
+    names, failed, told = list[str](), dict[str, str](), set[str]()
     for row in _rows(job, cluster):
         name = row["name"]
+        if name in told:  # a task that was done again, since its node was lost
+            continue
+        told.add(name)
         if row["error"]:
             failed[name] = row["error"]
         else:
