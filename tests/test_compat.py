@@ -30,6 +30,23 @@ def test_threads_sleep_soon_at_barriers_unless_somebody_decided(
     assert done.stdout.strip() == expected
 
 
+@pytest.mark.parametrize(("given", "expected"), [({}, "1"), ({"ORT_DISABLE_TELEMETRY": "0"}, "0")])
+def test_onnx_runtime_reports_nothing_unless_somebody_decided(
+    given: dict[str, str], expected: str, tmp_path: Path
+) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"} | given
+    program = "import vergence, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    if not given:
+        pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+        program = f"import vergence, onnxruntime; {program}"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment | {"TMPDIR": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == expected
+    assert list(tmp_path.iterdir()) == []  # it begins with a file of its session
+
+
 def imported(program: str, folder: Path, *words: str) -> set[str]:
     """Which of the heavy libraries a program imports in a process of its own, in an empty folder."""
     heavy = ("torch", "torch._dynamo", "sympy", "torchmetrics", "matplotlib", "scipy", "transformers", "cv2", "pandas")

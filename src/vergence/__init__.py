@@ -8,7 +8,7 @@ and, for training of one's own, ``vergence.losses``, ``vergence.mixing``, ``verg
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vergence._compat import repair_on_import, sleep_at_barriers
+from vergence._compat import keep_to_itself, repair_on_import, sleep_at_barriers
 
 if TYPE_CHECKING:
     from vergence import geometry, losses, metrics, mixing, models
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 repair_on_import()
 sleep_at_barriers()
+keep_to_itself()
 
 __version__ = "0.1.0"
 

@@ -187,6 +187,17 @@ def sleep_at_barriers() -> None:
         os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SPINS}
 
 
+def keep_to_itself() -> None:
+    """Have the libraries that run exported files report nothing to their makers.
+
+    ONNX Runtime, from 1.29 on Linux and macOS, sends which models it runs, and leaves a file of its session among the
+    temporary ones; ``ORT_DISABLE_TELEMETRY`` is read once, when it is imported, and stays as the user has set it.
+    OpenVINO sends that it was imported, by a package of its own, and does without where there is none.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+
 def operators_load() -> bool:
     """Whether torchvision's compiled operators load, tried without importing torchvision itself."""
     import torch

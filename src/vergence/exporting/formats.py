@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from vergence.errors import InputError, nearest
-from vergence.exporting.graph import dynamic_shapes, quiet
+from vergence.exporting.graph import dynamic_shapes
 from vergence.exporting.quantise import quantised
-from vergence.inference.exported_engines import SUFFIXES, library
+from vergence.inference.exported_engines import SUFFIXES, library, quiet
 from vergence.inference.exported_facts import KEY, Facts
 
 Write = Callable[[Path, Facts], None]

@@ -1,10 +1,7 @@
 """All that a run predicts as one graph: pixels in, maps out, normalisation inside."""
 
-import contextlib
 import copy
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,6 +9,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from vergence.errors import InputError, first_line
+from vergence.inference.exported_engines import quiet
 from vergence.inference.exported_facts import MULTIPLE, OUTPUTS, Facts
 from vergence.methods import Method
 from vergence.models.encoders import ViTEncoder
@@ -85,6 +83,11 @@ def example(facts: Facts) -> Tensor:
 def traced(graph: Graph, facts: Facts) -> ExportedProgram:
     """The graph of an image of the file's size, or of any; InputError where PyTorch cannot follow the network."""
     shapes = dynamic_shapes(facts)
+    if facts.size is None and any(isinstance(module, ViTEncoder) for module in graph.modules()):
+        raise InputError(
+            f"the encoder of {facts.name} resamples its positions for each size, which a file cannot do; give --size "
+            "WIDTHxHEIGHT, or leave it out for the run's own."
+        )
     try:
         with quiet(), torch.no_grad():
             return torch.export.export(
@@ -108,22 +111,6 @@ def dynamic_shapes(facts: Facts) -> dict[int, Any] | None:
         most = LARGEST // MULTIPLE
         shapes |= {2: MULTIPLE * Dim("rows", min=2, max=most), 3: MULTIPLE * Dim("columns", min=2, max=most)}
     return shapes or None
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without what exporters tell their own developers."""
-    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx", "torch.export")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _multiple(side: int) -> int:

@@ -8,8 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from vergence.errors import InputError, first_line
-from vergence.exporting.graph import quiet
-from vergence.inference.exported_engines import library
+from vergence.inference.exported_engines import library, quiet
 
 CALIBRATION = 32
 """Frames on which ranges are measured."""

@@ -1,11 +1,12 @@
 """Exported files and the programs that run them: ONNX Runtime, OpenVINO, and PyTorch's own for exported programs."""
 
+import contextlib
 import io
 import logging
 import os
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,6 +37,22 @@ def library(name: str, purpose: str) -> Any:
         raise InputError(
             f"{purpose} needs {package}, which is not installed; run pip install 'vergence[{EXTRAS[package]}]'."
         ) from None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without what exporters and PyTorch's loader tell their own developers."""
+    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx", "torch.export")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def exported_file(model: Path | str) -> Path | None:
@@ -82,7 +99,8 @@ def _open_onnx(path: Path, device: str) -> tuple[Facts, Run]:
     wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
     providers = [name for name in wanted if name in runtime.get_available_providers()] + ["CPUExecutionProvider"]
     options = runtime.SessionOptions()
-    options.log_severity_level = 3  # errors only
+    runtime.set_default_logger_severity(4)  # what goes wrong is raised, too
+    options.log_severity_level = 4
     options.intra_op_num_threads = torch.get_num_threads()  # as many as what is beside it
     try:
         session = runtime.InferenceSession(str(path), options, providers=providers)
@@ -93,7 +111,7 @@ def _open_onnx(path: Path, device: str) -> tuple[Facts, Run]:
     def run(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
         return dict(zip(names, session.run(None, {given: images}), strict=True))
 
-    return facts, _guarded(path, run)
+    return facts, _guarded(path, facts, run)
 
 
 def _onnx_facts(path: Path) -> str | None:
@@ -159,8 +177,7 @@ def _varint(file: BinaryIO) -> int:
 def _open_torch(path: Path, device: str) -> tuple[Facts, Run]:
     facts = _archive_facts(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of PyTorch's own parts to each other
+        with quiet():
             program = torch.export.load(path)
             if device != "cpu":
                 from torch.export.passes import move_to_device_pass
@@ -175,7 +192,7 @@ def _open_torch(path: Path, device: str) -> tuple[Facts, Run]:
         found = graph(torch.from_numpy(images).to(device))
         return {name: one.cpu().numpy() for name, one in zip(facts.outputs, found, strict=True)}
 
-    return facts, _guarded(path, run)
+    return facts, _guarded(path, facts, run)
 
 
 def _archive_facts(path: Path) -> Facts:
@@ -239,22 +256,40 @@ def _open_openvino(path: Path, device: str) -> tuple[Facts, Run]:
         found = compiled(images)
         return {name: np.array(found[place]) for place, name in enumerate(facts.outputs)}
 
-    return facts, _guarded(path, run)
+    return facts, _guarded(path, facts, run)
 
 
-def _guarded(path: Path, run: Run) -> Run:
-    """The same, its errors in one sentence."""
+def _guarded(path: Path, facts: Facts, run: Run) -> Run:
+    """The same, its errors in one sentence, and its maps those that the file says it gives."""
 
     def guarded(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
         try:
-            return run(images)
+            found = run(images)
         except Exception as error:
             raise InputError(
                 f"{path} cannot run on images of {images.shape[3]}x{images.shape[2]}, {len(images)} at once "
                 f"({first_line(error)}); {REMEDY}."
             ) from error
+        for name in facts.outputs:
+            _check_map(path, name, found.get(name), facts.shape(name, images.shape), len(facts.classes))
+        return found
 
     return guarded
+
+
+def _check_map(path: Path, name: str, found: NDArray[Any] | None, shape: tuple[int, ...], classes: int) -> None:
+    """InputError where a map is not as :data:`~vergence.inference.exported_facts.OUTPUTS` says."""
+    if found is None:
+        wrong = "is not there"
+    elif found.shape != shape or found.dtype != (np.uint8 if name == "classes" else np.float32):
+        wrong = f"is {found.dtype} {found.shape}"
+    elif name == "classes" and found.max(initial=0) >= classes:
+        wrong = f"holds class {found.max()} of {classes}"
+    elif np.isnan(found).any() if name == "depth" else not np.isfinite(found).all():  # far is infinite
+        wrong = "is not finite"
+    else:
+        return
+    raise InputError(f"{path} says that it gives {name} {shape}, and its map {wrong}; {REMEDY}.")
 
 
 def _damaged(path: Path, error: Exception) -> InputError:

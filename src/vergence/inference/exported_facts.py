@@ -18,6 +18,8 @@ KEY = "vergence"
 FORMAT = 1
 MULTIPLE = 32
 """Heights and widths of a file of free size are multiples of it."""
+_LARGEST_SIDE, _MOST_AT_ONCE = 1 << 14, 1024
+"""What a file may say of the pictures that it takes."""
 OUTPUTS = {
     "inverse_depth": "(B, 1, H, W) float32, 1 / depth",
     "depth": "(B, 1, H, W) float32 along the optical axis, in the unit",
@@ -81,6 +83,12 @@ class Facts:
         """Classes and their colours."""
         return None if self.label_space is None else label_space(self.label_space)
 
+    def shape(self, output: str, images: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of a map of images of shape (B, 3, H, W), as :data:`OUTPUTS` says."""
+        count, _, height, width = images
+        channels = {"inverse_depth": (1,), "depth": (1,), "logits": (len(self.classes),)}
+        return (count, *channels.get(output, ()), height, width)
+
     def text(self) -> str:
         """As JSON."""
         size = None if self.size is None else {"height": self.size[0], "width": self.size[1]}
@@ -105,7 +113,7 @@ def read_facts(text: str, path: Path) -> Facts:
     try:
         facts = _facts(said)
         _check(facts)
-    except (KeyError, TypeError, ValueError, InputError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(f"what {path} says of itself is damaged ({error!r:.200}); {REMEDY}.") from error
     return facts
 
@@ -134,14 +142,15 @@ def _check(facts: Facts) -> None:
     wanted = {"tasks": set(facts.tasks) <= {"depth", "segmentation"} and bool(facts.tasks),
               "input": facts.input in ("uint8", "float"),
               "outputs": set(facts.outputs) <= set(OUTPUTS) and bool(facts.outputs),
-              "batch": facts.batch is None or facts.batch > 0,
-              "size": facts.size is None or min(facts.size) > 0,
+              "batch": facts.batch is None or 0 < facts.batch <= _MOST_AT_ONCE,
+              "size": facts.size is None or (min(facts.size) > 0 and max(facts.size) <= _LARGEST_SIDE),
               "depth": ("depth" in facts.tasks) == ("inverse_depth" in facts.outputs),
               "classes": ("segmentation" in facts.tasks) == (facts.space is not None),
               "unit": facts.unit in ("metres", "unscaled"),
+              "camera": facts.camera is None or all(map(math.isfinite, facts.camera.values())),
               "farthest": facts.farthest is None or 0 < facts.farthest < math.inf}  # fmt: skip
     for name, sound in wanted.items():
         if not sound:
             raise ValueError(f"{name} cannot be used")
-    if facts.options.height < 1:
-        raise ValueError("frames have no height")
+    if not all(1 <= side <= _LARGEST_SIDE for side in (facts.options.height, facts.options.width)):
+        raise ValueError("frames have no size that can be used")

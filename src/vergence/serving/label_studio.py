@@ -117,8 +117,10 @@ def asked(body: bytes) -> tuple[list[dict[str, Any]], Control]:
     if len(tasks) > _MOST_TASKS or not all(isinstance(task.get("data", {}), dict) for task in tasks):
         raise Refusal(422, f"at the most {_MOST_TASKS} tasks, each with its data, are answered at once.")
     config = given.get("label_config") or ""
+    if not isinstance(config, str):
+        raise Refusal(422, "label_config is no text; save the labelling configuration of the project again.")
     try:
-        return tasks, Control(config if isinstance(config, str) else "")
+        return tasks, Control(config)
     except InputError as error:
         raise Refusal(422, str(error)) from None
 

@@ -17,7 +17,7 @@ def checked_address(url: str, plain_http: bool = False) -> str:
     Raises:
         InputError: no address of a server; a name or password in it; plain http to another machine.
     """
-    parts = _split(url)
+    parts = _split(url) if url.isprintable() and " " not in url else None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise InputError("url is no address of a server; give one such as http://127.0.0.1:8080.")
     if "@" in parts.netloc:

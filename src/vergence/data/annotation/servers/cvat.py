@@ -6,6 +6,7 @@ Source: CVAT documentation, "Python SDK" and "REST API"; not tried with a server
 import contextlib
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,9 @@ _TIMEOUTS = (10.0, 300.0)
 """Seconds to connect, and without an answer."""
 _PATIENCE = 3
 """How often a request is made again that a server did not answer."""
+_PAGE = re.compile(r"\bpage(?:=|', )(\d+)")
+_MOST_PAGES = 1000
+"""No project has more of anything; a server that says so would be asked for ever."""
 _log = logging.getLogger("vergence")
 
 
@@ -179,7 +183,7 @@ class Cvat:
                 raise InputError(f"{where} is in trouble ({reason}); the same command goes on later.") from None
             name = type(reason or error).__name__
             raise InputError(f"{where} does not answer ({name}); start it, or correct --url.") from None
-        except (OpenApiException, AssertionError, ValueError):
+        except (OpenApiException, AssertionError, AttributeError, KeyError, TypeError, ValueError):  # of odd answers
             raise InputError(f"{self._address} answers as no CVAT does; correct --url.") from None
         except CvatSdkException as error:
             text = " ".join(str(error).split())[:300].rstrip(".")
@@ -207,6 +211,8 @@ def _limit(rest: Any) -> None:
     send = rest.request
 
     def request(*args: Any, _request_timeout: Any = None, **more: Any) -> Any:
+        if any(int(page) > _MOST_PAGES for page in _PAGE.findall(f"{args} {more.get('query_params')}")):
+            raise ValueError("pages without end")
         return send(*args, _request_timeout=_request_timeout or _TIMEOUTS, **more)
 
     rest.request = request

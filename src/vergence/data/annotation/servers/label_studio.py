@@ -22,6 +22,8 @@ from vergence.errors import InputError, nearest
 
 KEY = "LABEL_STUDIO_API_KEY"
 _PAGE = 100
+_MOST_PAGES = 10_000
+"""No server has more of anything; one that says so would be asked for ever."""
 _SHORTEST = 3
 """Letters of a project's name, as Label Studio wants it."""
 
@@ -81,7 +83,7 @@ class LabelStudio:
 
     def _use(self, project: Any) -> None:
         if not isinstance(project, dict) or not isinstance(project.get("id"), int):
-            raise InputError(f"{self._http.address} answers as no Label Studio does; correct --url.")
+            raise self._no_label_studio()
         self._id, self._config = project["id"], str(project.get("label_config") or "")
 
     def _found(self) -> Any:
@@ -97,20 +99,36 @@ class LabelStudio:
         return found[0] if found else None
 
     def _projects(self, title: str) -> list[dict[str, Any]]:
-        found, page, more = list[dict[str, Any]](), 1, True
+        found, page, more, known = list[dict[str, Any]](), 1, True, set[str]()
         while more:
             query = urlencode({"title": title, "page": page, "page_size": _PAGE})
             answer = self._http.json("GET", f"/api/projects/?{query}")
             if not isinstance(answer, dict) or "results" not in answer:
-                raise InputError(f"{self._http.address} answers as no Label Studio does; correct --url.")
-            found += dicts(answer["results"])
+                raise self._no_label_studio()
+            part = dicts(answer["results"])
             page, more = page + 1, bool(answer.get("next"))
+            self._check_new(part, known, page if more else 0)
+            found += part
         return found
+
+    def _check_new(self, part: list[dict[str, Any]], known: set[str], page: int) -> None:
+        """InputError where a page that is not the last brings nothing new, or pages have no end."""
+        new = {str(one.get("id", one)) for one in part} - known
+        known |= new
+        if page and (not new or page > _MOST_PAGES):
+            raise self._no_label_studio()
+
+    def _no_label_studio(self) -> InputError:
+        return InputError(f"{self._http.address} answers as no Label Studio does; correct --url.")
 
     def check_classes(self, classes: AnnotationClasses, folder: Path) -> None:
         """InputError where the project's brush has other classes, or is none that our tasks name."""
         write_text(folder / CONFIG, self._config)
-        if not takes_tasks(read_xml(folder / CONFIG, remedy="save the labelling interface of the project again")):
+        try:
+            config = read_xml(folder / CONFIG, remedy="save the labelling interface of the project again")
+        except InputError as error:  # the temporary file means nothing to people
+            raise InputError(str(error).replace(str(folder / CONFIG), f"the labelling interface of {self}")) from None
+        if not takes_tasks(config):
             raise InputError(
                 f"{self} has another labelling interface than vergence labels export writes as {CONFIG}: an Image "
                 "'image' of $image and BrushLabels 'tag' for it; take these names there, or give another --project."
@@ -120,15 +138,21 @@ class LabelStudio:
     def frames(self) -> set[str]:
         """Names of the frames that are there as tasks."""
         names, page, total = set[str](), 1, 1
-        seen = 0
+        seen, known = 0, set[str]()
         while seen < total:
             query = urlencode({"project": self._id, "page": page, "page_size": _PAGE, "include": "id,data"})
             answer = self._http.json("GET", f"/api/tasks?{query}")
-            tasks = dicts(answer.get("tasks")) if isinstance(answer, dict) else []
+            if not isinstance(answer, dict) or not isinstance(answer.get("tasks"), list):
+                raise self._no_label_studio()  # taken for a project without tasks, it would get them twice
+            tasks = dicts(answer["tasks"])
             if not tasks:
                 break
             names |= {name for name in map(frame_of, tasks) if name}
-            seen, total, page = seen + len(tasks), int(answer.get("total", 0)), page + 1
+            total = answer.get("total")
+            if not isinstance(total, int):
+                raise self._no_label_studio()
+            seen, page = seen + len(tasks), page + 1
+            self._check_new(tasks, known, page)
         return names
 
     def send(self, folder: Path) -> None:
