@@ -13,12 +13,14 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
 import traceback
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +47,8 @@ class Case:
     """A malformed input: how it is made in a folder of sound data, the command that meets it, what must become of it.
 
     needs: parts of the world that are copied; argv: words of ``vergence``; may_write: patterns, relative to the folder,
-    of what the command may write.
+    of what the command may write; beside: what runs beside the command in its process and may talk to it on this
+    machine, given the folder; it yields words that stand in braces in ``argv``.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Case:
     needs: Sequence[str] = ()
     may_write: Sequence[str] = ("out", "out/*", "out.*", "out_labels", "out_labels/*")
     quick: bool = False
+    beside: Callable[[Path], AbstractContextManager[dict[str, str]]] | None = None
 
 
 @dataclass
@@ -177,22 +181,31 @@ def _laid_out(case: Case, world: Path, folder: Path) -> Path:
 def _run(case: Case, work: Path, folder: Path) -> int:
     from vergence.cli import main
 
-    argv = [word.replace("{here}", str(work)) for word in case.argv]
-    sys.addaudithook(_watch(folder))
+    sys.addaudithook(_watch(folder, case.beside is not None))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     try:
-        return main(argv)
+        with contextlib.nullcontext({}) if case.beside is None else case.beside(work) as words:
+            return main([_filled(word, {"here": str(work), **words}) for word in case.argv])
     except BaseException:
         traceback.print_exc()
         return 98
 
 
-def _watch(folder: Path) -> Callable[[str, tuple[Any, ...]], None]:
-    """An audit hook that notes programs, connections, and changes to files outside the folder of the case."""
+def _filled(word: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        word = word.replace(f"{{{name}}}", value)
+    return word
+
+
+def _watch(folder: Path, here: bool) -> Callable[[str, tuple[Any, ...]], None]:
+    """An audit hook that notes programs, connections, and changes to files outside the folder of the case.
+
+    With ``here`` connections to this machine are no matter.
+    """
     notes = os.open(folder / "events", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     root = os.path.realpath(folder) + os.sep
 
@@ -206,7 +219,7 @@ def _watch(folder: Path) -> Callable[[str, tuple[Any, ...]], None]:
         note = ""
         if event.startswith(_PROGRAMS):
             note = f"starts a program: {event} {arguments[:2]!r:.200}"
-        elif event in _NETWORK:
+        elif event in _NETWORK and not (here and _of_this_machine(arguments)):
             note = f"reaches for the network: {event} {arguments[1:]!r:.100}"
         elif event == "open" and len(arguments) > 2 and isinstance(arguments[2], int):
             if arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and outside(arguments[0]):
@@ -219,6 +232,12 @@ def _watch(folder: Path) -> Callable[[str, tuple[Any, ...]], None]:
             os.write(notes, (note.replace("\n", " ") + "\n").encode(errors="replace"))
 
     return hook
+
+
+def _of_this_machine(arguments: tuple[Any, ...]) -> bool:
+    """Whether an event of a socket speaks of no other machine: (socket, (host, port)) or (host, port, ...)."""
+    address = arguments[1] if arguments and isinstance(arguments[0], socket.socket) else arguments
+    return isinstance(address, tuple) and address[0] in ("127.0.0.1", "localhost")
 
 
 def _snapshot(folder: Path) -> dict[str, str]:

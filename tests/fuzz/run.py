@@ -34,7 +34,7 @@ def main() -> int:
     import_all()
     place = given.place or Path(tempfile.mkdtemp(prefix="vergence-fuzz-"))
     shutil.rmtree(place, ignore_errors=True)
-    build(place / "world")
+    build(place / "world", exported=any(name.startswith("depth.") for case in cases for name in case.needs))
     began, outcomes = time.monotonic(), []
 
     def done(outcome: Outcome) -> None:
@@ -85,7 +85,7 @@ def import_all() -> None:
     import vergence
 
     names = [module.name for module in pkgutil.walk_packages(vergence.__path__, "vergence.")]
-    for name in [*names, "av", "matplotlib.pyplot", "pycocotools.mask"]:
+    for name in [*names, "av", "matplotlib.pyplot", "pycocotools.mask", "uvicorn", "cvat_sdk.core.client"]:
         if not name.endswith("__main__"):
             importlib.import_module(name)
     assert torch.get_num_threads() == 1, "threads and forks do not go together"

@@ -150,7 +150,43 @@ def _exported(argv: Sequence[str], work: Path) -> Iterator[str]:
         yield "nothing was exported"
 
 
+def _served(argv: Sequence[str], work: Path) -> Iterator[str]:
+    """What a server answered to a malformed request, and to a sound one after it."""
+    found = json.loads((work / "answers.json").read_text())
+    status, body = _response(found.get("answer", ""))
+    wanted = found["wanted"]
+    if status is None:
+        if wanted:
+            yield f"no answer, expected one of {wanted[:3]}"
+    elif status not in (wanted or (*range(400, 500), 501, 505)):
+        yield f"status {status}, expected one of {wanted[:3]}: {body[:200]!r}"
+    if body.startswith("{") and status != 200:
+        said = json.loads(body)
+        sentence = said.get("error", "")
+        if set(said) != {"error"} or not sentence or "\n" in sentence or str(work.parent) in sentence:
+            yield f"no sentence: {body[:200]!r}"
+    if "Traceback" in body or (len(body) > 4000 and status != 200):
+        yield f"more than a sentence: {body[:200]!r}"
+    after, body = _response(found.get("after", ""))
+    if after != 200:
+        yield f"a sound request after it gets status {after}: {body[:200]!r}"
+
+
+def _response(text: str) -> tuple[int | None, str]:
+    """Status and body of the first answer; None where there is none."""
+    head, _, body = text.partition("\r\n\r\n")
+    words = head.split(" ", 2)
+    return (int(words[1]), body) if text.startswith("HTTP/") else (None, "")
+
+
+def _graph(argv: Sequence[str], work: Path) -> Iterator[str]:
+    path = _out(argv, work)
+    if not path.is_file() or not json.loads(path.with_name(f"{path.name}.json").read_text())["outputs"]:
+        yield "no file, or one that gives nothing"
+
+
 _LOOKS: dict[str, Callable[[Sequence[str], Path], Iterator[str]]] = {
     "index": _manifest, "labels import": _labelled, "labels propagate": _labelled, "labels export": _exported,
     "predict": _predicted, "evaluate": _evaluated, "train": _trained, "report": _page, "select": _chosen,
+    "serve": _served, "export": _graph, "labels pull": _labelled,
 }  # fmt: skip

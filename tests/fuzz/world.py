@@ -41,8 +41,12 @@ def mask(number: int, size: tuple[int, int] = SIZE) -> Image.Image:
     return Image.fromarray(coarse).resize(size, Image.Resampling.NEAREST)
 
 
-def build(world: Path) -> None:
-    """Write everything below ``world``, in a child, so that the parent keeps no threads and no memory of it."""
+def build(world: Path, exported: bool = True) -> None:
+    """Write everything below ``world``, in a child, so that the parent keeps no threads and no memory of it.
+
+    Args:
+        exported: also the exported files, which take longer than all else.
+    """
     world.mkdir(parents=True)
     child = os.fork()
     if not child:
@@ -54,6 +58,8 @@ def build(world: Path) -> None:
             _video(world / "clip.mp4")
             _runs()
             _annotations()
+            if exported:
+                _exports()
             code = 0
         except BaseException:
             traceback.print_exc(file=sys.__stderr__)
@@ -123,3 +129,8 @@ def _annotations() -> None:
     for form in ("cvat", "coco", "label_studio", "png"):
         _call("labels", "export", "manifest.csv", "--to", form, "--out", form)
         shutil.make_archive(form, "zip", form)
+
+
+def _exports() -> None:
+    for to, out in (("onnx", "depth.onnx"), ("torch", "depth.pt2"), ("openvino", "depth.xml")):
+        _call("export", "depth_run", "--to", to, "--out", out, "--frames", "frames")
