@@ -97,7 +97,7 @@ def test_the_page_leads_with_what_the_criterion_optimises(folder: Path) -> None:
 
 def test_frames_that_are_set_aside_are_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Frames set aside" not in edited(folder)
-    text = edited(folder, val=["7.png", "2.png", "4.png"])
+    text = edited(folder, val=["7.png", "2.png", "4.png"], val_rows=[7, 2, 4])
     part = text[text.index("Frames set aside to judge by</h2>") :]
     assert re.findall(r"drive &lt;1&gt; · (\d)</figcaption>", part) == ["2", "4", "7"]
     assert part.count("data:image/jpeg;base64,") == 3

@@ -175,12 +175,11 @@ def _map(selection: dict[str, Any], allowed: NDArray[np.bool_], space: FeatureSp
 
 
 def _set_aside(selection: dict[str, Any], manifest: Manifest) -> list[dict[str, Any]]:
-    """The frames to judge by, in the order of the manifest."""
-    images = set(selection.get("val", ()))
+    """The frames to judge by, in the order of the manifest; none of a selection that does not name their rows."""
+    rows = [(number, manifest[number]) for number in sorted(selection.get("val_rows", ()))]
     return [
         {"row": number, "sequence": row.sequence, "camera": row.camera, "position": row.position, "judges": True}
-        for number, row in enumerate(manifest)
-        if row.image in images
+        for number, row in rows
     ]
 
 

@@ -68,6 +68,7 @@ def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manif
         "left_out": int((~could).sum()),
         "labelled": choice.known,
         "val": [manifest[row].image for row in choice.val],
+        "val_rows": choice.val,
         "run": str(choice.run.path.absolute()),
         "run_step": choice.run.step,
         "run_checkpoint": choice.run.checkpoint,
