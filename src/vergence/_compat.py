@@ -195,7 +195,8 @@ def keep_to_itself() -> None:
     OpenVINO sends that it was imported, by a package of its own, and does without where there is none.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("openvino_telemetry", None)  # an import of it fails
 
 
 def operators_load() -> bool:
