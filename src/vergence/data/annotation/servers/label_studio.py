@@ -148,10 +148,10 @@ class LabelStudio:
             if not tasks:
                 break
             names |= {name for name in map(frame_of, tasks) if name}
-            total = answer.get("total")
-            if not isinstance(total, int):
+            said = answer.get("total")
+            if not isinstance(said, int):
                 raise self._no_label_studio()
-            seen, page = seen + len(tasks), page + 1
+            seen, total, page = seen + len(tasks), said, page + 1
             self._check_new(tasks, known, page)
         return names
 
