@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from vergence.data.addresses import results_here
 from vergence.errors import InputError
 from vergence.labelling import labels_export, labels_import, labels_propagate, labels_pull, labels_push, select
 from vergence.preparing import convert, index, recipes, scan
@@ -22,6 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@results_here
 def train(
     recipe: str | Path,
     out: str | Path,
@@ -62,6 +64,7 @@ def train(
     return run_training(load_config(recipe, overrides, data), out, callbacks=called)
 
 
+@results_here
 def resume(
     run: str | Path, overrides: Overrides = (), callbacks: "Mapping[str, Callable[..., Any]] | None" = None
 ) -> Path:
@@ -89,6 +92,7 @@ def resume(
     return run_training(config, folder.path, resume=True, checkpoint=checkpoint, callbacks=called)
 
 
+@results_here
 def evaluate(
     run: str | Path,
     data: str | Path | None = None,
@@ -145,6 +149,7 @@ def evaluate(
     )
 
 
+@results_here
 def predict(
     run: str | Path,
     input: str | Path,
@@ -257,6 +262,7 @@ def predict(
     )  # fmt: skip
 
 
+@results_here
 def export(
     run: str | Path,
     to: str,
@@ -295,6 +301,7 @@ def export(
     return write_export(chosen(run, checkpoint), to, out, wanted)
 
 
+@results_here
 def report(
     run: str | Path | Sequence[str | Path],
     out: str | Path | None = None,
@@ -314,6 +321,7 @@ def report(
     return write_page(run, out, data, images)
 
 
+@results_here
 def serve(
     run: str | Path,
     port: int = 7860,
@@ -372,6 +380,7 @@ def serve(
     )  # fmt: skip
 
 
+@results_here
 def doctor(out: str | Path | None = None) -> "list[Check]":
     """Check this machine: versions, devices, weights, disk, threads, and three steps of training.
 
@@ -383,6 +392,7 @@ def doctor(out: str | Path | None = None) -> "list[Check]":
     return examine(Path(out) if out is not None else Path())
 
 
+@results_here
 def demo(
     out: str | Path = "demo",
     recipe: str = "depth-toytown-demo",

@@ -54,6 +54,21 @@ class InputError(ValueError):
     The command line prints it without a traceback and exits with code 2.
     """
 
+    def __init__(self, message: object = "") -> None:
+        text = str(message)
+        for mirror in _MIRRORS:
+            if mirror in text:
+                text = re.sub(re.escape(mirror) + r"([a-z][a-z0-9+.-]*)/", r"\1://", text)
+        super().__init__(text)
+
+
+_MIRRORS: set[str] = set()
+
+
+def say_addresses_of(mirror: str) -> None:
+    """Let messages say ``s3://bucket/key`` for ``mirror`` + ``s3/bucket/key``, which stands for it on this machine."""
+    _MIRRORS.add(mirror)
+
 
 class Interrupted(Exception):
     """Training was stopped by a signal, after a checkpoint; ``exit_code`` is 128 plus the signal's number."""

@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from vergence.data.addresses import results_here
+
 if TYPE_CHECKING:
     from vergence.data.annotation import ImportedLabels
 
 
+@results_here
 def select(
     run: str | Path,
     data: str | Path,
@@ -80,6 +83,7 @@ def select(
     return selection
 
 
+@results_here
 def labels_export(
     manifest: str | Path,
     to: str,
@@ -115,6 +119,7 @@ def labels_export(
     return export_labels(frames, to, out, label_space, predictor, space, progress)
 
 
+@results_here
 def labels_import(
     source: str | Path,
     data: str | Path,
@@ -144,6 +149,7 @@ def labels_import(
     return import_labels(source, asked, out, format, label_space, complete, progress, whole)
 
 
+@results_here
 def labels_push(
     manifest: str | Path,
     to: str,
@@ -186,6 +192,7 @@ def labels_push(
     return push_labels(frames, to, url, project, label_space, predictor, space, plain_http, progress)
 
 
+@results_here
 def labels_pull(
     format: str,
     url: str,
@@ -220,6 +227,7 @@ def labels_pull(
     return pull_labels(frames, format, url, project, out, label_space, complete, plain_http, progress, whole)
 
 
+@results_here
 def labels_propagate(
     manifest: str | Path,
     out: str | Path,

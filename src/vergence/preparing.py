@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vergence.data.addresses import results_here
+
 if TYPE_CHECKING:
     from vergence.data.manifest import Manifest
     from vergence.data.scan import ScanReport
@@ -25,6 +27,7 @@ def recipes(name: str | None = None) -> list[str]:
     return recipe_lines() if name is None else recipe_text(name).splitlines()
 
 
+@results_here
 def scan(
     inputs: str | Path | Sequence[str | Path],
     max_pairs: int = 100,
@@ -105,6 +108,7 @@ def _joined_scan(manifest: "Manifest", shards: "Parts") -> "ScanReport":
     return together(manifest, [SequenceReport.of_plain(sequence) for sequence in found])
 
 
+@results_here
 def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, Any] | None = None) -> "Manifest":
     """Write the manifest of a data set.
 
@@ -119,6 +123,7 @@ def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, 
     return index_layout(layout, root, out, **dict(options or {}))
 
 
+@results_here
 def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monodepth2") -> Path:
     """Make a run folder of published weights.
 

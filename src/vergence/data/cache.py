@@ -1,7 +1,6 @@
 """Decode once: frames at training size on disk, so that a slow machine is not starved by JPEG and Lanczos."""
 
 import hashlib
-import os
 import shutil
 import struct
 import zlib
@@ -12,19 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.atomic import writing
+from vergence.data.cache_folder import default_cache_folder
 from vergence.data.deep_pictures import decoding
 from vergence.data.digests import file_state
 from vergence.errors import InputError
 
+__all__ = ["FrameCache", "default_cache_folder"]
+
 _MAGIC = b"VGF2"
 _HEADER = struct.Struct("<4sIII")  # magic, stored width and height, CRC-32 of the pixels and these two
-
-
-def default_cache_folder() -> Path:
-    """``$VERGENCE_CACHE``, else ``vergence/frames`` in the user's cache folder."""
-    if folder := os.environ.get("VERGENCE_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vergence" / "frames"
 
 
 class FrameCache:

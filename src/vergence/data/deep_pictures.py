@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vergence.data.addresses import is_remote
 from vergence.data.pictures import WHITE_LEVEL, header_modes, is_inverted, open_picture, raw_mode, turned_like
+from vergence.data.remote import names_beside
 from vergence.errors import InputError
 
 _BITS = (8, 10, 12, 14, 16, 20, 24, 32)
@@ -81,13 +83,26 @@ def range_mark(path: Path | str) -> str:
         return ""
     if _stated_white():
         return os.environ[WHITE_LEVEL]
+    if is_remote(path) and not _begins_deep(path.absolute().parent, path.suffix, path):
+        return ""
     return "|".join(f"{low:g} {high:g}" for low, high in _ranges_of_folder(path.absolute().parent, path.suffix))
+
+
+_DEEP_FOLDERS: dict[tuple[Path, str], bool] = {}
+"""Folders of stores: whether the first picture that was asked for is deep. Listing them all may take minutes."""
+
+
+def _begins_deep(folder: Path, suffix: str, path: Path) -> bool:
+    if (folder, suffix) not in _DEEP_FOLDERS:
+        mode, raw = header_modes(path)
+        _DEEP_FOLDERS[folder, suffix] = mode.startswith(("I", "F")) or ";16" in raw
+    return _DEEP_FOLDERS[folder, suffix]
 
 
 @functools.lru_cache(maxsize=256)
 def _ranges_of_folder(folder: Path, suffix: str) -> list[Levels]:
     """Ranges of the kinds of deep pictures in a folder; none where its first picture is not deep."""
-    first = min((entry.name for entry in os.scandir(folder) if entry.name.endswith(suffix)), default="")
+    first = min((name for name in names_beside(folder) if name.endswith(suffix)), default="")
     try:
         mode, raw = header_modes(folder / first)
         if not (mode.startswith(("I", "F")) or ";16" in raw):
@@ -130,7 +145,7 @@ def _declared_white(image: Image.Image, path: Path) -> float:
 @functools.lru_cache(maxsize=256)
 def _levels_of_folder(folder: Path, suffix: str, kind: str) -> Levels:
     """Black and white of the pictures of a folder: integers ("u"), or floating point ("f")."""
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(suffix))
+    names = sorted(name for name in names_beside(folder) if name.endswith(suffix))
     indices = np.unique(np.linspace(0, len(names) - 1, min(len(names), _LOOKED_AT)).round().astype(int))
     most, low, high = 0.0, math.inf, 0.0
     for name in (names[index] for index in indices):

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from vergence.data.remote import local, state
 from vergence.errors import InputError
 
 
@@ -13,7 +14,7 @@ def text_digest(text: str) -> str:
 
 def file_digest(path: Path | str) -> str:
     """Digest of a file's content; InputError where it cannot be read."""
-    digest = hashlib.blake2b(digest_size=16)
+    path, digest = local(path), hashlib.blake2b(digest_size=16)
     if Path(path).exists() and not Path(path).is_file():  # a pipe or a device has no end
         raise InputError(f"{path} is no regular file; correct the manifest or put the file there.")
     try:
@@ -33,8 +34,10 @@ def file_state(path: Path) -> str:
     The time at which the file system saw the last change (ctime) is in it: copying and unpacking set the other time
     back to what it was, so a new file of the same size would pass for the old one.
     """
+    if (remote := state(path)) is not None:
+        return f"{path}|{remote[0]}|{remote[1]}"
     try:
-        state = path.stat()
+        status = path.stat()
     except OSError:
         raise InputError(f"{path} does not exist; correct the manifest or put the file there.") from None
-    return f"{path}|{state.st_size}|{state.st_mtime_ns}|{state.st_ctime_ns}"
+    return f"{path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.pictures import decode_bytes
+from vergence.data.remote import local
 from vergence.errors import InputError
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _PREDICTOR, _FORMAT = 256, 257, 258, 262, 277, 284, 317, 339
@@ -23,7 +24,7 @@ def read_float_tiff(path: Path | str) -> NDArray[np.float32]:
     Raises:
         InputError: missing, cut off, no TIFF, another kind of numbers or order of channels.
     """
-    path = Path(path)
+    path = local(path)
     try:
         data = bytearray(path.read_bytes())
         order = {b"II": "<", b"MM": ">"}[bytes(data[:2])]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vergence.data.remote import given
 from vergence.data.structured import plain_number, read_csv, read_lines, read_numbers
 from vergence.errors import InputError
 
@@ -67,6 +68,7 @@ def read_motion(path: Path | str) -> KnownMotion:
     Raises:
         InputError: none of these, a number that is not finite, times that do not rise.
     """
+    path = given(path)
     lines = [line.strip() for line in read_lines(path, _REMEDY)]
     first = next((line for line in lines if line and not line.startswith("#")), "")
     words = first.replace(",", " ").split()

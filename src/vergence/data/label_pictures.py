@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from vergence.data.batch import IGNORED_LABEL
 from vergence.data.deep_pictures import has_deep_channels, read_channels
 from vergence.data.label_space import Colour, LabelSpace
 from vergence.data.pictures import bits, is_lossy, open_picture, raw_mode
+from vergence.data.remote import names_beside
 from vergence.errors import InputError
 
 Label = NDArray[np.uint8]
@@ -178,7 +178,7 @@ def _check_binary(path: Path, coding: Coding) -> None:
 @functools.lru_cache(maxsize=256)
 def _levels_of_folder(folder: Path, suffix: str) -> frozenset[int]:
     """Grey levels in the label pictures of a folder, of which at most a part, evenly spaced, is read."""
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(suffix))
+    names = sorted(name for name in names_beside(folder) if name.endswith(suffix))
     indices = np.unique(np.linspace(0, len(names) - 1, min(len(names), _LOOKED_AT)).round().astype(int))
     levels: set[int] = set()
     for index in indices:

@@ -1,6 +1,7 @@
 """Batches from samples: an endless seeded order shared by any number of processes, workers, the device."""
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from vergence.data.addresses import secrets, take_secrets
 from vergence.data.batch import ON_HOST, Batch
 from vergence.data.batch_jitter import apply_jitters
 from vergence.data.cache import FrameCache, default_cache_folder
@@ -154,7 +156,7 @@ def build_loader(
         sampler=sampler or EndlessSampler(len(dataset), batch_size, seed, shuffle, rank, world, start_step),
         num_workers=workers,
         collate_fn=_same,
-        worker_init_fn=_start_worker,
+        worker_init_fn=functools.partial(_start_worker, secrets()),
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
@@ -210,9 +212,10 @@ def _same(batch: Any) -> Any:
     return batch
 
 
-def _start_worker(worker: int) -> None:
+def _start_worker(addresses: dict[str, str], worker: int) -> None:
     """One thread each, and out of the terminal's process group: Ctrl-C is the main process's to handle."""
     torch.set_num_threads(1)
+    take_secrets(addresses)
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
         threading.Thread(target=_end_with, args=(parent.pid,), daemon=True).start()

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from vergence.data.addresses import is_remote, named
 from vergence.data.columns import Column, Values
 from vergence.data.frame_row import (
     COLUMNS,
@@ -64,7 +65,7 @@ class Manifest:
         self._place: NDArray[np.int32] | None = None
         """The row of each of the table's, where the order is another."""
         self.root = Path(root).absolute()
-        self.name = name
+        self.name = named(name)
         self.read_from = tuple(read_from)
         self._samples = len(self._table) if samples is None else samples
         _check_places(self._table, name)
@@ -79,7 +80,7 @@ class Manifest:
         """Write the samples as Parquet or CSV (by suffix), whole or not at all, paths relative to its folder."""
         path = Path(path).absolute()
         folder = lru_cache(1 << 16)(lambda name: os.path.relpath(self.root / name, path.parent))
-        write_rows(path, (_moved(row, folder) for row in self))
+        write_rows(path, (_moved(row, folder, self.root) for row in self))
         return path
 
     def __len__(self) -> int:
@@ -226,13 +227,16 @@ class Manifest:
         return digest_rows(self._table, self._table.index.by_name(outside), NEIGHBOUR_COLUMNS)
 
 
-def _moved(row: FrameRow, folder: Callable[[str], str]) -> FrameRow:
-    """A row whose paths begin elsewhere: ``folder`` says what a folder becomes."""
+def _moved(row: FrameRow, folder: Callable[[str], str], root: Path) -> FrameRow:
+    """A row whose paths begin elsewhere: ``folder`` says what a folder becomes; objects of stores keep addresses."""
     moved: dict[str, Any] = {}
+    here = not is_remote(f"{root}/")
     for name in PATH_COLUMNS:
         if path := getattr(row, name):
             parent, _, last = path.rpartition("/")
-            if last in ("", ".", "..") or (not parent and path.startswith("/")) or os.sep != "/":
+            if not (here and not is_remote(path)) and is_remote(place := os.path.normpath(root / path)):
+                moved[name] = named(place)
+            elif last in ("", ".", "..") or (not parent and path.startswith("/")) or os.sep != "/":
                 moved[name] = Path(folder(path)).as_posix()
             else:
                 moved[name] = os.path.normpath(os.path.join(folder(parent), last))

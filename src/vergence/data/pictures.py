@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from vergence.data.remote import local
 from vergence.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "PPM", "GIF")
@@ -144,6 +145,7 @@ def is_lossy(image: Image.Image, path: Path | str) -> bool:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """A picture whose header has been read and found to be in order."""
+    path = local(path)
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError

@@ -5,17 +5,20 @@ import hashlib
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vergence.data.addresses import is_remote
 from vergence.data.atomic import writing
 from vergence.data.cache import default_cache_folder
 from vergence.data.dataset import FrameDataset
 from vergence.data.labels import label_space
 from vergence.data.lenses import lens_mark
 from vergence.data.loading import EndlessSampler
+from vergence.data.remote import local
 from vergence.data.structured import map_array
 from vergence.errors import InputError
 
@@ -68,6 +71,10 @@ def class_probability(pixels: NDArray[np.integer], temperature: float) -> NDArra
     return np.asarray(weight / weight.sum())
 
 
+def _is_there(path: Path) -> bool:
+    return is_remote(path) or path.is_file()
+
+
 def class_counts(dataset: FrameDataset) -> NDArray[np.int64]:
     """Pixels (n, K) of each class in the label of each sample, uncropped, at working size.
 
@@ -75,7 +82,7 @@ def class_counts(dataset: FrameDataset) -> NDArray[np.int64]:
     """
     manifest, options = dataset.manifest, dataset.options
     files = [manifest.path(row, "label") if manifest[row].label else None for row in dataset.rows]
-    states = [(path, path.stat()) if path is not None and path.is_file() else None for path in files]
+    states = [(path, local(path).stat()) if path is not None and _is_there(path) else None for path in files]
     identities = [state and f"{state[0]}|{state[1].st_size}|{state[1].st_mtime_ns}" for state in states]
     about = [options.height, options.width, options.fit, options.crop_anchor, options.label_space, *identities]
     about += [f"aspect {options.aspect}"] if options.aspect else []

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from vergence.data.addresses import places
 from vergence.data.manifest import Manifest
+from vergence.data.remote import given
 from vergence.data.structured import read_json, read_lines
 from vergence.errors import InputError
 
@@ -128,6 +130,7 @@ def read_list(file: Path) -> list[str]:
     Raises:
         InputError: missing, of another form, or empty.
     """
+    file = given(file)
     if file.suffix in (".csv", ".parquet"):
         manifest = Manifest.read(file)
         return [str(manifest.path(row)) for row in range(len(manifest))]
@@ -142,7 +145,7 @@ def read_list(file: Path) -> list[str]:
         ) from error
     if not names:
         raise InputError(f"{file} lists no frames; name at least one image.")
-    return names
+    return places(names)
 
 
 def _json_names(values: Any) -> list[str]:

@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from vergence.data.addresses import places
 from vergence.data.atomic import writing
 from vergence.data.columns import DEFAULTS, ColumnBuilder
-from vergence.data.frame_row import COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
+from vergence.data.frame_row import COLUMNS, PATH_COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
 from vergence.data.frame_table import AT_ONCE, FrameTable
+from vergence.data.remote import local
 from vergence.data.structured import LIMITS, iter_csv, plain_number
 from vergence.data.structured.text import MB
 from vergence.errors import InputError, nearest
@@ -38,6 +40,7 @@ _TESTS: dict[type, tuple[Any, ...]] = {
 
 def read_table(path: Path) -> FrameTable:
     """Rows of a ``.parquet`` or ``.csv`` file; InputError where it is missing, broken or has wrong columns."""
+    path = local(path)
     if not path.is_file():
         raise InputError(f"{path} does not exist; make a manifest with `vergence index` or give another path.")
     if path.suffix == ".csv":
@@ -102,7 +105,8 @@ def _read_csv(path: Path) -> FrameTable:
             for number, line in piece:
                 if line[k] not in values:
                     values[line[k]] = _parse(name, line[k], f"{path}, line {number}")
-            builder.add([values[line[k]] for _, line in piece])
+            parsed = [values[line[k]] for _, line in piece]
+            builder.add(places(parsed) if name in PATH_COLUMNS else parsed)
     return FrameTable({name: builder.built() for name, builder in builders.items()}, count)
 
 
@@ -185,6 +189,8 @@ def _cast(name: str, values: pa.Array, path: Path) -> pa.Array:
         raise InputError(f"{path}: column {name!r} must hold {_WORDS[kind]} ({_reason(error)}); correct it.") from error
     if values.null_count and name in ("image", "position"):
         raise InputError(f"{path}: column {name!r} has empty cells; every frame needs its {name}.")
+    if name in PATH_COLUMNS and pc.any(pc.match_substring(cast.dictionary, "://")).as_py():
+        cast = pa.DictionaryArray.from_arrays(cast.indices, pa.array(places(cast.dictionary.to_pylist()), pa.string()))
     return cast if kind is str else cast.fill_null(DEFAULTS[kind])
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from vergence.data.addresses import is_remote
 from vergence.data.structured import read_json
 from vergence.data.video_times import FrameClock, VideoTimes, opened_video, video_times
 from vergence.errors import InputError, reason
@@ -118,7 +119,8 @@ def _default_folders(path: Path, record: dict[str, Any]) -> list[Path]:
     name = f"{path.stem}_frames"
     unique = f"{name}_{hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:8]}"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vergence" / "video"
-    return [path.parent / name, path.parent / unique, cache / unique]
+    beside = [] if is_remote(path) else [path.parent / name, path.parent / unique]
+    return [*beside, cache / unique]
 
 
 def _writable(folder: Path) -> bool:

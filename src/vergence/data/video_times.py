@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vergence.data.pictures import LIMIT, most_pixels
+from vergence.data.remote import local
 from vergence.errors import InputError, reason
 
 FORMATS = (
@@ -66,6 +67,7 @@ def opened_video(path: Path) -> Iterator[Any]:
     """An open PyAV container that has a video stream; InputError where it is none."""
     import av
 
+    path = local(path)
     if not path.is_file():
         raise InputError(f"{path} does not exist or is no file; check the path of the video.")
     if path.stat().st_size == 0:

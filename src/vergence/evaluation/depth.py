@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vergence.data.addresses import named
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.baselines import MeanInverseDepth, input_free_of_run
@@ -72,7 +73,7 @@ class DepthEvaluation:
             else:
                 prediction = maps[scores.name]["inverse_depth"][0].float().cpu()
                 inverse_depth, protocol = in_units(prediction, self.methods[scores.name], self.protocol), self.protocol
-            scores.add(self.manifest[index].image, inverse_depth, truth, protocol)
+            scores.add(named(self.manifest[index].image), inverse_depth, truth, protocol)
             if label is not None and self._space is not None:
                 regions = self._regions.setdefault(scores.name, RegionScores(self._space))
                 regions.add(inverse_depth, torch.from_numpy(truth), torch.from_numpy(label), protocol)

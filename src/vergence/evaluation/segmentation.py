@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vergence.data.addresses import named
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
@@ -157,7 +158,7 @@ class SegmentationEvaluation:
 
     def add(self, index: int, truth: NDArray[np.uint8], maps: dict[str, dict[str, Tensor]]) -> None:
         """Score one image; ``maps`` holds ``logits`` (K, h, w) of each method by name."""
-        self.images.append(self.manifest[index].image)
+        self.images.append(named(self.manifest[index].image))
         self.sizes.add((truth.shape[0], truth.shape[1]))
         label = torch.from_numpy(truth).to(maps["trained"]["logits"].device)
         for predictor in self.predictors:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from vergence.data.addresses import named
 from vergence.data.atomic import write_text
 from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
@@ -66,12 +67,12 @@ def known_before(data: Manifest, rounds: list[Round], number: int, split: str, b
 def not_to_choose(run_folder: Path, data: Manifest, split: str, by: str) -> Path | None:
     """A list of training frames whose label nobody has, where labels come from the manifest."""
     without = [row.image for row in in_training(data, split) if not row.judges] if by == "manifest" else []
-    return write_text(run_folder / "unlabelled.json", json.dumps(without) + "\n") if without else None
+    return write_text(run_folder / "unlabelled.json", json.dumps(list(map(named, without))) + "\n") if without else None
 
 
 def list_of(one: Round, images: Iterable[str], name: str) -> Path | None:
     """A list of images beside the selection; None for an empty one."""
-    images = list(images)
+    images = list(map(named, images))
     return write_text(one.folder / name, json.dumps(images, indent=1) + "\n") if images else None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from vergence.data.addresses import is_remote
 from vergence.data.atomic import write_text, writing
 from vergence.data.depth_files import write_picture
 from vergence.data.pictures import open_picture
@@ -130,6 +131,6 @@ def _picture(folder: Path, frame: Frame, file: Path | None) -> Path:
 
 def _is_as_stored(file: Path, image: Image.Image) -> bool:
     """Whether the file holds the frame as it was looked at, neither turned nor straightened nor cut."""
-    if not file.is_file():
+    if is_remote(file) or not file.is_file():  # a copy of an object does not stay
         return False
     return np.array_equal(np.asarray(open_picture(file).convert("RGB")), np.asarray(image.convert("RGB")))

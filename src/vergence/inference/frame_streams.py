@@ -19,6 +19,7 @@ from vergence.data.layouts.intrinsics import UNKNOWN, read_intrinsics
 from vergence.data.layouts.maps import bare, sort_pictures
 from vergence.data.lenses import straight_image
 from vergence.data.manifest import Manifest
+from vergence.data.remote import given
 from vergence.data.split_rows import ALL, has_splits, in_split
 from vergence.data.video import VideoOptions, read_video
 from vergence.data.video_times import video_times
@@ -175,7 +176,7 @@ def open_stream(
     if isinstance(data, Manifest):
         manifest = data
     else:
-        path = Path(data)
+        path = given(data)
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
             if split not in (None, ALL):
                 raise InputError(f"{path} is a video, which has no splits; leave --split out.")

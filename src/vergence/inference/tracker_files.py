@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vergence.data.addresses import named
 from vergence.data.atomic import write_text, writing
 from vergence.data.labels import LabelSpace
 from vergence.data.structured import read_arrays
@@ -114,7 +115,7 @@ def _frames(stream: FrameStream, names: list[str]) -> list[dict[str, Any]]:
         row = stream.manifest[index]
         one: dict[str, Any] = {
             "file": f"{name}.npz",
-            "image": str(stream.manifest.path(index)),
+            "image": named(stream.manifest.path(index)),
             "sequence": row.sequence,
             "camera": row.camera,
             "position": row.position,

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 import vergence
+from vergence.data.addresses import named
 from vergence.data.atomic import write_text, writing
 from vergence.data.depth_files import write_picture
 from vergence.data.digests import file_state
@@ -315,7 +316,7 @@ def _told(manifest: Manifest, result: _Result, coverage: dict[int, float]) -> di
     segment = result.segment
 
     def image(row: int | None) -> str | None:
-        return None if row is None else manifest[row].image
+        return None if row is None else named(manifest[row].image)
 
     return {
         "sequence": manifest[segment.chain[0]].sequence,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import vergence
+from vergence.data.addresses import is_address
 from vergence.data.frame_options import offset_name
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
@@ -51,7 +52,7 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
     folder = Path(getattr(run, "path", run))
     if images < 0:
         raise InputError(f"images is {images}; give how many frames to show, 0 for none.")
-    if isinstance(data, str | Path) and not Path(data).exists():
+    if isinstance(data, str | Path) and not is_address(data) and not Path(data).exists():
         raise InputError(f"{data} does not exist; give a manifest, a folder or a video, or leave --data out.")
     files = run_files(folder)
     place = Path(out) if out is not None else files.report

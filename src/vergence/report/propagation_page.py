@@ -9,6 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import vergence
+from vergence.data.addresses import named
 from vergence.data.depth_files import ColourRange
 from vergence.data.images import read_image
 from vergence.data.label_pictures import read_label
@@ -51,7 +52,7 @@ def write_propagation_page(manifest: Path | str) -> Path:
         loader=PackageLoader("vergence", "report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    rows = {row.image: index for index, row in enumerate(data)}
+    rows = {named(row.image): index for index, row in enumerate(data)}
     chosen = evenly_spaced(record["segments"], _SEGMENTS)
     seen: set[int] = set()
     pieces = [_piece(data, rows, segment, space, seen) for segment in chosen]
@@ -128,6 +129,6 @@ def _chart(data: Manifest, record: dict[str, Any]) -> str:
     """Bars of coverage, frame by frame, as inline SVG; labels made by hand in another colour."""
     coverage = {frame["image"]: frame["coverage"] for segment in record["segments"] for frame in segment["frames"]}
     order = sorted(range(len(data)), key=lambda index: (data[index].sequence, data[index].camera, data[index].position))
-    shares = [1.0 if data[index].judges else coverage.get(data[index].image, 0.0) for index in order]
+    shares = [1.0 if data[index].judges else coverage.get(named(data[index].image), 0.0) for index in order]
     hands = [data[index].judges for index in order]
     return time_chart(shares, hands, "Coverage over time")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vergence.data.addresses import named
 from vergence.data.manifest import Manifest
 from vergence.report.curves import time_chart
 from vergence.report.selection_charts import Line, coverage_chart, legend
@@ -45,7 +46,7 @@ def reached_part(
     """Charts of the share of pixels that labels reach, against number of frames and over time."""
     reaches = open_reach(manifest, folder, selection["seconds"])
     judges = set(selection["val"])
-    closed = [index for index, row in enumerate(manifest) if row.image in judges]
+    closed = [index for index, row in enumerate(manifest) if named(row.image) in judges]
     weight, known = frame_weights(np.ones(len(manifest) * CELLS), closed), selection["labelled"]
     lines = []
     for name, order in compared_orders(selection, manifest, allowed).items():

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from vergence.data.addresses import is_address, open_address
 from vergence.errors import InputError
 from vergence.methods import settings_named
 from vergence.methods.config import MethodConfig
@@ -103,7 +104,8 @@ def read_config(recipe: str | Path, overrides: Overrides = (), data: str | Path 
     paths = [(config.frames, name) for name in ("source", "source_domain", "val")]
     for holder, name in [*paths, (config.frames.labelled, "file")]:
         if path := getattr(holder, name):  # a run is resumed and evaluated from other folders
-            setattr(holder, name, str(Path(path).expanduser().absolute()))
+            address = open_address(path) if is_address(path) else ""
+            setattr(holder, name, address or str(Path(path).expanduser().absolute()))
     return config
 
 

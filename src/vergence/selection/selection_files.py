@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 import vergence
+from vergence.data.addresses import named
 from vergence.data.atomic import write_text, writing
 from vergence.data.manifest import Manifest
 from vergence.data.selected import FRAMES, SELECTION
@@ -54,9 +55,9 @@ def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manif
     frames: list[dict[str, Any]] = []
     for row, reason, (distance, nearest) in zip(picks, choice.reasons, nearest_before(choice), strict=True):
         frame = manifest[row]
-        named = {"image": frame.image, "sequence": frame.sequence, "camera": frame.camera, "position": frame.position}
-        where = {} if nearest is None else {"distance": distance, "nearest": manifest[nearest].image}
-        frames.append({**named, "row": row, **reason, **where})
+        image, place = named(frame.image), {"camera": frame.camera, "position": frame.position}
+        where = {} if nearest is None else {"distance": distance, "nearest": named(manifest[nearest].image)}
+        frames.append({"image": image, "sequence": frame.sequence, **place, "row": row, **reason, **where})
     selection = {
         "criterion": criterion,
         "seed": choice.asked.seed,
@@ -67,7 +68,7 @@ def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manif
         "of": len(manifest),
         "left_out": int((~could).sum()),
         "labelled": choice.known,
-        "val": [manifest[row].image for row in choice.val],
+        "val": [named(manifest[row].image) for row in choice.val],
         "val_rows": choice.val,
         "run": str(choice.run.path.absolute()),
         "run_step": choice.run.step,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vergence.data.addresses import is_address
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
@@ -223,7 +224,7 @@ def _source_domain(config: RunConfig) -> Manifest:
 
 def _evaluation(config: RunConfig, data: Manifest) -> Manifest | None:
     frames, val = config.frames, data
-    if frames.val is not None and not Path(frames.val).exists():
+    if frames.val is not None and not is_address(frames.val) and not Path(frames.val).exists():
         raise InputError(f"frames.val is {frames.val}, which does not exist; name a manifest, a folder or a video.")
     if config.train.evaluate_every == 0:
         return None

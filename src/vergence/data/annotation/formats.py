@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vergence.data.annotation.classes import Colour
 from vergence.data.batch import IGNORED_LABEL
+from vergence.data.remote import local
 from vergence.data.structured import read_json
 from vergence.errors import InputError
 
@@ -41,7 +42,7 @@ class ExportedFrame:
 
     def copy_image(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self.image, folder / self.file)
+        shutil.copyfile(local(self.image), folder / self.file)
 
 
 @dataclass

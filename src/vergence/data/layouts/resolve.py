@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from vergence.data.addresses import named
 from vergence.data.frame_row import PATH_COLUMNS, FrameRow
 from vergence.data.layouts.clips import clip_form
 from vergence.data.layouts.files import (
@@ -21,6 +22,7 @@ from vergence.data.layouts.label_folders import space_of_folder
 from vergence.data.layouts.registry import LAYOUTS
 from vergence.data.layouts.videos import video
 from vergence.data.manifest import Manifest
+from vergence.data.remote import given
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -47,10 +49,10 @@ def resolve_input(
         if not data:
             raise InputError("no input given; name a manifest, a folder or a video.")
         return merge([resolve_input(one, split, allow_truncated) for one in data])
-    path = Path(data)
+    path = given(data)
     kind = recognise(path)
     manifest = _read(kind, path, split, allow_truncated)
-    _log.info("%s: recognised as %s; %s", path, kind, describe_intrinsics(manifest))
+    _log.info("%s: recognised as %s; %s", named(path), kind, describe_intrinsics(manifest))
     return manifest
 
 

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vergence.data.remote import local
 from vergence.data.structured.text import LIMITS, MB
 from vergence.errors import InputError
 
@@ -80,6 +81,7 @@ def map_array(
 @contextmanager
 def _opened(path: Path, remedy: str) -> Iterator[BinaryIO]:
     """The file; whatever NumPy says of it becomes an InputError. Headers are parsed by one thread at a time."""
+    path = local(path)
     if path.exists() and not path.is_file():  # a pipe would be waited for without end
         raise InputError(f"{path} is no regular file, expected NumPy arrays; {remedy}.")
     try:

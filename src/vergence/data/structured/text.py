@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from vergence.data.remote import local
 from vergence.errors import InputError, reason
 
 MB = 1 << 20
@@ -39,7 +40,9 @@ def read_bytes(path: Path | str, kind: str, remedy: str) -> bytes:
     """
     try:
         # a pipe that nobody writes to must not hold us up
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+        with open(
+            os.open(local(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
+        ) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 found = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"

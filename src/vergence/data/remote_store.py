@@ -1,0 +1,218 @@
+"""Objects of stores - buckets, web servers - through fsspec: with retries, and plain words for what is refused.
+
+Credentials are the store's own business: its library finds them in the environment, in its files, or asks the machine.
+"""
+
+import errno
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from vergence.errors import InputError
+
+Result = TypeVar("Result")
+PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between attempts: a store that is busy answers again soon."""
+CONNECT, READ = 10, 30
+"""Seconds that a store may take to be reached, and to go on with an answer."""
+_WRAPPERS = frozenset(
+    {"blockcache", "cached", "dask", "data", "dir", "file", "filecache", "generic", "git", "local", "memory",
+     "reference", "simplecache", "tar", "zip", "libarchive", "asyncwrapper", "async_wrapper"}
+)  # fmt: skip
+"""What fsspec calls a file system and is no store: a manifest of strangers must not reach this machine's by it."""
+_PACKAGES = {"s3": "vergence[bucket]", "s3a": "vergence[bucket]", "http": "vergence[bucket]",
+             "https": "vergence[bucket]", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs",
+             "abfss": "adlfs"}  # fmt: skip
+_TELLING = ("ETag", "etag", "generation", "LastModified", "Last-Modified", "last_modified", "updated", "mtime")
+"""What stores say of an object that changes with its content: the first that is there counts, in every answer."""
+_log = logging.getLogger("vergence")
+
+
+class Facts(NamedTuple):
+    """What a store says of an object."""
+
+    size: int | None
+    """Bytes, None where it does not say."""
+    mark: int
+    """A number (32 bits) that changes with the content; 0 where the store says nothing that does."""
+    folder: bool = False
+
+
+def facts(uri: str, shown: str) -> Facts:
+    """What a store says of an object, or that the name is one of a folder; InputError where it is refused or absent.
+
+    Args:
+        uri: the whole address.
+        shown: how messages call it: without anything secret.
+    """
+    return _asked(uri, shown, lambda store, path: _facts(store.info(path)))
+
+
+def _facts(info: dict[str, Any]) -> Facts:
+    said = next((str(info[key]) for key in _TELLING if info.get(key)), "")
+    mark = int.from_bytes(hashlib.sha256(said.encode()).digest()[:4], "big") if said else 0
+    size = info.get("size")
+    return Facts(int(size) if size is not None else None, mark, info.get("type") == "directory")
+
+
+def fetch(uri: str, shown: str, target: Path, most: int, said: Facts) -> Facts:
+    """Write an object, of which the store has just ``said`` something, to a local file, whole; returns what it says.
+
+    Raises:
+        InputError: refused, absent, larger than ``most`` bytes, or again and again cut off.
+        OSError: the local file cannot be written.
+    """
+    known = [said]
+
+    def whole(store: Any, path: str) -> Facts:
+        now = known.pop() if known else _facts(store.info(path))
+        if now.size is not None and now.size > most:
+            raise InputError(f"{shown} has {now.size / 1e9:.2f} GB, {_TOO_LARGE}")
+        store.get_file(path, str(target), callback=_limit(most, shown))
+        size = target.stat().st_size
+        if now.size is not None and size != now.size:
+            raise ConnectionError(f"the answer has {size} of {now.size} bytes")
+        return now
+
+    return _asked(uri, shown, whole)
+
+
+def listing(uri: str, shown: str, deep: bool = True) -> dict[str, Facts]:
+    """Objects in a folder of a store, and with ``deep`` in the folders below it: relative name -> facts."""
+
+    def listed(store: Any, path: str) -> dict[str, Facts]:
+        store.invalidate_cache()
+        found = store.find(path, maxdepth=None if deep else 1, detail=True)
+        start = path.rstrip("/") + "/"
+        names = {name.removeprefix(start): _facts(info) for name, info in found.items()}
+        return {name: one for name, one in names.items() if name and not name.endswith("/")}
+
+    return _asked(uri, shown, listed)
+
+
+def _asked(uri: str, shown: str, work: Callable[[Any, str], Result]) -> Result:
+    """What ``work`` makes of the file system and the path in it; what may pass is tried again."""
+    reason = ""
+    for attempt, pause in enumerate((*PAUSES, 0.0), start=1):
+        try:
+            store, path = _opened(uri, shown)
+            return work(store, path)
+        except InputError:
+            raise
+        except Exception as error:  # stores answer with every kind of exception there is
+            if _is_local(error):
+                raise
+            if refusal := _refusal(error):
+                raise InputError(f"{shown} {refusal}") from None  # the cause may name what is secret
+            reason = _reason(error)
+        if attempt <= len(PAUSES):
+            _log.info("%s: %s; asking again in %g s", shown, reason, pause)
+            time.sleep(pause)
+    raise InputError(
+        f"{shown} could not be fetched in {len(PAUSES) + 1} attempts ({reason}); check the connection and the store, "
+        "then repeat the command: what was fetched is kept."
+    )
+
+
+def _opened(uri: str, shown: str) -> tuple[Any, str]:
+    import fsspec  # slow to import; few inputs need it
+
+    protocol = uri.partition("://")[0].lower()
+    known = [name for name in fsspec.available_protocols() if name not in _WRAPPERS]
+    if protocol not in known:
+        raise InputError(f"{shown}: {protocol}:// names no store that is known; use s3://, gs://, https:// or a path.")
+    try:
+        store, path = fsspec.core.url_to_fs(uri, **_settings(protocol))
+    except ImportError:
+        package = _PACKAGES.get(protocol, f"that fsspec asks for to read {protocol}://")
+        raise InputError(
+            f"{shown} cannot be read without another package; install {package} (pip install '{package}')."
+            if protocol in _PACKAGES
+            else f"{shown} cannot be read without the package {package}; install it."
+        ) from None
+    if hasattr(store, "retries"):
+        store.retries = 1  # its own attempts would multiply ours
+    return store, path
+
+
+def _settings(protocol: str) -> dict[str, Any]:
+    """Time limits, where the user's configuration of fsspec says none."""
+    import fsspec
+
+    said = fsspec.config.conf.get(protocol, {})
+    if protocol in ("s3", "s3a") and "config_kwargs" not in said:
+        limits = {"connect_timeout": CONNECT, "read_timeout": READ, "retries": {"total_max_attempts": 1}}
+        return {"config_kwargs": limits, "use_listings_cache": False}
+    if protocol in ("http", "https") and "client_kwargs" not in said:
+        import aiohttp
+
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=READ)
+        return {"client_kwargs": {"timeout": limit}, "use_listings_cache": False}
+    return {"use_listings_cache": False}
+
+
+def _refusal(error: Exception) -> str:
+    """What to say where asking again is of no use; "" where it may be."""
+    status = _status(error)
+    if status in (404, 410) or (status is None and isinstance(error, FileNotFoundError) and not error.__cause__):
+        return "does not exist in its store; correct the manifest or put the object there."
+    if isinstance(error, PermissionError) or status in (401, 403):
+        return (
+            "may not be read with the credentials at hand (or is not there, which stores hide from strangers); give "
+            "credentials that may read it, in the environment or the files of its store."
+        )
+    if "Credential" in type(error).__name__ or "credential" in str(error).lower()[:200]:
+        return (
+            "needs credentials, and there are none; set them in the environment or the files of its store (for s3 "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or FSSPEC_S3_ANON=true for public buckets)."
+        )
+    if isinstance(error, IsADirectoryError):
+        return "is a folder, expected an object; correct the manifest."
+    if isinstance(error, NotImplementedError):
+        return "is in a store that cannot do this; give a manifest that names the objects."
+    if status is not None and 400 <= status < 500 and status not in (408, 429):
+        return f"is refused by its store (status {status}); correct the address."
+    return ""
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status behind an error, if there is one."""
+    while error is not None:
+        answer = getattr(error, "response", None)
+        said = answer.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(answer, dict) else None
+        status = said or getattr(error, "status", None)
+        if isinstance(status, int):
+            return status
+        error = error.__cause__
+    return None
+
+
+def _is_local(error: Exception) -> bool:
+    """Whether it is this machine's disk that is full or not to be written."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def _reason(error: Exception) -> str:
+    """A few words without addresses, which may hold a signature."""
+    if status := _status(error):
+        return f"status {status}"
+    text = re.sub(r"\S+://\S+|\?\S+", "...", " ".join(str(error).partition("<")[0].split())).strip(" :;,.")[:100]
+    return text or type(error).__name__
+
+
+_TOO_LARGE = "more than the local cache may hold; set VERGENCE_REMOTE_GB to more, or take it out."
+
+
+def _limit(most: int, shown: str) -> Any:
+    """A callback of fsspec that ends what grows too large where the store did not say the size."""
+    from fsspec.callbacks import Callback
+
+    def check(_: int | None, value: int, **__: Any) -> None:
+        if value > most:
+            raise InputError(f"{shown} has more than {most / 1e9:.2f} GB, {_TOO_LARGE}")
+
+    return Callback(hooks={"limit": check})
