@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from vergence.data.cache_folder import default_cache_folder
@@ -111,7 +111,7 @@ def has_parameters(place: Path) -> bool:
     return str(place) in _addresses
 
 
-def places(values: Iterable[str]) -> list[str]:
+def places(values: Iterable[Any]) -> list[Any]:
     """Paths of a manifest, with places in the mirror instead of addresses."""
     return [str(place_of(value)) if "://" in value else value for value in values]
 
