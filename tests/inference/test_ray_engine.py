@@ -93,7 +93,7 @@ def job(run: Path, frames: Path, out: Path) -> Job:
 
 
 def said(writer: FrameWriter, *numbers: int) -> list[tuple[str, bool, str]]:
-    rows = writer({"id": np.array(numbers)})
+    rows = writer({"data": np.array(numbers)})
     return [(name, bool(picture), error) for name, picture, error in zip(*rows.values(), strict=True)]
 
 

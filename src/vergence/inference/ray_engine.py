@@ -101,13 +101,13 @@ class FrameWriter:
         """Write the files of frames.
 
         Args:
-            batch: "id", places in the stream.
+            batch: "data", places in the stream.
 
         Returns:
             "name" of each, "picture", the digest of its picture, or "" where its files could stay as they were, and
             "error", which is "" where they are whole.
         """
-        stream, numbers = self.job.stream, [int(number) for number in batch["id"]]
+        stream, numbers = self.job.stream, [int(number) for number in batch["data"]]
         names = [stream.names[number] for number in numbers]
         pictures, errors = dict.fromkeys(names, ""), dict.fromkeys(names, self.refused)
         for number, name in zip(numbers, names, strict=True) if not self.refused else ():
@@ -170,7 +170,8 @@ def _rows(job: Job, cluster: Cluster) -> Iterator[dict[str, str]]:
     kind = "GPU" if cluster.device.startswith("cuda") or (cluster.device == "auto" and has.get("GPU")) else "CPU"
     share = -(-len(job.stream) // max(1, int(has.get(kind, 1))))
     frames = max(job.batch_size, min(_FRAMES_OF_A_TASK, share))
-    tasks = ray.data.range(len(job.stream), override_num_blocks=min(_MOST_TASKS, -(-len(job.stream) // frames)))
+    pieces = np.array_split(np.arange(len(job.stream)), min(_MOST_TASKS, -(-len(job.stream) // frames)))
+    tasks = ray.data.from_numpy(pieces)  # at hand: to make them would need a processor beside that of an actor
     done = tasks.map_batches(
         FrameWriter, batch_size=frames, fn_constructor_args=(ray.put(job),),
         compute=ray.data.ActorPoolStrategy(min_size=1), **({"num_gpus": 1} if kind == "GPU" else {"num_cpus": 1}),
