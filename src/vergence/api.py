@@ -5,16 +5,13 @@ Everything heavy is imported inside the functions, so that the command line answ
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from vergence.data.addresses import results_here
 from vergence.errors import InputError
 from vergence.labelling import labels_export, labels_import, labels_propagate, labels_pull, labels_push, select
-from vergence.preparing import convert, index, recipes, scan
+from vergence.preparing import convert, demo, doctor, index, recipes, scan
 from vergence.runs.overrides import Overrides
-
-if TYPE_CHECKING:
-    from vergence.doctor import Check
 
 __all__ = [
     "Overrides", "convert", "demo", "doctor", "evaluate", "export", "index", "labels_export", "labels_import",
@@ -378,45 +375,3 @@ def serve(
     run_server(
         str(run), options, host=host, port=port, page=page, limits=limits, label_studio=label_studio, started=started
     )  # fmt: skip
-
-
-@results_here
-def doctor(out: str | Path | None = None) -> "list[Check]":
-    """Check this machine: versions, devices, weights, disk, threads, and three steps of training.
-
-    Args:
-        out: a folder whose disk is to be checked; default the current one.
-    """
-    from vergence.doctor import examine
-
-    return examine(Path(out) if out is not None else Path())
-
-
-@results_here
-def demo(
-    out: str | Path = "demo",
-    recipe: str = "depth-toytown-demo",
-    overrides: Overrides = (),
-    labels: int = 10,
-    label_steps: int | None = None,
-    limit: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Path:
-    """Learn depth in a small rendered town, choose frames to label, carry their labels, learn from them; one page.
-
-    A call that was interrupted goes on where it stopped; a run that is there with other settings is refused.
-
-    Args:
-        out: folder of everything.
-        recipe: what depth is learned with.
-        overrides: settings that differ from this recipe's.
-        labels: how many frames are labelled; 0 for depth alone.
-        label_steps: training steps of both segmentation runs; default those of their recipe.
-        limit: at most so many images in the evaluations.
-
-    Returns:
-        The page.
-    """
-    from vergence.demo import run_demo
-
-    return run_demo(Path(out), recipe, overrides, labels, label_steps, limit, progress)

@@ -1,16 +1,18 @@
-"""Verbs before training: which recipes there are, what video is worth, manifests, runs of published weights; part of
-:mod:`vergence.api`."""
+"""Verbs before training: what this machine can, which recipes there are, what video is worth, manifests, runs of
+published weights, the demo; part of :mod:`vergence.api`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vergence.data.addresses import results_here
+from vergence.runs.overrides import Overrides
 
 if TYPE_CHECKING:
     from vergence.data.manifest import Manifest
     from vergence.data.scan import ScanReport
     from vergence.data.shards import Parts, Shard
+    from vergence.doctor import Check
 
 
 def recipes(name: str | None = None) -> list[str]:
@@ -136,3 +138,45 @@ def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monod
     from vergence.runs.convert import convert as run_conversion
 
     return run_conversion([Path(path) for path in weights], Path(out), family)
+
+
+@results_here
+def doctor(out: str | Path | None = None) -> "list[Check]":
+    """Check this machine: versions, devices, weights, disk, threads, and three steps of training.
+
+    Args:
+        out: a folder whose disk is to be checked; default the current one.
+    """
+    from vergence.doctor import examine
+
+    return examine(Path(out) if out is not None else Path())
+
+
+@results_here
+def demo(
+    out: str | Path = "demo",
+    recipe: str = "depth-toytown-demo",
+    overrides: Overrides = (),
+    labels: int = 10,
+    label_steps: int | None = None,
+    limit: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Learn depth in a small rendered town, choose frames to label, carry their labels, learn from them; one page.
+
+    A call that was interrupted goes on where it stopped; a run that is there with other settings is refused.
+
+    Args:
+        out: folder of everything.
+        recipe: what depth is learned with.
+        overrides: settings that differ from this recipe's.
+        labels: how many frames are labelled; 0 for depth alone.
+        label_steps: training steps of both segmentation runs; default those of their recipe.
+        limit: at most so many images in the evaluations.
+
+    Returns:
+        The page.
+    """
+    from vergence.demo import run_demo
+
+    return run_demo(Path(out), recipe, overrides, labels, label_steps, limit, progress)
