@@ -82,9 +82,10 @@ for name in recipe_names():
 def test_a_step_of_training_imports_no_compiler(tmp_path: Path) -> None:
     program = "import sys; from vergence.cli import main; main(sys.argv[1:])"
     town = "index toytown town --out town.parquet --train 1 --val 1 --frames 6 --width 96 --height 64"
-    imported(program, tmp_path, *town.split())  # Arrow imports pandas to write a table, where it is installed
+    imported(program, tmp_path, *town.split())
     training = f"train {DEPTH} --data town.parquet --out run --train.steps 1 --frames.workers 0"
-    assert imported(program, tmp_path, *training.split()) == {"torch"}
+    arrow = {"pandas"}  # Arrow imports it for any array, where it is installed
+    assert imported(program, tmp_path, *training.split()) - arrow == {"torch"}
     assert (tmp_path / "run" / "checkpoints" / "LATEST").is_file()
 
 

@@ -34,7 +34,8 @@ def test_a_step_waits_for_nothing_and_all_runs_on_the_device(name: str, tmp_path
         found = watch.of("mix", "read", "copy")
         assert found == [], "\n".join(found)
         assert watch.operations["convolution"] > 5
-        assert sum(watch.operations[f"_fused_{kind}_"] for kind in ("adam", "adamw", "sgd")) <= 4  # one a group
+        updates = sum(watch.operations[f"_fused_{kind}_"] for kind in ("adam", "adamw", "sgd"))
+        assert updates <= len(loop.state.optimizer.param_groups)
         losses = loop._finite_losses()
         assert losses["loss"] > 0
         watch.clear()
