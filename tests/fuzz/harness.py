@@ -48,7 +48,8 @@ class Case:
 
     needs: parts of the world that are copied; argv: words of ``vergence``; may_write: patterns, relative to the folder,
     of what the command may write; beside: what runs beside the command in its process and may talk to it on this
-    machine, given the folder; it yields words that stand in braces in ``argv``.
+    machine, given the folder; it yields words that stand in braces in ``argv``; addressed: whether the input has an
+    address on this machine, which may be asked.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Case:
     may_write: Sequence[str] = ("out", "out/*", "out.*", "out_labels", "out_labels/*")
     quick: bool = False
     beside: Callable[[Path], AbstractContextManager[dict[str, str]]] | None = None
+    addressed: bool = False
 
 
 @dataclass
@@ -181,7 +183,7 @@ def _laid_out(case: Case, world: Path, folder: Path) -> Path:
 def _run(case: Case, work: Path, folder: Path) -> int:
     from vergence.cli import main
 
-    sys.addaudithook(_watch(folder, case.beside is not None))
+    sys.addaudithook(_watch(folder, case.addressed or case.beside is not None))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))

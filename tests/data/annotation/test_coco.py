@@ -27,6 +27,7 @@ from vergence.errors import InputError
         (lambda c: c["images"][0].update(width=50), "annotated at 50x3, but the image is 5x3"),
         (lambda c: c["images"][0].update(file_name="b__000.png"), "lists b__000.png twice"),
         (lambda c: c["images"][0].update(file_name="c.png"), "c is the name of no frame"),
+        (lambda c: c["images"][0].update(file_name=["b.png"]), "images[0].file_name: expected a text"),
         (lambda c: c["images"][0].pop("id"), "is no COCO file of masks"),
         (lambda c: c["images"][0].update(id=2), "an id of images or categories twice"),
         (lambda c: c["categories"][0].update(id=[]), "is no COCO file of masks"),

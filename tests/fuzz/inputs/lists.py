@@ -215,7 +215,8 @@ def manifests() -> list[Case]:
             )
         argv = ("predict", "depth_run", "manifest.parquet", "--out", "out")
         writes = (*WRITES, "manifest.parquet")
-        found.append(Case(f"lists/parquet/{name}", argv, edit, expect, NEEDS, writes, name == "position_dates"))
+        quick, addressed = name == "position_dates", name == "image_url"
+        found.append(Case(f"lists/parquet/{name}", argv, edit, expect, NEEDS, writes, quick, addressed=addressed))
     for name, make in {"bomb": _bomb, "wide": _wide}.items():
         found.append(Case(f"lists/parquet/{name}", ("scan", "manifest.parquet"), make, REFUSED, NEEDS, WRITES))
     for what in ("loop", "dangling", "pipe", "folder", "endless"):

@@ -90,11 +90,11 @@ def read(export: Path, problems: Problems, known: LabelSpace | None = None) -> A
 def _read_file(path: Path, content: dict[str, Any], annotations: Annotations, problems: Problems, coder: Any) -> None:
     try:
         class_ids = {category["id"]: _class_id(category, annotations) for category in content["categories"]}
-        images = {image["id"]: str(image["file_name"]) for image in content["images"]}
-        sizes = {
-            entry["id"].value: (entry["height"].whole(1, _LONGEST), entry["width"].whole(1, _LONGEST))
-            for entry in Entry(path, content, remedy="export it again")["images"]
-        }
+        images: dict[Any, str] = {image["id"]: image["file_name"] for image in content["images"]}
+        sizes = {}
+        for entry in Entry(path, content, remedy="export it again")["images"]:
+            entry["file_name"].text()
+            sizes[entry["id"].value] = entry["height"].whole(1, _LONGEST), entry["width"].whole(1, _LONGEST)
         groups: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         for annotation in content["annotations"]:
             groups[annotation["image_id"]].append(annotation)
