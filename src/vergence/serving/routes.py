@@ -44,7 +44,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 def interface(service: Service) -> FastAPI:
     """The routes, without guards and page."""
     app = FastAPI(
-        title="Vergence", version=vergence.__version__, docs_url=None, redoc_url=None,
+        title="Vergence", version=vergence.__version__, docs_url=None, redoc_url=None, redirect_slashes=False,
         description="Depth and classes of pictures. Errors are JSON: one sentence under `error`.",
     )  # fmt: skip
     _errors(app)

@@ -193,7 +193,10 @@ WRITES = ("out", "out/*", "out.*", "depth_run/report.html", "depth_run/evaluatio
 def of_lines() -> list[Case]:
     needs = (*DATA, "depth.yaml", "depth_run")
     found = [
-        Case(f"lines/{name}", argv, nothing, expect, needs, WRITES, name.startswith("train_recipe"))
+        Case(
+            *(f"lines/{name}", argv, nothing, expect, needs, WRITES, name.startswith("train_recipe")),
+            addressed=name == "predict_input_url",
+        )
         for name, (argv, expect) in LINES.items()
     ]
     for verb, (argv, options) in OPTIONS.items():
