@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.addresses import is_remote
+from vergence.data.environment import positive
 from vergence.data.pictures import WHITE_LEVEL, header_modes, is_inverted, open_picture, raw_mode, turned_like
 from vergence.data.remote import names_beside
 from vergence.errors import InputError
@@ -124,14 +125,7 @@ def _checked_levels(stored: NDArray[Any], path: Path) -> Levels:
 
 
 def _stated_white() -> float:
-    text = os.environ.get(WHITE_LEVEL, "")
-    try:
-        white = float(text) if text else 0.0
-        if text and not 0 < white < 2**32:
-            raise ValueError
-    except ValueError:
-        raise InputError(f"{WHITE_LEVEL} is {text!r}; give the stored value that is white, such as 4095.") from None
-    return white
+    return positive(WHITE_LEVEL, 0.0, 2**32, "give the stored value that is white, such as 4095.")
 
 
 def _declared_white(image: Image.Image, path: Path) -> float:

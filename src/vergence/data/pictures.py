@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from vergence.data.environment import positive
 from vergence.data.remote import local
 from vergence.errors import InputError
 
@@ -172,14 +173,8 @@ def _raw_mode(image: Any) -> str:
 
 def most_pixels() -> int:
     """How many pixels a picture, a frame of a video or a sparse map may have: :data:`LIMIT`."""
-    text = os.environ.get(LIMIT, "")
-    try:
-        limit = float(text) if text else DEFAULT_MEGAPIXELS
-        if not 0 < limit < 1e6:
-            raise ValueError
-    except ValueError:
-        raise InputError(f"{LIMIT} is {text!r}; give a number of million pixels greater than 0, such as 200.") from None
-    return round(limit * 1e6)
+    remedy = "give a number of million pixels greater than 0, such as 200."
+    return round(positive(LIMIT, DEFAULT_MEGAPIXELS, 1e6, remedy) * 1e6)
 
 
 def _check_pixels(image: Image.Image, path: Path) -> None:

@@ -28,6 +28,7 @@ from vergence.data.addresses import (
     place_address,
     place_of,
 )
+from vergence.data.environment import positive
 from vergence.data.remote_store import Facts
 from vergence.errors import InputError
 
@@ -227,14 +228,7 @@ def _root(place: Path) -> Path:
 
 
 def _limit() -> int:
-    text = os.environ.get(LIMIT, "")
-    try:
-        gigabytes = float(text) if text else DEFAULT_GIGABYTES
-        if not 0 < gigabytes < 1e9:
-            raise ValueError
-    except ValueError:
-        raise InputError(f"{LIMIT} is {text!r}; give gigabytes greater than 0, such as 50.") from None
-    return round(gigabytes * 1e9)
+    return round(positive(LIMIT, DEFAULT_GIGABYTES, 1e9, "give gigabytes greater than 0, such as 50.") * 1e9)
 
 
 def _make_room(place: Path) -> None:
