@@ -11,7 +11,7 @@ from vergence.serving.looker import Looker, _name, without_folders
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("/tmp/a/c.png is damaged", "c.png is damaged"), ("of /tmp/a/: nothing", "of : nothing"),
+        ("/srv/a/c.png is damaged", "c.png is damaged"), ("of /srv/a/: nothing", "of : nothing"),
         ("see (/root/x/y.txt); or /etc/passwd.", "see (y.txt); or passwd."), ("1/2 and a/b", "1/2 and a/b"),
         (r"C:\Users\me\c.png is", "c.png is"), ("ask http://localhost:1/a/b", "ask http://localhost:1/a/b"),
     ],

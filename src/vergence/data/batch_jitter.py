@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from vergence.data.transforms import NEUTRAL
 from vergence.mixing.augment import turn_hue
 
-NEUTRAL = (1.0, 1.0, 1.0, 0.0)
 GREY = (0.2989, 0.587, 0.114)
 
 

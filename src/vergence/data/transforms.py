@@ -282,6 +282,10 @@ def legacy_flip_intrinsics(intrinsics: Tensor, width: int, height: int) -> Tenso
     return flipped
 
 
+NEUTRAL = (1.0, 1.0, 1.0, 0.0)
+"""Factors of brightness, contrast and saturation, and a turn of the hue, that change nothing."""
+
+
 def draw_jitter(
     rng: np.random.Generator,
     brightness: float = 0.2,
@@ -301,7 +305,7 @@ def draw_jitter(
 
 def no_jitter() -> Tensor:
     """The draw (8,) that changes nothing."""
-    return torch.tensor([1.0, 1.0, 1.0, 0.0, -1.0, -1.0, -1.0, -1.0])
+    return torch.tensor([*NEUTRAL, -1.0, -1.0, -1.0, -1.0])
 
 
 def apply_jitter(frames: Tensor, draw: Tensor) -> Tensor:
@@ -315,9 +319,8 @@ def apply_jitter(frames: Tensor, draw: Tensor) -> Tensor:
         functional.adjust_saturation,
         functional.adjust_hue,
     )
-    neutral = (1.0, 1.0, 1.0, 0.0)
     factors, order = draw[:4].tolist(), draw[4:].tolist()
     for which in (int(entry) for entry in order if entry >= 0):
-        if factors[which] != neutral[which]:
+        if factors[which] != NEUTRAL[which]:
             frames = operations[which](frames, factors[which])
     return frames
