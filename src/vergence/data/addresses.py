@@ -44,6 +44,11 @@ def is_address(text: Path | str) -> bool:
     return match is not None and (match[2] == "//" or match[1].lower() in _STORES)
 
 
+def as_written(address: Path | str) -> str:
+    """An address with both slashes, of which ``Path`` leaves one."""
+    return re.sub(r":/+", "://", os.fspath(address), count=1)
+
+
 def place_of(uri: str) -> Path:
     """The place in the mirror of an object's address, perhaps with nothing there yet; InputError where it is none."""
     scheme, rest, query = _split(uri)
@@ -77,7 +82,7 @@ def _split(uri: str) -> tuple[str, str, str]:
 
 def open_address(address: Path | str) -> str:
     """The address of data as runs keep it; InputError where it has a signature or a password, which nothing keeps."""
-    text = re.sub(r":/+", "://", os.fspath(address), count=1)
+    text = as_written(address)
     scheme, rest, query = _split(text)
     whole = text.partition("#")[0].partition("://")[2].rstrip("/")
     if "@" in whole.partition("/")[0] or len(parse_qsl(whole.partition("?")[2], True)) > len(parse_qsl(query, True)):

@@ -11,7 +11,6 @@ renaming, so processes share them; the oldest go where the mirror grows beyond :
 import contextlib
 import errno
 import os
-import re
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from vergence.data import remote_store
 from vergence.data.addresses import (
     INSIDE,
     MIRROR,
+    as_written,
     has_parameters,
     is_address,
     is_remote,
@@ -103,8 +103,7 @@ def given(path: Path | str) -> Path:
         return path if isinstance(path, Path) else Path(path)
     if time.time() - _since > _SAME_MOMENT:
         _since = time.time()
-    address = re.sub(r":/+", "://", os.fspath(path), count=1)
-    place = place_of(address)
+    place = place_of(as_written(path))
     _make_room(place)
     if _fetched_folders.get(place, 0.0) >= _since:
         return place

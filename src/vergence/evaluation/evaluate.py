@@ -198,7 +198,8 @@ def evaluate_parts(
     Args:
         found: numbers of all images, where they have been found in shards.
     """
-    poses = scoring.odometry and any(row.pose for row in manifest) and getattr(run.method, "pose", None) is not None
+    moves = scoring.odometry and getattr(run.method, "pose", None) is not None
+    poses = moves and manifest.given("pose")[: len(manifest)].any()
     with evaluating(run.method):
         images = ImageScores(run, manifest, scoring if found is None else replace(scoring, baselines=False))
         if not images.parts and not poses:
@@ -231,12 +232,13 @@ def _result(
 ) -> dict[str, Any]:
     """What the parts found, each with a stamp: all that its numbers depend on."""
     size, seen = describe_input(manifest, run.config.frames.options)
-    flipped, data = f"flip {'on' if settled.flip else 'off'}", f"data {manifest.digest()} · {run.step_said}"
+    digest = manifest.digest()
+    flipped, data = f"flip {'on' if settled.flip else 'off'}", f"data {digest} · {run.step_said}"
     result: dict[str, Any] = {
         "name": settled.protocol.name,
         "protocol": settled.protocol.describe(),
         "stamp": f"{seen} · {data}",
-        "data": manifest.digest(),
+        "data": digest,
         "images": 0,
         "size": size,
         "flip": settled.flip,

@@ -124,7 +124,7 @@ def _check_one_clip(stream: FrameStream) -> None:
 
 
 def _check_poses(stream: FrameStream) -> None:
-    if isinstance(stream, VideoStream) or not any(row.pose for row in stream.manifest):
+    if isinstance(stream, VideoStream) or not stream.manifest.given("pose")[: len(stream.manifest)].any():
         raise InputError("no frame has a pose, so scale 'poses' is not possible; give a file with --poses.")
 
 

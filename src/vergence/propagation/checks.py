@@ -50,7 +50,7 @@ def check_pieces(manifest: Manifest, pieces: Sequence[Segment], seconds: float) 
     """InputError where there is nothing to carry labels to."""
     if pieces:
         return
-    if all(row.judges for row in manifest):
+    if manifest.judging()[: len(manifest)].all():
         raise InputError(f"every frame of {manifest.name} is labelled; index the video that the frames come from.")
     raise InputError(
         f"no labelled frame of {manifest.name} has an unlabelled neighbour within {seconds:g} seconds; "

@@ -103,7 +103,8 @@ def _class_students(students: Students, run: LoadedRun, steps: int) -> Students:
     have labels (5.4); by the run's own recipe, unless another is named. Without labels the run itself is asked, once.
     """
     named = students.recipe != DEPTH_STUDENT
-    if all(row.label for row in students.manifest) and (named or run.config.method == "supervised"):
+    labelled = students.manifest.given("label")[: len(students.manifest)].all()
+    if labelled and (named or run.config.method == "supervised"):
         recipe = students.recipe if named else str(RunFolder(run.path).recipe)
         return replace(students, recipe=recipe, classes=True, parts=0 if named else steps)
     _log.warning(

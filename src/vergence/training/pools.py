@@ -239,8 +239,9 @@ def _evaluation(config: RunConfig, data: Manifest) -> Manifest | None:
     if frames.val is None and not has_splits(val):
         _log.warning("%s has no splits: evaluation during training is on frames that are trained on", val.name)
     tasks = config.section.tasks
-    depth = "depth" in tasks and any(row.depth or row.disparity for row in evaluation)
-    if not depth and not ("segmentation" in tasks and any(row.judges for row in evaluation)):
+    measured, judging = evaluation.given("depth") | evaluation.given("disparity"), evaluation.judging()
+    depth = "depth" in tasks and measured[: len(evaluation)].any()
+    if not depth and not ("segmentation" in tasks and judging[: len(evaluation)].any()):
         missing = "labels" if "segmentation" in tasks else "measured depth"
         if not can_be_judged(config):
             _log.warning("%s has no %s: no evaluation during training", evaluation.name, missing)
