@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.serving.browser import BROWSER, Browser
+from tests.browser import Browser, why_no_browser
 from tests.serving.served import Server, ask, noise, served
 
 pytest.importorskip("gradio", reason="the extra serve is not installed")
@@ -25,8 +25,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Browser]:
-    if not BROWSER:
-        pytest.skip("there is no Chromium on this machine")
+    if why := why_no_browser():
+        pytest.skip(why)
     found = Browser(tmp_path / "profile")
     yield found
     found.close()

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import os
+import resource
 import shutil
 import subprocess
 import time
@@ -15,6 +16,18 @@ from typing import Any
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
+ADDRESSES = 64 * 2**30
+"""Bytes of address space (not of memory) that Chromium sets aside at its start; with less it dies."""
+
+
+def why_no_browser() -> str:
+    """Why no browser can be started here; "" where one can."""
+    if not BROWSER:
+        return "there is no Chromium on this machine"
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < ADDRESSES:
+        return f"Chromium does not start with {limit / 2**30:.0f} GiB of addresses: ulimit -v unlimited"
+    return ""
 
 
 class Browser:
@@ -66,8 +79,11 @@ class Browser:
         for _ in range(300):
             if file.is_file() and (text := file.read_text().split("\n")) and text[0]:
                 return int(text[0])
+            if self.process.poll() is not None:
+                break
             time.sleep(0.1)
-        raise TimeoutError(f"the browser does not start: {(file.parents[1] / 'browser.log').read_text()[-800:]}")
+        said = (file.parents[1] / "browser.log").read_text()[-800:]
+        raise TimeoutError(f"the browser does not start (status {self.process.poll()}): {said}")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command of the protocol; its result."""
