@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pytest
 
 from vergence.report.selection_charts import Line, coverage_chart, map_chart, nice_top
 
@@ -16,6 +17,14 @@ def test_coverage_chart_draws_what_it_is_given() -> None:
     heights = [float(point.split(",")[1]) for point in points[1].split()]
     assert heights[0] < heights[1] < heights[2]  # down on the page
     assert coverage_chart([Line("one", np.ones(1), np.ones(1))]).startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(6, [1, 2, 3, 4, 5, 6]), (20, [1, 5, 10, 15, 20]), (60, [1, 15, 30, 45, 60])]
+)
+def test_ticks_of_the_number_of_frames(count: int, told: list[int]) -> None:
+    svg = coverage_chart([Line("chosen", np.ones(count), np.ones(count))])
+    assert [int(tick) for tick in re.findall(r'text-anchor="middle">(\d+)<', svg)] == told
 
 
 def test_map_numbers_the_first() -> None:

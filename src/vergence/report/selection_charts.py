@@ -105,9 +105,10 @@ def _grid(x_of: _Axis, y_of: _Axis, count: int, top: float) -> str:
         y = y_of(share * top)
         parts.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="currentColor" stroke-opacity="0.15"/>'
                      f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{share * top:g}</text>')  # fmt: skip
-    ticks = sorted({1, count, *(round(count * share / 20) * 5 if count >= 40 else round(count * share / 4)
-                                for share in (1, 2, 3))} - {0})  # fmt: skip
-    for tick in ticks:
+    few = range(1, count + 1) if count <= 10 else ()
+    ticks = {1, count, *few, *(round(count * share / 20) * 5 if count >= 40 else round(count * share / 4)
+                               for share in (1, 2, 3))} - {0}  # fmt: skip
+    for tick in sorted(ticks):
         parts.append(f'<text x="{x_of(tick):.1f}" y="{_HEIGHT - _BOTTOM + 17}" text-anchor="middle">{tick}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle:.0f}" y="{_HEIGHT - 4}" text-anchor="middle">frames chosen</text>')
