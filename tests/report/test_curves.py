@@ -2,7 +2,7 @@ import json
 import math
 import re
 
-from vergence.report.curves import Curve, by_magnitude, chart, charts, curves, smoothed, time_chart
+from vergence.report.curves import Curve, by_magnitude, chart, charts, curves, families, smoothed, time_chart
 from vergence.report.stored_run import read_records
 
 
@@ -92,6 +92,20 @@ def test_lines_of_other_magnitudes_get_a_chart_of_their_own():
     ]
     assert by_magnitude("Losses", {}) == []
     assert len(by_magnitude("x", {"zero": Curve([0], [0.0]), "nan": Curve([0], [math.nan])})) == 1
+
+
+def test_many_lines_are_charts_of_as_many_as_there_are_colours_by_family():
+    classes = {f"_gain/class {number:02d}": 1 + number / 100 for number in range(18)}
+    record = {"step": 7, "kind": "train", "loss": 1.0, "_kept": 0.5, "_never": 0.0, "_gain": 0.7, **classes}
+    drawn = charts([record])
+    names = {made.title: [line["name"] for line in json.loads(made.data)["lines"]] for made in drawn}
+    assert names["Watched, not trained on"] == ["gain", "kept"], "what is always 0 shows nothing"
+    gains = [[line["name"] for line in json.loads(made.data)["lines"]] for made in drawn if ": gain" in made.title]
+    assert gains == [[f"class {n:02d}" for n in part] for part in (range(17, 9, -1), range(9, 1, -1), (1, 0))]
+    for made in drawn:
+        ticks = re.findall(r">(-?[\d.]+)</text>", made.svg.partition('id="matplotlib.axis_2"')[0])
+        assert {float(tick) for tick in ticks} == {6, 7, 8}, "an axis of one step is of whole steps"
+    assert families("x", {}) == []
 
 
 def test_scores_without_truth_have_charts_of_their_own() -> None:

@@ -56,7 +56,7 @@ def charts(records: Iterable[Record]) -> list[Chart]:
     records = list(records)
     train, evaluation = curves(records, "train"), curves(records, "evaluate")
     losses = {key: curve for key, curve in train.items() if not key.startswith("_") and not _is_pace(key)}
-    watched = {key.lstrip("_"): curve for key, curve in train.items() if key.startswith("_")}
+    watched = {key.lstrip("_"): curve for key, curve in train.items() if key.startswith("_") and any(curve.values)}
     rate = {key: curve for key, curve in train.items() if key in ("lr", "learning_rate") or key.startswith("lr/")}
     speed = {key: curve for key, curve in train.items() if key == "images_per_second"}
     errors = {key: curve for key, curve in evaluation.items() if key in _ERRORS}
@@ -71,7 +71,11 @@ def charts(records: Iterable[Record]) -> list[Chart]:
         ("Held-back frames: photometric error (lower is better, and below unmoved neighbours)", explained, "", False),
         ("Held-back frames: classes agree under flips (higher is better)", agreed, "", False),
         *((title, lines, "weighted loss", True) for title, lines in by_magnitude("Losses", losses)),
-        *((title, lines, "", True) for title, lines in by_magnitude("Watched, not trained on", watched)),
+        *(
+            (title, lines, "", True)
+            for family, members in families("Watched, not trained on", watched)
+            for title, lines in by_magnitude(family, members)
+        ),
         ("Learning rate", rate, "", False),
         ("Pace", speed, "images / s", False),
     ]
@@ -93,13 +97,25 @@ def chart(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool 
     return Chart(title, svg, log, data.replace("<", "\\u003c"))
 
 
+def families(title: str, lines: Mapping[str, Curve]) -> list[tuple[str, dict[str, Curve]]]:
+    """Lines ``family/member`` by member, under a title of their family; all others together, first."""
+    found: dict[str, dict[str, Curve]] = {}
+    for name, curve in sorted(lines.items(), key=lambda item: "/" in item[0]):
+        family, _, member = name.rpartition("/")
+        found.setdefault(f"{title}: {family}" if family else title, {})[member] = curve
+    return list(found.items())
+
+
 def by_magnitude(title: str, lines: Mapping[str, Curve], factor: float = 20.0) -> list[tuple[str, dict[str, Curve]]]:
-    """Lines in charts of their own wherever one axis would flatten the smaller ones, the largest first."""
+    """Lines in charts of their own wherever one axis would flatten the smaller ones, the largest first.
+
+    No chart has more lines than there are colours.
+    """
     middles = {name: float(np.nanmedian(np.abs([*curve.values, 0.0]))) for name, curve in lines.items()}
     groups: list[dict[str, Curve]] = []
     top = 0.0
     for name in sorted(lines, key=lambda name: -middles[name]):
-        if not groups or middles[name] * factor < top:
+        if not groups or middles[name] * factor < top or len(groups[-1]) == len(_COLOURS):
             groups.append({})
             top = middles[name]
         groups[-1][name] = lines[name]
@@ -148,6 +164,8 @@ def _drawn(
         axes.set_xlabel(along)
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        if len(places := {step for curve in lines.values() for step in curve.steps}) == 1:
+            axes.set_xlim(min(places) - 1, max(places) + 1)  # by itself an axis of one step has fractions
         if log:
             axes.set_yscale("log")
         axes.grid(alpha=0.15)

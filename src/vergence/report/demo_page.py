@@ -1,5 +1,6 @@
 """The demo's page: what few labels are worth where video carries them, the depth and the frames behind it; one file."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
     assert space is not None
     seen: set[int] = set()
     carried = Manifest.read(demo.carried)
+    record = read_json(demo.carried.with_suffix("") / RECORD)
     page = environment.get_template("demo.html.j2").render(
         labels=len(demo.chosen_rows),
         verdict=said,
@@ -100,8 +102,8 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
             name: _thumbnails(demo.training, rows, space)
             for name, rows in (("chosen", demo.chosen_rows), ("random", demo.random_rows))
         },
-        record=read_json(demo.carried.with_suffix("") / RECORD),
-        carried=_carried(demo, carried, space, seen),
+        record=record,
+        carried=_carried(demo, carried, space, seen, float(record["seconds"])),
         sure=[colour_bar("probability that the carried label is right", _SHADES, "viridis")],
         depth_tables=[table for evaluation in _evaluations(demo.depth) for table in tables(evaluation)][:1],
         strip=depth.strip,
@@ -216,17 +218,13 @@ def _panels(runs: Mapping[str, LoadedRun], space: LabelSpace, seen: set[int]) ->
     return panels
 
 
-def _carried(demo: Demo, data: Manifest, space: LabelSpace, seen: set[int]) -> list[Panel]:
+def _carried(demo: Demo, data: Manifest, space: LabelSpace, seen: set[int], seconds: float) -> list[Panel]:
     """Some of the chosen frames with their labels, and the frames farthest from them that got theirs."""
     rows = {(row.sequence, row.position): index for index, row in enumerate(data)}
     panels = []
     for chosen in demo.chosen_rows[:_SHOWN]:
         key = demo.training[chosen]
-        reached = sorted(
-            (row.position, index)
-            for index, row in enumerate(data)
-            if row.sequence == key.sequence and row.label_origin == "carried"
-        )
+        reached = carried_from(data, rows[key.sequence, key.position], seconds)
         pictures = [_painted(data, rows[key.sequence, key.position], space, seen, "by hand")]
         for position, index in dict.fromkeys([*reached[:1], *reached[-1:]]):
             pictures.append(_painted(data, index, space, seen, f"{(position - key.position) / key.fps:+.1f} s"))
@@ -235,6 +233,28 @@ def _carried(demo: Demo, data: Manifest, space: LabelSpace, seen: set[int]) -> l
             pictures.append(colour_picture("how sure", confidence, _SHADES, "viridis"))
         panels.append(Panel(f"{key.sequence}: to {len(reached)} frames", pictures, []))
     return panels
+
+
+def carried_from(data: Manifest, labelled: int, seconds: float) -> list[tuple[int, int]]:
+    """Positions and rows of the frames that a label by hand may have reached, in order.
+
+    Args:
+        data: frames with carried labels.
+        labelled: the row of the frame that was labelled.
+        seconds: how far labels were carried each way; labels by hand of the same video end it, too.
+    """
+    own = data[labelled]
+    video = sorted((row.position, index) for index, row in enumerate(data) if row.sequence == own.sequence)
+    hands = [position for position, index in video if data[index].label and data[index].label_origin != "carried"]
+    first = max((position for position in hands if position < own.position), default=-math.inf)
+    last = min((position for position in hands if position > own.position), default=math.inf)
+    return [
+        (position, index)
+        for position, index in video
+        if data[index].label_origin == "carried"
+        and first < position < last
+        and abs(position - own.position) <= seconds * own.fps
+    ]
 
 
 def _painted(data: Manifest, index: int, space: LabelSpace, seen: set[int], note: str) -> Picture:
