@@ -1,5 +1,6 @@
 """The sound data that inputs are damaged in: small frames, labels, a video, runs, and what annotators give back."""
 
+import json
 import os
 import shutil
 import sys
@@ -120,9 +121,18 @@ def _call(*words: str) -> None:
 def _runs() -> None:
     for name in ("depth", "seg"):
         _call("train", f"{name}.yaml", "--out", f"{name}_run", "--data", "manifest.csv")
+        _without_checksums(Path(f"{name}_run"))
         _call("evaluate", f"{name}_run", "--data", "manifest.csv")
     _call("predict", "depth_run", "frames", "--out", "predicted")
     _call("select", "depth_run", "--data", "manifest.csv", "--count", "2", "--out", "chosen", "--criterion", "ds")
+
+
+def _without_checksums(run: Path) -> None:
+    """As of earlier versions: damage must be noticed by what it does, not by its checksum alone."""
+    for path in run.glob("checkpoints/*/config.json"):
+        stored = json.loads(path.read_text())
+        del stored["checksums"]
+        path.write_text(json.dumps(stored, indent=2) + "\n")
 
 
 def _annotations() -> None:

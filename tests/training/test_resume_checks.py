@@ -1,5 +1,6 @@
 """Resuming where something is torn, missing or changed, or where another process is at work."""
 
+import itertools
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import pytest
 from safetensors.torch import save_file
 
 from tests.training.test_resume import ROOT, command, numbers
-from tests.training.tiny_method import RECIPE, write_frames, write_recipe
+from tests.training.tiny_method import RECIPE, without_checksums, write_frames, write_recipe
 from vergence import api
 from vergence.errors import InputError
 from vergence.runs.checkpoint import load_run, read_tensors
@@ -41,11 +42,18 @@ def spoil(path: Path) -> None:
     path.write_bytes(b"\xff" * 64)
 
 
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 4
+    path.write_bytes(content)
+
+
 NAMES = ("model.safetensors", "state.safetensors", "state.json", "config.json")
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, cut, spoil])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "damage"), [*itertools.product(NAMES, [Path.unlink, cut, spoil]), *((name, flip) for name in NAMES[:2])]
+)
 def test_a_torn_newest_checkpoint(
     run: Path, trained: Path, name: str, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -57,8 +65,10 @@ def test_a_torn_newest_checkpoint(
     assert load_run(run).step == 12
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, cut, spoil])
-@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [*itertools.product(["model.safetensors", "config.json"], [Path.unlink, cut, spoil]), ("model.safetensors", flip)],
+)
 def test_what_reads_a_run_passes_a_torn_checkpoint(
     run: Path, name: str, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -70,6 +80,21 @@ def test_what_reads_a_run_passes_a_torn_checkpoint(
     cut(run / "checkpoints/step-00000008/model.safetensors")
     with pytest.raises(InputError, match=r"step-00000012|step-00000008"):
         load_run(run)
+
+
+def test_a_flipped_bit_in_weights_that_are_named(run: Path) -> None:
+    checkpoint = run / "checkpoints/step-00000012"
+    flip(checkpoint / "model.safetensors")
+    said = r"step-00000012 is damaged \(model.safetensors is not what was written, by its checksum\)"
+    for path in (checkpoint, checkpoint / "model.safetensors"):
+        with pytest.raises(InputError, match=said):
+            find_weights(path)
+    for use in (load_run, api.resume):
+        with pytest.raises(InputError, match=said):
+            use(checkpoint)
+    without_checksums(checkpoint)
+    assert load_run(checkpoint).step == 12
+    assert find_weights(checkpoint) == checkpoint / "model.safetensors"
 
 
 def test_state_that_only_resuming_needs_may_be_torn_in_use(run: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -134,6 +159,7 @@ def test_older_checkpoints_keep_their_weights_alone(trained: Path, tmp_path: Pat
 )
 def test_optimiser_state_that_is_missing(run: Path, lost: str, said: str, listed: bool) -> None:
     folder = run / "checkpoints/step-00000012"
+    without_checksums(folder)
     tensors = read_tensors(folder / "state.safetensors")
     save_file({k: v for k, v in tensors.items() if not k.startswith(lost)}, folder / "state.safetensors")
     if not listed:  # as stored by earlier versions
@@ -170,7 +196,7 @@ def test_checkpoints_of_before_resume_on_any_data(run: Path, tmp_path: Path) -> 
     path = run / "checkpoints/step-00000012/config.json"
     stored = json.loads(path.read_text())
     assert len(stored.pop("data")) == 12
-    assert stored.pop("pools").keys() == {"unlabelled", "unlabelled neighbour"}
+    assert stored.pop("pools").keys() == {"unlabelled", "unlabelled neighbour", "unlabelled files"}
     path.write_text(json.dumps(stored))
     api.resume(run, {"train.steps": 13, "frames.source": str(write_frames(tmp_path, count=8))})
     assert load_run(run).step == 13
@@ -181,7 +207,8 @@ def test_other_frames_to_evaluate_on_need_the_switch(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     run = api.train(recipe, tmp_path / "run", data, {"train.steps": 2, "train.evaluate_every": 2})
     config = run / "checkpoints/step-00000002/config.json"
-    assert json.loads(config.read_text())["pools"].keys() == {"evaluated", "unlabelled", "unlabelled neighbour"}
+    frames = {"evaluated", "unlabelled", "unlabelled neighbour", "evaluated files", "unlabelled files"}
+    assert json.loads(config.read_text())["pools"].keys() == frames
     lines = data.read_text().splitlines()
     data.write_text("\n".join(lines[:-1]) + "\n")  # the last frame is of the split val
     with pytest.raises(InputError, match="digest of the evaluated frames"):
@@ -201,9 +228,29 @@ def test_another_frame_beside_the_split_needs_the_switch(tmp_path: Path) -> None
         api.resume(run, {"train.steps": 4})
     config = run / "checkpoints/step-00000003/config.json"
     stored = json.loads(config.read_text())
-    del stored["pools"]["unlabelled neighbour"]  # as those of before
+    for name in ("unlabelled neighbour", "unlabelled files"):  # as those of before
+        del stored["pools"][name]
     config.write_text(json.dumps(stored))
     api.resume(run, {"train.steps": 4})
+
+
+@pytest.mark.parametrize(("name", "pool"), [("2", "unlabelled"), ("9", "evaluated")])
+def test_a_picture_replaced_under_its_name_needs_the_switch(
+    tmp_path: Path, name: str, pool: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = write_frames(tmp_path / "data", depth=True)
+    run = api.train(write_recipe(tmp_path), tmp_path / "run", data, {"train.steps": 2, "train.evaluate_every": 2})
+    shutil.copytree(data.parent, tmp_path / "copy", copy_function=shutil.copyfile)  # of another time
+    api.resume(run, {"train.steps": 3, "frames.source": str(tmp_path / "copy/manifest.csv")})
+    picture = data.parent / f"image/{name}.png"
+    shutil.copyfile(data.parent / "image/5.png", picture)
+    said = rf"files of the {pool} frames, of which some were replaced under their names\) \w{{12}}, now \w{{12}}; give"
+    with pytest.raises(InputError, match=said):
+        api.resume(run, {"train.steps": 4, "frames.source": str(data)})
+    assert load_run(run).step == 3
+    api.resume(run, {"train.steps": 4, "frames.source": str(data), "train.allow_changes": True})
+    assert "goes on with a change: data (files of the" in caplog.text
+    api.resume(run, {"train.steps": 5})
 
 
 def test_a_second_process_is_refused(run: Path) -> None:
@@ -312,6 +359,7 @@ def test_a_loading_process_that_dies(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tensors", [[[1]], 5, {"a": 1}])
 def test_names_of_tensors_that_are_none(run: Path, tensors: object) -> None:
     path = run / "checkpoints/step-00000012/state.json"
+    without_checksums(path.parent)
     path.write_text(json.dumps({**json.loads(path.read_text()), "tensors": tensors}))
     with pytest.raises(InputError):
         api.resume(run, {"train.steps": 14})

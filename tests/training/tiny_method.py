@@ -3,6 +3,7 @@
 ``python -m tests.training.tiny_method train RECIPE ...`` is the vergence command with the method "tiny".
 """
 
+import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,6 +115,14 @@ def write_recipe(folder: Path, text: str = RECIPE) -> Path:
     path = folder / "tiny.yaml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def without_checksums(checkpoint: Path) -> None:
+    """As stored by earlier versions."""
+    path = checkpoint / "config.json"
+    path.write_text(
+        json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "checksums"})
+    )
 
 
 if __name__ == "__main__":

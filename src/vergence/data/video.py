@@ -246,29 +246,35 @@ def _stream_frames(
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     clock, last = FrameClock(times.fps), -1
-    read, fields, damage = 0, 1, ""
+    read, fields, damage, torn = 0, 1, "", False
     try:
         for frame in container.decode(stream):
             index, late = divmod(clock(frame.time), stride)
             if stride == 1 or (index > last and late <= stride // 3):
                 yield _upright(frame, stream, options.width), index
                 last = index
-            read += 1
+            read, torn = read + 1, frame.is_corrupt
             fields = 2 if frame.interlaced_frame else fields  # two packets may make one frame
             transfer = int(getattr(frame, "color_trc", 0) or 0)
             _say_what_frames_are(path, bool(frame.interlaced_frame), _HDR.get(transfer, ""))
     except av.FFmpegError as error:
         damage = f" ({reason(error)})"
-    if (damage or times.cut_off or read < 0.9 * times.frames / fields) and not options.allow_truncated:
+    end = times.end or ("its last frame is not whole" if torn and container.format.name in _STATE_NO_LENGTH else "")
+    if (damage or end or times.cut_off or read < 0.9 * times.frames / fields) and not options.allow_truncated:
         known = max(times.claimed, times.frames)
+        found = f"only {read} of about {known} frames can be read{damage}"
+        if end and not damage and read >= 0.9 * known / fields:
+            found = f"{end}, {read} frames can be read"
         raise InputError(
-            f"{path} is damaged or cut off: only {read} of about {known} frames can be read{damage}; "
-            f"copy it again, or say allow_truncated to use what is there: {_SETTING}."
+            f"{path} is damaged or cut off: {found}; copy it again, or say allow_truncated to use what is there: "
+            f"{_SETTING}."
         )
     if not read:
         raise InputError(f"{path} has no frame that can be read{damage}; copy it again.")
 
 
+_STATE_NO_LENGTH = ("mpegts", "mpeg", "h264", "hevc", "mpegvideo", "m4v")
+"""Containers, by FFmpeg's names, of which only the last frame can tell that more should follow."""
 _HDR = {16: "PQ", 18: "HLG"}
 """Transfer functions of high dynamic range, by their numbers in H.273."""
 

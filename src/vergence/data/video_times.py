@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vergence.data.pictures import LIMIT, most_pixels
 from vergence.data.remote import local
+from vergence.data.video_ends import ends_early, stated_seconds
 from vergence.errors import InputError, reason
 
 FORMATS = (
@@ -36,10 +37,13 @@ class VideoTimes:
     fps: float
     """Frames/s: one over the usual time between frames; NaN where neither the file nor its codec says."""
 
+    end: str = ""
+    """How its bytes show that the file was cut off, in words."""
+
     @property
     def cut_off(self) -> bool:
-        """Whether the file ends well before the length that it states."""
-        return self.frames < _WHOLE * self.claimed
+        """Whether the file ends before it says so, or well before the length that it states."""
+        return bool(self.end) or self.frames < _WHOLE * self.claimed
 
 
 class FrameClock:
@@ -106,10 +110,13 @@ def video_times(path: Path | str) -> VideoTimes:
     path = Path(path)
     with opened_video(path) as container:
         stream = container.streams.video[0]
-        count, times, ends = _packets(container, stream)
+        early = ends_early(local(path), container.format.name)
+        count, times, ends, torn = _packets(container, stream)
         measured = 1 / _usual_step(np.diff(np.unique(times)))
         fps = _rate(stream, measured, bool(times))
-        return VideoTimes(count, _claimed(container, stream, count, fps, ends), fps)
+        stated = stated_seconds(local(path), container.format.name)
+        claimed = _claimed(container, stream, count, fps, ends, stated)
+        return VideoTimes(count, claimed, fps, early or torn)
 
 
 def _usual_step(steps: NDArray[np.float64]) -> float:
@@ -125,16 +132,18 @@ def _usual_step(steps: NDArray[np.float64]) -> float:
     return two if alike >= _TURNS and alike > np.mean(abs(steps - one) < _SAME_RATE * one) else one
 
 
-def _packets(container: Any, stream: Any) -> tuple[int, list[float], dict[int, tuple[float, float]]]:
-    """Packets of the stream that are shown, their times, and for each stream when it starts and ends (seconds)."""
+def _packets(container: Any, stream: Any) -> tuple[int, list[float], dict[int, tuple[float, float]], str]:
+    """Packets of the stream that are shown, their times, for each stream when it starts and ends (s), how it is cut."""
     import av
 
     count, times = 0, []
     ends: dict[int, tuple[float, float]] = {}
+    torn: dict[int, bool] = {}
     try:
         for packet in container.demux():
             if packet.size == 0 or packet.is_discard:
                 continue
+            torn[packet.stream.index] = packet.is_corrupt
             if packet.stream.index == stream.index:
                 count += 1
             if packet.pts is None or not packet.time_base:
@@ -147,7 +156,7 @@ def _packets(container: Any, stream: Any) -> tuple[int, list[float], dict[int, t
             ends[packet.stream.index] = min(start, time), max(end, time + length)
     except av.FFmpegError:
         pass  # what lies behind is missing: the count says so
-    return count, times, ends
+    return count, times, ends, "its last packet is shorter than it states" if any(torn.values()) else ""
 
 
 def _rate(stream: Any, measured: float, timed: bool) -> float:
@@ -160,15 +169,20 @@ def _rate(stream: Any, measured: float, timed: bool) -> float:
     return stated if abs(stated / measured - 1) < _SAME_RATE else measured
 
 
-def _claimed(container: Any, stream: Any, count: int, fps: float, ends: dict[int, tuple[float, float]]) -> int:
-    """Frames of the stated length: that of the stream, or of the whole file, which ends with its longest stream."""
+def _claimed(
+    container: Any, stream: Any, count: int, fps: float, ends: dict[int, tuple[float, float]], fragments: float
+) -> int:
+    """Frames of the stated length: that of the stream, or of the whole file, which ends with its longest stream.
+
+    ``fragments`` are the seconds that the head of a fragmented file states, 0 for none.
+    """
     import av
 
     stated, (start, end) = 0.0, ends.get(stream.index, (0.0, 0.0))
-    if stream.duration and stream.time_base:
+    if stream.duration and stream.time_base and not fragments:
         stated = float(stream.duration * stream.time_base)
-    elif container.duration:
-        stated = container.duration / av.time_base
+    elif fragments or container.duration:
+        stated = fragments or container.duration / av.time_base
         start = min((first for first, _ in ends.values()), default=0.0)
         end = max((last for _, last in ends.values()), default=0.0)
         if "matroska" in container.format.name and end <= stated / _WHOLE:

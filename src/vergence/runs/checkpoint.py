@@ -20,7 +20,17 @@ from vergence.errors import InputError
 from vergence.methods import Method, method_named
 from vergence.models.weights import check_finite
 from vergence.runs.config import RunConfig, config_from_dict
-from vergence.runs.folder import BEST, LAST, Checkpoint, RunFolder, called, find_checkpoint, find_weights
+from vergence.runs.folder import (
+    BEST,
+    LAST,
+    Checkpoint,
+    RunFolder,
+    called,
+    check_unaltered,
+    find_checkpoint,
+    find_weights,
+)
+from vergence.runs.intact import CHECKSUMS, checksum
 from vergence.runs.model_card import model_card
 from vergence.runs.run_lock import PARTIAL
 from vergence.runs.said_once import said_once
@@ -137,13 +147,15 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file; InputError where it is missing or damaged."""
+    """Tensors of a file of a checkpoint; InputError where it is missing, damaged or not what was written."""
     if path.exists() and not path.is_file():  # a pipe would be waited for without end
         raise InputError(f"{path} is no regular file; use another checkpoint.")
     try:
-        return dict(load_file(path))
+        tensors = dict(load_file(path))
     except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{path} cannot be read as safetensors ({error}); use another checkpoint.") from error
+    check_unaltered(path)
+    return tensors
 
 
 @torch.no_grad()
@@ -209,8 +221,9 @@ def write_checkpoint(
             settings |= {"data": data["training"], "pools": pools}
         if score is not None:
             settings["score"] = score.to_dict()
-        partial.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         partial.values.write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
+        settings[CHECKSUMS] = {file.name: checksum(file) for file in (partial.weights, partial.state, partial.values)}
+        partial.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         partial.card.write_text(model_card(config, step, scale), encoding="utf-8")
         for path in [*partial.path.iterdir(), partial.path]:
             _flush(path)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from safetensors import SafetensorError, safe_open
 
 from vergence.data.atomic import write_text
 from vergence.data.structured import read_json, read_json_lines
 from vergence.errors import InputError
+from vergence.runs.intact import altered, torn_object, torn_tensors
 from vergence.runs.labelled import Labelled, labelled_of
 from vergence.runs.run_lock import is_leftover
 from vergence.runs.scores import Score, ranked
@@ -264,27 +264,13 @@ def newest_whole(run: RunFolder, resuming: bool = True) -> Checkpoint | None:
 
 def what_is_torn(checkpoint: Checkpoint, resuming: bool = True) -> str:
     """What cannot be read of a checkpoint, to resume or for use alone; "" where it is whole."""
-    for path in (checkpoint.weights, checkpoint.state)[: 1 + resuming]:
-        if not path.is_file():
-            return f"{path.name} is missing"
-        try:
-            with safe_open(path, framework="pt"):  # checks names, shapes and length against the file's size
-                pass
-        except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-            return f"{path.name}: {' '.join(str(error).split())[:100]}"
-    needed = {checkpoint.settings: {"config", "step"}, checkpoint.values: {"optimizer", "random", "window"}}
-    for path, keys in list(needed.items())[: 1 + resuming]:
-        if not path.is_file():
-            return f"{path.name} is missing"
-        try:
-            value = read_json(path, finite=False)  # random states are large numbers
-        except InputError:
-            value = None
-        if not isinstance(value, dict):
-            return f"{path.name} is no JSON object"
-        if missing := keys - value.keys():
-            return f"{path.name} lacks {sorted(missing)[0]!r}"
-    return ""
+    tensors = [checkpoint.weights, checkpoint.state][: 1 + resuming]
+    objects = [(checkpoint.settings, ("config", "step")), (checkpoint.values, ("optimizer", "random", "window"))]
+    found = [torn_tensors(path) for path in tensors]
+    found += [torn_object(path, keys) for path, keys in objects[: 1 + resuming]]
+    if not any(found):
+        found = [altered(path, checkpoint.settings) for path in (*tensors, checkpoint.values)[: 1 + 2 * resuming]]
+    return next(filter(None, found), "")
 
 
 def best_whole(run: RunFolder) -> Checkpoint:
@@ -375,13 +361,24 @@ def find_checkpoint(path: Path | str) -> Checkpoint:
 
 
 def find_weights(path: Path | str) -> Path:
-    """The weights file of a run or of a checkpoint, or the file itself; another path as it is."""
+    """The weights file of a run or of a checkpoint, or the file itself; another path as it is.
+
+    Raises:
+        InputError: RUN/checkpoints/WORD names none, or the file is not what was written with its checkpoint.
+    """
     path = Path(path)
     if _named(path) is not None:
-        return find_checkpoint(path).weights
+        return check_unaltered(find_checkpoint(path).weights)
     latest = newest_whole(RunFolder(path), resuming=False) if path.is_dir() else None
     alone = Checkpoint(path)
-    return latest.weights if latest is not None else alone.weights if alone.is_usable else path
+    return check_unaltered(latest.weights if latest is not None else alone.weights if alone.is_usable else path)
+
+
+def check_unaltered(file: Path) -> Path:
+    """A file of a checkpoint, or another; InputError where it is not what was written with its checkpoint."""
+    if reason := altered(file, Checkpoint(file.parent).settings):
+        raise InputError(f"{file.parent} is damaged ({reason}); use another checkpoint, or get the file again.")
+    return file
 
 
 def named_checkpoint(path: Path) -> tuple[RunFolder, Checkpoint | None]:

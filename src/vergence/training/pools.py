@@ -1,6 +1,7 @@
 """From a run's settings to its data: manifests of splits, one loader a role, the frames to evaluate on."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from vergence.data.batch import IGNORED_LABEL
 from vergence.data.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
 from vergence.data.estimate_files import read_estimate
+from vergence.data.file_contents import FILES, contents_digest
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_row import PSEUDO_COLUMNS
 from vergence.data.images import frame_depth
@@ -53,8 +55,9 @@ class TrainingData:
     labelled: Subset | None
     """Which frames are the labelled ones, for methods that draw from these."""
     digests: dict[str, str]
-    """Digests of the frames that are read: "training" (the split), "evaluated" where there is any, each role's, and
-    of the frames beside these that the role reads too, as "ROLE neighbour"."""
+    """Digests of the frames that are read: "training" (the split), "evaluated" where there is any, each role's, of the
+    frames beside these that the role reads too, as "ROLE neighbour", and of what lies in the files of all these, as
+    "ROLE files"."""
 
 
 def open_training_data(config: RunConfig, device: str = "cpu", processes: Processes = ALONE) -> TrainingData:
@@ -74,10 +77,8 @@ def open_training_data(config: RunConfig, device: str = "cpu", processes: Proces
     judged = {"evaluated": evaluation} if evaluation else {}
     config.frames.options.aspect = settle_aspect(config.frames.options, pools.training, *judged.values())
     drawn = {name: pools.of(role) for name, role in config.section.roles.items()}
-    digests = _digests({"training": pools.training, **judged, **drawn})
-    for name, role in config.section.roles.items():
-        if offsets := role.frame_options(config.frames.options).offsets:
-            digests[f"{name} neighbour"] = drawn[name].neighbour_digest(offsets)
+    offsets = {name: role.frame_options(config.frames.options).offsets for name, role in config.section.roles.items()}
+    digests = _digests({**judged, **drawn, "training": pools.training}, offsets)
     roles = {
         name: _with_ports(config, role, drawn[name], pools.training, device, processes)
         for name, role in config.section.roles.items()
@@ -90,10 +91,16 @@ def open_role(config: RunConfig, role: Role, pools: "Pools", device: str = "cpu"
     return _with_ports(config, role, pools.of(role), pools.training, device, ALONE)
 
 
-def _digests(pools: dict[str, Manifest]) -> dict[str, str]:
-    """The digest of each, before ports add to it what they estimate."""
+def _digests(pools: dict[str, Manifest], offsets: Mapping[str, Sequence[int | str]]) -> dict[str, str]:
+    """What is known of each before ports add to it what they estimate."""
     once = {id(manifest): manifest.digest() for manifest in pools.values()}
-    return {name: once[id(manifest)] for name, manifest in pools.items()}
+    digests = {name: once[id(manifest)] for name, manifest in pools.items()}
+    for name, manifest in pools.items():
+        if near := offsets.get(name, ()):
+            digests[f"{name} neighbour"] = manifest.neighbour_digest(near)
+        if name in offsets or name == "evaluated":
+            digests[f"{name} {FILES}"] = contents_digest(manifest, near)
+    return digests
 
 
 def _with_ports(

@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 
+from vergence.data.file_contents import FILES
 from vergence.errors import InputError
 from vergence.runs.checkpoint import read_object, read_settings
 from vergence.runs.config import RunConfig
@@ -26,7 +27,12 @@ def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[
     said = read_object(checkpoint.settings)
     pools = said.get("pools")
     before = {**(pools if isinstance(pools, dict) else {}), "training": said.get("data", digests["training"])}
-    data = {f"data (digest of the {name} frames)": (before.get(name, now), now) for name, now in digests.items()}
+    differing = {name for name, now in digests.items() if before.get(name, now) != now}
+    data = {
+        _called(name): (before.get(name, now), now)
+        for name, now in digests.items()
+        if not name.endswith(f" {FILES}") or not differing & set(_rows_of(name))  # other rows have other files
+    }
     pairs = data | {
         "train.seed": (stored.train.seed, config.train.seed),
         "frames.batch_size": (stored.frames.batch_size, config.frames.batch_size),
@@ -39,6 +45,18 @@ def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[
         )
     if changed:
         _log.warning("%s goes on with a change: %s", checkpoint, changed)
+
+
+def _called(name: str) -> str:
+    if name.endswith(f" {FILES}"):
+        return f"data (files of the {_rows_of(name)[0]} frames, of which some were replaced under their names)"
+    return f"data (digest of the {name} frames)"
+
+
+def _rows_of(name: str) -> tuple[str, str]:
+    """Names of the digests of the rows whose files a digest is of."""
+    pool = name.removesuffix(f" {FILES}")
+    return pool, f"{pool} neighbour"
 
 
 def state_is_gone(checkpoint: Checkpoint) -> str:

@@ -1,0 +1,80 @@
+"""Whether the files that a manifest names hold what they held, told without reading all of them."""
+
+import hashlib
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from vergence.data.addresses import is_remote
+from vergence.data.frame_row import PATH_COLUMNS
+from vergence.data.manifest import Manifest
+from vergence.data.remote import state
+
+FILES = "files"
+"""What a digest of contents is called, beside that of the rows."""
+_PIECE = 4096
+_READ, _REMOTE = 4096, 64
+"""Of how many files pieces are read, and of how many objects of stores the size is asked for."""
+_THREADS, _AT_ONCE = 8, 256
+
+
+def contents_digest(manifest: Manifest, offsets: Sequence[int | str] = ()) -> str:
+    """Twelve hexadecimal digits of what lies in the samples' files, the same wherever copies of the data lie.
+
+    It is made of the size of each file and of 4 KiB from its middle and from its end; where there are more than 4,096
+    files, of so many evenly spaced ones, and of the size of the others. A picture that is encoded anew differs in
+    these. Of objects in stores only sizes are asked for, of 64. A file that is not there counts as such.
+
+    Args:
+        offsets: the pictures of neighbours at these offsets that are no samples count, too.
+    """
+    paths = list(dict.fromkeys(_files(manifest, offsets)))
+    read, asked = (_spread(len(paths), most) for most in (_READ, _REMOTE))
+    jobs = [(path, number in read, number in asked) for number, path in enumerate(paths)]
+    pieces = [jobs[start : start + _AT_ONCE] for start in range(0, len(jobs), _AT_ONCE)]
+    hasher = hashlib.blake2b(digest_size=6)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="contents") as pool:
+        for said in pool.map(lambda some: b"".join(_said(*one) for one in some), pieces):
+            hasher.update(said)
+    return hasher.hexdigest()
+
+
+def _spread(count: int, most: int) -> set[int]:
+    return set(np.linspace(0, count - 1, min(most, count)).astype(int).tolist())
+
+
+def _files(manifest: Manifest, offsets: Sequence[int | str]) -> Iterator[Path]:
+    for column in PATH_COLUMNS:
+        given = manifest.given(column)[: len(manifest)]
+        if given.any():
+            values = manifest.values(column)
+            yield from (manifest.root / values[row] for row in np.flatnonzero(given))
+    near = [manifest.neighbours(offset) for offset in offsets if isinstance(offset, int)]
+    beside = np.unique(np.concatenate([np.empty(0, np.int64), *near]))
+    if len(beside := beside[beside >= len(manifest)]):
+        pictures, keys = manifest.values("image"), [manifest.values(key) for key in ("sequence", "camera", "position")]
+        for row in sorted(beside.tolist(), key=lambda row: tuple(values[row] for values in keys)):
+            yield manifest.root / pictures[row]
+
+
+def _said(path: Path, read: bool, asked: bool) -> bytes:
+    """What counts of one file."""
+    if is_remote(path):
+        known = state(path) if asked else None
+        return b"" if known is None else b"%d;" % known[0]
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for without end
+            return b"-;"
+        pieces = b""
+        if read:
+            with path.open("rb", buffering=0) as file:
+                for start in (status.st_size // 2, max(0, status.st_size - _PIECE)):
+                    file.seek(start)
+                    pieces += file.read(_PIECE)
+        return b"%d;" % status.st_size + pieces
+    except OSError:
+        return b"-;"
