@@ -17,7 +17,7 @@ FILES = "files"
 """What a digest of contents is called, beside that of the rows."""
 _PIECE = 4096
 _READ, _REMOTE = 4096, 64
-"""Of how many files pieces are read, and of how many objects of stores the size is asked for."""
+"""Most files of which pieces are read, and most objects of stores whose size is asked for."""
 _THREADS, _AT_ONCE = 8, 256
 
 
