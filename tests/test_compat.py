@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_runs import write_run
+
 DEPTH = "depth-toytown-tiny"
 
 
@@ -47,11 +49,17 @@ def test_onnx_runtime_reports_nothing_unless_somebody_decided(
     assert list(tmp_path.iterdir()) == []  # it begins with a file of its session
 
 
+HEAVY = (
+    "torch", "torch._dynamo", "torch._inductor", "sympy", "torchmetrics", "matplotlib", "scipy", "sklearn", "pandas",
+    "cv2", "transformers", "onnx", "onnxruntime", "openvino", "gradio", "fastapi", "ray", "rerun",
+)  # fmt: skip
+SHOW = f"print('HEAVY', *(name for name in {HEAVY} if name in sys.modules), flush=True)"
+MAIN = "import sys; from vergence.cli import main; main(sys.argv[1:])"
+
+
 def imported(program: str, folder: Path, *words: str) -> set[str]:
     """Which of the heavy libraries a program imports in a process of its own, in an empty folder."""
-    heavy = ("torch", "torch._dynamo", "sympy", "torchmetrics", "matplotlib", "scipy", "transformers", "cv2", "pandas")
-    program = f"{program}\nimport sys; print('HEAVY', *(name for name in {heavy!r} if name in sys.modules))"
-    command = [sys.executable, "-c", program, *words]
+    command = [sys.executable, "-c", f"{program}\nimport sys; {SHOW}", *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.rsplit("HEAVY", 1)[1].split())
@@ -59,8 +67,7 @@ def imported(program: str, folder: Path, *words: str) -> set[str]:
 
 @pytest.mark.parametrize("words", [(), ("doctor",), ("train",), ("evaluate",), ("labels",)], ids=" ".join)
 def test_help_imports_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> None:
-    program = "import sys; from vergence.cli import main; main(sys.argv[1:])"
-    assert imported(program, tmp_path, *words, "--help") == set()
+    assert imported(MAIN, tmp_path, *words, "--help") == set()
 
 
 def test_no_method_imports_the_compiler(tmp_path: Path) -> None:
@@ -79,14 +86,49 @@ for name in recipe_names():
     assert imported(program, tmp_path) == {"torch"}
 
 
-def test_a_step_of_training_imports_no_compiler(tmp_path: Path) -> None:
-    program = "import sys; from vergence.cli import main; main(sys.argv[1:])"
-    town = "index toytown town --out town.parquet --train 1 --val 1 --frames 6 --width 96 --height 64"
-    imported(program, tmp_path, *town.split())
-    training = f"train {DEPTH} --data town.parquet --out run --train.steps 1 --frames.workers 0"
-    arrow = {"pandas"}  # Arrow imports it for any array, where it is installed
-    assert imported(program, tmp_path, *training.split()) - arrow == {"torch"}
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small town and a run of each kind."""
+    folder = tmp_path_factory.mktemp("town")
+    index = "index toytown town --out town.parquet --train 1 --val 1 --frames 6 --width 96 --height 64"
+    assert imported(MAIN, folder, *index.split()) == {"torch"}
+    write_run(folder / "depth", DEPTH)
+    write_run(folder / "classes", "supervised-toytown-tiny", **{"frames.options.label_space": "cityscapes19"})
+    return folder
+
+
+def test_a_step_of_training_imports_nothing_heavy(town: Path, tmp_path: Path) -> None:
+    training = f"train {DEPTH} --data {town}/town.parquet --out run --train.steps 1 --frames.workers 0"
+    assert imported(MAIN, tmp_path, *training.split()) == {"torch"}
     assert (tmp_path / "run" / "checkpoints" / "LATEST").is_file()
+
+
+UNTIL_A_PASS = f"""
+import os, sys, vergence
+from torch.nn.modules.module import register_module_forward_pre_hook
+def stop(*_):
+    {SHOW}
+    os._exit(0)
+register_module_forward_pre_hook(stop)
+{MAIN}
+raise SystemExit("no network was asked")
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train three_ways-toytown-tiny --data TOWN --out RUN --frames.labelled.count 2",
+        "evaluate depth --data TOWN",
+        "evaluate classes --data TOWN",
+        "predict depth TOWN --out RUN",
+        "select depth --data TOWN --count 2 --out RUN",
+    ],
+)
+def test_what_a_verb_imports_before_its_network_is_asked(words: str, town: Path, tmp_path: Path) -> None:
+    asked = words.replace("TOWN", str(town / "town.parquet")).replace("RUN", str(tmp_path / "run"))
+    colours = {"matplotlib"} if words.startswith("predict") else set()  # the map of colours is looked up before
+    assert imported(UNTIL_A_PASS, town, *asked.split()) == {"torch"} | colours
 
 
 def test_what_is_kept_from_the_compiler_stays_so() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from vergence.data.arrow_arrays import arrow_numbers, arrow_words, numpy_numbers
 from vergence.errors import InputError
 
 DEFAULTS: dict[type, Any] = {str: "", int: 0, float: math.nan}
@@ -83,9 +84,9 @@ class Column:
     def taken(self, rows: NDArray[np.integer] | slice) -> Values:
         """Stored values of some rows; of a column without codes."""
         assert self.codes is None
-        return (
-            self.values.take(pa.array(rows)) if self.kind is str and not isinstance(rows, slice) else self.values[rows]
-        )
+        if self.kind is str and not isinstance(rows, slice):
+            return self.values.take(arrow_numbers(rows))
+        return self.values[rows]
 
     def each(self, function: Callable[[Values], NDArray[Any]]) -> NDArray[Any]:
         """What a function of values gives for each row; of few it sees the different ones."""
@@ -108,10 +109,11 @@ class Column:
         """A code for each row, and the values these stand for."""
         if self.codes is not None:
             return self.codes, self.values
-        values = self.values if self.kind is str else pa.array(_bits(self.values))
+        values = self.values if self.kind is str else arrow_numbers(_bits(self.values))
         encoded = values.dictionary_encode()
         words = encoded.dictionary
-        return encoded.indices.to_numpy(), words if self.kind is str else _numbers(self.kind, words.to_numpy())
+        codes = numpy_numbers(encoded.indices)
+        return codes, words if self.kind is str else _numbers(self.kind, numpy_numbers(words))
 
 
 class ColumnBuilder:
@@ -135,13 +137,13 @@ class ColumnBuilder:
         if self._pieces is not None:
             piece = values.dictionary.take(values.indices) if pa.types.is_dictionary(values.type) else values
             piece = piece.cast(_STORED[self.kind])
-            self._pieces.append(piece if self.kind is str else piece.to_numpy())
+            self._pieces.append(piece if self.kind is str else numpy_numbers(piece))
             self.size += piece.nbytes
 
     def _coded(self, values: pa.Array) -> bool:
         """Whether the different values are still few; then the piece is taken."""
         if not pa.types.is_dictionary(values.type):
-            values = (values if self.kind is str else pa.array(_bits(values.to_numpy()))).dictionary_encode()
+            values = (values if self.kind is str else arrow_numbers(_bits(numpy_numbers(values)))).dictionary_encode()
         elif self.kind is not str:
             return False
         if len(values.dictionary) > _FEW:
@@ -150,7 +152,7 @@ class ColumnBuilder:
         if len(self._places.keys() | set(words)) > _FEW:
             return False
         places = [self._places.setdefault(word, len(self._places)) for word in words]
-        codes = np.array(places, dtype=np.uint16)[values.indices.to_numpy()]
+        codes = np.array(places, dtype=np.uint16)[numpy_numbers(values.indices)]
         self._codes.append(codes)
         self.size += codes.nbytes
         return True
@@ -158,7 +160,7 @@ class ColumnBuilder:
     def _words(self) -> Values:
         words = list(self._places)
         if self.kind is str:
-            return pa.array(words, _STORED[str])
+            return arrow_words(words)
         return _numbers(self.kind, np.array(words, dtype=np.int64))
 
     def built(self) -> Column:
@@ -175,19 +177,24 @@ _STORED = {str: pa.large_binary(), int: pa.int64(), float: pa.float64()}
 
 def _arrow(kind: type, values: Sequence[Any]) -> pa.Array:
     if kind is not str:
-        try:
-            return pa.array(values, _STORED[kind], from_pandas=False)
-        except OverflowError:
-            large = max(map(abs, values))
-            raise InputError(f"{large} is too large a number for a column; give numbers below 2^63.") from None
+        return arrow_numbers(numbers(kind, values))
     try:
-        return pa.array([value.encode("utf-8", "surrogateescape") for value in values], _STORED[str])
+        return arrow_words([value.encode("utf-8", "surrogateescape") for value in values])
     except UnicodeEncodeError as error:
         raise InputError(f"{error.object!r} is no text in UTF-8; correct it.") from None
 
 
 def _stored(kind: type, values: Sequence[Any]) -> Values:
-    return _arrow(kind, values) if kind is str else _arrow(kind, values).to_numpy()
+    return _arrow(kind, values) if kind is str else numbers(kind, values)
+
+
+def numbers(kind: type, values: Sequence[Any]) -> NDArray[Any]:
+    """Numbers in 64 bits; InputError for those that are too large."""
+    found = np.array(values) if len(values) else np.empty(0, np.bool_)
+    if not np.can_cast(found.dtype, kind):
+        large = max(values, key=abs)
+        raise InputError(f"{large} is too large a number for a column of {kind.__name__}; give numbers below 2^63.")
+    return found.astype(kind)
 
 
 def _plain(kind: type, values: Values) -> list[Any]:
@@ -199,7 +206,7 @@ def _plain(kind: type, values: Values) -> list[Any]:
 
 
 def _take(values: Values, codes: NDArray[np.integer]) -> Values:
-    return values.take(pa.array(codes)) if isinstance(values, pa.Array) else values[codes]
+    return values.take(arrow_numbers(codes)) if isinstance(values, pa.Array) else values[codes]
 
 
 def _bits(values: NDArray[Any]) -> NDArray[np.int64]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from vergence.data.addresses import is_remote, named
+from vergence.data.arrow_arrays import arrow_word, numpy_flags
 from vergence.data.columns import Column, Values
 from vergence.data.frame_row import (
     COLUMNS,
@@ -244,8 +244,7 @@ def _moved(row: FrameRow, folder: Callable[[str], str], root: Path) -> FrameRow:
 
 
 def _equal(values: Values, text: str) -> NDArray[np.bool_]:
-    found = pc.equal(values, pa.scalar(text.encode("utf-8", "surrogateescape"), pa.large_binary()))
-    return np.asarray(found.to_numpy(zero_copy_only=False), np.bool_)
+    return numpy_flags(pc.equal(values, arrow_word(text.encode("utf-8", "surrogateescape"))))
 
 
 def _share(flags: NDArray[np.bool_]) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from vergence.data.arrow_arrays import arrow_numbers, arrow_word, arrow_words
 from vergence.data.columns import Column, offsets
 from vergence.data.frame_row import LATER_COLUMNS, PATH_COLUMNS
 from vergence.data.frame_table import FrameTable
@@ -32,7 +33,7 @@ def digest_rows(table: FrameTable, rows: NDArray[np.integer], columns: Sequence[
     for start in range(0, len(rows), _AT_ONCE):
         piece = rows[start : start + _AT_ONCE]
         texts = [text for part in parts for text in part.texts(piece)]
-        lines = pc.binary_join_element_wise(_word(b"["), *texts, _word(b"]"), _word(b""))
+        lines = pc.binary_join_element_wise(arrow_word(b"["), *texts, arrow_word(b"]"), arrow_word(b""))
         hasher.update(memoryview(lines.buffers()[2])[: offsets(lines)[-1]])
     return hasher.hexdigest()[:12]
 
@@ -57,8 +58,8 @@ class _Part:
             values = self.column.taken(rows)
             if _is_plain(values):
                 names = pc.replace_substring_regex(values, "^.*/", "") if self._is_path else values
-                return [_word(f"{self._separator}'".encode()), names, _word(b"'")]
-        return [pa.array(list(map(self._word, self.column.listed(rows))), pa.large_binary())]
+                return [arrow_word(f"{self._separator}'".encode()), names, arrow_word(b"'")]
+        return [arrow_words(list(map(self._word, self.column.listed(rows))))]
 
 
 class _Parts:
@@ -74,8 +75,8 @@ class _Parts:
         for part in self._parts:
             assert part.column.codes is not None
             codes = codes * len(part.words) + part.column.codes[rows]
-        sets = pa.array(codes).dictionary_encode()
-        words = pa.array([self._text(number) for number in sets.dictionary.to_pylist()], pa.large_binary())
+        sets = arrow_numbers(codes).dictionary_encode()
+        words = arrow_words([self._text(number) for number in sets.dictionary.to_pylist()])
         return [words.take(sets.indices)]
 
     def _text(self, number: int) -> bytes:
@@ -104,10 +105,6 @@ def _grouped(parts: Sequence[_Part]) -> list[_Part | _Parts]:
         else:
             coded.append(part)
     return [*groups, _Parts(coded)] if coded else groups
-
-
-def _word(text: bytes) -> pa.Scalar:
-    return pa.scalar(text, pa.large_binary())
 
 
 def _is_plain(values: pa.LargeBinaryArray) -> bool:

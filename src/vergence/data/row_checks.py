@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from vergence.data.arrow_arrays import arrow_flags, arrow_numbers, arrow_word, arrow_words, numpy_flags, numpy_numbers
 from vergence.data.columns import Values
 from vergence.data.frame_row import DEPTH_UNITS, LABEL_ORIGINS, PATH_COLUMNS, FrameRow
 from vergence.data.frame_table import FrameTable
@@ -38,7 +39,7 @@ def _doubtful(table: FrameTable) -> NDArray[np.bool_]:
         doubtful = doubtful | table.columns["pose"].each(_no_pose)
     for column, known in (("label_origin", LABEL_ORIGINS), ("depth_unit", tuple(DEPTH_UNITS))):
         if column in table.columns:
-            words = pa.array([word.encode() for word in known], pa.large_binary())
+            words = arrow_words([word.encode() for word in known])
             doubtful = doubtful | table.columns[column].each(partial(_is_other, words=words))
     for column in ("depth_scale", "fps", "width", "height"):
         if column in table.columns:
@@ -60,24 +61,22 @@ def _first_of_each_camera(table: FrameTable) -> NDArray[np.int64]:
             more, words = table.columns[name].factorised()
             if len(words) < 2:
                 continue
-            codes = pa.array(codes * len(words) + more).dictionary_encode().indices.to_numpy().astype(np.int64)
+            sets = arrow_numbers(codes * len(words) + more).dictionary_encode()
+            codes = numpy_numbers(sets.indices).astype(np.int64)
     return np.unique(codes, return_index=True)[1]
 
 
-def _mask(values: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
 def _is_other(values: Values, words: pa.Array) -> NDArray[np.bool_]:
-    return ~_mask(pc.is_in(values, words))
+    return ~numpy_flags(pc.is_in(values, words))
 
 
 def _no_file(values: Values) -> NDArray[np.bool_]:
-    return _mask(pc.equal(values, b"")) | _mask(pc.ends_with(values, b"/")) | _mask(pc.ends_with(values, b"."))
+    no_name = (pc.equal(values, arrow_word(b"")), pc.ends_with(values, b"/"), pc.ends_with(values, b"."))
+    return np.logical_or.reduce([numpy_flags(flags) for flags in no_name])
 
 
 def _has_zero(values: Values) -> NDArray[np.bool_]:
-    return _mask(pc.match_substring(values, b"\0"))
+    return numpy_flags(pc.match_substring(values, b"\0"))
 
 
 def _no_amount(values: Values) -> NDArray[np.bool_]:
@@ -89,10 +88,11 @@ def _no_amount(values: Values) -> NDArray[np.bool_]:
 def _no_pose(values: Values) -> NDArray[np.bool_]:
     """All where a single one has other words than plain numbers: then each is looked at."""
     words = pc.split_pattern(values.cast(pa.large_binary()), b" ")
-    counts = np.diff(words.offsets.to_numpy())
-    given = _mask(pc.not_equal(values, b""))
+    counts = np.diff(numpy_numbers(words.offsets))
+    given = numpy_flags(pc.not_equal(values, arrow_word(b"")))
     try:
-        numbers = words.filter(pa.array(given)).flatten().cast(pa.large_string()).cast(pa.float64()).to_numpy()
+        texts = words.filter(arrow_flags(given)).flatten().cast(pa.large_string())
+        numbers = numpy_numbers(texts.cast(pa.float64()))
     except pa.ArrowException:
         return given
     if not np.isfinite(numbers).all():

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vergence.data.addresses import places
+from vergence.data.arrow_arrays import arrow_number, arrow_numbers, arrow_words, numpy_numbers
 from vergence.data.atomic import writing
-from vergence.data.columns import DEFAULTS, ColumnBuilder
+from vergence.data.columns import DEFAULTS, ColumnBuilder, numbers
 from vergence.data.frame_row import COLUMNS, PATH_COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
 from vergence.data.frame_table import AT_ONCE, FrameTable
 from vergence.data.remote import local
@@ -62,13 +63,20 @@ def write_rows(path: Path, rows: Iterable[FrameRow]) -> None:
             schema = pa.schema([(name, _ARROW[TYPES[name]]) for name in COLUMNS])
             with pq.ParquetWriter(temporary, schema) as writer:
                 for piece in columns:
-                    writer.write_table(pa.table(piece, schema=schema))
+                    arrays = [_stored(TYPES[name], values) for name, values in piece.items()]
+                    writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             return
         with temporary.open("w", newline="", encoding="utf-8") as file:
             lines = csv.writer(file)
             lines.writerow(COLUMNS)
             for piece in columns:
                 lines.writerows(zip(*piece.values(), strict=True))
+
+
+def _stored(kind: type, values: Sequence[Any]) -> pa.Array:
+    if kind is str:
+        return arrow_words([value.encode() for value in values]).cast(pa.string())
+    return arrow_numbers(numbers(kind, values))
 
 
 def _check_columns(names: Sequence[str], path: Path) -> None:
@@ -152,7 +160,7 @@ def _unpacked(values: pa.Array, enough: int) -> int:
         return int(values.nbytes)
     if len(values) * _longest(values) < enough // 2:
         return 0
-    return int(pc.binary_length(values.dictionary).to_numpy()[values.indices.to_numpy()].sum())
+    return int(numpy_numbers(pc.binary_length(values.dictionary))[numpy_numbers(values.indices)].sum())
 
 
 def _longest(values: pa.DictionaryArray) -> int:
@@ -190,8 +198,9 @@ def _cast(name: str, values: pa.Array, path: Path) -> pa.Array:
     if values.null_count and name in ("image", "position"):
         raise InputError(f"{path}: column {name!r} has empty cells; every frame needs its {name}.")
     if name in PATH_COLUMNS and pc.any(pc.match_substring(cast.dictionary, "://")).as_py():
-        cast = pa.DictionaryArray.from_arrays(cast.indices, pa.array(places(cast.dictionary.to_pylist()), pa.string()))
-    return cast if kind is str else cast.fill_null(DEFAULTS[kind])
+        words = arrow_words([word.encode() for word in places(cast.dictionary.to_pylist())])
+        cast = pa.DictionaryArray.from_arrays(cast.indices, words.cast(pa.string()))
+    return cast if kind is str else cast.fill_null(arrow_number(DEFAULTS[kind], cast.type))
 
 
 def _words(values: pa.Array) -> pa.DictionaryArray:
@@ -200,8 +209,8 @@ def _words(values: pa.Array) -> pa.DictionaryArray:
         values = values.cast(pa.string()).dictionary_encode()
     words, places = values.dictionary.cast(pa.string()), values.indices
     if places.null_count:
-        words = pa.concat_arrays([words, pa.array([""])])
-        places = places.fill_null(len(words) - 1)
+        words = pa.concat_arrays([words, arrow_words([b""]).cast(pa.string())])
+        places = places.fill_null(arrow_number(len(words) - 1, places.type))
     return pa.DictionaryArray.from_arrays(places, words)
 
 
