@@ -5,6 +5,7 @@ for that import it wherever it is installed: a third of a second before anything
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +49,7 @@ def arrow_word(value: bytes) -> pa.LargeBinaryScalar:
     return arrow_words([value])[0]
 
 
-def numpy_numbers(values: pa.Array) -> NDArray[np.integer] | NDArray[np.floating]:
+def numpy_numbers(values: pa.Array) -> NDArray[Any]:
     """Numbers of an Arrow array without nulls (N,), in its memory: not to be written to.
 
     >>> numpy_numbers(arrow_numbers(np.array([0.5, 2.0])))
