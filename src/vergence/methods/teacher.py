@@ -5,6 +5,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class MeanTeacher(nn.Module):
@@ -65,7 +66,7 @@ class MeanTeacher(nn.Module):
                 f"the student has {len(theirs)} tensors, its teacher {len(means)}; expected the same network"
             )
         if means:
-            torch._foreach_lerp_(means, theirs, 1 - alpha)
+            get_ema_multi_avg_fn(alpha)(means, theirs, 0)
 
 
 def following(network: nn.Module, decay: float, buffers: bool) -> MeanTeacher:

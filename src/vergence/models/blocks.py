@@ -5,7 +5,8 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class ConvBlock(nn.Module):
@@ -61,7 +62,7 @@ class ASPP(nn.Module):
     @staticmethod
     def _pool(pooled: nn.Sequential, x: Tensor) -> Tensor:
         conv, norm, activation = pooled
-        assert isinstance(norm, _BatchNorm)  # or its synchronised kind
+        assert isinstance(norm, BATCH_NORMS)
         x = conv(F.adaptive_avg_pool2d(x, 1))
         if norm.training and len(x) == 1:  # one value a channel has no variance
             x = F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TypeVar
 
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
+
+from vergence.models.blocks import BATCH_NORMS
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -28,7 +29,7 @@ def freeze_batchnorm(module: Module) -> Module:
     Survives ``copy.deepcopy`` and pickling. Conversion to synchronised batch norm makes new layers: convert first.
     """
     for layer in module.modules():
-        if isinstance(layer, _BatchNorm):
+        if isinstance(layer, BATCH_NORMS):
             layer.requires_grad_(False)
             layer.eval()
             layer.train = partial(_stay, layer)  # type: ignore[assignment, method-assign]
@@ -41,7 +42,7 @@ def statistics_kept(module: nn.Module, keep: bool = True) -> Iterator[None]:
 
     ``keep`` false changes nothing.
     """
-    layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)] if keep else []
+    layers = [layer for layer in module.modules() if isinstance(layer, BATCH_NORMS)] if keep else []
     momenta = [layer.momentum for layer in layers]
     try:
         for layer in layers:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vergence.errors import InputError, nearest
 from vergence.runs.config_sections import OptimConfig
@@ -160,7 +161,8 @@ class WeightAverage:
     def update(self, step: int) -> None:
         """Take in the weights after update number ``step`` (from 0)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.mean.values()), [p.detach() for p in self.parameters.values()], 1 - decay)
+        average = get_ema_multi_avg_fn(decay)
+        average(list(self.mean.values()), [parameter.detach() for parameter in self.parameters.values()], step)
 
     @torch.no_grad()
     def swap(self) -> None:

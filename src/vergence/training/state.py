@@ -185,8 +185,8 @@ class TrainingState:
             parameters[name].copy_(tensor)
 
     def _check_finite_weights(self, run: RunFolder) -> None:
-        norms = torch.stack(torch._foreach_norm([parameter.detach() for parameter in self.parameters]))
-        if not torch.isfinite(norms).all():
+        norm = torch.nn.utils.get_total_norm([parameter.detach() for parameter in self.parameters])
+        if not torch.isfinite(norm):
             raise InputError(
                 f"the weights of {run} are no longer finite at step {self.step}, no checkpoint is written; lower "
                 "--optim.lr or set --optim.clip, and train again from the last one."
