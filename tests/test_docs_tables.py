@@ -184,3 +184,11 @@ def test_extras_that_are_named_exist() -> None:
         for extra in words.split(",")
     }
     assert set(named) <= extras, {extra: name for extra, name in named.items() if extra not in extras}
+
+
+@pytest.mark.parametrize("room", ["data", "inference"])
+def test_the_large_rooms_are_shown_file_by_file(room: str) -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition(f"| in `{room}/` | files |")[2].partition("\n\n")[0]
+    modules = {path.stem for path in (ROOT / "src" / "vergence" / room).glob("*.py")} - {"__init__"}
+    assert modules - set(re.findall(r"`(\w+)`", table)) == set()

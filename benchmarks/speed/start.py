@@ -5,7 +5,7 @@
 Verbs that run a network are measured up to its first pass, training also to the end of its first step, the rest to
 their end; each in a process of its own on a small rendered town, with the source compiled as an installed package has
 it. The median of ``--rounds`` rounds, in which all take turns, beside the machine's load, which makes processor time
-longer where threads share a core.
+longer where threads share a core: there the ratio to ``import torch`` alone tells more.
 """
 
 import argparse
@@ -18,8 +18,11 @@ import tempfile
 from pathlib import Path
 
 WORKS = "works at"
+TORCH = "import torch"
 CHILD = f"""
 import resource, sys
+if sys.argv[1] == "torch":
+    import torch
 import vergence
 from vergence.cli import main
 
@@ -38,7 +41,7 @@ if sys.argv[1] == "pass":
 if sys.argv[1] == "step":
     from torch.optim.optimizer import register_optimizer_step_post_hook
     register_optimizer_step_post_hook(stop)
-if sys.argv[1] == "import":
+if sys.argv[1] in ("import", "torch"):
     stop()
 main(sys.argv[2:])
 stop()
@@ -60,6 +63,7 @@ def verbs(folder: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     town, depth, seg = (str(folder / name) for name in ("town.parquet", "depth", "seg"))
     new = str(folder / "out")
     return {
+        TORCH: ("torch", ()),
         "import vergence": ("import", ()),
         "--help": ("end", ("--help",)),
         "doctor --help": ("end", ("doctor", "--help")),
@@ -99,7 +103,8 @@ def main() -> None:
                 found[name].append(spent(until, words))
     print(f"seconds of processor time, median (least) of {rounds}; load {min(loads):.1f} to {max(loads):.1f}")
     for name, values in found.items():
-        print(f"{name:18} {statistics.median(values):5.2f}  ({min(values):.2f})")
+        ratio = statistics.median(value / torch for value, torch in zip(values, found[TORCH], strict=True))
+        print(f"{name:18} {statistics.median(values):5.2f}  ({min(values):.2f})  {ratio:4.1f} x import torch")
 
 
 if __name__ == "__main__":
