@@ -151,8 +151,8 @@ def test_cached_frames_follow_the_range_of_their_folder(tmp_path):
     """New frames that are brighter change the scale of the old ones: their entries are other ones."""
     cache = FrameCache(tmp_path / "cache", 24, 40)
     path = tiff(tmp_path / "a.png", GREY.astype(np.uint16) << 2)
-    before = cache.key(path, "stretch")
+    before = cache.name(path, "stretch")
     tiff(tmp_path / "b.png", np.full((24, 40), 60000, np.uint16))
     deep_pictures._levels_of_folder.cache_clear()  # another process
     deep_pictures._ranges_of_folder.cache_clear()
-    assert cache.key(path, "stretch") != before
+    assert cache.name(path, "stretch") != before

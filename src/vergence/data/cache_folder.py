@@ -1,7 +1,20 @@
-"""Where things are kept that can be made or fetched again."""
+"""Where things are kept that can be made or fetched again, and how much of the disk decoded frames may take."""
 
+import contextlib
 import os
+import shutil
+import time
 from pathlib import Path
+
+from vergence.data.environment import positive
+
+LIMIT = "VERGENCE_CACHE_GB"
+"""Environment variable: gigabytes that decoded frames may take."""
+SHARD = ".shard"
+"""How files of decoded frames end."""
+_SHARE = 0.5
+_IN_USE = 600.0
+"""Seconds for which files that were used stay: a training that does not fit would otherwise chase its own frames."""
 
 
 def default_cache_folder() -> Path:
@@ -9,3 +22,49 @@ def default_cache_folder() -> Path:
     if folder := os.environ.get("VERGENCE_CACHE"):
         return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vergence" / "frames"
+
+
+def cache_limit(folder: Path) -> int:
+    """Bytes that the shards of a folder may take: :data:`LIMIT`, else half of what would be free without them.
+
+    Raises:
+        InputError: the variable is no number above 0.
+    """
+    return _limit(folder, sum(size for _, size, _ in _shards(folder)))
+
+
+def make_room(folder: Path, wanted: int, full: bool = False) -> bool:
+    """Remove the shards that were not used for longest until so many bytes more may be taken.
+
+    Args:
+        full: the disk is full, whatever the limit says.
+
+    Returns:
+        Whether there is room: not where what is left is in use.
+    """
+    shards = sorted(_shards(folder))
+    total = sum(size for _, size, _ in shards)
+    limit = total if full else _limit(folder, total)
+    for used, size, path in shards:
+        if total + wanted <= limit or used > time.time() - _IN_USE:
+            break
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+            total -= size
+    return total + wanted <= limit
+
+
+def _limit(folder: Path, taken: int) -> int:
+    fair = _SHARE * (shutil.disk_usage(folder).free + taken)
+    return round(1e9 * positive(LIMIT, fair / 1e9, 1e9, "give gigabytes greater than 0, such as 100."))
+
+
+def _shards(folder: Path) -> list[tuple[float, int, str]]:
+    """When each shard was used last, its bytes, its path."""
+    found = []
+    for entry in os.scandir(folder):
+        if entry.name.endswith(SHARD):
+            with contextlib.suppress(OSError):
+                status = entry.stat()
+                found.append((status.st_mtime, status.st_size, entry.path))
+    return found

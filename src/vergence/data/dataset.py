@@ -64,7 +64,7 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
         self.rows = self._usable_rows()
         """Manifest row of each sample; numbers side by side, which loading processes share."""
         self._reader = FrameReader(manifest, options, cache)
-        self._reader.check_space(self.rows)
+        self._reader.announce(self.rows)
         self._announce()
         self._weighted = options.load_label and bool(manifest.given("label_confidence")[: len(manifest)].any())
 

@@ -1,7 +1,7 @@
 """Read what belongs to one frame at working size: pixels (through the cache), label, depth, camera."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,19 +58,12 @@ class FrameReader:
         neighbour = self.manifest.neighbour(row, offset)
         return None if neighbour is None else self.manifest.path(neighbour)
 
-    def check_space(self, rows: Sequence[int]) -> None:
-        """InputError where the cache has no room for the frames of these samples."""
-        if self.cache is None:
-            return
-        cache = self.cache
-        cache.check_space(self._entries(cache, rows), 2 * len(self.manifest.rows))
-
-    def _entries(self, cache: FrameCache, rows: Sequence[int]) -> Iterator[Path]:
-        """Files in the cache of all frames of these samples, each once."""
-        used = {
-            path: self._lens_row(row, k) for row in rows for k, path in enumerate(self.paths(row)) if path is not None
-        }
-        yield from (cache.key(path, self._form(row)) for path, row in used.items())
+    def announce(self, rows: Sequence[int]) -> None:
+        """Say in the log where the cache has no room for the frames of these samples."""
+        if self.cache is not None:
+            offsets = self.options.offsets
+            there = len(self.manifest.rows) * (2 if "s" in offsets else 1)
+            self.cache.expect(min(there, len(rows) * (1 + len(offsets))))
 
     def frames(self, row: int, paths: list[Path | None]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         """Frames (F, 3, H, W) at working size, missing ones filled with the target, and the stored (H, W)."""
@@ -110,16 +103,16 @@ class FrameReader:
         return f"{self._resizing}|{row.lens}|{(row.fx, row.fy, row.cx, row.cy)}" if row.lens else self._resizing
 
     def _read_frame(self, path: Path, out: NDArray[np.uint8], row: FrameRow) -> tuple[int, int]:
-        entry = None
+        name = None
         if self.cache is not None:
-            entry = self.cache.key(path, self._form(row))
-            stored_size = self.cache.load(entry, out)
+            name = self.cache.name(path, self._form(row))
+            stored_size = self.cache.load(name, out)
             if stored_size is not None:
                 return stored_size
         image, stored_size = self._opened(path, row)
         out[:] = self.placement(stored_size).image(image, self.options.resampling).transpose(2, 0, 1)
-        if self.cache is not None and entry is not None:
-            self.cache.store(entry, out, stored_size)
+        if self.cache is not None and name is not None:
+            self.cache.store(name, out, stored_size)
         return stored_size
 
     def _opened(self, path: Path, row: FrameRow) -> tuple[Image.Image, tuple[int, int]]:
