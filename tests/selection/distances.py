@@ -47,8 +47,9 @@ class DistanceMatrix:
     def __len__(self) -> int:
         return len(self.matrix)
 
-    def squared(self, row: int) -> Tensor:
-        return self.matrix[row].square()
+    def squared(self, others: Tensor, rows: Tensor | None = None) -> Tensor:
+        every = torch.arange(len(self)) if rows is None else rows
+        return self.between(every, others).amin(1).square()
 
     def gather(self, rows: Tensor) -> Tensor:
         return rows

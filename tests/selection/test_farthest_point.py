@@ -113,3 +113,23 @@ def test_picks_hardly_depend_on_where_they_start() -> None:
         assert len(set(rows) & set(lists[0])) > 60
     by_chance = [set(rng.permutation(1500)[:100].tolist()) for _ in range(2)]
     assert len(by_chance[0] & by_chance[1]) < 25
+
+
+@pytest.mark.parametrize("form", [np.float16, np.float32])
+def test_most_points_are_compared_with_few_choices(form: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames lie in places: choices inside one say nothing new of the others. Picks are those of all products."""
+    rng = np.random.default_rng(5)
+    places = rng.normal(size=(20, 64))
+    points = (places[rng.integers(0, 20, 2000)] + 0.2 * rng.normal(size=(2000, 64))).astype(form)
+    space, products = FeatureSpace(points, memory=0), 0
+    whole = FeatureSpace.squared
+
+    def counted(self: FeatureSpace, others: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+        nonlocal products
+        products += len(others) * (len(self) if rows is None else len(rows))
+        return whole(self, others, rows)
+
+    monkeypatch.setattr(FeatureSpace, "squared", counted)
+    picks = farthest_points(space, 200, start=3)
+    assert [pick.row for pick in picks] == greedy(points, 200, 3, np.zeros(2000))
+    assert products < 2000 * 200 / 3

@@ -11,6 +11,7 @@ POOLED = (4, 8)
 """Rows and columns that decoder features are averaged to."""
 _BLOCK_BYTES = 64 * 2**20
 _MEMORY_BYTES = 4 * 2**30
+_OTHERS = 512
 
 
 def pooled_features(maps: Tensor, size: tuple[int, int] = POOLED) -> Tensor:
@@ -87,11 +88,15 @@ class FeatureSpace:
         else:
             yield from self._read_blocks()
 
-    def squared(self, row: int) -> Tensor:
-        """Squared distances (N,) float32 from one point to all, up to :attr:`slack`: one product, one reading."""
-        point = self.points([row])[0]
-        distances = torch.cat([block @ point for _, block in self.blocks()])
-        return distances.mul_(-2).add_(self._norms).add_(self._norms[row])
+    def squared(self, others: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Squared distances (n,) float32 of rows, default all, to the nearest of points (m, D), up to :attr:`slack`."""
+        points = others.float()
+        norms = torch.linalg.vector_norm(points, dim=1).square()
+        if rows is None:
+            found = [_apart(block, points, norms) for _, block in self.blocks()]
+            return torch.cat(found).add_(self._norms)
+        found = [_apart(self.points(piece), points, norms) for piece in rows.split(self._step)]
+        return torch.cat(found).add_(self._norms[rows])
 
     def gather(self, rows: Tensor) -> Tensor:
         """Points (n, D) float64."""
@@ -114,6 +119,13 @@ class FeatureSpace:
         if self._shift is not None:
             points = points.sub_(self._shift)
         return points if self._scale is None else points.mul_(self._scale)
+
+
+def _apart(block: Tensor, points: Tensor, norms: Tensor) -> Tensor:
+    """Squared distances (n,) of points to the nearest of others, less their own norms, a few others at a time."""
+    pieces = zip(points.split(_OTHERS), norms.split(_OTHERS), strict=True)
+    nearest = [torch.addmm(norm, block, some.T, alpha=-2).amin(1) for some, norm in pieces]
+    return torch.stack(nearest).amin(0)
 
 
 def channel_statistics(array: NDArray[np.floating], channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

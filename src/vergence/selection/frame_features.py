@@ -33,6 +33,7 @@ from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun
 from vergence.selection.features import POOLED, FeatureSpace, pooled_features
 from vergence.selection.stored_arrays import shared_array
+from vergence.training.batch_size import free_memory
 
 _log = logging.getLogger("vergence")
 _BATCH = 8
@@ -51,8 +52,9 @@ class Features:
     """(N,): equal for images that look the same to the network; 0 where the features are still missing."""
 
     def space(self, device: str | torch.device = "cpu") -> FeatureSpace:
-        """The frames as standardised points."""
-        return FeatureSpace.standardised(self.array, self.array.shape[1] // _PLACES, device)
+        """The frames as standardised points, held in memory where half of what is free takes them."""
+        memory = int(free_memory(torch.device(device)) / 2)
+        return FeatureSpace.standardised(self.array, self.array.shape[1] // _PLACES, device, memory)
 
 
 def compute_features(
