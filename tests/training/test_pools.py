@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from vergence.data import manifest
 from vergence.data.estimate_files import read_estimate
 from vergence.data.frame_row import FrameRow
 from vergence.data.label_pictures import read_label
@@ -71,6 +72,19 @@ def test_labels_outside_the_subset_cannot_be_read(tmp_path: Path) -> None:
     assert len(sources.roles["unlabelled"]) == COUNT
     kept = {row.image for row in sources.roles["labelled"]}
     assert {row.image for row in sources.roles["unlabelled"].rows if row.label} == kept
+
+
+def test_the_manifest_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the settings (height, label space), the pools and whoever asks later; and again where it has changed."""
+    data, names = world(tmp_path / "w"), list[str]()
+    read = manifest.read_table
+    monkeypatch.setattr(manifest, "read_table", lambda path: names.append(path.name) or read(path))
+    for expected in (1, 2):
+        config = settings(data, frames__options__height=0)
+        build_loaders(config, open_training_data(config).roles, None, ONE_PROCESS)
+        assert len(Manifest.read(data)) == COUNT
+        assert names == ["manifest.parquet"] * expected
+        Manifest([*Manifest.read(data)], data.parent).write(data)
 
 
 def test_the_rest_leaves_the_labelled_frames_out(tmp_path: Path) -> None:

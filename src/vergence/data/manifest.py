@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vergence.data.addresses import is_remote, named
 from vergence.data.arrow_arrays import arrow_word, numpy_flags
 from vergence.data.columns import Column, Values
+from vergence.data.digests import file_state
 from vergence.data.frame_row import (
     COLUMNS,
     NEIGHBOUR_COLUMNS,
@@ -26,6 +27,7 @@ from vergence.data.frame_row import (
 )
 from vergence.data.frame_table import FrameTable, Rows
 from vergence.data.manifest_digest import digest_rows
+from vergence.data.remote import local
 from vergence.data.row_checks import check_rows
 from vergence.data.table import read_table, write_rows
 from vergence.errors import InputError
@@ -73,8 +75,14 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path | str) -> "Manifest":
-        """Read a ``.parquet`` or ``.csv`` manifest; InputError where it is missing, broken or has wrong columns."""
-        return cls(read_table(Path(path)), Path(path).parent, str(path), read_from=[Path(path)])
+        """Read a ``.parquet`` or ``.csv`` manifest; InputError where it is missing, broken or has wrong columns.
+
+        The file is read and checked once as long as it stays the same and few others are read in between.
+        """
+        file = local(Path(path))
+        state = f"{file_state(file)}|{file.stat().st_ino}" if file.is_file() else ""
+        manifest = _read_once(str(path), os.path.abspath(path), state) if state else _read_file(str(path))
+        return copy.copy(manifest)
 
     def write(self, path: Path | str) -> Path:
         """Write the samples as Parquet or CSV (by suffix), whole or not at all, paths relative to its folder."""
@@ -225,6 +233,16 @@ class Manifest:
         near = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
         outside = self._order[near[near >= len(self)]]
         return digest_rows(self._table, self._table.index.by_name(outside), NEIGHBOUR_COLUMNS)
+
+
+def _read_file(path: str) -> Manifest:
+    return Manifest(read_table(Path(path)), Path(path).parent, path, read_from=[Path(path)])
+
+
+@lru_cache(maxsize=2)
+def _read_once(path: str, _place: str, _state: str) -> Manifest:
+    """A manifest by its path, from which folder that is seen, and how the file looks."""
+    return _read_file(path)
 
 
 def _moved(row: FrameRow, folder: Callable[[str], str], root: Path) -> FrameRow:

@@ -205,12 +205,7 @@ def _pseudo_labelled(
     offsets = options.offsets if role.pseudo_labels == "all" else ()
     size, noise = (options.height, options.width), config.frames.label_noise
     labelled = with_pseudo_labels(unlabelled, port, size, device, noise, offsets=offsets, processes=processes)
-    guessed = {(row.sequence, row.camera, row.position): row for row in labelled.rows}
-    return manifest.changed(
-        lambda row: replace(
-            row, **{name: getattr(guessed[row.sequence, row.camera, row.position], name) for name in PSEUDO_COLUMNS}
-        )
-    )
+    return manifest.with_values({name: labelled.values(name) for name in PSEUDO_COLUMNS})
 
 
 def _source_domain(config: RunConfig) -> Manifest:
