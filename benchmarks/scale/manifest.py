@@ -1,63 +1,75 @@
-"""What a manifest of many frames costs: ``python -m benchmarks.scale.manifest --frames 1000000``.
+"""What a manifest of many frames costs: ``python -m benchmarks.scale.manifest --frames 100000 1000000 10000000``.
 
 Writes a drive of that many frames (1,000 a sequence, two splits, a label every hundredth) once, then, each in a process
-of its own, does what a training does with it, beside the same with one Python object a frame.
+of its own, does what a training does with it, with ``--objects`` beside the same with one Python object a frame. Adds
+a CSV row for each number of frames to ``--out``: processor seconds, and memory above that at the start of the process.
 """
 
 import argparse
 import multiprocessing
+import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 from vergence.data.structured import read_lines
 
-SEQUENCE, SAMPLES = 1000, 100_000
+SEQUENCE, SAMPLES, AT_ONCE = 1000, 100_000, 100_000
 T = TypeVar("T")
 
 
-def drive(frames: int) -> Iterator[FrameRow]:
-    """Rows as a layout makes them."""
-    for frame in range(frames):
-        sequence, position = divmod(frame, SEQUENCE)
-        labelled = frame % 100 == 0
-        yield FrameRow(
-            image=f"drive_{sequence:06d}/front/{position:06d}.jpg",
-            sequence=f"drive_{sequence:06d}",
-            position=position,
-            split="val" if sequence % 10 == 0 else "train",
-            camera="front",
-            fx=0.8,
-            fy=1.4,
-            cx=0.5,
-            cy=0.5,
-            width=1280,
-            height=720,
-            fps=10.0,
-            label=f"labels/{frame}.png" if labelled else "",
-            label_space="cityscapes19" if labelled else "",
+def write_drive(path: Path, frames: int) -> None:
+    """A manifest as a layout makes it."""
+    writer = None
+    for start in range(0, frames, AT_ONCE):
+        numbers = range(start, min(start + AT_ONCE, frames))
+        places = [divmod(frame, SEQUENCE) for frame in numbers]
+        labelled = [frame % 100 == 0 for frame in numbers]
+        piece = pa.table(
+            {
+                "image": [f"drive_{sequence:06d}/front/{position:06d}.jpg" for sequence, position in places],
+                "sequence": [f"drive_{sequence:06d}" for sequence, _ in places],
+                "position": [position for _, position in places],
+                "split": ["val" if sequence % 10 == 0 else "train" for sequence, _ in places],
+                "camera": ["front"] * len(places),
+                **{name: [value] * len(places) for name, value in CAMERA.items()},
+                "label": [f"labels/{k}.png" if there else "" for k, there in zip(numbers, labelled, strict=True)],
+                "label_space": ["cityscapes19" if there else "" for there in labelled],
+            }
         )
+        writer = writer or pq.ParquetWriter(path, piece.schema)
+        writer.write_table(piece)
+    if writer is not None:
+        writer.close()
 
 
-def columns(path: Path) -> None:
+CAMERA: dict[str, float] = {"fx": 0.8, "fy": 1.4, "cx": 0.5, "cy": 0.5, "width": 1280, "height": 720, "fps": 10.0}
+
+
+def columns(path: Path, results: Any) -> None:
     """Open, split, digest and neighbours of a manifest."""
-    print(f"{'before':>16}  peak {_memory('/proc/self/status', 'VmHWM'):.0f} MB")
-    manifest = _timed("open", lambda: Manifest.read(path))
-    training = _timed("split", lambda: manifest.select("train"))
-    _timed("digest", training.digest)
-    _timed("neighbours", lambda: training.neighbours(1))
-    process = multiprocessing.get_context("fork").Process(target=load, args=(training,))
+    start, seconds = _memory("/proc/self/status", "VmHWM"), dict[str, float]()
+    manifest = _timed("open", lambda: Manifest.read(path), seconds)
+    training = _timed("split", lambda: manifest.select("train"), seconds)
+    _timed("digest", training.digest, seconds)
+    _timed("neighbours", lambda: training.neighbours(1), seconds)
+    row = {"frames": len(manifest), **seconds, "peak_mb": round(_memory("/proc/self/status", "VmHWM") - start)}
+    context = multiprocessing.get_context("fork")
+    grown = context.Queue()
+    process = context.Process(target=load, args=(training, grown))
     process.start()
+    results.put(row | {"loading_mb": grown.get()})
     process.join()
 
 
-def load(manifest: Manifest) -> None:
+def load(manifest: Manifest, grown: Any) -> None:
     """What a loading process asks of 100,000 samples drawn at random, and how much memory becomes its own."""
     before = _memory("/proc/self/smaps_rollup", "Private_Dirty")
     for row in np.random.default_rng(0).integers(len(manifest), size=SAMPLES).tolist():
@@ -65,14 +77,16 @@ def load(manifest: Manifest) -> None:
             if index is not None:
                 manifest.path(index)
                 manifest[index]
-    print(f"{'loading':>16}  grows by {_memory('/proc/self/smaps_rollup', 'Private_Dirty') - before:.0f} MB")
+    grown.put(round(_memory("/proc/self/smaps_rollup", "Private_Dirty") - before))
 
 
-def objects(path: Path) -> None:
+def objects(path: Path, results: Any) -> None:
     """The same frames as one object each, with a dictionary of places."""
-    manifest = Manifest.read(path)
-    rows = _timed("rows as objects", lambda: tuple(manifest))
-    _timed("their places", lambda: {(row.sequence, row.camera, row.position): k for k, row in enumerate(rows)})
+    manifest, seconds = Manifest.read(path), dict[str, float]()
+    start = _memory("/proc/self/status", "VmHWM")
+    rows = _timed("rows as objects", lambda: tuple(manifest), seconds)
+    _timed("their places", lambda: {(row.sequence, row.camera, row.position): k for k, row in enumerate(rows)}, seconds)
+    results.put({"objects_mb": round(_memory("/proc/self/status", "VmHWM") - start)})
 
 
 def _memory(file: str, name: str) -> float:
@@ -80,30 +94,38 @@ def _memory(file: str, name: str) -> float:
     return next(int(line.split()[1]) / 1e3 for line in read_lines(file) if line.startswith(name))
 
 
-def _timed(name: str, work: Callable[[], T]) -> T:
+def _timed(name: str, work: Callable[[], T], seconds: dict[str, float]) -> T:
     wall, cpu = time.perf_counter(), time.process_time()
     result = work()
-    print(
-        f"{name:>16}  {time.perf_counter() - wall:7.2f} s  {time.process_time() - cpu:7.2f} s of CPU  "
-        f"peak {_memory('/proc/self/status', 'VmHWM'):7.0f} MB",
-        flush=True,
-    )
+    seconds[f"{name.replace(' ', '_')}_s"] = round(time.process_time() - cpu, 2)
+    print(f"{name:>16}  {time.perf_counter() - wall:7.2f} s  {time.process_time() - cpu:7.2f} s of CPU", flush=True)
     return result
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=100_000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, nargs="+", default=[100_000])
     parser.add_argument("--objects", action="store_true", help="measure objects, too")
+    parser.add_argument("--out", type=Path, help="CSV file to append to")
     options = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "manifest.parquet"
-        Manifest(drive(options.frames), folder).write(path)
-        for work in (columns, objects) if options.objects else (columns,):
-            process = context.Process(target=work, args=(path,))
-            process.start()
-            process.join()
+        for frames in options.frames:
+            path, row = Path(folder) / f"{frames}.parquet", dict[str, Any]()
+            write_drive(path, frames)
+            for work in (columns, objects) if options.objects else (columns,):
+                results = context.Queue()
+                process = context.Process(target=work, args=(path, results))
+                process.start()
+                row |= results.get()
+                process.join()
+            path.unlink()
+            row["load"] = round(os.getloadavg()[0], 1)
+            print(row, flush=True)
+            if options.out:
+                from benchmarks.speed.common import append_rows
+
+                append_rows(options.out, [row])
 
 
 if __name__ == "__main__":

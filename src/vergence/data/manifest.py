@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,11 +29,14 @@ from vergence.data.frame_row import (
 from vergence.data.frame_table import FrameTable, Rows
 from vergence.data.manifest_digest import digest_rows
 from vergence.data.remote import local
+from vergence.data.repeated_images import repeated
 from vergence.data.row_checks import check_rows
 from vergence.data.table import read_table, write_rows
 from vergence.errors import InputError
 
 __all__ = ["COLUMNS", "PATH_COLUMNS", "FrameRow", "Manifest", "format_pose"]
+
+_log = logging.getLogger("vergence")
 
 
 class Manifest:
@@ -236,7 +240,15 @@ class Manifest:
 
 
 def _read_file(path: str) -> Manifest:
-    return Manifest(read_table(Path(path)), Path(path).parent, path, read_from=[Path(path)])
+    table = read_table(Path(path))
+    if again := repeated(table.column("image")):
+        count, row, before = again[0], table.row(again[1]), table.row(again[2])
+        _log.warning(
+            "%s names pictures in more than one row (%d rows; the first is %s at position %d of sequence %r, which "
+            "position %d of %r names, too): they count once for each row; remove these rows if that is not meant",
+            named(path), count, row.image, row.position, row.sequence, before.position, before.sequence,
+        )  # fmt: skip
+    return Manifest(table, Path(path).parent, path, read_from=[Path(path)])
 
 
 @lru_cache(maxsize=2)
