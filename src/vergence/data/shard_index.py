@@ -33,7 +33,7 @@ class ShardIndex:
         self.folder, self.form = folder, form
         self.prefix = f"{form.width}x{form.height}-"
         self._tables: dict[str, tuple[int, NDArray[np.uint64]]] = {}
-        """Of each shard its time of change and table."""
+        """Time of change and table of each shard."""
         self._names: list[str] = []
         self._words = np.empty(0, np.uint64)
         self._places = np.empty(0, np.int64)
