@@ -156,6 +156,48 @@ def test_only_the_engine_knows_processes() -> None:
             assert libraries == set(), module
 
 
+def names(tree: ast.Module) -> set[str]:
+    """Names that a module has when it is imported."""
+    found = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
+
+
+def absent(trees: dict[str, ast.Module], source: dict[str, ast.Module]) -> list[str]:
+    """What modules elsewhere import of ours and is not there."""
+    wrong = []
+    for name, tree in sorted(trees.items()):
+        for target in imported(tree, name):
+            stem, _, last = target.removeprefix("vergence.").rpartition(".")
+            if not target.startswith("vergence.") or not stem:
+                continue
+            module = source.get(stem) or source.get(f"{stem}.__init__")
+            inner = {f"{stem}.{last}", f"{stem}.{last}.__init__"} & set(source)
+            if not inner and (module is None or last not in names(module)):
+                wrong.append(f"{name} imports {target}")
+    return wrong
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "examples"])
+def test_what_programs_beside_the_package_import_is_there(folder: str) -> None:
+    assert absent(modules(SOURCE.parents[1] / folder), modules(SOURCE)) == []
+
+
+def test_the_check_finds_what_is_gone() -> None:
+    ours = {"metrics.__init__": ast.parse(""), "metrics.depth": ast.parse("import torch\nmedian = 1\ndef f(): ...")}
+    text = "from vergence.metrics.depth import f, median, gone\nfrom vergence.metrics import depth, ranking"
+    assert absent({"study": ast.parse(text)}, ours) == [
+        "study imports vergence.metrics.depth.gone",
+        "study imports vergence.metrics.ranking",
+    ]
+
+
 def build(tmp_path: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         file = tmp_path / name

@@ -18,7 +18,7 @@ import torch
 from benchmarks.speed.common import append_rows, in_turn, stamp
 from vergence.data.dataset import FrameOptions
 from vergence.evaluation.depth_scores import Scores
-from vergence.inference.network_maps import predict_inverse_depth
+from vergence.inference.network_maps import predict_maps
 from vergence.methods.depth import DepthMethod
 from vergence.methods.depth_config import DepthConfig
 from vergence.metrics.depth import score_inverse_depth
@@ -58,11 +58,11 @@ def variants(options: argparse.Namespace) -> dict[str, tuple[int, Callable[[], o
     dense = 1 + 70 * torch.rand(options.batch, 1, *options.truth, generator=generator)
     measured = torch.rand(dense.shape, generator=generator) < LIDAR_SHARE
     dense, sparse = dense.to(options.device), (dense * measured).to(options.device)
-    found = predict_inverse_depth(method, images)
+    found = predict_maps(method, images)["inverse_depth"]
     few, many, n = options.streamed, 4 * options.streamed, options.batch
     return {
-        "predict": (n, lambda: predict_inverse_depth(method, images)),
-        "predict, flipped too": (n, lambda: predict_inverse_depth(method, images, flip=True)),
+        "predict": (n, lambda: predict_maps(method, images)),
+        "predict, flipped too": (n, lambda: predict_maps(method, images, flip=True)),
         "score sparse, eigen": (n, lambda: score(found, sparse, PROTOCOLS["eigen"])),
         "score sparse, improved": (n, lambda: score(found, sparse, PROTOCOLS["improved"])),
         "score dense, plain": (n, lambda: score(found, dense, PROTOCOLS["plain"])),

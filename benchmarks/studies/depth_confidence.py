@@ -9,6 +9,7 @@ bins, and the error left where the least sure pixels are dropped. Evidence alone
 """
 
 import argparse
+import math
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from vergence.metrics.ranking import auroc
 
 from benchmarks.studies.common import commit, device_name, write_rows
 from vergence import __version__
@@ -97,6 +97,16 @@ def calibration_error(confidence: Tensor, right: Tensor, bins: int = 10) -> floa
     return float((said - true).abs().sum() / count.sum())
 
 
+def auroc(score: Tensor, wrong: Tensor) -> float:
+    """Probability that a wrong pixel scores higher than a right one; NaN where only one kind is there."""
+    from torchmetrics.functional.classification import binary_auroc  # of scores in [0, 1]
+
+    if wrong.all() or not wrong.any():
+        return math.nan
+    lowest = score.min()
+    return float(binary_auroc((score - lowest) / (score.max() - lowest).clamp_min(1e-12), wrong.long()))
+
+
 def judged(name: str, pictures: list[Pixels]) -> list[dict[str, Any]]:
     """One row a score."""
     error = torch.cat([one.error for one in pictures])
@@ -107,11 +117,11 @@ def judged(name: str, pictures: list[Pixels]) -> list[dict[str, Any]]:
             scores[key] = [one.evidence[scales][key] for one in pictures]
         for score, values in scores.items():
             together, wrong = torch.cat(values), torch.cat([one.wrong for one in pictures])
-            each = [float(auroc(value, one.wrong)) for value, one in zip(values, pictures, strict=True)]
+            each = [auroc(value, one.wrong) for value, one in zip(values, pictures, strict=True)]
             kept = together <= together.quantile(0.7) if len(together) < 2**24 else together <= together.median()
             row = {
                 "data": name, "compared": scales, "score": score, "pictures": len(pictures),
-                "wrong": round(float(wrong.double().mean()), 4), "auroc": round(float(auroc(together, wrong)), 4),
+                "wrong": round(float(wrong.double().mean()), 4), "auroc": round(auroc(together, wrong), 4),
                 "auroc_in_picture": round(float(np.nanmean(each)), 4),
                 "error_all": round(float(error.mean()), 4), "error_surest_70": round(float(error[kept].mean()), 4),
             }  # fmt: skip
