@@ -1,9 +1,10 @@
-"""The factor to metres by what is known of real clips: stereo baseline, lidar, poses, GPS, speed; with its interval.
+"""The factor to metres by what is known of real clips: stereo baseline, lidar, camera height, poses, GPS, speed.
 
-    python benchmarks/studies/metric_scale.py RUN DRIVING_VIDEO [--frames 60]
+    python -m benchmarks.studies.metric_scale RUN DRIVING_VIDEO [--frames 60]
 
-RUN learned from stereo, so that its unit is tied to metres too. DRIVING_VIDEO holds the clips ``kitti_odo04`` (poses
-and lidar), ``kitti_odo_straight`` (poses) and ``karlsruhe_0019`` (GPS/IMU), of which the first frames are looked at.
+RUN learned from stereo, so that its unit is tied to metres too. DRIVING_VIDEO holds the clips of ``CLIPS``, of which
+the first frames are looked at. Where a clip has lidar, its factor is the true one: rows say how far others are from it,
+and whether it lies in the interval that they state.
 """
 
 import argparse
@@ -25,7 +26,17 @@ from vergence.inference.looks import Looks
 from vergence.inference.predictor import Predictor, load
 from vergence.inference.scaling import Asked
 
-CLIPS = {"kitti_odo04": "poses.txt", "kitti_odo_straight": "poses.txt", "karlsruhe_0019": "ins.txt"}
+KITTI_HEIGHT = 1.65
+"""Metres of KITTI's cameras above the road (Geiger et al., IJRR 2013)."""
+CLIPS: dict[str, tuple[str | None, float | None]] = {
+    "kitti_odo04": ("poses.txt", KITTI_HEIGHT),
+    "kitti_0005_tail": (None, KITTI_HEIGHT),
+    "kitti_0013_tail": (None, KITTI_HEIGHT),
+    "kitti_queue": (None, KITTI_HEIGHT),
+    "kitti_odo_straight": ("poses.txt", KITTI_HEIGHT),
+    "karlsruhe_0019": ("ins.txt", None),
+}
+"""File of the camera's motion and height above the road, where they are known."""
 _COUNT = re.compile(r"(?:median of )?(\d+) (?:frame|segment)")
 _INTERVAL = re.compile(r"90 % of them ([\d.e+-]+) to ([\d.e+-]+), standard error ([\d.]+)%")
 
@@ -43,33 +54,55 @@ def mean_speed(motion: Path, data: Manifest) -> float:
     return float(way / (5 * (len(places[::5]) - 1)) * data[0].fps)
 
 
-def rows_of(predictor: Predictor, clip: Path, motion: Path, frames: int, out: Path) -> list[dict[str, Any]]:
+def ways_of(clip: Path, data: Manifest, out: Path) -> dict[str, Asked]:
+    """What is known of a clip, by name; lidar first."""
+    name, height = CLIPS[clip.name]
+    ways = {"lidar": Asked("truth")} if data.given("depth").any() else {}
+    ways |= {"baseline": Asked("metric")}
+    if height is not None:
+        ways["camera height"] = Asked(camera_height=height)
+    if name is not None:
+        begun = out / f"{clip.name}-{name}"  # the file of as many frames
+        lines = [line for line in (clip / name).read_text().splitlines() if line.strip()]
+        head = [line for line in lines if line.startswith("#")]
+        begun.write_text("\n".join([*head, *lines[len(head) : len(head) + len(data)]]) + "\n")
+        ways |= {Path(name).stem: Asked(poses=begun), "speed": Asked(speed=mean_speed(clip / name, data))}
+    return ways
+
+
+def rows_of(predictor: Predictor, clip: Path, frames: int, out: Path) -> list[dict[str, Any]]:
     data, rows = first_frames(clip, frames), []
-    begun = out / f"{clip.name}-{motion.name}"  # the file of as many frames
-    lines = [line for line in motion.read_text().splitlines() if line.strip()]
-    head = [line for line in lines if line.startswith("#")]
-    begun.write_text("\n".join([*head, *lines[len(head) : len(head) + len(data)]]) + "\n")
-    ways = {
-        "baseline": Asked("metric"), "lidar": Asked("truth"), motion.stem: Asked(poses=begun),
-        "speed": Asked(speed=mean_speed(motion, data)),
-    }  # fmt: skip
-    for name, asked in ways.items():
+    looks, true = Looks(predictor), None
+    for name, asked in ways_of(clip, data, out).items():
         try:
-            record = survey(Looks(predictor), ManifestStream(data), asked, predictor.network.field_of_view)
+            record = survey(looks, ManifestStream(data), asked, predictor.network.field_of_view)
         except InputError as error:
-            print(f"{clip.name:20} {name:10} {error}", flush=True)
+            print(f"{clip.name:20} {name:14} {error}", flush=True)
             continue
-        count, found = _COUNT.search(record["scale"]), _INTERVAL.search(record["scale"])
+        factor, count, found = record["factor"], _COUNT.search(record["scale"]), _INTERVAL.search(record["scale"])
         low, high, doubt = found.groups() if found else ("", "", "")
+        true = factor if name == "lidar" else true
+        judged = {} if true is None or name == "lidar" else judgement(factor, true, low, high, doubt)
         rows.append(
             {
-                "clip": clip.name, "frames": len(data), "by": name, "factor": round(record["factor"], 3), "low": low,
+                "clip": clip.name, "frames": len(data), "by": name, "factor": round(factor, 3), "low": low,
                 "high": high, "standard_error_percent": doubt, "counted": count[1] if count else "",
-                "device": device_name(), "vergence": __version__, "commit": commit(),
+                "of_lidar": judged.get("of_lidar", ""), "lidar_inside": judged.get("lidar_inside", ""),
+                "standard_errors_off": judged.get("standard_errors_off", ""), "device": device_name(),
+                "vergence": __version__, "commit": commit(),
             }
         )  # fmt: skip
-        print(f"{clip.name:20} {name:10} {record['factor']:8.2f}  {record['scale']}", flush=True)
+        print(f"{clip.name:20} {name:14} {factor:8.2f}  {record['scale']}  {judged or ''}", flush=True)
     return rows
+
+
+def judgement(factor: float, true: float, low: str, high: str, doubt: str) -> dict[str, float | str]:
+    """How far a factor is from that of lidar, and whether its interval holds it; "" where it states none."""
+    return {
+        "of_lidar": round(factor / true, 3),
+        "lidar_inside": str(float(low) <= true <= float(high)) if low else "",
+        "standard_errors_off": round(abs(true / factor - 1) / (float(doubt) / 100), 1) if doubt else "",
+    }
 
 
 def main() -> None:
@@ -84,8 +117,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     predictor = load(options.run, "cpu")
     for name in options.clips:
-        clip = options.videos / name
-        rows = rows_of(predictor, clip, clip / CLIPS[name], options.frames, options.work)
+        rows = rows_of(predictor, options.videos / name, options.frames, options.work)
         write_rows(options.out, rows, ("clip", "by"))
 
 

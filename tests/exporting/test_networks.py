@@ -10,7 +10,8 @@ from tests.exported_runs import ENCODER, TWO_TASKS
 from tests.inference.stored import SPACE
 from tests.small_runs import write_run
 from vergence import api
-from vergence.runs.config import read_config
+from vergence.cli import main
+from vergence.runs.config import load_config, read_config
 from vergence.runs.recipe import recipe_names
 from vergence.settings.networks import DEEPLABV2
 
@@ -29,6 +30,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "shared": ("three_ways-toytown-tiny", TWO_TASKS | {"network.shared_blocks": 4}),
     "pad": ("three_ways-toytown-tiny", TWO_TASKS | {"network.exchange": "pad", "network.head_channels": None}),
     "attention": ("three_ways-toytown-tiny", TWO_TASKS | {"network.exchange": "attention"}),
+    "pad-paper": ("three_ways-cityscapes-tiny", {}),
+    "paper": ("supervised-cityscapes-tiny", {}),
     "corda-gta": ("corda-toytown-tiny", {"network.variant": "gta"}),
     "corda-synthia": ("corda-toytown-tiny", {"network.variant": "synthia"}),
     "corda-noatt": ("corda-toytown-tiny", {"network.variant": "noatt", "corda.difficulty": "off"}),
@@ -91,7 +94,37 @@ def test_an_encoder_becomes_a_file(encoder: str, tmp_path: Path) -> None:
     assert_exported(run, tmp_path)
 
 
+def test_a_vision_transformer_has_one_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, changes = ENCODERS["dinov3_vits16"]
+    run = small(tmp_path / "run", recipe, "dinov3_vits16", changes)
+    for to, name in (("onnx", "model.onnx"), ("torch", "model.pt2")):
+        given = ["--to", to, "--out", str(tmp_path / "out" / name), "--size", "any"]
+        assert main(["export", str(run), *given]) == 2
+        said = capsys.readouterr().err
+        assert "resamples its positions for each size, which a file cannot do; give --size WIDTHxHEIGHT" in said
+        assert "Traceback" not in said
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def built(recipe: str, changes: dict[str, Any]) -> set[tuple[Any, ...]]:
+    """What the networks of a recipe are made of, beside their encoders."""
+    section = load_config(recipe, changes).section
+    parts = ("decoder", "exchange", "variant", "shared_blocks")
+    return {
+        (type(one).__name__, *(getattr(one, part, None) for part in parts))
+        for name, one in section.networks.items()
+        if name != "pose"
+    }
+
+
 def test_no_network_of_a_recipe_is_left_out() -> None:
+    made = set[tuple[Any, ...]]().union(*(built(name, {}) for name in recipe_names()))
+    tried = set[tuple[Any, ...]]().union(*(built(*one) for one in NETWORKS.values()))
+    assert ("SegmentationNetworkConfig", "three_ways", "pad", None, 0) in made
+    assert made - tried == set()
+
+
+def test_no_encoder_of_a_recipe_is_left_out() -> None:
     sections = [read_config(name).section for name in recipe_names()]
     used = {one.encoder for section in sections for name, one in section.networks.items() if name != "pose"}
     assert "efficientnet_lite0" in used

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vergence.errors import InputError
-from vergence.inference.scaling import ground_height, known_metres_per_unit, one_factor, truth_ratio
+from vergence.inference.scaling import alike, ground_height, known_metres_per_unit, one_factor, truth_ratio
 from vergence.methods import Method
 
 CAMERA = (0.58, 1.92, 0.5, 0.5)
@@ -49,6 +49,35 @@ def test_one_factor_is_the_median_of_the_frames_that_have_one():
     assert one_factor([2.5], "measured depth") == (2.5, "measured depth, 1 frame, which has no spread to state")
     with pytest.raises(InputError, match="no frame shows measured depth"):
         one_factor([math.nan], "measured depth")
+
+
+def likeness(correlation, count, draws):
+    """Factors around 60 whose neighbours are correlated so much, (draws, count)."""
+    noise = np.random.default_rng(0).normal(size=(draws, count))
+    for place in range(1, count):
+        noise[:, place] = correlation * noise[:, place - 1] + math.sqrt(1 - correlation**2) * noise[:, place]
+    return 60 * np.exp(0.1 * noise)
+
+
+def stated(values):
+    factor, words = one_factor(values, "measured depth")
+    return factor, factor * float(words.split("standard error ")[1].split("%")[0]) / 100
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.8])
+def test_the_stated_error_is_as_large_as_factors_of_alike_frames_err(correlation):
+    found = [stated(values) for values in likeness(correlation, 48, 150)]
+    held = np.mean([abs(factor - 60) < 1.645 * error for factor, error in found])
+    assert 0.78 < held < 0.95  # of 90 %; with frames taken as independent 0.89, 0.71 and 0.47
+
+
+def test_how_much_alike_neighbours_are():
+    independent, together = (np.mean([alike(one) for one in likeness(r, 200, 40)]) for r in (0.0, 0.8))
+    assert independent < 1.08
+    assert together == pytest.approx(math.sqrt(1.8 / 0.2), rel=0.1)
+    assert alike(np.array([1.0, 2.0, 3.0, 4.0])) == 1  # too few to say
+    assert alike(np.ones(9)) == 1
+    assert alike(np.array([1.0, 2.0] * 9)) == 1  # the other way round is no reason to be surer
 
 
 def test_an_unscaled_run_knows_no_metres():

@@ -116,10 +116,11 @@ class Asked:
 def one_factor(ratios: Iterable[float], what: str, each: str = "frame") -> tuple[float, str]:
     """The median of the factors, one for all frames so that a video does not flicker, and its interval in words.
 
-    The standard error of the median is that of 1,000 samples drawn with replacement.
+    The standard error of the median is that of 1,000 samples drawn with replacement, times what it grows by where
+    neighbours are alike (:func:`alike`).
 
     Args:
-        ratios: factors, one each ``each``; what is not finite or not positive is no factor.
+        ratios: factors in their order in time, one each ``each``; what is not finite or not positive is no factor.
         what: what was looked for.
 
     Raises:
@@ -134,8 +135,30 @@ def one_factor(ratios: Iterable[float], what: str, each: str = "frame") -> tuple
     spread = float(np.std(np.array(valid) / median))
     low, high = np.percentile(valid, (5, 95))
     drawn = np.random.default_rng(0).choice(np.array(valid), (1000, len(valid)))
-    error = float(np.std(np.median(drawn, axis=1))) / median
+    error = float(np.std(np.median(drawn, axis=1))) / median * alike(np.array(valid))
     return median, (
         f"{what}, median of {len(valid)} {each}s, spread {spread:.1%}, 90 % of them {low:.4g} to {high:.4g}, "
         f"standard error {error:.1%}"
     )
+
+
+def alike(values: NDArray[np.floating]) -> float:
+    """By what the standard error of a mean or median grows where values follow each other, against independent ones.
+
+    Frames of a video see the same street, so their errors are alike and many frames tell less than their number says.
+    With the correlation r of neighbours it is the square root of (1 + r) / (1 - r); r of few values is too small by
+    (1 + 3 r) / N, which is put right (Marriott and Pope, "Bias in the estimation of autocorrelations", 1954).
+
+    Args:
+        values: (N,) in their order in time.
+
+    Returns:
+        At least 1; 1 for fewer than five values, which say nothing of it.
+    """
+    count, apart = len(values), values - values.mean()
+    squares = float((apart * apart).sum())
+    if count < 5 or squares <= 0:
+        return 1.0
+    seen = float((apart[1:] * apart[:-1]).sum()) / squares
+    r = min((seen + 1 / count) / (1 - 3 / count), 1 - 2 / count)
+    return math.sqrt((1 + r) / (1 - r)) if r > 0 else 1.0
