@@ -11,7 +11,7 @@ from tests.inference.stored import SPACE
 from tests.small_runs import write_run
 from vergence import api
 from vergence.cli import main
-from vergence.runs.config import load_config, read_config
+from vergence.runs.config import read_config
 from vergence.runs.recipe import recipe_names
 from vergence.settings.networks import DEEPLABV2
 
@@ -108,7 +108,7 @@ def test_a_vision_transformer_has_one_size(tmp_path: Path, capsys: pytest.Captur
 
 def built(recipe: str, changes: dict[str, Any]) -> set[tuple[Any, ...]]:
     """What the networks of a recipe are made of, beside their encoders."""
-    section = load_config(recipe, changes).section
+    section = read_config(recipe, changes).section
     parts = ("decoder", "exchange", "variant", "shared_blocks")
     return {
         (type(one).__name__, *(getattr(one, part, None) for part in parts))
