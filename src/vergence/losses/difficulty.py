@@ -57,6 +57,9 @@ def pixel_weights(confidence_weight: Tensor, difficulty: Tensor, mode: Difficult
 
     Returns:
         (B, H, W).
+
+    >>> pixel_weights(torch.ones(1, 1, 2), torch.tensor([[[[0.5, 1.5]]]]))
+    tensor([[[0.5000, 1.5000]]])
     """
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}, expected one of {', '.join(MODES)}")

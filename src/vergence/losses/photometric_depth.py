@@ -83,6 +83,14 @@ def photometric_depth_loss(
 
     Raises:
         InputError: shapes that do not belong together.
+
+    A camera that stands still explains a frame by itself:
+
+    >>> frame = torch.rand(1, 3, 32, 64)
+    >>> intrinsics = torch.tensor([[40.0, 0, 31.5], [0, 40.0, 15.5], [0, 0, 1]])
+    >>> flat = torch.full((1, 1, 32, 64), 0.1)
+    >>> photometric_depth_loss(flat, frame, [frame], intrinsics, [torch.eye(4)[None]])
+    tensor(0.)
     """
     options = options or ViewLossOptions()
     scales = _scales(disparity)

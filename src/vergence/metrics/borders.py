@@ -42,6 +42,11 @@ def border_scores(inverse_depth: Tensor, foreground: Tensor, known: Tensor | Non
         inverse_depth: (h, w) > 0, any scale; resized bilinearly.
         foreground: (H, W) bool: pixels of objects that stand out from what is behind them.
         known: (H, W) bool: pixels that have a label; next to the others there is no border.
+
+    >>> foreground = torch.zeros(8, 8, dtype=torch.bool)
+    >>> foreground[:, 4:] = True
+    >>> border_scores(1 + foreground.float(), foreground)
+    BorderScores(distance=1.0, recall=1.0, pixels=8)
     """
     if inverse_depth.ndim != 2 or foreground.ndim != 2 or (known is not None and known.shape != foreground.shape):
         raise ValueError(

@@ -44,6 +44,9 @@ class _Pairs(nn.Module):
         Args:
             target, source: (B, 3, H, W) in [0, 1].
             past: whether the source was taken before the target; the pair is always seen in temporal order.
+
+        >>> PoseCNN().transform(torch.rand(2, 3, 64, 96), torch.rand(2, 3, 64, 96)).shape
+        torch.Size([2, 4, 4])
         """
         return moved_camera(self, target, source, past)[0]
 
