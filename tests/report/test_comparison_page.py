@@ -13,7 +13,7 @@ from PIL import Image
 import vergence
 from tests.inference.stored import picture, stored_run
 from vergence.errors import InputError
-from vergence.report.comparison_page import _differing, _names
+from vergence.report.comparison_page import _charts, _differing, _evaluations, _names
 
 
 @pytest.fixture
@@ -59,6 +59,20 @@ def test_names_tell_runs_apart_and_only_differences_are_listed(runs: list[Path])
     assert _names([Path("x/one"), Path("x/two")]) == ["one", "two"]
     assert _names(runs) == ["a/run", "b/run"]
     assert [key for key, _ in _differing(dict(zip("ab", runs, strict=True)))] == ["Seed"]
+
+
+def test_runs_that_learned_from_other_labels_share_a_table(runs: list[Path]) -> None:
+    for labels, run in zip((10, 584), runs, strict=True):
+        stamp = f"mIoU of a · data b · step {labels} · trained with {labels} of 640 frames (c{labels}) · windows"
+        part = {"stamp": stamp, "rows": [{"name": "trained", "miou": labels / 1000, "class_iou": {}}]}
+        (run / "evaluation" / "plain.json").write_text(json.dumps({"stamp": "", "rows": [], "segmentation": part}))
+        log = [{"step": 1, "kind": "evaluate", "miou": 0.1, "score": 0.1}]
+        (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    named = dict(zip("ab", runs, strict=True))
+    (table,) = _evaluations(named)
+    assert [[cell.text for cell in row.cells][:2] for row in table.rows] == [["a", "1.0"], ["b", "58.4"]]
+    assert "mIoU of a · data b · windows" in table.stamp
+    assert [chart.title for chart in _charts(named)] == ["Evaluation: miou"]
 
 
 def test_mistakes_are_told(runs: list[Path], tmp_path: Path) -> None:

@@ -120,10 +120,10 @@ def _evaluations(runs: Mapping[str, Path]) -> Iterator[Table]:
     classes: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
     for name, folder in runs.items():
         for one in read_evaluations(folder):
-            stamp = re.sub(r" · step \d+", "", str(one.get("stamp") or f"{one.get('protocol')} · {one.get('data')}"))
+            stamp = _shared(str(one.get("stamp") or f"{one.get('protocol')} · {one.get('data')}"))
             depth.setdefault(stamp, []).extend(_trained(one["rows"], name))
             if part := one.get("segmentation"):
-                stamp = re.sub(r" · step \d+", "", str(part.get("stamp")))
+                stamp = _shared(str(part.get("stamp")))
                 classes.setdefault(stamp, (part, []))[1].extend(_trained(part["rows"], name))
     for stamp, (part, rows) in classes.items():
         shown = [{key: value for key, value in row.items() if key != "class_iou"} | {"class_iou": {}} for row in rows]
@@ -132,12 +132,20 @@ def _evaluations(runs: Mapping[str, Path]) -> Iterator[Table]:
         yield from tables({"rows": rows, "stamp": stamp})
 
 
+def _shared(stamp: str) -> str:
+    """What a stamp says of the scoring; what it says of the run stands under what differs."""
+    return re.sub(r" · (step \d+|trained with [^·]*[^·\s])", "", stamp)
+
+
 def _trained(rows: Sequence[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
     return [{**row, "name": name} for row in rows if row.get("name") == "trained"]
 
 
 def _charts(runs: Mapping[str, Path]) -> list[Chart]:
-    """A chart for each number that two runs or more have logged, evaluations first, a line a run."""
+    """A chart for each number that two runs or more have logged, evaluations first, a line a run.
+
+    The score that chooses the best checkpoint is one of the others.
+    """
     drawn = []
     records = {name: read_records(RunFolder(folder).log) for name, folder in runs.items()}
     for kind, title in (("evaluate", "Evaluation: "), ("train", "")):
@@ -146,7 +154,7 @@ def _charts(runs: Mapping[str, Path]) -> list[Chart]:
             for key, curve in curves(rows, kind).items():
                 lines.setdefault(key, {})[name] = curve
         for key, by_run in lines.items():
-            if len(by_run) > 1 and key not in ("seconds", "time") and not key.startswith("lr/"):
+            if len(by_run) > 1 and key not in ("seconds", "time", "score") and not key.startswith("lr/"):
                 drawn.append(chart(f"{title}{key.lstrip('_')}", by_run, smooth=kind == "train"))
     return drawn
 
