@@ -93,6 +93,15 @@ def test_a_call_that_is_repeated_replaces_what_it_carried(
     assert [row.position for row in Manifest.read(tmp_path / "short.parquet") if row.label] == [2, 3, 4, 7, 8, 9]
 
 
+def test_the_new_manifest_may_lie_in_another_folder(town: Manifest, tmp_path: Path) -> None:
+    given = with_labels_at(town, 3, 8).write(tmp_path / "given.parquet")
+    out = tmp_path / "some" / "where" / "out.parquet"
+    record = api.labels_propagate(given, out, seconds=0.1)
+    told = {frame["image"] for segment in record["segments"] for frame in segment["frames"]}
+    assert told == {row.image for row in Manifest.read(out) if row.label_origin}
+    assert "4 frames" in (out.with_suffix("") / "propagation.html").read_text(encoding="utf-8")
+
+
 def test_joined_shards_are_what_one_process_carries(town: Manifest, tmp_path: Path) -> None:
     given = with_labels_at(town, 3, 8).write(tmp_path / "given.parquet")
     whole = api.labels_propagate(given, tmp_path / "whole.parquet", seconds=0.2)

@@ -133,8 +133,8 @@ def propagate(
     threshold = _threshold(list(reached.values()), settings.keep)
     coverage = {row: _write(manifest, row, reached[row], threshold, folder, names[row], space) for row in reached}
     rows = [_carried(row, index, coverage, folder, names, space) for index, row in enumerate(manifest)]
-    Manifest(rows, manifest.root, manifest.name).write(out)
-    record = _record(manifest, settings, motion, results, coverage, threshold, space)
+    written = Manifest.read(Manifest(rows, manifest.root, manifest.name).write(out))
+    record = _record(manifest, written, settings, motion, results, coverage, threshold, space)
     write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
     shutil.rmtree(folder / _WORK, ignore_errors=True)
     return record
@@ -283,6 +283,7 @@ def _carried(
 
 def _record(
     manifest: Manifest,
+    written: Manifest,
     settings: Propagation,
     motion: VideoMotion,
     results: list[_Result],
@@ -308,11 +309,12 @@ def _record(
         "carried": sum(share > 0 for share in coverage.values()),
         "coverage": float(np.mean(list(coverage.values()))) if coverage else 0.0,
         "check": check | {"meetings": len(meetings)},
-        "segments": [_told(manifest, result, coverage) for result in results],
+        "segments": [_told(written, result, coverage) for result in results],
     }
 
 
 def _told(manifest: Manifest, result: _Result, coverage: dict[int, float]) -> dict[str, Any]:
+    """One segment, its frames named as in the manifest that was written."""
     segment = result.segment
 
     def image(row: int | None) -> str | None:
