@@ -177,6 +177,9 @@ class TrainConfig:
     """Newest checkpoints kept; the best one stays besides."""
     keep_states: int = 2
     """Newest checkpoints that can be resumed from, the second for when the newest is torn; others keep weights."""
+    async_checkpoints: bool = False
+    """Copy what a checkpoint holds to the host's memory and write it while training goes on, one at a time. A failure
+    is told at the next checkpoint, or at the end."""
     channels_last: bool = True
     """Memory layout of convolutions; faster on CPUs and GPUs alike."""
     compile: bool = False

@@ -25,6 +25,7 @@ from vergence.runs.folder import ANY_CHECKPOINT, Checkpoint, RunFolder
 from vergence.runs.model_card import describe_scale
 from vergence.runs.run_lock import clean_leftovers
 from vergence.runs.scores import Score
+from vergence.training.checkpoint_writer import CheckpointWriter
 from vergence.training.optim import WeightAverage, build_optimizer
 from vergence.training.optim_state import optimizer_state, restore_optimizer
 from vergence.training.resuming import drop_later
@@ -51,6 +52,7 @@ class TrainingState:
         self.config, self.accelerator, self.data = config, accelerator, data
         settings = config.train
         self.step = 0
+        self.writer = CheckpointWriter() if settings.async_checkpoints and accelerator.is_main_process else None
         self.window = Window()
         seed_everything(settings.seed)
         self.method = build_method(config, "training" if checkpoint is None else "resuming")
@@ -78,7 +80,10 @@ class TrainingState:
             self.average = WeightAverage(self.method, settings.ema)
 
     def save(self, run: RunFolder, score: Score | None = None) -> None:
-        """Write a checkpoint (on the main process; all must call), with its score where it was evaluated."""
+        """Write a checkpoint (on the main process; all must call), with its score where it was evaluated.
+
+        With ``train.async_checkpoints`` it is whole after :meth:`join`.
+        """
         states = random_state(self.accelerator)
         if self.accelerator.is_main_process:
             self._check_finite_weights(run)
@@ -103,11 +108,21 @@ class TrainingState:
                     tensors[f"method/{name}"] = weights.pop(name)
                 plain["tensors"] = sorted(tensors)
                 settings, scale = self.config.train, describe_scale(self.method)
-                write_checkpoint(
-                    run, self.step, self.config, weights, tensors, plain, settings.keep, scale, self.data, score,
-                    settings.keep_states,
+                (write_checkpoint if self.writer is None else self.writer.write)(
+                    run=run, step=self.step, config=self.config, weights=weights, tensors=tensors, values=plain,
+                    keep=settings.keep, scale=scale, data=self.data, score=score, keep_states=settings.keep_states,
                 )  # fmt: skip
         self.accelerator.wait_for_everyone()
+
+    def join(self) -> None:
+        """Wait until checkpoints are written; InputError where one could not be."""
+        if self.writer is not None:
+            self.writer.join()
+
+    def close(self) -> None:
+        """End what writes checkpoints, after the last one."""
+        if self.writer is not None:
+            self.writer.close()
 
     @contextlib.contextmanager
     def stored_weights(self) -> Iterator[None]:

@@ -165,6 +165,7 @@ class Loop:
                     with self.pace.pause():
                         self._save(self.validation.score if judges else None)
                 if stopped is not None and not last:
+                    state.join()
                     text = f"stopped at step {done} of {settings.steps}; vergence train --resume {self.folder} goes on."
                     raise Interrupted(text, 128 + stopped)
                 if enough and not last:
@@ -173,6 +174,7 @@ class Loop:
                     break
             else:
                 self.log.write(state.step, "event", {"event": "finished"})
+        state.join()
         self._call("end", self.folder.path)
 
     def _tell_random_start(self) -> None:
@@ -189,6 +191,8 @@ class Loop:
     def _save(self, score: Score | None = None) -> None:
         """Store what is done."""
         self.state.save(self.folder, score)
+        if self.callbacks.checkpoint is not None:
+            self.state.join()  # it may look at the files
         self._call("checkpoint", self.folder.checkpoint(self.state.step).path)
 
     def _call(self, event: str, value: Any) -> None:
@@ -202,11 +206,13 @@ class Loop:
 
     def _store_done(self) -> Checkpoint | None:
         """Store the steps that have no checkpoint yet, in a process that is alone; the newest checkpoint then."""
+        self.state.join()
         latest = self.folder.latest()
         if self.accelerator.num_processes == 1 and self.state.step > (
             0 if latest is None else read_settings(latest)[1]
         ):
             self.state.save(self.folder)
+            self.state.join()
             latest = self.folder.latest()
         return latest
 
@@ -266,6 +272,7 @@ class Loop:
             return losses
         assert self.log is not None
         self.log.write(state.step, "event", {"event": "loss is not finite", "losses": wrong})
+        state.join()
         checkpoint = self.folder.latest()
         remedy = (
             f"its last good checkpoint is {checkpoint}" if checkpoint is not None else "there was no checkpoint yet"
@@ -299,8 +306,9 @@ class Loop:
             self.log.write(self.state.step, "event", {"event": "remark", "remark": remark})
 
     def close(self) -> None:
-        """End loading processes and files."""
+        """End loading processes, what writes checkpoints, and files."""
         for loader in self.loaders.values():
             loader.close()
+        self.state.close()
         if self.log is not None:
             self.log.close()
