@@ -1,6 +1,8 @@
 """Verbs whose frames lie in a bucket: what comes out is what comes out of the same files on this machine."""
 
+import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,12 +10,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import vergence
 from tests.command_line import sentence
 from tests.data.bucket_server import BUCKET, KEY, Bucket, bucket_server
 from tests.small_runs import write_run
 from tests.training.tiny_method import write_frames, write_recipe
 from vergence import api
+from vergence.cli import main
+from vergence.data import anywhere, remote_store
 from vergence.data.manifest import Manifest
+from vergence.data.remote import given as resolved
+from vergence.errors import InputError
 from vergence.runs.folder import RunFolder
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -134,28 +141,144 @@ def test_each_fault_is_one_sentence(
     assert f"{address}/none does not exist" in said
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "predict run data --out s3://b/out",
-        "train depth-video-tiny --data data --out s3://b/run",
-        "resume s3://b/run",
-        "evaluate s3://b/run --data data",
-        "select run --data data --count 2 --out s3://b/out",
-        "index folder data --out s3://b/m.csv",
-        "scan data --json s3://b/x.json",
-        "evaluate run --data data --json s3://b/x.json",
-        "export run --to onnx --out s3://b/m.onnx",
-        "report run --out s3://b/page.html",
-        "labels propagate data --out s3://b/m.csv",
-        "demo --out s3://b/demo",
-    ],
-)
-def test_results_are_written_here(
-    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def _another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("VERGENCE_CACHE", str(tmp_path / name))
+    anywhere._brought.clear()
+
+
+def test_a_run_in_a_bucket_is_resumed_on_another_machine(
+    bucket: Bucket, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    said = sentence(capsys, *words.split())
-    assert "s3://b/" in said
-    assert "copy" in said
-    assert list(tmp_path.iterdir()) == []
+    """To the same weights as a run that was not stopped and lies here; scored, shown and used from there."""
+    address, recipe = f"s3://{BUCKET}/runs/x", write_recipe(tmp_path)
+    words = {"train.checkpoint_every": 1, "train.keep": 1, "optim.schedule": "constant"}
+    whole = api.train(recipe, tmp_path / "whole", frames, words | {"train.steps": 3})
+    settings = [f"--{name}={value}" for name, value in words.items()]
+    assert main(["train", str(recipe), "--out", address, "--data", str(frames), "--train.steps=2", *settings]) == 0
+    assert capsys.readouterr().out.strip() == address
+    there = {"recipe.yaml", "metrics.jsonl", "checkpoints/LATEST", "checkpoints/step-00000002/state.safetensors"}
+    assert there <= bucket.names("runs/x")
+    assert not any("step-00000001" in name or ".lock" in name for name in bucket.names("runs/x"))
+    said = sentence(capsys, "train", recipe, "--out", address, "--data", frames, "--train.steps", "2")
+    assert f"{address} exists and is not empty; go on with --resume {address}" in said
+    _another_machine(tmp_path, monkeypatch, "second")
+    resumed = api.resume(address, {"train.steps": 3})
+    weights = [load_file(RunFolder(run).latest().weights) for run in (whole, resumed)]  # type: ignore[union-attr]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert "step-00000003" in bucket.read("runs/x/checkpoints/LATEST").decode()
+    _another_machine(tmp_path, monkeypatch, "third")
+    assert vergence.load(f"{address}/checkpoints/last").predict(frames.parent / "image" / "0.png").depth.max() > 0
+    assert bucket.gets("state.safetensors") == 1
+    api.evaluate(address, frames, baselines=False)
+    assert any(name.startswith("evaluation/") for name in bucket.names("runs/x"))
+    assert main(["report", address, "--data", str(frames), "--images", "1"]) == 0
+    assert capsys.readouterr().out.strip().endswith(f"{address}/report.html")
+    assert b"<html" in bucket.read("runs/x/report.html")
+
+
+def test_predictions_in_a_bucket_are_those_of_a_folder(
+    bucket: Bucket, frames: Path, tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards of machines that share nothing but the bucket; the join asks for no picture of the others."""
+    api.predict(run, frames, tmp_path / "here")
+    wanted = _files(tmp_path / "here", ".png", ".jpg")
+    address = f"s3://{BUCKET}/out"
+    for number in range(2):
+        _another_machine(tmp_path, monkeypatch, f"machine{number}")
+        api.predict(run, frames, address, shard=f"{number}/2")
+    _another_machine(tmp_path, monkeypatch, "machine2")
+    before = len(bucket.asked)
+    record = api.predict(run, frames, address)
+    assert record["frames"] == len(wanted) // 2
+    assert not any(method == "GET" and path.endswith((".png", ".jpg")) for method, path in bucket.asked[before:])
+    there = bucket.names("out")
+    assert {name for name in there if name.endswith((".png", ".jpg"))} == set(wanted)
+    assert all(bucket.read(f"out/{name}") == content for name, content in wanted.items())
+    assert not any(name.startswith("shards/") for name in there)
+    assert json.loads(bucket.read("out/predictions.json"))["frames"] == record["frames"]
+    puts = [path for method, path in bucket.asked if method == "PUT" and path.endswith(".png")]
+    assert len(puts) == len(set(puts))
+
+
+def test_other_results_go_to_a_bucket(
+    bucket: Bucket, frames: Path, tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"s3://{BUCKET}/all"
+    chosen = api.select(run, frames, 3, f"{address}/chosen", criterion="ds", split="train")
+    there = bucket.names("all/chosen")
+    assert {"selection.json", "selection.parquet", "frames.parquet", "selection.html", "features.npy"} <= there
+    assert b"vergence-results" not in bucket.read("all/chosen/selection.json")
+    assert len(Manifest.read(resolved(f"{address}/chosen/selection.parquet"))) == chosen["count"]
+    image = Manifest.read(resolved(f"{address}/chosen/selection.parquet")).path(0)
+    assert image.is_relative_to(frames.parent)
+    api.index("folder", frames.parent / "image", f"{address}/m.parquet")
+    assert Manifest.read(resolved(f"{address}/m.parquet")).path(0).is_file()
+    result = api.evaluate(run, frames, baselines=False, json=f"{address}/scores.json", per_image=True)
+    assert json.loads(bucket.read("all/scores.json"))["images"] == result["images"]
+    assert "scores.csv" in bucket.names("all")
+    api.scan(frames, json=f"{address}/scan.json")
+    assert "scan.json" in bucket.names("all")
+    export = api.export(run, "torch", f"{address}/model.pt2")
+    assert export
+    assert {"model.pt2", "model.pt2.json"} <= bucket.names("all")
+    with pytest.raises(InputError, match=r"s3://frames/all/chosen/features.npy .* --out a folder that all .* see"):
+        api.select(run, frames, 3, f"{address}/chosen", criterion="ds", split="train", shard="0/2")
+
+
+def test_what_is_read_in_a_bucket_is_not_written_there(
+    bucket: Bucket, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"{bucket.put(frames.parent, 'data')}/manifest.csv"
+    said = sentence(capsys, "scan", address, "--out", address)
+    assert f"{address} is read and would be overwritten" in said
+    assert bucket.read("data/manifest.csv") == frames.read_bytes()
+
+
+def test_each_fault_of_writing_is_one_sentence(
+    bucket: Bucket,
+    frames: Path,
+    tmp_path: Path,
+    run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing is done where nothing may be written; what was done goes there when the command is repeated."""
+    monkeypatch.setattr(remote_store, "PAUSES", (0.01, 0.01))
+    words = ["predict", run, frames, "--out", f"s3://{BUCKET}/out"]
+    bucket.read_only.add(".tmp")
+    said = sentence(capsys, *words)
+    assert f"s3://{BUCKET}/out may not be written with the credentials at hand" in said
+    assert not any(tmp_path.rglob("predictions.json"))
+    bucket.read_only.clear()
+    bucket.refusing["1.png"] = 99
+    said = sentence(capsys, *words)
+    assert f"s3://{BUCKET}/out/depth/" in said
+    assert "1.png could not be sent in 3 attempts (status 503)" in said
+    assert "predictions.json" not in bucket.names("out")
+    bucket.refusing.clear()
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("vergence-results/**/*.png")}
+    assert main([str(word) for word in words]) == 0
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert "predictions.json" in bucket.names("out")
+    assert any(name.endswith("1.png") for name in bucket.names("out"))
+
+
+def test_what_is_being_written_goes_there_meanwhile(
+    bucket: Bucket, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training that is killed has its checkpoints in the bucket; one whose store is away for a while goes on."""
+    monkeypatch.setattr(anywhere, "SECONDS", 0.05)
+    monkeypatch.setattr(remote_store, "PAUSES", (0.01, 0.01))
+    seen = []
+
+    def look(step: int, path: Path) -> None:
+        if step == 1:
+            bucket.refusing["metrics.jsonl"] = 6
+        end = time.monotonic() + 20
+        while f"checkpoints/{path.name}/state.json" not in bucket.names("run") and time.monotonic() < end:
+            time.sleep(0.05)
+        seen.append(f"checkpoints/{path.name}/state.json" in bucket.names("run"))
+
+    words = {"train.steps": 2, "train.checkpoint_every": 1}
+    api.train(write_recipe(tmp_path), f"s3://{BUCKET}/run", frames, words, {"checkpoint": look})
+    assert seen == [True, True]

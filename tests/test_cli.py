@@ -32,7 +32,7 @@ def test_help_and_version_are_quick_and_import_no_torch() -> None:
     for word in ("--help", "--version"):
         start = time.perf_counter()
         program = (
-            f"import sys; from vergence.cli import main; code = main(['{word}']); "
+            f"import sys; from vergence.cli import _NO_MEMORY, main; code = main(['{word}']); "
             "assert 'torch' not in sys.modules; sys.exit(code)"
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
@@ -195,6 +195,20 @@ def test_exit_codes(
     monkeypatch.setattr(api, "report", fail)
     assert main(["report", "run"]) == code
     assert capsys.readouterr().err.strip() == said
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory\n[C++]")])
+def test_too_little_memory_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException
+) -> None:
+    @functools.wraps(api.report)
+    def fail(*arguments: Any, **keywords: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(api, "report", fail)
+    said = sentence(capsys, "report", "run")
+    assert "there is not enough memory (" in said
+    assert "--resume: what was done stays" in said
 
 
 def test_programming_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

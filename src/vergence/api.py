@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from vergence.data.addresses import results_here
+from vergence.data.anywhere import results_anywhere
 from vergence.errors import InputError
+from vergence.inference.ray_pieces import pieces_on_ray
 from vergence.labelling import labels_export, labels_import, labels_propagate, labels_pull, labels_push, select
 from vergence.preparing import convert, demo, doctor, index, recipes, scan
 from vergence.runs.overrides import Overrides
@@ -20,7 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@results_here
+@results_anywhere(out=lambda name: "/" not in name)
 def train(
     recipe: str | Path,
     out: str | Path,
@@ -61,7 +62,7 @@ def train(
     return run_training(load_config(recipe, overrides, data), out, callbacks=called)
 
 
-@results_here
+@results_anywhere(run=lambda name: True)
 def resume(
     run: str | Path, overrides: Overrides = (), callbacks: "Mapping[str, Callable[..., Any]] | None" = None
 ) -> Path:
@@ -89,7 +90,8 @@ def resume(
     return run_training(config, folder.path, resume=True, checkpoint=checkpoint, callbacks=called)
 
 
-@results_here
+@pieces_on_ray
+@results_anywhere()
 def evaluate(
     run: str | Path,
     data: str | Path | None = None,
@@ -106,6 +108,9 @@ def evaluate(
     per_image: bool = False,
     limit: int | None = None,
     shard: str | None = None,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
+    pieces: int = 16,
     checkpoint: str | int = "last",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
@@ -130,6 +135,9 @@ def evaluate(
         limit: at most so many images, evenly spaced.
         shard: I/N: only the I-th of N pieces of the images, from 0; when all are done, the same call without it joins
             them; default under torchrun the process's own.
+        engine: local (this process) or ray (on a cluster that sees the same paths; extra cluster).
+        address: of the Ray cluster; default that of RAY_ADDRESS, or one on this machine.
+        pieces: into how many pieces Ray shares the work; the same in calls that are repeated.
         checkpoint: best (by its score on held-back frames during training), last, or the number of a step.
         device: auto, cpu or cuda.
     """
@@ -146,7 +154,14 @@ def evaluate(
     )
 
 
-@results_here
+def _no_frame(name: str) -> bool:
+    """Whether a file of predictions is of no single frame: of those it is enough to know that they are there."""
+    from vergence.inference.journal import FOLDERS
+
+    return name.partition("/")[0] not in FOLDERS
+
+
+@results_anywhere(out=_no_frame)
 def predict(
     run: str | Path,
     input: str | Path,
@@ -259,7 +274,7 @@ def predict(
     )  # fmt: skip
 
 
-@results_here
+@results_anywhere()
 def export(
     run: str | Path,
     to: str,
@@ -298,7 +313,7 @@ def export(
     return write_export(chosen(run, checkpoint), to, out, wanted)
 
 
-@results_here
+@results_anywhere()
 def report(
     run: str | Path | Sequence[str | Path],
     out: str | Path | None = None,
@@ -318,7 +333,7 @@ def report(
     return write_page(run, out, data, images)
 
 
-@results_here
+@results_anywhere()
 def serve(
     run: str | Path,
     port: int = 7860,

@@ -5,14 +5,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import vergence
 from vergence import api
 from vergence.arguments import Option, asks_help, help_text, options_of, parse, read_options, summary
 from vergence.console import bar, first_process, messages, plain_console, say
-from vergence.errors import InputError, Interrupted, printable
+from vergence.errors import InputError, Interrupted, first_line, is_lack_of_memory, printable
 from vergence.runs.other_words import our_verb
 from vergence.runs.overrides import Switch, read_words
 
@@ -25,6 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(words)
     except InputError as error:
         return _fail(str(error), 2)
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
+            raise
+        return _fail(_NO_MEMORY.format(first_line(error)), 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader went away: nothing more to say
         return 0
@@ -37,6 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
     except Interrupted as stop:
         return _fail(str(stop), stop.exit_code)
+
+
+_NO_MEMORY = (
+    "there is not enough memory ({}); take fewer frames at once (--batch_size, for training --frames.batch_size), "
+    "then give the same command again, of a training with --resume: what was done stays."
+)
 
 
 def _fail(message: str, code: int) -> int:
@@ -217,7 +226,7 @@ def _select(words: list[str]) -> int:
     with bar("selecting") as progress:
         selection = api.select(**arguments, progress=progress)
     if "frames" in selection:
-        page = Path(arguments["out"]) / "selection.html"
+        page = f"{str(arguments['out']).rstrip('/')}/selection.html"
         aside = f" and {len(selection['val'])} set aside as split val" if selection["val"] else ""
         chosen = f"{selection['count']} of {selection['of']} frames chosen by {selection['criterion']}{aside}"
         say(f"{arguments['out']}: {chosen}; see {page}")

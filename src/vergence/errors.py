@@ -8,10 +8,12 @@ from collections.abc import Sequence
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and line end, marks that turn the direction of text, and halves of characters."""
 
+_NO_MEMORY = re.compile(r"out of memory|DefaultCPUAllocator|not enough memory|cannot allocate memory", re.IGNORECASE)
+
 
 def printable(text: object) -> str:
     r"""Text for people: what a terminal would obey, such as an escape in a file name, is shown as ``\x1b``."""
-    return _OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), str(text))
+    return _OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), _with_addresses(str(text)))
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
@@ -47,6 +49,13 @@ def check_seed(seed: int | None, name: str) -> None:
         raise InputError(f"{name} is {seed}; give a number from 0 to {2**63 - 1}.")
 
 
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether memory of the machine or of its GPU was too small, in the words of Python, NumPy or PyTorch."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
+    )
+
+
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
@@ -55,14 +64,17 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: object = "") -> None:
-        text = str(message)
-        for mirror in _MIRRORS:
-            if mirror in text:
-                text = re.sub(re.escape(mirror) + r"([a-z][a-z0-9+.-]*)/", r"\1://", text)
-        super().__init__(text)
+        super().__init__(_with_addresses(str(message)))
 
 
 _MIRRORS: set[str] = set()
+
+
+def _with_addresses(text: str) -> str:
+    for mirror in _MIRRORS:
+        if mirror in text:
+            text = re.sub(re.escape(mirror) + r"([a-z][a-z0-9+.-]*)/", r"\1://", text)
+    return text
 
 
 def say_addresses_of(mirror: str) -> None:

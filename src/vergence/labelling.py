@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vergence.data.addresses import results_here
+from vergence.data.anywhere import results_anywhere
+from vergence.inference.ray_pieces import pieces_on_ray
 
 if TYPE_CHECKING:
     from vergence.data.annotation import ImportedLabels
 
 
-@results_here
+@pieces_on_ray
+@results_anywhere()
 def select(
     run: str | Path,
     data: str | Path,
@@ -30,6 +32,9 @@ def select(
     rarity: float = 0.0,
     half: bool | None = None,
     shard: str | None = None,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
+    pieces: int = 16,
     checkpoint: str | int = "last",
     device: str = "auto",
     overrides: Mapping[str, Any] | Sequence[str] = (),
@@ -62,6 +67,9 @@ def select(
         half: keep features as 16-bit floats; default only where there are very many.
         shard: I/N: compute the features of the I-th of N pieces of the frames only, from 0; when all are done, the same
             call without it chooses; default under torchrun the process's own.
+        engine: local (this process) or ray (on a cluster that sees the same paths; extra cluster).
+        address: of the Ray cluster; default that of RAY_ADDRESS, or one on this machine.
+        pieces: into how many pieces Ray shares the work; the same in calls that are repeated.
         checkpoint: of the run: best, last, or the number of a step.
         device: auto, cpu or cuda.
         overrides: settings of the students that differ from their recipe's.
@@ -83,7 +91,7 @@ def select(
     return selection
 
 
-@results_here
+@results_anywhere()
 def labels_export(
     manifest: str | Path,
     to: str,
@@ -119,7 +127,7 @@ def labels_export(
     return export_labels(frames, to, out, label_space, predictor, space, progress)
 
 
-@results_here
+@results_anywhere()
 def labels_import(
     source: str | Path,
     data: str | Path,
@@ -149,7 +157,7 @@ def labels_import(
     return import_labels(source, asked, out, format, label_space, complete, progress, whole)
 
 
-@results_here
+@results_anywhere()
 def labels_push(
     manifest: str | Path,
     to: str,
@@ -192,7 +200,7 @@ def labels_push(
     return push_labels(frames, to, url, project, label_space, predictor, space, plain_http, progress)
 
 
-@results_here
+@results_anywhere()
 def labels_pull(
     format: str,
     url: str,
@@ -227,7 +235,8 @@ def labels_pull(
     return pull_labels(frames, format, url, project, out, label_space, complete, plain_http, progress, whole)
 
 
-@results_here
+@pieces_on_ray
+@results_anywhere()
 def labels_propagate(
     manifest: str | Path,
     out: str | Path,
@@ -238,6 +247,9 @@ def labels_propagate(
     width: int = 1280,
     field_of_view: float = 60.0,
     shard: str | None = None,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
+    pieces: int = 16,
     checkpoint: str | int = "last",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
@@ -257,6 +269,9 @@ def labels_propagate(
         field_of_view: horizontal degrees, for cameras without intrinsics.
         shard: I/N: only the I-th of N pieces of the video between labels, from 0; when all are done, the same call
             without it joins them; default under torchrun the process's own.
+        engine: local (this process) or ray (on a cluster that sees the same paths; extra cluster).
+        address: of the Ray cluster; default that of RAY_ADDRESS, or one on this machine.
+        pieces: into how many pieces Ray shares the work; the same in calls that are repeated.
         checkpoint: of the run: best, last, or the number of a step.
         device: auto, cpu or cuda; of the run.
 

@@ -3,9 +3,10 @@ published weights, the demo; part of :mod:`vergence.api`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from vergence.data.addresses import results_here
+from vergence.data.anywhere import results_anywhere
+from vergence.inference.ray_pieces import pieces_on_ray
 from vergence.runs.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def recipes(name: str | None = None) -> list[str]:
     return recipe_lines() if name is None else recipe_text(name).splitlines()
 
 
-@results_here
+@pieces_on_ray
+@results_anywhere()
 def scan(
     inputs: str | Path | Sequence[str | Path],
     max_pairs: int = 100,
@@ -37,6 +39,9 @@ def scan(
     json: str | Path | None = None,
     allow_truncated: bool = False,
     shard: str | None = None,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
+    pieces: int = 16,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> "ScanReport":
     """Say whether video can teach depth, and what would make it teach better.
@@ -50,6 +55,9 @@ def scan(
         allow_truncated: use what can be read of a video that is damaged or cut off.
         shard: I/N: only the I-th of N pieces of the sequences, from 0, whose findings are left beside json or out; when
             all are done, the same call without it joins them; default under torchrun the process's own.
+        engine: local (this process) or ray (on a cluster that sees the same paths; extra cluster).
+        address: of the Ray cluster; default that of RAY_ADDRESS, or one on this machine.
+        pieces: into how many pieces Ray shares the work; the same in calls that are repeated.
     """
     import json as json_format
 
@@ -110,7 +118,7 @@ def _joined_scan(manifest: "Manifest", shards: "Parts") -> "ScanReport":
     return together(manifest, [SequenceReport.of_plain(sequence) for sequence in found])
 
 
-@results_here
+@results_anywhere()
 def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, Any] | None = None) -> "Manifest":
     """Write the manifest of a data set.
 
@@ -125,7 +133,7 @@ def index(layout: str, root: str | Path, out: str | Path, options: Mapping[str, 
     return index_layout(layout, root, out, **dict(options or {}))
 
 
-@results_here
+@results_anywhere()
 def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monodepth2") -> Path:
     """Make a run folder of published weights.
 
@@ -140,7 +148,7 @@ def convert(weights: Sequence[str | Path], out: str | Path, family: str = "monod
     return run_conversion([Path(path) for path in weights], Path(out), family)
 
 
-@results_here
+@results_anywhere()
 def doctor(out: str | Path | None = None) -> "list[Check]":
     """Check this machine: versions, devices, weights, disk, threads, and three steps of training.
 
@@ -152,7 +160,7 @@ def doctor(out: str | Path | None = None) -> "list[Check]":
     return examine(Path(out) if out is not None else Path())
 
 
-@results_here
+@results_anywhere()
 def demo(
     out: str | Path = "demo",
     recipe: str = "depth-toytown-demo",

@@ -1,6 +1,7 @@
 """A real S3 server on the loopback address whose answers can be made slow, failing or cut off."""
 
 import functools
+import io
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,12 @@ class Bucket:
     """End of a path -> how many of the next answers to GET say that the server has failed."""
     cut: dict[str, int] = field(default_factory=dict)
     """End of a path -> how many of the next answers to GET end in the middle."""
+    refusing: dict[str, int] = field(default_factory=dict)
+    """End of a path -> how many of the next PUTs are answered with status 503."""
+    halving: dict[str, int] = field(default_factory=dict)
+    """End of a path -> how many of the next PUTs come there cut off, and nobody says so."""
+    read_only: set[str] = field(default_factory=set)
+    """Ends of paths that may be read and not written."""
     forbidden: set[str] = field(default_factory=set)
     """Ends of paths that may not be read."""
     seconds: float = 0.0
@@ -46,6 +53,13 @@ class Bucket:
     def write(self, name: str, content: bytes) -> str:
         self.store().pipe_file(f"{BUCKET}/{name}", content)
         return f"s3://{BUCKET}/{name}"
+
+    def read(self, name: str) -> bytes:
+        return bytes(self.store().cat_file(f"{BUCKET}/{name}"))
+
+    def names(self, folder: str) -> set[str]:
+        """Names of the objects below a folder."""
+        return {name.removeprefix(f"{BUCKET}/{folder}/") for name in self.store().find(f"{BUCKET}/{folder}")}
 
     def gets(self, end: str) -> int:
         """How often an object was fetched."""
@@ -103,6 +117,17 @@ def _with_faults(application: Callable[..., Iterable[bytes]], faults: list[Bucke
         if any(path.endswith(end) for end in bucket.forbidden):
             start("403 Forbidden", [("Content-Length", "0")])
             return [b""]
+        if method in ("PUT", "POST", "DELETE") and any(path.endswith(end) for end in bucket.read_only):
+            start("403 Forbidden", [("Content-Length", "0")])
+            return [b""]
+        if method == "PUT" and _due(bucket.refusing, path):
+            start("503 Slow Down", [("Content-Length", "0")])
+            return [b""]
+        if method == "PUT" and _due(bucket.halving, path):
+            length = int(environ["CONTENT_LENGTH"]) // 2
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))[:length]
+            headers = {key: value for key, value in environ.items() if "CHECKSUM" not in key and "MD5" not in key}
+            return application(headers | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(length)}, start)
         if method == "GET" and _due(bucket.failing, path):
             start("500 Internal Server Error", [("Content-Length", "0")])
             return [b""]

@@ -119,6 +119,31 @@ def test_an_actor_writes_its_frames_and_tells_those_that_fail(run: Path, frames:
 
 
 @pytest.mark.usefixtures("one_actor")
+def test_an_actor_without_memory_does_frames_one_by_one_and_tells_those_it_cannot(
+    run: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = FrameWriter(job(run, frames, tmp_path / "out"))
+    written = writer.frames.written
+
+    def small(given: Any) -> Any:
+        found = list(given)
+        if len(found) > 1:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        if found[0].name == "004":
+            raise MemoryError
+        return written(found)
+
+    monkeypatch.setattr(writer.frames, "written", small)
+    assert said(writer, 2, 4, 7) == [
+        ("002", True, ""), ("004", True, "a node has too little memory for it (MemoryError)."), ("007", True, "")
+    ]  # fmt: skip
+    assert sorted(os.listdir(tmp_path / "out" / "depth")) == ["002.png", "007.png"]
+    monkeypatch.setattr(writer.frames, "written", lambda given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        said(writer, 2)
+
+
+@pytest.mark.usefixtures("one_actor")
 def test_an_actor_keeps_what_is_done_unless_the_picture_has_changed(run: Path, frames: Path, tmp_path: Path) -> None:
     given = job(run, frames, tmp_path / "out")
     kept = {name: picture_digest(frames / f"{name}.png") for name in ("000", "001")}

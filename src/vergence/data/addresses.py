@@ -4,23 +4,21 @@
 copy is there or not. What opens a door - a signature, a password - is no part of a place, and is kept in memory only.
 """
 
-import functools
 import hashlib
-import inspect
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from vergence.data.cache_folder import default_cache_folder
 from vergence.errors import InputError, say_addresses_of
 
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
-MIRROR = "vergence-remote"
+MIRROR, RESULTS = "vergence-remote", "vergence-results"
+"""Folders of the cache: copies of what is read, and what is written before it goes to its store."""
 INSIDE = f"/{MIRROR}/"
+_WRITTEN = f"/{RESULTS}/"
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//?)(?=[^/])(.*)", re.DOTALL)
 _STORES = frozenset({"s3", "s3a", "gs", "gcs", "http", "https", "az", "abfs", "abfss", "oci", "sftp", "hdfs"})
 """Schemes that are known with one slash too, which is left of two where a path was made of an address."""
@@ -38,6 +36,11 @@ def is_remote(path: Path | str) -> bool:
     return INSIDE in os.fspath(path)
 
 
+def is_result(path: Path | str) -> bool:
+    """Whether a path is where results are written before they go to their store."""
+    return _WRITTEN in os.fspath(path)
+
+
 def is_address(text: Path | str) -> bool:
     """Whether a text is an address such as ``s3://bucket/key``, or what ``Path`` makes of one."""
     match = _URI.fullmatch(os.fspath(text))
@@ -51,6 +54,20 @@ def as_written(address: Path | str) -> str:
 
 def place_of(uri: str) -> Path:
     """The place in the mirror of an object's address, perhaps with nothing there yet; InputError where it is none."""
+    return _place(uri, default_cache_folder().absolute() / MIRROR)
+
+
+def results_root() -> Path:
+    """The folder of what is written before it goes to its store."""
+    return default_cache_folder().absolute() / RESULTS
+
+
+def result_place(uri: str) -> Path:
+    """The folder or file of this machine that results with this address are written to; as of :func:`place_of`."""
+    return _place(uri, results_root())
+
+
+def _place(uri: str, root: Path) -> Path:
     scheme, rest, query = _split(uri)
     steps = rest.split("/")
     if any(step in ("", ".", "..") or "\0" in step or len(step.encode(errors="replace")) > 200 for step in steps):
@@ -58,7 +75,6 @@ def place_of(uri: str) -> Path:
     if query:
         name = Path(steps[-1])
         steps[-1] = f"{name.stem}~{hashlib.sha256(query.encode()).hexdigest()[:10]}{name.suffix}"
-    root = default_cache_folder().absolute() / MIRROR
     place = root.joinpath(scheme, *steps)
     say_addresses_of(f"{root}/")
     if uri.partition("://")[2] != rest:
@@ -94,8 +110,11 @@ def open_address(address: Path | str) -> str:
 
 
 def named(path: Path | str) -> str:
-    """How messages, results and manifests call a path: a place in the mirror by its address, without a signature."""
+    """How messages, results and manifests call a path: what is in a store by its address, without a signature."""
     text = os.fspath(path)
+    if _WRITTEN in text:
+        scheme, _, name = os.path.normpath(text).partition(_WRITTEN)[2].partition("/")
+        return f"{scheme}://{name}"
     if not is_remote(text):
         return text
     text = os.path.normpath(text)
@@ -119,26 +138,6 @@ def has_parameters(place: Path) -> bool:
 def places(values: Iterable[Any]) -> list[Any]:
     """Paths of a manifest, with places in the mirror instead of addresses."""
     return [str(place_of(value)) if "://" in value else value for value in values]
-
-
-def results_here(verb: Callable[Given, Result]) -> Callable[Given, Result]:
-    """A verb that says in one sentence that results and run folders are not in stores, before it does anything."""
-    parameters = inspect.signature(verb)
-
-    @functools.wraps(verb)
-    def checked(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-        values = parameters.bind(*args, **kwargs).arguments
-        for name in ("out", "json", "run"):
-            for value in values[name] if isinstance(values.get(name), list | tuple) else [values.get(name)]:
-                if isinstance(value, str | Path) and is_address(value):
-                    shown = named(place_of(os.fspath(value)))
-                    raise InputError(
-                        f"{name} is {shown}, and runs and results are written and read on this machine only; give a "
-                        f"folder here and copy it to or from the store by its own program, such as aws s3 sync."
-                    )
-        return verb(*args, **kwargs)
-
-    return checked
 
 
 def secrets() -> dict[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from vergence.data.addresses import is_remote, named
+from vergence.data.addresses import is_remote, is_result, named
 from vergence.data.arrow_arrays import arrow_word, numpy_flags
 from vergence.data.columns import Column, Values
 from vergence.data.digests import file_state
@@ -91,7 +91,7 @@ class Manifest:
     def write(self, path: Path | str) -> Path:
         """Write the samples as Parquet or CSV (by suffix), whole or not at all, paths relative to its folder."""
         path = Path(path).absolute()
-        folder = lru_cache(1 << 16)(lambda name: os.path.relpath(self.root / name, path.parent))
+        folder = lru_cache(1 << 16)(lambda name: _seen_from(path.parent, self.root / name))
         write_rows(path, (_moved(row, folder, self.root) for row in self))
         return path
 
@@ -255,6 +255,13 @@ def _read_file(path: str) -> Manifest:
 def _read_once(path: str, _place: str, _state: str) -> Manifest:
     """A manifest by its path, from which folder that is seen, and how the file looks."""
     return _read_file(path)
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """A path from a folder on; what is not with it in a store, to where the folder goes, is named in full."""
+    if is_result(f"{folder}/") and not is_result(f"{path}/"):
+        return os.path.normpath(path)
+    return os.path.relpath(path, folder)
 
 
 def _moved(row: FrameRow, folder: Callable[[str], str], root: Path) -> FrameRow:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from vergence.data.addresses import named
 from vergence.data.frame_row import PATH_COLUMNS
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
@@ -25,12 +26,14 @@ def keep_inputs(outputs: Iterable[Path | str | None], *inputs: Manifest | Path |
         return
     for path in _files(inputs):
         if written := there.get(_identity(path)):
-            same = "" if written.absolute() == path.absolute() else f" (it is the same file as {path})"
+            same = "" if named(written.absolute()) == named(path.absolute()) else f" (it is the same file as {path})"
             raise InputError(f"{written} is read{same} and would be overwritten; give another place for it.")
 
 
-def _identity(path: Path | str) -> tuple[int, int] | None:
+def _identity(path: Path | str) -> tuple[int, int] | str | None:
     """What all names of a file share; None where there is no file."""
+    if (address := named(path)) != os.fspath(path):
+        return address
     try:
         state = os.stat(path)
     except (OSError, ValueError):

@@ -118,6 +118,13 @@ def given(path: Path | str) -> Path:
     return local(place)
 
 
+def forget() -> None:
+    """Compare copies anew with their objects, some of which were just written."""
+    global _since
+    _since = time.time()
+    _fetched_folders.clear()
+
+
 def _is_there(place: Path) -> bool:
     """Whether there is such an object; it is fetched."""
     try:

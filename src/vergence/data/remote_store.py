@@ -3,8 +3,10 @@
 Credentials are the store's own business: its library finds them in the environment, in its files, or asks the machine.
 """
 
+import contextlib
 import errno
 import hashlib
+import inspect
 import logging
 import re
 import time
@@ -81,12 +83,72 @@ def fetch(uri: str, shown: str, target: Path, most: int, said: Facts) -> Facts:
     return _asked(uri, shown, whole)
 
 
-def listing(uri: str, shown: str, deep: bool = True) -> dict[str, Facts]:
-    """Objects in a folder of a store, and with ``deep`` in the folders below it: relative name -> facts."""
+def put(uri: str, shown: str, source: Path | bytes, kept: str) -> None:
+    """Write a local file, or bytes, as an object, which is whole or absent.
+
+    Args:
+        kept: what becomes of the source where it cannot be written, in words.
+
+    Raises:
+        InputError: refused, or again and again no answer.
+        FileNotFoundError: there is no such local file.
+    """
+
+    def whole(store: Any, path: str) -> None:
+        if isinstance(source, bytes):
+            store.pipe_file(path, source)
+        else:
+            store.put_file(str(source), path)
+
+    try:
+        _asked(uri, shown, whole, kept)
+    except InputError:
+        if isinstance(source, Path) and not source.exists():
+            raise FileNotFoundError(str(source)) from None
+        raise
+
+
+def put_first(uri: str, shown: str, content: bytes, kept: str) -> bool:
+    """Write an object unless there is one; whether it was written. InputError as of :func:`put`."""
+
+    def first(store: Any, path: str) -> bool:
+        if store.exists(path):
+            return False
+        try:
+            store.pipe_file(path, content, mode="create")
+        except FileExistsError:
+            return False
+        except Exception as error:
+            if _status(error) in (409, 412):
+                return False
+            raise
+        return True
+
+    return _asked(uri, shown, first, kept)
+
+
+def remove(uri: str, shown: str) -> None:
+    """Remove an object, if there is one; InputError as of :func:`put`."""
+
+    def gone(store: Any, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            store.rm_file(path)
+
+    _asked(uri, shown, gone, "it is left there.")
+
+
+def listing(uri: str, shown: str, deep: bool = True, prefix: str = "") -> dict[str, Facts]:
+    """Objects in a folder of a store, and with ``deep`` in the folders below it: relative name -> facts.
+
+    Args:
+        prefix: how the names begin; a store that cannot look for that gives others, too.
+    """
 
     def listed(store: Any, path: str) -> dict[str, Facts]:
         store.invalidate_cache()
-        found = store.find(path, maxdepth=None if deep else 1, detail=True)
+        looks = getattr(type(store), "_find", store.find)
+        only = {"prefix": prefix} if prefix and "prefix" in inspect.signature(looks).parameters else {}
+        found = store.find(path, maxdepth=None if deep else 1, detail=True, **only)
         start = path.rstrip("/") + "/"
         names = {name.removeprefix(start): _facts(info) for name, info in found.items()}
         return {name: one for name, one in names.items() if name and not name.endswith("/")}
@@ -94,8 +156,12 @@ def listing(uri: str, shown: str, deep: bool = True) -> dict[str, Facts]:
     return _asked(uri, shown, listed)
 
 
-def _asked(uri: str, shown: str, work: Callable[[Any, str], Result]) -> Result:
-    """What ``work`` makes of the file system and the path in it; what may pass is tried again."""
+def _asked(uri: str, shown: str, work: Callable[[Any, str], Result], kept: str = "") -> Result:
+    """What ``work`` makes of the file system and the path in it; what may pass is tried again.
+
+    Args:
+        kept: of what is written there, what becomes of it where that cannot be.
+    """
     reason = ""
     for attempt, pause in enumerate((*PAUSES, 0.0), start=1):
         try:
@@ -106,12 +172,17 @@ def _asked(uri: str, shown: str, work: Callable[[Any, str], Result]) -> Result:
         except Exception as error:  # stores answer with every kind of exception there is
             if _is_local(error):
                 raise
-            if refusal := _refusal(error):
+            if refusal := (_refusal_to_write(error, kept) if kept else "") or _refusal(error):
                 raise InputError(f"{shown} {refusal}") from None  # the cause may name what is secret
             reason = _reason(error)
         if attempt <= len(PAUSES):
             _log.info("%s: %s; asking again in %g s", shown, reason, pause)
             time.sleep(pause)
+    if kept:
+        raise InputError(
+            f"{shown} could not be sent in {len(PAUSES) + 1} attempts ({reason}); check the connection and the store: "
+            f"{kept}"
+        )
     raise InputError(
         f"{shown} could not be fetched in {len(PAUSES) + 1} attempts ({reason}); check the connection and the store, "
         "then repeat the command: what was fetched is kept."
@@ -176,6 +247,18 @@ def _refusal(error: Exception) -> str:
         return "is in a store that cannot do this; give a manifest that names the objects."
     if status is not None and 400 <= status < 500 and status not in (408, 429):
         return f"is refused by its store (status {status}); correct the address."
+    return ""
+
+
+def _refusal_to_write(error: Exception, kept: str) -> str:
+    """The same of writing."""
+    status = _status(error)
+    if status in (404, 410) or (status is None and isinstance(error, FileNotFoundError)):
+        return f"cannot be written, as its bucket does not exist; make it or correct the address: {kept}"
+    if isinstance(error, PermissionError) or status in (401, 403):
+        return f"may not be written with the credentials at hand; give credentials that may: {kept}"
+    if isinstance(error, NotImplementedError):
+        return "is in a store that takes no files; give s3://, gs:// or a folder."
     return ""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import vergence
+from vergence.data.anywhere import first_counts
 from vergence.data.atomic import write_text
 from vergence.data.structured import parse_json, read_json
 from vergence.errors import InputError
@@ -124,6 +125,7 @@ class Parts:
             except OSError:  # a store without links
                 os.replace(own, path)
             own.unlink(missing_ok=True)
+            first_counts(path)
         values = self._record(path, f"remove {self.folder} and do all shards again")
         self._check_same(f"{path}", values)
         return values["found"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vergence.data.anywhere import size_of
 from vergence.data.atomic import write_text
 from vergence.data.deep_pictures import range_mark
 from vergence.data.digests import file_digest, text_digest
@@ -113,10 +114,8 @@ class Journal:
 
     @staticmethod
     def _size(path: Path) -> int:
-        try:
-            return path.stat().st_size
-        except OSError:
-            return -2
+        size = size_of(path)
+        return -2 if size is None else size
 
 
 def _read(path: Path) -> Iterator[tuple[str, Entry]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import vergence
+from vergence.data.anywhere import all_here
 from vergence.data.atomic import write_text
 from vergence.data.depth_files import Pictures, suffix_of
 from vergence.data.manifest import Manifest
@@ -286,6 +287,8 @@ def predict(
             record["manifest"] = write_predicted(out, data, stream, frozenset(names), kind, results.still_of).name
     if left := results.left_over(names):
         record["left_over"] = left
+    if written.tracker or films is not None or written.to != "files":
+        all_here(out)
     if written.tracker:
         write_index(out, stream, names, record)
     if films is not None and not failed:

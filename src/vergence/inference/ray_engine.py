@@ -4,6 +4,7 @@ What is done when a node is lost, how much waits, and how many actors there are 
 connects :class:`~vergence.inference.frame_pass.FramePass` with ``map_batches``.
 """
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import vergence
-from vergence.errors import InputError
+from vergence.errors import InputError, first_line, is_lack_of_memory
 from vergence.inference.earlier_results import Files, Results
 from vergence.inference.frame_pass import FramePass
 from vergence.inference.frame_streams import ManifestStream
@@ -127,9 +128,13 @@ class FrameWriter:
         try:
             for _ in self.frames.written(self.job.stream.piece(numbers).frames()):
                 pass
-        except InputError as error:
+        except (InputError, MemoryError, RuntimeError) as error:
+            lacks = is_lack_of_memory(error)
+            if not (lacks or isinstance(error, InputError)):
+                raise
             if len(numbers) == 1:
-                return {self.job.stream.names[numbers[0]]: str(error)}
+                said = f"a node has too little memory for it ({first_line(error)})." if lacks else str(error)
+                return {self.job.stream.names[numbers[0]]: said}
             return {name: text for one in numbers for name, text in self._written([one]).items()}
         return {}
 
@@ -164,29 +169,43 @@ def write_on_ray(
 
 def _rows(job: Job, cluster: Cluster) -> Iterator[dict[str, str]]:
     """What actors say of each frame, in any order, as they are done."""
-    ray = _connected(cluster.address)
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    has = ray.cluster_resources()
-    kind = "GPU" if cluster.device.startswith("cuda") or (cluster.device == "auto" and has.get("GPU")) else "CPU"
-    share = -(-len(job.stream) // max(1, int(has.get(kind, 1))))
+    ray = connected(cluster.address)
+    needed = needs(ray, cluster)
+    share = -(-len(job.stream) // max(1, int(ray.cluster_resources().get("GPU" if "num_gpus" in needed else "CPU", 1))))
     frames = max(job.batch_size, min(_FRAMES_OF_A_TASK, share))
     pieces = np.array_split(np.arange(len(job.stream)), min(_MOST_TASKS, -(-len(job.stream) // frames)))
     tasks = ray.data.from_numpy(pieces)  # at hand: to make them would need a processor beside that of an actor
     done = tasks.map_batches(
         FrameWriter, batch_size=frames, fn_constructor_args=(ray.put(job),),
-        compute=ray.data.ActorPoolStrategy(min_size=1), **({"num_gpus": 1} if kind == "GPU" else {"num_cpus": 1}),
+        compute=ray.data.ActorPoolStrategy(min_size=1), **needed,
     )  # fmt: skip
-    try:
+    with ray_errors_said(ray):
         for row in done.iter_rows():
             if row["error"].startswith(_WRONG_NODE):
                 raise InputError(row["error"].removeprefix(_WRONG_NODE))
             yield row
+
+
+def needs(ray: Any, cluster: Cluster) -> dict[str, int]:
+    """What a task or actor takes of the cluster: a GPU where there is any that may be used, else a processor."""
+    has = ray.cluster_resources()
+    gpu = cluster.device.startswith("cuda") or (cluster.device == "auto" and has.get("GPU"))
+    return {"num_gpus": 1} if gpu else {"num_cpus": 1}
+
+
+@contextlib.contextmanager
+def ray_errors_said(ray: Any) -> Iterator[None]:
+    """While entered, what Ray cannot do is one sentence."""
+    try:
+        yield
     except ray.exceptions.RayError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"Ray could not do all frames ({reason[-200:]}); the same command goes on.") from error
+        reason, remedy = " ".join(str(error).split()), "the same command goes on."
+        if isinstance(error, ray.exceptions.OutOfMemoryError) or "memory" in reason.lower():
+            remedy = f"where nodes lack memory give a smaller --batch_size or fewer processors a node; {remedy}"
+        raise InputError(f"Ray could not do all of it ({reason[-200:]}); {remedy}") from error
 
 
-def _connected(address: str | None) -> Any:
+def connected(address: str | None) -> Any:
     """Ray, connected to a cluster; InputError where there is none."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody
     try:
@@ -194,6 +213,7 @@ def _connected(address: str | None) -> Any:
         import ray.data
     except ImportError:
         raise InputError("--engine ray needs Ray; install it with pip install 'vergence[cluster]'.") from None
+    ray.data.DataContext.get_current().enable_progress_bars = False
     if ray.is_initialized():
         return ray
     where = address or os.environ.get("RAY_ADDRESS")

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from vergence.data.anywhere import run_here
 from vergence.data.atomic import write_text
 from vergence.data.structured import read_json, read_json_lines
 from vergence.errors import InputError
@@ -320,7 +321,7 @@ def chosen(run: Path | str, checkpoint: str | int = LAST) -> Path | str:
         run: run folder; of "last" anything, which is given back.
         checkpoint: "best" (by its score), "last" or a step; InputError where there is no such one.
     """
-    word = str(checkpoint)
+    word, run = str(checkpoint), run_here(run)
     if word == LAST:
         return run
     folder = RunFolder(Path(run))
@@ -346,6 +347,7 @@ def find_checkpoint(path: Path | str) -> Checkpoint:
 
     ``RUN/checkpoints/best`` names the best by its score, ``RUN/checkpoints/N`` that of a step.
     """
+    path = run_here(path)
     alone, run = Checkpoint(Path(path)), RunFolder(Path(path))
     if alone.is_usable:
         return alone
@@ -366,7 +368,7 @@ def find_weights(path: Path | str) -> Path:
     Raises:
         InputError: RUN/checkpoints/WORD names none, or the file is not what was written with its checkpoint.
     """
-    path = Path(path)
+    path = Path(run_here(path))
     if _named(path) is not None:
         return check_unaltered(find_checkpoint(path).weights)
     latest = newest_whole(RunFolder(path), resuming=False) if path.is_dir() else None

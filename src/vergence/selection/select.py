@@ -1,10 +1,12 @@
 """Which frames to label: features of all frames, an order of choice, and files that say what was chosen and why."""
 
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vergence.data.addresses import is_result
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
@@ -51,6 +53,11 @@ def select(
         Interrupted: a signal came while a student was trained; the same call goes on.
     """
     out, shard = Path(out), work.shard
+    if shard is not None and is_result(out) and str(shard.total) != os.environ.get("LOCAL_WORLD_SIZE"):
+        raise InputError(
+            f"{out}/features.npy is one file, which machines that share a store alone cannot write together; give with "
+            "--out a folder all machines see, or leave --shard out."
+        )
     given = resolve_input(data, split=False)
     lists = (Path(path) for path in (asked.exclude, asked.labelled) if path is not None)
     keep_inputs(written_by_select(out), given, *(path for path in lists if path.is_file()))

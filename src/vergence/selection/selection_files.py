@@ -70,7 +70,7 @@ def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manif
         "labelled": choice.known,
         "val": [named(manifest[row].image) for row in choice.val],
         "val_rows": choice.val,
-        "run": str(choice.run.path.absolute()),
+        "run": named(choice.run.path.absolute()),
         "run_step": choice.run.step,
         "run_checkpoint": choice.run.checkpoint,
         "data": data,
