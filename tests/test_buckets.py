@@ -221,7 +221,9 @@ def test_other_results_go_to_a_bucket(
     export = api.export(run, "torch", f"{address}/model.pt2")
     assert export
     assert {"model.pt2", "model.pt2.json"} <= bucket.names("all")
-    with pytest.raises(InputError, match=r"s3://frames/all/chosen/features.npy .* --out a folder that all .* see"):
+    with pytest.raises(
+        InputError, match=r"s3://frames/all/chosen/features.npy is one file.* --out a folder all machines see"
+    ):
         api.select(run, frames, 3, f"{address}/chosen", criterion="ds", split="train", shard="0/2")
 
 
