@@ -1,5 +1,6 @@
 """Results that lie in a store: sent whole, said last, nothing lost where the store fails, conflicts told."""
 
+import errno
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,3 +185,15 @@ def test_of_two_machines_the_first_counts(bucket: Bucket, tmp_path: Path, monkey
     assert (other.place / "survey.json").read_text() == "mine"
     other.send(last=True)
     assert bucket.read("runs/v1.2/survey.json") == b"mine"
+
+
+def test_a_full_cache_is_one_sentence(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bucket.write("runs/v1.2/a.bin", b"x")
+    monkeypatch.setattr(remote_store, "fetch", full)
+    results = Results(ADDRESS)
+    with pytest.raises(InputError, match=r"cannot take s3://.*v1.2/a.bin \(No space left on device\); free some space"):
+        results.bring()
+    assert list(results.place.iterdir()) == []

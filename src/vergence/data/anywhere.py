@@ -58,7 +58,7 @@ def all_here(path: Path) -> None:
 
 
 def first_counts(path: Path) -> None:
-    """Of a file that several machines make: the one that was in the store first is that of all."""
+    """The file that was in the store first is that of all machines that make it."""
     if (results := results_of(path.absolute())) is not None:
         results.settle(path.absolute())
 

@@ -48,7 +48,7 @@ class _State(NamedTuple):
 
     size: int
     time: int
-    """Of its last change here, nanoseconds."""
+    """When it was last changed here, nanoseconds."""
     mark: int
     """What the store says of it, 0 where that was not asked yet."""
 
