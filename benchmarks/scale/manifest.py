@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vergence.data.manifest import Manifest
@@ -26,22 +27,24 @@ T = TypeVar("T")
 
 
 def write_drive(path: Path, frames: int) -> None:
-    """A manifest as a layout makes it."""
+    """A manifest as a layout makes it; ``frames`` is a multiple of a hundred thousand."""
+    positions, sequences = AT_ONCE // SEQUENCE, np.arange(AT_ONCE) // SEQUENCE
+    names, places = pa.array([f"{k:06d}.jpg" for k in range(SEQUENCE)]), np.arange(AT_ONCE) % SEQUENCE
     writer = None
     for start in range(0, frames, AT_ONCE):
-        numbers = range(start, min(start + AT_ONCE, frames))
-        places = [divmod(frame, SEQUENCE) for frame in numbers]
-        labelled = [frame % 100 == 0 for frame in numbers]
+        first = start // SEQUENCE
+        drives = pa.array([f"drive_{first + k:06d}" for k in range(positions)]).take(pa.array(sequences))
+        labels = [f"labels/{k}.png" if k % 100 == 0 else "" for k in range(start, start + AT_ONCE)]
         piece = pa.table(
             {
-                "image": [f"drive_{sequence:06d}/front/{position:06d}.jpg" for sequence, position in places],
-                "sequence": [f"drive_{sequence:06d}" for sequence, _ in places],
-                "position": [position for _, position in places],
-                "split": ["val" if sequence % 10 == 0 else "train" for sequence, _ in places],
-                "camera": ["front"] * len(places),
-                **{name: [value] * len(places) for name, value in CAMERA.items()},
-                "label": [f"labels/{k}.png" if there else "" for k, there in zip(numbers, labelled, strict=True)],
-                "label_space": ["cityscapes19" if there else "" for there in labelled],
+                "image": pc.binary_join_element_wise(drives, "front", names.take(pa.array(places)), "/"),
+                "sequence": drives,
+                "position": places,
+                "split": pa.array(["val", *["train"] * 9]).take(pa.array((first + sequences) % 10)),
+                "camera": ["front"] * AT_ONCE,
+                **{name: np.full(AT_ONCE, value) for name, value in CAMERA.items()},
+                "label": labels,
+                "label_space": ["cityscapes19" if label else "" for label in labels],
             }
         )
         writer = writer or pq.ParquetWriter(path, piece.schema)

@@ -126,6 +126,7 @@ def main() -> None:
             "products_processor_seconds": "",
             "official_processor_seconds": "",
             "same_picks": "",
+            "way": "bounds",
         }
         assert len(set(whole[2])) == picks
         if not options.bare:

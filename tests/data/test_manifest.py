@@ -98,6 +98,16 @@ def test_a_selection_keeps_the_others_as_neighbours_only(tmp_path):
     assert "'train', 'val'" in nothing.name
 
 
+def test_some_samples_alone_in_an_order(tmp_path):
+    every = [dataclasses.replace(FULL, image=f"{k}.png", position=k, split="ab"[k % 2]) for k in range(6)]
+    chosen = Manifest(every, tmp_path).select("b").only(np.array([2, 0]), "two")
+    assert list(chosen) == [every[5], every[1]]
+    assert (len(chosen.rows), chosen.name, chosen.root) == (2, "two", tmp_path)
+    assert chosen.digest() == Manifest([every[5], every[1]], tmp_path).digest()
+    assert chosen.neighbour(0, -4) == 1
+    assert len(chosen.only(np.empty(0, np.int64), "none")) == 0
+
+
 def test_digest_knows_the_values_and_the_order(tmp_path):
     first = Manifest(rows(), tmp_path)
     assert first.digest() == Manifest(rows(), tmp_path / "other").digest()

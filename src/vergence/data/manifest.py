@@ -160,6 +160,12 @@ class Manifest:
         selection._place[selection._order] = np.arange(len(selection._order), dtype=np.int32)
         return selection
 
+    def only(self, rows: NDArray[np.integer], name: str) -> "Manifest":
+        """A manifest of some samples in this order, called ``name``, and of nothing beside them."""
+        order = self._order[rows]
+        columns = {key: column.reordered(order) for key, column in self._table.columns.items()}
+        return Manifest(FrameTable(columns, len(order)), self.root, name)
+
     def changed(self, change: Callable[[FrameRow], FrameRow]) -> "Manifest":
         """The same manifest with every row, sample or neighbour, passed through ``change``."""
         return Manifest(map(change, self.rows), self.root, self.name, len(self), self.read_from)

@@ -34,7 +34,8 @@ class ShardIndex:
         self.prefix = f"{form.width}x{form.height}-"
         self._tables: dict[str, tuple[int, NDArray[np.uint64]]] = {}
         """Time of change and table of each shard."""
-        self._names: list[str] = []
+        self._shards: list[tuple[Path, int]] = []
+        """File and slots of each shard."""
         self._words = np.empty(0, np.uint64)
         self._places = np.empty(0, np.int64)
         self._own: dict[bytes, Found] = {}
@@ -46,11 +47,11 @@ class ShardIndex:
         if name in self._own:
             return self._own[name]
         wanted = np.uint64(word(name))
-        at = int(np.searchsorted(self._words, wanted))
+        at = int(self._words.searchsorted(wanted))
         if at == len(self._words) or self._words[at] != wanted:
             return None
         shard, slot = divmod(int(self._places[at]), 1 << _SLOT_BITS)
-        return Found(self.folder / self._names[shard], len(self._tables[self._names[shard]][1]), slot)
+        return Found(*self._shards[shard], slot)
 
     def add(self, name: bytes, found: Found) -> None:
         """A frame that this process has written."""
@@ -100,7 +101,7 @@ class ShardIndex:
                 self._tables[entry.name] = (mark, known[1] if known is not None and same else table)
 
     def _sort(self) -> None:
-        self._names = list(self._tables)
+        self._shards = [(self.folder / name, len(table)) for name, (_, table) in self._tables.items()]
         words, places = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
         for number, (_, table) in enumerate(self._tables.values()):
             slots = np.flatnonzero(table)

@@ -58,7 +58,8 @@ class Choice:
 
     def close(self, closed: set[str], known: set[str]) -> None:
         """Leave out frames that are not to be chosen, those set aside, even in time, and all but one of equal ones."""
-        shut = np.array([row.image in closed or row.image in known for row in self.manifest])
+        images = self.manifest.values("image")[: len(self.manifest)]
+        shut = np.array([image in closed or image in known for image in images], np.bool_)
         open_rows = [row for row in self.order("uniform") if not shut[row]]
         val = self.asked.val
         if val > len(open_rows):
@@ -66,7 +67,7 @@ class Choice:
                 f"{val} frames are to be set aside and {self.manifest.name} has {len(open_rows)}; ask for fewer."
             )
         self.val = open_rows[:val]
-        self.known = [index for index, row in enumerate(self.manifest) if row.image in known]
+        self.known = [index for index, image in enumerate(images) if image in known]
         if shut.any():
             _log.info("%d of %d frames are excluded or labelled already", shut.sum(), len(shut))
         shut[self.val] = True
@@ -112,8 +113,9 @@ class Choice:
         """All frames at random or uniformly in time."""
         if criterion == "random":
             return random_order(len(self.manifest), self.asked.seed)
-        rows = list(self.manifest)
-        return uniform_order([(row.sequence, row.camera) for row in rows], [row.position for row in rows])
+        names, count = ("sequence", "camera", "position"), len(self.manifest)
+        sequences, cameras, positions = (self.manifest.values(name)[:count] for name in names)
+        return uniform_order(list(zip(sequences, cameras, strict=True)), positions)
 
     def _cover(self, count: int) -> None:
         """The frames whose labels reach most."""

@@ -184,7 +184,7 @@ def _identity(run: LoadedRun, manifest: Manifest, width: int, half: bool) -> dic
     """What features depend on."""
     with run.files().weights.open("rb") as file:
         weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    names = hashlib.sha256("\n".join(row.image for row in manifest).encode(errors="surrogateescape"))
+    names = hashlib.sha256("\n".join(manifest.values("image")[: len(manifest)]).encode(errors="surrogateescape"))
     return {
         "frames": {"number": len(manifest), "names": names.hexdigest()[:16]},
         "run": {"weights": weights, "level": LEVEL, "pooled": list(POOLED), "columns": width},

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vergence.data.addresses import is_result
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
@@ -132,17 +134,18 @@ def _named(manifest: Manifest, listed: str | Path | None) -> set[str]:
     if listed is None:
         return set()
     if str(listed) == "labelled":
-        return {row.image for row in manifest if row.judges}
+        images = manifest.values("image")
+        return {images[row] for row in np.flatnonzero(manifest.judging()[: len(manifest)])}
     return {manifest[row].image for row in listed_rows(manifest, Path(listed))}
 
 
 def _sorted(manifest: Manifest, split: str) -> Manifest:
     """Samples of a split, sorted by their images' paths: seeds mean places in this order, as in the paper (5.5)."""
-    rows = list(manifest)
-    if not rows:
+    if not len(manifest):
         raise InputError(f"{manifest.name} has no frames; there is nothing to choose from.")
-    rows = list(in_split(manifest, split))
-    return Manifest(sorted(rows, key=lambda row: row.image), manifest.root, manifest.name)
+    chosen = in_split(manifest, split)
+    images = chosen.values("image")[: len(chosen)]
+    return chosen.only(np.array(sorted(range(len(images)), key=images.__getitem__), np.int64), manifest.name)
 
 
 def _check_run(run: LoadedRun, criterion: str, depth: str | None) -> None:
