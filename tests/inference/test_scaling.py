@@ -31,6 +31,14 @@ def test_a_car_on_the_road_and_a_small_pitch_change_little():
     assert ground_height(depth, CAMERA) == pytest.approx(1.65, rel=0.03)
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_rough_depth_is_no_lower_camera(seed):
+    noise = np.random.default_rng(seed).normal(size=(100, 324))
+    smooth = np.lib.stride_tricks.sliding_window_view(noise, (5, 5)).mean(axis=(2, 3))
+    depth = street() * np.exp(0.05 * smooth / smooth.std())
+    assert ground_height(depth, CAMERA) == pytest.approx(1.65, rel=0.02)  # by each point's own normal 1.34 to 1.40
+
+
 def test_no_level_ground_is_no_height():
     assert math.isnan(ground_height(np.full((96, 320), 5.0), CAMERA))
 
