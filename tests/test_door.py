@@ -19,9 +19,9 @@ def test_every_verb_is_that_of_the_program() -> None:
 
 
 def test_arguments_that_are_no_paths() -> None:
-    with pytest.raises(InputError, match=r"evaluate: run is a int, expected a path"):
+    with pytest.raises(InputError, match=r"evaluate: run is of type int, expected a path"):
         vergence.evaluate(5)
-    with pytest.raises(InputError, match=r"train: out is a NoneType, expected a path\."):
+    with pytest.raises(InputError, match=r"train: out is of type NoneType, expected a path\."):
         vergence.train("depth-video", None)
     with pytest.raises(AttributeError):
         vergence.no_such_name  # noqa: B018
@@ -37,8 +37,8 @@ def test_one_several_or_none_as_the_signature_says() -> None:
     call("a", ["b", Path("c")], None, 3)
     call(Path("a"), many="b", maybe=Path("d"))
     assert calls == [("a", ["b", Path("c")], None, 3), (Path("a"), "b", Path("d"), 0)]
-    for bad, said in (({"many": ["b", 5]}, "many is a list, expected a path or a list of paths"),
-                      ({"maybe": 1}, "maybe is a int, expected a path or None")):  # fmt: skip
+    for bad, said in (({"many": ["b", 5]}, "many is of type list, expected a path or a list of paths"),
+                      ({"maybe": 1}, "maybe is of type int, expected a path or None")):  # fmt: skip
         with pytest.raises(InputError, match=said):
             call("a", **bad)
 

@@ -55,7 +55,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, value in signature.bind(*args, **kwargs).arguments.items():
             if name in wanted and not _is_one(value, wanted[name]):
                 raise InputError(
-                    f"{function.__name__}: {name} is a {type(value).__name__}, expected {_said(wanted[name])}."
+                    f"{function.__name__}: {name} is of type {type(value).__name__}, expected {_said(wanted[name])}."
                 )
         return function(*args, **kwargs)
 

@@ -59,7 +59,7 @@ def test_several_are_lists() -> None:
         (torch.zeros(3, 2, 2, dtype=torch.int64), r"a tensor of torch.int64"),
         (Image.new("I;16", (4, 4)), r"mode I;16 has more than 8 bits"),
         (Manifest([], Path()), r"is a manifest of many pictures; give it to stream"),
-        (5, r"a picture is given as a int, expected a path"),
+        (5, r"a picture is given as type int, expected a path"),
         ("nowhere.png", r"nowhere.png does not exist"),
         ("drive.mp4", r"drive.mp4 is a video, expected one picture"),
         (Path("."), r"is a folder, expected one picture"),

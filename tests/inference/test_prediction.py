@@ -59,8 +59,8 @@ def test_a_cloud_lies_where_its_camera_sees_it() -> None:
     ("camera", "said"),
     [
         (Camera(3, 3, 3, 2, 12, 8), r"camera is of 12x8 and the picture is 6x4; give camera\.resized\(6, 4\)"),
-        (np.eye(4), r"camera is a ndarray\[4, 4\], expected a Camera or a matrix"),
-        ("wide", "camera is a str"),
+        (np.eye(4), r"camera is of type ndarray\[4, 4\], expected a Camera or a matrix"),
+        ("wide", "camera is of type str"),
     ],
 )
 def test_cameras_that_are_none(camera: Any, said: str) -> None:

@@ -91,7 +91,7 @@ def test_a_stream_holds_few_frames(model: Predictor, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (3, "picture is given as a int, expected a path"),
+        (3, "picture is given as type int, expected a path"),
         (None, "NoneType"),
         ({"image": 1}, "dict"),
         (np.zeros((4, 5, 3)), "array of float64 is given, expected uint8"),
@@ -123,10 +123,10 @@ def test_what_is_no_picture_gets_a_sentence(model: Predictor, given: object, wor
         (lambda run: vergence.load(run, "cpu", precision="fp16"), "needs a GPU"),
         (lambda run: vergence.load(run, "cpu", size=(3, 4)), "leave size out"),
         (lambda run: vergence.load(run, "cpu").stream(5), "stream is given a int"),
-        (lambda run: vergence.evaluate(5), "evaluate: run is a int, expected a path"),
-        (lambda run: vergence.report(5), "report: run is a int, expected a path"),
-        (lambda run: vergence.scan([1]), "scan: inputs is a list, expected a path or a list of paths"),
-        (lambda run: vergence.train("depth-video", out=3), "train: out is a int"),
+        (lambda run: vergence.evaluate(5), "evaluate: run is of type int, expected a path"),
+        (lambda run: vergence.report(5), "report: run is of type int, expected a path"),
+        (lambda run: vergence.scan([1]), "scan: inputs is of type list, expected a path or a list of paths"),
+        (lambda run: vergence.train("depth-video", out=3), "train: out is of type int"),
         (lambda run: vergence.train("depth-video", out=run.parent / "new", train={"stepz": 3}), "stepz"),
         (lambda run: vergence.train("depth-video", out=run.parent / "new", **{"train.stepz": 3}), "stepz"),
     ],

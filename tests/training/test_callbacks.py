@@ -77,7 +77,7 @@ def test_what_fails_in_one_is_told_and_what_is_done_is_stored(home: Path, tmp_pa
 def test_unknown_events_are_told_before_anything_is_written(home: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no event 'steps' \(did you mean 'step'\?\); there are step, eval"):
         train(home, tmp_path / "run", steps=print)
-    with pytest.raises(InputError, match="the callback of end is a int; expected a function"):
+    with pytest.raises(InputError, match="the callback of end is of type int; expected a function"):
         Callbacks.of({"end": 3})  # type: ignore[dict-item]
     with pytest.raises(InputError, match="callbacks are a list"):
         Callbacks.of([print])  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ def as_frame(picture: Any, name: str = "") -> Frame:
         return Frame(name, Image.fromarray(_of_array(picture)))
     if isinstance(picture, Manifest):
         raise InputError(f"{picture.name} is a manifest of many pictures; give it to stream.")
-    raise InputError(f"a picture is given as a {type(picture).__name__}, expected {_TAKEN}, or a list of these.")
+    raise InputError(f"a picture is given as type {type(picture).__name__}, expected {_TAKEN}, or a list of these.")
 
 
 def _of_path(path: Path) -> Frame:

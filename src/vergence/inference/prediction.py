@@ -96,7 +96,7 @@ class Prediction:
                 matrix = np.zeros(0)
             if matrix.shape != (3, 3):
                 raise InputError(
-                    f"camera is a {type(camera).__name__}{list(matrix.shape) if matrix.size else ''}, expected a "
+                    f"camera is of type {type(camera).__name__}{list(matrix.shape) if matrix.size else ''}, expected a "
                     "Camera or a matrix (3, 3), in pixels, or a field of view in degrees."
                 )
             camera = Camera(matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], width, height)

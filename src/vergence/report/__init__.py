@@ -27,7 +27,7 @@ def report(
         run = run[0]
     for name, value in (("run", run), ("out", out)):
         if not isinstance(value, str | Path) and not (value is None and name == "out"):
-            raise InputError(f"report: {name} is a {type(value).__name__}, expected a path.")
+            raise InputError(f"report: {name} is of type {type(value).__name__}, expected a path.")
     folder: Any = run
     if is_flywheel_folder(Path(folder)):
         return write_flywheel_page(Path(folder), out, images)

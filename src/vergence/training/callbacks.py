@@ -44,7 +44,7 @@ class Callbacks:
                 hint = nearest(str(name), events)
                 raise InputError(f"callbacks know no event {name!r}{hint}; there are {', '.join(events)}.")
             if not callable(function):
-                raise InputError(f"the callback of {name} is a {type(function).__name__}; expected a function.")
+                raise InputError(f"the callback of {name} is of type {type(function).__name__}; expected a function.")
         return cls(**given)
 
     def call(self, event: str, step: int, value: Any) -> None:
