@@ -20,7 +20,7 @@ from vergence.motion.flow import DenseFlow
 from vergence.runs.checkpoint import load_run
 from vergence.selection.farthest_point import farthest_points
 from vergence.selection.features import FeatureSpace
-from vergence.selection.frame_features import compute_features
+from vergence.selection.frame_features import Features, compute_features
 from vergence.selection.orders import random_order, uniform_order
 from vergence.selection.reach import Reach, carried_weights, greedy_cover
 
@@ -89,7 +89,7 @@ def within(reach: Reach, inside: dict[int, int]) -> Reach:
 
 
 @cache
-def features_of(lab: Lab):
+def features_of(lab: Lab) -> Features:
     run = load_run(lab.depth, "cpu")
     return compute_features(run, lab.uneven, lab.out / "uneven-features")
 

@@ -1,6 +1,7 @@
 """What the runs of claims share, made once and kept: towns, CamVid's manifest, a depth run, features of encoders."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -41,7 +42,7 @@ class Lab:
         """Other streets at dusk: the target of adaptation."""
         return self._town("dusk", {"style": "dusk", "seed": 2, "frames": 20, "stereo": False})
 
-    def _town(self, name: str, options: dict[str, object]) -> Path:
+    def _town(self, name: str, options: Mapping[str, object]) -> Path:
         manifest = self.out / f"{name}.parquet"
         if not manifest.is_file():
             api.index("toytown", self.out / name, manifest, options)

@@ -123,7 +123,7 @@ def learned(lesson: Lesson, seed: int, steps: int = STEPS) -> SegmentationHead:
             batch["label_confidence"] = torch.stack([thinned(lesson.confidence[place], step) for place in drawn])
         loss = segmentation_losses({"logits": logits}, batch, BALANCE)["segmentation"]
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
     return head.eval()

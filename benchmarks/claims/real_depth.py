@@ -12,7 +12,7 @@ from benchmarks.studies.three_ways import overrides
 from vergence.data.frame_row import FrameRow
 from vergence.data.layouts import index_layout
 from vergence.data.manifest import Manifest
-from vergence.evaluation.evaluate import evaluate
+from vergence.evaluation.evaluate import Scoring, evaluate
 
 STEPS, PICTURES = 20_000, 48
 METRICS = ("abs_rel", "rmse", "a1")
@@ -28,7 +28,7 @@ def run(lab: Lab, variant: str, number: int) -> Numbers:
             frames__options__offsets='[-1, 1, "s"]', train__checkpoint_every=250,
         )  # fmt: skip
         folder = finished(lab.run("real-depth"), RecipeRun("depth-video", words, video), seed=0)
-        evaluate(folder, truth, "eigen", "test", json=scores.with_suffix(".json"), per_image=True)
+        evaluate(folder, truth, Scoring("eigen"), "test", json=scores.with_suffix(".json"), per_image=True)
     with scores.open(newline="", encoding="utf-8") as file:
         name = {"trained": "trained", "input-free": "input_free"}[variant]
         rows = sorted((row for row in csv.DictReader(file) if row["name"] == name), key=lambda row: row["image"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.claims.claim import Numbers
 from benchmarks.studies.common import trained
 from benchmarks.studies.three_ways import overrides
+from vergence.data.manifest import Manifest
 from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.runs.config import load_config
 from vergence.training.run_chain import is_finished
@@ -40,7 +41,7 @@ def segmented(folder: Path, run: RecipeRun, seed: int, limit: int | None = None)
     return found
 
 
-def class_numbers(folder: Path, data: Path, limit: int | None = None) -> Numbers:
+def class_numbers(folder: Path, data: Manifest | Path, limit: int | None = None) -> Numbers:
     """mIoU over classes that the labels have, right pixels, IoU of each class."""
     (row,) = [
         row

@@ -32,7 +32,8 @@ def correctness(device: str, folder: Path, towns: dict[str, Path], names: list[s
     for number, name in enumerate(names):
         (here := folder / f"correct{number}").mkdir()
         with loop_on_cpu(name, here, towns) as loop:
-            method, batches = loop.state.method, loop._next_batches()
+            method: Any = loop.state.method
+            batches: Any = loop._next_batches()
             wanted = losses_of(method, batches, "cpu", False)
             method.to(device)
             moved = {role: {key: value.to(device) if key not in ("index", "flipped") else value

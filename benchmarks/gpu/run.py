@@ -16,6 +16,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,9 @@ def main() -> None:
         for name in ALL:
             (here := folder / f"checks of {name}").mkdir()
             for part, check in (("correctness", correctness), ("waiting", waiting)):
-                table.take(part, name, lambda here=here, check=check, name=name: check(device, here, towns, [name]))
+                table.take(part, name, partial(check, device, here, towns, [name]))
         for recipe in RECIPES:
-            table.take("speed", recipe, lambda recipe=recipe: speeds(
-                recipe, device, options.out, folder, large, options.dry))  # fmt: skip
+            table.take("speed", recipe, partial(speeds, recipe, device, options.out, folder, large, options.dry))
         table.take("loader", "depth-kitti", lambda: loading(device, folder, large, options.dry))
         if torch.cuda.device_count() > 1:
             table.take("two processes", "depth-toytown-tiny", lambda: two_processes(large["clear"], folder))

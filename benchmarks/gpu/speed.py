@@ -84,7 +84,7 @@ def speeds(recipe: str, device: str, out: Path, folder: Path, towns: dict[str, P
                 continue
             low = "bf16" in variant
             layout = torch.contiguous_format if "contiguous" in variant else torch.channels_last
-            method.to(memory_format=layout)
+            method.to(memory_format=layout)  # type: ignore[call-overload]
             if "compiled" in variant:
                 method.compile()
             optimizer = build_optimizer(loop.config.optim, method.parameter_groups())

@@ -6,16 +6,18 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from vergence import __version__
+from vergence.data.batch import Batch
 
+_Module = TypeVar("_Module", bound=torch.nn.Module)
 Calls = Mapping[str, Callable[[], object]]
 
 
-def random_batch(batch: int, height: int, width: int, device: str, frames: int = 3) -> dict[str, torch.Tensor]:
+def random_batch(batch: int, height: int, width: int, device: str, frames: int = 3) -> Batch:
     """A target and its sources of noise that is smooth enough to be warped."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(batch * frames, 3, height // 8, width // 8, generator=generator)
@@ -29,7 +31,16 @@ def random_batch(batch: int, height: int, width: int, device: str, frames: int =
         "stereo_transform": torch.eye(4).expand(batch, 4, 4).to(device),
         "available": torch.ones(batch, frames, dtype=torch.bool, device=device),
         "intrinsics_known": torch.ones(batch, dtype=torch.bool, device=device),
+        "index": torch.arange(batch),
+        "flipped": torch.zeros(batch, dtype=torch.bool),
     }
+
+
+def channels_last(module: _Module) -> _Module:
+    """A module whose weights are stored channels last."""
+    # the types that come along with PyTorch know no such argument
+    moved: _Module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
 
 
 def timed(call: Callable[[], object], device: str) -> float:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
+from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp
+from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.methods.corda import CordaMethod
 from vergence.methods.corda_config import CordaConfig
@@ -21,7 +22,6 @@ from vergence.settings.networks import CordaNetworkConfig
 
 CLASSES = 19
 SPACE = "nineteen:" + ",".join(f"class{k}#0000{k:02x}" for k in range(CLASSES))
-Batch = dict[str, torch.Tensor]
 
 
 def build(options: argparse.Namespace) -> CordaMethod:
@@ -32,7 +32,7 @@ def build(options: argparse.Namespace) -> CordaMethod:
     full = options.variant in ("gta", "synthia")
     config = CordaConfig(network=network, depth=options.variant != "dacs", difficulty="per_image" if full else "off")
     frames = FrameOptions(height=options.height, width=options.width, label_space=SPACE)
-    return CordaMethod(config, frames).to(options.device).train().to(memory_format=torch.channels_last)
+    return channels_last(CordaMethod(config, frames).to(options.device).train())
 
 
 def batches(options: argparse.Namespace) -> dict[str, Batch]:

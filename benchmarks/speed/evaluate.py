@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.speed.common import append_rows, in_turn, stamp
+from benchmarks.speed.common import append_rows, channels_last, in_turn, stamp
 from vergence.data.dataset import FrameOptions
 from vergence.evaluation.depth_scores import Scores
 from vergence.inference.network_maps import predict_maps
@@ -32,7 +32,7 @@ def build(options: argparse.Namespace) -> DepthMethod:
     torch.manual_seed(0)
     config = DepthConfig(network=DepthNetworkConfig(encoder=options.encoder, weights="none"))
     frames = FrameOptions(height=options.height, width=options.width, offsets=("s",))  # needs no pose network
-    return DepthMethod(config, frames).to(options.device).eval().to(memory_format=torch.channels_last)
+    return channels_last(DepthMethod(config, frames).to(options.device).eval())
 
 
 def score(inverse_depth: torch.Tensor, truth: torch.Tensor, protocol: DepthProtocol) -> None:

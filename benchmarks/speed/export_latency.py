@@ -118,8 +118,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             found = models(Path(run), options.data, Path(folder), options.size, options.variants)
             if options.size is not None:  # PyTorch at the same size as the files
-                size = found[options.variants[0]][0].network.facts.size
-                frames = found["PyTorch"][0].network.options
+                exported: Any = found[options.variants[0]][0].network
+                own: Any = found["PyTorch"][0].network
+                size, frames = exported.facts.size, own.options
                 frames.height, frames.width = size
             looked = {one: looking(predictor, picture) for one, (predictor, _, _) in found.items()}
             times = latencies(looked, options.rounds)

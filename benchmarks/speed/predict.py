@@ -18,12 +18,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.speed.common import append_rows, stamp
+from benchmarks.speed.common import append_rows, channels_last, stamp
 from vergence.api import predict
 from vergence.data.frame_options import FrameOptions
 from vergence.data.video_writer import write_video
@@ -49,7 +50,7 @@ def build(options: argparse.Namespace, folder: Path) -> LoadedRun:
     config = load_config("depth-kitti", settings)
     width, height = options.size
     config.frames.options = FrameOptions(height=height, width=width)
-    method = Textured(config.depth, config.frames.options).eval().to(memory_format=torch.channels_last)
+    method = channels_last(Textured(config.section, config.frames.options).eval())
     return LoadedRun(path=folder / "run", config=config, method=method, step=1)
 
 
@@ -77,11 +78,11 @@ def bare(predictor: Predictor, frames: Path) -> Callable[[], object]:
     return look
 
 
-def variants(run: LoadedRun, folder: Path, frames: Path) -> dict[str, Callable[[], object]]:
+def variants(run: Any, folder: Path, frames: Path) -> dict[str, Callable[[], object]]:
     """Name -> what is timed."""
     out = folder / "out"
 
-    def whole(source: Path, **settings: object) -> Callable[[], object]:
+    def whole(source: Path, **settings: Any) -> Callable[[], object]:
         def call() -> None:
             shutil.rmtree(out, ignore_errors=True)
             predict(run, source, out, **settings)

@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
 
 CASES = {(1242, 375): (640, 192), (1920, 1080): (640, 384), (640, 193): (640, 192)}
-WAYS = ("lanczos", "bicubic", "bilinear", "fast")
+WAYS: tuple[Literal["lanczos", "bicubic", "bilinear", "fast"], ...] = ("lanczos", "bicubic", "bilinear", "fast")
 
 
 def measured(

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
 from benchmarks.speed.step import build, full_step
-from vergence.losses.hint_proposals import ClassGroups, propose
+from vergence.losses.hint_proposals import ClassGroups, Proposals, propose
 from vergence.losses.hint_verification import candidate_errors, verify
 from vergence.losses.self_supervised import synthesize
 from vergence.settings.losses import HintProposalConfig, VerificationConfig
@@ -44,7 +44,7 @@ def main() -> None:
         now = synthesize(0.1 + 0.2 * smooth[:, CLASSES:], views, method.config.loss)
     loss, proposing, verifying = method.config.loss, HintProposalConfig(families=options.families), VerificationConfig()
 
-    def proposals():
+    def proposals() -> Proposals:
         things = tuple(range(1, CLASSES))
         return propose(
             now.inverse_depth, labels, now.error, proposing,
@@ -54,7 +54,7 @@ def main() -> None:
     found = proposals()
     errors = candidate_errors(found.inverse_depth, views, loss)
 
-    def verification():
+    def verification() -> object:
         return verify(errors, now.error, views.identity_error, labels, None, verifying, found.valid)
 
     calls = {

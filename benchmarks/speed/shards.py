@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -44,7 +45,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        run, frames = build(options, folder), pictures(options, folder)
+        run: Any = build(options, folder)
+        frames = pictures(options, folder)
         seconds: dict[str, list[float]] = {"one process": [], "shards": [], "join": []}
         for _ in range(options.rounds):
             whole, out = folder / "whole", folder / "out"

@@ -9,40 +9,42 @@ shared machine mean little. Writes one CSV row a variant to ``--out``.
 
 import argparse
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
+from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp
+from vergence.data.batch import Batch
 from vergence.data.dataset import FrameOptions
 from vergence.methods.depth import DepthMethod
 from vergence.methods.depth_config import DepthConfig
 from vergence.settings.networks import DepthNetworkConfig, PoseConfig
 
 
-def build(options: argparse.Namespace, channels_last: bool) -> DepthMethod:
+def build(options: argparse.Namespace, last: bool) -> DepthMethod:
     torch.manual_seed(0)
     config = DepthConfig(
         network=DepthNetworkConfig(encoder=options.encoder, weights="none"),
         pose=PoseConfig(encoder=options.encoder, weights="none"),
     )
     method = DepthMethod(config, FrameOptions(height=options.height, width=options.width)).to(options.device).train()
-    return method.to(memory_format=torch.channels_last) if channels_last else method
+    return channels_last(method) if last else method
 
 
-def bare_step(method: DepthMethod, batch: dict[str, torch.Tensor]) -> None:
+def bare_step(method: DepthMethod, batch: Batch) -> None:
     """Forward and backward of the depth network and of the pose network on both pairs, nothing else."""
     images = batch["jittered"]
     outputs = [disparity.mean() for disparity in method.network(images[:, 0]).values()]
-    assert method.pose is not None
+    pose: Any = method.pose
     for pair in ((1, 0), (0, 2)):
-        axis_angle, translation, _ = method.pose(images[:, list(pair)])
+        axis_angle, translation, _ = pose(images[:, list(pair)])
         outputs += [axis_angle.mean(), translation.mean()]
     torch.stack(outputs).sum().backward()
 
 
-def full_step(method: DepthMethod, batch: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer | None) -> None:
+def full_step(method: DepthMethod, batch: Batch, optimizer: torch.optim.Optimizer | None) -> None:
     """What training does with a batch that is already on the device."""
     losses = method({"unlabelled": batch}, 0)
     torch.stack([value for name, value in losses.items() if not name.startswith("_")]).sum().backward()
@@ -74,6 +76,11 @@ def variants(options: argparse.Namespace) -> dict[str, tuple[DepthMethod, Callab
     return table
 
 
+def zero_gradients(methods: Iterable[DepthMethod]) -> None:
+    for method in methods:
+        method.zero_grad(set_to_none=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--height", type=int, default=192)
@@ -88,7 +95,7 @@ def main() -> None:
     table = variants(options)
     calls = {name: call for name, (_, call) in table.items()}
     times = in_turn(
-        calls, options.rounds, options.device, lambda: [m.zero_grad(set_to_none=True) for m, _ in table.values()]
+        calls, options.rounds, options.device, lambda: zero_gradients(method for method, _ in table.values())
     )
     base = times["bare, channels_last"]
     rows = []

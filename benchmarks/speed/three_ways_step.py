@@ -10,10 +10,12 @@ passes of the same networks with a mean for a loss. Both are timed in turn; rati
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
+from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp
+from vergence.data.batch import Batch
 from vergence.data.dataset import FrameOptions
 from vergence.methods.three_ways import ThreeWaysMethod
 from vergence.methods.three_ways_config import ThreeWaysConfig
@@ -21,7 +23,6 @@ from vergence.settings.networks import PoseConfig, SegmentationNetworkConfig
 
 SPACE = "nineteen:" + ",".join(f"class{k}#0000{k:02x}" for k in range(19))
 PAIRS = ((1, 0), (0, 2))
-Batch = dict[str, torch.Tensor]
 
 
 def build(options: argparse.Namespace) -> ThreeWaysMethod:
@@ -35,7 +36,7 @@ def build(options: argparse.Namespace) -> ThreeWaysMethod:
     )
     frames = FrameOptions(height=options.height, width=options.width, label_space=SPACE)
     method = ThreeWaysMethod(config, frames).to(options.device).train()
-    return method.to(memory_format=torch.channels_last)
+    return channels_last(method)
 
 
 def batches(options: argparse.Namespace) -> dict[str, Batch]:
@@ -58,10 +59,10 @@ def bare_step(method: ThreeWaysMethod, data: dict[str, Batch]) -> None:
         method.mean_teacher.network(unlabelled[:, 0])
     second = network(unlabelled[:, 0], segmentation=False, depth=True)
     outputs += [d.mean() for d in second["disparities"].values()]
-    assert method.pose is not None
+    pose: Any = method.pose
     for images in (labelled, unlabelled):
         for pair in PAIRS:
-            axis_angle, translation, _ = method.pose(images[:, list(pair)])
+            axis_angle, translation, _ = pose(images[:, list(pair)])
             outputs += [axis_angle.mean(), translation.mean()]
     outputs.append(network(unlabelled[:, 0])["logits"].mean())
     torch.stack(outputs).sum().backward()

@@ -45,12 +45,13 @@ QUANTILES = {7: 2.365, 8: 2.306, 9: 2.262, 11: 2.201, 15: 2.131}
 def work(recipe: str, data: str, folder: str) -> None:
     """In a process of its own: build the training, then answer every number of steps on stdin with seconds."""
     from vergence.runs.config import load_config
+    from vergence.runs.folder import RunFolder
     from vergence.training.runtime import start_accelerator
     from vergence.training.train import Loop
 
     settings = {"frames.source": data, "train.steps": 100_000, "train.evaluate_every": 0, "train.device": "cpu"}
     config = load_config(recipe, settings)
-    loop = Loop(config, Path(folder) / "run", start_accelerator(config.train), None)
+    loop = Loop(config, RunFolder(Path(folder) / "run"), start_accelerator(config.train), None)
     print(config.frames.batch_size, flush=True)
     for line in sys.stdin:
         start = time.perf_counter()

@@ -152,7 +152,7 @@ class Study:
             times = [seconds_between(given, chain[0], row) for row in chain]
             labels = [self.taught.labels[row] if row in keys else None for row in chain]
             frames = [self.frames[row] for row in chain]
-            piece = Piece(frames, times, labels, pairs.__getitem__, 19, keys=segment.ends)
+            piece = Piece(frames, times, labels, pairs, 19, keys=segment.ends)
             arrived |= {chain[place]: found for place, found in carry(piece).carried.items()}
         score = np.concatenate([found.score.numpy().ravel() for found in arrived.values()])
         least = np.quantile(score, 1 - KEEP)
@@ -172,7 +172,7 @@ class Study:
         optimizer = build_optimizer(config.optim, [{"name": "head", "params": list(network.head.parameters())}])
         order = _endless(list(lesson), rng)
         for step in range(steps):
-            rows = [next(order) for _ in range(config.frames.batch_size)]
+            rows = [next(order) for _ in range(int(config.frames.batch_size))]
             flips = rng.random(len(rows)) < config.frames.options.flip
             drawn = list(zip(rows, (bool(flip) for flip in flips), strict=True))
             maps = [torch.stack(level) for level in zip(*(self.taught.features[key] for key in drawn), strict=True)]

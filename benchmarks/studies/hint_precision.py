@@ -30,6 +30,7 @@ from vergence.losses.self_supervised import synthesize
 from vergence.methods.semhint import SemHintMethod
 from vergence.report.pictures import image_pixels
 from vergence.runs.config import load_config
+from vergence.runs.folder import RunFolder
 from vergence.training.runtime import start_accelerator
 from vergence.training.train import Loop
 
@@ -116,7 +117,7 @@ def measure(
         semhint__oracle="true", semhint__start=0, frames__options__offsets=OFFSETS[mode],
     )  # fmt: skip
     config = load_config("semhint-toytown", [*settings, *words], frames)
-    with contextlib.closing(Loop(config, Path("unused"), start_accelerator(config.train), None)) as loop:
+    with contextlib.closing(Loop(config, RunFolder(Path("unused")), start_accelerator(config.train), None)) as loop:
         method = loop.state.model.eval()
         method.config = replace(method.config, oracle=False)  # it was set so that batches have measured depth
         total: dict[str, Tensor] = {}

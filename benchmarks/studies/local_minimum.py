@@ -9,6 +9,7 @@ pass of proposals and verification, and the truth.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from tests.toy_stereo import OPTIONS, ToyOptions, ToyScene, descend, error_of, repaired, toy_scene
@@ -62,7 +65,8 @@ def draw(scene: ToyScene, out: Path) -> None:
     hole = scene.hole[0, 0]
 
     figure = plt.figure(figsize=(13, 7.2), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    above, below = parts
     axes = above.subplots(1, 2, sharey=True)
     ratio = (descended / scene.truth)[0, 0]
     for axis, curve, title, end in (
@@ -99,18 +103,19 @@ def draw(scene: ToyScene, out: Path) -> None:
     for axis in shown.flat:
         axis.set(xticks=[], yticks=[])
     below.colorbar(picture, ax=shown, label="inverse depth", shrink=0.8)
-    figure.canvas.draw()
-    pixels = Image.frombuffer("RGBA", figure.canvas.get_width_height(), figure.canvas.buffer_rgba())
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba())
     out.parent.mkdir(parents=True, exist_ok=True)
     pixels.convert("RGB").save(out, quality=85)
 
 
-def mark(axis, factors: Tensor, curve: Tensor, at: float, label: str, colour: str, marker: str) -> None:
+def mark(axis: Axes, factors: Tensor, curve: Tensor, at: float, label: str, colour: str, marker: str) -> None:
     index = int((factors - at).abs().argmin())
     axis.plot(at, curve[index], marker, color=colour, markersize=11, label=label, zorder=3)
 
 
-def spread(axis, ratios: Tensor) -> None:
+def spread(axis: Axes, ratios: Tensor) -> None:
     """Where the pixels of the hole ended, as bars below the curve."""
     share, edges = torch.histogram(ratios, bins=50, range=(0.3, 1.3))
     axis.bar(edges[:-1], 0.25 * share / share.max(), width=0.02, align="edge", color="#e08e0b", alpha=0.5)

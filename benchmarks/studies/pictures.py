@@ -4,6 +4,7 @@ python -m benchmarks.studies.pictures DATA RUN... --split val --out docs/images/
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.layouts import resolve_input
+from vergence.data.manifest import Manifest
 from vergence.geometry.camera import resize_inverse_depth
 from vergence.inference.inputs import evenly_spaced, ground_truth, has_truth, on_device, working_image
-from vergence.metrics.depth import median
-from vergence.runs.checkpoint import load_run
+from vergence.metrics.depth import counted, median
+from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.settings.protocols import PROTOCOLS
 
 WORST = 0.5  # relative error at the end of the colour scale
@@ -28,15 +30,12 @@ def coloured(values: NDArray[np.float64], largest: float, measured: NDArray[np.b
     return (255 * np.where(measured[..., None], picture, 0.25)).astype(np.uint8)
 
 
-def widened(measured: NDArray[np.bool_], values: NDArray[np.float64], reach: int) -> tuple:
+def widened(
+    measured: NDArray[np.bool_], values: NDArray[np.float64], reach: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Sparse measurements drawn a few pixels wide, or nobody sees them: the largest value of a window."""
-    window = {"kernel_size": 2 * reach + 1, "stride": 1, "padding": reach}
-    known, largest = (
-        torch.nn.functional.max_pool2d(torch.from_numpy(np.where(measured, array, 0)).double()[None], **window)[
-            0
-        ].numpy()
-        for array in (measured.astype(np.float64), values)
-    )
+    sparse = torch.from_numpy(np.stack([measured, np.where(measured, values, 0)])).double()
+    known, largest = torch.nn.functional.max_pool2d(sparse, 2 * reach + 1, 1, reach).numpy()
     return known > 0, largest
 
 
@@ -45,10 +44,10 @@ def side_by_side(panels: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.concatenate([np.pad(panel, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for panel in panels], 1)
 
 
-def row(runs, manifest, index: int, width: int) -> NDArray[np.uint8]:
+def row(runs: Sequence[LoadedRun], manifest: Manifest, index: int, width: int) -> NDArray[np.uint8]:
     image = working_image(manifest, index, runs[0].config.frames.options)
     truth = torch.from_numpy(ground_truth(manifest, index)).double()
-    mask = PROTOCOLS["plain"].mask(truth)
+    mask = counted(truth, PROTOCOLS["plain"])
     measured, inverse = mask.numpy(), np.where(mask, 1 / truth.clamp(min=1e-3), 0).astype(np.float64)
     largest = float(np.percentile(inverse[measured], 97))
     reach = 0 if truth.shape == image.shape[1:] else 3

@@ -103,7 +103,7 @@ class Scorer:
             labels = [self.labels[row] if given[row].judges else None for row in chain]
             times = [seconds_between(given, chain[0], row) for row in chain]
             pairs = [self.flows[f"{now}-{after}"].float() for now, after in itertools.pairwise(chain)]
-            piece = Piece(frames, times, labels, lambda place, pairs=pairs: tuple(pairs[place]), self.classes)
+            piece = Piece(frames, times, labels, [tuple(pair) for pair in pairs], self.classes)
             for place, carried in carry(piece).carried.items():
                 yield chain[place], carried.label.numpy()
 

@@ -100,7 +100,7 @@ def scored(run: Path, options: argparse.Namespace) -> dict[str, Any]:
     scale = "median" if options.mode == "mono" or options.data == "real" else "none"
     result = evaluate(run, truth, Scoring(protocol, baselines=False, limit=options.limit, scale=scale), split=split)
     (row,) = [row for row in result["rows"] if row["name"] == "trained"]
-    numbers = {name: round(float(row[name]), 5) for name in METRICS}
+    numbers: dict[str, Any] = {name: round(float(row[name]), 5) for name in METRICS}
     for name in ("border_distance", "border_recall", "sky_near"):
         numbers[name] = round(float(row[name]), 5) if name in row else ""
     for name in CLASSES:
