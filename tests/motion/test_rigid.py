@@ -28,6 +28,18 @@ def test_each_pixel_takes_the_flow_that_finds_its_colour() -> None:
     other = torch.cat([frame[:, :, :16].roll(2, 2), frame[:, :, 16:]], dim=2)  # the left half moved by two pixels
     moved = torch.zeros(2, 24, 32)
     moved[0] = 2
-    chosen = better_explained(moved, torch.zeros(2, 24, 32), frame, other)
+    still = torch.zeros(2, 24, 32)
+    chosen = better_explained((moved, -moved), (still, still), frame, other)
     assert (chosen[0, :, 4:11] == 2).float().mean() > 0.9
     assert (chosen[0, :, 20:] == 0).all()
+
+
+@pytest.mark.parametrize("lost", ["flow", "rigid"])
+def test_where_colours_say_nothing_what_comes_back_wins(lost: str) -> None:
+    frame = torch.full((3, 24, 32), 0.5)
+    flow, rigid = torch.zeros(2, 24, 32), torch.zeros(2, 24, 32)
+    flow[0], rigid[0] = 2.0, 3.0
+    backs = {"flow": -flow, "rigid": -rigid}
+    backs[lost] = backs[lost] + 1.5
+    chosen = better_explained((flow, backs["flow"]), (rigid, backs["rigid"]), frame, frame)
+    assert (chosen[0] == (3.0 if lost == "flow" else 2.0)).all()

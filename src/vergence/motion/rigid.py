@@ -5,11 +5,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vergence.geometry.warp import projection_rays, sampling_grid
-from vergence.motion.track import pixel_positions, sample
+from vergence.motion.track import missed_start, pixel_positions, sample
 
 _WINDOW = 5
-_PREFERENCE = 0.01
-"""By how much (of 1, mean over the window) flow must explain a pixel better: geometry does not drift."""
+_PER_PIXEL = 0.01
+"""Difference of colour (of 1, mean over the window) that counts as much as missing the start by a pixel."""
+_MOST_MISSED = 8.0
+"""Pixels; farther is wrong either way."""
 
 
 def rigid_flow(depth: Tensor, intrinsics: Tensor, transform: Tensor) -> Tensor:
@@ -31,18 +33,20 @@ def rigid_flow(depth: Tensor, intrinsics: Tensor, transform: Tensor) -> Tensor:
     return torch.where(behind, reach, flow.nan_to_num(reach).clamp(-reach, reach))
 
 
-def better_explained(flow: Tensor, rigid: Tensor, frame: Tensor, other: Tensor) -> Tensor:
-    """The flow of each pixel, out of two (2, H, W), that finds the more similar colours in the other frame.
+def better_explained(flow: tuple[Tensor, Tensor], rigid: tuple[Tensor, Tensor], frame: Tensor, other: Tensor) -> Tensor:
+    """The motion (2, H, W) of each pixel to another frame, out of two, that explains more.
+
+    What is explained less has other colours there, or does not come back to where it began. Colours alone cannot tell
+    on what has none, and learned depth is wrong there as often as flow.
 
     Args:
-        flow: of anything.
-        rigid: of what stands still.
-        frame, other: (3, H, W) in [0, 1], where the flows begin and end.
+        flow: of anything, (2, H, W) each: from the frame to the other one, and back from that.
+        rigid: of what stands still, likewise.
+        frame, other: (3, H, W) in [0, 1].
     """
-    pixels = pixel_positions(flow)
-    errors = [
-        F.avg_pool2d((sample(other, pixels + way) - frame).abs().mean(0)[None], _WINDOW, 1, _WINDOW // 2)[0]
-        for way in (flow, rigid)
-    ]
-    wins = errors[1] <= errors[0] + _PREFERENCE
-    return torch.where(wins, rigid, flow)
+    pixels = pixel_positions(frame)
+    errors = []
+    for ahead, back in (flow, rigid):
+        colour = F.avg_pool2d((sample(other, pixels + ahead) - frame).abs().mean(0)[None], _WINDOW, 1, _WINDOW // 2)[0]
+        errors.append(colour + _PER_PIXEL * missed_start(ahead, back).clamp(max=_MOST_MISSED))
+    return torch.where(errors[1] <= errors[0], rigid[0], flow[0])

@@ -48,7 +48,7 @@ def advance(track: Track, back: Tensor, ahead: Tensor) -> Track:
     """
     height, width = track.error.shape
     step = pixel_positions(back) + back
-    missed = (back + sample(ahead, step)).square().sum(0).sqrt()
+    missed = missed_start(back, ahead)
     limit = torch.tensor([width - 1.0, height - 1.0]).view(2, 1, 1)
     outside = ((step < -0.5) | (step > limit + 0.5)).any(0)
     before = sample(torch.cat([track.position, track.error.nan_to_num(posinf=_FAR)[None]]), step)
@@ -57,11 +57,14 @@ def advance(track: Track, back: Tensor, ahead: Tensor) -> Track:
     return Track(before[:2], forward, error, track.steps + 1)
 
 
+def missed_start(ahead: Tensor, back: Tensor) -> Tensor:
+    """(H, W): by how many pixels a flow (2, H, W) to another frame and the flow back from it miss their start."""
+    return (ahead + sample(back, pixel_positions(ahead) + ahead)).square().sum(0).sqrt()
+
+
 def is_cut(ahead: Tensor, back: Tensor) -> bool:
     """Whether next to nothing of a flow (2, H, W) to another frame comes back: the two are not of one video."""
-    moved = pixel_positions(ahead) + ahead
-    missed = (ahead + sample(back, moved)).square().sum(0).sqrt()
-    return float((missed < _CONSISTENT).float().mean()) < _CUT
+    return float((missed_start(ahead, back) < _CONSISTENT).float().mean()) < _CUT
 
 
 _CONSISTENT = 1.5

@@ -62,12 +62,13 @@ class VideoMotion:
             return
         for first, second in itertools.pairwise(frame.float() / 255 for frame in frames):
             greys = [(frame.mean(0) * 255).round().byte().numpy() for frame in (first, second)]
-            ahead, back = self.flow(*greys), self.flow(*greys[::-1])
-            if rigid is not None:
-                still = next(rigid)
-                ahead = better_explained(ahead, still[0], first, second)
-                back = better_explained(back, still[1], second, first)
-            yield ahead, back
+            flow = self.flow(*greys), self.flow(*greys[::-1])
+            if rigid is None:
+                yield flow
+                continue
+            still = next(rigid)
+            ahead = better_explained(flow, still, first, second)
+            yield ahead, better_explained(flow[::-1], still[::-1], second, first)
 
     def _rigid(self, manifest: Manifest, chain: tuple[int, ...], frames: Sequence[Tensor]) -> Iterator[Pair]:
         run = self.run
