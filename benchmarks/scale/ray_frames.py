@@ -77,7 +77,7 @@ def on_ray(run: Path, frames: Path, out: Path, count: int, workers: int) -> tupl
     """A prediction in so many actors of a cluster on this machine."""
     import ray
 
-    ray.init(num_cpus=workers, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
+    ray.init("local", num_cpus=workers, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
     try:
         return cost(partial(predict, run, frames, out, limit=count, engine="ray", device="cpu"))
     finally:
