@@ -26,6 +26,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.split_rows import in_split
 from vergence.inference.inputs import evenly_spaced, ground_truth, ground_truth_label, has_label, has_truth
 from vergence.inference.predictor import Predictor, load
+from vergence.runs.folder import find_checkpoint
 
 VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "exported program": ("torch", ".pt2", {}),
@@ -41,7 +42,7 @@ def models(
     run: Path, frames: Path, folder: Path, size: str | None, variants: Sequence[str]
 ) -> dict[str, tuple[Predictor, float, float]]:
     """Variants by name: what predicts, megabytes on disk, largest difference to PyTorch."""
-    stored = sum(file.stat().st_size for file in run.glob("checkpoints/*/model.safetensors"))
+    stored = find_checkpoint(run).weights.stat().st_size
     found = {"PyTorch": (load(run, "cpu"), stored / 1e6, 0.0)}
     for number, name in enumerate(variants):
         to, suffix, settings = VARIANTS[name]
