@@ -68,18 +68,23 @@ def test_pixels_go_in_as_they_are(exported_run: Path, exported_model: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_program_of_any_size_and_number(exported_run: Path, tmp_path: Path) -> None:
-    file = tmp_path / "model.pt2"
-    record = api.export(exported_run, "torch", file, size="any", batch="any", input="float", scale=3)
+@pytest.mark.parametrize(
+    ("to", "name", "library"),
+    [("torch", "model.pt2", "torch"), ("onnx", "model.onnx", "onnxruntime")],
+)
+def test_a_file_of_any_size_and_number(to: str, name: str, library: str, exported_run: Path, tmp_path: Path) -> None:
+    pytest.importorskip(library, reason="needs the extra export")
+    file = tmp_path / name
+    record = api.export(exported_run, to, file, size="any", batch="any", input="float", scale=3)
     assert (record["size"], record["batch"], record["unit"]) == (None, None, "metres")
     one, other = vergence.load(file).predict(picture()), vergence.load(exported_run, scale=3).predict(picture())
     assert one.unit == "metres"
-    assert np.allclose(one.depth, other.depth, rtol=1e-5)
+    assert np.allclose(one.depth, other.depth, rtol=1e-4)
     # windows of another size than the run's
     windows = f"{WIDTH // 2}x{HEIGHT}"
     one, other = (vergence.load(source, window=windows).predict(picture()) for source in (file, exported_run))
-    assert np.array_equal(one.classes, other.classes)
-    assert np.allclose(one.confidence, other.confidence, atol=1e-5)
+    assert (one.classes != other.classes).mean() < 0.001
+    assert np.allclose(one.confidence, other.confidence, atol=1e-4)
 
 
 def test_openvino_without_logits_in_16_bits(exported_run: Path, tmp_path: Path) -> None:
