@@ -58,3 +58,21 @@ def test_frames_without_label_are_predicted_on_their_way_to_a_server(
         done = api.labels_pull("label_studio", studio.url, "yard", tmp_path / "m.csv", tmp_path / "new.csv")
     assert (done.imported, done.missing) == (1, 1)
     np.testing.assert_array_equal(read_labels(tmp_path / "new.csv")[0], LABEL)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("propagate", "--checkpoint", "100"), "--checkpoint says"),
+        (("propagate", "--field_of_view", "90"), "--field_of_view says"),
+        (("export", "--to", "png", "--checkpoint", "best", "--device", "cuda"), "--checkpoint and --device say"),
+        (("push", "--to", "cvat", "--url", "http://127.0.0.1:9", "--checkpoint", "best"), "--checkpoint says"),
+    ],
+)
+def test_what_is_said_about_a_run_needs_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], named: str
+) -> None:
+    out = () if words[0] == "push" else ("--out", tmp_path / "out.csv")
+    said = sentence(capsys, "labels", words[0], tmp_path / "m.csv", *words[1:], *out)
+    assert f"{named} something about a run, and none is named; add --run" in said
+    assert list(tmp_path.iterdir()) == []

@@ -5,10 +5,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vergence.data.anywhere import results_anywhere
+from vergence.errors import InputError
 from vergence.inference.ray_pieces import pieces_on_ray
 
 if TYPE_CHECKING:
     from vergence.data.annotation import ImportedLabels
+
+
+def _only_with_run(run: str | Path | None, **given: bool) -> None:
+    """InputError where options are given that speak of a run, and no run is."""
+    names = [f"--{name}" for name, is_given in given.items() if is_given]
+    if run is None and names:
+        says = "says" if len(names) == 1 else "say"
+        raise InputError(f"{' and '.join(names)} {says} something about a run, and none is named; add --run, or leave "
+                         f"{'it' if len(names) == 1 else 'them'} out.")  # fmt: skip
+
+
+def _on_other_device(device: str) -> bool:
+    """Whether it is not where everything is done that needs no run."""
+    return device not in ("auto", "cpu")
 
 
 @pieces_on_ray
@@ -121,6 +136,7 @@ def labels_export(
     from vergence.inference.prelabel import Prelabeller
     from vergence.runs.folder import chosen
 
+    _only_with_run(run, checkpoint=checkpoint != "last", device=_on_other_device(device))
     predictor = Prelabeller(chosen(run, checkpoint), device) if run is not None else None
     frames = resolve_input(manifest, split=False)
     space = predictor.space if predictor is not None else None
@@ -194,6 +210,7 @@ def labels_push(
     from vergence.inference.prelabel import Prelabeller
     from vergence.runs.folder import chosen
 
+    _only_with_run(run, checkpoint=checkpoint != "last", device=_on_other_device(device))
     predictor = Prelabeller(chosen(run, checkpoint), device) if run is not None else None
     frames = resolve_input(manifest, split=False)
     space = predictor.space if predictor is not None else None
@@ -288,6 +305,8 @@ def labels_propagate(
 
     settings = Propagation(motion, seconds, keep, width, field_of_view)
     resolve_device(device)
+    given = {"checkpoint": checkpoint != "last", "field_of_view": field_of_view != Propagation.field_of_view}
+    _only_with_run(run, **given, device=_on_other_device(device))
     loaded = load_run(chosen(run, checkpoint), device) if run is not None else None
     result = propagate(resolve_input(manifest, split=False), out, settings, loaded, progress, Shard.of(shard))
     if "shard" not in result:

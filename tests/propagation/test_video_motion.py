@@ -51,3 +51,15 @@ def test_flow_follows_a_picture_that_moves() -> None:
     assert float(ahead[0, 30:-30, 30:-30].median()) == pytest.approx(4, abs=0.5)
     assert float(back[0, 30:-30, 30:-30].median()) == pytest.approx(-4, abs=0.5)
     assert float(ahead[1, 30:-30, 30:-30].abs().median()) < 0.5
+
+
+def test_geometry_that_explains_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    motion = VideoMotion(run(), "geometry", 60)
+    noise = torch.randint(0, 256, (3, 24, 40), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    moving = [noise[:, :, k : k + 32] for k in range(3)]
+    shift = torch.zeros(2, 24, 32)
+    shift[0] = -1
+    assert len(list(motion._compared(iter([(shift, -shift)] * 2), moving, "drive"))) == 2
+    assert not caplog.records
+    list(motion._compared(iter([(shift, -shift)] * 2), [noise[:, :, :32]] * 3, "yard "))
+    assert "yard: the geometry of runs/a explains these frames no better than a camera that stands still" in caplog.text

@@ -41,6 +41,7 @@ from vergence.propagation.checks import (
     space_carried,
     stored_label,
 )
+from vergence.propagation.run_camera import other_camera
 from vergence.propagation.segments import Segment, key_rows, seconds_between, segments
 from vergence.propagation.video_motion import MotionName, VideoMotion, working_pixels
 from vergence.runs.checkpoint import LoadedRun
@@ -106,6 +107,7 @@ def propagate(
     space = space_carried(manifest)
     pieces = list(segments(manifest, settings.seconds))
     check_pieces(manifest, pieces, settings.seconds)
+    run = _fitting(run, manifest, pieces, settings)
     motion = VideoMotion(run, settings.motion, settings.field_of_view)
     shards = Parts(folder / _WORK / FOLDER, _depends_on(manifest, settings, run))
     own, joins = pieces if shard is None else shard.share(pieces), shard is None and shards.there()
@@ -138,6 +140,24 @@ def propagate(
     write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
     shutil.rmtree(folder / _WORK, ignore_errors=True)
     return record
+
+
+def _fitting(
+    run: LoadedRun | None, manifest: Manifest, pieces: list[Segment], settings: Propagation
+) -> LoadedRun | None:
+    """The run where it learned from such a camera; for motion auto None where not, for geometry InputError."""
+    if run is None or settings.motion == "flow":
+        return run
+    rows = sorted({row for piece in pieces for row in piece.chain})
+    differs = other_camera(run, manifest, rows, settings.field_of_view)
+    if not differs:
+        return run
+    guessed = "" if all(manifest[row].intrinsics_known for row in rows) else ", or the true --field_of_view"
+    remedy = f"name a run that learned from video of this camera{guessed}"
+    if settings.motion == "geometry":
+        raise InputError(f"{differs}; {remedy}, or use --motion flow.")
+    _log.warning("%s; labels are carried by flow alone (%s, for geometry)", differs, remedy)
+    return None
 
 
 @dataclass

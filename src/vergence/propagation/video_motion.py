@@ -1,6 +1,7 @@
 """Motion between neighbouring frames of a video: by flow, by a depth run's geometry, or by what explains more."""
 
 import itertools
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -17,8 +18,11 @@ from vergence.inference.port_runs import BATCH, looked_at
 from vergence.inference.predictor import load
 from vergence.motion.flow import DenseFlow
 from vergence.motion.rigid import better_explained, rigid_flow
+from vergence.motion.track import pixel_positions, sample
 from vergence.propagation.carry import Pair
 from vergence.runs.checkpoint import LoadedRun
+
+_log = logging.getLogger("vergence")
 
 MotionName = Literal["auto", "flow", "geometry"]
 
@@ -58,7 +62,7 @@ class VideoMotion:
         rigid = self._rigid(manifest, chain, frames) if self.run is not None else None
         if self.flow is None:
             assert rigid is not None
-            yield from rigid
+            yield from self._compared(rigid, frames, f"{manifest[chain[0]].sequence} {manifest[chain[0]].camera}")
             return
         for first, second in itertools.pairwise(frame.float() / 255 for frame in frames):
             greys = [(frame.mean(0) * 255).round().byte().numpy() for frame in (first, second)]
@@ -69,6 +73,22 @@ class VideoMotion:
             still = next(rigid)
             ahead = better_explained(flow, still, first, second)
             yield ahead, better_explained(flow[::-1], still[::-1], second, first)
+
+    def _compared(self, rigid: Iterator[Pair], frames: Sequence[Tensor], video: str) -> Iterator[Pair]:
+        """The same pairs; a note where they explain the pictures no better than a camera that stands still."""
+        moved = still = 0.0
+        for (first, second), pair in zip(itertools.pairwise(frames), rigid, strict=True):
+            before, after = first.float() / 255, second.float() / 255
+            moved += float((sample(after, pixel_positions(before) + pair[0]) - before).abs().mean())
+            still += float((after - before).abs().mean())
+            yield pair
+        if moved >= still and self.run is not None:
+            _log.warning(
+                "%s: the geometry of %s explains these frames no better than a camera that stands still, so labels of "
+                "what moves go wrong; use --motion auto or flow",
+                video.strip(),
+                self.run.path,
+            )
 
     def _rigid(self, manifest: Manifest, chain: tuple[int, ...], frames: Sequence[Tensor]) -> Iterator[Pair]:
         run = self.run
