@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vergence.data.pointcloud import Cloud
+from vergence.data.measured.pointcloud import Cloud
 
 KINDS = {"float": "<f4", "uchar": "u1"}
 

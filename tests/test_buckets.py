@@ -17,9 +17,9 @@ from tests.small_runs import write_run
 from tests.training.tiny_method import write_frames, write_recipe
 from vergence import api
 from vergence.cli import main
-from vergence.data import anywhere, remote_store
+from vergence.data.buckets import anywhere, remote_store
+from vergence.data.buckets.remote import given as resolved
 from vergence.data.manifest import Manifest
-from vergence.data.remote import given as resolved
 from vergence.errors import InputError
 from vergence.runs.folder import RunFolder
 

@@ -16,9 +16,9 @@ from benchmarks.claims.page import in_points, overview, picture, section
 from benchmarks.claims.probe import Frames, Lesson, learned, scored
 from benchmarks.claims.real_depth import teaches
 from benchmarks.claims.registry import CLAIMS
-from vergence.data.frame_row import FrameRow
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.selection.reach import Reach
 
 

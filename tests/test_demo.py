@@ -8,7 +8,7 @@ import pytest
 
 from vergence import api, demo
 from vergence.data.manifest import Manifest
-from vergence.data.subsets import read_list
+from vergence.data.rows.subsets import read_list
 from vergence.data.toytown import TownOptions, write_toytown
 from vergence.errors import InputError
 

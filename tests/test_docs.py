@@ -14,8 +14,8 @@ import pytest
 
 from vergence import api, cli
 from vergence.arguments import OPTION_NAMES
-from vergence.data.frame_row import COLUMNS
 from vergence.data.layouts import LAYOUTS
+from vergence.data.rows.frame_row import COLUMNS
 from vergence.flywheel.settings import FlywheelRecipe, load_flywheel
 from vergence.methods import method_names
 from vergence.runs.config import read_config, recipe_class

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vergence.data.subsets import random_subset
+from vergence.data.rows.subsets import random_subset
 from vergence.errors import InputError, Interrupted, first_line, nearest, printable, reason, require
 from vergence.runs.config import read_config
 

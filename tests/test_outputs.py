@@ -13,7 +13,7 @@ from tests.small_runs import HEIGHT, WIDTH, write_run
 from vergence.cli import main
 from vergence.data.labels import CAMVID_11
 from vergence.data.manifest import FrameRow, Manifest
-from vergence.data.video_writer import write_video
+from vergence.data.videos.video_writer import write_video
 
 CASES = {
     "scan, the manifest": "scan m.csv --out m.csv",

@@ -9,9 +9,9 @@ from pathlib import Path
 from benchmarks.claims.probe import Frames, encoder_of, frames_of
 from benchmarks.claims.recipes import RecipeRun, finished
 from vergence import api
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts import index_layout
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 """Real driving data, where they are at hand."""

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.claims.claim import Numbers
-from vergence.data.images import open_image
-from vergence.data.label_pictures import read_label
+from vergence.data.imaging.images import open_image
 from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import read_label
 from vergence.inference.inputs import ground_truth_label
 from vergence.methods.supervised import segmentation_losses
 from vergence.metrics.segmentation import confusion_matrix, scores

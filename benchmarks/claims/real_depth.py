@@ -9,9 +9,9 @@ from benchmarks.claims.claim import Claim, Comparison, Numbers
 from benchmarks.claims.lab import SHARED, Lab
 from benchmarks.claims.recipes import RecipeRun, finished
 from benchmarks.studies.three_ways import overrides
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts import index_layout
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.evaluation.evaluate import Scoring, evaluate
 
 STEPS, PICTURES = 20_000, 48

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.cache import FrameCache
+from vergence.data.caching.cache import FrameCache
 
 Frame = NDArray[np.uint8]
 _HEADER = struct.Struct("<4sIII")

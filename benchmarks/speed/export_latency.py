@@ -21,9 +21,9 @@ from PIL import Image
 
 from benchmarks.speed.common import append_rows, stamp, timed
 from vergence import api
-from vergence.data.images import open_frame
+from vergence.data.imaging.images import open_frame
 from vergence.data.manifest import Manifest
-from vergence.data.split_rows import in_split
+from vergence.data.rows.split_rows import in_split
 from vergence.inference.inputs import evenly_spaced, ground_truth, ground_truth_label, has_label, has_truth
 from vergence.inference.predictor import Predictor, load
 from vergence.runs.folder import find_checkpoint

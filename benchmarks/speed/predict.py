@@ -27,7 +27,7 @@ from PIL import Image
 from benchmarks.speed.common import append_rows, channels_last, stamp
 from vergence.api import predict
 from vergence.data.frame_options import FrameOptions
-from vergence.data.video_writer import write_video
+from vergence.data.videos.video_writer import write_video
 from vergence.inference.predictor import Predictor, load
 from vergence.methods.depth import DepthMethod
 from vergence.runs.checkpoint import LoadedRun

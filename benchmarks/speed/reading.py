@@ -22,8 +22,8 @@ from PIL import Image
 from benchmarks.speed.common import append_rows, stamp
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_reader import FrameReader
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 
 CASES = {(1242, 375): (640, 192), (1920, 1080): (640, 384), (640, 193): (640, 192)}
 WAYS: tuple[Literal["lanczos", "bicubic", "bilinear", "fast"], ...] = ("lanczos", "bicubic", "bilinear", "fast")

@@ -15,8 +15,8 @@ from PIL import Image
 
 from benchmarks.studies.corda_maps import Seen, look
 from benchmarks.studies.pictures import GAP
-from vergence.data.depth_files import ColourRange, colourize
 from vergence.data.labels import LabelSpace
+from vergence.data.measured.depth_files import ColourRange, colourize
 
 WRONG = (236, 64, 160)
 COLOURS = "magma"

@@ -32,10 +32,10 @@ from torch import Tensor
 from benchmarks.claims.claim import interval
 from benchmarks.studies.common import commit, device_name, read_rows, write_rows
 from vergence import __version__
-from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
-from vergence.data.pseudo_label_files import read_confidence
-from vergence.data.subsets import labelled_subset, listed_rows
+from vergence.data.masks.label_pictures import read_label
+from vergence.data.masks.pseudo_label_files import read_confidence
+from vergence.data.rows.subsets import labelled_subset, listed_rows
 from vergence.demo import HEAD, KEEP, SECONDS
 from vergence.inference.inputs import evenly_spaced
 from vergence.methods.supervised import segmentation_losses

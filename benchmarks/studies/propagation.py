@@ -26,10 +26,10 @@ from benchmarks.claims.carried_labels import KeptFlow
 from benchmarks.claims.lab import Lab
 from benchmarks.studies.common import commit, device_name, read_rows, write_rows
 from vergence import api
-from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
-from vergence.data.pseudo_label_files import read_confidence
+from vergence.data.masks.label_pictures import read_label
+from vergence.data.masks.pseudo_label_files import read_confidence
 from vergence.motion.flow import DenseFlow
 from vergence.motion.track import pixel_positions, sample
 

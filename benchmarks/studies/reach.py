@@ -28,10 +28,10 @@ from benchmarks.studies.common import commit, device_name, read_rows, trained, w
 from benchmarks.studies.propagation import with_keys
 from vergence import api
 from vergence.api import select
-from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.layouts import index_layout
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import read_label
 from vergence.inference.inputs import resize_label
 from vergence.motion.flow import DenseFlow
 from vergence.propagation.carry import Piece, carry

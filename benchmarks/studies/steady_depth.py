@@ -21,7 +21,7 @@ from torch import Tensor
 
 from benchmarks.studies.common import commit, device_name, write_rows
 from vergence import __version__
-from vergence.data.images import open_frame
+from vergence.data.imaging.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.geometry.camera import Camera, resize_inverse_depth
 from vergence.geometry.warp import projection_rays, sampling_grid, warp

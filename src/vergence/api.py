@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from vergence.data.anywhere import results_anywhere
+from vergence.data.buckets.anywhere import results_anywhere
 from vergence.errors import InputError
 from vergence.inference.ray_pieces import pieces_on_ray
 from vergence.labelling import labels_export, labels_import, labels_propagate, labels_pull, labels_push, select

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vergence.data.manifest import Manifest
+from vergence.data.rows.subsets import labelled_subset, listed_rows, read_list
 from vergence.data.structured import read_json
-from vergence.data.subsets import labelled_subset, listed_rows, read_list
 from vergence.data.toytown import TownOptions, write_toytown
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import Scoring, evaluate

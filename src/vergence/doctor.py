@@ -118,7 +118,7 @@ def _weights() -> Iterator[Check]:
 
 
 def _disk(folder: Path) -> Iterator[Check]:
-    from vergence.data.cache import default_cache_folder
+    from vergence.data.caching.cache import default_cache_folder
 
     for name, target in (("output", folder.absolute()), ("frame cache", default_cache_folder())):
         existing = next(path for path in (target, *target.parents) if path.is_dir())

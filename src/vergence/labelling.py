@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vergence.data.anywhere import results_anywhere
+from vergence.data.buckets.anywhere import results_anywhere
 from vergence.errors import InputError
 from vergence.inference.ray_pieces import pieces_on_ray
 
@@ -166,7 +166,7 @@ def labels_import(
     """
     from vergence.data.annotation import import_labels
     from vergence.data.layouts import resolve_input
-    from vergence.data.selected import frames_of_selection
+    from vergence.data.rows.selected import frames_of_selection
 
     whole = frames_of_selection(data)
     asked = resolve_input(data, split=False)
@@ -245,7 +245,7 @@ def labels_pull(
     """
     from vergence.data.annotation.servers import pull_labels
     from vergence.data.layouts import resolve_input
-    from vergence.data.selected import frames_of_selection
+    from vergence.data.rows.selected import frames_of_selection
 
     whole = frames_of_selection(data)
     frames = resolve_input(data, split=False)

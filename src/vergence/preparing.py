@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vergence.data.anywhere import results_anywhere
+from vergence.data.buckets.anywhere import results_anywhere
 from vergence.inference.ray_pieces import pieces_on_ray
 from vergence.runs.overrides import Overrides
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vergence.data.frame_shards import Form, read_table
+from vergence.data.caching.frame_shards import Form, read_table
 
 
 def kept(folder: Path, height: int, width: int) -> int:

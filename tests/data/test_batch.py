@@ -5,8 +5,8 @@ import torch
 from tests.data.loaded import first
 from tests.data.small_world import manifest
 from vergence.data.dataset import FrameDataset, FrameOptions
+from vergence.data.imaging.transforms import apply_jitter
 from vergence.data.loading import build_loader, prepare_batch
-from vergence.data.transforms import apply_jitter
 
 
 def test_prepared_batches(dataset):

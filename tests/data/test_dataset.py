@@ -10,8 +10,8 @@ from PIL import Image
 from tests.data.small_frames import BASELINE, options, same, stereo_pair, view_error
 from tests.data.small_world import CAMERA, manifest, picture, save, video
 from vergence.data.dataset import FrameDataset
-from vergence.data.depth_files import write_depth_png
 from vergence.data.manifest import Manifest
+from vergence.data.measured.depth_files import write_depth_png
 from vergence.errors import InputError
 
 

@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 
 from tests.data.small_world import manifest, picture, save, video
-from vergence.data.cache import FrameCache
+from vergence.data.caching.cache import FrameCache
 from vergence.data.dataset import FrameDataset, FrameOptions
-from vergence.data.depth_files import write_depth_png
 from vergence.data.estimate_files import read_estimate, read_sigmoid, write_sigmoid
-from vergence.data.images import frame_depth, read_depth
+from vergence.data.imaging.images import frame_depth, read_depth
+from vergence.data.imaging.transforms import Placement
 from vergence.data.manifest import FrameRow, Manifest
-from vergence.data.transforms import Placement
+from vergence.data.measured.depth_files import write_depth_png
 from vergence.errors import InputError
 
 OPTIONS = FrameOptions(height=12, width=20, offsets=(), jitter=0.0, load_label=True)

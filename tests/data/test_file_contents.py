@@ -10,8 +10,8 @@ from PIL import Image
 
 from vergence.data import file_contents
 from vergence.data.file_contents import contents_digest
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 
 COUNT = 6
 

@@ -10,13 +10,13 @@ from PIL import Image
 from tests.data.cached_frames import kept
 from tests.data.small_frames import options
 from tests.data.small_world import manifest, picture, save, video
-from vergence.data.cache import FrameCache
+from vergence.data.caching.cache import FrameCache
 from vergence.data.dataset import FrameDataset
-from vergence.data.depth_files import write_depth_png
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_reader import FrameReader
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.measured.depth_files import write_depth_png
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 
 

@@ -7,7 +7,6 @@ from PIL import Image
 from tests.data.small_world import manifest, save
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.dataset import FrameDataset, FrameOptions
-from vergence.data.label_pictures import read_label
 from vergence.data.labels import (
     CITYSCAPES_19,
     CITYSCAPES_IDS,
@@ -17,6 +16,7 @@ from vergence.data.labels import (
     label_mapping,
     label_space,
 )
+from vergence.data.masks.label_pictures import read_label
 from vergence.errors import InputError
 
 EVALUATED = [7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33]

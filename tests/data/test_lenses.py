@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from tests.data.layouts.calibrations import LENSES
-from vergence.data.cache import FrameCache
+from vergence.data.caching.cache import FrameCache
 from vergence.data.dataset import FrameDataset
 from vergence.data.frame_options import FrameOptions
-from vergence.data.images import frame_depth, open_frame
+from vergence.data.imaging.images import frame_depth, open_frame
 from vergence.data.labels import label_space
 from vergence.data.layouts import resolve_input
 from vergence.data.lenses import straightening

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.data.rows import rows, with_neighbours
+from tests.data.made_rows import rows, with_neighbours
 from vergence.data.manifest import COLUMNS, FrameRow, Manifest, format_pose
 from vergence.errors import InputError
 

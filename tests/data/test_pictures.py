@@ -12,7 +12,7 @@ from PIL import Image
 
 import vergence
 from tests.data.small_world import picture, save
-from vergence.data.images import open_image
+from vergence.data.imaging.images import open_image
 from vergence.data.pictures import LIMIT, bits, is_lossy, is_whole_png, open_picture, picture_size
 from vergence.errors import InputError
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.data.rows import rows
+from tests.data.made_rows import rows
 from vergence.data import table
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError

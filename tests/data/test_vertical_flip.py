@@ -9,7 +9,7 @@ import torch
 from tests.data.small_frames import BASELINE, options, same, stereo_pair, view_error
 from tests.data.small_world import manifest
 from vergence.data.dataset import FrameDataset
-from vergence.data.transforms import View, flip_view, flip_view_vertically
+from vergence.data.imaging.transforms import View, flip_view, flip_view_vertically
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera, flip_intrinsics_vertically
 

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow, format_pose
+from vergence.data.rows.frame_row import FrameRow, format_pose
 from vergence.geometry.pose import axis_angle_to_matrix
 from vergence.methods import Method
 from vergence.runs.checkpoint import LoadedRun

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
+from vergence.data.rows.frame_row import FrameRow
 from vergence.methods import Method
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import load_config

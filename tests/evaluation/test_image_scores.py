@@ -13,8 +13,8 @@ from PIL import Image
 
 from tests.inference.stored import SPACE, stored_run
 from vergence import api, cli
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import Scoring
 from vergence.evaluation.image_scores import ImageScores, evaluating

@@ -13,8 +13,8 @@ from torch import Tensor
 from tests.evaluation.class_runs import SPACE, RedMethod, frame, made_run
 from vergence.data.dataset import FrameDataset
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.toytown import TownOptions, write_toytown
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import Scoring, evaluate_run

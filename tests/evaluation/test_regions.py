@@ -13,9 +13,9 @@ from rich.console import Console
 
 from tests.data.small_world import save
 from tests.evaluation.scored_runs import HEIGHT, WIDTH, RedMethod, made_run, rows
-from vergence.data.frame_row import FrameRow
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.evaluation.console_tables import tables
 from vergence.evaluation.depth_scores import choose_protocol

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.flywheel import gate, trainings
 from vergence.flywheel.folder import Round, score_rows

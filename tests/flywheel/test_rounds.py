@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from vergence.data.manifest import Manifest
-from vergence.data.subsets import read_list
+from vergence.data.rows.subsets import read_list
 from vergence.data.toytown import write_toytown
 from vergence.errors import InputError, Interrupted
 from vergence.flywheel import gate

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.flywheel.settings import FlywheelConfig, PartConfig
 from vergence.flywheel.trainings import asked_settings, held_back
 

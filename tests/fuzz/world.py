@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 
 SIZE = (64, 32)
 CLASSES = "fuzz:road#804080,car#00008e,tree#6b8e23"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.data.small_world import picture, save
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 
 SIZE = (24, 40)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vergence.data.video_writer import write_video
+from vergence.data.videos.video_writer import write_video
 from vergence.runs.checkpoint import build_method, write_checkpoint
 from vergence.runs.config import load_config
 from vergence.runs.folder import RunFolder

@@ -10,10 +10,10 @@ from tests.evaluation import class_runs
 from tests.evaluation.class_runs import HEIGHT, OVERRIDES, SPACE, WIDTH
 from vergence.api import predict
 from vergence.data.frame_options import FrameOptions
-from vergence.data.images import read_image
-from vergence.data.label_pictures import read_label
+from vergence.data.imaging.images import read_image
 from vergence.data.labels import label_space
-from vergence.data.video_writer import write_video
+from vergence.data.masks.label_pictures import read_label
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 from vergence.inference.class_files import painted, write_label_png
 from vergence.inference.predict import summary

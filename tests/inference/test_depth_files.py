@@ -6,7 +6,7 @@ from PIL import Image
 
 from tests.inference.predicted import RedMethod, depth_of, folder, made_run
 from vergence.api import predict
-from vergence.data.depth_files import ColourRange, colourize, read_depth_png
+from vergence.data.measured.depth_files import ColourRange, colourize, read_depth_png
 
 
 def test_metric_runs_write_metres_in_256ths(tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.inference.predicted import RedMethod, folder, made_run, picture
 from vergence.api import predict
-from vergence.data.video_writer import write_video
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 
 

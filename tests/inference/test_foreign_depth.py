@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from tests.inference.foreign import SIZE, Session, frames, use
-from vergence.data.images import open_frame
+from vergence.data.imaging.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.inference.depth_port import with_estimates

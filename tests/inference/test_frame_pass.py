@@ -12,9 +12,9 @@ from PIL import Image
 
 from tests.inference.predicted import HEIGHT, WIDTH, RedMethod, folder, made_run, picture
 from vergence.api import predict
-from vergence.data.depth_files import stored_depth
-from vergence.data.images import read_image
-from vergence.data.video_writer import write_video
+from vergence.data.imaging.images import read_image
+from vergence.data.measured.depth_files import stored_depth
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 from vergence.inference.depth_files import DepthFiles
 from vergence.inference.frame_pass import FramePass

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
+from vergence.data.imaging.transforms import Placement
 from vergence.data.manifest import Manifest
-from vergence.data.transforms import Placement
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.inference.frame_shapes import describe_input, settle_aspect
 from vergence.inference.inputs import network_size, to_network

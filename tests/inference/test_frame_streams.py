@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from tests.data.small_world import save
 from tests.training.tiny_method import TinyConfig, TinyMethod
 from vergence.data.dataset import FrameDataset
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
-from vergence.data.label_corruption import LabelCorruption
-from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_corruption import LabelCorruption
+from vergence.data.masks.label_pictures import read_label
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.inference import label_port_cache
 from vergence.inference.label_port import with_pseudo_labels

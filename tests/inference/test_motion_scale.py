@@ -12,11 +12,11 @@ from PIL import Image
 
 from tests.inference.predicted import made_run
 from vergence.api import predict
-from vergence.data.frame_row import format_pose
-from vergence.data.images import frame_depth
+from vergence.data.imaging.images import frame_depth
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import format_pose
 from vergence.data.toytown import TownOptions, write_toytown
-from vergence.data.video_writer import write_video
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 from vergence.geometry.pose import matrix_to_axis_angle
 from vergence.inference.frame_streams import open_stream

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.data.small_world import save, video
-from vergence.data.label_corruption import LabelCorruption
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_corruption import LabelCorruption
 from vergence.errors import InputError
 from vergence.inference import depth_port, label_port_cache
 from vergence.inference.label_port import with_pseudo_labels

@@ -10,11 +10,11 @@ from PIL import Image
 from tests.inference.predicted import HEIGHT, WIDTH, RedMethod, depth_of, folder, made_run, picture
 from tests.ply import read_ply
 from vergence.api import predict
-from vergence.data.depth_files import read_depth_png
-from vergence.data.frame_row import FrameRow
-from vergence.data.images import read_image
+from vergence.data.imaging.images import read_image
 from vergence.data.manifest import Manifest
-from vergence.data.video_writer import write_video
+from vergence.data.measured.depth_files import read_depth_png
+from vergence.data.rows.frame_row import FrameRow
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 from vergence.inference.video_legend import depth_legend
 

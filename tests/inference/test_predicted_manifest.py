@@ -9,8 +9,8 @@ from tests.inference.test_label_port import ids, world
 from vergence.api import predict
 from vergence.data.dataset import FrameDataset
 from vergence.data.frame_options import FrameOptions
-from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import read_label
 from vergence.errors import InputError
 from vergence.inference.frame_streams import VideoStream
 from vergence.inference.label_port import with_pseudo_labels

@@ -10,7 +10,7 @@ from PIL import Image
 import vergence
 from tests.inference.stored import picture, stored_run, video
 from tests.ply import read_ply
-from vergence.data.depth_files import read_depth_png
+from vergence.data.measured.depth_files import read_depth_png
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 from vergence.inference.predictor import Predictor

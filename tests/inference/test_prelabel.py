@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from vergence import api
 from vergence.data.frame_options import FrameOptions
-from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.manifest import FrameRow, Manifest
+from vergence.data.masks.label_pictures import read_label
 from vergence.errors import InputError
 from vergence.inference import predictor, prelabel
 from vergence.methods.base import Method

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.inference.stored import stored_run
 from vergence.api import predict
-from vergence.data.video_writer import write_video
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 from vergence.inference.frame_streams import ManifestStream, open_stream
 from vergence.inference.journal import picture_digest

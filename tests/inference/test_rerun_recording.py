@@ -8,7 +8,7 @@ import pytest
 
 import vergence
 from tests.inference.stored import picture, stored_run
-from vergence.data.video_writer import write_video
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 
 

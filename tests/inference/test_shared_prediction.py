@@ -17,9 +17,9 @@ from tests.inference.predicted import RedMethod, folder, made_run, picture
 from tests.inference.stored import stored_run
 from vergence import cli
 from vergence.api import predict
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
-from vergence.data.video_writer import write_video
+from vergence.data.rows.frame_row import FrameRow
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 
 REDS = (50, 80, 100, 130, 160, 200, 220)

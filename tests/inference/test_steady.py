@@ -10,7 +10,7 @@ from PIL import Image
 
 import vergence
 from tests.inference.stored import picture, stored_run, video
-from vergence.data.video_writer import write_video
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 from vergence.inference.frame_streams import Frame, open_stream
 from vergence.inference.steady import Last, Steadier, joined

@@ -7,10 +7,10 @@ import pytest
 
 from tests.inference.test_class_files import HEIGHT, SPACE, WIDTH, BothMethod, DepthMethod, RedMethod, folder, made_run
 from vergence.api import predict
-from vergence.data.frame_row import FrameRow
-from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
-from vergence.data.video_writer import write_video
+from vergence.data.masks.label_pictures import read_label
+from vergence.data.rows.frame_row import FrameRow
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 from vergence.inference.tracker_files import read_tracker_frame
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vergence.data.depth_files import ColourRange, colourize
 from vergence.data.label_space import LABEL_SPACES, LabelSpace
+from vergence.data.measured.depth_files import ColourRange, colourize
 from vergence.inference.class_files import write_label_png
 from vergence.inference.video_legend import ClassLegend, depth_legend
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from tests.methods.toy_depth import ENCODER, HEIGHT, WIDTH, build, config, losses_of, make_batch, total
 from vergence.data.batch import Batch
 from vergence.data.dataset import FrameOptions
+from vergence.data.imaging.transforms import no_jitter
 from vergence.data.loading import prepare_batch
 from vergence.data.toytown import TownOptions, camera, render_street
-from vergence.data.transforms import no_jitter
 from vergence.errors import InputError
 from vergence.geometry.camera import disparity_to_depth
 from vergence.methods.depth import DepthMethod

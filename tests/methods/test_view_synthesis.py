@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from tests.methods.toy_depth import BASELINE, ENCODER, HEIGHT, MONO, WIDTH, build, config, losses_of, make_batch, total
 from vergence.data.dataset import FrameOptions
+from vergence.data.imaging.transforms import draw_jitter
 from vergence.data.loading import prepare_batch
-from vergence.data.transforms import draw_jitter
 from vergence.errors import InputError
 from vergence.geometry.pose import transform_from_parameters
 from vergence.methods import view_synthesis

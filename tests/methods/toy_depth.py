@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from vergence.data.batch import Batch
 from vergence.data.dataset import FrameOptions
+from vergence.data.imaging.transforms import draw_jitter, no_jitter
 from vergence.data.loading import prepare_batch
-from vergence.data.transforms import draw_jitter, no_jitter
 from vergence.methods.depth import DepthMethod
 from vergence.methods.depth_config import DepthConfig
 from vergence.settings.networks import DepthNetworkConfig, PoseConfig

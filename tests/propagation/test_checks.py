@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from vergence import api
-from vergence.data.frame_row import FrameRow
-from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import read_label
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.inference.inputs import ground_truth_label
 from vergence.motion.confidence import IGNORED

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from vergence import api
-from vergence.data.label_pictures import read_label
 from vergence.data.layouts.toytown import toytown
 from vergence.data.manifest import Manifest
-from vergence.data.subsets import labelled_subset
+from vergence.data.masks.label_pictures import read_label
+from vergence.data.rows.subsets import labelled_subset
 from vergence.errors import InputError
 from vergence.inference.inputs import has_label
 from vergence.propagation.propagate import Propagation, propagate

@@ -11,8 +11,8 @@ from PIL import Image
 
 from tests.propagation.test_checks import video
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.propagation.propagate import Propagation, propagate
 from vergence.propagation.run_camera import other_camera

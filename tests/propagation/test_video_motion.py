@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.propagation.video_motion import VideoMotion, working_frame
 

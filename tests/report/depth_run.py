@@ -9,8 +9,8 @@ import yaml
 from PIL import Image
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.runs.checkpoint import LoadedRun, build_method
 from vergence.runs.config import load_config
 

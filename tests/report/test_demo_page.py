@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.report.demo_page import carried_from, compared
 
 

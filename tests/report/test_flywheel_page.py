@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
 from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.flywheel.settings import BudgetConfig, FlywheelConfig, FlywheelRecipe, GateConfig, PartConfig
 from vergence.methods.base import Method

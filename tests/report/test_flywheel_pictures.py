@@ -6,8 +6,8 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.flywheel.folder import Round
 from vergence.report.flywheel_pictures import chosen_pictures
 

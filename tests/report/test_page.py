@@ -4,8 +4,8 @@ import re
 import pytest
 
 from tests.report.depth_run import depth_run
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import evaluate
 from vergence.report.page import write_report

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vergence.data.depth_files import ColourRange, colourize
+from vergence.data.measured.depth_files import ColourRange, colourize
 from vergence.report.pictures import (
     absent,
     colour_bar,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.report.samples import choose_frames, relative_error
 
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.report.toy_classes import SPACE
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.evaluation.evaluate import evaluate
 from vergence.report.page import write_report
 from vergence.runs.checkpoint import load_run

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.report.selection_lead import lead_of
 
 MANIFEST = Manifest([FrameRow(f"{index}.png", "drive", index, camera="left") for index in range(10)], Path())

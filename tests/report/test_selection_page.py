@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.report import selection_page
 from vergence.report.selection_page import write_selection_page

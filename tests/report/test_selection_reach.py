@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.report.selection_reach import compared_orders, reach_told
 
 

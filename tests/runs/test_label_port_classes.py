@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.runs.label_port_classes import folder_space, label_folder, port_space, space_of_rows
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.selection.choice import Choice
 from vergence.selection.settings import Selection

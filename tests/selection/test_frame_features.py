@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.small_runs import HEIGHT, WIDTH, write_run
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.shards import Shard
 from vergence.runs.checkpoint import load_run
 from vergence.selection.frame_features import compute_features

@@ -17,9 +17,9 @@ from PIL import Image
 from tests.small_runs import HEIGHT, NETWORK, WIDTH, write_run
 from vergence import api, cli
 from vergence.data.annotation import export_labels
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
-from vergence.data.subsets import labelled_subset, read_list
+from vergence.data.rows.frame_row import FrameRow
+from vergence.data.rows.subsets import labelled_subset, read_list
 from vergence.errors import InputError, Interrupted
 from vergence.labelling import select
 from vergence.runs.config import load_config
@@ -127,7 +127,7 @@ def test_labels_are_not_read(depth_run: Path, tmp_path: Path, monkeypatch: pytes
         raise AssertionError("a label was read")
 
     monkeypatch.setattr("vergence.data.frame_reader.read_label", fail)
-    monkeypatch.setattr("vergence.data.label_pictures.read_label", fail)
+    monkeypatch.setattr("vergence.data.masks.label_pictures.read_label", fail)
     for criterion in ("ds", "random", "uniform", "ds_us"):
         found = api.select(depth_run, world, 4, tmp_path / "out", criterion, student="select-student-tiny",
                            overrides=STUDENT if criterion == "ds_us" else (), device="cpu")  # fmt: skip

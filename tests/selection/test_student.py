@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.selection.student import Students
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.selection import video_reach
 from vergence.selection.video_reach import CELLS, compute_reach, each_way, open_reach, videos

@@ -8,9 +8,9 @@ import pytest
 import vergence
 from tests.ply import read_ply
 from tests.serving.served import both, noise
-from vergence.data.depth_files import ColourRange
+from vergence.data.measured.depth_files import ColourRange
 from vergence.data.pictures import picture_size
-from vergence.data.video_writer import write_video
+from vergence.data.videos.video_writer import write_video
 from vergence.inference.predictor import Predictor
 from vergence.serving.shown import depth_bar, safe_stem, show_picture, show_video
 

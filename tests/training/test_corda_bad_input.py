@@ -14,8 +14,8 @@ from PIL import Image
 from tests.training.test_corda_run import recipe
 from tests.training.test_pools import COUNT, HEIGHT, WIDTH, world
 from vergence import api
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 
 PLAIN = {"corda.labelled": False, "corda.rare_class_temperature": 0.0, "corda.feature_distance.weight": 0.0}

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from vergence import api
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.runs.checkpoint import read_tensors
 
 SPACE = "toy:road#804080,sky#4682b4"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vergence.api import predict
-from vergence.data.images import frame_depth, open_frame, read_depth
+from vergence.data.imaging.images import frame_depth, open_frame, read_depth
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.toytown import TownOptions, write_toytown

@@ -14,9 +14,9 @@ from PIL import Image
 
 from vergence.data import manifest
 from vergence.data.estimate_files import read_estimate
-from vergence.data.frame_row import FrameRow
-from vergence.data.label_pictures import read_label
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import read_label
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.inference.depth_port import with_estimates
 from vergence.runs.config import load_config

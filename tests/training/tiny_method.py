@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.methods import register_method
 from vergence.methods.base import Method
 from vergence.methods.config import MethodConfig

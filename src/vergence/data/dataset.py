@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vergence.data.cache import FrameCache
+from vergence.data.caching.cache import FrameCache
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_reader import LEGACY_SIZE, FrameReader
-from vergence.data.images import open_image
-from vergence.data.manifest import Manifest
-from vergence.data.transforms import (
+from vergence.data.imaging.images import open_image
+from vergence.data.imaging.transforms import (
     View,
     crop_view,
     draw_jitter,
@@ -25,6 +24,7 @@ from vergence.data.transforms import (
     legacy_flip_intrinsics,
     no_jitter,
 )
+from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
 __all__ = ["FrameDataset", "FrameOptions"]

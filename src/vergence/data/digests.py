@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from vergence.data.remote import local, state
+from vergence.data.buckets.remote import local, state
 from vergence.errors import InputError
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vergence.data.addresses import is_remote
-from vergence.data.frame_row import PATH_COLUMNS
+from vergence.data.buckets.addresses import is_remote
+from vergence.data.buckets.remote import state
 from vergence.data.manifest import Manifest
-from vergence.data.remote import state
+from vergence.data.rows.frame_row import PATH_COLUMNS
 
 FILES = "files"
 """What a digest of contents is called, beside that of the rows."""

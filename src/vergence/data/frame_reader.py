@@ -12,19 +12,19 @@ from PIL import Image
 from torch import Tensor
 
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.cache import FrameCache
+from vergence.data.caching.cache import FrameCache
 from vergence.data.estimate_files import read_estimate, read_sigmoid
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import FrameRow
-from vergence.data.images import frame_depth, open_image
-from vergence.data.inverse_depth import INVALID, from_metres, from_sigmoid
-from vergence.data.label_pictures import read_label
+from vergence.data.imaging.images import frame_depth, open_image
+from vergence.data.imaging.transforms import Placement
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.lenses import straight_image, straight_label
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import read_label
+from vergence.data.masks.pseudo_label_files import read_confidence, read_pseudo_label
+from vergence.data.measured.inverse_depth import INVALID, from_metres, from_sigmoid
 from vergence.data.pictures import picture_size
-from vergence.data.pseudo_label_files import read_confidence, read_pseudo_label
-from vergence.data.transforms import Placement
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 

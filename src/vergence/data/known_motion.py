@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.remote import given
+from vergence.data.buckets.remote import given
 from vergence.data.structured import plain_number, read_csv, read_lines, read_numbers
 from vergence.errors import InputError
 

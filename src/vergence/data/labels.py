@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data import label_meanings as meanings
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.label_files import read_label_space
 from vergence.data.label_space import (
     CAMVID_11,
     CITYSCAPES_19,
@@ -20,6 +18,8 @@ from vergence.data.label_space import (
     Colour,
     LabelSpace,
 )
+from vergence.data.masks import label_meanings as meanings
+from vergence.data.masks.label_files import read_label_space
 from vergence.errors import InputError, nearest
 
 __all__ = [
@@ -99,7 +99,7 @@ def label_mapping(stored: str, target: str) -> NDArray[np.uint8]:
     """Table (256,) uint8: id in files of space ``stored`` -> id of space ``target``, 255 where there is none.
 
     Classes are matched by name (case and punctuation do not count), then by synonyms, then by what a class of the
-    target takes in (:data:`vergence.data.label_meanings.COVERS`): with CamVid as target a truck is a car.
+    target takes in (:data:`vergence.data.masks.label_meanings.COVERS`): with CamVid as target a truck is a car.
 
     Raises:
         InputError: an unknown space, or the two share no class.

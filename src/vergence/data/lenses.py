@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from vergence.data.frame_row import FrameRow
+from vergence.data.rows.frame_row import FrameRow
 from vergence.geometry.camera import Camera
 from vergence.geometry.distortion import Lens, parse_lens, stored_pixels, straight_pixels
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from vergence.data.addresses import secrets, take_secrets
 from vergence.data.batch import ON_HOST, Batch
-from vergence.data.batch_jitter import apply_jitters
-from vergence.data.cache import FrameCache, default_cache_folder
+from vergence.data.buckets.addresses import secrets, take_secrets
+from vergence.data.caching.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
-from vergence.data.transforms import apply_jitter
+from vergence.data.imaging.batch_jitter import apply_jitters
+from vergence.data.imaging.transforms import apply_jitter
 from vergence.errors import InputError
 
 __all__ = ["EndlessSampler", "FrameCache", "FrameLoader", "build_loader", "default_cache_folder", "prepare_batch"]

@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from vergence.data.addresses import is_remote, is_result, named
-from vergence.data.arrow_arrays import arrow_word, numpy_flags
-from vergence.data.columns import Column, Values
+from vergence.data.buckets.addresses import is_remote, is_result, named
+from vergence.data.buckets.remote import local
 from vergence.data.digests import file_state
-from vergence.data.frame_row import (
+from vergence.data.rows.arrow_arrays import arrow_word, numpy_flags
+from vergence.data.rows.columns import Column, Values
+from vergence.data.rows.frame_row import (
     COLUMNS,
     NEIGHBOUR_COLUMNS,
     PATH_COLUMNS,
@@ -26,11 +27,10 @@ from vergence.data.frame_row import (
     FrameRow,
     format_pose,
 )
-from vergence.data.frame_table import FrameTable, Rows
-from vergence.data.manifest_digest import digest_rows
-from vergence.data.remote import local
-from vergence.data.repeated_images import repeated
-from vergence.data.row_checks import check_rows
+from vergence.data.rows.frame_table import FrameTable, Rows
+from vergence.data.rows.manifest_digest import digest_rows
+from vergence.data.rows.repeated_images import repeated
+from vergence.data.rows.row_checks import check_rows
 from vergence.data.table import read_table, write_rows
 from vergence.errors import InputError
 

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from vergence.data.addresses import named
-from vergence.data.frame_row import PATH_COLUMNS
+from vergence.data.buckets.addresses import named
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import PATH_COLUMNS
 from vergence.errors import InputError
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from vergence.data.buckets.remote import local
 from vergence.data.environment import positive
-from vergence.data.remote import local
 from vergence.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "PPM", "GIF")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import vergence
-from vergence.data.anywhere import first_counts
 from vergence.data.atomic import write_text
+from vergence.data.buckets.anywhere import first_counts
 from vergence.data.structured import parse_json, read_json
 from vergence.errors import InputError
 

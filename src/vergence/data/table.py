@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vergence.data.addresses import places
-from vergence.data.arrow_arrays import arrow_number, arrow_numbers, arrow_words, numpy_numbers
 from vergence.data.atomic import writing
-from vergence.data.columns import DEFAULTS, ColumnBuilder, numbers
-from vergence.data.frame_row import COLUMNS, PATH_COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
-from vergence.data.frame_table import AT_ONCE, FrameTable
-from vergence.data.remote import local
+from vergence.data.buckets.addresses import places
+from vergence.data.buckets.remote import local
+from vergence.data.rows.arrow_arrays import arrow_number, arrow_numbers, arrow_words, numpy_numbers
+from vergence.data.rows.columns import DEFAULTS, ColumnBuilder, numbers
+from vergence.data.rows.frame_row import COLUMNS, PATH_COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
+from vergence.data.rows.frame_table import AT_ONCE, FrameTable
 from vergence.data.structured import LIMITS, iter_csv, plain_number
 from vergence.data.structured.text import MB
 from vergence.errors import InputError, nearest

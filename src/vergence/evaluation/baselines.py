@@ -14,8 +14,8 @@ from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import LabelSpace
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
-from vergence.data.split_rows import in_split
-from vergence.data.subsets import labelled_subset
+from vergence.data.rows.split_rows import in_split
+from vergence.data.rows.subsets import labelled_subset
 from vergence.errors import InputError
 from vergence.inference.inputs import evenly_spaced, ground_truth, ground_truth_label, has_truth, prefetched
 from vergence.methods import Method

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vergence.data.addresses import named
+from vergence.data.buckets.addresses import named
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.evaluation.baselines import MeanInverseDepth, input_free_of_run

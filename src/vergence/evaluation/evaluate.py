@@ -12,8 +12,8 @@ from vergence.data.atomic import write_text
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
+from vergence.data.rows.split_rows import has_split, has_splits, in_split
 from vergence.data.shards import FOLDER, Parts, Shard
-from vergence.data.split_rows import has_split, has_splits, in_split
 from vergence.errors import InputError
 from vergence.evaluation.depth import DepthEvaluation
 from vergence.evaluation.depth_scores import csv_text, finite

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vergence.data.cache import FrameCache, default_cache_folder
+from vergence.data.caching.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
 from vergence.data.loading import collate, prepare_batch
 from vergence.data.manifest import Manifest

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vergence.data.addresses import named
+from vergence.data.buckets.addresses import named
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vergence.data.atomic import write_text
+from vergence.data.rows.subsets import read_list
 from vergence.data.structured import read_json
-from vergence.data.subsets import read_list
 from vergence.errors import InputError
 from vergence.evaluation.depth_scores import finite
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from vergence.data.addresses import named
 from vergence.data.atomic import write_text
-from vergence.data.frame_row import FrameRow
+from vergence.data.buckets.addresses import named
 from vergence.data.manifest import Manifest
-from vergence.data.selected import image_path
-from vergence.data.split_rows import in_split
+from vergence.data.rows.frame_row import FrameRow
+from vergence.data.rows.selected import image_path
+from vergence.data.rows.split_rows import in_split
 from vergence.data.structured import read_json
 from vergence.errors import InputError
 from vergence.flywheel.folder import Round

@@ -8,7 +8,7 @@ from typing import Any
 
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
-from vergence.data.split_rows import has_split, in_split
+from vergence.data.rows.split_rows import has_split, in_split
 from vergence.flywheel.folder import JUDGED, Round
 from vergence.flywheel.settings import FlywheelConfig, PartConfig, known_keys, method_of
 from vergence.runs.config import RunConfig, load_config, read_config

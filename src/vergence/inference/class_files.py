@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from vergence.data.atomic import writing
-from vergence.data.depth_files import Pictures, suffix_of, write_picture
 from vergence.data.labels import LabelSpace
+from vergence.data.measured.depth_files import Pictures, suffix_of, write_picture
 from vergence.inference.frame_streams import Frame
 from vergence.inference.prediction import best_classes, painted
 from vergence.inference.video_legend import ClassLegend, Legend

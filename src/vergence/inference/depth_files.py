@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vergence.data.depth_files import (
+from vergence.data.measured.depth_files import (
     METRES_FACTOR,
     ColourRange,
     Pictures,
@@ -21,7 +21,7 @@ from vergence.data.depth_files import (
     write_depth_png,
     write_picture,
 )
-from vergence.data.pointcloud import depth_to_points, write_ply
+from vergence.data.measured.pointcloud import depth_to_points, write_ply
 from vergence.errors import InputError
 from vergence.inference.frame_streams import Frame, FrameStream
 from vergence.inference.looks import Looks

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from vergence.data.digests import file_state
 from vergence.data.estimate_files import write_estimate, write_sigmoid
-from vergence.data.frame_row import FrameRow
-from vergence.data.images import frame_depth, open_image, read_depth
+from vergence.data.imaging.images import frame_depth, open_image, read_depth
 from vergence.data.lenses import lens_mark
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import is_whole_png
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.inference.exported_engines import exported_file
 from vergence.inference.exported_network import ExportedNetwork

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vergence.data.transforms import resize_image
+from vergence.data.imaging.transforms import resize_image
 from vergence.errors import InputError
 from vergence.inference.exported_engines import Run, open_exported
 from vergence.inference.exported_facts import MULTIPLE, Facts

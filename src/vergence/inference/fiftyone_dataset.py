@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from vergence.data.addresses import is_remote
 from vergence.data.atomic import write_text, writing
-from vergence.data.depth_files import write_picture
+from vergence.data.buckets.addresses import is_remote
+from vergence.data.measured.depth_files import write_picture
 from vergence.data.pictures import open_picture
 from vergence.data.structured import read_json
 from vergence.errors import InputError

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from vergence.data.transforms import resize_lanczos
+from vergence.data.imaging.transforms import resize_lanczos
 from vergence.errors import InputError, first_line
 
 METRIC = ("depth_pro", "glpn", "zoedepth")

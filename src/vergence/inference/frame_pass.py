@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.images import read_image
-from vergence.data.video_writer import Add, video_file
+from vergence.data.imaging.images import read_image
+from vergence.data.videos.video_writer import Add, video_file
 from vergence.inference.earlier_results import Files, Results
 from vergence.inference.frame_streams import Frame, FrameStream
 from vergence.inference.inputs import prefetched

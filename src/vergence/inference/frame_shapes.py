@@ -4,9 +4,9 @@ import logging
 from collections.abc import Sequence
 
 from vergence.data.frame_options import FrameOptions
+from vergence.data.imaging.transforms import unlike
 from vergence.data.layouts.files import image_size
 from vergence.data.manifest import Manifest
-from vergence.data.transforms import unlike
 from vergence.inference.inputs import evenly_spaced, network_size
 
 _log = logging.getLogger("vergence")

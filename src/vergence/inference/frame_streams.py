@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vergence.data.frame_row import FrameRow
-from vergence.data.images import frame_depth, open_frame
+from vergence.data.buckets.remote import given
+from vergence.data.imaging.images import frame_depth, open_frame
 from vergence.data.layouts import resolve_input
 from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files
 from vergence.data.layouts.intrinsics import UNKNOWN, read_intrinsics
 from vergence.data.layouts.maps import bare, sort_pictures
 from vergence.data.lenses import straight_image
 from vergence.data.manifest import Manifest
-from vergence.data.remote import given
-from vergence.data.split_rows import ALL, has_splits, in_split
-from vergence.data.video import VideoOptions, read_video
-from vergence.data.video_times import video_times
+from vergence.data.rows.frame_row import FrameRow
+from vergence.data.rows.split_rows import ALL, has_splits, in_split
+from vergence.data.videos.video import VideoOptions, read_video
+from vergence.data.videos.video_times import video_times
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 from vergence.inference.inputs import evenly_spaced, prefetched

@@ -12,13 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.images import frame_depth, open_frame
-from vergence.data.label_pictures import check_aspect, read_label
+from vergence.data.imaging.images import frame_depth, open_frame
+from vergence.data.imaging.transforms import Placement, resize_image, unlike
 from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.lenses import straight_label
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import check_aspect, read_label
 from vergence.data.pictures import picture_size
-from vergence.data.transforms import Placement, resize_image, unlike
 from vergence.errors import InputError
 
 Item = TypeVar("Item")

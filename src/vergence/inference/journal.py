@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vergence.data.anywhere import size_of
 from vergence.data.atomic import write_text
-from vergence.data.deep_pictures import range_mark
+from vergence.data.buckets.anywhere import size_of
 from vergence.data.digests import file_digest, text_digest
+from vergence.data.imaging.deep_pictures import range_mark
 from vergence.data.structured import read_json_lines
 from vergence.errors import InputError
 from vergence.inference.frame_streams import FrameStream, ManifestStream, NormalisedCamera

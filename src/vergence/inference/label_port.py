@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vergence.data.frame_row import PSEUDO_COLUMNS, FrameRow
-from vergence.data.label_corruption import LabelCorruption
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_corruption import LabelCorruption
+from vergence.data.rows.frame_row import PSEUDO_COLUMNS, FrameRow
 from vergence.errors import InputError
 from vergence.inference.label_port_cache import Found, Wanted, corrupted_labels, predicted_labels
 from vergence.progress import Progress

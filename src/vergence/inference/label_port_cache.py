@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vergence.data.depth_files import write_picture
-from vergence.data.frame_row import FrameRow
-from vergence.data.images import open_image
-from vergence.data.label_corruption import LabelCorruption
+from vergence.data.imaging.images import open_image
 from vergence.data.label_space import LabelSpace
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.lenses import lens_mark
+from vergence.data.masks.label_corruption import LabelCorruption
+from vergence.data.masks.pseudo_label_files import read_pseudo_label
+from vergence.data.measured.depth_files import write_picture
 from vergence.data.pictures import is_whole_png
-from vergence.data.pseudo_label_files import read_pseudo_label
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.inference.class_files import Classes, classes_of, write_label_png
 from vergence.inference.inputs import prefetched

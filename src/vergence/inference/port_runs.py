@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vergence.data.digests import file_digest
-from vergence.data.frame_row import FrameRow
-from vergence.data.images import open_image
+from vergence.data.imaging.images import open_image
 from vergence.data.lenses import straight_image
+from vergence.data.rows.frame_row import FrameRow
 from vergence.inference.inputs import prefetched
 from vergence.inference.predictor import Look, Maps, Predictor
 from vergence.runs.folder import find_checkpoint

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import vergence
-from vergence.data.anywhere import all_here
 from vergence.data.atomic import write_text
-from vergence.data.depth_files import Pictures, suffix_of
+from vergence.data.buckets.anywhere import all_here
 from vergence.data.manifest import Manifest
+from vergence.data.measured.depth_files import Pictures, suffix_of
 from vergence.data.outputs import keep_inputs
 from vergence.data.shards import Shard
 from vergence.errors import InputError, nearest

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vergence.data.frame_row import PSEUDO_COLUMNS, FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import PSEUDO_COLUMNS, FrameRow
 from vergence.errors import InputError
 from vergence.inference.class_files import ClassFiles
 from vergence.inference.frame_streams import ManifestStream

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from vergence.data.depth_files import ColourRange, colour_range, colourize
 from vergence.data.labels import LabelSpace
-from vergence.data.pointcloud import Cloud, depth_to_points
+from vergence.data.measured.depth_files import ColourRange, colour_range, colourize
+from vergence.data.measured.pointcloud import Cloud, depth_to_points
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera, resize_inverse_depth
 

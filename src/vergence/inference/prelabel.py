@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.images import open_image
+from vergence.data.imaging.images import open_image
 from vergence.data.labels import LabelSpace
 from vergence.errors import InputError
 from vergence.inference.class_files import classes_of

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import vergence
-from vergence.data.addresses import is_address
+from vergence.data.buckets.addresses import is_address
 from vergence.errors import InputError, first_line, is_lack_of_memory
 
 Given = ParamSpec("Given")

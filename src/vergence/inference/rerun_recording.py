@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from vergence.data.atomic import writing
-from vergence.data.depth_files import read_depth_png
-from vergence.data.images import read_image
+from vergence.data.imaging.images import read_image
+from vergence.data.measured.depth_files import read_depth_png
+from vergence.data.measured.pointcloud import depth_to_points
 from vergence.data.pictures import open_picture
-from vergence.data.pointcloud import depth_to_points
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 from vergence.geometry.pose import invert_transform, transform_from_parameters

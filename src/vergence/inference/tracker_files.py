@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vergence.data.addresses import named
 from vergence.data.atomic import write_text, writing
+from vergence.data.buckets.addresses import named
 from vergence.data.labels import LabelSpace
 from vergence.data.structured import read_arrays
 from vergence.errors import InputError

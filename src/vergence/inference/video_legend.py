@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from vergence.data.depth_files import ColourRange, colourize, depth_marks
 from vergence.data.label_space import LabelSpace
+from vergence.data.measured.depth_files import ColourRange, colourize, depth_marks
 from vergence.data.pictures import open_picture
 
 Legend = Callable[[int, str], NDArray[np.uint8]]

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
-from vergence.data.inverse_depth import FARTHEST, to_metres, to_sigmoid
 from vergence.data.labels import LabelSpace
+from vergence.data.measured.inverse_depth import FARTHEST, to_metres, to_sigmoid
 from vergence.errors import InputError
 from vergence.geometry.camera import depth_to_disparity, disparity_to_depth
 from vergence.losses.depth import valid_mean

@@ -36,7 +36,7 @@ class Role:
     samples: int = 1
     """How many samples come for each one of ``frames.batch_size``."""
     rare_classes: float = 0.0
-    """Temperature of rare-class sampling (:mod:`vergence.data.rare_classes`), 0 for none."""
+    """Temperature of rare-class sampling (:mod:`vergence.data.masks.rare_classes`), 0 for none."""
     size: tuple[int, int] | None = None
     """Height and width of frames, where they are not the run's."""
     resampling: Literal["", "lanczos", "bicubic", "bilinear"] = ""

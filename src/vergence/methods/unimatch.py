@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vergence.data.batch import Batch
-from vergence.data.transforms import apply_jitter
+from vergence.data.imaging.transforms import apply_jitter
 from vergence.losses.segmentation import IGNORED_LABEL, cross_entropy, pseudo_labels
 from vergence.methods.consistency import Mixed, mix_mask
 from vergence.methods.three_ways import ThreeWaysMethod

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.label_pictures import check_aspect, read_label
 from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import check_aspect, read_label
 from vergence.data.pictures import picture_size
 from vergence.errors import InputError
 from vergence.motion.flow import LEAST_SIDE

@@ -15,14 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 import vergence
-from vergence.data.addresses import named
 from vergence.data.atomic import write_text, writing
-from vergence.data.depth_files import write_picture
+from vergence.data.buckets.addresses import named
 from vergence.data.digests import file_state
-from vergence.data.frame_row import FrameRow
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
+from vergence.data.measured.depth_files import write_picture
 from vergence.data.outputs import keep_inputs
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.shards import FOLDER, Parts, Shard
 from vergence.data.structured import read_arrays, read_json
 from vergence.errors import InputError

@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from vergence.data.addresses import is_address
+from vergence.data.buckets.addresses import is_address
 from vergence.data.frame_options import FrameOptions
+from vergence.data.imaging.transforms import Placement
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import picture_size
-from vergence.data.transforms import Placement
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 from vergence.runs.checkpoint import LoadedRun

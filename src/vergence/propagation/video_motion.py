@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vergence.data.images import open_image
+from vergence.data.imaging.images import open_image
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera, resize_inverse_depth

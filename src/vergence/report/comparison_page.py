@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 import vergence
-from vergence.data.depth_files import colour_range
 from vergence.data.manifest import Manifest
+from vergence.data.measured.depth_files import colour_range
 from vergence.errors import InputError
 from vergence.evaluation.depth import in_units
 from vergence.evaluation.depth_scores import choose_protocol

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 import vergence
-from vergence.data.depth_files import ColourRange
-from vergence.data.images import open_image, read_image
+from vergence.data.imaging.images import open_image, read_image
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
-from vergence.data.pseudo_label_files import read_confidence
+from vergence.data.masks.pseudo_label_files import read_confidence
+from vergence.data.measured.depth_files import ColourRange
 from vergence.data.structured import read_json
 from vergence.evaluation.evaluate import open_data
 from vergence.evaluation.segmentation import best_class

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vergence.data.depth_files import ColourRange, colour_range
-from vergence.data.images import open_frame
+from vergence.data.imaging.images import open_frame
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
+from vergence.data.measured.depth_files import ColourRange, colour_range
 from vergence.evaluation.depth_scores import choose_protocol
 from vergence.evaluation.segmentation import best_class
 from vergence.flywheel.folder import Round

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import vergence
-from vergence.data.addresses import is_address
+from vergence.data.buckets.addresses import is_address
 from vergence.data.frame_options import offset_name
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs

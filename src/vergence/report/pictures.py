@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from vergence.data.depth_files import ColourRange, colourize, depth_marks
 from vergence.data.labels import LabelSpace
+from vergence.data.measured.depth_files import ColourRange, colourize, depth_marks
 
 INVERSE_DEPTH_MAP = "magma"
 ERROR_MAP = "turbo"

@@ -9,13 +9,13 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import vergence
-from vergence.data.addresses import named
-from vergence.data.depth_files import ColourRange
-from vergence.data.images import read_image
-from vergence.data.label_pictures import read_label
+from vergence.data.buckets.addresses import named
+from vergence.data.imaging.images import read_image
 from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.manifest import Manifest
-from vergence.data.pseudo_label_files import read_confidence
+from vergence.data.masks.label_pictures import read_label
+from vergence.data.masks.pseudo_label_files import read_confidence
+from vergence.data.measured.depth_files import ColourRange
 from vergence.data.structured import read_json
 from vergence.inference.class_files import painted
 from vergence.inference.inputs import evenly_spaced, resize_label

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.dataset import FrameDataset
-from vergence.data.depth_files import ColourRange, colour_range
 from vergence.data.loading import collate, prepare_batch
 from vergence.data.manifest import Manifest
+from vergence.data.measured.depth_files import ColourRange, colour_range
 from vergence.errors import InputError
 from vergence.evaluation.baselines import MeanInverseDepth, input_free_of_run, training_frames, untrained_method
 from vergence.evaluation.depth import in_units

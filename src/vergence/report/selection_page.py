@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import vergence
-from vergence.data.images import open_frame
+from vergence.data.imaging.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.structured import Entry, map_array, read_json
 from vergence.inference.inputs import evenly_spaced

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.addresses import named
+from vergence.data.buckets.addresses import named
 from vergence.data.manifest import Manifest
 from vergence.report.curves import time_chart
 from vergence.report.selection_charts import Line, coverage_chart, legend

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from vergence.data.batch import Batch
 from vergence.data.dataset import FrameDataset
-from vergence.data.depth_files import ColourRange, colour_range
 from vergence.data.loading import collate, prepare_batch
+from vergence.data.measured.depth_files import ColourRange, colour_range
 from vergence.errors import InputError
 from vergence.methods import Method
 from vergence.methods.panels import Shown

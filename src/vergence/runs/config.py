@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from vergence.data.addresses import is_address, open_address
+from vergence.data.buckets.addresses import is_address, open_address
 from vergence.errors import InputError
 from vergence.methods import settings_named
 from vergence.methods.config import MethodConfig
@@ -152,7 +152,7 @@ def stored_section(values: Mapping[str, Any]) -> MethodConfig | None:
 
 def _height_of(frames: FramesConfig) -> int:
     """Working height that keeps the aspect of the source's frames at the working width, a multiple of 32."""
-    from vergence.data.images import open_image
+    from vergence.data.imaging.images import open_image
     from vergence.data.layouts import resolve_input
 
     if not frames.source:

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from vergence.data.anywhere import run_here
 from vergence.data.atomic import write_text
+from vergence.data.buckets.anywhere import run_here
 from vergence.data.structured import read_json, read_json_lines
 from vergence.errors import InputError
 from vergence.runs.intact import altered, torn_object, torn_tensors

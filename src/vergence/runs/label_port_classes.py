@@ -7,9 +7,9 @@ A label port is a text: a segmentation run, a folder of label files as ``vergenc
 from pathlib import Path
 from typing import Any
 
-from vergence.data.label_files import FILE_NAMES, read_label_space
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_files import FILE_NAMES, read_label_space
 from vergence.data.structured import read_json, read_yaml
 from vergence.errors import InputError
 from vergence.runs.folder import Checkpoint, RunFolder, find_checkpoint, is_run

@@ -4,9 +4,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from vergence.data.cache import default_cache_folder
-from vergence.data.deep_pictures import range_mark
+from vergence.data.caching.cache import default_cache_folder
 from vergence.data.digests import file_state
+from vergence.data.imaging.deep_pictures import range_mark
 
 
 def port_cache(kind: str) -> Path:

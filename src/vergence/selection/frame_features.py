@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.atomic import write_text
-from vergence.data.deep_pictures import decoding
 from vergence.data.digests import file_state, text_digest
-from vergence.data.images import open_frame
+from vergence.data.imaging.deep_pictures import decoding
+from vergence.data.imaging.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.shards import FOLDER, WHOLE, Shard
 from vergence.data.structured import map_array, read_json

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from vergence.data.addresses import is_result
+from vergence.data.buckets.addresses import is_result
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
+from vergence.data.rows.split_rows import in_split
+from vergence.data.rows.subsets import listed_rows
 from vergence.data.shards import FOLDER, WHOLE, Parts
-from vergence.data.split_rows import in_split
-from vergence.data.subsets import listed_rows
 from vergence.errors import InputError
 from vergence.inference.networks import weights_digest
 from vergence.motion.flow import has_flow

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 import vergence
-from vergence.data.addresses import named
 from vergence.data.atomic import write_text, writing
+from vergence.data.buckets.addresses import named
 from vergence.data.manifest import Manifest
-from vergence.data.selected import FRAMES, SELECTION
-from vergence.data.split_rows import has_splits
+from vergence.data.rows.selected import FRAMES, SELECTION
+from vergence.data.rows.split_rows import has_splits
 from vergence.selection.choice import Choice
 from vergence.selection.cover import frame_weights
 from vergence.selection.features import FeatureSpace

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vergence.data.atomic import write_text
-from vergence.data.cache import FrameCache, default_cache_folder
+from vergence.data.caching.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
-from vergence.data.images import open_frame
+from vergence.data.imaging.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.structured import map_array
 from vergence.errors import InputError

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vergence.data.depth_files import colour_range, colourize, stored_depth
 from vergence.data.labels import LabelSpace
+from vergence.data.measured.depth_files import colour_range, colourize, stored_depth
 from vergence.errors import InputError
 from vergence.inference.class_files import label_picture
 from vergence.inference.depth_files import png_factor

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vergence.data.depth_files import ColourRange, colour_range, colourize
-from vergence.data.pointcloud import glb
-from vergence.data.video_writer import write_video
+from vergence.data.measured.depth_files import ColourRange, colour_range, colourize
+from vergence.data.measured.pointcloud import glb
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 from vergence.inference.frame_streams import VideoStream, open_stream
 from vergence.inference.prediction import Prediction, painted

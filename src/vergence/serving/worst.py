@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from vergence.data.atomic import writing
-from vergence.data.depth_files import colour_range, colourize
-from vergence.data.images import open_frame
+from vergence.data.imaging.images import open_frame
+from vergence.data.measured.depth_files import colour_range, colourize
 from vergence.data.structured import read_csv
 from vergence.errors import InputError
 from vergence.evaluation.evaluate import open_data

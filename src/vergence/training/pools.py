@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.addresses import is_address
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.cache import FrameCache, default_cache_folder
+from vergence.data.buckets.addresses import is_address
+from vergence.data.caching.cache import FrameCache, default_cache_folder
 from vergence.data.dataset import FrameDataset
 from vergence.data.estimate_files import read_estimate
 from vergence.data.file_contents import FILES, contents_digest
 from vergence.data.frame_options import FrameOptions
-from vergence.data.frame_row import PSEUDO_COLUMNS
-from vergence.data.images import frame_depth
-from vergence.data.inverse_depth import check_metres, near_is_dark
+from vergence.data.imaging.images import frame_depth
 from vergence.data.layouts import resolve_input
 from vergence.data.loading import FrameLoader, build_loader
 from vergence.data.manifest import Manifest
-from vergence.data.rare_classes import RareClassSampler, class_counts
-from vergence.data.split_rows import has_split, has_splits, in_split
-from vergence.data.subsets import Subset, labelled_subset
+from vergence.data.masks.rare_classes import RareClassSampler, class_counts
+from vergence.data.measured.inverse_depth import check_metres, near_is_dark
+from vergence.data.rows.frame_row import PSEUDO_COLUMNS
+from vergence.data.rows.split_rows import has_split, has_splits, in_split
+from vergence.data.rows.subsets import Subset, labelled_subset
 from vergence.errors import InputError
 from vergence.evaluation.label_free import can_be_judged
 from vergence.inference.depth_port import with_estimates

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from vergence.data.annotation import export_labels, import_labels
-from vergence.data.label_pictures import read_label
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import FrameRow, Manifest
+from vergence.data.masks.label_pictures import read_label
 from vergence.errors import InputError
 
 SPACE = LabelSpace("yard", ("grass", "path", "old shed"), ((0, 128, 0), (128, 128, 128), (128, 128, 128)))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vergence.data.annotation.names import FrameNames, frame_name
-from vergence.data.frame_row import FrameRow
+from vergence.data.rows.frame_row import FrameRow
 
 WORDS = st.text(st.sampled_from("ab_-. /é0"), max_size=5)
 

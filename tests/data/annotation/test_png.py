@@ -6,10 +6,10 @@ from PIL import Image
 
 from tests.data.annotation.annotated import LABEL, SPACE, bare, complaint, exported, read_labels
 from vergence.data.annotation import import_labels
-from vergence.data.label_pictures import read_label
 from vergence.data.labels import label_space
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import read_label
 from vergence.errors import InputError
 
 

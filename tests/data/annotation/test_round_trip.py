@@ -13,9 +13,9 @@ from tests.data.annotation.annotated import SPACE, bare, read_labels, round_trip
 from tests.data.annotation.comparison import assert_same
 from vergence.data.annotation import export_labels, import_labels
 from vergence.data.annotation.registry import detect
-from vergence.data.label_pictures import read_label
 from vergence.data.labels import CITYSCAPES_19, CITYSCAPES_IDS, LabelSpace, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import read_label
 
 FORMATS = ["png", "cvat", "coco", "label_studio"]
 

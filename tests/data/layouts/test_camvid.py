@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.data.layouts.labelled_trees import columns, ids_of, paint
-from tests.data.rows import with_neighbours
+from tests.data.made_rows import with_neighbours
 from vergence.data.dataset import FrameDataset, FrameOptions
-from vergence.data.label_files import read_label_space
 from vergence.data.labels import CAMVID_11, label_mapping, label_space
 from vergence.data.layouts.camvid import camvid
+from vergence.data.masks.label_files import read_label_space
 from vergence.errors import InputError
 
 

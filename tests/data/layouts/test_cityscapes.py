@@ -9,9 +9,9 @@ import pytest
 from tests.data.layouts.rendered_trees import SIZE
 from tests.data.structured.test_matlab import matlab_file, matrix
 from vergence.data.dataset import FrameDataset, FrameOptions
-from vergence.data.inverse_depth import from_metres
 from vergence.data.layouts import recognise
 from vergence.data.layouts.cityscapes import cityscapes
+from vergence.data.measured.inverse_depth import from_metres
 from vergence.errors import InputError
 
 CAMERA = {"intrinsic": {"fx": 2262.52, "fy": 2265.3, "u0": 1096.98, "v0": 513.137}, "extrinsic": {"baseline": 0.209313}}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.data.layouts.labelled_trees import columns, ids_of, paint
-from tests.data.rows import with_neighbours
+from tests.data.made_rows import with_neighbours
 from vergence.data.labels import COMMA10K
 from vergence.data.layouts import recognise
 from vergence.data.layouts.comma10k import comma10k

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.data.layouts.kitti_day import DAY, DRIVE, FRAMES, SIZE
-from tests.data.rows import with_neighbours
-from vergence.data.images import read_depth
+from tests.data.made_rows import with_neighbours
+from vergence.data.imaging.images import read_depth
 from vergence.data.layouts.kitti_raw import kitti_raw
 from vergence.errors import InputError
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from tests.data.layouts.map_trees import NAMES, SPACE, deep, ids, photo
-from tests.data.rows import with_neighbours
-from vergence.data.images import read_depth
+from tests.data.made_rows import with_neighbours
+from vergence.data.imaging.images import read_depth
 from vergence.data.layouts.clips import folder
 from vergence.errors import InputError
 

@@ -9,11 +9,11 @@ from PIL import Image
 
 from tests.data.small_world import picture, save
 from vergence.data.annotation.classes import voc_colour
-from vergence.data.label_pictures import read_label
 from vergence.data.label_space import CAMVID_32, VOC_21
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.layouts import recognise
 from vergence.data.layouts.clips import folder
+from vergence.data.masks.label_pictures import read_label
 
 CAMVID = (
     "64 128 64 Animal; 192 0 128 Archway; 0 128 192 Bicyclist; 0 128 64 Bridge; 128 0 0 Building; 64 0 128 Car; "

@@ -17,12 +17,12 @@ from tests.data.layouts.stereo_endoscope import (
     write_points,
 )
 from vergence.data.dataset import FrameDataset, FrameOptions
-from vergence.data.float_tiff import read_float_tiff
-from vergence.data.images import frame_depth
+from vergence.data.imaging.float_tiff import read_float_tiff
+from vergence.data.imaging.images import frame_depth
 from vergence.data.layouts import recognise
 from vergence.data.layouts.rectification import Rectification
 from vergence.data.layouts.scared import scared
-from vergence.data.video_writer import write_video
+from vergence.data.videos.video_writer import write_video
 from vergence.errors import InputError
 from vergence.geometry.warp import synthesize_view
 

@@ -2,8 +2,8 @@ import logging
 
 import pytest
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.splits import GAP, assign_splits
+from vergence.data.rows.frame_row import FrameRow
 
 
 def rows(**sequences: int) -> list[FrameRow]:

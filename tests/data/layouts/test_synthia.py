@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.data.layouts.rendered_trees import IDS, NAMES, sample, save
-from vergence.data.images import frame_depth
+from vergence.data.imaging.images import frame_depth
 from vergence.data.layouts import recognise
 from vergence.data.layouts.synthia import synthia
 from vergence.errors import InputError

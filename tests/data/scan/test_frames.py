@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from vergence.data.frame_row import FrameRow
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.scan.frames import look
 
 ROW = FrameRow("a.png", "a", 0)

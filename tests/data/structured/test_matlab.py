@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import pytest
 
-from vergence.data.images import read_depth
+from vergence.data.imaging.images import read_depth
 from vergence.data.structured import read_matrix
 from vergence.errors import InputError
 

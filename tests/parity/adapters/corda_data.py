@@ -17,9 +17,9 @@ from tests.data.structured.test_matlab import matlab_file, matrix
 from tests.parity.registry import Case, operation
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.dataset import FrameDataset, FrameOptions
-from vergence.data.inverse_depth import from_sigmoid
+from vergence.data.imaging.transforms import crop_view
 from vergence.data.manifest import FrameRow, Manifest
-from vergence.data.transforms import crop_view
+from vergence.data.measured.inverse_depth import from_sigmoid
 
 BGR_MEAN = torch.tensor([104.00698793, 116.66876762, 122.67891434]).view(3, 1, 1)
 SPACES = {"gta": "gta5", "synthia": "synthia"}

@@ -9,8 +9,8 @@ from PIL import Image
 
 from tests.parity.registry import Case, operation
 from vergence.data.dataset import FrameDataset, FrameOptions
+from vergence.data.imaging.transforms import resize_lanczos
 from vergence.data.manifest import FrameRow, Manifest
-from vergence.data.transforms import resize_lanczos
 from vergence.geometry.camera import Camera
 
 SUFFIX = {0: "0", -1: "m1", 1: "p1", "s": "s"}

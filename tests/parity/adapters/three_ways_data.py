@@ -12,11 +12,11 @@ from tests.parity.registry import Case, operation
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.dataset import FrameDataset, FrameOptions
 from vergence.data.estimate_files import read_estimate, write_estimate
+from vergence.data.imaging.transforms import crop_view, resize_lanczos
 from vergence.data.labels import label_mapping
 from vergence.data.layouts.cityscapes import MEANS
 from vergence.data.manifest import FrameRow, Manifest
-from vergence.data.subsets import labelled_subset
-from vergence.data.transforms import crop_view, resize_lanczos
+from vergence.data.rows.subsets import labelled_subset
 
 SPACES = {"cityscapes": ("cityscapes_ids", "cityscapes19"), "camvid": ("camvid_segnet", "camvid11")}
 OFFICIAL_IGNORED = 250

@@ -19,8 +19,8 @@ from vergence.data.annotation.classes import (
 from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, Problems, check_size
 from vergence.data.atomic import write_text
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.label_pictures import Coding, decode_label
 from vergence.data.labels import LabelSpace
+from vergence.data.masks.label_pictures import Coding, decode_label
 from vergence.data.structured import read_lines
 from vergence.errors import InputError
 

@@ -15,9 +15,9 @@ from vergence.data.annotation.formats import ExportedFrame, Label
 from vergence.data.annotation.names import frame_name
 from vergence.data.annotation.registry import writer
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.label_pictures import read_label
 from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_pictures import read_label
 from vergence.data.pictures import picture_size
 from vergence.errors import InputError
 from vergence.progress import Progress

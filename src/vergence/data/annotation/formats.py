@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vergence.data.annotation.classes import Colour
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.remote import local
+from vergence.data.buckets.remote import local
 from vergence.data.structured import read_json
 from vergence.errors import InputError
 

@@ -29,7 +29,7 @@ from vergence.data.labels import LABEL_SPACES, LabelSpace, label_space
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
 from vergence.data.pictures import picture_size
-from vergence.data.selected import joined, with_label
+from vergence.data.rows.selected import joined, with_label
 from vergence.errors import InputError, nearest
 from vergence.progress import Progress
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.files import composed
+from vergence.data.rows.frame_row import FrameRow
 
 _log = logging.getLogger("vergence")
 _LONGEST = 120

@@ -22,9 +22,9 @@ from vergence.data.annotation.classes import (
 from vergence.data.annotation.formats import Annotations, ExportedFrame, Label, Problems, check_size
 from vergence.data.atomic import write_text
 from vergence.data.batch import IGNORED_LABEL
-from vergence.data.label_files import read_label_space
-from vergence.data.label_pictures import Coding, decode_label
 from vergence.data.labels import LabelSpace, label_space
+from vergence.data.masks.label_files import read_label_space
+from vergence.data.masks.label_pictures import Coding, decode_label
 from vergence.data.structured import read_structured
 from vergence.errors import InputError
 

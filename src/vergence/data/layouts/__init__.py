@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vergence.data.buckets.remote import given
 from vergence.data.layouts.registry import LAYOUTS
 from vergence.data.layouts.resolve import describe_intrinsics, merge, recognise, resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
-from vergence.data.remote import given
 from vergence.errors import InputError, nearest
 
 __all__ = ["LAYOUTS", "describe_intrinsics", "index_layout", "merge", "recognise", "resolve_input"]

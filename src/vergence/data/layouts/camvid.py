@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import image_size, list_files, require_folder, stem_number
 from vergence.data.layouts.intrinsics import UNKNOWN, Intrinsics, normalised, read_intrinsics
 from vergence.data.layouts.label_folders import space_of_folder
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.structured import read_lines
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import image_size, list_files, list_folders, require_folder
 from vergence.data.layouts.intrinsics import Intrinsics, normalised
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.structured import Entry, read_json
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.frame_row import FrameRow, format_pose
 from vergence.data.layouts.files import VIDEO_SUFFIXES, image_size, list_files, list_folders, require_folder
 from vergence.data.layouts.intrinsics import (
     Intrinsics,
@@ -24,6 +23,7 @@ from vergence.data.layouts.maps import Sorted, sort_pictures
 from vergence.data.layouts.order import in_time
 from vergence.data.layouts.splits import assign_splits
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow, format_pose
 from vergence.data.structured import read_numbers
 from vergence.errors import InputError
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.files import list_files
 from vergence.data.layouts.opencv_camera import find_calibration, is_pinhole, read_camera
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.structured import read_json, read_numbers
 from vergence.errors import InputError, nearest
 from vergence.geometry.camera import Camera

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.clips import finish, read_poses
 from vergence.data.layouts.files import image_size, list_files, list_folders, require_folder, stem_number
 from vergence.data.layouts.kitti_calibration import read_odometry_calibration
 from vergence.data.layouts.splits import split_in_time
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.structured import read_numbers
 from vergence.errors import InputError
 

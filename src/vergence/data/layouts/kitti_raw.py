@@ -10,8 +10,7 @@ from typing import Literal, cast
 
 import numpy as np
 
-from vergence.data.frame_row import FrameRow
-from vergence.data.images import write_sparse_depth
+from vergence.data.imaging.images import write_sparse_depth
 from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import image_size, list_files, list_folders, require_folder, stem_number
 from vergence.data.layouts.intrinsics import Intrinsics
@@ -23,6 +22,7 @@ from vergence.data.layouts.kitti_calibration import (
     read_raw_calibration,
 )
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.structured import read_lines
 from vergence.errors import InputError
 from vergence.geometry.lidar import project_lidar

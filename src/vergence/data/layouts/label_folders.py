@@ -6,13 +6,13 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from vergence.data.frame_row import FrameRow
-from vergence.data.label_files import FILE_NAMES, read_label_space
-from vergence.data.label_pictures import check_aspect
 from vergence.data.labels import label_space
 from vergence.data.layouts.files import IMAGE_SUFFIXES, composed, list_files, list_folders
 from vergence.data.layouts.maps import has_predictions
+from vergence.data.masks.label_files import FILE_NAMES, read_label_space
+from vergence.data.masks.label_pictures import check_aspect
 from vergence.data.pictures import picture_size
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 
 FOLDERS = ("labels", "masks")

@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vergence.data.frame_row import FrameRow
-from vergence.data.label_files import FILE_NAMES, read_classes_csv, read_label_space
 from vergence.data.labels import label_space
 from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files, list_folders
 from vergence.data.layouts.label_folders import SPLITS
 from vergence.data.layouts.maps import Sorted, bare, map_kind
 from vergence.data.layouts.published_labels import published_space
+from vergence.data.masks.label_files import FILE_NAMES, read_classes_csv, read_label_space
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.structured import read_lines
 from vergence.errors import InputError
 

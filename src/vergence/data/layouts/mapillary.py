@@ -3,12 +3,12 @@
 import logging
 from pathlib import Path
 
-from vergence.data.frame_row import FrameRow
-from vergence.data.label_files import read_label_space
 from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import image_size, list_files, require_folder
 from vergence.data.layouts.label_folders import pair_labels
 from vergence.data.manifest import Manifest
+from vergence.data.masks.label_files import read_label_space
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 
 PARTS = {"training": "train", "validation": "val", "testing": "test"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vergence.data.label_pictures import coding_of, decode_label
 from vergence.data.label_space import CAMVID_32, VOC_21, LabelSpace
+from vergence.data.masks.label_pictures import coding_of, decode_label
 from vergence.errors import InputError
 
 _KNOWN: tuple[tuple[LabelSpace, re.Pattern[str], re.Pattern[str]], ...] = (

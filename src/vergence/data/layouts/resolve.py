@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vergence.data.addresses import named
-from vergence.data.frame_row import PATH_COLUMNS, FrameRow
+from vergence.data.buckets.addresses import named
+from vergence.data.buckets.remote import given
 from vergence.data.layouts.clips import clip_form
 from vergence.data.layouts.files import (
     IMAGE_SUFFIXES,
@@ -22,7 +22,7 @@ from vergence.data.layouts.label_folders import space_of_folder
 from vergence.data.layouts.registry import LAYOUTS
 from vergence.data.layouts.videos import video
 from vergence.data.manifest import Manifest
-from vergence.data.remote import given
+from vergence.data.rows.frame_row import PATH_COLUMNS, FrameRow
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.atomic import write_text, writing
-from vergence.data.float_tiff import read_float_tiff
-from vergence.data.frame_row import FrameRow
-from vergence.data.images import open_image, write_sparse_depth
+from vergence.data.imaging.float_tiff import read_float_tiff
+from vergence.data.imaging.images import open_image, write_sparse_depth
 from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files, list_folders, require_folder, stem_number
 from vergence.data.layouts.order import positions
@@ -23,8 +22,9 @@ from vergence.data.layouts.rectification import Rectification, StereoCalibration
 from vergence.data.layouts.splits import assign_splits
 from vergence.data.layouts.super_endoscopy import LEFT, RIGHT
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.structured import read_array, read_json
-from vergence.data.video import VideoOptions, read_video
+from vergence.data.videos.video import VideoOptions, read_video
 from vergence.errors import InputError
 
 TEST = ("dataset_8", "dataset_9")

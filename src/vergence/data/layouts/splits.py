@@ -4,8 +4,8 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.files import natural_key
+from vergence.data.rows.frame_row import FrameRow
 
 SHARE = 0.1
 """Share of the frames held back."""

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.files import image_size, list_files, stem_number
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")

@@ -11,7 +11,6 @@ import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.labels import label_space as space_called
 from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import image_size, list_files, list_folders, require_folder, stem_number
@@ -19,6 +18,7 @@ from vergence.data.layouts.intrinsics import Intrinsics, find_intrinsics, normal
 from vergence.data.layouts.label_folders import space_of_folder
 from vergence.data.layouts.order import positions
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 

@@ -5,14 +5,14 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.layouts.clips import finish
 from vergence.data.layouts.files import VIDEO_SUFFIXES, list_files
 from vergence.data.layouts.intrinsics import Intrinsics, find_intrinsics, read_intrinsics, say_unread_cameras
 from vergence.data.layouts.opencv_camera import SUFFIXES, speaks_of_a_camera
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.structured import read_json
-from vergence.data.video import VideoOptions, decode_video
+from vergence.data.videos.video import VideoOptions, decode_video
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -48,7 +48,7 @@ def video(
         allow_truncated: use what can be read of a damaged file.
 
     Raises:
-        InputError: as :func:`vergence.data.video.decode_video`; no video in the folder; bad intrinsics.
+        InputError: as :func:`vergence.data.videos.video.decode_video`; no video in the folder; bad intrinsics.
     """
     root = Path(root)
     paths = [root / name for name in list_files(root, VIDEO_SUFFIXES)] if root.is_dir() else [root]

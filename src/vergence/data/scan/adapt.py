@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.scan.report import ScanReport, SequenceReport
 from vergence.errors import InputError
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vergence.data.frame_row import FrameRow
-from vergence.data.images import open_image
+from vergence.data.imaging.images import open_image
 from vergence.data.lenses import straight_image
 from vergence.data.pictures import picture_size
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 
 WORKING_WIDTH = 320

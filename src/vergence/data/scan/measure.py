@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vergence.data.frame_row import FrameRow
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.scan.frames import FrameLook, look
 from vergence.data.scan.motion import BLOCK, LEVELS, Motion, measure_motion, rotation_residual
 from vergence.geometry.camera import Camera

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vergence.data.remote import local
+from vergence.data.buckets.remote import local
 from vergence.data.structured.text import LIMITS, MB
 from vergence.errors import InputError
 

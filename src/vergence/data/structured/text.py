@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from vergence.data.remote import local
+from vergence.data.buckets.remote import local
 from vergence.errors import InputError, reason
 
 MB = 1 << 20

@@ -1,0 +1,272 @@
+"""Files in buckets and on web servers, by local copies.
+
+The place of an object (:mod:`vergence.data.buckets.addresses`) is an ordinary path: it has a name, a suffix and
+neighbours. Whoever opens a file asks :func:`local` first, which fetches what is not there. So manifests, folders and
+readers need to know nothing of stores, and paths of this machine cost a look at their text.
+
+A copy is compared with its object (size and what its store says of its content) once in a command. Copies appear by
+renaming, so processes share them; the oldest go where the mirror grows beyond :data:`LIMIT`.
+"""
+
+import contextlib
+import errno
+import os
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from vergence.data.buckets import remote_store
+from vergence.data.buckets.addresses import (
+    INSIDE,
+    MIRROR,
+    as_written,
+    has_parameters,
+    is_address,
+    is_remote,
+    named,
+    place_address,
+    place_of,
+)
+from vergence.data.buckets.remote_store import Facts
+from vergence.data.environment import positive
+from vergence.errors import InputError
+
+LIMIT = "VERGENCE_REMOTE_GB"
+"""Environment variable: gigabytes that copies may take."""
+DEFAULT_GIGABYTES = 50.0
+_PARTS = ".parts"
+_SAME_MOMENT = 60.0
+"""Seconds for which a copy that was used stays, and for which inputs are one command's."""
+_SWEPT_SHARE, _SWEPT_AFTER = 64, 600.0
+_THREADS = 8
+_LISTS = (".parquet", ".csv", ".json", ".txt")
+_since = time.time()
+"""Copies that were compared with their objects since then are taken as they are."""
+_fetched = 0
+_fetched_folders: dict[Path, float] = {}
+
+
+def local(path: Path | str) -> Path:
+    """The path, its file fetched where it is a place in the mirror and not there or no longer the same.
+
+    Raises:
+        InputError: absent or refused in its store, again and again cut off, too large, or no room for it.
+    """
+    if INSIDE not in os.fspath(path):
+        return path if isinstance(path, Path) else Path(path)
+    place = Path(os.path.normpath(path))
+    if _checked(place):
+        return place
+    said = remote_store.facts(place_address(place), named(place))
+    if said.folder:
+        raise InputError(f"{named(place)} is a folder, expected a file; correct the manifest.")
+    _brought(place, said)
+    return place
+
+
+def state(path: Path) -> tuple[int, int] | None:
+    """Size and mark of a place's object, for :func:`~vergence.data.digests.file_state`; None of other paths.
+
+    Nothing is fetched: what was made of the object may be there where the copy is not.
+    """
+    if not is_remote(path):
+        return None
+    place = Path(os.path.normpath(path))
+    if _checked(place):
+        status = place.stat()
+        return status.st_size, int(status.st_mtime)
+    said = remote_store.facts(place_address(place), named(place))
+    if _is_copy(place, said):
+        _stamp(place, said)
+    return said.size if said.size is not None else -1, said.mark
+
+
+def names_beside(folder: Path) -> list[str]:
+    """Names of the objects in a folder of the mirror, and files in one of this machine, in no order."""
+    if not is_remote(folder):
+        return [entry.name for entry in os.scandir(folder)]
+    return list(remote_store.listing(place_address(folder), named(folder), deep=False))
+
+
+def given(path: Path | str) -> Path:
+    """What the user gave as input, as a path: of an address its place, with what is there.
+
+    A file is fetched, and so are the files that may stand beside it and say what it is. A folder is fetched whole,
+    unless it has a manifest: then only that.
+
+    Raises:
+        InputError: as of :func:`local`; nothing there, or a folder too large for the mirror.
+    """
+    global _since
+    if not is_address(path):
+        return path if isinstance(path, Path) else Path(path)
+    if time.time() - _since > _SAME_MOMENT:
+        _since = time.time()
+    place = place_of(as_written(path))
+    _make_room(place)
+    if _fetched_folders.get(place, 0.0) >= _since:
+        return place
+    if remote_store.facts(place_address(place), named(place)).folder:
+        if not any(_is_there(place / name) for name in ("manifest.parquet", "manifest.csv")):
+            _fetch_folder(place)
+        _fetched_folders[place] = time.time()
+        return place
+    if not has_parameters(place) and place.suffix.lower() not in _LISTS:  # a web server may answer to any name
+        for beside in (place.with_suffix(".json"), place.with_name("intrinsics.json")):
+            _is_there(beside)
+    return local(place)
+
+
+def forget() -> None:
+    """Compare copies anew with their objects, some of which were just written."""
+    global _since
+    _since = time.time()
+    _fetched_folders.clear()
+
+
+def _is_there(place: Path) -> bool:
+    """Whether there is such an object; it is fetched."""
+    try:
+        local(place)
+    except InputError:
+        return False
+    return True
+
+
+def _fetch_folder(place: Path) -> None:
+    """Make a folder of the mirror that of the store: all its files, and no others."""
+    found = remote_store.listing(place_address(place), named(place))
+    if not found:
+        raise InputError(f"{named(place)} holds no objects; check the name.")
+    size, most = sum(one.size or 0 for one in found.values()), _limit()
+    if size > most:
+        raise InputError(
+            f"{named(place)} holds {size / 1e9:.1f} GB, and copies may take {most / 1e9:.1f} GB; give a manifest, "
+            f"whose files are fetched as they are needed, or set {LIMIT} to more."
+        )
+    copies = [Path(folder) / name for folder, _, names in os.walk(place) for name in names]
+    for copy in copies:
+        if copy.relative_to(place).as_posix() not in found:
+            copy.unlink(missing_ok=True)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch") as pool:
+        waiting = [pool.submit(_brought, place / name, one) for name, one in found.items() if _is_plain(name)]
+        try:
+            for one in waiting:
+                one.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _is_plain(name: str) -> bool:
+    return not any(step in ("", ".", "..") for step in name.split("/"))
+
+
+def _brought(place: Path, said: Facts) -> None:
+    if _is_copy(place, said):
+        _stamp(place, said)
+    else:
+        _fetch(place, said)
+
+
+def _checked(place: Path) -> bool:
+    """Whether the copy is there and was compared with its object in this command."""
+    try:
+        status = place.stat()
+    except OSError:
+        return False
+    if status.st_atime < _since:
+        return False
+    if status.st_atime < time.time() - _SAME_MOMENT / 3:  # in use: it is not the oldest
+        with contextlib.suppress(OSError):
+            os.utime(place, ns=(time.time_ns(), status.st_mtime_ns))
+    return True
+
+
+def _is_copy(place: Path, said: Facts) -> bool:
+    """Whether the copy is that of the object: its time of change holds the mark."""
+    try:
+        status = place.stat()
+    except OSError:
+        return False
+    return said.mark != 0 and status.st_mtime_ns == said.mark * 10**9 and said.size in (None, status.st_size)
+
+
+def _stamp(path: Path, said: Facts) -> None:
+    with contextlib.suppress(OSError):  # swept meanwhile: it is fetched again
+        os.utime(path, ns=(time.time_ns(), said.mark * 10**9))
+
+
+def _fetch(place: Path, said: Facts) -> None:
+    global _fetched
+    root = _root(place)
+    for emptied in (False, True):
+        part = None
+        try:
+            parts = root / _PARTS
+            parts.mkdir(parents=True, exist_ok=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(suffix=place.suffix[:20], dir=parts)
+            os.close(descriptor)
+            part = Path(name)
+            said = remote_store.fetch(place_address(place), named(place), part, _limit(), said)
+            _stamp(part, said)
+            _fetched += part.stat().st_size
+            os.replace(part, place)
+            break
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if emptied or not full or not _sweep(root, None):
+                raise InputError(
+                    f"the local cache {root} cannot take {named(place)} ({error.strerror or error}); free some space, "
+                    "or name another folder in VERGENCE_CACHE."
+                ) from None
+        finally:
+            if part is not None:
+                part.unlink(missing_ok=True)
+    if _fetched > _limit() // _SWEPT_SHARE:
+        _fetched = 0
+        _sweep(root, _limit())
+
+
+def _root(place: Path) -> Path:
+    return Path(str(place).partition(INSIDE)[0]) / MIRROR
+
+
+def _limit() -> int:
+    return round(positive(LIMIT, DEFAULT_GIGABYTES, 1e9, "give gigabytes greater than 0, such as 50.") * 1e9)
+
+
+def _make_room(place: Path) -> None:
+    """Sweep once in a while: commands that each fetch little would never do it."""
+    root = _root(place)
+    stamp = root / ".swept"
+    if root.is_dir() and (not stamp.exists() or stamp.stat().st_mtime < time.time() - _SWEPT_AFTER):
+        _sweep(root, _limit())
+        with contextlib.suppress(OSError):
+            stamp.touch()
+
+
+def _sweep(root: Path, most: int | None) -> int:
+    """Remove the copies that were not used for longest until 9 / 10 of ``most`` bytes are left, None: of half of them.
+
+    Returns how many went.
+    """
+    copies = []
+    for folder, _, names in os.walk(root):
+        for path in (os.path.join(folder, name) for name in names):
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                copies.append((status.st_atime, status.st_size, path))
+    total, removed = sum(size for _, size, _ in copies), 0
+    most = total // 2 if most is None else most
+    if total <= most:
+        return 0
+    for _, size, path in sorted(copies):
+        if total <= 0.9 * most:
+            break
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_atime < time.time() - _SAME_MOMENT:
+                os.unlink(path)
+                total, removed = total - size, removed + 1
+    return removed

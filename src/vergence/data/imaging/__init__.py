@@ -1,0 +1,1 @@
+"""Pixels: formats that need care, resizing, colours."""

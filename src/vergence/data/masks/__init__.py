@@ -1,0 +1,1 @@
+"""Labels as pictures: their pixels, meanings and files."""

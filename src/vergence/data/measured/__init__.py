@@ -1,0 +1,1 @@
+"""Depth and points that were measured or predicted, in files."""

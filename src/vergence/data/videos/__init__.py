@@ -1,0 +1,1 @@
+"""Films: frames by time, truncated ends, and writing them."""
