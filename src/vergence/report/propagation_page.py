@@ -9,6 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import vergence
+from vergence.data.batch import IGNORED_LABEL
 from vergence.data.buckets.addresses import named
 from vergence.data.imaging.images import read_image
 from vergence.data.labels import LabelSpace, label_mapping, label_space
@@ -28,6 +29,8 @@ _SEGMENTS = 8
 _FRAMES = 3
 _MAP = "viridis"
 _LIMITS = ColourRange(0.5, 1.0)
+_DARK = 0.25
+"""Share of a photograph's brightness that stays where it has no label."""
 
 
 class Piece(NamedTuple):
@@ -55,7 +58,7 @@ def write_propagation_page(manifest: Path | str) -> Path:
     rows = {named(row.image): index for index, row in enumerate(data)}
     chosen = evenly_spaced(record["segments"], _SEGMENTS)
     seen: set[int] = set()
-    pieces = [_piece(data, rows, segment, space, seen) for segment in chosen]
+    pieces = [_piece(data, rows, segment, space, seen, record["seconds"]) for segment in chosen]
     page = environment.get_template("propagation.html.j2").render(
         title=f"{record['labelled']} labels carried to {record['carried']} frames",
         lead=_lead(record),
@@ -92,7 +95,9 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _piece(data: Manifest, rows: dict[str, int], segment: dict[str, Any], space: LabelSpace, seen: set[int]) -> Piece:
+def _piece(
+    data: Manifest, rows: dict[str, int], segment: dict[str, Any], space: LabelSpace, seen: set[int], seconds: float
+) -> Piece:
     keys = [name for name in (segment["from"], segment["to"]) if name is not None]
     coverage = {frame["image"]: frame["coverage"] for frame in segment["frames"]}
     reached = [name for name, share in coverage.items() if share > 0]
@@ -102,12 +107,35 @@ def _piece(data: Manifest, rows: dict[str, int], segment: dict[str, Any], space:
     ends = " and ".join(Path(name).stem for name in keys)
     title = ", ".join(dict.fromkeys(part for part in (segment["sequence"], segment["camera"]) if part))
     note = f"{len(reached)} of {len(coverage)} frames reached from {ends}."
-    if segment["cuts"]:
-        note += f" Stopped by a cut before {', '.join(Path(name).stem for name in segment['cuts'])}."
+    note += "".join(f" {sentence}" for sentence in _stopped(data, rows, segment, seconds))
     if segment["meetings"]:
         agreed = [f"{one['right_kept']:.1%} after {one['seconds']:.1f} s" for one in segment["meetings"]]
         note += f" Where it meets a label made by hand, agrees of the kept pixels: {', '.join(agreed)}."
     return Piece(title, note, pictures)
+
+
+def _stopped(data: Manifest, rows: dict[str, int], segment: dict[str, Any], seconds: float) -> Iterator[str]:
+    """Where labels of a piece stopped, and why."""
+    if segment["cuts"]:  # what lies behind has no label for this reason alone
+        yield f"Stopped by a cut before {', '.join(Path(name).stem for name in segment['cuts'])}."
+        return
+    frames = segment["frames"]
+    for end, step, outside in (("from", -1, "first"), ("to", 1, "last")):
+        if segment[end] is not None:
+            continue
+        name = frames[0 if end == "from" else -1]["image"]
+        row = data[rows[name]]
+        beyond = any(
+            (other.sequence, other.camera) == (row.sequence, row.camera) and (other.position - row.position) * step > 0
+            for other in data
+        )
+        stem = Path(name).stem
+        if beyond:
+            yield f"Stopped at {stem}: no label is carried farther than {seconds:g} seconds."
+        else:
+            yield f"Went as far as {stem}, the {outside} frame of the video."
+    if lost := sum(frame["coverage"] == 0 for frame in frames):
+        yield f"In {lost} of them nothing was sure enough to be kept."
 
 
 def _pictures(data: Manifest, index: int, space: LabelSpace, share: float | None, seen: set[int]) -> Iterator[Picture]:
@@ -118,7 +146,10 @@ def _pictures(data: Manifest, index: int, space: LabelSpace, share: float | None
     ids = label_mapping(space_of_row.text(), space.text())[read_label(data.path(index, "label"), space=space_of_row)]
     seen |= class_ids(ids, space)
     name = Path(row.image).stem
-    shown = painted(image, resize_label(ids, image.shape[0], image.shape[1]), space)
+    labels = resize_label(ids, image.shape[0], image.shape[1])
+    shown = np.where((labels == IGNORED_LABEL)[..., None], _DARK * image, painted(image, labels, space)).astype(
+        np.uint8
+    )
     yield photograph(name, shown, "by hand" if share is None else f"{share:.0%} of the pixels")
     if row.label_confidence:
         sure = read_confidence(data.path(index, "label_confidence"), ids.shape) / 255
