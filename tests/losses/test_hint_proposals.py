@@ -155,7 +155,8 @@ def test_neighbours_carry_the_slope() -> None:
 
 
 def test_shifted() -> None:
-    x = torch.arange(6.0).view(2, 3)
-    assert shifted(x, 1, -1, -1.0).tolist() == [[-1, 3, 4], [-1, -1, -1]]
-    assert shifted(x, -1, 2, -1.0).tolist() == [[-1, -1, -1], [2, -1, -1]]
-    assert (shifted(x, 0, 3, 9.0) == 9).all()
+    x = torch.arange(6.0).view(1, 2, 3)
+    down_left, up_right, outside = shifted(x, [(1, -1), (-1, 2), (0, 3)], -1.0)[0]
+    assert down_left.tolist() == [[-1, 3, 4], [-1, -1, -1]]
+    assert up_right.tolist() == [[-1, -1, -1], [2, -1, -1]]
+    assert (outside == -1).all()

@@ -100,8 +100,8 @@ class _Regions:
         return out.scatter_add_(1, self.slot.expand(columns.shape[0], -1), columns.flatten(1))
 
     def at_pixels(self, values: Tensor) -> Tensor:
-        """(b * (count + 1)) -> (b, n)"""
-        return values.index_select(0, self.slot).view(self.shape)  # a quarter of the time of values[slot]
+        """(..., b * (count + 1)) -> (..., b, n)"""
+        return values.index_select(-1, self.slot).unflatten(-1, self.shape)  # a quarter of the time of values[slot]
 
     def listed(self, values: Tensor) -> Tensor:
         """(b * (count + 1)) -> (b, count)"""
@@ -124,39 +124,42 @@ def _fit(
     x, y = x * spread, y * spread
 
     basis = torch.stack((x, y, ones))
-    terms = torch.cat((torch.stack((x * x, x * y, y * y)), basis))
+    terms = torch.cat((ones[None], torch.stack((x * x, y * y, x * y)), basis[:2]))
     weight, known = reliable, trusted.clamp(min=1)
-    a, b, c = torch.zeros_like(mean_x), torch.zeros_like(mean_x), torch.zeros_like(mean_x)
+    ridge, theta = RIDGE * known, q.new_zeros(3, len(known))
     residual = q
     for turn in range(rounds + 1):  # what is left is fitted: rounding of large sums does not stay
-        weighted = weight * residual
-        by_x, by_y, by_one = _solve(regions.sums(torch.cat((terms * weight, basis * weighted))), RIDGE * known)
-        a, b, c = a + by_x, b + by_y, c + by_one
-        residual = q - regions.at_pixels(a) * x
-        residual.sub_(regions.at_pixels(b) * y).sub_(regions.at_pixels(c))
+        theta += _solve(regions.sums(torch.cat((terms * weight, basis * (weight * residual)))), ridge)
+        by_x, by_y, by_one = regions.at_pixels(theta).mul_(basis)
+        residual = (q - by_x).sub_(by_y).sub_(by_one)
         if turn < rounds:
             scale = (regions.sums((residual.abs() * reliable)[None])[0] / known).clamp_(min=LEAST_SCALE)
             ratio = residual * regions.at_pixels(1 / (SOFTNESS * scale))
             weight = reliable / ratio.square_().add_(1).square_()
     agreeing = regions.sums((residual.abs() < 0.05 * q + 0.025).to(q.dtype)[None])[0]
     ok = (agreeing > INLIER_SHARE * number) & (trusted >= LEAST_PIXELS) & (across >= LEAST_VARIANCE)
-    a, b = a * size, b * size  # per pixel; then per frame, from its middle
-    c = c + a * (width / 2 - mean_x) + b * (height / 2 - mean_y)
+    a, b = theta[:2] * size  # per pixel; then per frame, from its middle
+    c = theta[2] + a * (width / 2 - mean_x) + b * (height / 2 - mean_y)
     theta = torch.stack([regions.listed(part) for part in (a * width, b * height, c)], dim=-1)
     ok = regions.listed(ok) & theta.isfinite().all(dim=-1)
     return theta.masked_fill(~ok[..., None], 0), ok
 
 
-def _solve(sums: Tensor, ridge: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Symmetric 3 x 3 systems from sums of (xx, xy, yy, x, y, 1, xq, yq, q): eliminate the constant, then 2 x 2."""
-    xx, xy, yy, x, y, n, xq, yq, q = sums
-    n = n + ridge
-    mx, my = x / n, y / n
-    xx, xy, yy = xx + ridge - mx * x, xy - mx * y, yy + ridge - my * y
-    xq, yq = xq - mx * q, yq - my * q
-    determinant = (xx * yy - xy * xy).clamp(min=torch.finfo(q.dtype).tiny)
-    a, b = (yy * xq - xy * yq) / determinant, (xx * yq - xy * xq) / determinant
-    return a, b, q / n - a * mx - b * my
+def _solve(sums: Tensor, ridge: Tensor) -> Tensor:
+    """Symmetric 3 x 3 systems from sums (9, R) of (1, xx, yy, xy, x, y, xq, yq, q): (3, R), of x, y and 1.
+
+    The constant is eliminated, then 2 x 2; ``sums`` are overwritten.
+    """
+    diagonal, xy, slopes, right, q = sums[1:3], sums[3], sums[4:6], sums[6:8], sums[8]
+    sums[:3] += ridge
+    mean = slopes / sums[0]
+    diagonal -= mean * slopes
+    xy -= mean[0] * slopes[1]
+    right -= mean * q
+    determinant = (diagonal[0] * diagonal[1] - xy * xy).clamp_(min=torch.finfo(q.dtype).tiny)
+    slope = (diagonal.flip(0) * right - xy * right.flip(0)) / determinant
+    by_x, by_y = mean * slope
+    return torch.cat((slope, (q / sums[0] - by_x - by_y)[None]))
 
 
 def plane_values(theta: Tensor, regions: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ acts through its difference s - o alone, so that all matches of one difference a
 differences, and the convolutions are products of spectra.
 """
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -73,27 +75,33 @@ def differences(device: torch.device) -> tuple[Tensor, Tensor]:
     return x.flatten(), y.flatten()
 
 
+@lru_cache(maxsize=4)
+def _match_kernels(device: torch.device) -> Tensor:
+    """What a match of each difference (105) gives to the pixels around it: weight times displacement, and the weight.
+
+    (105, 3, 41, 41), 2 MB.
+    """
+    step = torch.arange(-RADIUS, RADIUS + 1, device=device, dtype=torch.float32)
+    p = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1)  # of p - o; rows are y
+    weight = (torch.linalg.vector_norm(p, dim=-1, keepdim=True) + NEAREST).pow(-FALL_OFF)
+    s = torch.stack(differences(device), dim=-1).float()[:, None, None]
+    moved = match_displacement(p, torch.zeros_like(s), s)
+    return torch.cat((moved * weight, weight.expand(len(s), -1, -1, 1)), dim=-1).permute(0, 3, 1, 2)
+
+
 def morph_field(matched: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
     """Mean displacement (B, 2, H, W) of matches within 20 pixels, weighted by (distance + 1.6)^-1.9; 0 without one.
 
     The distance is that between the pixel and the depth edge pixel o.
     """
     height, width = matched.shape[-2:]
-    device = matched.device
-    all_dx, all_dy = differences(device)
-    step = torch.arange(-RADIUS, RADIUS + 1, device=device, dtype=torch.float32)
-    p = torch.stack(torch.meshgrid(step, step, indexing="xy"), dim=-1)  # of p - o; rows are y
-    weight = (torch.linalg.vector_norm(p, dim=-1) + NEAREST).pow(-FALL_OFF)
     padded = (height + 2 * RADIUS, width + 2 * RADIUS)
-    total = torch.zeros(len(matched), 3, padded[0], padded[1] // 2 + 1, dtype=torch.complex64, device=device)
-    for row in all_dy.view(2 * REACH_Y + 1, -1)[:, 0].split(1):  # a seventh at a time: a tenth of the memory
-        s = torch.stack((all_dx[: 2 * REACH_X + 1], row.expand(2 * REACH_X + 1)), dim=-1).float()[:, None, None]
-        moved = match_displacement(p, torch.zeros_like(s), s)
-        kernels = torch.cat((moved * weight[..., None], weight[..., None].expand(len(s), -1, -1, 1)), dim=-1)
-        kind = matched[:, None] & (dy == row)[:, None] & (dx[:, None] == s[:, 0, 0, 0].long()[:, None, None])
-        spectra = torch.fft.rfft2(kind.float(), s=padded)
-        responses = torch.fft.rfft2(kernels.permute(0, 3, 1, 2), s=padded)
-        total += torch.einsum("bkhw,kchw->bchw", spectra, responses)
+    kernels, across = _match_kernels(matched.device), torch.arange(-REACH_X, REACH_X + 1, device=matched.device)
+    total = torch.zeros(len(matched), 3, padded[0], padded[1] // 2 + 1, dtype=torch.complex64, device=matched.device)
+    columns = matched[:, None] & (dx[:, None] == across[:, None, None])
+    for row, kernel in enumerate(kernels.split(len(across))):  # a seventh at a time: a tenth of the memory
+        spectra = torch.fft.rfft2((columns & (dy == row - REACH_Y)[:, None]).float(), s=padded)
+        total += torch.einsum("bkhw,kchw->bchw", spectra, torch.fft.rfft2(kernel, s=padded))
     field = torch.fft.irfft2(total, s=padded)[..., RADIUS : RADIUS + height, RADIUS : RADIUS + width]
     known = field[:, 2:] > 1e-4  # the least weight of one match is 0.0015
     return torch.where(known, field[:, :2] / field[:, 2:].clamp(min=1e-4), 0)

@@ -4,10 +4,11 @@ specification 2.6; neighbours: F3).
 What is proposed may be wrong; :mod:`vergence.losses.hint_verification` asks the images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vergence.geometry.components import IGNORED, connected_components
@@ -53,10 +54,7 @@ def is_class(labels: Tensor, classes: Sequence[int]) -> Tensor:
         >>> is_class(torch.tensor([0, 5, 7]), (5, 7)).tolist()
         [False, True, True]
     """
-    member = torch.zeros_like(labels, dtype=torch.bool)
-    for index in classes:
-        member |= labels == index
-    return member
+    return torch.isin(labels, torch.tensor(classes, dtype=labels.dtype).to(labels.device, non_blocking=True))
 
 
 @torch.no_grad()
@@ -89,24 +87,17 @@ def propose(
     q = q_raw / scale
     is_sky = is_class(labels, groups.sky)
     plain = labels.masked_fill(is_sky, IGNORED) if groups.sky else labels
-    candidates: list[Tensor] = []
-    family: list[int] = []
-    for name in FAMILIES:  # in this order whatever the order of the setting
-        if name not in config.families:
-            continue
-        if name in ("components", "cells"):
-            maps, count = _component_regions(plain, config) if name == "components" else _cells(plain, config, classes)
-            proposals = _planes(q[:, 0], maps, count, error[:, 0].detach(), config)
-        elif name == "neighbours":
-            proposals = neighbour_candidates(q, plain)
-        elif name == "borders":
-            proposals = border_candidates(q, is_class(labels, groups.foreground) & (labels != IGNORED))
-        else:
-            regions = [is_class(plain, group) for group in (groups.ground, groups.standing, groups.foreground)]
-            proposals = contact_candidates(q, plain, *regions)
-        candidates.append(proposals)
-        family += [FAMILIES.index(name)] * proposals.shape[1]
-    suggested = torch.cat(candidates, dim=1)
+    regions = {name: divide(plain, config, classes) for name, divide in REGIONS.items() if name in config.families}
+    candidates = _planes(q[:, 0], regions, error[:, 0].detach(), config)
+    if "neighbours" in config.families:
+        candidates["neighbours"] = neighbour_candidates(q, plain)
+    if "borders" in config.families:
+        candidates["borders"] = border_candidates(q, is_class(labels, groups.foreground) & (labels != IGNORED))
+    if "contacts" in config.families:
+        kinds = [is_class(plain, group) for group in (groups.ground, groups.standing, groups.foreground)]
+        candidates["contacts"] = contact_candidates(q, plain, *kinds)
+    family = [FAMILIES.index(name) for name, maps in candidates.items() for _ in range(maps.shape[1])]
+    suggested = torch.cat(list(candidates.values()), dim=1)
     valid = (suggested >= config.least) & (plain != IGNORED)[:, None]  # NaN, where there is none, is false
     if groups.sky:
         far = far_value / scale
@@ -131,8 +122,14 @@ def _check(inverse_depth: Tensor, labels: Tensor, error: Tensor, config: HintPro
         raise ValueError(f"families of hints are {list(config.families)}, expected one or more of {list(FAMILIES)}")
 
 
-def _planes(q: Tensor, regions: Tensor, count: int, error: Tensor, config: HintProposalConfig) -> Tensor:
-    """Planes (B, M, H, W) of region maps (B, M, H, W); NaN where there is none."""
+def _planes(
+    q: Tensor, divisions: Mapping[str, tuple[Tensor, int]], error: Tensor, config: HintProposalConfig
+) -> dict[str, Tensor]:
+    """Planes (B, M, H, W) of the region maps of each family, all fitted at once; NaN where there is none."""
+    if not divisions:
+        return {}
+    maps = [maps for maps, _ in divisions.values()]
+    regions, count = torch.cat(maps, dim=1), max(count for _, count in divisions.values())
     height, width = regions.shape[2:]
     stride = min(max(height * width // config.fit_pixels, 1), 4)
     sample = pixel_lattice(height, width, stride, q.device)
@@ -143,10 +140,11 @@ def _planes(q: Tensor, regions: Tensor, count: int, error: Tensor, config: HintP
     fits = fit_sampled(values, inside.flatten(0, 1), count, reliable, sample, height, width, config.rounds)
     theta = torch.where(fits.ok[..., None], fits.theta, torch.nan)
     planes = plane_values(theta, regions.flatten(0, 1)).view(regions.shape)
-    return planes.masked_fill_(regions < 0, torch.nan)
+    planes = planes.masked_fill_(regions < 0, torch.nan).split([part.shape[1] for part in maps], dim=1)
+    return dict(zip(divisions, planes, strict=True))
 
 
-def _component_regions(labels: Tensor, config: HintProposalConfig) -> tuple[Tensor, int]:
+def _component_regions(labels: Tensor, config: HintProposalConfig, _: int) -> tuple[Tensor, int]:
     """Connected components (B, 1, H, W) large enough to be trusted with a plane."""
     minimum = max(round(config.component_share * labels.shape[-2] * labels.shape[-1]), 1)
     regions, count = connected_components(labels, minimum)
@@ -169,21 +167,31 @@ def _cells(labels: Tensor, config: HintProposalConfig, classes: int) -> tuple[Te
     return regions.masked_fill_(((labels == IGNORED) | (labels >= classes))[:, None], -1), count * classes
 
 
-def shifted(x: Tensor, dy: int, dx: int, fill: float) -> Tensor:
-    """y with y[..., v, u] = x[..., v + dy, u + dx], ``fill`` where that lies outside.
+REGIONS: dict[str, Callable[[Tensor, HintProposalConfig, int], tuple[Tensor, int]]] = {
+    "components": _component_regions,
+    "cells": _cells,
+}
+"""Families that are planes through regions: how labels are divided, given the number of classes."""
+
+
+def shifted(x: Tensor, moves: Sequence[tuple[int, int]], fill: float) -> Tensor:
+    """(B, N, H, W) with y[:, n, v, u] = x[:, v + dy, u + dx] for the n-th move (dy, dx), ``fill`` outside.
 
     Example:
-        >>> shifted(torch.tensor([[1, 2, 3]]), dy=0, dx=1, fill=0).tolist()
-        [[2, 3, 0]]
+        >>> shifted(torch.tensor([[[1, 2, 3]]]), [(0, 1), (0, -1)], fill=0).tolist()
+        [[[[2, 3, 0]], [[0, 1, 2]]]]
     """
-    out = torch.full_like(x, fill)
     height, width = x.shape[-2:]
-    if abs(dy) < height and abs(dx) < width:
-        rows = slice(max(-dy, 0), height - max(dy, 0))
-        columns = slice(max(-dx, 0), width - max(dx, 0))
-        inside = x[..., max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
-        out[..., rows, columns] = inside
-    return out
+    down, right = (max(map(abs, steps)) for steps in zip(*moves, strict=True))
+    padded = F.pad(x, (right, right, down, down), value=fill)
+    views = [padded[:, down + dy :, right + dx :][:, :height, :width] for dy, dx in moves]
+    return torch.stack(views, dim=1)
+
+
+def _both_ways(steps: Sequence[int], device: torch.device) -> tuple[list[tuple[int, int]], Tensor]:
+    """Moves (dy, dx) by these steps in x, then in y; and the steps (2 N, 1, 1)."""
+    moves = [(0, step) for step in steps] + [(step, 0) for step in steps]
+    return moves, torch.tensor([*steps, *steps]).to(device, non_blocking=True)[:, None, None]
 
 
 def slopes(q: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,27 +199,22 @@ def slopes(q: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
     NaN where no such neighbour has the label (B, H, W) of the pixel.
     """
-    medians = []
-    for dy, dx in ((0, 1), (1, 0)):
-        differences = []
-        for step in (-2, -1, 1, 2):
-            value = (shifted(q, step * dy, step * dx, torch.nan) - q) / step
-            same = shifted(labels, step * dy, step * dx, -1) == labels
-            differences.append(torch.where(same[:, None], value, torch.nan))
-        medians.append(torch.cat(differences, dim=1).nanmedian(dim=1, keepdim=True).values)
-    return medians[0], medians[1]
+    moves, steps = _both_ways((-2, -1, 1, 2), q.device)
+    labels = labels.short()
+    differences = shifted(q[:, 0], moves, torch.nan).sub_(q).div_(steps)
+    differences.masked_fill_(shifted(labels, moves, -1) != labels[:, None], torch.nan)
+    by_x, by_y = differences.unflatten(1, (2, -1)).nanmedian(dim=2).values.split(1, dim=1)
+    return by_x, by_y
 
 
 def neighbour_candidates(q: Tensor, labels: Tensor) -> Tensor:
     """q(p + o) - slope(p + o) . o from pixels of the same label 3, 8 and 20 away in x and y.
 
-    q (B, 1, H, W), labels (B, H, W) int64 -> (B, 12, H, W), NaN where the label differs.
+    q (B, 1, H, W), labels (B, H, W) integers below 2^15 -> (B, 12, H, W), NaN where the label differs.
     """
-    by_x, by_y = slopes(q, labels)
-    candidates = []
-    for dy, dx, slope in ((0, 1, by_x), (1, 0, by_y)):
-        for step in OFFSETS:
-            carried = shifted(q - slope * step, step * dy, step * dx, torch.nan)
-            same = shifted(labels, step * dy, step * dx, -1) == labels
-            candidates.append(torch.where(same[:, None], carried, torch.nan))
-    return torch.cat(candidates, dim=1)
+    moves, steps = _both_ways(OFFSETS, q.device)
+    ways = moves[: len(OFFSETS)], moves[len(OFFSETS) :]
+    slope = torch.cat([shifted(by[:, 0], way, 0) for by, way in zip(slopes(q, labels), ways, strict=True)], dim=1)
+    labels = labels.short()
+    carried = shifted(q[:, 0], moves, torch.nan).sub_(slope.mul_(steps))
+    return carried.masked_fill_(shifted(labels, moves, -1) != labels[:, None], torch.nan)
