@@ -258,9 +258,13 @@ def main(words: Sequence[str] | None = None) -> None:
         begin = time.process_time()
         numbers = study.scored(study.learned(study.lesson(variant, seed), seed))
         row = {
+            "study": "demo",
             "variant": variant,
             "seed": seed,
+            "labels": COUNT,
+            "steps": study.config.train.steps,
             **{name: round(value, 5) for name, value in numbers.items()},
+            "protocol": f"toy town of the demo, {len(study.judged.labels)} frames of other streets",
             "seconds": round(time.process_time() - begin, 1),
             "device": device_name(),
             "vergence": __version__,
