@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.data.caching.test_frame_shards import FORM, filled, frame, name
 
+from tests.data.caching.test_frame_shards import FORM, filled, frame, name
 from vergence.data.caching.shard_index import Found, ShardIndex
 
 
