@@ -57,14 +57,27 @@ def opened(recipe: str, device: str, folder: Path, towns: dict[str, Path], dry: 
         finish(accelerator)
 
 
+@contextlib.contextmanager
+def learning_network(method: Any) -> Iterator[None]:
+    """``predict`` by the network that learns; its teacher, which predicts where there is one, has no gradients."""
+    teacher = getattr(method, "teacher", None)
+    if teacher is not None:
+        method.teacher = None
+    try:
+        yield
+    finally:
+        if teacher is not None:
+            method.teacher = teacher
+
+
 def per_second(call: Callable[[], object], images: int, device: str, seconds: float, warm: int) -> float:
-    """Images a second over some seconds, after calls that warm up; at least two calls are timed."""
+    """Images a second over some seconds, after calls that warm up; at least one call is timed."""
     for _ in range(warm):
         call()
     if device == "cuda":
         torch.cuda.synchronize()
     start, done = time.perf_counter(), 0
-    while done < 2 or time.perf_counter() - start < seconds:
+    while not done or time.perf_counter() - start < seconds:
         call()
         done += 1
         if device == "cuda":
@@ -74,7 +87,7 @@ def per_second(call: Callable[[], object], images: int, device: str, seconds: fl
 
 def speeds(recipe: str, device: str, out: Path, folder: Path, towns: dict[str, Path], dry: bool) -> Iterator[Row]:
     """Whole steps (losses, backward, optimiser, teacher) on a batch, and forward and backward of ``predict``, bare."""
-    seconds, warm = (0.0, 1) if dry else (3.0, 3)
+    seconds, warm = (0.0, 0) if dry else (3.0, 3)
     with opened(recipe, device, folder, towns, dry) as loop:
         method, batches = loop.state.method, loop._next_batches()
         images = sum(len(batch["frames"]) for batch in batches.values())
@@ -101,7 +114,7 @@ def speeds(recipe: str, device: str, out: Path, folder: Path, towns: dict[str, P
 
             def bare(low: bool = low) -> None:
                 for frames in targets:
-                    with torch.autocast(device, torch.bfloat16, enabled=low):
+                    with torch.autocast(device, torch.bfloat16, enabled=low), learning_network(method):
                         maps = method.predict(frames)
                     torch.stack([value.float().mean() for value in maps.values()]).sum().backward()
                 method.zero_grad()
