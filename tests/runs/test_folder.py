@@ -32,6 +32,9 @@ ELSEWHERE = {
     ("report/selection_lead.py", "step-"),
     ("inference/exported_engines.py", "config.json"),  # in an archive of PyTorch
     ("training/train.py", "evaluation"),  # a callback's event
+    ("data/buckets/remote_results.py", "LATEST"),  # says that others are there, and is sent after them
+    ("data/buckets/anywhere.py", "state.safetensors"),  # what only resuming needs is not brought here
+    ("data/buckets/anywhere.py", "checkpoints/"),  # in addresses
     ("data/layouts/maps.py", "metrics.jsonl"),  # what marks a folder of results, in which no frames are sought
 }
 

@@ -213,10 +213,14 @@ def connected(address: str | None) -> Any:
         import ray.data
     except ImportError:
         raise InputError("--engine ray needs Ray; install it with pip install 'vergence[cluster]'.") from None
+    if not ray.is_initialized():
+        _join(ray, address or os.environ.get("RAY_ADDRESS"))
     ray.data.DataContext.get_current().enable_progress_bars = False
-    if ray.is_initialized():
-        return ray
-    where = address or os.environ.get("RAY_ADDRESS")
+    return ray
+
+
+def _join(ray: Any, where: str | None) -> None:
+    """Connect to a cluster, or start one on this machine."""
     own: dict[str, Any] = {} if where else {"include_dashboard": False}
     try:
         ray.init(where, log_to_driver=False, logging_level=logging.WARNING, **own)
@@ -226,4 +230,3 @@ def connected(address: str | None) -> Any:
             f"no Ray cluster answers at {where or 'this machine'} ({reason[:160]}); start it or give --address."
         ) from error
     logging.getLogger("ray.data").setLevel(logging.WARNING)
-    return ray

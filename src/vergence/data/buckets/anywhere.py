@@ -121,7 +121,7 @@ def run_here(path: Path | str) -> Path | str:
     Args:
         path: a run, a checkpoint of one, or anything else, which is given back.
     """
-    if not is_address(path):
+    if not isinstance(path, str | Path) or not is_address(path):
         return path
     results, rest = of_run(path)
     if results.place not in _open and _brought.get(results.address, 0.0) < time.time() - _SAME_MOMENT:
