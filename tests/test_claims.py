@@ -1,17 +1,20 @@
 """When a claim is confirmed, refuted, undecided, thrown out; that runs are resumed and never run twice; the page."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks.claims import state
+from benchmarks.claims import corda, depth_start, mixing, recipes, semhint, state
 from benchmarks.claims.__main__ import complete
 from benchmarks.claims.carried_labels import keys_of
 from benchmarks.claims.chosen_frames import pool_of, within
 from benchmarks.claims.claim import Claim, Comparison, gains, head_room, interval, judged, verdict
+from benchmarks.claims.lab import Lab
 from benchmarks.claims.page import in_points, overview, picture, section
 from benchmarks.claims.probe import Frames, Lesson, learned, scored
 from benchmarks.claims.real_depth import teaches
@@ -19,6 +22,7 @@ from benchmarks.claims.registry import CLAIMS
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.data.rows.frame_row import FrameRow
+from vergence.runs.config import read_config
 from vergence.selection.reach import Reach
 
 
@@ -160,3 +164,29 @@ def test_frames_that_may_teach_are_those_of_the_protocol() -> None:
     assert [row.image for row in rows if teaches(row, protocol)] == [
         "whole/images/000002.jpg", "whole/images/000003.jpg", "part/images/000002.jpg"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "claim", [depth_start.TUNED, mixing.CLAIM, corda.CLAIM, semhint.CLAIM], ids=lambda one: one.name
+)
+def test_recipes_of_claims_know_their_settings(claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained(recipe: str, words: Sequence[str], data: Path, folder: Path) -> Path:
+        read_config(recipe, words)
+        known.append(recipe)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def numbers(*_: object, **__: object) -> dict[str, float]:
+        return {}
+
+    known: list[str] = []
+    monkeypatch.setattr(recipes, "trained", trained)
+    monkeypatch.setattr(Lab, "_town", lambda self, name, options: tmp_path / f"{name}.parquet")
+    monkeypatch.setattr(recipes, "class_numbers", numbers)
+    monkeypatch.setattr(corda, "class_numbers", numbers)
+    monkeypatch.setattr(corda, "rank_errors", numbers)
+    monkeypatch.setattr(semhint, "depth_numbers", numbers)
+    variants = [*claim.variants, *([claim.full] if claim.full else [])]
+    for variant in variants:
+        claim.run(Lab(tmp_path), variant, 0)
+    assert len(known) >= len(variants)

@@ -9,7 +9,7 @@ from benchmarks.studies.corda_maps import rank_errors
 from benchmarks.studies.three_ways import overrides
 
 STEPS, LIMIT = 1500, 100
-PLAIN = {"corda__depth": "false", "corda__difficulty": "off", "corda__network__variant": "dacs"}
+PLAIN = {"corda__depth": "false", "corda__difficulty": "off", "network__variant": "dacs"}
 
 
 def run(lab: Lab, variant: str, seed: int) -> Numbers:

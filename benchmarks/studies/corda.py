@@ -36,8 +36,8 @@ def variants(options: argparse.Namespace) -> Iterator[tuple[str, str, list[str]]
     """(study, variant, settings) of all runs of one seed, most important first."""
     source, target = str(options.source_depth), str(options.target_depth)
     mono = depth_settings(source, target)
-    plain = overrides(corda__depth="false", corda__difficulty="off", corda__network__variant="dacs")
-    apart = overrides(corda__network__correlation="false")
+    plain = overrides(corda__depth="false", corda__difficulty="off", network__variant="dacs")
+    apart = overrides(network__correlation="false")
     even = overrides(corda__difficulty="off")
     yield "steps", "source only", [*plain, *overrides(corda__adapt="false")]
     yield "steps", "DACS", plain

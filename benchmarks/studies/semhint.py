@@ -59,7 +59,7 @@ def variants(noisy: str, oracle: bool) -> Iterator[tuple[str, str, list[str]]]:
     yield "ingredients", "true labels", port("truth")
     yield "ingredients", "true labels, verified by true depth", [*port("truth"), *overrides(semhint__oracle="true")]
     for blocks in (0, 2, 4, 6, 8, 10):
-        full = overrides(semhint__network__gradient_scale="[1, 1]", semhint__network__shared_blocks=blocks)
+        full = overrides(network__gradient_scale="[1, 1]", network__shared_blocks=blocks)
         yield "shared blocks", str(blocks), [*BRANCH, *port(noisy), *full]
     yield "shared blocks", "4, gradient 0.1", [*BRANCH, *port(noisy)]
     for border, blobs in ((0, 0.0), (2, 0.03), (4, 0.1), (6, 0.3)):

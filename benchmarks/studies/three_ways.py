@@ -39,14 +39,14 @@ def variants(options: argparse.Namespace) -> Iterator[tuple[str, str, int | None
         yield "mixing", "mean teacher" if mix == "none" else mix, few, [
             *mixed, *overrides(three_ways__consistency__mix=mix)
         ]  # fmt: skip
-    yield "initialisation", "scratch", few, [*plain, *overrides(three_ways__network__weights="none")]
+    yield "initialisation", "scratch", few, [*plain, *overrides(network__weights="none")]
     yield "initialisation", "imagenet", few, plain
     yield "initialisation", "sde", few, [*sde, *plain]
     if options.data == "toytown":  # CamVid's training frames are a second apart: nothing to learn depth from
         both = overrides(three_ways__multi_task="true", three_ways__depth="online")
         yield "multi_task", "off", few, mixed
         yield "multi_task", "shared encoder", few, [*sde, *both]
-        yield "multi_task", "pad", few, [*sde, *both, *overrides(three_ways__network__exchange="pad")]
+        yield "multi_task", "pad", few, [*sde, *both, *overrides(network__exchange="pad")]
     for count in LABELS[options.data]:
         yield "labels", "imagenet, labels only", count, plain
         yield "labels", "three ways", count, mixed
