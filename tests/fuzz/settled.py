@@ -19,7 +19,7 @@ HARMLESS = {
     "pictures/flips/GIF": "2 4 5",
     "pictures/flips/JPEG": "0 4",
     "pictures/flips/WEBP": "0 2 3 4 5",
-    "runs/evaluate/config.json/spoiled": "12",
+    "runs/evaluate/config.json/spoiled": "12 21",
     "runs/predict/config.json/spoiled": "1 4 7 13 19 25 28 34",
     "runs/resume/config.json/spoiled": "14 17 38",
     "runs/resume/state.json/spoiled": "2 24",
