@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.speed.common import append_rows, stamp
-from benchmarks.speed.predict import pictures
+from benchmarks.speed.predict import pictures, small_network_parser
 from vergence.api import predict
 from vergence.methods.registry import method_named
 from vergence.runs.checkpoint import write_checkpoint
@@ -85,11 +85,7 @@ def on_ray(run: Path, frames: Path, out: Path, count: int, workers: int) -> tupl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=Path, required=True, help="folder of pictures")
-    parser.add_argument("--encoder", default="efficientnet_lite0")
-    parser.add_argument("--size", type=int, nargs=2, default=(416, 128))
-    parser.add_argument("--picture", type=int, nargs=2, default=(640, 192))
+    parser = small_network_parser(__doc__)
     parser.add_argument("--counts", type=int, nargs=2, default=(16, 128), help="frames of the short and the long call")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "ray_frames.csv")

@@ -54,6 +54,16 @@ def build(options: argparse.Namespace, folder: Path) -> LoadedRun:
     return LoadedRun(path=folder / "run", config=config, method=method, step=1)
 
 
+def small_network_parser(doc: str | None) -> argparse.ArgumentParser:
+    """What says which pictures a small network looks at, for :func:`build` and :func:`pictures`."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--frames", type=Path, required=True, help="folder of pictures")
+    parser.add_argument("--encoder", default="efficientnet_lite0")
+    parser.add_argument("--size", type=int, nargs=2, default=(416, 128))
+    parser.add_argument("--picture", type=int, nargs=2, default=(640, 192))
+    return parser
+
+
 def pictures(options: argparse.Namespace, folder: Path) -> Path:
     """Pictures of a camera's size: the given ones enlarged, as JPEG files."""
     frames = folder / "frames"

@@ -7,7 +7,6 @@ The shards are done one after another; what counts is their sum beside one proce
 files. Weights are random. Adds CSV rows to ``--out``.
 """
 
-import argparse
 import shutil
 import statistics
 import tempfile
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 
 from benchmarks.speed.common import append_rows, stamp
-from benchmarks.speed.predict import build, pictures
+from benchmarks.speed.predict import build, pictures, small_network_parser
 from vergence.api import predict
 
 
@@ -32,11 +31,7 @@ def cpu(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=Path, required=True, help="folder of pictures")
-    parser.add_argument("--encoder", default="efficientnet_lite0")
-    parser.add_argument("--size", type=int, nargs=2, default=(416, 128))
-    parser.add_argument("--picture", type=int, nargs=2, default=(640, 192))
+    parser = small_network_parser(__doc__)
     parser.add_argument("--count", type=int, default=300, help="of pictures")
     parser.add_argument("--total", type=int, default=4, help="shards")
     parser.add_argument("--rounds", type=int, default=1)

@@ -33,6 +33,10 @@ _DARK = 0.25
 """Share of a photograph's brightness that stays where it has no label."""
 
 
+Spans = dict[tuple[str, str], tuple[float, float]]
+"""First and last position of each video."""
+
+
 class Piece(NamedTuple):
     """A piece of video on the page."""
 
@@ -58,7 +62,8 @@ def write_propagation_page(manifest: Path | str) -> Path:
     rows = {named(row.image): index for index, row in enumerate(data)}
     chosen = evenly_spaced(record["segments"], _SEGMENTS)
     seen: set[int] = set()
-    pieces = [_piece(data, rows, segment, space, seen, record["seconds"]) for segment in chosen]
+    spans = _spans(data)
+    pieces = [_piece(data, rows, segment, space, seen, record["seconds"], spans) for segment in chosen]
     page = environment.get_template("propagation.html.j2").render(
         title=f"{record['labelled']} labels carried to {record['carried']} frames",
         lead=_lead(record),
@@ -95,8 +100,23 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _spans(data: Manifest) -> Spans:
+    columns = (data.values(name)[: len(data)] for name in ("sequence", "camera", "position"))
+    spans: Spans = {}
+    for sequence, camera, position in zip(*columns, strict=True):
+        first, last = spans.get((sequence, camera), (position, position))
+        spans[sequence, camera] = min(first, position), max(last, position)
+    return spans
+
+
 def _piece(
-    data: Manifest, rows: dict[str, int], segment: dict[str, Any], space: LabelSpace, seen: set[int], seconds: float
+    data: Manifest,
+    rows: dict[str, int],
+    segment: dict[str, Any],
+    space: LabelSpace,
+    seen: set[int],
+    seconds: float,
+    spans: Spans,
 ) -> Piece:
     keys = [name for name in (segment["from"], segment["to"]) if name is not None]
     coverage = {frame["image"]: frame["coverage"] for frame in segment["frames"]}
@@ -107,30 +127,28 @@ def _piece(
     ends = " and ".join(Path(name).stem for name in keys)
     title = ", ".join(dict.fromkeys(part for part in (segment["sequence"], segment["camera"]) if part))
     note = f"{len(reached)} of {len(coverage)} frames reached from {ends}."
-    note += "".join(f" {sentence}" for sentence in _stopped(data, rows, segment, seconds))
+    note += "".join(f" {sentence}" for sentence in _stopped(data, rows, segment, seconds, spans))
     if segment["meetings"]:
         agreed = [f"{one['right_kept']:.1%} after {one['seconds']:.1f} s" for one in segment["meetings"]]
         note += f" Where it meets a label made by hand, agrees of the kept pixels: {', '.join(agreed)}."
     return Piece(title, note, pictures)
 
 
-def _stopped(data: Manifest, rows: dict[str, int], segment: dict[str, Any], seconds: float) -> Iterator[str]:
+def _stopped(
+    data: Manifest, rows: dict[str, int], segment: dict[str, Any], seconds: float, spans: Spans
+) -> Iterator[str]:
     """Where labels of a piece stopped, and why."""
     if segment["cuts"]:  # what lies behind has no label for this reason alone
         yield f"Stopped by a cut before {', '.join(Path(name).stem for name in segment['cuts'])}."
         return
     frames = segment["frames"]
-    for end, step, outside in (("from", -1, "first"), ("to", 1, "last")):
+    for end, place, outside in (("from", 0, "first"), ("to", 1, "last")):
         if segment[end] is not None:
             continue
-        name = frames[0 if end == "from" else -1]["image"]
+        name = frames[-place]["image"]
         row = data[rows[name]]
-        beyond = any(
-            (other.sequence, other.camera) == (row.sequence, row.camera) and (other.position - row.position) * step > 0
-            for other in data
-        )
         stem = Path(name).stem
-        if beyond:
+        if spans[row.sequence, row.camera][place] != row.position:
             yield f"Stopped at {stem}: no label is carried farther than {seconds:g} seconds."
         else:
             yield f"Went as far as {stem}, the {outside} frame of the video."
