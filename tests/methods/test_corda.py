@@ -55,6 +55,18 @@ def test_every_switch_has_its_losses(variant: str, changes: dict[str, Any], expe
     method.after_step(0)
 
 
+def test_a_teacher_that_was_not_stored_is_a_copy_of_the_student() -> None:
+    method = build("gta", feature_distance=FeatureDistanceConfig(weight=1.0))
+    start = [value.clone() for value in method.reference["encoder"].parameters()]
+    with torch.no_grad():
+        for value in method.network.parameters():
+            value.add_(1)
+    method.begin_anew()
+    student, teacher = method.network.state_dict(), method.mean_teacher.network.state_dict()
+    assert all(teacher[name].equal(value) for name, value in student.items())
+    assert all(a.equal(b) for a, b in zip(start, method.reference["encoder"].parameters(), strict=True))
+
+
 def test_difficulty_reaches_no_parameter_and_starts_as_plain_mixing() -> None:
     """Both decoders start near 0, so that all pixels are easy and weights are those of DACS."""
     losses = {}

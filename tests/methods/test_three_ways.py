@@ -53,6 +53,20 @@ def test_teacher_is_a_copy_after_initialize() -> None:
     assert torch.equal(next(method.mean_teacher.network.parameters()), next(method.network.parameters()))
 
 
+def test_a_teacher_that_was_not_stored_is_a_copy_of_the_student() -> None:
+    method = build(depth="truth")
+    with torch.no_grad():
+        next(method.network.parameters()).add_(1)
+    method.begin_anew()
+    assert torch.equal(next(method.mean_teacher.network.parameters()), next(method.network.parameters()))
+    stored = build(depth="truth", evaluate="teacher")  # belongs to the model: it was loaded
+    before = next(stored.mean_teacher.network.parameters()).clone()
+    with torch.no_grad():
+        next(stored.network.parameters()).add_(1)
+    stored.begin_anew()
+    assert torch.equal(next(stored.mean_teacher.network.parameters()), before)
+
+
 def test_evaluating_the_teacher_stores_and_uses_it() -> None:
     method = build(depth="truth", evaluate="teacher").eval()
     assert any(name.startswith("teacher.") for name in method.state_dict())

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from tests.training.test_resume import ROOT, command, numbers
 from tests.training.tiny_method import RECIPE, without_checksums, write_frames, write_recipe
-from vergence import api
+from vergence import api, cli
 from vergence.errors import InputError
 from vergence.runs.checkpoint import load_run, read_tensors
 from vergence.runs.folder import RunFolder, find_weights
@@ -26,7 +27,7 @@ from vergence.runs.run_lock import clean_leftovers, locked
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    return api.train(write_recipe(folder), folder / "run", write_frames(folder))
+    return api.train(write_recipe(folder), folder / "run", write_frames(folder), {"train.keep_states": 2})
 
 
 @pytest.fixture
@@ -133,23 +134,57 @@ def test_a_named_checkpoint_that_is_torn(run: Path) -> None:
 
 
 def test_older_checkpoints_keep_their_weights_alone(trained: Path, tmp_path: Path) -> None:
-    run = api.train(
-        trained.parent / "tiny.yaml", tmp_path / "run", trained.parent / "manifest.csv", {"train.keep_states": 1}
-    )
+    run = api.train(trained.parent / "tiny.yaml", tmp_path / "run", trained.parent / "manifest.csv")
     older, newest = RunFolder(run).checkpoints()
     assert (older.has_state, newest.has_state) == (False, True)
     assert sorted(path.name for path in older.path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     assert load_run(older.path).step == 8
     before = (run / "metrics.jsonl").read_text()
-    with pytest.raises(InputError, match=rf"its optimiser state is gone.*go on from .*--resume {run}, or start a new"):
+    said = rf"its optimiser state is gone.*go on from .*--resume {run}, add --train.fresh_optimizer true.*, or start a new"
+    with pytest.raises(InputError, match=said):
         api.resume(run / "checkpoints/step-8", {"train.steps": 14})
     assert (run / "metrics.jsonl").read_text() == before
     api.resume(run, {"train.steps": 14})
     assert load_run(run).step == 14
-    cut(run / "checkpoints/step-00000014/state.safetensors")
-    with pytest.raises(InputError, match=r"step-00000014 is damaged .*only .*step-00000012 is whole, which keeps"):
-        api.resume(run, {"train.steps": 16})
-    assert load_run(run).step == 14
+
+
+@pytest.mark.parametrize(("torn", "whole", "after"), [("state.safetensors", 12, 2), ("model.safetensors", 8, 6)])
+def test_on_from_weights_alone(
+    trained: Path, tmp_path: Path, torn: str, whole: int, after: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = (trained.parent / "tiny.yaml", tmp_path / "run", trained.parent / "manifest.csv")
+    run = api.train(*begun, {"train.ema": 0.9} if whole == 8 else {})
+    weights = read_tensors(run / f"checkpoints/step-{whole:08d}/model.safetensors")
+    cut(run / "checkpoints/step-00000012" / torn)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    said = rf"step-00000012 is damaged \({torn}.*, and of step-{whole:08d} the weights alone are whole; restore it, or go "
+    said += rf"on from these, with the optimiser's state begun anew: .*--resume {run} --train.fresh_optimizer true"
+    with pytest.raises(InputError, match=said):
+        api.resume(run, {"train.steps": 14})
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert cli.main(["train", "--resume", str(run), "--train.fresh_optimizer", "true", "--train.steps", "14"]) == 0
+    assert f"going on from the weights of step-{whole:08d}: the optimiser's moments" in caplog.text
+    assert ("the weights beside their running mean" in caplog.text) == (whole == 8)
+    assert [checkpoint.name for checkpoint in RunFolder(run).checkpoints()][-1] == "step-00000014"
+    state = read_tensors(run / "checkpoints/step-00000014/state.safetensors")
+    counts = {float(value) for name, value in state.items() if name.endswith("/step")}
+    assert counts == {float(after)}  # moments are of these steps alone
+    steps = [row["step"] for row in RunFolder(run).rows() if row["kind"] == "train"]
+    assert steps == sorted(set(steps))
+    assert "fresh_optimizer: false" in (run / "recipe.yaml").read_text()
+    assert any((weights[name] != value).any() for name, value in load_run(run).method.state_dict().items())
+    api.resume(run, {"train.steps": 15})
+
+
+def test_weights_alone_are_where_it_goes_on(trained: Path, tmp_path: Path) -> None:
+    given = {"train.steps": 9, "optim.lr": 1e-12, "train.fresh_optimizer": True}
+    run = api.train(trained.parent / "tiny.yaml", tmp_path / "run", trained.parent / "manifest.csv")
+    weights = read_tensors(run / "checkpoints/step-00000008/model.safetensors")
+    api.resume(run / "checkpoints/step-8", given)
+    after = read_tensors(run / "checkpoints/step-00000009/model.safetensors")
+    assert weights.keys() == after.keys()
+    assert (weights.pop("steps_seen"), after.pop("steps_seen")) == (8, 9)
+    assert all(torch.allclose(value, after[name], rtol=0, atol=1e-7) for name, value in weights.items())
 
 
 @pytest.mark.parametrize("listed", [True, False])

@@ -1,7 +1,7 @@
 """What the engine asks of a method: one ``nn.Module`` that owns the networks and turns batches into losses."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from vergence.data.labels import LabelSpace
 from vergence.errors import InputError
 from vergence.methods.config import MethodConfig
 from vergence.methods.panels import Exhibit
+from vergence.methods.teacher import MeanTeacher
 from vergence.models.frame_features import frame_features
 
 
@@ -47,6 +48,13 @@ class Method(nn.Module):
 
     def initialize(self) -> None:
         """Load starting weights. The engine calls it once, at the start of a fresh run; never when a run is loaded."""
+
+    def begin_anew(self) -> None:
+        """Make what only training needs from weights that were stored without it: teachers copy their student."""
+        reference = getattr(self, "reference", None)
+        for part in reference.modules() if isinstance(reference, nn.Module) else ():
+            if isinstance(part, MeanTeacher):
+                part.restart(cast(nn.Module, self.network))
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         """Weighted scalar losses, summed by the engine; keys that start with "_" are logged and not summed."""

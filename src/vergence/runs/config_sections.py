@@ -175,8 +175,9 @@ class TrainConfig:
     """Evaluations without a better score after which training ends; 0: it goes on to the last step."""
     keep: int = 2
     """Newest checkpoints kept; the best one stays besides."""
-    keep_states: int = 2
-    """Newest checkpoints that can be resumed from, the second for when the newest is torn; others keep weights."""
+    keep_states: int = 1
+    """Newest checkpoints that can be resumed from; of the others the weights alone are kept. 2: a torn one can be gone
+    back behind."""
     async_checkpoints: bool = False
     """Copy what a checkpoint holds to the host's memory and write it while training goes on, one at a time. A failure
     is told at the next checkpoint, or at the end."""
@@ -198,6 +199,9 @@ class TrainConfig:
     Without it the fastest convolutions are looked for at the start. A CPU gives the same numbers anyway."""
     allow_changes: bool = False
     """Resume on other data, another seed or batch size than the run was trained on; forgotten afterwards."""
+    fresh_optimizer: bool = False
+    """Resume from weights alone, as older checkpoints keep them: the optimiser's state, and teachers, begin anew;
+    forgotten afterwards."""
     timeout: float = 600.0
     """Seconds that one of several processes waits for the others before it says that one is lost."""
     trackers: tuple[str, ...] = ()

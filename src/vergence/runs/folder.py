@@ -248,8 +248,8 @@ def newest_whole(run: RunFolder, resuming: bool = True) -> Checkpoint | None:
     """
     named = run.latest()
     others = [checkpoint for checkpoint in reversed(run.checkpoints()) if checkpoint != named]
-    torn = ""
-    for checkpoint in ([named] if named is not None else []) + others:
+    order, torn = ([named] if named is not None else []) + others, ""
+    for checkpoint in order:
         reason = what_is_torn(checkpoint, resuming)
         if not reason:
             if torn:
@@ -257,9 +257,13 @@ def newest_whole(run: RunFolder, resuming: bool = True) -> Checkpoint | None:
             return checkpoint
         torn = torn or f"{checkpoint} is damaged ({reason})"
     if torn and resuming:
-        weights = next((str(one) for one in others if not what_is_torn(one, resuming=False)), "")
-        rest = f"only {weights} is whole, which keeps its weights alone" if weights else "no other checkpoint is whole"
-        raise InputError(f"{torn}, and {rest}; restore it, or train anew with another --out.")
+        weights = next((one.name for one in order if not what_is_torn(one, resuming=False)), "")
+        raise InputError(
+            f"{torn}, and of {weights} the weights alone are whole; restore it, or go on from these, with the optimiser's "
+            f"state begun anew: vergence train --resume {run} --train.fresh_optimizer true."
+            if weights
+            else f"{torn}, and no other checkpoint is whole; restore it, or train anew with another --out."
+        )
     return named
 
 

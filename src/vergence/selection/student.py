@@ -123,7 +123,7 @@ class Students:
 
     def _train(self, config: RunConfig, folder: Path, chosen: Sequence[int]) -> None:
         run = _student(folder)
-        checkpoint = newest_whole(run) if run.has_recipe else None
+        checkpoint = newest_whole(run, resuming=False) if run.has_recipe else None
         if checkpoint is not None and read_settings(checkpoint)[1] >= config.train.steps:
             return
         done = checkpoint is not None

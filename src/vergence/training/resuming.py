@@ -14,14 +14,16 @@ _log = logging.getLogger("vergence")
 
 
 def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[str, str]) -> None:
-    """InputError where a run would go on with other data, seed or batch size, unless ``train.allow_changes``.
+    """InputError where a run would go on with other data, seed or batch size, unless ``train.allow_changes``, or from
+    a checkpoint that is not whole; of one with ``train.fresh_optimizer`` weights and settings must be.
 
     ``digests`` are those of the frames that are read, by what they are for ("training" is the training split). What a
     checkpoint does not say, as those of before, is taken at any.
     """
-    if not checkpoint.has_state and not what_is_torn(checkpoint, resuming=False):
+    fresh = config.train.fresh_optimizer
+    if not fresh and not checkpoint.has_state and not what_is_torn(checkpoint, resuming=False):
         raise InputError(state_is_gone(checkpoint))
-    if reason := what_is_torn(checkpoint):
+    if reason := what_is_torn(checkpoint, resuming=not fresh):
         raise InputError(f"{checkpoint} is damaged ({reason}); resume from another checkpoint.")
     stored = read_settings(checkpoint)[0]
     said = read_object(checkpoint.settings)
@@ -45,6 +47,13 @@ def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[
         )
     if changed:
         _log.warning("%s goes on with a change: %s", checkpoint, changed)
+    if fresh:
+        _log.warning(
+            "going on from the weights of %s: the optimiser's moments%s, random draws of layers and sums of the log begin "
+            "anew, so the numbers are not those of a run that was never stopped",
+            checkpoint.name,
+            "" if stored.train.ema is None else ", the weights beside their running mean",
+        )
 
 
 def _called(name: str) -> str:
@@ -66,7 +75,8 @@ def state_is_gone(checkpoint: Checkpoint) -> str:
     anew = f", with --{config.method}.initialize_from {checkpoint} for these weights" if starts else ""
     return (
         f"{checkpoint} cannot be resumed: its optimiser state is gone, as only the newest checkpoints keep theirs "
-        f"(train.keep_states); go on from the newest with vergence train --resume {run}, or start a new run{anew}."
+        f"(train.keep_states); go on from the newest with vergence train --resume {run}, add --train.fresh_optimizer "
+        f"true to begin that state anew, or start a new run{anew}."
     )
 
 

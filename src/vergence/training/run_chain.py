@@ -48,7 +48,7 @@ def trained(
 def is_finished(run: Path, config: RunConfig) -> bool:
     """Whether a run of these settings has a checkpoint of its last step, or stopped early."""
     folder = RunFolder(run)
-    checkpoint = newest_whole(folder)
+    checkpoint = newest_whole(folder, resuming=False)  # what is finished needs no state of its optimiser
     if checkpoint is None:
         return False
     step = read_settings(checkpoint)[1]

@@ -55,8 +55,9 @@ class TrainingState:
         self.writer = CheckpointWriter() if settings.async_checkpoints and accelerator.is_main_process else None
         self.window = Window()
         seed_everything(settings.seed)
-        self.method = build_method(config, "training" if checkpoint is None else "resuming")
-        if checkpoint is None:
+        fresh = checkpoint is None or settings.fresh_optimizer
+        self.method = build_method(config, "training" if fresh else "resuming")
+        if fresh:
             self.method.initialize()
         if accelerator.process_index > 0:  # the same weights, other noise
             seed_everything(settings.seed + accelerator.process_index)
@@ -75,7 +76,7 @@ class TrainingState:
         self.model, self.optimizer = accelerator.prepare(self.method, optimizer, device_placement=[False, True])
         self.average: WeightAverage | None = None
         if checkpoint is not None:
-            self._restore(checkpoint)
+            (self._restore_weights if fresh else self._restore)(checkpoint)
         elif settings.ema is not None:
             self.average = WeightAverage(self.method, settings.ema)
 
@@ -141,6 +142,14 @@ class TrainingState:
             restore_random_state(self._random, self.accelerator)
 
     _random: list[dict[str, Any]] | None = None
+
+    def _restore_weights(self, checkpoint: Checkpoint) -> None:
+        """Go on from weights alone; what is frozen is as a run begins with it, and all else begins anew."""
+        self.step = read_settings(checkpoint)[1]
+        frozen = {name: value for name, value in self.method.state_dict().items() if name.startswith(TRAINING_ONLY)}
+        load_weights(self.method, frozen | read_tensors(checkpoint.weights), checkpoint.weights)
+        self.method.begin_anew()
+        self._restore_average({})
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         stored, self.step = read_settings(checkpoint)

@@ -84,7 +84,7 @@ def _train(
         elif main:
             folder.check_new()
         if resume and checkpoint is None:
-            checkpoint = newest_whole(folder)
+            checkpoint = newest_whole(folder, resuming=not config.train.fresh_optimizer)
         with contextlib.closing(Loop(config, folder, accelerator, checkpoint, callbacks)) as loop:
             if main and not resume:  # nothing is written before all is known to be right
                 held.enter_context(locked(folder.path))
@@ -115,11 +115,11 @@ class Loop:
         settle_batch_size(config, self.data.roles, accelerator, checkpoint)
         if checkpoint is not None:
             check_unchanged(checkpoint, config, self.data.digests)
-            config.train.allow_changes = False  # was said for this once
         self.loaders = build_loaders(config, self.data.roles, checkpoint, accelerator)
         self.batches = self._batches()
         self.batches = itertools.chain([next(self.batches)], self.batches)  # a broken first frame shows now
         self.state = TrainingState(config, accelerator, checkpoint, self.data.digests)
+        config.train.allow_changes = config.train.fresh_optimizer = False  # were said for this once
         before = [] if checkpoint is None else folder.rows_until(self.state.step)
         self.validation = Validation(config, folder, self.data.evaluation, accelerator, before)
 
