@@ -16,8 +16,8 @@ from typing import Any
 
 PYTHON = "VERGENCE_LABEL_STUDIO"
 """Environment variable: a Python that has the package label-studio, in an environment of its own."""
-_START = 300.0
-"""Seconds that it may take until it answers: it makes its database first."""
+_START = 1200.0
+"""Seconds that it may take until it answers: it makes its database first, which takes minutes where others work too."""
 
 
 def python() -> str | None:
