@@ -259,8 +259,8 @@ def newest_whole(run: RunFolder, resuming: bool = True) -> Checkpoint | None:
     if torn and resuming:
         weights = next((one.name for one in order if not what_is_torn(one, resuming=False)), "")
         raise InputError(
-            f"{torn}, and of {weights} the weights alone are whole; restore it, or go on from these, with the optimiser's "
-            f"state begun anew: vergence train --resume {run} --train.fresh_optimizer true."
+            f"{torn}, and of {weights} the weights alone are whole; restore it, or go on from these, with the "
+            f"optimiser's state begun anew: vergence train --resume {run} --train.fresh_optimizer true."
             if weights
             else f"{torn}, and no other checkpoint is whole; restore it, or train anew with another --out."
         )

@@ -49,8 +49,8 @@ def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[
         _log.warning("%s goes on with a change: %s", checkpoint, changed)
     if fresh:
         _log.warning(
-            "going on from the weights of %s: the optimiser's moments%s, random draws of layers and sums of the log begin "
-            "anew, so the numbers are not those of a run that was never stopped",
+            "going on from the weights of %s: the optimiser's moments%s, random draws of layers and sums of the log "
+            "begin anew, so the numbers are not those of a run that was never stopped",
             checkpoint.name,
             "" if stored.train.ema is None else ", the weights beside their running mean",
         )
