@@ -1,6 +1,8 @@
 """A FiftyOneDataset read back by its documented layout: every path is there and holds what the prediction says."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,9 @@ from PIL import Image
 import vergence
 from tests.inference.stored import picture, stored_run, video
 from vergence.errors import InputError
+
+PYTHON = "VERGENCE_FIFTYONE"
+"""Environment variable: a Python that has the packages fiftyone and mongomock, in an environment of its own."""
 
 
 def read_back(folder: Path) -> tuple[dict, list[dict]]:
@@ -50,6 +55,37 @@ def test_a_folder_of_pictures(tmp_path: Path) -> None:
     again = vergence.predict(run, tmp_path / "in", out, to="fiftyone", confidence=True, device="cpu")
     assert again["frames"] == 2
     assert np.array_equal(np.asarray(Image.open(tmp_path / "in" / "a" / "0.png")), picture(0))  # read, never written
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    PYTHON not in os.environ,
+    reason=f"FiftyOne is not installed; {PYTHON} should name a Python that has it (see CONTRIBUTING.md)",
+)
+def test_fiftyone_itself_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        Image.fromarray(picture(number)).save(tmp_path / "in" / f"{number}.png")
+    run, out = stored_run(tmp_path / "run"), tmp_path / "out"
+    vergence.predict(run, tmp_path / "in", out, to="fiftyone", confidence=True, device="cpu")
+    reader = Path(__file__).with_name("fiftyone_reader.py")
+    done = subprocess.run(
+        [os.environ[PYTHON], reader, out / "fiftyone"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["media_type"], found["classes"], found["unit"]) == ("image", ["sky", "road", "car"], "unscaled")
+    assert found["targets"] == {"1": "sky", "2": "road", "3": "car"}
+    assert [sample["size"] for sample in found["samples"]] == [[160, 90]] * 2
+    for number, sample in enumerate(found["samples"]):
+        labels, depth, sure = (
+            np.asarray(Image.open(out / kind / f"{number}.png")) for kind in ("labels", "depth", "confidence")
+        )
+        assert np.array_equal(np.asarray(Image.open(sample["filepath"])), picture(number))
+        assert np.array_equal(sample["mask"], labels + 1)
+        assert np.array_equal(sample["depth"], depth)
+        assert np.array_equal(sample["confidence"], sure)
+        assert 0 < (depth <= sample["range"][1]).mean() <= 1
 
 
 def test_frames_of_a_video_are_pictures(tmp_path: Path) -> None:
