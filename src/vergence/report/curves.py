@@ -151,7 +151,7 @@ def _drawn(
         "grid.color": _INK, "legend.labelcolor": _INK,
     }  # fmt: skip
     with rc_context(style):
-        figure = Figure(figsize=(6.4, 3.3), layout="constrained")
+        figure = Figure(figsize=(5.0, 3.1), layout="constrained")  # on a narrow screen text keeps its size
         axes = figure.add_subplot()
         curves = {printable(name).replace("$", r"\$"): curve for name, curve in lines.items()}  # no mathematics
         for index, (name, curve) in enumerate(curves.items()):
@@ -170,12 +170,21 @@ def _drawn(
             axes.set_yscale("log")
         axes.grid(alpha=0.15)
         axes.spines[["top", "right"]].set_visible(False)
-        columns = min(4, len(lines), max(1, 72 // (max(map(len, lines)) + 9)))  # all of a row's names must fit
-        figure.legend(loc="outside upper left", ncols=columns, frameon=False, fontsize=11)
+        figure.legend(loc="outside upper left", ncols=_columns(list(lines)), frameon=False, fontsize=11)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         box, ends = axes.get_position(), axes.get_xlim()
     return _inline(buffer.getvalue(), title), (float(box.x0), float(box.x1)), (float(ends[0]), float(ends[1]))
+
+
+def _columns(names: Sequence[str]) -> int:
+    """Of a legend, filled column by column: as many as the width of a chart holds."""
+    for columns in range(min(4, len(names)), 1, -1):
+        rows = -(-len(names) // columns)
+        parts = [names[start : start + rows] for start in range(0, len(names), rows)]
+        if sum(max(map(len, part)) + 8 for part in parts) <= 58:  # letters; a line's sample takes about eight
+            return columns
+    return 1
 
 
 def _inline(svg: str, title: str) -> str:

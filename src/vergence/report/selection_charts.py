@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_WIDTH, _HEIGHT = 640, 340
+_WIDTH, _HEIGHT = 480, 310  # text of 12 is read on a narrow screen too
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 40
 _COLOURS = ("#e0762b", "#4c8dd6", "#3fa860")
 _POINTS = 300
 _NUMBERED = 30
+_RADIUS = 11.0
+"""Of a numbered circle."""
 
 
 class Line(NamedTuple):
@@ -53,7 +55,10 @@ def map_chart(
     names: Sequence[str],
     known: NDArray[np.float64],
 ) -> str:
-    """Frames (n, 2) as grey dots, chosen ones numbered, labelled ones as squares; x and y have one scale."""
+    """Frames (n, 2) as grey dots, chosen ones numbered, labelled ones as squares; x and y have one scale.
+
+    Numbers that would cover each other stand beside their frames, with a line to them.
+    """
     everything = np.concatenate([frames, picks, known])
     low, high = everything.min(0), everything.max(0)
     scale = min(
@@ -70,16 +75,35 @@ def map_chart(
              'style="stroke-linecap:round"/>']  # fmt: skip
     for x, y in map(at, known):
         parts.append(f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="{_COLOURS[1]}"/>')
+    places = np.array([at(point) for point in picks]).reshape(-1, 2)
+    beside = apart(places[:_NUMBERED], 2 * _RADIUS + 1, np.array([_WIDTH, _HEIGHT]) - _RADIUS - 1)
+    for (x, y), (to_x, to_y) in zip(places, beside, strict=False):
+        parts.append(f'<path d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}" stroke="{_COLOURS[0]}" stroke-width="1.5"/>')
     for number in range(len(picks), 0, -1):  # the first on top
-        x, y = at(picks[number - 1])
+        x, y = places[number - 1]
         title = f"<title>{number}: {escape(names[number - 1])}</title>"
-        if number > _NUMBERED:
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{_COLOURS[0]}">{title}</circle>')
-            continue
-        parts.append(f'<g><circle cx="{x:.1f}" cy="{y:.1f}" r="9" fill="{_COLOURS[0]}"/><text x="{x:.1f}" '
-                     f'y="{y + 3.6:.1f}" text-anchor="middle" font-size="10.5" fill="#1a1206">{number}</text>'
-                     f"{title}</g>")  # fmt: skip
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{_COLOURS[0]}">{title}</circle>')
+        if number <= _NUMBERED:
+            x, y = beside[number - 1]
+            parts.append(f'<g><circle cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS:g}" fill="{_COLOURS[0]}"/>'
+                         f'<text x="{x:.1f}" y="{y + 4.6:.1f}" text-anchor="middle" font-size="13.5" fill="#1a1206">'
+                         f"{number}</text>{title}</g>")  # fmt: skip
     return _svg(parts, "Map of the feature space")
+
+
+def apart(places: NDArray[np.float64], gap: float, room: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Places (n, 2) moved until no two are nearer than ``gap``, where there is room; in [width - room, room]."""
+    found, low = places.copy(), np.array([_WIDTH, _HEIGHT]) - room
+    turns = np.arange(len(places)) * 2.4  # where two are at one place, each goes another way
+    found += 1e-3 * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    for _ in range(200):
+        away = found[:, None] - found[None]
+        distance = np.hypot(away[..., 0], away[..., 1]) + np.eye(len(found)) * 2 * gap
+        if distance.min(initial=gap) >= gap:
+            break
+        push = np.maximum(gap + 0.5 - distance, 0) / (2 * distance)
+        found = np.clip(found + (away * push[..., None]).sum(1), low, room)
+    return found
 
 
 def nice_top(value: float) -> float:
