@@ -178,7 +178,7 @@ def _drawn(
 
 
 def _columns(names: Sequence[str]) -> int:
-    """Of a legend, filled column by column: as many as the width of a chart holds."""
+    """As many columns of a legend, filled one by one, as the width of a chart holds."""
     for columns in range(min(4, len(names)), 1, -1):
         rows = -(-len(names) // columns)
         parts = [names[start : start + rows] for start in range(0, len(names), rows)]

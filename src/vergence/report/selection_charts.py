@@ -14,7 +14,7 @@ _COLOURS = ("#e0762b", "#4c8dd6", "#3fa860")
 _POINTS = 300
 _NUMBERED = 30
 _RADIUS = 11.0
-"""Of a numbered circle."""
+"""A numbered circle's."""
 
 
 class Line(NamedTuple):
