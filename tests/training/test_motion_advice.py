@@ -79,6 +79,22 @@ def test_only_roles_with_neighbours_in_time_are_looked_at(tmp_path: Path, caplog
     assert f"use --frames.options.offsets '[-{step}, {step}]'" in text
 
 
+def test_two_slow_videos_among_many_are_no_reason_for_other_offsets(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first three that are looked at are the first, the middle and the last one."""
+    folder = tmp_path / "clips"
+    for name in "0123456":
+        film(folder / name, travelling(12, speed=0.5 if name in "03" else 2.0))
+    clips = resolve_input(folder)
+    assert [one.has("slow") for one in glance(clips)] == [True, True, False]
+    advise_offsets({"unlabelled": (clips, FrameOptions())})
+    assert advised(caplog.text) is None
+    few = clips.select(predicate=lambda row: row.sequence.rpartition("/")[2] in "034")
+    advise_offsets({"unlabelled": (few, FrameOptions())})
+    assert advised(caplog.text) is not None
+
+
 def test_a_glance_is_short_and_sees_neighbours_that_are_no_samples(tmp_path: Path) -> None:
     clip = resolve_input(film(tmp_path / "slow", travelling(40, speed=0.5)), split=False)
     rows = [

@@ -2,14 +2,17 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from vergence.data.frame_options import FrameOptions
 from vergence.data.manifest import Manifest
-from vergence.data.scan import glance
+from vergence.data.scan import SequenceReport, glance
 
 _log = logging.getLogger("vergence")
+
+_LOOKED_AT = (3, 12)
+"""Sequences: few as a rule, more before anything is said, for of three two are slow by chance where a fifth is."""
 
 
 def advise_offsets(roles: Mapping[str, tuple[Manifest, FrameOptions]]) -> None:
@@ -22,11 +25,11 @@ def advise_offsets(roles: Mapping[str, tuple[Manifest, FrameOptions]]) -> None:
     if not learned:
         return
     manifest, options = max(learned, key=lambda one: len(one[0]))
-    reports = glance(manifest)
-    # a step of 4 is not worth a word to somebody who has chosen 3
-    slow = [one for one in reports if one.has("slow") and one.step >= 2 * _reach(options)]
-    if len(slow) * 2 <= len(reports):
-        return
+    for looked_at in _LOOKED_AT:
+        reports = glance(manifest, looked_at)
+        slow = _slow(reports, options)
+        if len(slow) * 2 <= len(reports):
+            return
     step = round(median(one.step for one in slow))
     wanted = [-step, step, *(["s"] if "s" in options.offsets else [])]
     _log.warning(
@@ -34,6 +37,11 @@ def advise_offsets(roles: Mapping[str, tuple[Manifest, FrameOptions]]) -> None:
         "looked at); depth is learned better with --frames.options.offsets '%s'",
         manifest.name, 100 * (slow[0].motion or 0), slow[0].name, len(slow), len(reports), json.dumps(wanted),
     )  # fmt: skip
+
+
+def _slow(reports: Sequence[SequenceReport], options: FrameOptions) -> list[SequenceReport]:
+    """Those that would teach more at another offset; 4 is not worth a word to somebody who has chosen 3."""
+    return [one for one in reports if one.has("slow") and one.step >= 2 * _reach(options)]
 
 
 def _reach(options: FrameOptions) -> int:
