@@ -27,7 +27,7 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
     words = overrides(
         **_common(STEPS), three_ways__initialize_from=warm, three_ways__initialize_parts="[encoder, decoder]",
         three_ways__start=1, three_ways__ramp=0, three_ways__consistency__mix=mix,
-        three_ways__depth={"run": str(lab.depth), "truth": "truth", "": ""}[depth],
+        three_ways__depth=lab.depth if depth == "run" else depth,
     )  # fmt: skip
     return segmented(place, RecipeRun("three_ways-toytown-staged", words, lab.town), seed, LIMIT)
 

@@ -23,5 +23,6 @@ CLAIMS = (
     flywheel.CLAIM,
     corda.CLAIM,
     semhint.CLAIM,
+    real_depth.SMALL,
     real_depth.CLAIM,
 )

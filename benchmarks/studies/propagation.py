@@ -2,12 +2,14 @@
 
     python -m benchmarks.studies.propagation --data camvid --camvid ../shared/data/camvid
     python -m benchmarks.studies.propagation --data toytown --out DIR [--motions flow]
+    python -m benchmarks.studies.propagation --data conditions
 
 CamVid: the 101 frames of val (15 Hz, 480 x 360), of which 3 or 7 keep their label; every other frame is scored. Toy
 town: streets that no training has seen, one label in 20 frames (positions 10, 30, ...), by flow, by the geometry of a
-depth run of the training streets, and by both. Rows say coverage, mIoU and the share of right pixels among those that
-kept a label, and how well confidence tells right from wrong (area under its curve; reliability in five bins). Rows
-that are in the CSV file already are not measured again.
+depth run of the training streets, and by both. Conditions: four streets of another town, by flow, at dusk, at other
+rates and in other sizes; the drives are the same ones, and a label comes every two seconds in all of them. Rows say
+coverage, mIoU and the share of right pixels among those that kept a label, and how well confidence tells right from
+wrong (area under its curve; reliability in five bins). Rows that are in the CSV file already are not measured again.
 """
 
 import argparse
@@ -34,9 +36,19 @@ from vergence.motion.flow import DenseFlow
 from vergence.motion.track import pixel_positions, sample
 
 RESULTS = Path(__file__).parent / "results"
-KEPT = {"camvid": (1.0, 0.85, 0.6), "toytown": (1.0, 0.85, 0.8, 0.7)}
+KEPT = {"camvid": (1.0, 0.85, 0.6), "toytown": (1.0, 0.85, 0.8, 0.7), "conditions": (0.85, 0.8, 0.7)}
 KEYS = ("set", "motion", "labels", "keep")
 MOTIONS = {"flow": "flow", "geometry": "geometry", "auto": "flow and geometry"}
+CONDITIONS: dict[str, dict[str, Any]] = {
+    "another town": {},
+    "dusk": {"style": "dusk"},
+    "5 Hz": {"fps": 5.0},
+    "20 Hz": {"fps": 20.0},
+    "96x48": {"width": 96, "height": 48},
+    "384x192": {"width": 384, "height": 192},
+}
+DRIVEN, BETWEEN = 4, 2
+"""Seconds of each street, and between labels, of which the first comes after half of that."""
 CAMVID_KEYS = {3: (16, 50, 84), 7: (7, 21, 36, 50, 64, 79, 93)}
 BINS = (0.5, 0.7, 0.9, 0.95, 0.98, 1.01)
 IGNORED = 255
@@ -146,16 +158,31 @@ def toytown(out: Path, motions: Sequence[str]) -> Iterator[dict]:
         yield from rows_of(truth, keys, "toytown", {"set": "toy town val"}, out, motion=motion, run=run)
 
 
+def conditions(out: Path) -> Iterator[dict]:
+    for name, changes in CONDITIONS.items():
+        rate = int(changes.get("fps", 10))
+        options = {"seed": 11, "train": 0, "val": 4, "stereo": False, "frames": DRIVEN * rate, **changes}
+        folder = out / name.replace(" ", "_")
+        frames = api.index("toytown", folder, folder.with_suffix(".parquet"), options)
+        truth = Manifest(sorted(frames, key=lambda row: (row.sequence, row.position)), frames.root)
+        keys = [place for place, row in enumerate(truth) if row.position % (BETWEEN * rate) == BETWEEN * rate // 2]
+        yield from rows_of(truth, keys, "conditions", {"set": name}, out, motion="flow")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", choices=("camvid", "toytown"), required=True)
+    parser.add_argument("--data", choices=KEPT, required=True)
     parser.add_argument("--camvid", type=Path, default=Path("../shared/data/camvid"))
     parser.add_argument("--motions", choices=MOTIONS, nargs="+", default=list(MOTIONS), help="of toy town")
     parser.add_argument("--out", type=Path, default=Path("runs/propagation"), help="may be that of the claims")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    camvid_rows = given.data == "camvid"
-    for row in camvid(given.camvid, given.out) if camvid_rows else toytown(given.out, given.motions):
+    rows = {
+        "camvid": lambda: camvid(given.camvid, given.out),
+        "toytown": lambda: toytown(given.out, given.motions),
+        "conditions": lambda: conditions(given.out),
+    }
+    for row in rows[given.data]():
         write_rows(RESULTS / f"propagation_{given.data}.csv", [row], KEYS)
 
 
