@@ -15,6 +15,9 @@ from vergence.serving.shown import safe_stem
 
 _PICTURES = [".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm", ".gif"]
 _WORST = 8
+_NARROW = """@media (max-width: 600px) { .gradio-container.gradio-container { padding: 8px 0 32px !important; }
+  .gradio-container .main.fillable { padding: 8px 4px !important; } }"""
+"""Less room beside on small screens; Gradio takes rules for some screens in ``css`` as those of parts inside its page."""
 
 
 def quiet(folder: Path) -> None:
@@ -76,7 +79,8 @@ def add_page(app: FastAPI, service: Service) -> None:
         primary_hue="blue", neutral_hue="slate", font=plain, font_mono=("ui-monospace", "DejaVu Sans Mono", "monospace")
     )
     gradio.mount_gradio_app(
-        app, blocks, path="/", theme=theme, css=_beside("page.css"), head=f"<script>{_beside('cloud.js')}</script>",
+        app, blocks, path="/", theme=theme, css=_beside("page.css"),
+        head=f"<script>{_beside('cloud.js')}</script><style>{_NARROW}</style>",
         footer_links=[], run_history=False, ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False,
         max_file_size=service.limits.bytes, show_error=False,
     )  # fmt: skip
