@@ -17,7 +17,7 @@ _PICTURES = [".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", 
 _WORST = 8
 _NARROW = """@media (max-width: 600px) { .gradio-container.gradio-container { padding: 8px 0 32px !important; }
   .gradio-container .main.fillable { padding: 8px 4px !important; } }"""
-"""Less room beside on small screens; Gradio takes rules for some screens in ``css`` as those of parts inside its page."""
+"""Less room beside on small screens. Gradio holds rules for some screens in ``css`` for those of parts of its page."""
 
 
 def quiet(folder: Path) -> None:
