@@ -118,3 +118,17 @@ def test_numbers_of_csv_are_plain(tmp_path, word):
     (tmp_path / "m.csv").write_text(f"image,sequence,position\na,s,{word}\n", encoding="utf-8")
     with pytest.raises(InputError, match="expected a whole number"):
         Manifest.read(tmp_path / "m.csv")
+
+
+def test_dictionaries_that_grow_from_piece_to_piece(tmp_path):
+    """A row group is read in pieces, whose dictionaries have all words before; words, gaps and addresses stay."""
+    count = 60_000
+    images = [f"a{k % 50_000}/{k}.png" for k in range(count - 1)] + ["s3://bucket/last.png"]
+    labels = [None if k % 3 or k < 20_000 else f"l{k}.png" for k in range(count)]
+    columns = {"image": images, "sequence": ["s"] * count, "position": list(range(count)), "label": labels}
+    pq.write_table(pa.table(columns), tmp_path / "m.parquet", row_group_size=count)
+    manifest = Manifest.read(tmp_path / "m.parquet")
+    *read, last = manifest.values("image")
+    assert read == images[:-1]
+    assert last.endswith("/s3/bucket/last.png")
+    assert manifest.values("label") == [label or "" for label in labels]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from vergence.data.atomic import writing
 from vergence.data.buckets.addresses import places
 from vergence.data.buckets.remote import local
-from vergence.data.rows.arrow_arrays import arrow_number, arrow_numbers, arrow_words, numpy_numbers
+from vergence.data.rows.arrow_arrays import arrow_number, arrow_numbers, arrow_words, may_hold, numpy_numbers
 from vergence.data.rows.columns import DEFAULTS, ColumnBuilder, numbers
 from vergence.data.rows.frame_row import COLUMNS, PATH_COLUMNS, REQUIRED_COLUMNS, TYPES, FrameRow
 from vergence.data.rows.frame_table import AT_ONCE, FrameTable
@@ -179,7 +179,17 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         schema = file.schema_arrow
     yield pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
     with pq.ParquetFile(path, read_dictionary=words) as file:
-        yield from file.iter_batches(_READ_AT_ONCE)
+        for batch in file.iter_batches(_READ_AT_ONCE):
+            yield pa.RecordBatch.from_arrays([_used(column) for column in batch.columns], schema=batch.schema)
+
+
+def _used(values: pa.Array) -> pa.Array:
+    """A column whose dictionary, which has all that was read of a row group, ends and begins with words that occur."""
+    if not pa.types.is_dictionary(values.type) or values.null_count == len(values):
+        return values
+    first, last = (value.as_py() for value in pc.min_max(values.indices).values())
+    places = pc.subtract(values.indices, arrow_number(first, values.indices.type))
+    return pa.DictionaryArray.from_arrays(places, values.dictionary.slice(first, last - first + 1))
 
 
 def _cast(name: str, values: pa.Array, path: Path) -> pa.Array:
@@ -197,7 +207,7 @@ def _cast(name: str, values: pa.Array, path: Path) -> pa.Array:
         raise InputError(f"{path}: column {name!r} must hold {_WORDS[kind]} ({_reason(error)}); correct it.") from error
     if values.null_count and name in ("image", "position"):
         raise InputError(f"{path}: column {name!r} has empty cells; every frame needs its {name}.")
-    if name in PATH_COLUMNS and pc.any(pc.match_substring(cast.dictionary, "://")).as_py():
+    if name in PATH_COLUMNS and may_hold(cast.dictionary, b"://"):
         words = arrow_words([word.encode() for word in places(cast.dictionary.to_pylist())])
         cast = pa.DictionaryArray.from_arrays(cast.indices, words.cast(pa.string()))
     return cast if kind is str else cast.fill_null(arrow_number(DEFAULTS[kind], cast.type))

@@ -10,8 +10,10 @@ from vergence.data.rows.arrow_arrays import (
     arrow_numbers,
     arrow_word,
     arrow_words,
+    may_hold,
     numpy_flags,
     numpy_numbers,
+    word_ends,
 )
 
 
@@ -54,3 +56,11 @@ def test_single_values():
     assert arrow_word(b"road").equals(pa.scalar(b"road", pa.large_binary()))
     assert arrow_number(7, pa.int32()).equals(pa.scalar(7, pa.int32()))
     assert np.isnan(arrow_number(np.nan, pa.float64()).as_py())
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.large_binary()])
+def test_slices_of_words(kind):
+    part = pa.array(["a:", "b", "", "://c"]).cast(kind)[1:]
+    assert np.diff(word_ends(part)).tolist() == [1, 0, 4]
+    assert [may_hold(part, word) for word in (b"://", b"b", b"a")] == [True, True, False]
+    assert not any(may_hold(none, word) for none in (part[1:2], part[:0]) for word in (b"://", b"b", b":"))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from vergence.data.rows.arrow_arrays import arrow_numbers, arrow_words, numpy_numbers
+from vergence.data.rows.arrow_arrays import arrow_numbers, arrow_words, numpy_numbers, word_ends
 from vergence.errors import InputError
 
 DEFAULTS: dict[type, Any] = {str: "", int: 0, float: math.nan}
@@ -220,12 +220,5 @@ def _numbers(kind: type, bits: NDArray[np.int64]) -> NDArray[Any]:
 
 def _given(values: Values) -> NDArray[np.bool_]:
     if isinstance(values, pa.Array):
-        return np.diff(offsets(values)) > 0
+        return np.diff(word_ends(values)) > 0
     return np.asarray(~np.isnan(values) if values.dtype == np.float64 else values != 0)
-
-
-def offsets(values: pa.LargeBinaryArray) -> NDArray[np.int64]:
-    """Where each text begins in the bytes of all, and where the last ends: (n + 1,)."""
-    if len(values) == 0:
-        return np.zeros(1, np.int64)
-    return np.frombuffer(values.buffers()[1], np.int64)[values.offset : values.offset + len(values) + 1]

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from vergence.data.rows.arrow_arrays import arrow_numbers, arrow_word, arrow_words
-from vergence.data.rows.columns import Column, offsets
+from vergence.data.rows.arrow_arrays import arrow_numbers, arrow_word, arrow_words, word_ends
+from vergence.data.rows.columns import Column
 from vergence.data.rows.frame_row import LATER_COLUMNS, PATH_COLUMNS
 from vergence.data.rows.frame_table import FrameTable
 
@@ -34,7 +34,7 @@ def digest_rows(table: FrameTable, rows: NDArray[np.integer], columns: Sequence[
         piece = rows[start : start + _AT_ONCE]
         texts = [text for part in parts for text in part.texts(piece)]
         lines = pc.binary_join_element_wise(arrow_word(b"["), *texts, arrow_word(b"]"), arrow_word(b""))
-        hasher.update(memoryview(lines.buffers()[2])[: offsets(lines)[-1]])
+        hasher.update(memoryview(lines.buffers()[2])[: word_ends(lines)[-1]])
     return hasher.hexdigest()[:12]
 
 
@@ -57,7 +57,7 @@ class _Part:
         if self.column.kind is str and not self._is_later:
             values = self.column.taken(rows)
             if _is_plain(values):
-                names = pc.replace_substring_regex(values, "^.*/", "") if self._is_path else values
+                names = _names(values) if self._is_path else values
                 return [arrow_word(f"{self._separator}'".encode()), names, arrow_word(b"'")]
         return [arrow_words(list(map(self._word, self.column.listed(rows))))]
 
@@ -109,9 +109,19 @@ def _grouped(parts: Sequence[_Part]) -> list[_Part | _Parts]:
 
 def _is_plain(values: pa.LargeBinaryArray) -> bool:
     """Whether texts are what ``repr`` makes of them between quotes, and names of files begin after their last /."""
-    ends = offsets(values)
+    ends = word_ends(values)
     letters = np.frombuffer(values.buffers()[2] or b"", np.uint8)[ends[0] : ends[-1]]
     if not _PLAIN[letters].all():
         return False
     last = letters[(ends[1:] - ends[0] - 1)[np.diff(ends) > 0]]
     return not ((last == ord("/")) | (last == ord("."))).any()
+
+
+def _names(values: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+    """What follows the last / of each text."""
+    ends, letters = word_ends(values), np.frombuffer(values.buffers()[2] or b"", np.uint8)
+    slashes = np.append(-1, ends[0] + np.flatnonzero(letters[ends[0] : ends[-1]] == ord("/")))
+    starts = np.maximum(ends[:-1], slashes[np.searchsorted(slashes, ends[1:]) - 1] + 1)
+    places = np.append(0, np.cumsum(ends[1:] - starts))
+    kept = letters[np.arange(places[-1]) + np.repeat(starts - places[:-1], np.diff(places))]
+    return pa.Array.from_buffers(values.type, len(values), [None, pa.py_buffer(places), pa.py_buffer(kept)])

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from vergence.data.rows.columns import Column, offsets
+from vergence.data.rows.arrow_arrays import word_ends
+from vergence.data.rows.columns import Column
 
 _AT_ONCE = 1 << 12
 _WEIGHTS = np.random.default_rng(0).integers(1, 2**63, 1 << 12, dtype=np.uint64)
@@ -37,7 +38,7 @@ def _rising(texts: pa.LargeBinaryArray) -> bool:
 
 def _marks(values: pa.LargeBinaryArray) -> NDArray[np.uint64]:
     """A number of 64 bits for each text: equal for equal ones, and hardly ever for others."""
-    ends = offsets(values)
+    ends = word_ends(values)
     letters = np.frombuffer(values.buffers()[2] or b"", np.uint8)
     marks = np.zeros(len(values), np.uint64)
     for start in range(0, len(values), _AT_ONCE):

@@ -13,6 +13,7 @@ from vergence.data.rows.arrow_arrays import (
     arrow_numbers,
     arrow_word,
     arrow_words,
+    may_hold,
     numpy_flags,
     numpy_numbers,
 )
@@ -83,6 +84,8 @@ def _no_file(values: Values) -> NDArray[np.bool_]:
 
 
 def _has_zero(values: Values) -> NDArray[np.bool_]:
+    if not may_hold(values, b"\0"):
+        return np.zeros(len(values), np.bool_)
     return numpy_flags(pc.match_substring(values, b"\0"))
 
 
