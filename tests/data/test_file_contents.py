@@ -75,6 +75,20 @@ def test_beyond_the_files_that_are_read_sizes_count(data: Path, monkeypatch: pyt
     assert digest(data) != before
 
 
+def test_of_very_many_files_some_are_asked(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the samples' files 0.bmp to 3.bmp, 0.npy and 1.npy three are looked at: the first, the third, the last."""
+    monkeypatch.setattr(file_contents, "_READ", 1)
+    monkeypatch.setattr(file_contents, "_REMOTE", 1)
+    before = digest(data)
+    monkeypatch.setattr(file_contents, "_SIZED", 3)
+    some = digest(data)
+    assert some != before
+    for name, counts in (("1.bmp", False), ("2.bmp", True), ("0.npy", False), ("1.npy", True)):
+        (data / name).write_bytes(b"other")
+        assert (digest(data) != some) == counts
+        some = digest(data)
+
+
 def test_files_that_are_missing_or_none_are_not_waited_for(data: Path) -> None:
     before = digest(data)
     (data / "1.bmp").unlink()

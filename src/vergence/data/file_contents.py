@@ -16,24 +16,26 @@ from vergence.data.rows.frame_row import PATH_COLUMNS
 FILES = "files"
 """What a digest of contents is called, beside that of the rows."""
 _PIECE = 4096
-_READ, _REMOTE = 4096, 64
-"""Most files of which pieces are read, and most objects of stores whose size is asked for."""
+_READ, _SIZED, _REMOTE = 4096, 16_384, 64
+"""Most files of which pieces are read, most whose size is asked for, and most objects of stores of which it is."""
 _THREADS, _AT_ONCE = 8, 256
 
 
 def contents_digest(manifest: Manifest, offsets: Sequence[int | str] = ()) -> str:
     """Twelve hexadecimal digits of what lies in the samples' files, the same wherever copies of the data lie.
 
-    It is made of the size of each file and of 4 KiB from its middle and from its end; where there are more than 4,096
-    files, of so many evenly spaced ones, and of the size of the others. A picture that is encoded anew differs in
-    these. Of objects in stores only sizes are asked for, of 64. A file that is not there counts as such.
+    It is made of the size of each file and of 4 KiB from its middle and from its end; of more than 4,096 files so many
+    evenly spaced ones are read, and of more than 16,384 so many are asked for their size: a file takes a millisecond
+    where disks are far. A picture that is encoded anew differs in these. Of objects in stores only sizes are asked for,
+    of 64. A file that is not there counts as such.
 
     Args:
         offsets: the pictures of neighbours at these offsets that are no samples count, too.
     """
-    paths = list(dict.fromkeys(_files(manifest, offsets)))
-    read, asked = (_spread(len(paths), most) for most in (_READ, _REMOTE))
-    jobs = [(path, number in read, number in asked) for number, path in enumerate(paths)]
+    names = list(dict.fromkeys(_files(manifest, offsets)))
+    read, sized, asked = (_spread(len(names), most) for most in (_READ, _SIZED, _REMOTE))
+    looked_at = sorted(read | sized | asked)
+    jobs = [(manifest.root / names[number], number in read, number in asked) for number in looked_at]
     pieces = [jobs[start : start + _AT_ONCE] for start in range(0, len(jobs), _AT_ONCE)]
     hasher = hashlib.blake2b(digest_size=6)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="contents") as pool:
@@ -46,18 +48,18 @@ def _spread(count: int, most: int) -> set[int]:
     return set(np.linspace(0, count - 1, min(most, count)).astype(int).tolist())
 
 
-def _files(manifest: Manifest, offsets: Sequence[int | str]) -> Iterator[Path]:
+def _files(manifest: Manifest, offsets: Sequence[int | str]) -> Iterator[str]:
     for column in PATH_COLUMNS:
         given = manifest.given(column)[: len(manifest)]
         if given.any():
             values = manifest.values(column)
-            yield from (manifest.root / values[row] for row in np.flatnonzero(given))
+            yield from (values[row] for row in np.flatnonzero(given))
     near = [manifest.neighbours(offset) for offset in offsets if isinstance(offset, int)]
     beside = np.unique(np.concatenate([np.empty(0, np.int64), *near]))
     if len(beside := beside[beside >= len(manifest)]):
         pictures, keys = manifest.values("image"), [manifest.values(key) for key in ("sequence", "camera", "position")]
         for row in sorted(beside.tolist(), key=lambda row: tuple(values[row] for values in keys)):
-            yield manifest.root / pictures[row]
+            yield pictures[row]
 
 
 def _said(path: Path, read: bool, asked: bool) -> bytes:
