@@ -3,14 +3,18 @@
     python -m benchmarks.speed.farthest_point                                        # 744 of 2975 x 8192
     python -m benchmarks.speed.farthest_point --frames 1000000 --columns 256 --picks 1000
     python -m benchmarks.speed.farthest_point --frames 1000000 --columns 256 --picks 1000 --on_disk
+    python -m benchmarks.speed.farthest_point --frames 1000000 --columns 2048 --picks 1000 --form float16 --on_disk \\
+        --once
 
 Features are drawn around 200 centres, as frames of video lie in places. Timed is all that ``vergence select`` does with
 features: statistics, standardisation, picks. "official" are the same picks as the published program makes them, from
 the matrix of all distances and the minimum over all chosen rows anew for each pick (O(n^2 N)); left out where the
 matrix has more than 64 million entries. "products" is the bare cost of as many products of the features with a vector.
-Growth is the time for all frames to the time for a quarter of them, by four: 1 where time is proportional. Peak memory
-is that of the process above what it held before, with the features unless they are on disk. On a machine that others
-use look at seconds of the processor, with one thread. Appends one CSV row to ``--out``.
+Growth is the time for all frames to the time for a quarter of them, by four: 1 where time is proportional. ``--once``
+leaves these out, and after the clock has stopped compares all frames with all picks: ``same_picks`` is then how many
+are as far from those before them as any frame is, as single precision tells. Peak memory is that of the process above
+what it held before, with the features unless they are on disk. On a machine that others use look at seconds of the
+processor, with one thread. Appends one CSV row to ``--out``.
 """
 
 import argparse
@@ -69,6 +73,19 @@ def official(features: NDArray[np.floating], picks: int) -> list[int]:
     return chosen
 
 
+def farthest_of_all(features: NDArray[np.floating], picks: list[int], device: str) -> int:
+    """How many picks are, by the definition, as far from those before them as any frame, up to rounding."""
+    space = FeatureSpace.standardised(features, features.shape[1] // PLACES, device, 0)
+    points = space.points(picks)
+    norms, farthest = points.square().sum(1), torch.zeros(len(picks), device=device)
+    for _, block in space.blocks():
+        apart = torch.addmm(norms, block, points.T, alpha=-2).add_(block.square().sum(1)[:, None])
+        farthest = torch.maximum(farthest, apart.cummin(1).values.amax(0))
+    own = torch.cdist(points.double(), points.double()).square()
+    own = own.masked_fill(torch.ones_like(own).triu().bool(), torch.inf).amin(1)
+    return 1 + int((own[1:] >= farthest[:-1].double() - 2 * space.slack).sum())
+
+
 def products(features: NDArray[np.floating], picks: int, device: str) -> None:
     """As many products with a vector."""
     points = torch.from_numpy(np.array(features)).float().to(device)
@@ -100,6 +117,7 @@ def main() -> None:
     parser.add_argument("--form", choices=["float16", "float32"], default="float32")
     parser.add_argument("--on_disk", action="store_true", help="features stay in a file")
     parser.add_argument("--bare", action="store_true", help="without the official way and the bare products")
+    parser.add_argument("--once", action="store_true", help="neither these nor growth, but picks are compared with all")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, help="CSV file to append to")
     options = parser.parse_args()
@@ -111,7 +129,8 @@ def main() -> None:
         memory = 0 if options.on_disk else 2**40
         before = peak()
         quarter = features[: options.frames // 4]
-        small = measured(lambda: selection(quarter, min(picks, len(quarter)), device, memory), device)
+        if not options.once:
+            small = measured(lambda: selection(quarter, min(picks, len(quarter)), device, memory), device)
         whole = measured(lambda: selection(features, picks, device, memory), device)
         row: dict[str, Any] = {
             "frames": options.frames,
@@ -120,7 +139,7 @@ def main() -> None:
             "features": f"{options.form}{' on disk' if options.on_disk else ''}",
             "seconds": round(whole[0], 2),
             "processor_seconds": round(whole[1], 2),
-            "growth": round(whole[1] / small[1] / 4, 3),
+            "growth": "" if options.once else round(whole[1] / small[1] / 4, 3),
             "peak_mb": round((peak() - before + (0 if options.on_disk else features.nbytes)) / 1e6),
             "features_mb": round(features.nbytes / 1e6),
             "products_processor_seconds": "",
@@ -129,7 +148,10 @@ def main() -> None:
             "way": "bounds",
         }
         assert len(set(whole[2])) == picks
-        if not options.bare:
+        if options.once:
+            print(row, flush=True)
+            row |= {"same_picks": farthest_of_all(features, whole[2], device)}
+        elif not options.bare:
             bare = measured(lambda: products(features, picks, device), device)
             row |= {"products_processor_seconds": round(bare[1], 2)}
             if options.frames**2 <= _LARGEST_MATRIX:
