@@ -78,8 +78,11 @@ def working_on(found: "Iterable[Results]", sends: bool = True) -> Iterator[None]
         sender.start()
     failed = True
     try:
-        yield
-        failed = False
+        with contextlib.ExitStack() as held:
+            for results in opened.values():
+                held.enter_context(results.in_use())
+            yield
+            failed = False
     finally:
         ends.set()
         if sender.ident is not None:
@@ -94,6 +97,18 @@ def working_on(found: "Iterable[Results]", sends: bool = True) -> Iterator[None]
                 _log.warning("%s", error)
             finally:
                 _open.pop(place, None)
+        if sends and opened:
+            _make_room()
+
+
+def _make_room() -> None:
+    """Results of this machine that are in their stores, too, take no more of its disk than copies may."""
+    from vergence.data.buckets.results_room import make_room
+
+    try:
+        make_room()
+    except (InputError, OSError) as error:  # what was to be done is done
+        _log.warning("%s", error)
 
 
 def _forget_copies() -> None:

@@ -33,7 +33,7 @@ from vergence.data.environment import positive
 from vergence.errors import InputError
 
 LIMIT = "VERGENCE_REMOTE_GB"
-"""Environment variable: gigabytes that copies may take."""
+"""Environment variable: gigabytes that copies may take, and as many results that were sent."""
 DEFAULT_GIGABYTES = 50.0
 _PARTS = ".parts"
 _SAME_MOMENT = 60.0
@@ -139,7 +139,7 @@ def _fetch_folder(place: Path) -> None:
     found = remote_store.listing(place_address(place), named(place))
     if not found:
         raise InputError(f"{named(place)} holds no objects; check the name.")
-    size, most = sum(one.size or 0 for one in found.values()), _limit()
+    size, most = sum(one.size or 0 for one in found.values()), remote_limit()
     if size > most:
         raise InputError(
             f"{named(place)} holds {size / 1e9:.1f} GB, and copies may take {most / 1e9:.1f} GB; give a manifest, "
@@ -209,7 +209,7 @@ def _fetch(place: Path, said: Facts) -> None:
             descriptor, name = tempfile.mkstemp(suffix=place.suffix[:20], dir=parts)
             os.close(descriptor)
             part = Path(name)
-            said = remote_store.fetch(place_address(place), named(place), part, _limit(), said)
+            said = remote_store.fetch(place_address(place), named(place), part, remote_limit(), said)
             _stamp(part, said)
             _fetched += part.stat().st_size
             os.replace(part, place)
@@ -224,16 +224,17 @@ def _fetch(place: Path, said: Facts) -> None:
         finally:
             if part is not None:
                 part.unlink(missing_ok=True)
-    if _fetched > _limit() // _SWEPT_SHARE:
+    if _fetched > remote_limit() // _SWEPT_SHARE:
         _fetched = 0
-        _sweep(root, _limit())
+        _sweep(root, remote_limit())
 
 
 def _root(place: Path) -> Path:
     return Path(str(place).partition(INSIDE)[0]) / MIRROR
 
 
-def _limit() -> int:
+def remote_limit() -> int:
+    """Bytes that copies may take, and as many results; InputError where the variable is no number above 0."""
     return round(positive(LIMIT, DEFAULT_GIGABYTES, 1e9, "give gigabytes greater than 0, such as 50.") * 1e9)
 
 
@@ -242,7 +243,7 @@ def _make_room(place: Path) -> None:
     root = _root(place)
     stamp = root / ".swept"
     if root.is_dir() and (not stamp.exists() or stamp.stat().st_mtime < time.time() - _SWEPT_AFTER):
-        _sweep(root, _limit())
+        _sweep(root, remote_limit())
         with contextlib.suppress(OSError):
             stamp.touch()
 

@@ -34,7 +34,7 @@ try:
 except ImportError:  # no such locks on Windows
     fcntl = None  # type: ignore[assignment]
 
-_LISTS, _THREADS = ".lists", 8
+LISTS, _THREADS = ".lists", 8
 _PASSING = re.compile(r"\.(lock|.+\.tmp(\..*)?|.+\.\d+\.json|partial-.*)")
 """What is written or held at this moment, and is nobody's result."""
 _FILES = frozenset({".parquet", ".csv", ".json", ".onnx", ".pt2", ".xml", ".html", ".zip"})
@@ -71,7 +71,7 @@ class Results:
         self.place = result_place(self.address)
         self.there: dict[str, Facts] = {}
         """What the store had when it was last asked, by path below :attr:`place`."""
-        self._list = results_root() / _LISTS / f"{hashlib.sha256(self.address.encode()).hexdigest()[:20]}.jsonl"
+        self._list = results_root() / LISTS / f"{hashlib.sha256(self.address.encode()).hexdigest()[:20]}.jsonl"
         self._seen: set[str] = set()
         """Files that were here during this command: only these are removed there when they are gone here."""
         self._file = self.place.suffix.lower() in _FILES
@@ -141,6 +141,8 @@ class Results:
             ThreadPoolExecutor(_THREADS, thread_name_prefix="send") as pool,
         ):
             try:
+                if not file.tell():
+                    file.write(self._heading)
                 for name, state in pool.map(work, items):
                     listed.pop(name, None)
                     if state is not None:
@@ -247,7 +249,44 @@ class Results:
         status = place.stat()
         return name, _State(status.st_size, status.st_mtime_ns, said.mark)
 
+    # -- room ----------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While entered, no process of this machine takes files away to make room."""
+        self._list.parent.mkdir(parents=True, exist_ok=True)
+        with self._list.with_suffix(".open").open("a") as file:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_SH)
+            yield
+
+    def remove_sent(self) -> bool:
+        """Remove files of this machine that are as they are in the store; False, and none, where they are in use."""
+        if fcntl is None:
+            return False
+        with self._list.with_suffix(".open").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return False
+            with self._held():
+                listed, here = self._listed(), self._here()
+                for name in [name for name, state in here.items() if _is_sent(state, listed.get(name))]:
+                    (self.place.parent / name).unlink(missing_ok=True)
+                    del listed[name]
+                self._write_list(listed)
+        return True
+
+    def sent_bytes(self) -> int:
+        """Bytes of files that are as they are in the store."""
+        listed = self._listed()
+        return sum(state.size for name, state in self._here().items() if _is_sent(state, listed.get(name)))
+
     # -- both ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def _heading(self) -> str:
+        return json.dumps({"address": self.address}) + "\n"
 
     @property
     def _kept(self) -> str:
@@ -311,7 +350,8 @@ class Results:
     def _write_list(self, listed: dict[str, _State]) -> None:
         self._list.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._list.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text("".join(_line(name, state) for name, state in listed.items()), encoding="utf-8")
+        lines = "".join(_line(name, state) for name, state in listed.items())
+        temporary.write_text(self._heading + lines, encoding="utf-8")
         os.replace(temporary, self._list)
 
     @contextlib.contextmanager
@@ -329,6 +369,10 @@ class Results:
 
 
 _thread_lock = threading.Lock()
+
+
+def _is_sent(here: _State, listed: _State | None) -> bool:
+    return listed is not None and listed.mark != 0 and here[:2] == listed[:2]
 
 
 def _is_result(name: str) -> bool:

@@ -4,10 +4,13 @@ import contextlib
 import os
 import shutil
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from vergence.data.environment import positive
 
+T = TypeVar("T")
 LIMIT = "VERGENCE_CACHE_GB"
 """Environment variable: gigabytes that decoded frames may take."""
 SHARD = ".shard"
@@ -42,16 +45,36 @@ def make_room(folder: Path, wanted: int, full: bool = False) -> bool:
     Returns:
         Whether there is room: not where what is left is in use.
     """
-    shards = sorted(_shards(folder))
+    shards = _shards(folder)
     total = sum(size for _, size, _ in shards)
     limit = total if full else _limit(folder, total)
-    for used, size, path in shards:
-        if total + wanted <= limit or used > time.time() - _IN_USE:
+    return drop_oldest(shards, limit - wanted, _removed) <= limit - wanted
+
+
+def drop_oldest(found: Iterable[tuple[float, int, T]], most: int, drop: Callable[[T], bool]) -> int:
+    """Drop what was not used for longest, and not in the last ten minutes, until ``most`` bytes are left.
+
+    Args:
+        found: when each was used last, its bytes, and what ``drop`` is given, which says whether it is gone.
+
+    Returns:
+        Bytes that are left.
+    """
+    listed = sorted(found, key=lambda one: one[0])
+    total = sum(size for _, size, _ in listed)
+    for used, size, one in listed:
+        if total <= most or used > time.time() - _IN_USE:
             break
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        if drop(one):
             total -= size
-    return total + wanted <= limit
+    return total
+
+
+def _removed(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+        return True
+    return False
 
 
 def _limit(folder: Path, taken: int) -> int:
