@@ -193,6 +193,10 @@ class TrainConfig:
     """For several processes and a method that leaves parameters out of some steps."""
     sync_batchnorm: bool = False
     """On several GPUs: batch norm over the frames of all of them, as one GPU would with the whole batch."""
+    sharded: bool = False
+    """Several processes keep a part of every weight, gradient and state of the optimiser each (PyTorch's FSDP2), and an
+    encoder's block is whole only while it computes: for encoders that are too large for one GPU. No effect on one
+    process; not with precision fp16 or compile."""
     deterministic: bool = False
     """On a GPU: slower algorithms that give the same numbers in every run and on resuming. Equal numbers are not
     guaranteed there: where PyTorch has no such algorithm it only warns, and training goes on with one that may differ.
@@ -215,6 +219,8 @@ class TrainConfig:
         require(self.evaluate_every >= 0, f"train.evaluate_every is {self.evaluate_every}; give 0 (never) or more.")
         require(self.stop_after >= 0, f"train.stop_after is {self.stop_after}; give 0 (never) or more.")
         require(self.ema is None or 0 < self.ema < 1, f"train.ema is {self.ema}; give a decay such as 0.999, or null.")
+        alone = not (self.compile or self.precision == "fp16")
+        require(not self.sharded or alone, "train.sharded goes with neither train.compile nor fp16; use bf16 or no.")
         require(0 < self.timeout < 1e8, f"train.timeout is {self.timeout}; give seconds, such as 600.")
         check_seed(self.seed, "train.seed")
 

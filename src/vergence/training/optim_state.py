@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vergence.errors import InputError
+from vergence.training.sharding import as_shared
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _OURS = ("name", "params", "lr", "base_lr", "repeats")
@@ -71,7 +72,7 @@ def restore_optimizer(
     for parameter, state in optimizer.state.items():
         for key, value in state.items():
             if isinstance(value, Tensor) and value.ndim and value.shape == parameter.shape:
-                state[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+                state[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(as_shared(value, parameter))
 
 
 def _names(optimizer: Optimizer, method: nn.Module) -> dict[int, str]:

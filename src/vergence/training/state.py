@@ -30,6 +30,7 @@ from vergence.training.optim import WeightAverage, build_optimizer
 from vergence.training.optim_state import optimizer_state, restore_optimizer
 from vergence.training.resuming import drop_later
 from vergence.training.runtime import random_state, restore_random_state, seed_everything
+from vergence.training.sharding import all_whole, as_shared, shard, whole
 from vergence.training.tracking import RunLog, Window, drop_rows_after
 
 
@@ -57,26 +58,38 @@ class TrainingState:
         seed_everything(settings.seed)
         fresh = checkpoint is None or settings.fresh_optimizer
         self.method = build_method(config, "training" if fresh else "resuming")
+        stored = None
         if fresh:
             self.method.initialize()
+        if checkpoint is not None and fresh:
+            self._take_weights(checkpoint)
+        elif checkpoint is not None:
+            stored = self._restore_weights(checkpoint)
         if accelerator.process_index > 0:  # the same weights, other noise
             seed_everything(settings.seed + accelerator.process_index)
         self.method.train()
-        if settings.channels_last:
+        self.is_sharded = settings.sharded and accelerator.num_processes > 1
+        if settings.channels_last and not self.is_sharded:  # FSDP shares out contiguous weights alone
             self.method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.method.to(accelerator.device)
         if settings.sync_batchnorm and accelerator.num_processes > 1:
             convert_sync_batchnorm(self.method)  # timm's keeps the activation inside its own layers
+        if self.is_sharded:
+            shard(self.method, accelerator.device)
         if settings.compile:
             self.method.compile()
         groups = self.method.parameter_groups()
         self.parameters = [parameter for group in groups for parameter in group["params"]]
         optimizer = build_optimizer(config.optim, groups)
         # the method is in its place; to look whether it has a place of its own, accelerate would import sympy
-        self.model, self.optimizer = accelerator.prepare(self.method, optimizer, device_placement=[False, True])
+        if self.is_sharded:  # FSDP takes the place of what accelerate wraps methods in
+            self.model = accelerator.prepare_model(self.method, device_placement=False, evaluation_mode=True)
+            self.optimizer = accelerator.prepare_optimizer(optimizer, device_placement=True)
+        else:
+            self.model, self.optimizer = accelerator.prepare(self.method, optimizer, device_placement=[False, True])
         self.average: WeightAverage | None = None
-        if checkpoint is not None:
-            (self._restore_weights if fresh else self._restore)(checkpoint)
+        if checkpoint is not None and stored is not None:
+            self._restore(checkpoint, *stored)
         elif settings.ema is not None:
             self.average = WeightAverage(self.method, settings.ema)
 
@@ -85,35 +98,41 @@ class TrainingState:
 
         With ``train.async_checkpoints`` it is whole after :meth:`join`.
         """
-        states = random_state(self.accelerator)
-        if self.accelerator.is_main_process:
+        states, main = random_state(self.accelerator), self.accelerator.is_main_process
+        if main or self.is_sharded:
             self._check_finite_weights(run)
-            tensors, values = optimizer_state(self.optimizer, self.method)
-            tensors = {f"optimizer/{name}": tensor for name, tensor in tensors.items()}
-            tensors.update({f"window/{name}": tensor.clone() for name, tensor in self.window.sums.items()})
-            if self.average is not None:
-                parameters = self.average.parameters
-                tensors.update({f"raw/{name}": parameter.detach().clone() for name, parameter in parameters.items()})
-            plain = {
-                "optimizer": values,
-                "random": states,
-                "window": {
-                    "counts": {name: float(count) for name, count in self.window.counts.items()},
-                    "start": self.window.start,
-                },
-                "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else None,
-            }
+            tensors, plain = self._needed_to_resume(states, main)
             with self.stored_weights():
-                weights = self.method.state_dict()
+                weights = all_whole(self.method.state_dict(), main)
                 for name in [name for name in weights if name.startswith(TRAINING_ONLY)]:
                     tensors[f"method/{name}"] = weights.pop(name)
                 plain["tensors"] = sorted(tensors)
-                settings, scale = self.config.train, describe_scale(self.method)
-                (write_checkpoint if self.writer is None else self.writer.write)(
-                    run=run, step=self.step, config=self.config, weights=weights, tensors=tensors, values=plain,
-                    keep=settings.keep, scale=scale, data=self.data, score=score, keep_states=settings.keep_states,
-                )  # fmt: skip
+                if main:
+                    settings, scale = self.config.train, describe_scale(self.method)
+                    (write_checkpoint if self.writer is None else self.writer.write)(
+                        run=run, step=self.step, config=self.config, weights=weights, tensors=tensors, values=plain,
+                        keep=settings.keep, scale=scale, data=self.data, score=score, keep_states=settings.keep_states,
+                    )  # fmt: skip
         self.accelerator.wait_for_everyone()
+
+    def _needed_to_resume(self, states: list[dict[str, Any]], main: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors, on the main process alone, and values that resuming needs beside what the model is used with."""
+        tensors, values = optimizer_state(self.optimizer, self.method)
+        tensors = {f"optimizer/{name}": tensor for name, tensor in tensors.items()}
+        tensors.update({f"window/{name}": tensor.clone() for name, tensor in self.window.sums.items()})
+        if self.average is not None:
+            parameters = self.average.parameters
+            tensors.update({f"raw/{name}": parameter.detach().clone() for name, parameter in parameters.items()})
+        plain = {
+            "optimizer": values,
+            "random": states,
+            "window": {
+                "counts": {name: float(count) for name, count in self.window.counts.items()},
+                "start": self.window.start,
+            },
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else None,
+        }
+        return all_whole(tensors, main), plain
 
     def join(self) -> None:
         """Wait until checkpoints are written; InputError where one could not be."""
@@ -143,15 +162,15 @@ class TrainingState:
 
     _random: list[dict[str, Any]] | None = None
 
-    def _restore_weights(self, checkpoint: Checkpoint) -> None:
+    def _take_weights(self, checkpoint: Checkpoint) -> None:
         """Go on from weights alone; what is frozen is as a run begins with it, and all else begins anew."""
         self.step = read_settings(checkpoint)[1]
         frozen = {name: value for name, value in self.method.state_dict().items() if name.startswith(TRAINING_ONLY)}
         load_weights(self.method, frozen | read_tensors(checkpoint.weights), checkpoint.weights)
         self.method.begin_anew()
-        self._restore_average({})
 
-    def _restore(self, checkpoint: Checkpoint) -> None:
+    def _restore_weights(self, checkpoint: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Load weights, while they are whole; what :meth:`_restore` takes."""
         stored, self.step = read_settings(checkpoint)
         if stored.method != self.config.method or stored.optim.name != self.config.optim.name:
             raise InputError(
@@ -159,10 +178,14 @@ class TrainingState:
                 f"with {self.config.optim.name}; resume it with the settings it began with."
             )
         tensors, values = read_tensors(checkpoint.state), read_object(checkpoint.values)
-        try:
+        with _damage_said(checkpoint):
             self._check_whole(checkpoint, tensors, values)
             weights = read_tensors(checkpoint.weights) | _below(tensors, "method/")
             load_weights(self.method, weights, checkpoint.weights)
+        return tensors, values
+
+    def _restore(self, checkpoint: Checkpoint, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        with _damage_said(checkpoint):
             self._restore_average(tensors)
             restore_optimizer(self.optimizer, self.method, _below(tensors, "optimizer/"), values["optimizer"])
             window = values["window"]
@@ -171,13 +194,6 @@ class TrainingState:
             self._random = values["random"]
             if self.accelerator.scaler is not None and values["scaler"]:
                 self.accelerator.scaler.load_state_dict(values["scaler"])
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"{checkpoint.state} or {checkpoint.values.name} is damaged ({error!r}); resume from another "
-                "checkpoint."
-            ) from error
 
     def _check_whole(self, checkpoint: Checkpoint, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """InputError where the resume state lacks tensors: training would go on from zeros without a word."""
@@ -206,15 +222,28 @@ class TrainingState:
             self.average = WeightAverage(self.method, self.config.train.ema)
         parameters = dict(self.method.named_parameters())
         for name, tensor in raw.items():
-            parameters[name].copy_(tensor)
+            parameters[name].copy_(as_shared(tensor, parameters[name]))
 
     def _check_finite_weights(self, run: RunFolder) -> None:
-        norm = torch.nn.utils.get_total_norm([parameter.detach() for parameter in self.parameters])
+        norm = whole(torch.nn.utils.get_total_norm([parameter.detach() for parameter in self.parameters]))
         if not torch.isfinite(norm):
             raise InputError(
                 f"the weights of {run} are no longer finite at step {self.step}, no checkpoint is written; lower "
                 "--optim.lr or set --optim.clip, and train again from the last one."
             )
+
+
+@contextlib.contextmanager
+def _damage_said(checkpoint: Checkpoint) -> Iterator[None]:
+    """While entered, what a damaged file leads to is InputError."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{checkpoint.state} or {checkpoint.values.name} is damaged ({error!r}); resume from another checkpoint."
+        ) from error
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -245,6 +245,8 @@ class Loop:
         set_learning_rates(state.optimizer, self.config.optim, self.config.train.steps, state.step)
         for part in range(self.config.train.accumulate):
             batches = self._next_batches()
+            if state.is_sharded:  # as DistributedDataParallel does before each pass
+                processes.share_buffers(state.method)
             state.method.generator = step_generator(seed, state.step, part, processes.rank, processes.world)
             with accelerator.accumulate(state.model):
                 losses: dict[str, Tensor] = state.model(batches, state.step)

@@ -14,6 +14,7 @@ from vergence.runs.config import RunConfig
 from vergence.runs.folder import RunFolder
 from vergence.runs.processes import Processes, ProcessLost
 from vergence.runs.scores import BestSoFar, Score, measured
+from vergence.training.sharding import put_together
 from vergence.training.state import TrainingState
 from vergence.training.tracking import RunLog
 
@@ -69,7 +70,7 @@ class Validation:
         processes = Processes.of(self.accelerator)
         processes.share_buffers(state.method)
         try:
-            with state.stored_weights():
+            with state.stored_weights(), put_together(state.method):
                 row = self._row(LoadedRun(self.folder.path, self.config, state.method, state.step), processes)
         except ProcessLost:
             raise
