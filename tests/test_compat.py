@@ -51,7 +51,7 @@ def test_onnx_runtime_reports_nothing_unless_somebody_decided(
 
 HEAVY = (
     "torch", "torch._dynamo", "torch._inductor", "sympy", "torchmetrics", "matplotlib", "scipy", "sklearn", "pandas",
-    "cv2", "transformers", "onnx", "onnxruntime", "openvino", "gradio", "fastapi", "ray", "rerun",
+    "cv2", "transformers", "onnx", "onnxruntime", "openvino", "gradio", "fastapi", "ray", "rerun", "boto3",
 )  # fmt: skip
 SHOW = f"print('HEAVY', *(name for name in {HEAVY} if name in sys.modules), flush=True)"
 MAIN = "import sys; from vergence.cli import main; main(sys.argv[1:])"
@@ -129,6 +129,17 @@ def test_what_a_verb_imports_before_its_network_is_asked(words: str, town: Path,
     asked = words.replace("TOWN", str(town / "town.parquet")).replace("RUN", str(tmp_path / "run"))
     colours = {"matplotlib"} if words.startswith("predict") else set()  # the map of colours is looked up before
     assert imported(UNTIL_A_PASS, town, *asked.split()) == {"torch"} | colours
+
+
+def test_the_client_that_accelerate_does_without_is_there_for_others() -> None:
+    pytest.importorskip("boto3", reason="boto3 is not installed")
+    program = """
+import sys, vergence, accelerate
+assert not [name for name in sys.modules if name.partition(".")[0] in ("boto3", "botocore")]
+import boto3, accelerate.commands.config.sagemaker
+assert boto3.session.Session
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_what_is_kept_from_the_compiler_stays_so() -> None:

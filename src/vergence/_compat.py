@@ -96,6 +96,21 @@ def _is_compile_supported(device: str) -> Any:
 
 
 @contextmanager
+def _without_boto3(module: ModuleType) -> Iterator[None]:
+    """Accelerate imports Amazon's client where it is installed, for a questionnaire of its own command line, which
+    also comes with the import of Accelerate. Meanwhile the client is not to be found; whoever wants it imports it."""
+    absent: dict[str, Any] = sys.modules
+    if "boto3" in sys.modules:
+        yield
+        return
+    absent["boto3"] = None
+    try:
+        yield
+    finally:
+        del sys.modules["boto3"]
+
+
+@contextmanager
 def _lazy_for_torch(module: ModuleType) -> Iterator[None]:
     """``torch._compile``: what it wraps (methods of optimisers, checkpointing) imports the compiler at its first call
     to be left alone by it. Where the compiler is not there, nothing is being compiled and nothing is to be done."""
@@ -162,6 +177,7 @@ _REPAIRS: dict[str, Callable[[ModuleType], AbstractContextManager[None]]] = {
     "torch._compile": _lazy_for_torch,
     "torch.optim.optimizer": _lazy_steps,
     "torch.compiler": _lazy_for_libraries,
+    "accelerate.commands.config.sagemaker": _without_boto3,
 }
 
 

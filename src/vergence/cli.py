@@ -12,6 +12,7 @@ from vergence import api
 from vergence.arguments import Option, asks_help, help_text, options_of, parse, read_options, summary
 from vergence.console import bar, first_process, messages, plain_console, say
 from vergence.errors import InputError, Interrupted, first_line, is_lack_of_memory, printable
+from vergence.importing import uncollected_imports
 from vergence.runs.other_words import our_verb
 from vergence.runs.overrides import Switch, read_words
 
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 (doctor found something broken), 2 (input), 130 or 143 (signals)."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        with messages():
+        with messages(), uncollected_imports():
             return _run(words)
     except InputError as error:
         return _fail(str(error), 2)
