@@ -75,8 +75,8 @@ def _run(words: list[str]) -> int:
 
 
 def _overview() -> str:
-    what = "depth and semantics from video and a handful of labels"
-    lines = [f"Vergence {vergence.__version__}: {what}.", "", "usage: vergence VERB ...", ""]
+    purpose = "depth and semantics from video and a handful of labels"
+    lines = [f"Vergence {vergence.__version__}: {purpose}.", "", "usage: vergence VERB ...", ""]
     for verb in COMMANDS:
         lines += [f"  {words:16}  {summary(function)}" for words, function in functions(verb).items()]
     return "\n".join([*lines, "", "vergence VERB --help tells more; each verb is also a function in vergence.api."])

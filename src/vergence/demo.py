@@ -101,8 +101,8 @@ def _run_stages(
     for segmentation in (reach_run, random_run):
         evaluate(segmentation, scoring=Scoring(limit=limit), progress=progress)
     demo = Demo(run, reach_run, random_run, carried, *_labelled_rows(manifest, chosen, random_run, labels))
-    page, said = write_demo_page(demo, out / REPORT)
-    _log.info("%s", "\n".join([verdict(depth["rows"]), said]))
+    page, outcome = write_demo_page(demo, out / REPORT)
+    _log.info("%s", "\n".join([verdict(depth["rows"]), outcome]))
     return page
 
 

@@ -114,8 +114,8 @@ def _scan_shard(
 def _joined_scan(manifest: "Manifest", shards: "Parts") -> "ScanReport":
     from vergence.data.scan import SequenceReport, together
 
-    found = [sequence for one in shards.joined() for sequence in one["sequences"]]
-    return together(manifest, [SequenceReport.of_plain(sequence) for sequence in found])
+    sequences = [sequence for one in shards.joined() for sequence in one["sequences"]]
+    return together(manifest, [SequenceReport.of_plain(sequence) for sequence in sequences])
 
 
 @results_anywhere()

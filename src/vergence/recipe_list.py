@@ -54,21 +54,21 @@ def what_it_needs(recipe: str) -> str:
 
 def needs(config: RunConfig) -> str:
     """What the roles of a run's method draw from, and what must be named beside the data."""
-    roles, found = config.section.roles.values(), []
+    roles, needed = config.section.roles.values(), []
     if any(role.neighbours for role in roles):
-        found.append("stereo pairs" if set(config.frames.options.offsets) == {"s"} else "video")
+        needed.append("stereo pairs" if set(config.frames.options.offsets) == {"s"} else "video")
     if any(role.labels and role.pool != "source_domain" for role in roles):
-        found.append("labels of some frames")
+        needed.append("labels of some frames")
     if any(role.pool == "source_domain" for role in roles):
-        found.append("labelled frames of another domain (frames.source_domain)")
+        needed.append("labelled frames of another domain (frames.source_domain)")
     if any(role.measured_depth or role.inverse_depth == "measured" for role in roles):
-        found.append("measured depth")
-    found += sorted({_PORTS.get(port, port) for role in roles for port in (role.depth_port, role.label_port) if port})
+        needed.append("measured depth")
+    needed += sorted({_PORTS.get(port, port) for role in roles for port in (role.depth_port, role.label_port) if port})
     if getattr(config.section, "mixes_depth", False) and not getattr(config.section, "depth", ""):
-        found.append(f"a depth run ({config.method}.depth)")
+        needed.append(f"a depth run ({config.method}.depth)")
     if getattr(config.section, "labels", None) == "":
-        found.append(f"noisy labels ({config.method}.labels)")
-    return ", ".join(found) or "frames"
+        needed.append(f"noisy labels ({config.method}.labels)")
+    return ", ".join(needed) or "frames"
 
 
 def _file(recipe: str) -> Path:

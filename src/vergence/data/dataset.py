@@ -148,8 +148,8 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
             raise InputError(f"{manifest.name} has no frames; choose another split or make the manifest again.")
         if not offsets:
             return array("q", range(len(manifest)))
-        found = [manifest.sourced(offset) for offset in offsets]
-        rows = np.flatnonzero((np.any if self.options.require == "any" else np.all)(found, axis=0))
+        sourced = [manifest.sourced(offset) for offset in offsets]
+        rows = np.flatnonzero((np.any if self.options.require == "any" else np.all)(sourced, axis=0))
         if not len(rows):
             raise InputError(f"{manifest.name} has no usable sample: {self._why_none()}")
         if "s" in offsets:

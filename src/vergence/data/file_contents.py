@@ -39,8 +39,8 @@ def contents_digest(manifest: Manifest, offsets: Sequence[int | str] = ()) -> st
     pieces = [jobs[start : start + _AT_ONCE] for start in range(0, len(jobs), _AT_ONCE)]
     hasher = hashlib.blake2b(digest_size=6)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="contents") as pool:
-        for said in pool.map(lambda some: b"".join(_said(*one) for one in some), pieces):
-            hasher.update(said)
+        for piece_digest in pool.map(lambda some: b"".join(_said(*one) for one in some), pieces):
+            hasher.update(piece_digest)
     return hasher.hexdigest()
 
 

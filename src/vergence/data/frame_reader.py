@@ -85,10 +85,10 @@ class FrameReader:
         return frames, stored_size
 
     def _check_size(self, row: int, path: Path, size: tuple[int, int]) -> None:
-        said = self.manifest[row]
-        if said.width and (said.height, said.width) != size:
+        entry = self.manifest[row]
+        if entry.width and (entry.height, entry.width) != size:
             raise InputError(
-                f"{path} is {size[1]}x{size[0]}, but the manifest says {said.width}x{said.height}; "
+                f"{path} is {size[1]}x{size[0]}, but the manifest says {entry.width}x{entry.height}; "
                 "make the manifest again, with the intrinsics of this size."
             )
 
@@ -143,14 +143,14 @@ class FrameReader:
 
         Without a label space in the options ids stay those of the file.
         """
-        said = self.manifest[row]
-        if not said.label:
+        entry = self.manifest[row]
+        if not entry.label:
             return torch.full((placement.height, placement.width), IGNORED_LABEL, dtype=torch.uint8)
         target = self.options.label_space
-        stored = said.label_space or target
+        stored = entry.label_space or target
         space = label_space(stored) if stored else None
         size = (placement.stored_height, placement.stored_width)
-        ids = placement.label(straight_label(said, read_label(self.manifest.path(row, "label"), size, space)))
+        ids = placement.label(straight_label(entry, read_label(self.manifest.path(row, "label"), size, space)))
         return torch.from_numpy(label_mapping(stored, target)[ids] if target else ids)
 
     def label_confidence(self, row: int, placement: Placement) -> Tensor:
@@ -189,12 +189,12 @@ class FrameReader:
         index = row if isinstance(offset, str) else self.manifest.neighbour(row, offset)
         if index is None or not getattr(self.manifest[index], f"{stereo}pseudo_label"):
             return None
-        said, target = self.manifest[index], self.options.label_space
-        stored = said.pseudo_label_space or target
+        entry, target = self.manifest[index], self.options.label_space
+        stored = entry.pseudo_label_space or target
         confidence = f"{stereo}confidence"
         ids, sure = read_pseudo_label(
             self.manifest.path(index, f"{stereo}pseudo_label"),
-            self.manifest.path(index, confidence) if getattr(said, confidence) else None,
+            self.manifest.path(index, confidence) if getattr(entry, confidence) else None,
             (placement.stored_height, placement.stored_width),
             label_space(stored) if stored else None,
         )

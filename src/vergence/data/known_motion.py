@@ -48,14 +48,14 @@ class KnownMotion:
 
 def parse_speed(speed: float | str) -> float:
     """Metres per second of 13.9, "13.9 m/s" or "50 km/h"; InputError where it is none."""
-    found = _SPEED.fullmatch(str(speed).strip())
+    match = _SPEED.fullmatch(str(speed).strip())
     try:
-        value = plain_number(found[1]) if found else float("nan")
+        value = plain_number(match[1]) if match else float("nan")
     except ValueError:
         value = float("nan")
     if not 0 < value < 1e5:
         raise InputError(f"speed {speed!r} is impossible; give metres per second, or for example 50km/h.")
-    return value / 3.6 if found and (found[2] or "m/s") != "m/s" else value
+    return value / 3.6 if match and (match[2] or "m/s") != "m/s" else value
 
 
 def read_motion(path: Path | str) -> KnownMotion:
@@ -113,7 +113,7 @@ def _columns(words: Sequence[str]) -> list[str]:
 
 
 def _table(path: Path, names: Sequence[str], numbers: Floats) -> KnownMotion:
-    columns = {name: numbers[:, place] for place, name in enumerate(names) if name in _NAMES}
+    columns = {name: numbers[:, column] for column, name in enumerate(names) if name in _NAMES}
     if "time" not in columns or not (
         {"x", "y"} <= set(columns) or {"lat", "lon"} <= set(columns) or "speed" in columns
     ):

@@ -188,13 +188,13 @@ class Manifest:
 
     def neighbour(self, index: int, offset: int) -> int | None:
         """Index of the row ``offset`` positions later in the same sequence and camera, or None."""
-        found = self._table.index.neighbour(int(self._order[index]), offset)
-        return found if found is None or self._place is None else int(self._place[found])
+        row = self._table.index.neighbour(int(self._order[index]), offset)
+        return row if row is None or self._place is None else int(self._place[row])
 
     def neighbours(self, offset: int) -> NDArray[np.int64]:
         """The same of each sample, -1 for None."""
-        found = self._table.index.neighbours(self._order[: len(self)], offset)
-        return found if self._place is None else np.where(found < 0, -1, self._place[found])
+        rows = self._table.index.neighbours(self._order[: len(self)], offset)
+        return rows if self._place is None else np.where(rows < 0, -1, self._place[rows])
 
     def has_source(self, index: int, offset: int | str) -> bool:
         """Whether the row has a neighbour at this offset ("s": a stereo partner)."""
@@ -239,8 +239,8 @@ class Manifest:
 
     def neighbour_digest(self, offsets: Sequence[int | str]) -> str:
         """The same of what is read of frames at these offsets that are no samples: picture, place, lens and camera."""
-        found = [self.neighbours(offset) for offset in offsets if isinstance(offset, int)]
-        near = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+        neighbours = [self.neighbours(offset) for offset in offsets if isinstance(offset, int)]
+        near = np.unique(np.concatenate([np.empty(0, np.int64), *neighbours]))
         outside = self._order[near[near >= len(self)]]
         return digest_rows(self._table, self._table.index.by_name(outside), NEIGHBOUR_COLUMNS)
 
@@ -277,8 +277,8 @@ def _moved(row: FrameRow, folder: Callable[[str], str], root: Path) -> FrameRow:
     for name in PATH_COLUMNS:
         if path := getattr(row, name):
             parent, _, last = path.rpartition("/")
-            if not (here and not is_remote(path)) and is_remote(place := os.path.normpath(root / path)):
-                moved[name] = named(place)
+            if not (here and not is_remote(path)) and is_remote(joined := os.path.normpath(root / path)):
+                moved[name] = named(joined)
             elif last in ("", ".", "..") or (not parent and path.startswith("/")) or os.sep != "/":
                 moved[name] = Path(folder(path)).as_posix()
             else:

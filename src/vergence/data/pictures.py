@@ -188,9 +188,9 @@ def _check_pixels(image: Image.Image, path: Path) -> None:
 def _check_one_header(image: Image.Image, path: Path) -> None:
     """InputError where a later header of a PNG file says another size than the first, which decoders let it."""
     with path.open("rb") as file:
-        said = struct.unpack(">II", file.read(24)[16:])
-    if said != image.size:
-        sizes = f"of {said[0]}x{said[1]} and {image.width}x{image.height}"
+        header_size = struct.unpack(">II", file.read(24)[16:])
+    if header_size != image.size:
+        sizes = f"of {header_size[0]}x{header_size[1]} and {image.width}x{image.height}"
         raise InputError(f"{path} has two headers, {sizes}; save it again.")
 
 

@@ -56,10 +56,10 @@ class Shard:
             text = f"{os.environ.get('RANK', '0')}/{world}" if world != "1" else None
         if text is None:
             return None
-        found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
-        if found is None:
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
+        if match is None:
             raise InputError(f"shard {text!r} is unknown; give I/N, the I-th of N pieces from 0, such as 0/4.")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     def rows(self, items: int) -> range:
         """The piece of so many items; all pieces, one after the other, are all items."""
@@ -130,9 +130,9 @@ class Parts:
         self._check_same(f"{path}", values)
         return values["found"]
 
-    def done(self, shard: Shard, found: dict[str, Any]) -> None:
+    def done(self, shard: Shard, result: dict[str, Any]) -> None:
         """Say that a shard is whole, and what it has found."""
-        self._write(shard, found)
+        self._write(shard, result)
 
     def joined(self) -> list[dict[str, Any]]:
         """What the shards have found, in order.
@@ -201,8 +201,8 @@ class Parts:
                 f"{self.folder} and do them again."
             )
 
-    def _write(self, shard: Shard, found: dict[str, Any] | None) -> None:
-        values = {"shard": str(shard), "made_by": self.made_by, "found": found}
+    def _write(self, shard: Shard, result: dict[str, Any] | None) -> None:
+        values = {"shard": str(shard), "made_by": self.made_by, "found": result}
         write_text(self.path(shard), json.dumps(values, indent=2) + "\n")
 
 

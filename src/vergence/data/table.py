@@ -55,8 +55,8 @@ def write_rows(path: Path, rows: Iterable[FrameRow]) -> None:
     """Write rows as Parquet or CSV, by suffix; the file is whole or not there."""
     if path.suffix not in (".parquet", ".csv"):
         raise InputError(f"{path} must end in .parquet or .csv to be written as a manifest.")
-    source = iter(rows)
-    pieces = iter(lambda: list(islice(source, _WRITTEN_AT_ONCE)), [])
+    remaining = iter(rows)
+    pieces = iter(lambda: list(islice(remaining, _WRITTEN_AT_ONCE)), [])
     columns = ({name: [getattr(row, name) for row in piece] for name in COLUMNS} for piece in pieces)
     with writing(path) as temporary:
         if path.suffix == ".parquet":

@@ -113,8 +113,8 @@ def evaluate(
         shards = Parts(folder, _depends_on(loaded, manifest, scoring))
         if shard is not None:
             return _shard(loaded, manifest, scoring, shards, shard, progress)
-        found = shards.joined() if shards.there() else None
-        result, parts = evaluate_parts(loaded, manifest, scoring, progress=progress, found=found)
+        measured = shards.joined() if shards.there() else None
+        result, parts = evaluate_parts(loaded, manifest, scoring, progress=progress, measured=measured)
     tables = {part.task: part.image_rows() for part in parts}
     if by_class := class_rows(result["rows"]):
         tables["depth-classes"] = by_class
@@ -130,7 +130,7 @@ def evaluate(
             raise
         _log.warning("the result is shown only, not kept: %s To keep it, name a file with --json.", error)
         return result
-    if found is not None:
+    if measured is not None:
         shards.remove()
     return result
 
@@ -191,21 +191,21 @@ def evaluate_parts(
     scoring: Scoring,
     progress: Progress | None = None,
     processes: Processes = ALONE,
-    found: list[dict[str, Any]] | None = None,
+    measured: list[dict[str, Any]] | None = None,
 ) -> tuple[dict[str, Any], list[DepthEvaluation | SegmentationEvaluation]]:
     """The result as of :func:`evaluate_run`, and by task what it was made of: numbers of each image.
 
     Args:
-        found: numbers of all images, where they have been found in shards.
+        measured: numbers of all images, where shards have measured them.
     """
     moves = scoring.odometry and getattr(run.method, "pose", None) is not None
     poses = moves and manifest.given("pose")[: len(manifest)].any()
     with evaluating(run.method):
-        images = ImageScores(run, manifest, scoring if found is None else replace(scoring, baselines=False))
+        images = ImageScores(run, manifest, scoring if measured is None else replace(scoring, baselines=False))
         if not images.parts and not poses:
             raise _nothing_to_score(manifest, run.method.tasks)
         rows = processes.share(images.rows, BATCH)
-        images.merge(processes.together(lambda: images.score(rows, progress)) if found is None else found)
+        images.merge(processes.together(lambda: images.score(rows, progress)) if measured is None else measured)
         result = _result(run, manifest, scoring.of(run), images.parts)
         motion = evaluate_odometry(run, manifest) if poses else None
         if motion is not None:

@@ -79,10 +79,10 @@ class ImageScores:
                 progress(done + 1, len(rows))
         return {part.task: part.state() for part in self.parts}
 
-    def merge(self, found: list[dict[str, Any]]) -> None:
+    def merge(self, pieces: list[dict[str, Any]]) -> None:
         """Take what :meth:`score` has found elsewhere, piece after piece, instead of one's own."""
         for part in self.parts:
-            part.merge([one[part.task] for one in found])
+            part.merge([one[part.task] for one in pieces])
 
     def _truths_and_maps(self, rows: list[int]) -> Iterator[tuple[int, dict[str, Any], Maps]]:
         """All rows in order: the row, what it is scored against by task, and its maps (., h, w) by network."""

@@ -187,12 +187,12 @@ def summary(record: dict[str, Any]) -> str:
     facts = read_facts(json.dumps(record), Path("export"))
     size = "any size" if facts.size is None else f"{facts.size[1]}x{facts.size[0]}"
     many = "any number" if facts.batch is None else str(facts.batch)
-    said = [f"depth {facts.unit}"] if "depth" in facts.tasks else []
-    said += [f"{len(facts.classes)} classes"] if facts.classes else []
+    maps = [f"depth {facts.unit}"] if "depth" in facts.tasks else []
+    maps += [f"{len(facts.classes)} classes"] if facts.classes else []
     verified = facts.verified
     worst = max(verified["largest_difference"], key=verified["largest_difference"].get)
     return (
-        f"{', '.join(said)}; {facts.input} pictures of {size}, {many} at once, {facts.precision}\n"
+        f"{', '.join(maps)}; {facts.input} pictures of {size}, {many} at once, {facts.precision}\n"
         f"largest difference to PyTorch {verified['largest_difference'][worst]:.2g} of the largest value ({worst}), "
         f"on {verified['frames']} {verified['on']}; stated {verified['tolerance']:g}"
     )

@@ -37,16 +37,16 @@ def onnx_model(program: ExportedProgram, facts: Facts) -> Any:
     """The graph as an ONNX model, without traces of where it was made; InputError where one file cannot hold it."""
     with quiet():
         shapes = dynamic_shapes(facts)
-        made = torch.onnx.export(
+        exported = torch.onnx.export(
             program, dynamo=True, verbose=False, input_names=["images"], output_names=list(facts.outputs),
             dynamic_shapes={"images": shapes} if shapes else None,
         )  # fmt: skip
-    assert made is not None
+    assert exported is not None
     if (size := sum(_bytes(tensor) for tensor in program.state_dict.values())) > _MOST:
         raise InputError(
             f"the weights are {size / 1e9:.1f} GB and an ONNX file holds 2 GB; use --precision fp16 or --to torch."
         )
-    model = made.model_proto
+    model = exported.model_proto
     for nodes in (model.graph.node, *(function.node for function in model.functions)):
         for node in nodes:
             del node.metadata_props[:]  # lines of our source, and folders of this machine

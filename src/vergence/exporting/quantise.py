@@ -32,17 +32,17 @@ def quantised(model: Any, batches: Sequence[NDArray[Any]]) -> Any:
     onnx = library("onnx", "export --precision int8")
 
     with tempfile.TemporaryDirectory() as folder, quiet():
-        plain, prepared, made = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "made"))
+        plain, prepared, smaller = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "made"))
         try:
             plain.write_bytes(model.SerializeToString())
             tools.shape_inference.quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
             whole = onnx.load(prepared)
             tools.quantize_static(
-                str(prepared), str(made), _Reader(batches), quant_format=tools.QuantFormat.QDQ, per_channel=True,
+                str(prepared), str(smaller), _Reader(batches), quant_format=tools.QuantFormat.QDQ, per_channel=True,
                 reduce_range=True, activation_type=tools.QuantType.QUInt8, weight_type=tools.QuantType.QInt8,
                 op_types_to_quantize=list(_KINDS), nodes_to_exclude=last_layers(whole.graph),
             )  # fmt: skip
-            return onnx.load(made)
+            return onnx.load(smaller)
         except Exception as error:  # of the library's own kinds
             raise InputError(
                 f"the graph cannot be quantised ({first_line(error)}); use --precision fp16 or fp32."

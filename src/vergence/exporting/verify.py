@@ -80,8 +80,8 @@ def difference(name: str, result: Tensor, expected: Mapping[str, Tensor]) -> flo
         return float("inf")
     if name == "classes":
         logits = expected["logits"]
-        said = logits.gather(1, result.long()[:, None])[:, 0]
-        return float((logits.amax(dim=1) - said).max() / logits.abs().max().clamp_min(1e-12))
+        own_logit = logits.gather(1, result.long()[:, None])[:, 0]
+        return float((logits.amax(dim=1) - own_logit).max() / logits.abs().max().clamp_min(1e-12))
     apart = torch.where(result == wanted, 0.0, (result - wanted).abs())  # infinite depth on both sides is no difference
     finite = wanted[wanted.isfinite()]
     scale = finite.abs().max().clamp_min(1e-12) if finite.numel() else torch.ones(())

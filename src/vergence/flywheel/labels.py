@@ -47,10 +47,10 @@ def check_budget(manifest: Manifest, split: str, by: str, wanted: int) -> None:
     rows = in_training(manifest, split)
     labelled = sum(row.judges for row in rows)
     there = labelled if by == "manifest" else len(rows) - labelled
-    what = "training frames with a label" if by == "manifest" else "training frames without a label"
+    candidates = "training frames with a label" if by == "manifest" else "training frames without a label"
     if wanted > there:
         raise InputError(
-            f"the flywheel is to reveal {wanted} labels and {manifest.name} has {there} {what}; lower "
+            f"the flywheel is to reveal {wanted} labels and {manifest.name} has {there} {candidates}; lower "
             "flywheel.labels.per_round or flywheel.rounds, or set flywheel.labels.total."
         )
     if wanted == 0 and (by == "manifest" or labelled == 0):

@@ -68,15 +68,15 @@ def _join(run: Tensor, labels: Tensor, starts: Tensor) -> Tensor:
     else:  # no shape may depend on what the device holds: pairs that do not touch are joined to themselves
         upper, lower = upper.flatten(), torch.where(touching, lower, upper).flatten()
         parent = torch.arange(run.numel(), device=run.device)
-    done = False
+    settled = False
     for _ in range(parent.numel() if on_cpu else ROUNDS):
         above, below = parent[upper], parent[lower]
         smallest = torch.minimum(above, below)
         joined = parent.scatter_reduce(0, above, smallest, "amin").scatter_reduce_(0, below, smallest, "amin")
         joined = joined[joined]
         joined = joined[joined]
-        done = on_cpu and torch.equal(joined, parent)
+        settled = on_cpu and torch.equal(joined, parent)
         parent = joined
-        if done:
+        if settled:
             break
     return parent

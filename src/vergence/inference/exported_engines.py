@@ -189,8 +189,8 @@ def _open_torch(path: Path, device: str) -> tuple[Facts, Run]:
 
     @torch.no_grad()
     def run(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        found = graph(torch.from_numpy(images).to(device))
-        return {name: one.cpu().numpy() for name, one in zip(facts.outputs, found, strict=True)}
+        outputs = graph(torch.from_numpy(images).to(device))
+        return {name: one.cpu().numpy() for name, one in zip(facts.outputs, outputs, strict=True)}
 
     return facts, _guarded(path, facts, run)
 
@@ -253,8 +253,8 @@ def _open_openvino(path: Path, device: str) -> tuple[Facts, Run]:
         raise _damaged(path, error) from error
 
     def run(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        found = compiled(images)
-        return {name: np.array(found[place]) for place, name in enumerate(facts.outputs)}
+        outputs = compiled(images)
+        return {name: np.array(outputs[number]) for number, name in enumerate(facts.outputs)}
 
     return facts, _guarded(path, facts, run)
 
@@ -264,28 +264,28 @@ def _guarded(path: Path, facts: Facts, run: Run) -> Run:
 
     def guarded(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
         try:
-            found = run(images)
+            maps = run(images)
         except Exception as error:
             raise InputError(
                 f"{path} cannot run on images of {images.shape[3]}x{images.shape[2]}, {len(images)} at once "
                 f"({first_line(error)}); {REMEDY}."
             ) from error
         for name in facts.outputs:
-            _check_map(path, name, found.get(name), facts.shape(name, images.shape), len(facts.classes))
-        return found
+            _check_map(path, name, maps.get(name), facts.shape(name, images.shape), len(facts.classes))
+        return maps
 
     return guarded
 
 
-def _check_map(path: Path, name: str, found: NDArray[Any] | None, shape: tuple[int, ...], classes: int) -> None:
+def _check_map(path: Path, name: str, values: NDArray[Any] | None, shape: tuple[int, ...], classes: int) -> None:
     """InputError where a map is not as :data:`~vergence.inference.exported_facts.OUTPUTS` says."""
-    if found is None:
+    if values is None:
         wrong = "is not there"
-    elif found.shape != shape or found.dtype != (np.uint8 if name == "classes" else np.float32):
-        wrong = f"is {found.dtype} {found.shape}"
-    elif name == "classes" and found.max(initial=0) >= classes:
-        wrong = f"holds class {found.max()} of {classes}"
-    elif np.isnan(found).any() if name == "depth" else not np.isfinite(found).all():  # far is infinite
+    elif values.shape != shape or values.dtype != (np.uint8 if name == "classes" else np.float32):
+        wrong = f"is {values.dtype} {values.shape}"
+    elif name == "classes" and values.max(initial=0) >= classes:
+        wrong = f"holds class {values.max()} of {classes}"
+    elif np.isnan(values).any() if name == "depth" else not np.isfinite(values).all():  # far is infinite
         wrong = "is not finite"
     else:
         return

@@ -92,12 +92,12 @@ class Facts:
     def text(self) -> str:
         """As JSON."""
         size = None if self.size is None else {"height": self.size[0], "width": self.size[1]}
-        said = asdict(self) | {
+        values = asdict(self) | {
             "format": FORMAT,
             "size": size,
             "outputs": {name: OUTPUTS[name] for name in self.outputs},
         }
-        return json.dumps(said, indent=1)
+        return json.dumps(values, indent=1)
 
     def digest(self) -> str:
         """Changes with the weights and with all that was chosen when they were exported."""
@@ -106,34 +106,34 @@ class Facts:
 
 def read_facts(text: str, path: Path) -> Facts:
     """The facts of a file; InputError where they are damaged or of another version."""
-    said = parse_json(text, f"what {path} says of itself", REMEDY)
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
-        found = said.get("format") if isinstance(said, dict) else type(said).__name__
-        raise InputError(f"{path} has format {found!r}, this version of Vergence reads {FORMAT}; {REMEDY}.")
+    record = parse_json(text, f"what {path} says of itself", REMEDY)
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        stated = record.get("format") if isinstance(record, dict) else type(record).__name__
+        raise InputError(f"{path} has format {stated!r}, this version of Vergence reads {FORMAT}; {REMEDY}.")
     try:
-        facts = _facts(said)
+        facts = _facts(record)
         _check(facts)
     except (AttributeError, KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(f"what {path} says of itself is damaged ({error!r:.200}); {REMEDY}.") from error
     return facts
 
 
-def _facts(said: Mapping[str, Any]) -> Facts:
-    size, values = said["size"], dict[str, Any]()
+def _facts(record: Mapping[str, Any]) -> Facts:
+    size, values = record["size"], dict[str, Any]()
     for key in ("name", "method", "recipe", "input", "precision", "unit", "scale", "licence", "vergence", "weights"):
-        values[key] = str(said[key])
+        values[key] = str(record[key])
     for key in ("tasks", "outputs", "classes"):
-        values[key] = tuple(map(str, said[key]))
+        values[key] = tuple(map(str, record[key]))
     for key, kind in (("label_space", str), ("window", str), ("batch", int), ("farthest", float)):
-        values[key] = None if said[key] is None else kind(said[key])
+        values[key] = None if record[key] is None else kind(record[key])
     return Facts(
         **values,
-        step=int(said["step"]),
+        step=int(record["step"]),
         size=None if size is None else (int(size["height"]), int(size["width"])),
-        frames=dict(said["frames"]),
-        camera=None if said["camera"] is None else {key: float(value) for key, value in said["camera"].items()},
-        overlap=float(said["overlap"]),
-        verified=dict(said["verified"]),
+        frames=dict(record["frames"]),
+        camera=None if record["camera"] is None else {key: float(value) for key, value in record["camera"].items()},
+        overlap=float(record["overlap"]),
+        verified=dict(record["verified"]),
     )
 
 

@@ -122,12 +122,12 @@ class _Graph:
         pixels = (images * 255).round().byte() if self.facts.input == "uint8" else images
         arrays = pixels.contiguous().numpy()
         at_once = self.facts.batch or len(arrays)
-        found: list[dict[str, Any]] = []
+        parts: list[dict[str, Any]] = []
         for start in range(0, len(arrays), at_once):
             part = arrays[start : start + at_once]
             filled = np.concatenate((part, np.repeat(part[-1:], at_once - len(part), axis=0)))
-            found.append({name: one[: len(part)] for name, one in self.run(np.ascontiguousarray(filled)).items()})
-        joined = {name: torch.from_numpy(np.concatenate([part[name] for part in found])) for name in self.facts.outputs}
+            parts.append({name: one[: len(part)] for name, one in self.run(np.ascontiguousarray(filled)).items()})
+        joined = {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in self.facts.outputs}
         if "segmentation" in self.tasks and "logits" not in joined:
             classes = self.facts.classes
             joined["logits"] = likely_logits(joined["classes"], joined["confidence"], len(classes))

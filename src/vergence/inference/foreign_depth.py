@@ -115,8 +115,8 @@ def gives_depth(settings: Any) -> bool:
 
     Its settings may say so (``depth_estimation_type``, as those of Depth Anything do); otherwise its type does.
     """
-    said = getattr(settings, "depth_estimation_type", None)
-    return said == "metric" if said is not None else getattr(settings, "model_type", "") in METRIC
+    kind = getattr(settings, "depth_estimation_type", None)
+    return kind == "metric" if kind is not None else getattr(settings, "model_type", "") in METRIC
 
 
 def _from_hub(name: str, opened: Callable[[], Any]) -> Any:

@@ -59,8 +59,8 @@ class Journal:
     def __init__(self, out: Path, path: Path | None = None, others: Sequence[Path] = ()) -> None:
         self.out, self.path = out, path or out / JOURNAL
         self.entries: dict[str, Entry] = {}
-        for source in dict.fromkeys((out / JOURNAL, self.path, *others)):
-            self.entries |= dict(_read(source))
+        for file in dict.fromkeys((out / JOURNAL, self.path, *others)):
+            self.entries |= dict(_read(file))
 
     def write(self) -> None:
         """Write all lines."""

@@ -76,8 +76,8 @@ def predicted_labels(
     def make(missing: list[int]) -> None:
         _log.info("labelling %d frames by %s", len(missing), path)
         pictures = [images[index] for index in missing]
-        said = [(image, rows[image]) for image in pictures]
-        _predict(run, space, said, [names[image] for image in pictures], cache, size, progress)
+        wanted = [(image, rows[image]) for image in pictures]
+        _predict(run, space, wanted, [names[image] for image in pictures], cache, size, progress)
 
     make_missing(list(names.values()), lambda name: _is_kept(cache, name), make, processes)
     return {one: _kept(cache, names[one.image], space) for one in wanted}
@@ -168,8 +168,8 @@ def corrupted_labels(
             pass
 
     items = list(given.items())
-    copies = [made for _, made in prefetched(lambda item: copy_of(*item), items)]
-    make_missing(copies, lambda made: _is_kept(cache, made[2], made[0].confidence is not None), make, processes)
+    copies = [copy for _, copy in prefetched(lambda item: copy_of(*item), items)]
+    make_missing(copies, lambda copy: _is_kept(cache, copy[2], copy[0].confidence is not None), make, processes)
     return {one: copy for one, (copy, _, _) in zip(given, copies, strict=True)}
 
 

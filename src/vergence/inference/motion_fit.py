@@ -56,5 +56,5 @@ def _lowest(curve: NDArray[np.float64]) -> float:
         return math.nan
     left, middle, right = curve[best - 1 : best + 2]
     bent = left - 2 * middle + right
-    place = best + (0.5 * (left - right) / bent if bent > 0 else 0.0)
-    return math.exp(_REACH * (2 * place / (len(curve) - 1) - 1))
+    vertex = best + (0.5 * (left - right) / bent if bent > 0 else 0.0)
+    return math.exp(_REACH * (2 * vertex / (len(curve) - 1) - 1))

@@ -198,12 +198,12 @@ class _Kept:
         self, network: RunNetwork, motions: Floats, cameras: Mapping[int, NormalisedCamera | None], guess: float
     ) -> Floats:
         """(N - 1,) see :class:`Track`."""
-        found = np.full(len(motions), np.nan)
+        lengths = np.full(len(motions), np.nan)
         for step, (first, second) in self.pairs.items():
             height, width = first.shape[-2:]
             camera = cameras[step] or Camera.from_field_of_view(guess, width, height).normalized()
-            found[step] = fitted_length(network, first, second, motions[step], camera)
-        return found
+            lengths[step] = fitted_length(network, first, second, motions[step], camera)
+        return lengths
 
 
 def _chained(motions: Floats) -> Floats:
@@ -240,14 +240,14 @@ def _of_file(motion: KnownMotion, tracks: list[Track], start: float | None, stre
             )
         return [motion.positions[track.frames] for track in tracks]
     begins, ends = motion.times[0], motion.times[-1]
-    found = [_at(motion, track.times + (start or 0.0)) for track in tracks]
-    if sum(int(np.isfinite(places[:, 0]).sum()) for places in found) < 2:
+    positions = [_at(motion, track.times + (start or 0.0)) for track in tracks]
+    if sum(int(np.isfinite(places[:, 0]).sum()) for places in positions) < 2:
         low, high = (pick(float(pick(track.times)) for track in tracks) + (start or 0.0) for pick in (min, max))
         raise InputError(
             f"{motion.name} is of {begins:.10g} to {ends:.10g} s and the clip of {low:.10g} to {high:.10g} s, which do "
             "not overlap; give the time of the first frame with --poses_from."
         )
-    return found
+    return positions
 
 
 def _at(motion: KnownMotion, times: Floats) -> Floats:
@@ -317,19 +317,19 @@ def _ratios(
             "that learned from such pictures."
         )
     typical = float(np.median(moved[np.isfinite(moved)])) if segments else math.nan
-    found = list[float]()
+    ratios = list[float]()
     for k, first, last in segments:
         fits = tracks[k].fits[first:last]
         fit = float(np.median(fits[np.isfinite(fits)])) if np.isfinite(fits).any() else typical
         own = fit * _length(_own_places(tracks[k]), first, last, along)
-        found.append(_length(known[k], first, last, along) / own if own > 0 else math.nan)
-    found = [ratio for ratio in found if math.isfinite(ratio) and ratio > 0]
-    if not found:
+        ratios.append(_length(known[k], first, last, along) / own if own > 0 else math.nan)
+    ratios = [ratio for ratio in ratios if math.isfinite(ratio) and ratio > 0]
+    if not ratios:
         raise InputError(
             f"the camera stands still by {name} ({max(ways, default=0):.3g} m, positions jitter by {jitter:.2g} m), so "
             "depth cannot be scaled by it; give a stretch in which it moves, or a factor."
         )
-    return found
+    return ratios
 
 
 def _pieces(places: Floats, moving: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -341,12 +341,12 @@ def _pieces(places: Floats, moving: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 def _segments(places: Floats, start: int, end: int, least: float) -> list[tuple[int, int]]:
     """Segments one after the other, each at least so long and of enough steps."""
-    found, first = [], start
+    segments, first = [], start
     for last in range(start + 1, end + 1):
         if last - first >= _STEPS and np.linalg.norm(places[last] - places[first]) >= least:
-            found.append((first, last))
+            segments.append((first, last))
             first = last
-    return found
+    return segments
 
 
 def _length(places: Floats, first: int, last: int, along: bool) -> float:

@@ -55,8 +55,8 @@ def unbroken(manifest: Manifest, step: int, counts: Callable[[int], bool] = lamb
     """Rows of unbroken stretches of frames that count, ``step`` positions apart."""
 
     def beside(index: int, offset: int) -> int | None:
-        found = manifest.neighbour(index, offset)
-        return found if found is not None and found < len(manifest) and counts(found) else None
+        neighbour = manifest.neighbour(index, offset)
+        return neighbour if neighbour is not None and neighbour < len(manifest) and counts(neighbour) else None
 
     tracks, seen = list[list[int]](), set[int]()
     for start in range(len(manifest)):

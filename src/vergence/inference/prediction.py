@@ -125,12 +125,12 @@ class Prediction:
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]
-        said = []
+        parts = []
         if self.depth is not None:
-            said.append(f"depth {self.unit}, median {float(np.median(self.depth)):.3g}")
+            parts.append(f"depth {self.unit}, median {float(np.median(self.depth)):.3g}")
         if self.classes is not None:
-            said.append(f"{len(np.unique(self.classes))} of {len(self.class_names)} classes")
-        return f"<Prediction {width}x{height}: {', '.join(said) or 'nothing'}>"
+            parts.append(f"{len(np.unique(self.classes))} of {len(self.class_names)} classes")
+        return f"<Prediction {width}x{height}: {', '.join(parts) or 'nothing'}>"
 
     def _repr_png_(self) -> bytes:
         """All pictures side by side, for notebooks."""

@@ -210,18 +210,18 @@ class Predictor:
         import numpy as np
 
         size = (frame.image.height, frame.image.width)
-        said: dict[str, Any] = {}
+        results: dict[str, Any] = {}
         if "inverse_depth" in maps:
             inverse = resized_inverse_depth(maps["inverse_depth"][0].float().cpu(), size, self.factor)
-            said |= {"inverse_depth": inverse, "depth": inverted(inverse)}
+            results |= {"inverse_depth": inverse, "depth": inverted(inverse)}
         if "depth_confidence" in maps:
-            said["depth_confidence"] = resized(maps["depth_confidence"][0].float().cpu(), size)
+            results["depth_confidence"] = resized(maps["depth_confidence"][0].float().cpu(), size)
         if "logits" in maps:
             ids, confidence = best_classes(maps["logits"], size)
-            said |= {"classes": ids.byte().cpu().numpy(), "confidence": confidence.cpu().numpy()}
+            results |= {"classes": ids.byte().cpu().numpy(), "confidence": confidence.cpu().numpy()}
         return Prediction(
             image=np.asarray(frame.image), unit=self.unit, label_space=self.network.label_space, camera=frame.camera,
-            field_of_view=self.network.field_of_view, name=frame.name, **said,
+            field_of_view=self.network.field_of_view, name=frame.name, **results,
         )  # fmt: skip
 
     # -- for verbs -----------------------------------------------------------------------------------------------------

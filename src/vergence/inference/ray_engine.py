@@ -133,8 +133,8 @@ class FrameWriter:
             if not (lacks or isinstance(error, InputError)):
                 raise
             if len(numbers) == 1:
-                said = f"a node has too little memory for it ({first_line(error)})." if lacks else str(error)
-                return {self.job.stream.names[numbers[0]]: said}
+                reason = f"a node has too little memory for it ({first_line(error)})." if lacks else str(error)
+                return {self.job.stream.names[numbers[0]]: reason}
             return {name: text for one in numbers for name, text in self._written([one]).items()}
         return {}
 
@@ -175,12 +175,12 @@ def _rows(job: Job, cluster: Cluster) -> Iterator[dict[str, str]]:
     frames = max(job.batch_size, min(_FRAMES_OF_A_TASK, share))
     pieces = np.array_split(np.arange(len(job.stream)), min(_MOST_TASKS, -(-len(job.stream) // frames)))
     tasks = ray.data.from_numpy(pieces)  # at hand: to make them would need a processor beside that of an actor
-    done = tasks.map_batches(
+    rows = tasks.map_batches(
         FrameWriter, batch_size=frames, fn_constructor_args=(ray.put(job),),
         compute=ray.data.ActorPoolStrategy(min_size=1), **needed,
     )  # fmt: skip
     with ray_errors_said(ray):
-        for row in done.iter_rows():
+        for row in rows.iter_rows():
             if row["error"].startswith(_WRONG_NODE):
                 raise InputError(row["error"].removeprefix(_WRONG_NODE))
             yield row

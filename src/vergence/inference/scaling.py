@@ -124,7 +124,7 @@ class Asked:
         return {"scale_asked": self.scale, "camera_height": self.camera_height, **given}
 
 
-def one_factor(ratios: Iterable[float], what: str, each: str = "frame") -> tuple[float, str]:
+def one_factor(ratios: Iterable[float], evidence: str, each: str = "frame") -> tuple[float, str]:
     """The median of the factors, one for all frames so that a video does not flicker, and its interval in words.
 
     The standard error of the median is that of 1,000 samples drawn with replacement, times what it grows by where
@@ -132,23 +132,23 @@ def one_factor(ratios: Iterable[float], what: str, each: str = "frame") -> tuple
 
     Args:
         ratios: factors in their order in time, one each ``each``; what is not finite or not positive is no factor.
-        what: what was looked for.
+        evidence: what was looked for.
 
     Raises:
         InputError: there is no factor.
     """
     valid: Sequence[float] = [ratio for ratio in ratios if math.isfinite(ratio) and ratio > 0]
     if not valid:
-        raise InputError(f"no {each} shows {what}, so depth cannot be scaled by it; give a factor instead.")
+        raise InputError(f"no {each} shows {evidence}, so depth cannot be scaled by it; give a factor instead.")
     median = float(np.median(valid))
     if len(valid) == 1:
-        return median, f"{what}, 1 {each}, which has no spread to state"
+        return median, f"{evidence}, 1 {each}, which has no spread to state"
     spread = float(np.std(np.array(valid) / median))
     low, high = np.percentile(valid, (5, 95))
     drawn = np.random.default_rng(0).choice(np.array(valid), (1000, len(valid)))
     error = float(np.std(np.median(drawn, axis=1))) / median * alike(np.array(valid))
     return median, (
-        f"{what}, median of {len(valid)} {each}s, spread {spread:.1%}, 90 % of them {low:.4g} to {high:.4g}, "
+        f"{evidence}, median of {len(valid)} {each}s, spread {spread:.1%}, 90 % of them {low:.4g} to {high:.4g}, "
         f"standard error {error:.1%}"
     )
 

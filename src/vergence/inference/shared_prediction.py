@@ -95,14 +95,14 @@ class Work:
     def _looked_at(self) -> dict[str, str]:
         """Digests of the pictures that fix scale and colours."""
         assert isinstance(self.whole, ManifestStream)
-        found: dict[str, tuple[str, str]] = {}
+        digests: dict[str, tuple[str, str]] = {}
         for number in evenly_spaced(range(len(self.whole)), SAMPLED):
             try:
-                found |= picture_digests(self.whole.piece([number]))
+                digests |= picture_digests(self.whole.piece([number]))
             except InputError:
                 if not self._elsewhere:
                     raise
-        return {name: digest for name, (digest, _) in found.items()}
+        return {name: digest for name, (digest, _) in digests.items()}
 
     def _read(self, looked_at: dict[str, str]) -> dict[str, str]:
         """Those of the pictures that could be read."""

@@ -43,9 +43,9 @@ def depth_legend(record: Mapping[str, Any], colour_map: str) -> Legend:
         picture.paste(Image.fromarray(np.repeat(colours, max(1, line - gap // 2), axis=0)), (left, top))
         marks = depth_marks(limits, metric)
         fit = sum(map(font.getlength, marks)) + 4 * gap < bar
-        for place, mark in zip((0.0, 0.5, 1.0), marks, strict=True):
-            if fit or place != 0.5:
-                draw.text((left + place * (bar - font.getlength(mark)), top + line), mark, _INK, font)
+        for share, mark in zip((0.0, 0.5, 1.0), marks, strict=True):
+            if fit or share != 0.5:
+                draw.text((left + share * (bar - font.getlength(mark)), top + line), mark, _INK, font)
         return np.asarray(picture)
 
     return lambda width, name: drawn(width)

@@ -62,7 +62,7 @@ def head_scale(decoder: DepthDecoder, head: int) -> int:
     return decoder.scales[head]
 
 
-def load_mapped(module: nn.Module, state: Mapping[str, Tensor], rename: Rename, what: str) -> None:
+def load_mapped(module: nn.Module, state: Mapping[str, Tensor], rename: Rename, origin: str) -> None:
     """Load ``state`` under our names.
 
     Raises:
@@ -73,20 +73,20 @@ def load_mapped(module: nn.Module, state: Mapping[str, Tensor], rename: Rename, 
         try:
             target = rename(name)
         except KeyError:
-            raise InputError(f"{what}: {name} is not a tensor of that network; check which file it is.") from None
+            raise InputError(f"{origin}: {name} is not a tensor of that network; check which file it is.") from None
         if target is not None:
             renamed[target] = value
     missing, unknown = sorted(set(current) - set(renamed)), sorted(set(renamed) - set(current))
     if missing or unknown:
         first = f"lacks {missing[0]}" if missing else f"has {unknown[0]} in excess"
         raise InputError(
-            f"{what}: {len(missing)} tensors are missing and {len(unknown)} unknown (the file {first}); "
+            f"{origin}: {len(missing)} tensors are missing and {len(unknown)} unknown (the file {first}); "
             "use the file of that network."
         )
     for name, value in current.items():
         if value.shape != renamed[name].shape:
             raise InputError(
-                f"{what}: {name} has shape {tuple(renamed[name].shape)}, expected {tuple(value.shape)}; "
+                f"{origin}: {name} has shape {tuple(renamed[name].shape)}, expected {tuple(value.shape)}; "
                 "it belongs to a network of another size."
             )
     module.load_state_dict(renamed)

@@ -73,10 +73,10 @@ def check_frames(
                     f"is {size[0]}x{size[1]}; give each size a sequence of its own."
                 )
         if motion.flow is not None and min(working_size(size, width)) < LEAST_SIDE:
-            made = "" if size[0] <= width else f" and no wider than {width} while labels are carried"
+            bound = "" if size[0] <= width else f" and no wider than {width} while labels are carried"
             raise InputError(
-                f"{manifest.path(first)} is {size[0]}x{size[1]}{made}, and optical flow needs {LEAST_SIDE} pixels a "
-                f"side; give {'larger frames' if not made else 'more --width'}."
+                f"{manifest.path(first)} is {size[0]}x{size[1]}{bound}, and optical flow needs {LEAST_SIDE} pixels a "
+                f"side; give {'larger frames' if not bound else 'more --width'}."
             )
         if motion.run is not None and any(manifest[row].lens for row in piece.chain):
             raise InputError(f"{manifest.path(first)} was taken by a lens that bends; use --motion flow.")

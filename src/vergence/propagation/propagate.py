@@ -205,14 +205,14 @@ def _piece(
 ) -> _Result:
     """Carry over one segment, or take what an earlier call left of it."""
     cache = work / identity
-    done = cache / "done.json"
-    if not done.is_file():
+    record = cache / "done.json"
+    if not record.is_file():
         outcome = _carry(manifest, segment, motion, space, settings)
         for frame, carried in outcome[0].items():
             with writing(cache / f"{frame}.npz") as temporary:
                 np.savez(temporary, label=carried[0], score=carried[1])
-        write_text(done, json.dumps(outcome[1]))
-    stored = read_json(done, remedy="remove it")
+        write_text(record, json.dumps(outcome[1]))
+    stored = read_json(record, remedy="remove it")
     files = {segment.chain[frame]: cache / f"{frame}.npz" for frame in stored["places"]}
     return _Result(segment, files, stored["meetings"], stored["cuts"])
 

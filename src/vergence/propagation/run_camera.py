@@ -42,13 +42,13 @@ def other_camera(run: LoadedRun, manifest: Manifest, rows: Iterable[int], field_
 
 def _learned(run: LoadedRun) -> list[Angles]:
     """Cameras of the training frames, as far as they are told and still there."""
-    frames, source = run.config.frames, str(run.config.frames.source or "")
-    if getattr(run.method, "intrinsics_head", None) is not None or is_address(source):
+    frames, data = run.config.frames, str(run.config.frames.source or "")
+    if getattr(run.method, "intrinsics_head", None) is not None or is_address(data):
         return []
-    if Path(source).suffix not in (".parquet", ".csv") or not Path(source).is_file():
+    if Path(data).suffix not in (".parquet", ".csv") or not Path(data).is_file():
         return []
     try:
-        manifest = Manifest.read(source).select(frames.train_split)
+        manifest = Manifest.read(data).select(frames.train_split)
         return _cameras(manifest, range(len(manifest)), frames.options, frames.options.field_of_view)
     except InputError:  # no frames of training are asked for here
         return []
@@ -61,7 +61,7 @@ def _cameras(manifest: Manifest, rows: Iterable[int], options: FrameOptions, gue
         row = manifest[index]
         different.setdefault((row.fx, row.fy, row.width, row.height) if row.intrinsics_known else
                              (row.width, row.height, row.sequence, row.camera), index)  # fmt: skip
-    found = []
+    angles = []
     for index in different.values():
         row = manifest[index]
         width, height = (row.width, row.height) if row.width else picture_size(manifest.path(index))
@@ -73,8 +73,8 @@ def _cameras(manifest: Manifest, rows: Iterable[int], options: FrameOptions, gue
         size = (options.height, options.width)
         placement = Placement.fit((height, width), size, options.fit, options.crop_anchor, options.aspect)
         fx, fy, *_ = placement.camera(camera).normalized()
-        found.append((_angle(fx), _angle(fy)))
-    return found
+        angles.append((_angle(fx), _angle(fy)))
+    return angles
 
 
 def _angle(focal: float) -> float:

@@ -222,12 +222,12 @@ def _maps(run: LoadedRun, manifest: Manifest, index: int) -> dict[str, torch.Ten
     """Inverse depth (h, w) and class ids (h, w) on the CPU, each where the run predicts it."""
     image = working_image(manifest, index, run.config.frames.options)
     maps = RunNetwork(run, window=window_of(run.config.evaluate)).maps([image])
-    found = {}
+    shown = {}
     if "inverse_depth" in maps:
-        found["inverse_depth"] = maps["inverse_depth"][0, 0].float().cpu()
+        shown["inverse_depth"] = maps["inverse_depth"][0, 0].float().cpu()
     if "logits" in maps:
-        found["classes"] = best_class(maps["logits"][0], image.shape[-2:]).cpu()
-    return found
+        shown["classes"] = best_class(maps["logits"][0], image.shape[-2:]).cpu()
+    return shown
 
 
 def _abs_rel(inverse_depth: torch.Tensor, run: LoadedRun, truth: NDArray[np.float32], protocol: DepthProtocol) -> float:
@@ -241,11 +241,11 @@ def _classes(
     """The label, and the classes of each run: picture, numbers, share of wrong pixels (NaN of the label)."""
     labelled = has_label(manifest, index)
     first = True
-    for name, found in maps.items():
+    for name, shown in maps.items():
         space = runs[name].method.label_space
-        if "classes" not in found or space is None:
+        if "classes" not in shown or space is None:
             continue
-        predicted, wrong, note = found["classes"].numpy(), math.nan, ""
+        predicted, wrong, note = shown["classes"].numpy(), math.nan, ""
         if labelled:
             truth = resize_label(ground_truth_label(manifest, index, space), *predicted.shape)
             known = truth < len(space)

@@ -99,11 +99,11 @@ def chart(title: str, lines: Mapping[str, Curve], label: str = "", smooth: bool 
 
 def families(title: str, lines: Mapping[str, Curve]) -> list[tuple[str, dict[str, Curve]]]:
     """Lines ``family/member`` by member, under a title of their family; all others together, first."""
-    found: dict[str, dict[str, Curve]] = {}
+    grouped: dict[str, dict[str, Curve]] = {}
     for name, curve in sorted(lines.items(), key=lambda item: "/" in item[0]):
         family, _, member = name.rpartition("/")
-        found.setdefault(f"{title}: {family}" if family else title, {})[member] = curve
-    return list(found.items())
+        grouped.setdefault(f"{title}: {family}" if family else title, {})[member] = curve
+    return list(grouped.items())
 
 
 def by_magnitude(title: str, lines: Mapping[str, Curve], factor: float = 20.0) -> list[tuple[str, dict[str, Curve]]]:

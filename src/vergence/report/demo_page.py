@@ -87,7 +87,7 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
     )  # fmt: skip
     depth = collect_samples(demo.depth, images=_SHOWN)
     parts = {"chosen": _segmentation(demo.chosen), "random": _segmentation(demo.random)}
-    said = compared(parts["chosen"], parts["random"], len(demo.chosen_rows))
+    outcome = compared(parts["chosen"], parts["random"], len(demo.chosen_rows))
     runs = {"chosen": load_run(demo.chosen), "random": load_run(demo.random)}
     space = runs["chosen"].method.label_space
     assert space is not None
@@ -96,7 +96,7 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
     record = read_json(demo.carried.with_suffix("") / RECORD)
     page = environment.get_template("demo.html.j2").render(
         labels=len(demo.chosen_rows),
-        verdict=said,
+        verdict=outcome,
         spread=SPREAD,
         table=_table(parts),
         bars=_bars(parts, space),
@@ -116,7 +116,7 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
         runs={"depth": demo.depth.name, "chosen": demo.chosen.name, "random": demo.random.name},
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
-    return save_page(out, page), said
+    return save_page(out, page), outcome
 
 
 def compared(chosen: Mapping[str, Any], other: Mapping[str, Any], labels: int) -> str:

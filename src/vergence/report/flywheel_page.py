@@ -181,18 +181,18 @@ def _carry(config: FlywheelConfig) -> str:
 
 def _result(rounds: Sequence[Round]) -> str:
     """What is kept of what is there."""
-    done = [one for one in rounds if one.scores().get("segmentation")]
-    if not done:
+    scored = [one for one in rounds if one.scores().get("segmentation")]
+    if not scored:
         return "none yet"
-    return ", ".join(f"{task} of round {kept_before(done, len(done), task).number}" for task in JUDGED)
+    return ", ".join(f"{task} of round {kept_before(scored, len(scored), task).number}" for task in JUDGED)
 
 
 def _badges(config: FlywheelConfig, rounds: Sequence[Round]) -> list[Text]:
-    done = sum(bool(one.scores().get("segmentation")) for one in rounds)
-    finished = "finished" if done == config.rounds else "unfinished"
+    scored = sum(bool(one.scores().get("segmentation")) for one in rounds)
+    finished = "finished" if scored == config.rounds else "unfinished"
     exchange = "hints from the round before" if config.exchange else "control: no exchange, equal training"
     return [
-        Text(f"{finished}: {done} of {config.rounds} rounds", "good" if done == config.rounds else "warn"),
+        Text(f"{finished}: {scored} of {config.rounds} rounds", "good" if scored == config.rounds else "warn"),
         Text(exchange),
     ]
 

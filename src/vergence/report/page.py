@@ -55,12 +55,12 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
     if isinstance(data, str | Path) and not is_address(data) and not Path(data).exists():
         raise InputError(f"{data} does not exist; give a manifest, a folder or a video, or leave --data out.")
     files = run_files(folder)
-    place = Path(out) if out is not None else files.report
+    page_file = Path(out) if out is not None else files.report
     given = data if isinstance(data, Manifest) or (data and Path(data).is_file()) else None
-    keep_inputs([place], given, *files.inputs(), *files.evaluations())
+    keep_inputs([page_file], given, *files.inputs(), *files.evaluations())
     samples = collect_samples(run, data, images)
     page = render(folder, samples)
-    return save_page(place, page)
+    return save_page(page_file, page)
 
 
 def run_files(folder: Path) -> RunFolder:
@@ -116,8 +116,8 @@ def _progress(config: Mapping[str, Any], records: Sequence[Record], folder: Path
     events = [record for record in records if record.get("kind") == "event"]
     if events and events[-1].get("event") == "stopped early":
         return f"finished early: {step} of {steps} steps, as {events[-1].get('reason')}"
-    done = "finished" if step >= steps else "unfinished"
-    return f"{done}: {step} of {steps} steps"
+    state = "finished" if step >= steps else "unfinished"
+    return f"{state}: {step} of {steps} steps"
 
 
 def _badges(config: Mapping[str, Any], records: Sequence[Record], folder: Path, samples: Samples) -> list[Text]:

@@ -142,13 +142,13 @@ def _stopped(
         yield f"Stopped by a cut before {', '.join(Path(name).stem for name in segment['cuts'])}."
         return
     frames = segment["frames"]
-    for end, place, outside in (("from", 0, "first"), ("to", 1, "last")):
+    for end, end_index, outside in (("from", 0, "first"), ("to", 1, "last")):
         if segment[end] is not None:
             continue
-        name = frames[-place]["image"]
+        name = frames[-end_index]["image"]
         row = data[rows[name]]
         stem = Path(name).stem
-        if spans[row.sequence, row.camera][place] != row.position:
+        if spans[row.sequence, row.camera][end_index] != row.position:
             yield f"Stopped at {stem}: no label is carried farther than {seconds:g} seconds."
         else:
             yield f"Went as far as {stem}, the {outside} frame of the video."

@@ -122,8 +122,8 @@ def last_step(folder: Path, records: Sequence[Record]) -> int:
 
 def best_checkpoint(folder: Path) -> str:
     """Which checkpoint was worth the most on held-back frames; "" where none was evaluated."""
-    found = RunFolder(folder).by_score()
-    return f"step {found[0].step}, {found[0].score}" if found else ""
+    checkpoints = RunFolder(folder).by_score()
+    return f"step {checkpoints[0].step}, {checkpoints[0].score}" if checkpoints else ""
 
 
 def recipe_warnings(config: Mapping[str, Any]) -> list[str]:

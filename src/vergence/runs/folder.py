@@ -271,11 +271,11 @@ def what_is_torn(checkpoint: Checkpoint, resuming: bool = True) -> str:
     """What cannot be read of a checkpoint, to resume or for use alone; "" where it is whole."""
     tensors = [checkpoint.weights, checkpoint.state][: 1 + resuming]
     objects = [(checkpoint.settings, ("config", "step")), (checkpoint.values, ("optimizer", "random", "window"))]
-    found = [torn_tensors(path) for path in tensors]
-    found += [torn_object(path, keys) for path, keys in objects[: 1 + resuming]]
-    if not any(found):
-        found = [altered(path, checkpoint.settings) for path in (*tensors, checkpoint.values)[: 1 + 2 * resuming]]
-    return next(filter(None, found), "")
+    faults = [torn_tensors(path) for path in tensors]
+    faults += [torn_object(path, keys) for path, keys in objects[: 1 + resuming]]
+    if not any(faults):
+        faults = [altered(path, checkpoint.settings) for path in (*tensors, checkpoint.values)[: 1 + 2 * resuming]]
+    return next(filter(None, faults), "")
 
 
 def best_whole(run: RunFolder) -> Checkpoint:
@@ -310,8 +310,8 @@ def _called(run: RunFolder, word: str) -> Checkpoint:
         return best_whole(run)
     if word == LAST:
         return find_checkpoint(run.path)
-    found = _STEP_OR_NUMBER.fullmatch(word)
-    checkpoint = run.checkpoint(int(found[1])) if found is not None else None
+    match = _STEP_OR_NUMBER.fullmatch(word)
+    checkpoint = run.checkpoint(int(match[1])) if match is not None else None
     if checkpoint is None or not checkpoint.path.is_dir():
         there = ", ".join(one.name for one in run.checkpoints()) or "none"
         raise InputError(f"{run.checkpoint_folder / word} does not exist; the checkpoints of {run} are: {there}.")
@@ -342,8 +342,8 @@ def called(path: Path | str) -> str:
     named = _named(path)
     if named is not None and named[1] in (BEST, LAST):
         return named[1]
-    found = _STEP_OR_NUMBER.fullmatch(path.name)
-    return LAST if found is None or not (named or Checkpoint(path).is_usable) else str(int(found[1]))
+    match = _STEP_OR_NUMBER.fullmatch(path.name)
+    return LAST if match is None or not (named or Checkpoint(path).is_usable) else str(int(match[1]))
 
 
 def find_checkpoint(path: Path | str) -> Checkpoint:

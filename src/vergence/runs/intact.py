@@ -61,8 +61,8 @@ def altered(path: Path, settings: Path) -> str:
     if not (settings.is_file() and path.is_file()):
         return ""
     with contextlib.suppress(InputError, OSError):  # who reads it says what is wrong
-        said = read_json(settings, finite=False)
-        sums = said.get(CHECKSUMS) if isinstance(said, dict) else None
+        record = read_json(settings, finite=False)
+        sums = record.get(CHECKSUMS) if isinstance(record, dict) else None
         wanted = sums.get(path.name) if isinstance(sums, dict) else None
         if wanted is not None and checksum(path) != wanted:
             return f"{path.name} is not what was written, by its checksum"

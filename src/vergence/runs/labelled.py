@@ -21,10 +21,10 @@ def labelled_event(digest: str, words: str) -> dict[str, str]:
 
 def labelled_of(rows: Iterable[Mapping[str, Any]]) -> Labelled | None:
     """What the rows of a log say of labelled frames, the last of them counting; None where they do not."""
-    found = None
+    newest = None
     for row in rows:
         if row.get("event") == "labelled" and "digest" in row:
             digest = str(row["digest"])
-            said = str(row.get("describe") or row.get("is") or "labels")
-            found = Labelled(digest, said if digest in said else f"{said} ({digest})")
-    return found
+            description = str(row.get("describe") or row.get("is") or "labels")
+            newest = Labelled(digest, description if digest in description else f"{description} ({digest})")
+    return newest

@@ -62,8 +62,8 @@ class Processes:
         except InputError as error:
             refused = str(error)
         gathered = self.gather((result, refused))
-        if said := [text for _, text in gathered if text]:
-            raise InputError(said[0])
+        if messages := [text for _, text in gathered if text]:
+            raise InputError(messages[0])
         return [value for value, _ in gathered]  # type: ignore[misc]
 
     @torch.no_grad()

@@ -50,9 +50,9 @@ class Score:
 def measured(row: Mapping[str, Any], frames: str) -> Score | None:
     """The score of a row of an evaluation; None where nothing that judges was measured."""
     for measure in MEASURES:
-        found = Score.of({"measure": measure, "score": row.get(measure), "scored_on": frames})
-        if found is not None:
-            return found
+        score = Score.of({"measure": measure, "score": row.get(measure), "scored_on": frames})
+        if score is not None:
+            return score
     return None
 
 

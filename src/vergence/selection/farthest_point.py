@@ -179,8 +179,8 @@ class _Search:
         for size in lacking.unique().tolist():
             some = rows[lacking == size].sort().values  # in the order of the disk
             since = int(self.seen[some].min())
-            found = self.distances.squared(self.points[since : self.chosen], some)
-            self.nearest[some] = torch.minimum(self.nearest[some], found)
+            distances = self.distances.squared(self.points[since : self.chosen], some)
+            self.nearest[some] = torch.minimum(self.nearest[some], distances)
         self.seen[rows] = self.chosen
         self.upper[rows] = self._value(rows, self.distances.slack)
 
@@ -193,12 +193,12 @@ class _Search:
     def _compare(self, rivals: Tensor) -> Tensor:
         """Exact distances of rivals; what was compared with earlier picks is not compared again."""
         assert self.points is not None
-        done = self.compared[rivals]
-        for since in done.unique().tolist():
+        compared = self.compared[rivals]
+        for since in compared.unique().tolist():
             others = self.points[since : self.chosen]
             if len(others) == 0:
                 continue
-            for rows in rivals[done == since].split(_GATHERED):
+            for rows in rivals[compared == since].split(_GATHERED):
                 nearest = self.distances.between(self.distances.gather(rows), others).amin(1)
                 self.exact[rows] = torch.minimum(self.exact[rows], nearest)
                 self.compared[rows] = self.chosen

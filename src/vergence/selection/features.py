@@ -93,10 +93,10 @@ class FeatureSpace:
         points = others.float()
         norms = torch.linalg.vector_norm(points, dim=1).square()
         if rows is None:
-            found = [_apart(block, points, norms) for _, block in self.blocks()]
-            return torch.cat(found).add_(self._norms)
-        found = [_apart(self.points(piece), points, norms) for piece in rows.split(self._step)]
-        return torch.cat(found).add_(self._norms[rows])
+            squares = [_apart(block, points, norms) for _, block in self.blocks()]
+            return torch.cat(squares).add_(self._norms)
+        squares = [_apart(self.points(piece), points, norms) for piece in rows.split(self._step)]
+        return torch.cat(squares).add_(self._norms[rows])
 
     def gather(self, rows: Tensor) -> Tensor:
         """Points (n, D) float64."""

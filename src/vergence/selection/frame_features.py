@@ -155,11 +155,11 @@ def _width(run: LoadedRun, image: Tensor) -> int:
 
 def _load(run: LoadedRun, manifest: Manifest, row: int) -> tuple[Tensor, int]:
     """The image as the network sees it, (3, h, w) uint8, and a number that stands for its pixels, never 0."""
-    path, said = manifest.path(row), manifest[row]
+    path, entry = manifest.path(row), manifest[row]
     image = open_frame(manifest, row)
-    if said.width and (said.width, said.height) != image.size:
+    if entry.width and (entry.width, entry.height) != image.size:
         raise InputError(
-            f"{path} is {image.width}x{image.height}, but the manifest says {said.width}x{said.height}; "
+            f"{path} is {image.width}x{image.height}, but the manifest says {entry.width}x{entry.height}; "
             "make the manifest again, with the intrinsics of this size."
         )
     seen = to_network(image, run.config.frames.options)
@@ -196,9 +196,9 @@ def _opened(out: Path, identity: dict[str, Any]) -> tuple[Features, NDArray[np.u
     """The files, and the checks (N, 2) of their rows, made where they are not there; several processes may do so."""
     stored = _stored_identity(out)
     if stored is not None:
-        for part, what in (("frames", "other frames"), ("run", "another run"), ("form", "another precision")):
+        for part, cause in (("frames", "other frames"), ("run", "another run"), ("form", "another precision")):
             if stored.get(part) != identity[part]:
-                raise InputError(f"{out} holds features of {what}; give another --out, or remove that folder.")
+                raise InputError(f"{out} holds features of {cause}; give another --out, or remove that folder.")
     rows, columns = identity["frames"]["number"], identity["run"]["columns"]
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "features.npy").exists():

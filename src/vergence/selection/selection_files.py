@@ -55,9 +55,9 @@ def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manif
     frames: list[dict[str, Any]] = []
     for row, reason, (distance, nearest) in zip(picks, choice.reasons, nearest_before(choice), strict=True):
         frame = manifest[row]
-        image, place = named(frame.image), {"camera": frame.camera, "position": frame.position}
+        image, shot = named(frame.image), {"camera": frame.camera, "position": frame.position}
         where = {} if nearest is None else {"distance": distance, "nearest": named(manifest[nearest].image)}
-        frames.append({"image": image, "sequence": frame.sequence, **place, "row": row, **reason, **where})
+        frames.append({"image": image, "sequence": frame.sequence, **shot, "row": row, **reason, **where})
     selection = {
         "criterion": criterion,
         "seed": choice.asked.seed,

@@ -126,8 +126,8 @@ class Students:
         checkpoint = newest_whole(run, resuming=False) if run.has_recipe else None
         if checkpoint is not None and read_settings(checkpoint)[1] >= config.train.steps:
             return
-        done = checkpoint is not None
-        if not done:
+        trained = checkpoint is not None
+        if not trained:
             shutil.rmtree(run.path, ignore_errors=True)
             rows = [replace(self.manifest[row], split="") for row in chosen]
             Manifest(rows, self.manifest.root).write(folder / "frames.parquet")
@@ -136,7 +136,7 @@ class Students:
         _log.info("training a student for %d steps on %d frames, in %s", config.train.steps, len(chosen), run)
         try:
             with quiet():
-                train(config, run.path, resume=done)
+                train(config, run.path, resume=trained)
         except Interrupted as stop:
             raise Interrupted(f"stopped in {folder}; the same call goes on from there.", stop.exit_code) from stop
 

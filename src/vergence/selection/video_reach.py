@@ -76,7 +76,7 @@ class VideoReach(Sequence[Reach]):
 
     Args:
         array: (N, 2 S + 1, cells) uint8, share times 255 of the frames from S before to S after each frame.
-        found: the videos.
+        video_list: the videos.
         seconds: how far labels are carried.
     """
 
@@ -246,10 +246,10 @@ class _Window:
 
     def _load(self, index: int) -> None:
         row = self.video.rows[index]
-        said = self.manifest[row]
+        entry = self.manifest[row]
         width = _WIDTH
-        if said.width:  # a wide strip must not become too flat for flow
-            width = max(width, math.ceil(LEAST_SIDE * said.width / said.height))
+        if entry.width:  # a wide strip must not become too flat for flow
+            width = max(width, math.ceil(LEAST_SIDE * entry.width / entry.height))
         frame = working_frame(self.manifest, row, width)
         if min(frame.shape[-2:]) < LEAST_SIDE:
             raise InputError(

@@ -63,30 +63,30 @@ def npz(seen: Prediction) -> bytes:
 
 
 def _arrays(seen: Prediction) -> dict[str, Any]:
-    return {name: found for name in ARRAYS if (found := getattr(seen, name)) is not None}
+    return {name: value for name in ARRAYS if (value := getattr(seen, name)) is not None}
 
 
 def described(seen: Prediction, data: bool = False) -> dict[str, Any]:
     """What there is to say of a prediction, as plain values; with ``data`` the maps, little-endian, in base64."""
     height, width = seen.image.shape[:2]
-    said: dict[str, Any] = {"width": width, "height": height}
+    description: dict[str, Any] = {"width": width, "height": height}
     if seen.depth is not None:
-        said["depth"] = {"unit": seen.unit, **_range(seen.depth)}
+        description["depth"] = {"unit": seen.unit, **_range(seen.depth)}
     if seen.classes is not None and seen.label_space is not None:
         ids, counts = np.unique(seen.classes, return_counts=True)
         share = dict(zip(ids.tolist(), (counts / seen.classes.size).tolist(), strict=True))
-        said["classes"] = [entry | {"share": share.get(entry["id"], 0.0)} for entry in legend(seen.label_space)]
+        description["classes"] = [entry | {"share": share.get(entry["id"], 0.0)} for entry in legend(seen.label_space)]
     if seen.confidence is not None:
-        said["confidence"] = {"mean": float(seen.confidence.mean())}
+        description["confidence"] = {"mean": float(seen.confidence.mean())}
     if data:
-        said["maps"] = {
+        description["maps"] = {
             name: {
-                "dtype": str(found.dtype), "shape": list(found.shape),
-                "base64": base64.b64encode(found.astype(found.dtype.newbyteorder("<")).tobytes()).decode("ascii"),
+                "dtype": str(array.dtype), "shape": list(array.shape),
+                "base64": base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii"),
             }
-            for name, found in _arrays(seen).items()
+            for name, array in _arrays(seen).items()
         }  # fmt: skip
-    return said
+    return description
 
 
 def _range(depth: NDArray[np.float32]) -> dict[str, float | None]:

@@ -51,8 +51,8 @@ def document(described: dict[str, Any], address: str = "http://127.0.0.1:7860") 
     )
 
 
-def _table(what: str, rows: list[tuple[str, str]]) -> str:
+def _table(heading: str, rows: list[tuple[str, str]]) -> str:
     if not rows:
         return ""
     cells = "".join(f"<tr><td><code>{escape(name)}</code></td><td>{escape(text)}</td></tr>" for name, text in rows)
-    return f"<table><tr><th>{what}</th><th></th></tr>{cells}</table>"
+    return f"<table><tr><th>{heading}</th><th></th></tr>{cells}</table>"

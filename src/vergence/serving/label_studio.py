@@ -81,15 +81,15 @@ class Control:
         if not config:
             return
         root = parse_xml(config, "label_config", "save the labelling configuration of the project again")
-        found = next(root.iter("BrushLabels"), None)
+        brush = next(root.iter("BrushLabels"), None)
         pictures = {str(one.get("name")): one.get("value", "") for one in root.iter("Image")}
-        if found is None or found.get("toName") not in pictures:
+        if brush is None or brush.get("toName") not in pictures:
             raise InputError(
                 "label_config has no BrushLabels for an Image; choose a template of semantic segmentation with masks."
             )
-        self.brush, self.picture = str(found.get("name")), str(found.get("toName"))
+        self.brush, self.picture = str(brush.get("name")), str(brush.get("toName"))
         self.key = pictures[self.picture].lstrip("$")
-        self.names = frozenset(str(one.get("value")) for one in found.iter("Label"))
+        self.names = frozenset(str(one.get("value")) for one in brush.iter("Label"))
 
     def answer(self, body: bytes) -> dict[str, Any]:
         """Regions of a prediction as NPZ, with the mean probability of their class."""

@@ -89,7 +89,7 @@ class Looker:
         from vergence.serving.answers import legend
 
         network = self.predictor.network
-        made, metric = network.made_by(), self.predictor.unit == "metres"
+        facts, metric = network.made_by(), self.predictor.unit == "metres"
         depth = "depth" in network.tasks
         return {
             "name": _name(network.name),
@@ -97,8 +97,8 @@ class Looker:
             "unit": self.predictor.unit if depth else None,
             "scale": (network.origin_of_metres if metric else "unscaled") if depth else None,
             "classes": [] if network.label_space is None else legend(network.label_space),
-            "step": made["step"],
-            "digest": made["weights"],
+            "step": facts["step"],
+            "digest": facts["weights"],
             "licence": _licence(network),
             "device": str(network.device),
         }
@@ -107,8 +107,8 @@ class Looker:
         """A picture in the form that is asked for."""
         from vergence.serving.answers import answer
 
-        found = answer(self.predictor, self.predictor.predict(file), format, map, data)
-        return {"content_type": found.content_type, "headers": found.headers}, found.body
+        reply = answer(self.predictor, self.predictor.predict(file), format, map, data)
+        return {"content_type": reply.content_type, "headers": reply.headers}, reply.body
 
     def show(self, file: str, out: str, name: str, frames: int) -> Reply:
         """Files for the page, of a picture or a video, and what is said of them."""

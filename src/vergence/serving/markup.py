@@ -26,37 +26,37 @@ def heading(about: Said) -> str:
     )
 
 
-def result(said: Said, place: str) -> str:
+def result(about: Said, address: str) -> str:
     """Figures and files of a result below the address ``place``."""
-    figures = "".join(_figure(entry, place) for entry in said["figures"])
-    if "video" in said:
-        shown = said["video"]
+    figures = "".join(_figure(entry, address) for entry in about["figures"])
+    if "video" in about:
+        shown = about["video"]
         figures = (
             '<figure class="vg-wide"><video controls loop muted autoplay playsinline '
-            f'src="{_at(place, shown["file"])}"></video><figcaption><b>Video</b> {escape(shown["text"])}</figcaption>'
+            f'src="{_at(address, shown["file"])}"></video><figcaption><b>Video</b> {escape(shown["text"])}</figcaption>'
             f"{_bar(shown)}</figure>{figures}"
         )
     files = "".join(
-        f'<li><a href="{_at(place, file)}" download>{escape(label)}</a></li>' for label, file in said["files"]
+        f'<li><a href="{_at(address, file)}" download>{escape(label)}</a></li>' for label, file in about["files"]
     )
-    return f'<div class="vg-figures">{figures}{_cloud(said, place)}</div><ul class="vg-files">{files}</ul>'
+    return f'<div class="vg-figures">{figures}{_cloud(about, address)}</div><ul class="vg-files">{files}</ul>'
 
 
-def _cloud(said: Said, place: str) -> str:
+def _cloud(about: Said, address: str) -> str:
     """A canvas that ``cloud.js`` fills."""
-    if said["cloud"] is None:
+    if about["cloud"] is None:
         return ""
     return (
-        f'<figure class="vg-wide"><canvas class="vg-cloud" data-cloud="{_at(place, said["cloud"])}" tabindex="0" '
+        f'<figure class="vg-wide"><canvas class="vg-cloud" data-cloud="{_at(address, about["cloud"])}" tabindex="0" '
         'role="img" aria-label="Point cloud"></canvas><figcaption><b>Point cloud</b> drag to turn, scroll or pinch to '
         "come nearer, double-click to begin again</figcaption></figure>"
     )
 
 
-def worst(frames: Sequence[Said], place: str) -> str:
+def worst(frames: Sequence[Said], address: str) -> str:
     """The gallery of a run's worst frames."""
     figures = "".join(
-        f'<figure><img src="{_at(place, frame["file"])}" alt="{escape(frame["name"])}" loading="lazy">'
+        f'<figure><img src="{_at(address, frame["file"])}" alt="{escape(frame["name"])}" loading="lazy">'
         f"<figcaption><b>{escape(frame['name'])}</b> {escape(frame['measure'])} {frame['value']:.3g}</figcaption>"
         "</figure>"
         for frame in frames
@@ -69,12 +69,12 @@ def trouble(sentence: str) -> str:
     return f'<p class="vg-trouble" role="alert">{escape(sentence[:1].upper() + sentence[1:])}</p>'
 
 
-def _at(place: str, file: str) -> str:
-    return escape(f"{place}/{file}")
+def _at(address: str, file: str) -> str:
+    return escape(f"{address}/{file}")
 
 
-def _figure(entry: Said, place: str) -> str:
-    picture, title = _at(place, entry["file"]), escape(entry["title"])
+def _figure(entry: Said, address: str) -> str:
+    picture, title = _at(address, entry["file"]), escape(entry["title"])
     return (
         f'<figure><a href="{picture}" target="_blank"><img src="{picture}" alt="{title}"></a>'
         f"<figcaption><b>{title}</b> {escape(entry['text'])}</figcaption>{_bar(entry)}{_legend(entry)}</figure>"

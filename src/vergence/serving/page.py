@@ -32,11 +32,11 @@ async def worst_frames(service: Service) -> str:
     """The gallery, as HTML; "" where the run has no evaluation by image."""
     name, out = service.new_result()
     try:
-        said, _ = await service.ask({"do": "worst", "out": str(out), "count": _WORST})
+        answer, _ = await service.ask({"do": "worst", "out": str(out), "count": _WORST})
     except Refusal:
         return ""
     service.keep(name, for_ever=True)
-    return markup.worst(said["frames"], f"results/{name}") if said["frames"] else ""
+    return markup.worst(answer["frames"], f"results/{name}") if answer["frames"] else ""
 
 
 def add_page(app: FastAPI, service: Service) -> None:
@@ -102,9 +102,9 @@ async def look_at(service: Service, given: Path) -> tuple[dict[str, Any], str]:
         async with service.request_file(suffix if suffix in VIDEO_SUFFIXES else ".png") as file:
             shutil.move(given, file)
             job = {"do": "show", "file": str(file), "out": str(out), "name": stem, "frames": service.limits.frames}
-            said, _ = await service.ask(job)
+            answer, _ = await service.ask(job)
     except Refusal:
         shutil.rmtree(out, ignore_errors=True)
         raise
     service.keep(name)
-    return said, f"results/{name}"
+    return answer, f"results/{name}"

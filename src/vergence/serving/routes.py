@@ -52,8 +52,8 @@ def interface(service: Service) -> FastAPI:
     @app.get("/health", summary="Whether the model is ready, and how many requests wait.")
     async def health() -> Response:
         ready = service.worker.pid is not None
-        said = {"status": "UP" if ready else "STARTING", "waiting": service.waiting}
-        return JSONResponse(said, 200 if ready else 503, {} if ready else {"Retry-After": "2"})
+        state = {"status": "UP" if ready else "STARTING", "waiting": service.waiting}
+        return JSONResponse(state, 200 if ready else 503, {} if ready else {"Retry-After": "2"})
 
     @app.get("/model", summary="Tasks, classes, unit and scale of depth, licence, digest of the weights.")
     async def model() -> dict[str, Any]:
@@ -74,10 +74,10 @@ def interface(service: Service) -> FastAPI:
             raise Refusal(406, f"format {form[:40]!r} is unknown; ask for {', '.join(FORMATS)}.")
         async with service.request_file() as file:
             await _save_picture(request, file)
-            said, body = await service.ask(
+            answer, body = await service.ask(
                 {"do": "predict", "file": str(file), "format": form, "map": map, "data": data}
             )
-        return Response(body, 200, said["headers"], said["content_type"])
+        return Response(body, 200, answer["headers"], answer["content_type"])
 
     @app.get("/results/{name}/{file}", include_in_schema=False)
     async def result(name: str, file: str) -> Response:

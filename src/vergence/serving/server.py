@@ -105,10 +105,10 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     if not 0 <= port <= 65535:
         raise InputError(f"serve: port is {port}; give 1 to 65535, or 0 for any that is free.")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise InputError(f"serve: host {host!r} is no address of this machine; give one such as 127.0.0.1.") from None
-    family, kind, protocol, _, address = found[0]
+    family, kind, protocol, _, address = addresses[0]
     with socket.socket(family, kind, protocol) as listening:
         if sys.platform != "win32":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -117,10 +117,10 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             listening.listen(128)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                said = f"port {port} of {host} is taken; stop what uses it, or give another with --port"
+                trouble = f"port {port} of {host} is taken; stop what uses it, or give another with --port"
             else:
-                said = f"port {port} of {host} cannot be used ({error.strerror}); give another with --port or --host"
-            raise InputError(f"serve: {said}.") from None
+                trouble = f"port {port} of {host} cannot be used ({error.strerror}); give another with --port or --host"
+            raise InputError(f"serve: {trouble}.") from None
         yield listening
 
 

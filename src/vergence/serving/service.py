@@ -93,10 +93,10 @@ class Service:
 
     def result(self, name: str, file: str) -> Path:
         """A file that is offered: looked up by its names, never by a path."""
-        found = {**self._for_ever, **self._kept}.get(name, {}).get(file)
-        if found is None or not found.is_file():
+        stored = {**self._for_ever, **self._kept}.get(name, {}).get(file)
+        if stored is None or not stored.is_file():
             raise Refusal(404, "there is no such file here, or no more; look at the picture again.")
-        return found
+        return stored
 
     def close(self) -> None:
         """End the worker; whoever waits is told."""

@@ -60,8 +60,8 @@ def show_picture(predictor: Predictor, seen: Prediction, out: Path, name: str) -
         files.append((label, _write(out / f"{name}-depth.png", body.body)))
         cloud = _cloud(seen, out, name, files)
     if seen.depth_confidence is not None:
-        what = "probability that depth is within a factor of 1.25"
-        figures.append(_sureness("Confidence of depth", out / "depth-confidence.png", seen.depth_confidence, what))
+        meaning = "probability that depth is within a factor of 1.25"
+        figures.append(_sureness("Confidence of depth", out / "depth-confidence.png", seen.depth_confidence, meaning))
     if seen.classes is not None and seen.label_space is not None and seen.confidence is not None:
         overlay = painted(seen.image, seen.classes, seen.label_space)
         legend_here = classes_seen(seen)
@@ -77,11 +77,11 @@ def show_picture(predictor: Predictor, seen: Prediction, out: Path, name: str) -
     return {"figures": figures, "cloud": cloud, "files": files, "size": [width, height]}
 
 
-def _sureness(title: str, file: Path, shares: NDArray[np.float32], what: str) -> dict[str, Any]:
+def _sureness(title: str, file: Path, shares: NDArray[np.float32], meaning: str) -> dict[str, Any]:
     """The figure of a map of probabilities."""
     return {
         "title": title, "file": _save(file, colourize(shares, ColourRange(0.0, 1.0), SURE_MAP)),
-        "text": f"{what}, {shares.mean():.0%} on average",
+        "text": f"{meaning}, {shares.mean():.0%} on average",
         "bar": {"colours": _colours(SURE_MAP), "low": "0", "high": "1", "of": "0 doubtful, 1 sure"},
     }  # fmt: skip
 
@@ -112,15 +112,15 @@ def show_video(predictor: Predictor, file: str, out: Path, name: str, frames: in
     write_video(out / f"{name}.mp4", pictures(), stream.fps)
     if middle is None:
         raise InputError("this video has no frames; give another.")
-    said = show_picture(predictor, middle, out, f"{name}-frame")
+    shown_result = show_picture(predictor, middle, out, f"{name}-frame")
     rate = f"{stream.fps:.3g} frames a second"
     more = f", the first {count} of about {whole}" if whole > count else ""
     shown: dict[str, Any] = {"file": f"{name}.mp4", "text": f"{count} frames{more}, {rate}"}
     if limits is not None:
         shown["bar"] = depth_bar(limits, predictor.unit)
-    said["files"].insert(0, ("Video (MP4)", f"{name}.mp4"))
-    said["figures"][0]["text"] += f", frame {min(half, count - 1)}"
-    return said | {"video": shown}
+    shown_result["files"].insert(0, ("Video (MP4)", f"{name}.mp4"))
+    shown_result["figures"][0]["text"] += f", frame {min(half, count - 1)}"
+    return shown_result | {"video": shown}
 
 
 def _beside(seen: Prediction, limits: ColourRange | None) -> NDArray[np.uint8]:
@@ -139,16 +139,16 @@ def classes_seen(seen: Prediction) -> list[dict[str, Any]]:
     assert seen.classes is not None
     ids, counts = np.unique(seen.classes, return_counts=True)
     share = dict(zip(ids.tolist(), (counts / seen.classes.size).tolist(), strict=True))
-    found = [entry | {"share": share[entry["id"]]} for entry in legend(seen.label_space) if entry["id"] in share]
-    return sorted(found, key=lambda entry: -entry["share"])[:_CLASSES_SHOWN]
+    entries = [entry | {"share": share[entry["id"]]} for entry in legend(seen.label_space) if entry["id"] in share]
+    return sorted(entries, key=lambda entry: -entry["share"])[:_CLASSES_SHOWN]
 
 
 def depth_bar(limits: ColourRange, unit: str) -> dict[str, Any]:
     """A colour bar of inverse depth, from far to near, with depth at its ends and in its middle."""
     ends = (limits.low, (limits.low + limits.high) / 2, limits.high)
     far, middle, near = (_number(1 / value) if value > 0 else "∞" for value in ends)
-    what = "metres" if unit == "metres" else "unscaled: only ratios mean something"
-    return {"colours": _colours(COLOUR_MAP), "low": far, "middle": middle, "high": near, "of": f"depth, {what}"}
+    unit_said = "metres" if unit == "metres" else "unscaled: only ratios mean something"
+    return {"colours": _colours(COLOUR_MAP), "low": far, "middle": middle, "high": near, "of": f"depth, {unit_said}"}
 
 
 def _depth_text(depth: NDArray[np.float32], unit: str) -> str:
@@ -167,9 +167,7 @@ def _number(value: float) -> str:
 def _colours(name: str) -> list[str]:
     from matplotlib import colormaps
 
-    return [
-        "#" + "".join(f"{round(255 * part):02x}" for part in colormaps[name](place / 12)[:3]) for place in range(13)
-    ]
+    return ["#" + "".join(f"{round(255 * part):02x}" for part in colormaps[name](step / 12)[:3]) for step in range(13)]
 
 
 def _cloud(seen: Prediction, out: Path, name: str, files: list[tuple[str, str]]) -> str | None:

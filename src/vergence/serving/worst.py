@@ -38,9 +38,9 @@ def worst_frames(predictor: Predictor, out: Path, count: int) -> list[dict[str, 
     except InputError:
         return []
     places = {manifest[index].image: index for index in range(len(manifest))}
-    found: list[dict[str, Any]] = []
+    worst: list[dict[str, Any]] = []
     for value, image in sorted(rows, reverse=MEASURES[measure]):
-        if len(found) == count:
+        if len(worst) == count:
             break
         if image not in places:  # of other data
             continue
@@ -48,11 +48,11 @@ def worst_frames(predictor: Predictor, out: Path, count: int) -> list[dict[str, 
             seen = predictor.predict(open_frame(manifest, places[image]))
         except InputError:
             continue
-        file = f"worst-{len(found)}.jpg"
+        file = f"worst-{len(worst)}.jpg"
         with writing(out / file) as temporary:
             _beside(seen).save(temporary, format="JPEG", quality=88)
-        found.append({"file": file, "name": Path(image).name, "measure": measure, "value": value})
-    return found
+        worst.append({"file": file, "name": Path(image).name, "measure": measure, "value": value})
+    return worst
 
 
 def _rows(run: Path) -> tuple[str, list[tuple[float, str]]]:

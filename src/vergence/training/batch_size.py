@@ -53,10 +53,10 @@ def settle_batch_size(
     size = min(processes.gather(own)) * processes.world
     config.frames.batch_size = size
     if accelerator.is_main_process:
-        said = f"a frame takes about {frame / 2**20:.0f} MiB, {free / 2**30:.1f} GiB are free"
-        _log.info("frames.batch_size auto: %d (%s)", size, said)
+        estimate = f"a frame takes about {frame / 2**20:.0f} MiB, {free / 2**30:.1f} GiB are free"
+        _log.info("frames.batch_size auto: %d (%s)", size, estimate)
         if fitting < 1:
-            _log.warning("one frame at once may not fit into memory (%s); make frames smaller", said)
+            _log.warning("one frame at once may not fit into memory (%s); make frames smaller", estimate)
 
 
 def free_memory(device: torch.device) -> float:
@@ -64,8 +64,8 @@ def free_memory(device: torch.device) -> float:
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     free = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
-    if found := re.search(r"MemAvailable:\s+(\d+) kB", _text("/proc/meminfo")):
-        free = float(found[1]) * 1024
+    if match := re.search(r"MemAvailable:\s+(\d+) kB", _text("/proc/meminfo")):
+        free = float(match[1]) * 1024
     limit, used = _text("/sys/fs/cgroup/memory.max"), _text("/sys/fs/cgroup/memory.current")
     return min(free, float(limit) - float(used)) if limit.isdecimal() and used.isdecimal() else free
 

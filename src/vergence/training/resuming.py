@@ -26,9 +26,9 @@ def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[
     if reason := what_is_torn(checkpoint, resuming=not fresh):
         raise InputError(f"{checkpoint} is damaged ({reason}); resume from another checkpoint.")
     stored = read_settings(checkpoint)[0]
-    said = read_object(checkpoint.settings)
-    pools = said.get("pools")
-    before = {**(pools if isinstance(pools, dict) else {}), "training": said.get("data", digests["training"])}
+    record = read_object(checkpoint.settings)
+    pools = record.get("pools")
+    before = {**(pools if isinstance(pools, dict) else {}), "training": record.get("data", digests["training"])}
     differing = {name for name, now in digests.items() if before.get(name, now) != now}
     data = {
         _called(name): (before.get(name, now), now)

@@ -78,8 +78,8 @@ class _Target:
             raise InputError(f"{self.export} holds {name!r}, a path that leaves the archive; pack it again.")
         return None if _is_picture(parts) else self.folder.joinpath(*parts)
 
-    def refuse(self, name: str, what: str) -> None:
-        raise InputError(f"{self.export} holds {name!r}, {what}; pack plain files only.")
+    def refuse(self, name: str, fault: str) -> None:
+        raise InputError(f"{self.export} holds {name!r}, {fault}; pack plain files only.")
 
     def write(self, stream: IO[bytes], path: Path) -> None:
         """Copy a file piece by piece: what a header says of its size is not believed."""

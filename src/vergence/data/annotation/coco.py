@@ -120,17 +120,17 @@ def _read_file(path: Path, content: dict[str, Any], annotations: Annotations, pr
             problems.add(f"{path} lists {file} twice, with annotations in both places; keep one")
 
         def load(size: tuple[int, int], image_id: Any = image_id) -> Label:
-            what = f"{path}: {images[image_id]}"
+            origin = f"{path}: {images[image_id]}"
             if sizes[image_id] != size:
                 raise InputError(
-                    f"{what} was annotated at {sizes[image_id][1]}x{sizes[image_id][0]}, but the image is "
+                    f"{origin} was annotated at {sizes[image_id][1]}x{sizes[image_id][0]}, but the image is "
                     f"{size[1]}x{size[0]}; annotate it at its own size."
                 )
             label = np.full(size, IGNORED_LABEL, dtype=np.uint8)
             for annotation in groups[image_id]:
                 class_id = class_ids.get(annotation["category_id"])
                 if class_id is not None:
-                    label[_decode(annotation, size, what, coder)] = class_id
+                    label[_decode(annotation, size, origin, coder)] = class_id
             return label
 
         annotations.masks[name] = load
@@ -148,10 +148,10 @@ def _class_id(category: dict[str, Any], annotations: Annotations) -> int:
     return annotations.classes.index(name)
 
 
-def _decode(annotation: dict[str, Any], size: tuple[int, int], what: str, coder: Any) -> NDArray[np.bool_]:
+def _decode(annotation: dict[str, Any], size: tuple[int, int], origin: str, coder: Any) -> NDArray[np.bool_]:
     """A mask (H, W) bool; InputError where the code is broken or of another size."""
     segmentation = annotation.get("segmentation")
-    name = f"{what}, annotation {annotation.get('id')}"
+    name = f"{origin}, annotation {annotation.get('id')}"
     if not segmentation:
         raise InputError(f"{name} has no segmentation; a box alone says nothing of pixels.")
     try:

@@ -102,11 +102,11 @@ class Problems:
         raise InputError("\n".join([head, *lines]))
 
 
-def check_size(mask: NDArray[np.generic], size: tuple[int, int], what: str) -> None:
+def check_size(mask: NDArray[np.generic], size: tuple[int, int], name: str) -> None:
     """InputError where a mask (H, W, ...) has another size than its image (H, W)."""
     if mask.shape[:2] != size:
         raise InputError(
-            f"{what} is {mask.shape[1]}x{mask.shape[0]}, but its image is {size[1]}x{size[0]}; "
+            f"{name} is {mask.shape[1]}x{mask.shape[0]}, but its image is {size[1]}x{size[0]}; "
             "annotate the image at its own size."
         )
 

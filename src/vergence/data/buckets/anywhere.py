@@ -46,8 +46,8 @@ def size_of(path: Path) -> int | None:
     with contextlib.suppress(OSError):
         return path.stat().st_size
     if _open and (results := results_of(path.absolute())) is not None:
-        said = results.there.get(path.absolute().relative_to(results.place.parent).as_posix())
-        return None if said is None else said.size
+        facts = results.there.get(path.absolute().relative_to(results.place.parent).as_posix())
+        return None if facts is None else facts.size
     return None
 
 
@@ -64,13 +64,13 @@ def first_counts(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def working_on(found: "Iterable[Results]", sends: bool = True) -> Iterator[None]:
+def working_on(folders: "Iterable[Results]", sends: bool = True) -> Iterator[None]:
     """While entered, what changes in places of results is sent every few seconds, and all of it in the end.
 
     Raises:
         InputError: what was written could not be sent; where another error ends the work, that is only told.
     """
-    opened = {results.place: results for results in found if results.place not in _open}
+    opened = {results.place: results for results in folders if results.place not in _open}
     _open.update(opened)
     ends = threading.Event()
     sender = threading.Thread(target=_send_often, args=(list(opened.values()), ends), name="sending", daemon=True)
@@ -118,10 +118,10 @@ def _forget_copies() -> None:
     forget()
 
 
-def _send_often(found: "list[Results]", ends: threading.Event) -> None:
+def _send_often(folders: "list[Results]", ends: threading.Event) -> None:
     told = False
     while not ends.wait(SECONDS):
-        for results in found:
+        for results in folders:
             try:
                 results.send()
             except InputError as error:  # told once: the last time says it again if it is still so

@@ -58,10 +58,10 @@ def local(path: Path | str) -> Path:
     place = Path(os.path.normpath(path))
     if _checked(place):
         return place
-    said = remote_store.facts(place_address(place), named(place))
-    if said.folder:
+    facts = remote_store.facts(place_address(place), named(place))
+    if facts.folder:
         raise InputError(f"{named(place)} is a folder, expected a file; correct the manifest.")
-    _brought(place, said)
+    _brought(place, facts)
     return place
 
 
@@ -76,10 +76,10 @@ def state(path: Path) -> tuple[int, int] | None:
     if _checked(place):
         status = place.stat()
         return status.st_size, int(status.st_mtime)
-    said = remote_store.facts(place_address(place), named(place))
-    if _is_copy(place, said):
-        _stamp(place, said)
-    return said.size if said.size is not None else -1, said.mark
+    facts = remote_store.facts(place_address(place), named(place))
+    if _is_copy(place, facts):
+        _stamp(place, facts)
+    return facts.size if facts.size is not None else -1, facts.mark
 
 
 def names_beside(folder: Path) -> list[str]:
@@ -136,10 +136,10 @@ def _is_there(place: Path) -> bool:
 
 def _fetch_folder(place: Path) -> None:
     """Make a folder of the mirror that of the store: all its files, and no others."""
-    found = remote_store.listing(place_address(place), named(place))
-    if not found:
+    objects = remote_store.listing(place_address(place), named(place))
+    if not objects:
         raise InputError(f"{named(place)} holds no objects; check the name.")
-    size, most = sum(one.size or 0 for one in found.values()), remote_limit()
+    size, most = sum(one.size or 0 for one in objects.values()), remote_limit()
     if size > most:
         raise InputError(
             f"{named(place)} holds {size / 1e9:.1f} GB, and copies may take {most / 1e9:.1f} GB; give a manifest, "
@@ -147,10 +147,10 @@ def _fetch_folder(place: Path) -> None:
         )
     copies = [Path(folder) / name for folder, _, names in os.walk(place) for name in names]
     for copy in copies:
-        if copy.relative_to(place).as_posix() not in found:
+        if copy.relative_to(place).as_posix() not in objects:
             copy.unlink(missing_ok=True)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch") as pool:
-        waiting = [pool.submit(_brought, place / name, one) for name, one in found.items() if _is_plain(name)]
+        waiting = [pool.submit(_brought, place / name, one) for name, one in objects.items() if _is_plain(name)]
         try:
             for one in waiting:
                 one.result()
@@ -162,11 +162,11 @@ def _is_plain(name: str) -> bool:
     return not any(step in ("", ".", "..") for step in name.split("/"))
 
 
-def _brought(place: Path, said: Facts) -> None:
-    if _is_copy(place, said):
-        _stamp(place, said)
+def _brought(place: Path, facts: Facts) -> None:
+    if _is_copy(place, facts):
+        _stamp(place, facts)
     else:
-        _fetch(place, said)
+        _fetch(place, facts)
 
 
 def _checked(place: Path) -> bool:
@@ -183,21 +183,21 @@ def _checked(place: Path) -> bool:
     return True
 
 
-def _is_copy(place: Path, said: Facts) -> bool:
+def _is_copy(place: Path, facts: Facts) -> bool:
     """Whether the copy is that of the object: its time of change holds the mark."""
     try:
         status = place.stat()
     except OSError:
         return False
-    return said.mark != 0 and status.st_mtime_ns == said.mark * 10**9 and said.size in (None, status.st_size)
+    return facts.mark != 0 and status.st_mtime_ns == facts.mark * 10**9 and facts.size in (None, status.st_size)
 
 
-def _stamp(path: Path, said: Facts) -> None:
+def _stamp(path: Path, facts: Facts) -> None:
     with contextlib.suppress(OSError):  # swept meanwhile: it is fetched again
-        os.utime(path, ns=(time.time_ns(), said.mark * 10**9))
+        os.utime(path, ns=(time.time_ns(), facts.mark * 10**9))
 
 
-def _fetch(place: Path, said: Facts) -> None:
+def _fetch(place: Path, facts: Facts) -> None:
     global _fetched
     root = _root(place)
     for emptied in (False, True):
@@ -209,8 +209,8 @@ def _fetch(place: Path, said: Facts) -> None:
             descriptor, name = tempfile.mkstemp(suffix=place.suffix[:20], dir=parts)
             os.close(descriptor)
             part = Path(name)
-            said = remote_store.fetch(place_address(place), named(place), part, remote_limit(), said)
-            _stamp(part, said)
+            facts = remote_store.fetch(place_address(place), named(place), part, remote_limit(), facts)
+            _stamp(part, facts)
             _fetched += part.stat().st_size
             os.replace(part, place)
             break

@@ -110,9 +110,9 @@ class Results:
         self._look()
         lacking = []
         for name, state in list(listed.items()):
-            said = self.there.get(name)
-            if said is not None and said.size in (None, state.size):
-                listed[name] = state._replace(mark=said.mark)
+            facts = self.there.get(name)
+            if facts is not None and facts.size in (None, state.size):
+                listed[name] = state._replace(mark=facts.mark)
             elif name in self._seen:
                 lacking.append(name)
                 del listed[name]
@@ -154,9 +154,9 @@ class Results:
 
     def _put(self, item: tuple[str, _State, bytes | None]) -> tuple[str, _State | None]:
         name, state, content = item
-        source: Path | bytes = self.place.parent / name if content is None else content
+        content_or_file: Path | bytes = self.place.parent / name if content is None else content
         try:
-            remote_store.put(self._uri(name), self._shown(name), source, self._kept)
+            remote_store.put(self._uri(name), self._shown(name), content_or_file, self._kept)
         except FileNotFoundError:  # replaced or removed meanwhile: the next time says what became of it
             return name, None
         if content is not None and len(content) != state.size:
@@ -179,8 +179,8 @@ class Results:
                 status = path.stat()
                 self._each(lambda item: item, [(name, _State(status.st_size, status.st_mtime_ns, 0))], listed)
             else:
-                said = remote_store.facts(self._uri(name), self._shown(name))
-                self._each(self._get, [(name, said)], listed)
+                facts = remote_store.facts(self._uri(name), self._shown(name))
+                self._each(self._get, [(name, facts)], listed)
             self._seen.add(name)
 
     # -- there -> here -------------------------------------------------------------------------------------------------
@@ -200,20 +200,23 @@ class Results:
             self._look()
             here = self._here()
             fetched = []
-            for name, said in self.there.items():
+            for name, facts in self.there.items():
                 state, mine = listed.get(name), here.get(name)
                 if mine is not None and (state is None or mine[:2] != state[:2]):  # not sent yet
-                    if state is not None and state.mark not in (0, said.mark):
+                    if state is not None and state.mark not in (0, facts.mark):
                         raise InputError(
                             f"{self._shown(name)} was changed there, and what was written here before was not sent; "
                             f"remove the one that is worth less ({self._kept})"
                         )
                 elif (
-                    mine is not None and state is not None and state.mark in (0, said.mark) and state.size == said.size
+                    mine is not None
+                    and state is not None
+                    and state.mark in (0, facts.mark)
+                    and state.size == facts.size
                 ):
-                    listed[name] = state._replace(mark=said.mark)
+                    listed[name] = state._replace(mark=facts.mark)
                 elif wanted(self._below(name)):
-                    fetched.append((name, said))
+                    fetched.append((name, facts))
                 elif mine is not None:  # an old one, which is not needed
                     (self.place.parent / name).unlink(missing_ok=True)
                     listed.pop(name, None)
@@ -228,16 +231,16 @@ class Results:
             self._seen = set(self._here())
 
     def _get(self, item: tuple[str, Facts]) -> tuple[str, _State | None]:
-        name, said = item
-        place = self.place.parent / name
+        name, facts = item
+        file = self.place.parent / name
         part = None
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, part = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=place.parent)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, part = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=file.parent)
             os.close(descriptor)
-            said = remote_store.fetch(self._uri(name), self._shown(name), Path(part), 1 << 62, said)
+            facts = remote_store.fetch(self._uri(name), self._shown(name), Path(part), 1 << 62, facts)
             Path(part).chmod(0o644)
-            os.replace(part, place)
+            os.replace(part, file)
         except OSError as error:
             raise InputError(
                 f"the local cache cannot take {self._shown(name)} ({error.strerror or error}); free some space, or "
@@ -246,8 +249,8 @@ class Results:
         finally:
             if part is not None:
                 Path(part).unlink(missing_ok=True)
-        status = place.stat()
-        return name, _State(status.st_size, status.st_mtime_ns, said.mark)
+        status = file.stat()
+        return name, _State(status.st_size, status.st_mtime_ns, facts.mark)
 
     # -- room ----------------------------------------------------------------------------------------------------------
 
@@ -311,14 +314,14 @@ class Results:
     def _look(self) -> None:
         """Ask the store what there is."""
         folder = self.address.rpartition("/")[0] if self._file else self.address
-        found = remote_store.listing(folder, folder, prefix=self.place.stem if self._file else "")
+        objects = remote_store.listing(folder, folder, prefix=self.place.stem if self._file else "")
         prefix = "" if self._file else f"{self.place.name}/"
-        there = {prefix + name: said for name, said in found.items()}
-        self.there = {name: said for name, said in there.items() if self._is_ours(name) and _is_result(name)}
+        there = {prefix + name: facts for name, facts in objects.items()}
+        self.there = {name: facts for name, facts in there.items() if self._is_ours(name) and _is_result(name)}
 
     def _here(self) -> dict[str, _State]:
         """Files of this machine, by their path below the place's folder."""
-        parent, found = self.place.parent, {}
+        parent, states = self.place.parent, {}
         for top in sorted(parent.iterdir()) if parent.is_dir() else ():
             if not self._is_ours(f"{top.name}/" if top.is_dir() else top.name):
                 continue
@@ -329,8 +332,8 @@ class Results:
                     with contextlib.suppress(OSError):
                         if _is_result(name) and path.is_file():
                             status = path.stat()
-                            found[name] = _State(status.st_size, status.st_mtime_ns, 0)
-        return found
+                            states[name] = _State(status.st_size, status.st_mtime_ns, 0)
+        return states
 
     def _read(self, name: str) -> bytes:
         with contextlib.suppress(OSError):
@@ -379,8 +382,8 @@ def _is_result(name: str) -> bool:
     return not any(_PASSING.fullmatch(step) or step in ("", ".", "..") for step in name.split("/"))
 
 
-def _is_as_there(state: _State, said: Facts) -> bool:
-    return state.mark in (0, said.mark) and said.size in (None, state.size)
+def _is_as_there(state: _State, facts: Facts) -> bool:
+    return state.mark in (0, facts.mark) and facts.size in (None, state.size)
 
 
 def _says(name: str) -> bool:

@@ -55,20 +55,20 @@ def facts(uri: str, shown: str) -> Facts:
 
 
 def _facts(info: dict[str, Any]) -> Facts:
-    said = next((str(info[key]) for key in _TELLING if info.get(key)), "")
-    mark = int.from_bytes(hashlib.sha256(said.encode()).digest()[:4], "big") if said else 0
+    version = next((str(info[key]) for key in _TELLING if info.get(key)), "")
+    mark = int.from_bytes(hashlib.sha256(version.encode()).digest()[:4], "big") if version else 0
     size = info.get("size")
     return Facts(int(size) if size is not None else None, mark, info.get("type") == "directory")
 
 
-def fetch(uri: str, shown: str, target: Path, most: int, said: Facts) -> Facts:
-    """Write an object, of which the store has just ``said`` something, to a local file, whole; returns what it says.
+def fetch(uri: str, shown: str, target: Path, most: int, latest: Facts) -> Facts:
+    """Write an object, of which the store told the ``latest`` facts, to a local file, whole; returns its facts then.
 
     Raises:
         InputError: refused, absent, larger than ``most`` bytes, or again and again cut off.
         OSError: the local file cannot be written.
     """
-    known = [said]
+    known = [latest]
 
     def whole(store: Any, path: str) -> Facts:
         now = known.pop() if known else _facts(store.info(path))
@@ -83,7 +83,7 @@ def fetch(uri: str, shown: str, target: Path, most: int, said: Facts) -> Facts:
     return _asked(uri, shown, whole)
 
 
-def put(uri: str, shown: str, source: Path | bytes, kept: str) -> None:
+def put(uri: str, shown: str, content: Path | bytes, kept: str) -> None:
     """Write a local file, or bytes, as an object, which is whole or absent.
 
     Args:
@@ -95,16 +95,16 @@ def put(uri: str, shown: str, source: Path | bytes, kept: str) -> None:
     """
 
     def whole(store: Any, path: str) -> None:
-        if isinstance(source, bytes):
-            store.pipe_file(path, source)
+        if isinstance(content, bytes):
+            store.pipe_file(path, content)
         else:
-            store.put_file(str(source), path)
+            store.put_file(str(content), path)
 
     try:
         _asked(uri, shown, whole, kept)
     except InputError:
-        if isinstance(source, Path) and not source.exists():
-            raise FileNotFoundError(str(source)) from None
+        if isinstance(content, Path) and not content.exists():
+            raise FileNotFoundError(str(content)) from None
         raise
 
 
@@ -148,9 +148,9 @@ def listing(uri: str, shown: str, deep: bool = True, prefix: str = "") -> dict[s
         store.invalidate_cache()
         looks = getattr(type(store), "_find", store.find)
         only = {"prefix": prefix} if prefix and "prefix" in inspect.signature(looks).parameters else {}
-        found = store.find(path, maxdepth=None if deep else 1, detail=True, **only)
+        objects = store.find(path, maxdepth=None if deep else 1, detail=True, **only)
         start = path.rstrip("/") + "/"
-        names = {name.removeprefix(start): _facts(info) for name, info in found.items()}
+        names = {name.removeprefix(start): _facts(info) for name, info in objects.items()}
         return {name: one for name, one in names.items() if name and not name.endswith("/")}
 
     return _asked(uri, shown, listed)
@@ -214,11 +214,11 @@ def _settings(protocol: str) -> dict[str, Any]:
     """Time limits, where the user's configuration of fsspec says none."""
     import fsspec
 
-    said = fsspec.config.conf.get(protocol, {})
-    if protocol in ("s3", "s3a") and "config_kwargs" not in said:
+    configured = fsspec.config.conf.get(protocol, {})
+    if protocol in ("s3", "s3a") and "config_kwargs" not in configured:
         limits = {"connect_timeout": CONNECT, "read_timeout": READ, "retries": {"total_max_attempts": 1}}
         return {"config_kwargs": limits, "use_listings_cache": False}
-    if protocol in ("http", "https") and "client_kwargs" not in said:
+    if protocol in ("http", "https") and "client_kwargs" not in configured:
         import aiohttp
 
         limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=READ)
@@ -266,8 +266,8 @@ def _status(error: BaseException | None) -> int | None:
     """The HTTP status behind an error, if there is one."""
     while error is not None:
         answer = getattr(error, "response", None)
-        said = answer.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(answer, dict) else None
-        status = said or getattr(error, "status", None)
+        code = answer.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(answer, dict) else None
+        status = code or getattr(error, "status", None)
         if isinstance(status, int):
             return status
         error = error.__cause__

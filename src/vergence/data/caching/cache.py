@@ -66,10 +66,10 @@ class FrameCache:
     def load(self, name: bytes, out: NDArray[np.uint8]) -> tuple[int, int] | None:
         """Read a frame into ``out`` (3, H, W); returns the picture's stored (H, W), or None where there is none."""
         for _ in range(2):
-            if (found := self._index.find(name)) is not None:
-                stored_size = read_frame(found.path, self._form, found.slots, found.slot, name, out)
+            if (stored := self._index.find(name)) is not None:
+                stored_size = read_frame(stored.path, self._form, stored.slots, stored.slot, name, out)
                 if stored_size is not None:
-                    self._index.used(found.path)
+                    self._index.used(stored.path)
                     return stored_size
                 self._index.drop(name)
             if not self._index.look():

@@ -84,10 +84,10 @@ def _limit(folder: Path, taken: int) -> int:
 
 def _shards(folder: Path) -> list[tuple[float, int, str]]:
     """When each shard was used last, its bytes, its path."""
-    found = []
+    shards = []
     for entry in os.scandir(folder):
         if entry.name.endswith(SHARD):
             with contextlib.suppress(OSError):
                 status = entry.stat()
-                found.append((status.st_mtime, status.st_size, entry.path))
-    return found
+                shards.append((status.st_mtime, status.st_size, entry.path))
+    return shards

@@ -84,9 +84,9 @@ def read_frame(
             file.seek(form.offset(slots, slot))
             head = file.read(_ENTRY.size)
             if len(head) == _ENTRY.size:
-                found, height, width, checksum = _ENTRY.unpack(head)
+                stored, height, width, checksum = _ENTRY.unpack(head)
                 whole = file.readinto(out.data.cast("B")) == out.nbytes
-                if found == name and whole and checksum == _checksum(out.data, height, width):
+                if stored == name and whole and checksum == _checksum(out.data, height, width):
                     return int(height), int(width)
     except OSError:
         return None

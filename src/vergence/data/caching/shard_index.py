@@ -53,9 +53,9 @@ class ShardIndex:
         shard, slot = divmod(int(self._places[at]), 1 << _SLOT_BITS)
         return Found(*self._shards[shard], slot)
 
-    def add(self, name: bytes, found: Found) -> None:
+    def add(self, name: bytes, entry: Found) -> None:
         """A frame that this process has written."""
-        self._own[name] = found
+        self._own[name] = entry
 
     def drop(self, name: bytes) -> None:
         """A frame is not where it was said to be: the next look tells."""

@@ -23,10 +23,10 @@ def apply_jitters(frames: Tensor, draws: Tensor) -> Tensor:
     factors, order = draws[:, :4].tolist(), draws[:, 4:].tolist()
     every = draws[:, :4].to(frames.device, frames.dtype, non_blocking=True)[..., None, None, None, None]
     changed = frames.clone()
-    for place in range(4):
+    for turn in range(4):
         for kind, change in enumerate(_CHANGES):
             rows = [
-                row for row in range(len(draws)) if order[row][place] == kind and factors[row][kind] != NEUTRAL[kind]
+                row for row in range(len(draws)) if order[row][turn] == kind and factors[row][kind] != NEUTRAL[kind]
             ]
             if not rows:
                 continue

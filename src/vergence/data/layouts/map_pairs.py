@@ -71,10 +71,10 @@ def join_maps(rows: Sequence[FrameRow], root: Path, maps: Sorted, space: str, sc
     return rows
 
 
-def _leave_out(root: Path, paths: Sequence[Path], what: str, remedy: str) -> None:
+def _leave_out(root: Path, paths: Sequence[Path], fault: str, remedy: str) -> None:
     folders = sorted({path.parent.relative_to(root).as_posix() for path in paths})
     listed = ", ".join(folders[:4]) + (" ..." if folders[4:] else "")
-    _log.warning("%s: %d picture(s) in %s are %s and are left out; %s", root, len(paths), listed, what, remedy)
+    _log.warning("%s: %d picture(s) in %s are %s and are left out; %s", root, len(paths), listed, fault, remedy)
 
 
 def _of_one_version(root: Path, labels: Sequence[Path]) -> list[Path]:

@@ -124,10 +124,10 @@ def _walk(root: Path, skip: Path | None) -> dict[Path, list[str]]:
 
 def _folder_kind(root: Path, folder: Path, names: Sequence[str], shares: bool) -> str:
     parts = folder.relative_to(root).parts
-    said = next((kind for part in reversed(parts) if (kind := map_kind(part))), "")
+    named_kind = next((kind for part in reversed(parts) if (kind := map_kind(part))), "")
     look = _look([folder / name for name in names])
-    if said and (shares or look):
-        return said
+    if named_kind and (shares or look):
+        return named_kind
     if shares and look == "labels" and not any(p.lower() in ("images", "img_dir", "rgb", "imgs") for p in parts):
         return "labels"
     return ""

@@ -109,8 +109,8 @@ def _trial(root: Path, folder: Path) -> Trial | None:
 
 def _side(name: str) -> str:
     """ "l", "r" or "": the side that a file's name speaks of."""
-    said = _SIDE.findall(Path(name).stem)
-    return said[-1][0].lower() if said else ""
+    sides = _SIDE.findall(Path(name).stem)
+    return sides[-1][0].lower() if sides else ""
 
 
 def _numbered(root: Path, folder: Path, left: list[Path], right: list[Path]) -> Trial:

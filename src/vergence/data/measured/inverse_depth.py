@@ -85,12 +85,14 @@ def check_metres(maps: Sequence[NDArray[np.floating]], origin: str) -> None:
     whole = median >= 100 and all((values % 1 == 0).all() for values in measured)
     if _PLAUSIBLE[0] <= median <= _PLAUSIBLE[1] and not whole:
         return
-    said = f"{origin} has a median of {median:.3g} m in {len(measured)} frames that were looked at"
+    summary = f"{origin} has a median of {median:.3g} m in {len(measured)} frames that were looked at"
     if median > _PLAUSIBLE[0]:
         unit = min(_UNITS, key=lambda name: abs(np.log(median / _UNITS[name] / _USUAL)))
-        raise InputError(f"{said}, which looks like {unit}; set the column depth_unit to {unit}, or correct the files.")
+        raise InputError(
+            f"{summary}, which looks like {unit}; set the column depth_unit to {unit}, or correct the files."
+        )
     raise InputError(
-        f"{said}, too near for streets (expected {_PLAUSIBLE[0]:g} to {_PLAUSIBLE[1]:g}); it may be inverse or "
+        f"{summary}, too near for streets (expected {_PLAUSIBLE[0]:g} to {_PLAUSIBLE[1]:g}); it may be inverse or "
         "normalised depth: give metres, or name estimates in the column estimate."
     )
 

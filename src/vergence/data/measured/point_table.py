@@ -37,11 +37,11 @@ class PointTable:
 
         InputError where the two have no frame or no point in common.
         """
-        for what, own, wanted in (("frame", self.frames, other.frames), ("point", self.points, other.points)):
+        for unit, own, wanted in (("frame", self.frames, other.frames), ("point", self.points, other.points)):
             if not set(own) & set(wanted):
                 raise InputError(
-                    f"the two tables have no {what} in common ({own[0]} ... and {wanted[0]} ...); "
-                    f"number the {what}s alike."
+                    f"the two tables have no {unit} in common ({own[0]} ... and {wanted[0]} ...); "
+                    f"number the {unit}s alike."
                 )
         points = torch.full((len(other.frames), len(other.points), 2), math.nan, dtype=torch.float64)
         rows = {frame: index for index, frame in enumerate(self.frames)}

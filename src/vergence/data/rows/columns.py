@@ -43,8 +43,8 @@ class Column:
     @classmethod
     def of(cls, kind: type, values: Iterable[Any]) -> "Column":
         """The column of values that may come one after the other."""
-        builder, source = ColumnBuilder(kind), iter(values)
-        while piece := list(islice(source, _FEW)):
+        builder, remaining = ColumnBuilder(kind), iter(values)
+        while piece := list(islice(remaining, _FEW)):
             builder.add(piece)
         return builder.built()
 
@@ -59,8 +59,8 @@ class Column:
     def counted(self, rows: NDArray[np.integer]) -> dict[Any, int]:
         """How often each value stands in some rows, in order of appearance."""
         codes, values = self.factorised()
-        found, first, counts = np.unique(codes[rows], return_index=True, return_counts=True)
-        words = _plain(self.kind, _take(values, found))
+        indices, first, counts = np.unique(codes[rows], return_index=True, return_counts=True)
+        words = _plain(self.kind, _take(values, indices))
         return {words[k]: int(counts[k]) for k in np.argsort(first)}
 
     def __len__(self) -> int:
@@ -90,8 +90,8 @@ class Column:
 
     def each(self, function: Callable[[Values], NDArray[Any]]) -> NDArray[Any]:
         """What a function of values gives for each row; of few it sees the different ones."""
-        found = function(self.values)
-        return found if self.codes is None else found[self.codes]
+        results = function(self.values)
+        return results if self.codes is None else results[self.codes]
 
     def given(self) -> NDArray[np.bool_]:
         """Which rows have a value: text that is not empty, a number that is not NaN, a whole number that is not 0."""
@@ -190,11 +190,11 @@ def _stored(kind: type, values: Sequence[Any]) -> Values:
 
 def numbers(kind: type, values: Sequence[Any]) -> NDArray[Any]:
     """Numbers in 64 bits; InputError for those that are too large."""
-    found = np.array(values) if len(values) else np.empty(0, np.bool_)
-    if not np.can_cast(found.dtype, kind):
+    array = np.array(values) if len(values) else np.empty(0, np.bool_)
+    if not np.can_cast(array.dtype, kind):
         large = max(values, key=abs)
         raise InputError(f"{large} is too large a number for a column of {kind.__name__}; give numbers below 2^63.")
-    return found.astype(kind)
+    return array.astype(kind)
 
 
 def _plain(kind: type, values: Values) -> list[Any]:

@@ -32,8 +32,8 @@ class FrameTable:
     def of_rows(cls, rows: Iterable[FrameRow]) -> "FrameTable":
         """The table of rows, which may come one after the other."""
         builders = {name: ColumnBuilder(TYPES[name]) for name in COLUMNS}
-        count, source = 0, iter(rows)
-        while piece := list(islice(source, AT_ONCE)):
+        count, remaining = 0, iter(rows)
+        while piece := list(islice(remaining, AT_ONCE)):
             count += len(piece)
             for name, builder in builders.items():
                 builder.add([getattr(row, name) for row in piece])

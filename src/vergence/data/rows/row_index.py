@@ -50,9 +50,9 @@ class RowIndex:
     def neighbour(self, row: int, offset: int) -> int | None:
         """The row ``offset`` positions later in the same stream, or None."""
         streams, positions = self._streams, self._positions
-        place = int(row if self._place is None else self._place[row])
-        wanted = (int(streams[place]), int(positions[place]) + offset)
-        low, high = max(0, place + min(0, offset)), min(len(streams), place + max(0, offset) + 1)
+        own = int(row if self._place is None else self._place[row])
+        wanted = (int(streams[own]), int(positions[own]) + offset)
+        low, high = max(0, own + min(0, offset)), min(len(streams), own + max(0, offset) + 1)
         at = low + bisect_left(range(low, high), wanted, key=lambda k: (int(streams[k]), int(positions[k])))
         if at == high or (int(streams[at]), int(positions[at])) != wanted:
             return None
@@ -61,9 +61,9 @@ class RowIndex:
     def neighbours(self, rows: NDArray[np.integer], offset: int) -> NDArray[np.int64]:
         """The same of many rows, -1 where there is none."""
         places = np.asarray(rows if self._place is None else self._place[rows], dtype=np.int64)
-        streams, found = self._streams[places], np.full(len(places), -1)
+        streams, neighbours = self._streams[places], np.full(len(places), -1)
         if abs(offset) >= 2**63:
-            return found
+            return neighbours
         start = self._positions[places].view(np.uint64)
         low = np.maximum(places + max(min(0, offset), -len(self._streams)), 0)
         high = np.minimum(places + min(max(0, offset), len(self._streams)), len(self._streams) - 1)
@@ -73,8 +73,8 @@ class RowIndex:
             low, high = np.where(open_ & before, middle + 1, low), np.where(open_ & ~before, middle, high)
         hit = (self._streams[low] == streams) & (self._steps(low, start, offset) == np.uint64(abs(offset)))
         at = low[hit]
-        found[hit] = at if self._order is None else self._order[at]
-        return found
+        neighbours[hit] = at if self._order is None else self._order[at]
+        return neighbours
 
     def _before(
         self, at: NDArray[np.int64], streams: NDArray[np.integer], start: NDArray[np.uint64], offset: int

@@ -45,8 +45,8 @@ def read_bytes(path: Path | str, kind: str, remedy: str) -> bytes:
         ) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                found = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-                raise InputError(f"{path} is {found}, expected a file; {remedy}.")
+                kind_found = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+                raise InputError(f"{path} is {kind_found}, expected a file; {remedy}.")
             with contextlib.suppress(OSError, AttributeError):
                 os.set_blocking(file.fileno(), True)
             content = file.read(LIMITS[kind] + 1)

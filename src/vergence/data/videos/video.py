@@ -263,11 +263,11 @@ def _stream_frames(
     end = times.end or ("its last frame is not whole" if torn and container.format.name in _STATE_NO_LENGTH else "")
     if (damage or end or times.cut_off or read < 0.9 * times.frames / fields) and not options.allow_truncated:
         known = max(times.claimed, times.frames)
-        found = f"only {read} of about {known} frames can be read{damage}"
+        extent = f"only {read} of about {known} frames can be read{damage}"
         if end and not damage and read >= 0.9 * known / fields:
-            found = f"{end}, {read} frames can be read"
+            extent = f"{end}, {read} frames can be read"
         raise InputError(
-            f"{path} is damaged or cut off: {found}; copy it again, or say allow_truncated to use what is there: "
+            f"{path} is damaged or cut off: {extent}; copy it again, or say allow_truncated to use what is there: "
             f"{_SETTING}."
         )
     if not read:

@@ -103,14 +103,14 @@ class Cvat:
     def _found(self) -> Any:
         if self._name.isdecimal():
             return self._client.projects.retrieve(int(self._name))
-        found = [one for one in self._client.projects.list(search=self._name) if one.name == self._name]
-        if len(found) > 1:
-            numbers = ", ".join(str(one.id) for one in found)
+        projects = [one for one in self._client.projects.list(search=self._name) if one.name == self._name]
+        if len(projects) > 1:
+            numbers = ", ".join(str(one.id) for one in projects)
             raise InputError(
-                f"CVAT at {self._address} has {len(found)} projects {self._name!r}; give the number of one as "
+                f"CVAT at {self._address} has {len(projects)} projects {self._name!r}; give the number of one as "
                 f"--project: {numbers}."
             )
-        return found[0] if found else None
+        return projects[0] if projects else None
 
     def check_classes(self, classes: AnnotationClasses, folder: Path) -> None:
         """InputError where the project has other classes."""
@@ -199,8 +199,8 @@ def _meaning(status: int, body: object) -> str:
     if status >= 500:
         return f"is in trouble (status {status}); the same command goes on later."
     text = body.decode("utf-8", errors="replace") if isinstance(body, bytes) else str(body or "")
-    said = " ".join(text.split())[:300].rstrip(".")
-    return f"refuses what was sent (status {status}): {said or 'it does not say why'}."
+    message = " ".join(text.split())[:300].rstrip(".")
+    return f"refuses what was sent (status {status}): {message or 'it does not say why'}."
 
 
 def _limit(rest: Any) -> None:

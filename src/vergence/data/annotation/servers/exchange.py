@@ -100,9 +100,9 @@ def push_labels(
         done = counts["before"] = len(manifest) - len(missing)
         for start in range(0, len(missing), BATCH):
             part = Manifest(missing[start : start + BATCH], manifest.root, manifest.name)
-            with _folder() as place:
-                counts.update(export_labels(part, remote.format, place / "out", chosen, predictor, predictor_space))
-                remote.send(place / "out")
+            with _folder() as folder:
+                counts.update(export_labels(part, remote.format, folder / "out", chosen, predictor, predictor_space))
+                remote.send(folder / "out")
             done += len(part)
             if progress is not None:
                 progress(done, len(manifest))
@@ -140,9 +140,10 @@ def pull_labels(
     """
     with _connected(source, url, project, plain_http) as remote, _folder() as folder:
         remote.find()
-        place = folder / (re.sub(r"\W+", "-", project).strip("-") or "labels")  # names classes that are of no space
-        place.mkdir()
-        export = remote.fetch(place)
+        named = re.sub(r"\W+", "-", project).strip("-") or "labels"  # names classes that are of no space
+        export_folder = folder / named
+        export_folder.mkdir()
+        export = remote.fetch(export_folder)
         try:
             return import_labels(export, manifest, out, remote.format, space, complete, progress, whole)
         except InputError as error:  # the temporary file means nothing to people

@@ -156,8 +156,8 @@ class Http:
         if error.code >= 500 or error.code == 429:
             return Unanswered(f"{where} is in trouble (status {error.code}); the same command goes on later.")
         if error.code in (401, 403):
-            what = f"does not take the key of {self.variable} (status {error.code})"
-            return Refused(f"{where} {what}; copy it again from your account there.", error.code)
+            refusal = f"does not take the key of {self.variable} (status {error.code})"
+            return Refused(f"{where} {refusal}; copy it again from your account there.", error.code)
         if error.code == 404:
             return Refused(f"{where} does not have what was asked for (status 404); correct --url or --project.", 404)
         return Refused(f"{where} refuses what was sent (status {error.code}): {_said(error)}.", error.code)
@@ -169,5 +169,5 @@ def _said(error: urllib.error.HTTPError) -> str:
         text = error.read(2000).decode("utf-8", errors="replace")
     except (OSError, HTTPException):
         return "it does not say why"
-    said = " ".join(text.split())[:300].rstrip(".")
-    return "it does not say why" if not said or said.startswith("<") else said
+    message = " ".join(text.split())[:300].rstrip(".")
+    return "it does not say why" if not message or message.startswith("<") else message

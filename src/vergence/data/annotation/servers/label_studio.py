@@ -62,24 +62,24 @@ class LabelStudio:
 
     def find(self) -> None:
         """Find the project; InputError where there is none or several of the name."""
-        found = self._found()
-        if found is None:
+        project = self._found()
+        if project is None:
             names = [str(one.get("title")) for one in self._projects("")]
             raise InputError(
                 f"Label Studio at {self._http.address} has no project {self._name!r}{nearest(self._name, names)}; "
                 "vergence labels push makes it."
             )
-        self._use(found)
+        self._use(project)
 
     def find_or_make(self, classes: AnnotationClasses) -> None:
         """Find the project, or make it with these classes; InputError where it has others."""
-        found = self._found()
-        if found is None:
+        project = self._found()
+        if project is None:
             if len(self._name) < _SHORTEST or self._name.isdecimal():
                 raise InputError(f"project is {self._name!r}; give a name of {_SHORTEST} letters or more.")
-            made = {"title": self._name, "label_config": label_config(classes)}
-            found = self._http.json("POST", "/api/projects/", made, again=False)
-        self._use(found)
+            settings = {"title": self._name, "label_config": label_config(classes)}
+            project = self._http.json("POST", "/api/projects/", settings, again=False)
+        self._use(project)
 
     def _use(self, project: Any) -> None:
         if not isinstance(project, dict) or not isinstance(project.get("id"), int):
@@ -89,17 +89,17 @@ class LabelStudio:
     def _found(self) -> Any:
         if self._name.isdecimal():
             return self._http.json("GET", f"/api/projects/{int(self._name)}/")
-        found = [one for one in self._projects(self._name) if one.get("title") == self._name]
-        if len(found) > 1:
-            numbers = ", ".join(str(one.get("id")) for one in found)
+        projects = [one for one in self._projects(self._name) if one.get("title") == self._name]
+        if len(projects) > 1:
+            numbers = ", ".join(str(one.get("id")) for one in projects)
             raise InputError(
-                f"Label Studio at {self._http.address} has {len(found)} projects {self._name!r}; give the number of "
+                f"Label Studio at {self._http.address} has {len(projects)} projects {self._name!r}; give the number of "
                 f"one as --project: {numbers}."
             )
-        return found[0] if found else None
+        return projects[0] if projects else None
 
     def _projects(self, title: str) -> list[dict[str, Any]]:
-        found, page, more, known = list[dict[str, Any]](), 1, True, set[str]()
+        projects, page, more, known = list[dict[str, Any]](), 1, True, set[str]()
         while more:
             query = urlencode({"title": title, "page": page, "page_size": _PAGE})
             answer = self._http.json("GET", f"/api/projects/?{query}")
@@ -108,8 +108,8 @@ class LabelStudio:
             part = dicts(answer["results"])
             page, more = page + 1, bool(answer.get("next"))
             self._check_new(part, known, page if more else 0)
-            found += part
-        return found
+            projects += part
+        return projects
 
     def _check_new(self, part: list[dict[str, Any]], known: set[str], page: int) -> None:
         """InputError where a page that is not the last brings nothing new, or pages have no end."""
@@ -148,10 +148,10 @@ class LabelStudio:
             if not tasks:
                 break
             names |= {name for name in map(frame_of, tasks) if name}
-            said = answer.get("total")
-            if not isinstance(said, int):
+            reported = answer.get("total")
+            if not isinstance(reported, int):
                 raise self._no_label_studio()
-            seen, total, page = seen + len(tasks), said, page + 1
+            seen, total, page = seen + len(tasks), reported, page + 1
             self._check_new(tasks, known, page)
         return names
 
