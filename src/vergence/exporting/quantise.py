@@ -32,7 +32,7 @@ def quantised(model: Any, batches: Sequence[NDArray[Any]]) -> Any:
     onnx = library("onnx", "export --precision int8")
 
     with tempfile.TemporaryDirectory() as folder, quiet():
-        plain, prepared, smaller = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "made"))
+        plain, prepared, smaller = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "smaller"))
         try:
             plain.write_bytes(model.SerializeToString())
             tools.shape_inference.quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
