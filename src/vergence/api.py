@@ -264,13 +264,13 @@ def predict(
         depth, array, colour, cloud, labels, overlay, confidence, depth_confidence, min_confidence, tracker, video,
         side_by_side, legend, colour_map, field_of_view, overwrite, to, pictures,
     )  # fmt: skip
-    frames = Frames(split, limit, partners, allow_truncated)
+    frames = Frames(split, limit, partners, allow_truncated, Shard.of(shard))
     use = Use(
         flip, window, overlap, batch_size, scale, camera_height, speed, poses, poses_from, steady, precision,
     )  # fmt: skip
     return run_prediction(
-        chosen(run, checkpoint), input, out, written, frames, use, shard=Shard.of(shard),
-        cluster=ray_cluster(engine, address, device), device=device, progress=progress,
+        chosen(run, checkpoint), input, out, written, frames, use, cluster=ray_cluster(engine, address, device),
+        device=device, progress=progress,
     )  # fmt: skip
 
 

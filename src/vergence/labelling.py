@@ -205,7 +205,7 @@ def labels_push(
     Returns:
         The number of "frames", of those that were there "before", and of those sent with "labels" and "predictions".
     """
-    from vergence.data.annotation.servers import push_labels
+    from vergence.data.annotation.servers import Server, push_labels
     from vergence.data.layouts import resolve_input
     from vergence.inference.prelabel import Prelabeller
     from vergence.runs.folder import chosen
@@ -214,7 +214,8 @@ def labels_push(
     predictor = Prelabeller(chosen(run, checkpoint), device) if run is not None else None
     frames = resolve_input(manifest, split=False)
     space = predictor.space if predictor is not None else None
-    return push_labels(frames, to, url, project, label_space, predictor, space, plain_http, progress)
+    server = Server(to, url, plain_http)
+    return push_labels(frames, server, project, label_space, predictor, space, progress)
 
 
 @results_anywhere()
@@ -243,13 +244,14 @@ def labels_pull(
         complete: frames without annotation are an error.
         plain_http: another machine may be asked without encryption: anybody between can read the key.
     """
-    from vergence.data.annotation.servers import pull_labels
+    from vergence.data.annotation.servers import Server, pull_labels
     from vergence.data.layouts import resolve_input
     from vergence.data.rows.selected import frames_of_selection
 
     whole = frames_of_selection(data)
     frames = resolve_input(data, split=False)
-    return pull_labels(frames, format, url, project, out, label_space, complete, plain_http, progress, whole)
+    server = Server(format, url, plain_http)
+    return pull_labels(frames, server, project, out, label_space, complete, progress, whole)
 
 
 @pieces_on_ray

@@ -164,7 +164,7 @@ class Plain(bytes):
 
 
 def _push(tool: str, url: str, folder: Path) -> None:
-    from vergence.data.annotation.servers import push_labels
+    from vergence.data.annotation.servers import Server, push_labels
     from vergence.data.manifest import Manifest
 
-    push_labels(Manifest.read(folder / "manifest.csv"), tool, url, "yard")
+    push_labels(Manifest.read(folder / "manifest.csv"), Server(tool, url), "yard")

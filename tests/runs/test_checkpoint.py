@@ -74,9 +74,9 @@ def test_leftovers_are_cleaned(run: Path) -> None:
 
 @pytest.mark.parametrize("keep", [1, 3])
 def test_old_checkpoints_go(tmp_path: Path, keep: int) -> None:
-    config = load_config(write_recipe(tmp_path))
+    config = load_config(write_recipe(tmp_path), {"train.keep": keep})
     for step in (5, 10, 15, 20):
-        write_checkpoint(RunFolder(tmp_path), step, config, {"a": torch.ones(1)}, {}, {}, keep)
+        write_checkpoint(RunFolder(tmp_path), step, config, {"a": torch.ones(1)}, {}, {})
     assert len(names(tmp_path)) == keep + 1
     assert "step-00000020" in names(tmp_path)
 

@@ -55,6 +55,9 @@ class Frames:
     """Also the images of stereo partners."""
     allow_truncated: bool = False
     """Use what can be read of a video that is damaged or cut off."""
+    shard: Shard | None = None
+    """Write the files of this piece of the frames only; None: of all, or, where shards have been done into the same
+    folder, what is one for all of them."""
 
     def opened(self, data: Manifest | Path | str) -> tuple[FrameStream, Manifest | None]:
         """The frames, and the manifest that names them; InputError where they cannot be read."""
@@ -191,7 +194,6 @@ def predict(
     frames: Frames = _FRAMES,
     use: Use = _USE,
     *,
-    shard: Shard | None = None,
     cluster: Cluster | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -212,8 +214,6 @@ def predict(
 
     Args:
         input: image, folder, video, or manifest.
-        shard: write the files of this piece of the frames only; None: of all, or, where shards have been done into
-            ``out``, what is one for all of them.
         cluster: frames are predicted in the actors of a Ray cluster; None: in this process. There a frame that cannot
             be read ends the call only when all others are done; ``failed`` in the record says why each is not.
 
@@ -222,7 +222,7 @@ def predict(
             of the same names that are no predictions, or cannot be written; shards that are missing or do not belong
             together.
     """
-    written = written or Written()
+    written, shard = written or Written(), frames.shard
     opened = partial(
         load, flip=use.flip, window=use.window, overlap=use.overlap, batch_size=use.batch_size,
         depth_confidence=written.looks_twice, precision=use.precision,

@@ -187,15 +187,14 @@ def write_checkpoint(
     weights: Mapping[str, Tensor],
     tensors: Mapping[str, Tensor],
     values: Mapping[str, Any],
-    keep: int = 2,
     scale: str = "unscaled",
     data: Mapping[str, str] | None = None,
     score: Score | None = None,
-    keep_states: int = 1,
 ) -> Checkpoint:
     """Write a checkpoint: beside its place, flushed to disk, then renamed, named as the newest; then drop old ones.
 
-    The newest ``keep`` stay, and the best by its score; what only resuming needs stays of the newest ``keep_states``.
+    The newest ``train.keep`` stay, and the best by its score; what only resuming needs stays of the newest
+    ``train.keep_states``.
 
     Args:
         weights: what evaluation and prediction use.
@@ -239,7 +238,7 @@ def write_checkpoint(
         raise InputError(
             f"{final} cannot be written ({reason}); free some space, then vergence train --resume {run} goes on."
         ) from error
-    _drop_old(run, final, keep, keep_states)
+    _drop_old(run, final, config.train.keep, config.train.keep_states)
     return final
 
 

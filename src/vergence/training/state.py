@@ -108,10 +108,9 @@ class TrainingState:
                     tensors[f"method/{name}"] = weights.pop(name)
                 plain["tensors"] = sorted(tensors)
                 if main:
-                    settings, scale = self.config.train, describe_scale(self.method)
                     (write_checkpoint if self.writer is None else self.writer.write)(
                         run=run, step=self.step, config=self.config, weights=weights, tensors=tensors, values=plain,
-                        keep=settings.keep, scale=scale, data=self.data, score=score, keep_states=settings.keep_states,
+                        scale=describe_scale(self.method), data=self.data, score=score,
                     )  # fmt: skip
         self.accelerator.wait_for_everyone()
 

@@ -12,15 +12,16 @@ pytest.importorskip("cvat_sdk", reason="the extra cvat is not installed")
 
 from tests.command_line import sentence
 from tests.data.annotation.annotated import LABEL, read_labels, world
-from tests.data.annotation.servers.cvat_server import TOKEN, Server, serving
+from tests.data.annotation.servers.cvat_server import TOKEN, serving
+from tests.data.annotation.servers.cvat_server import Server as CvatServer
 from vergence.cli import main
-from vergence.data.annotation.servers import cvat, pull_labels, push_labels
+from vergence.data.annotation.servers import Server, cvat, pull_labels, push_labels
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[CvatServer]:
     monkeypatch.setenv(cvat.TOKEN, TOKEN)
     monkeypatch.delenv(cvat.USER, raising=False)
     monkeypatch.delenv(cvat.PASSWORD, raising=False)
@@ -36,7 +37,7 @@ def frames(tmp_path: Path) -> Manifest:
 
 
 def test_masks_go_there_are_changed_and_come_back(
-    server: Server, frames: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: CvatServer, frames: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     push = ["labels", "push", str(tmp_path / "m.csv"), "--to", "cvat", "--url", server.url, "--project", "yard"]
     assert main(push) == 0
@@ -72,41 +73,41 @@ def test_masks_go_there_are_changed_and_come_back(
 
 
 def test_jobs_that_nobody_began_are_told(
-    server: Server, frames: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    server: CvatServer, frames: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    push_labels(frames, "cvat", server.url, "yard")
-    pull_labels(frames, "cvat", server.url, "yard", tmp_path / "new.csv")
+    push_labels(frames, Server("cvat", server.url), "yard")
+    pull_labels(frames, Server("cvat", server.url), "yard", tmp_path / "new.csv")
     assert "1 of 1 jobs are in state 'new'" in caplog.text
 
 
-def test_what_was_half_sent_is_sent_again_once(server: Server, frames: Manifest) -> None:
+def test_what_was_half_sent_is_sent_again_once(server: CvatServer, frames: Manifest) -> None:
     server.failing = [(r"PATCH /api/tasks/1", 500)]
     with pytest.raises(InputError, match=r"is in trouble \(status 500\); the same command goes on later"):
-        push_labels(frames, "cvat", server.url, "yard")
+        push_labels(frames, Server("cvat", server.url), "yard")
     assert [task["name"] for task in server.tasks.values()] == [f"a__000 to b__000{cvat.UNFINISHED}"]
-    assert push_labels(frames, "cvat", server.url, "yard")["before"] == 0
+    assert push_labels(frames, Server("cvat", server.url), "yard")["before"] == 0
     assert [task["name"] for task in server.tasks.values()] == ["a__000 to b__000"]
     assert "DELETE /api/tasks/1" in server.seen
 
 
-def test_it_asks_again_where_the_server_is_busy(server: Server, frames: Manifest) -> None:
+def test_it_asks_again_where_the_server_is_busy(server: CvatServer, frames: Manifest) -> None:
     server.failing = [("GET /api/tasks", 503)]
-    assert push_labels(frames, "cvat", server.url, "yard")["labels"] == 2
+    assert push_labels(frames, Server("cvat", server.url), "yard")["labels"] == 2
 
 
-def test_name_and_password(server: Server, frames: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_and_password(server: CvatServer, frames: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(cvat.TOKEN)
     monkeypatch.setenv(cvat.USER, "ann")
     monkeypatch.setenv(cvat.PASSWORD, "secret of ann")
-    assert push_labels(frames, "cvat", server.url, "yard")["frames"] == 3
+    assert push_labels(frames, Server("cvat", server.url), "yard")["frames"] == 3
     monkeypatch.setenv(cvat.PASSWORD, "another secret")
     with pytest.raises(InputError, match="Unable to log in with provided credentials") as error:
-        push_labels(frames, "cvat", server.url, "yard")
+        push_labels(frames, Server("cvat", server.url), "yard")
     assert "another secret" not in str(error.value)
 
 
 def test_mistakes(
-    server: Server,
+    server: CvatServer,
     frames: Manifest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -7,7 +7,7 @@ import pytest
 
 from tests.data.annotation.annotated import LABEL, SPACE, bare, read_labels, world
 from tests.data.annotation.servers.studio_answers import ACCESS, Studio
-from vergence.data.annotation.servers import pull_labels, push_labels
+from vergence.data.annotation.servers import Server, pull_labels, push_labels
 from vergence.data.annotation.servers.label_studio import KEY
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
@@ -19,7 +19,7 @@ def frames(tmp_path: Path) -> Manifest:
 
 
 def push(frames: Manifest, answers: Studio) -> dict[str, int]:
-    return push_labels(frames, "label_studio", answers.url, "yard")
+    return push_labels(frames, Server("label_studio", answers.url), "yard")
 
 
 def names(answers: Studio) -> list[str]:
@@ -29,7 +29,7 @@ def names(answers: Studio) -> list[str]:
 def test_out_and_back(answers: Studio, frames: Manifest, tmp_path: Path) -> None:
     assert push(frames, answers) == {"frames": 4, "before": 0, "labels": 4, "predictions": 0}
     assert answers.tasks[1]["data"]["image"] == "/data/upload/1/90fbb0c1-b__000.png"
-    done = pull_labels(bare(frames), "label_studio", answers.url, "yard", tmp_path / "new.csv")
+    done = pull_labels(bare(frames), Server("label_studio", answers.url), "yard", tmp_path / "new.csv")
     assert (done.imported, done.space.classes, done.space.name) == (4, SPACE.classes, "yard")
     np.testing.assert_array_equal(read_labels(tmp_path / "new.csv")[1], LABEL[::-1])
 
@@ -83,7 +83,7 @@ def test_a_project_whose_brush_has_another_name(answers: Studio, frames: Manifes
 @pytest.mark.parametrize("name", ["ab", "123"])
 def test_names_that_no_project_may_have(answers: Studio, frames: Manifest, name: str) -> None:
     with pytest.raises(InputError, match=r"give a name of 3 letters or more|does not have what was asked for"):
-        push_labels(frames, "label_studio", answers.url, name)
+        push_labels(frames, Server("label_studio", answers.url), name)
     assert answers.projects == []
 
 

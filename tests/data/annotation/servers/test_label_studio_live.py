@@ -12,7 +12,7 @@ from tests.command_line import sentence
 from tests.data.annotation.annotated import SPACE, read_labels, world
 from tests.data.annotation.servers.label_studio_server import PYTHON, Studio, python, running
 from vergence.cli import main
-from vergence.data.annotation.servers import pull_labels, push_labels
+from vergence.data.annotation.servers import Server, pull_labels, push_labels
 from vergence.data.annotation.servers.http import Unanswered
 from vergence.data.annotation.servers.label_studio import KEY, LabelStudio
 from vergence.data.manifest import Manifest
@@ -97,7 +97,7 @@ def test_masks_go_there_are_changed_and_come_back(
 ) -> None:
     manifest = some_frames(tmp_path)
     guess = drawn(2)
-    counts = push_labels(manifest, "label_studio", studio.url, "yard", None, lambda image: guess, SPACE)
+    counts = push_labels(manifest, Server("label_studio", studio.url), "yard", None, lambda image: guess, SPACE)
     assert counts == {"frames": 5, "before": 0, "labels": 1, "predictions": 4}
     tasks = studio.tasks("yard")
     assert set(tasks) == {"a__000", "b__000", "a__001", "b__001", "a__002"}
@@ -159,10 +159,10 @@ def test_what_was_interrupted_goes_on(
 
     monkeypatch.setattr(LabelStudio, "_add", cut)
     with pytest.raises(Unanswered):
-        push_labels(manifest, "label_studio", studio.url, "half")
+        push_labels(manifest, Server("label_studio", studio.url), "half")
     assert len(studio.tasks("half")) == 2
     asked += ["on"]
-    assert push_labels(manifest, "label_studio", studio.url, "half")["before"] == 2
+    assert push_labels(manifest, Server("label_studio", studio.url), "half")["before"] == 2
     tasks = studio.tasks("half")
     assert len(tasks) == 5
     project = tasks["a__000"]["project"]
@@ -194,6 +194,6 @@ def test_mistakes(
 def test_a_legacy_token(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY, studio.token)
     manifest = some_frames(tmp_path)
-    push_labels(manifest, "label_studio", studio.url, "old")
-    done = pull_labels(manifest, "label_studio", studio.url, "old", tmp_path / "new.csv")
+    push_labels(manifest, Server("label_studio", studio.url), "old")
+    done = pull_labels(manifest, Server("label_studio", studio.url), "old", tmp_path / "new.csv")
     assert (done.imported, done.missing, done.space.classes) == (1, 4, SPACE.classes)

@@ -5,6 +5,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
@@ -54,15 +55,35 @@ class Project(Protocol):
 _TOOLS: dict[str, Callable[[str, str, bool], Project]] = {"label_studio": LabelStudio, "cvat": Cvat}
 
 
+@dataclass(frozen=True)
+class Server:
+    """An annotation server, not connected yet."""
+
+    tool: Tool | str
+    """label_studio or cvat."""
+    url: str
+    """Its address."""
+    plain_http: bool = False
+    """Another machine may be asked without encryption."""
+
+    @contextlib.contextmanager
+    def project(self, name: str) -> Iterator[Project]:
+        """A project by its name or number, while entered; InputError where there is no such tool."""
+        if self.tool not in _TOOLS:
+            known = get_args(Tool)
+            hint = nearest(self.tool, known)
+            raise InputError(f"there is no server {self.tool!r} of labels{hint}; there are {', '.join(known)}.")
+        with contextlib.closing(_TOOLS[self.tool](self.url, name, self.plain_http)) as remote:
+            yield remote
+
+
 def push_labels(
     manifest: Manifest,
-    to: Tool | str,
-    url: str,
+    server: Server,
     project: str | None = None,
     space: LabelSpace | str | None = None,
     predictor: Predictor | None = None,
     predictor_space: LabelSpace | None = None,
-    plain_http: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, int]:
     """Send frames, their labels and predicted ones to a project, which is made where there is none of the name.
@@ -71,12 +92,10 @@ def push_labels(
 
     Args:
         manifest: its samples are sent.
-        to: "label_studio" or "cvat".
-        url: address of the server.
+        server: where the project is.
         project: name of the project, or its number; default what the manifest is called.
         space: classes to annotate; default those of the manifest's labels, or else of the predictor.
         predictor: labels the frames that have no label; its ids are of ``predictor_space``.
-        plain_http: another machine may be asked without encryption.
         progress: called with (frames done, all).
 
     Returns:
@@ -92,7 +111,7 @@ def push_labels(
     chosen = chosen_space(manifest, space, predictor_space)
     classes = AnnotationClasses.of(chosen)
     counts: Counter[str] = Counter()
-    with _connected(to, url, project or Path(manifest.name).stem, plain_http) as remote, _folder() as folder:
+    with server.project(project or Path(manifest.name).stem) as remote, _folder() as folder:
         remote.find_or_make(classes)
         remote.check_classes(classes, folder)
         there = remote.frames()
@@ -111,13 +130,11 @@ def push_labels(
 
 def pull_labels(
     manifest: Manifest,
-    source: Tool | str,
-    url: str,
+    server: Server,
     project: str,
     out: Path | str,
     space: LabelSpace | str | None = None,
     complete: bool = False,
-    plain_http: bool = False,
     progress: Progress | None = None,
     whole: Manifest | None = None,
 ) -> ImportedLabels:
@@ -125,20 +142,18 @@ def pull_labels(
 
     Args:
         manifest: its samples are labelled.
-        source: "label_studio" or "cvat".
-        url: address of the server.
+        server: where the project is.
         project: name of the project, or its number.
         out: the new manifest, .parquet or .csv.
         space: whose classes the labels speak of; default that of the manifest's labels, or else the project's.
         complete: frames without annotation are an error.
-        plain_http: another machine may be asked without encryption.
         progress: called with (files done, all).
         whole: what ``manifest`` is a part of.
 
     Raises:
         InputError: what an import raises; no server, no key, a key that is not taken, no such project.
     """
-    with _connected(source, url, project, plain_http) as remote, _folder() as folder:
+    with server.project(project) as remote, _folder() as folder:
         remote.find()
         named = re.sub(r"\W+", "-", project).strip("-") or "labels"  # names classes that are of no space
         export_folder = folder / named
@@ -149,16 +164,6 @@ def pull_labels(
         except InputError as error:  # the temporary file means nothing to people
             text = str(error).replace(f"{export}/", "").replace(str(export), str(remote))
             raise InputError(text) from error
-
-
-@contextlib.contextmanager
-def _connected(tool: str, url: str, project: str, plain_http: bool) -> Iterator[Project]:
-    if tool not in _TOOLS:
-        known = get_args(Tool)
-        raise InputError(f"there is no server {tool!r} of labels{nearest(tool, known)}; there are {', '.join(known)}.")
-    remote = _TOOLS[tool](url, project, plain_http)
-    with contextlib.closing(remote):
-        yield remote
 
 
 @contextlib.contextmanager
