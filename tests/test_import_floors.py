@@ -28,8 +28,8 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ANYWHERE = {"errors", "progress", "_compat", "__init__"}
 # single files, together one room
 TOP = {
-    "cli", "arguments", "console", "importing", "api", "labelling", "preparing", "demo", "doctor", "recipe_list", "door",
-    "__main__",
+    "cli", "arguments", "console", "importing", "api", "labelling", "preparing", "demo", "doctor", "recipe_list",
+    "door", "__main__",
 }  # fmt: skip
 LAZY = "__init__"
 """The package itself names everything that is the door for Python and imports it when it is asked for."""

@@ -1,5 +1,6 @@
-"""Tests lie where the modules do: ``src/vergence/a/b.py`` is tested by ``tests/a/test_b.py``."""
+"""Tests lie where the modules do: ``src/vergence/a/b.py`` is tested by ``tests/a/test_b.py``. Arguments are few."""
 
+import ast
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -41,3 +42,28 @@ def test_the_rule_finds_what_is_missing(tmp_path: Path) -> None:
         (tests / name).parent.mkdir(parents=True, exist_ok=True)
         (tests / f"{name}.py").write_text(text)
     assert without_test(source, tests) == {"a/c.py", "e.py"}
+
+
+MANY = 10
+VERBS = {"api.py", "labelling.py", "preparing.py"}
+"""Options of a command are the arguments of its function; those of a layout are options of ``vergence index``."""
+OWN_OPTIONS = {
+    "inference/predictor.py: load",
+    "losses/photometric_depth.py: photometric_depth_loss",
+    "models/decoders.py: __init__",
+}
+"""Doors for Python with options by name, and a network whose form has as many."""
+
+
+def test_only_options_of_commands_and_doors_are_many() -> None:
+    many = set()
+    for path in SOURCE.rglob("*.py"):
+        file = path.relative_to(SOURCE).as_posix()
+        if file in VERBS or file.startswith("data/layouts/"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                own = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+                if len(own) - (own[:1] in (["self"], ["cls"])) >= MANY:
+                    many.add(f"{file}: {node.name}")
+    assert many == OWN_OPTIONS
