@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from tests.small_runs import write_run
+from vergence import _compat
 
 DEPTH = "depth-toytown-tiny"
 
@@ -140,6 +143,15 @@ import boto3, accelerate.commands.config.sagemaker
 assert boto3.session.Session
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("repair", [_compat._lazy_for_torch, _compat._lazy_for_libraries, _compat._lazy_steps])
+def test_a_torch_without_the_names_that_are_replaced_is_left_alone(repair: Any) -> None:
+    module = ModuleType("of_another_version")
+    before = dict(vars(module))
+    with repair(module):
+        pass
+    assert vars(module) == before
 
 
 def test_what_is_kept_from_the_compiler_stays_so() -> None:

@@ -6,7 +6,8 @@ the two operators that torchvision registers fake kernels for is enough; we use 
 
 Importing torch's compiler costs over a second of processor time, and libraries do it to declare that functions are
 not to be compiled, or may be: torchvision's ``roi_align`` and ``tv_tensors``, timm's ``naflexvit``, torch's optimisers.
-Where nothing is compiled that says nothing, so here it waits until somebody compiles.
+Where nothing is compiled that says nothing, so here it waits until somebody compiles. Nobody offers a switch for it, so
+names of these libraries are replaced, private ones among them; a version without them only starts later.
 
 All of it is done when the module in question is first imported, so that importing vergence does not import torch; a
 module that is there already stays as it is.
@@ -115,7 +116,9 @@ def _lazy_for_torch(module: ModuleType) -> Iterator[None]:
     """``torch._compile``: what it wraps (methods of optimisers, checkpointing) imports the compiler at its first call
     to be left alone by it. Where the compiler is not there, nothing is being compiled and nothing is to be done."""
     yield
-    wrap = module._disable_dynamo
+    wrap = getattr(module, "_disable_dynamo", None)
+    if wrap is None:
+        return
 
     def left_alone(fn: Callable[..., Any] | None = None, recursive: bool = True) -> Any:
         if fn is None:
@@ -138,10 +141,12 @@ def _lazy_for_libraries(module: ModuleType) -> Iterator[None]:
     yield
     import torch
 
-    at_once = module.disable
+    at_once = getattr(module, "disable", None)
+    if at_once is None:
+        return
 
     def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
-        if isinstance(fn, FunctionType) and reason is None:
+        if isinstance(fn, FunctionType) and reason is None and hasattr(torch, "_disable_dynamo"):
             return torch._disable_dynamo(fn, recursive)
         return at_once(fn, recursive, reason=reason)
 
@@ -152,7 +157,9 @@ def _lazy_for_libraries(module: ModuleType) -> Iterator[None]:
 def _lazy_steps(module: ModuleType) -> Iterator[None]:
     """``torch.optim.optimizer``: a step imports the compiler to end what is being compiled before it and after it."""
     yield
-    with_breaks = module._use_grad_for_differentiable
+    with_breaks = getattr(module, "_use_grad_for_differentiable", None)
+    if with_breaks is None:
+        return
 
     def with_or_without(step: Callable[..., Any]) -> Any:
         broken = with_breaks(step)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState, PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, gather_object
 
 from vergence.errors import InputError
@@ -36,8 +36,6 @@ def start_accelerator(settings: TrainConfig) -> Accelerator:
     if device.startswith("cuda:"):
         torch.cuda.set_device(device)
         os.environ.setdefault("ACCELERATE_TORCH_DEVICE", device)
-    if not PartialState._shared_state.get("distributed_type"):
-        AcceleratorState._reset_state(True)
     if settings.sync_batchnorm and device == "cpu":
         raise InputError(
             "train.sync_batchnorm needs GPUs: PyTorch has no synchronised batch norm for CPUs; leave it false there."
@@ -55,8 +53,9 @@ def start_accelerator(settings: TrainConfig) -> Accelerator:
             step_scheduler_with_optimizer=False,
             kwargs_handlers=[ddp, group],
         )
-    except RuntimeError as error:
-        if not is_collective(error):
+    except Exception as error:
+        _forget_process()  # half made, it would be taken for whole by the next run
+        if not (isinstance(error, RuntimeError) and is_collective(error)):
             raise
         raise InputError(
             f"the processes of this run do not find one another ({' '.join(str(error).split())[:160]}); start all of "
@@ -97,6 +96,12 @@ def finish(accelerator: Accelerator) -> None:
         accelerator.free_memory()
     accelerator.end_training()
     os.environ.pop("ACCELERATE_TORCH_DEVICE", None)
+    _forget_process()
+
+
+def _forget_process() -> None:
+    """Accelerate keeps device, precision and processes in its classes for as long as the interpreter lives, and has no
+    public way to another run with others; this is what its own tests call between theirs."""
     AcceleratorState._reset_state(True)
 
 

@@ -382,10 +382,6 @@ def _is_result(name: str) -> bool:
     return not any(_PASSING.fullmatch(step) or step in ("", ".", "..") for step in name.split("/"))
 
 
-def _is_as_there(state: _State, facts: Facts) -> bool:
-    return state.mark in (0, facts.mark) and facts.size in (None, state.size)
-
-
 def _says(name: str) -> bool:
     """Whether a file says that others are there."""
     last = name.rpartition("/")[2]
