@@ -52,11 +52,11 @@ def train(
     from vergence.training.train import train as run_training
 
     called = Callbacks.of(callbacks)
-    if is_flywheel(recipe) and callbacks:
-        raise InputError(f"{recipe} is a chain of trainings, which takes no callbacks; leave them out.")
     if is_flywheel(recipe):
         from vergence.report.flywheel_page import start_flywheel_with_pages
 
+        if callbacks:
+            raise InputError(f"{recipe} is a chain of trainings, which takes no callbacks; leave them out.")
         return start_flywheel_with_pages(recipe, Path(out), data, overrides)
     RunFolder(Path(out)).check_new()
     return run_training(load_config(recipe, overrides, data), out, callbacks=called)

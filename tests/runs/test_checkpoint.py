@@ -102,6 +102,24 @@ def test_a_full_disk_leaves_the_old_checkpoint(run: Path, monkeypatch: pytest.Mo
     assert load_run(run).step == 8
 
 
+def test_a_run_is_loaded_without_drawing_weights(run: Path) -> None:
+    before = torch.get_rng_state()
+    loaded = load_run(run)
+    assert torch.equal(torch.get_rng_state(), before)
+    stored = module.read_tensors(loaded.files().weights)
+    assert all(torch.equal(tensor, stored[name]) for name, tensor in loaded.method.state_dict().items())
+
+
+def test_what_is_no_weight_is_drawn_while_a_run_is_loaded() -> None:
+    with module._Unfilled():
+        weight = torch.nn.init.normal_(torch.nn.Parameter(torch.zeros(9)))
+        other = torch.nn.init.normal_(torch.zeros(9))
+        torch.nn.init.constant_(constant := torch.nn.Parameter(torch.zeros(9)), 2.0)
+    assert weight.eq(0).all()
+    assert other.ne(0).all()
+    assert constant.eq(2).all()
+
+
 def test_shared_and_strided_tensors_are_stored(tmp_path: Path) -> None:
     base = torch.arange(24.0).reshape(1, 2, 3, 4)
     tensors = {"a": base, "b": base, "c": base.to(memory_format=torch.channels_last), "d": torch.tensor(3)}

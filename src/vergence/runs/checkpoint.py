@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 import vergence
 from vergence.data import structured
@@ -105,6 +106,22 @@ def build_method(config: RunConfig, purpose: str = "training") -> Method:
         _log.setLevel(level)
 
 
+_DRAWS = {nn.init.kaiming_normal_, nn.init.kaiming_uniform_, nn.init.normal_, nn.init.uniform_, nn.init.trunc_normal_}
+
+
+class _Unfilled(TorchFunctionMode):
+    """While entered, weights are not drawn at random: all of them are about to be read. Half of the time of building a
+    network goes there."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        tensor = args[0] if args else (kwargs or {}).get("tensor")
+        if func in _DRAWS and isinstance(tensor, nn.Parameter):  # other tensors may be stored nowhere
+            return tensor
+        return func(*args, **(kwargs or {}))
+
+
 def load_run(path: Path | str, device: str = "cpu") -> LoadedRun:
     """Load a run folder, one of its checkpoint folders or ``RUN/checkpoints/best`` for use.
 
@@ -116,7 +133,8 @@ def load_run(path: Path | str, device: str = "cpu") -> LoadedRun:
     device = resolve_device(device)
     checkpoint = find_checkpoint(path)
     config, step = read_settings(checkpoint)
-    method = build_method(config, "loading")
+    with _Unfilled():
+        method = build_method(config, "loading")
     load_weights(method, read_tensors(checkpoint.weights), checkpoint.weights)
     folder = RunFolder.of(checkpoint).path
     return LoadedRun(folder, config, method.to(device).eval(), step, called(path), checkpoint)
