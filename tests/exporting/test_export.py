@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,11 @@ def test_pixels_go_in_as_they_are(exported_run: Path, exported_model: Path) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("to", "name", "library"),
-    [("torch", "model.pt2", "torch"), ("onnx", "model.onnx", "onnxruntime")],
+    [
+        ("torch", "model.pt2", "torch"),
+        ("onnx", "model.onnx", "onnxruntime"),
+        ("openvino", "model.xml", "openvino"),
+    ],
 )
 def test_a_file_of_any_size_and_number(to: str, name: str, library: str, exported_run: Path, tmp_path: Path) -> None:
     pytest.importorskip(library, reason="needs the extra export")
@@ -85,6 +90,30 @@ def test_a_file_of_any_size_and_number(to: str, name: str, library: str, exporte
     one, other = (vergence.load(source, window=windows).predict(picture()) for source in (file, exported_run))
     assert (one.classes != other.classes).mean() < 0.001
     assert np.allclose(one.confidence, other.confidence, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("to", "name", "library", "settings"),
+    [
+        ("torch", "model.pt2", "torch", {"size": "any", "batch": "any", "input": "uint8", "logits": False}),
+        ("onnx", "model.onnx", "onnxruntime", {"size": "any", "batch": 1, "input": "float", "logits": False}),
+        ("onnx", "model.onnx", "onnxruntime", {"batch": "any", "input": "uint8"}),
+        ("openvino", "model.xml", "openvino", {"size": "any", "batch": "any", "input": "uint8"}),
+    ],
+)
+def test_half_precision_at_any_and_at_one_size(
+    to: str, name: str, library: str, settings: dict[str, Any], exported_run: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip(library, reason="needs the extra of its name")
+    record = api.export(exported_run, to, tmp_path / name, precision="fp16", **settings)
+    free = settings.get("size") == "any"
+    assert (record["size"] is None, record["input"]) == (free, settings["input"])
+    assert ("logits" in record["outputs"]) is settings.get("logits", True)
+    assert max(record["verified"]["largest_difference"].values()) < 0.03
+    own = np.asarray(Image.fromarray(picture()).resize((WIDTH, HEIGHT)))  # at its size no logits are missed
+    shown = np.tile(own, (2, 1, 1)) if free and to != "torch" else own
+    assert_same(tmp_path / name, exported_run, shown, 0.02)
 
 
 def test_openvino_without_logits_in_16_bits(exported_run: Path, tmp_path: Path) -> None:

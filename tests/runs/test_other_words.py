@@ -21,9 +21,9 @@ def test_what_is_told_exists() -> None:
     assert not SETTINGS.keys() & known
     assert {text.split()[0] for text in VERBS.values()} <= set(COMMANDS)
     assert not VERBS.keys() & set(COMMANDS)
-    functions = (api.evaluate, api.predict, api.select)
+    functions = (api.evaluate, api.predict, api.select, api.export, api.serve)
     options = {option.label for function in functions for option in options_of(function)}
-    assert {text for text in OPTIONS.values() if text.startswith("--")} <= options
+    assert {name for text in OPTIONS.values() for name in re.findall(r"--\w+", text)} <= options
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,10 @@ def test_what_is_told_exists() -> None:
         (["train", "depth-toytown-tiny", "--out", "x", "--imgsz=640"], "here it is frames.options.width and frames"),
         (["train", "depth-toytown-tiny", "--out", "x", "--batch", "4"], "here it is frames.batch_size"),
         (["train", "depth-toytown-tiny", "--out", "x", "--weights", "a.pt"], "here it is network.weights"),
+        (["export", "run", "--format", "onnx"], "export has no option --format; here it is --to."),
+        (["export", "run", "--imgsz", "640"], "here it is --size."),
+        (["export", "run", "--half"], "here it is --precision fp16."),
+        (["serve", "run", "--server-name", "0.0.0.0"], "here it is --host."),
         (["predict", "run", "in", "--out", "x", "--imgsz", "640"], "a run sees pictures at the size it was trained at"),
         (["predict", "run", "in", "--out", "x", "--batch", "2"], "here it is --batch_size"),
         (["evaluate", "run", "--dataset", "x"], "here it is --data"),

@@ -33,11 +33,13 @@ OPTIONS = {
     "source": "the second word", "input": "the second word", "images": "the second word",
     "output": "--out", "output_dir": "--out", "save_dir": "--out", "project": "--out",
     "dataset": "--data", "data_path": "--data", "data_dir": "--data", "batch": "--batch_size", "bs": "--batch_size",
-    "imgsz": "none: a run sees pictures at the size it was trained at", "tta": "--flip", "augment": "--flip",
+    "format": "--to", "half": "--precision fp16", "fp16": "--precision fp16", "int8": "--precision int8",
+    "dynamic": "--size any and --batch any", "address": "--host", "server_name": "--host", "server_port": "--port",
+    "imgsz": "--size; none: a run sees pictures at the size it was trained at", "tta": "--flip", "augment": "--flip",
     "metric": "--protocol", "metrics": "--protocol", "subset": "--split", "gpu": "--device", "num": "--limit",
     "max_images": "--limit", "n": "--limit", "num_images": "--limit", "k": "--count", "budget": "--count",
 }  # fmt: skip
-"""Options of other verbs, as others call them; only those that the verb has are told."""
+"""Options of other verbs, as others call them; of several the first that the verb has is told."""
 
 VERBS = {
     "val": "evaluate", "validate": "evaluate", "test": "evaluate", "eval": "evaluate", "benchmark": "evaluate",
@@ -60,8 +62,8 @@ def our_setting(key: str) -> str:
 
 def our_option(key: str, known: list[str]) -> str:
     """What an option of a verb with the options ``known`` (``--out``) is called; "" where it has none like it."""
-    ours = OPTIONS.get(key.replace("-", "_").lower(), "")
-    return ours if not ours.startswith("--") or ours in known else ""
+    called = OPTIONS.get(key.replace("-", "_").lower(), "").split("; ")
+    return next((ours for ours in called if not ours.startswith("--") or ours.split()[0] in known), "")
 
 
 def our_verb(word: str) -> str:
