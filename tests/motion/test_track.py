@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vergence.motion.track import advance, begin, pixel_positions, sample
+from vergence.motion.track import advance, begin, is_cut, pixel_positions, sample
 
 
 def shift(x: float, y: float, size: tuple[int, int] = (20, 30)) -> torch.Tensor:
@@ -39,3 +39,13 @@ def test_what_left_the_picture_is_infinitely_unsure_for_good() -> None:
 def test_error_is_the_distance_by_which_a_step_misses() -> None:
     track = advance(begin(20, 30), shift(-2, 1), shift(2, 1))
     assert track.error[5:-5, 5:-5].mean().item() == pytest.approx(2.0)
+
+
+def test_a_cut_is_told_alike_in_small_and_large_pictures() -> None:
+    """What misses its start by 0.4 % of the width is no cut at any size; by 10 % it is one."""
+    for width in (96, 192, 320, 640, 1280):
+        still = torch.zeros(2, 24, width)
+        for share, cut in ((0.004, False), (0.1, True)):
+            missed = torch.zeros(2, 24, width)
+            missed[0] = share * width
+            assert is_cut(still, missed) is cut

@@ -64,11 +64,13 @@ def missed_start(ahead: Tensor, back: Tensor) -> Tensor:
 
 def is_cut(ahead: Tensor, back: Tensor) -> bool:
     """Whether next to nothing of a flow (2, H, W) to another frame comes back: the two are not of one video."""
-    return float((missed_start(ahead, back) < _CONSISTENT).float().mean()) < _CUT
+    limit = _CONSISTENT * max(1.0, ahead.shape[-1] / _WIDTH)
+    return float((missed_start(ahead, back) < limit).float().mean()) < _CUT
 
 
 _CONSISTENT = 1.5
-"""Pixels."""
+"""Pixels, of frames no wider than ``_WIDTH``; of wider ones more in proportion, or fast video looks like cuts there."""
+_WIDTH = 320
 _CUT = 0.2
 _FAR = 1e6
 """Stands for infinity where errors are interpolated."""
