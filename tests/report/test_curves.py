@@ -1,6 +1,12 @@
+import itertools
 import json
 import math
 import re
+from pathlib import Path
+
+import matplotlib
+import pytest
+from PIL import ImageFont
 
 from vergence.report.curves import Curve, by_magnitude, chart, charts, curves, families, smoothed, time_chart
 from vergence.report.stored_run import read_records
@@ -148,3 +154,24 @@ def test_many_frames_are_thinned_out_but_every_marked_one_is_shown() -> None:
     assert chart.count("<rect") == 1000
     assert chart.count("#e0762b") == 1
     assert time_chart([], [], "x").count("<rect") == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        (["a1", "a2", "a3"], 1),
+        (["miou", "mean_accuracy", "pixel_accuracy", "miou, classes of depth runs"], 2),
+        (["miou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou"], 2),
+        (["source_initial_depth", "loss", "source_initial", "source", "mixed_initial", "source_depth", "mixed"], 4),
+        (["a name that is as wide as the chart of its line is", "another of that kind, which has no room beside"], 2),
+    ],
+)
+def test_names_in_the_legend_are_whole_and_beside_each_other(names: list[str], rows: int) -> None:
+    svg = chart("all", {name: Curve([0, 1], [1, 2]) for name in names}).svg
+    width = float(re.search(r'viewBox="0 0 ([\d.]+) ', svg)[1])
+    font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), 11)
+    found = re.findall(r'<text style="font-size: 11px[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]+)<', svg)
+    boxes = sorted((float(y), float(x), float(x) + font.getlength(name)) for x, y, name in found)
+    assert len({round(y) for y, _, _ in boxes}) == rows
+    assert max(right for _, _, right in boxes) <= width
+    assert all(right < left for (y, _, right), (row, left, _) in itertools.pairwise(boxes) if y == row)

@@ -178,11 +178,10 @@ def _drawn(
 
 
 def _columns(names: Sequence[str]) -> int:
-    """As many columns of a legend, filled one by one, as the width of a chart holds."""
+    """As many columns of a legend as the width of a chart (360) holds; matplotlib fills them one after the other."""
+    widths = [31 + 6.4 * len(name) for name in names]  # a sample of the line, letters of size 11
     for columns in range(min(4, len(names)), 1, -1):
-        rows = -(-len(names) // columns)
-        parts = [names[start : start + rows] for start in range(0, len(names), rows)]
-        if sum(max(map(len, part)) + 8 for part in parts) <= 58:  # letters; a line's sample takes about eight
+        if sum(float(part.max()) + 22 for part in np.array_split(widths, columns)) - 22 <= 345:
             return columns
     return 1
 
