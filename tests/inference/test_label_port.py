@@ -18,7 +18,6 @@ from vergence.data.dataset import FrameDataset
 from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
-from vergence.data.masks.label_corruption import LabelCorruption
 from vergence.data.masks.label_pictures import read_label
 from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
@@ -31,6 +30,7 @@ from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.config import RunConfig, load_config
 from vergence.runs.config_sections import EvaluateConfig, FramesConfig
 from vergence.runs.label_port_classes import port_space
+from vergence.settings.label_corruption import LabelCorruption
 from vergence.training.pools import build_loaders, open_training_data
 
 HEIGHT, WIDTH, COUNT = 64, 96, 6

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vergence.data.masks.label_corruption import LabelCorruption
 from vergence.data.masks.label_pictures import read_label
 from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 from vergence.inference.label_port_cache import Found, Wanted, corrupted_labels, kept_size
+from vergence.settings.label_corruption import LabelCorruption
 
 SPACE = "three:road#804080,sky#4682b4,car#00008e"
 

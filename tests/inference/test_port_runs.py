@@ -12,12 +12,12 @@ import pytest
 
 from tests.data.small_world import save, video
 from vergence.data.manifest import Manifest
-from vergence.data.masks.label_corruption import LabelCorruption
 from vergence.errors import InputError
 from vergence.inference import depth_port, label_port_cache
 from vergence.inference.label_port import with_pseudo_labels
 from vergence.inference.port_runs import make_missing
 from vergence.runs.processes import Processes
+from vergence.settings.label_corruption import LabelCorruption
 
 T = TypeVar("T")
 COUNT = 20

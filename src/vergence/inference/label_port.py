@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from vergence.data.manifest import Manifest
-from vergence.data.masks.label_corruption import LabelCorruption
 from vergence.data.rows.frame_row import PSEUDO_COLUMNS, FrameRow
 from vergence.errors import InputError
 from vergence.inference.label_port_cache import Found, Wanted, corrupted_labels, predicted_labels
@@ -21,6 +20,7 @@ from vergence.runs.folder import is_run
 from vergence.runs.label_port_classes import PREDICTED, folder_space, label_folder
 from vergence.runs.port_files import NamedFiles
 from vergence.runs.processes import ALONE, Processes
+from vergence.settings.label_corruption import LabelCorruption
 
 _log = logging.getLogger("vergence")
 

@@ -13,7 +13,7 @@ from vergence.data.imaging.images import open_image
 from vergence.data.label_space import LabelSpace
 from vergence.data.labels import label_mapping, label_space
 from vergence.data.lenses import lens_mark
-from vergence.data.masks.label_corruption import LabelCorruption
+from vergence.data.masks.label_corruption import corrupted
 from vergence.data.masks.pseudo_label_files import read_pseudo_label
 from vergence.data.measured.depth_files import write_picture
 from vergence.data.pictures import is_whole_png
@@ -27,6 +27,7 @@ from vergence.progress import Progress
 from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.port_files import digest, entry, port_cache
 from vergence.runs.processes import ALONE, Processes
+from vergence.settings.label_corruption import LabelCorruption
 
 _log = logging.getLogger("vergence")
 
@@ -161,7 +162,7 @@ def corrupted_labels(
         ids, confidence = read_pseudo_label(labels.label, labels.confidence, size_of_picture, stored)
         ids = _nearest(label_mapping(stored.text(), space.text())[ids], kept_size(size_of_picture, size))
         kept = None if copy.confidence is None else _nearest(confidence, kept_size(size_of_picture, size))
-        _write(cache, name, corruption.corrupt(ids, len(space), one.key), kept, space)
+        _write(cache, name, corrupted(ids, corruption, len(space), one.key), kept, space)
 
     def make(missing: list[int]) -> None:
         for _ in prefetched(corrupt, missing):

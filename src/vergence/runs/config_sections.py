@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vergence.data.frame_options import FrameOptions
-from vergence.data.masks.label_corruption import LabelCorruption
 from vergence.errors import InputError, check_seed, nearest, require
+from vergence.settings.label_corruption import LabelCorruption
 from vergence.settings.protocols import PROTOCOLS
 
 

@@ -1,15 +1,14 @@
-"""Labels made worse on purpose: how much noise a method bears is measured by giving it noise that is known."""
+"""Labels made worse on purpose, by known noise (:class:`~vergence.settings.label_corruption.LabelCorruption`)."""
 
 import hashlib
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from vergence.data.batch import IGNORED_LABEL
-from vergence.errors import InputError
+from vergence.settings.label_corruption import LabelCorruption
 
 _CELL = 4
 """Spacing of the random field, in units of its largest displacement: borders bend and regions do not fold."""
@@ -17,46 +16,23 @@ _RADII = (0.02, 0.1)
 """Smallest and largest radius of blobs, as shares of the picture's shorter side."""
 
 
-@dataclass
-class LabelCorruption:
-    """How labels are made worse; the same frame and seed always give the same label (semhint.md section 2.3)."""
+def corrupted(label: NDArray[np.uint8], corruption: LabelCorruption, classes: int, key: str) -> NDArray[np.uint8]:
+    """A worse copy of class ids (H, W) uint8; pixels without a class (255) get none from blobs.
 
-    border: int = 0
-    """Pixels of the working size by which borders between classes are shifted at most along each axis, smoothly."""
-    blobs: float = 0.0
-    """Share of the labelled pixels that random discs of random classes cover."""
-    seed: int = 0
-    """Seed of both; a frame and a seed always give the same labels."""
-
-    def __post_init__(self) -> None:
-        if self.border < 0:
-            raise InputError(f"frames.label_noise.border is {self.border}; give pixels, 0 for none.")
-        if not 0 <= self.blobs <= 1:
-            raise InputError(f"frames.label_noise.blobs is {self.blobs}; give a share from 0 to 1.")
-        if self.seed < 0:
-            raise InputError(f"frames.label_noise.seed is {self.seed}; give 0 or more.")
-
-    @property
-    def active(self) -> bool:
-        """Whether anything is changed at all."""
-        return self.border > 0 or self.blobs > 0
-
-    def corrupt(self, label: NDArray[np.uint8], classes: int, key: str) -> NDArray[np.uint8]:
-        """A worse copy of class ids (H, W) uint8; pixels without a class (255) get none from blobs.
-
-        Args:
-            label: at the working size, in whose pixels ``border`` counts.
-            classes: size of the label space, whose ids blobs draw from.
-            key: name of the frame: another one is corrupted in another way.
-        """
-        name = int.from_bytes(hashlib.sha256(key.encode(errors="surrogateescape")).digest()[:8], "big")
-        rng = np.random.default_rng([self.seed, name])
-        worse = label.copy()
-        if self.border:
-            worse = shift_borders(worse, self.border, rng)
-        if self.blobs:
-            worse = paint_blobs(worse, self.blobs, classes, rng)
-        return worse
+    Args:
+        label: at the working size, in whose pixels ``border`` counts.
+        corruption: how much worse.
+        classes: size of the label space, whose ids blobs draw from.
+        key: name of the frame: another one is corrupted in another way.
+    """
+    name = int.from_bytes(hashlib.sha256(key.encode(errors="surrogateescape")).digest()[:8], "big")
+    rng = np.random.default_rng([corruption.seed, name])
+    worse = label.copy()
+    if corruption.border:
+        worse = shift_borders(worse, corruption.border, rng)
+    if corruption.blobs:
+        worse = paint_blobs(worse, corruption.blobs, classes, rng)
+    return worse
 
 
 def shift_borders(label: NDArray[np.uint8], border: int, rng: np.random.Generator) -> NDArray[np.uint8]:
