@@ -1,11 +1,11 @@
-"""Recipes become values without PyTorch and without data."""
+"""Recipes become values without PyTorch, NumPy and data."""
 
 import subprocess
 import sys
 
 PROGRAM = """
 import sys
-for name in ("torch", "torchvision", "timm", "torchmetrics"):
+for name in ("torch", "torchvision", "timm", "torchmetrics", "numpy", "PIL", "pyarrow"):
     sys.modules[name] = None  # importing it fails
 from vergence.flywheel.settings import is_flywheel, load_flywheel
 from vergence.runs.config import read_config
