@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.checks import ALL, Row, correctness, waiting
-from benchmarks.gpu.speed import RECIPES, loading, speeds
+from benchmarks.gpu.speed import COMPILED, RECIPES, VARIANTS, loading, speeds
 from benchmarks.speed.common import stamp
 from tests.device_loops import write_towns
 from vergence.data.toytown import TownOptions, write_toytown
@@ -105,12 +105,19 @@ def main() -> None:
             for part, check in (("correctness", correctness), ("waiting", waiting)):
                 table.take(part, name, partial(check, device, here, towns, [name]))
         for recipe in RECIPES:
-            table.take("speed", recipe, partial(speeds, recipe, device, options.out, folder, large, options.dry))
+            speed = partial(speeds, VARIANTS, recipe, device, options.out, folder, large, options.dry)
+            table.take("speed", recipe, speed)
         table.take("loader", "depth-kitti", lambda: loading(device, folder, large, options.dry))
         if torch.cuda.device_count() > 1:
             table.take("two processes", "depth-toytown-tiny", lambda: two_processes(large["clear"], folder))
         else:
             table.add({"part": "two processes", "note": "not run: fewer than two devices"})
+        for recipe in (
+            RECIPES if not options.dry else ()
+        ):  # last: a compiler takes minutes
+            (here := folder / "compiled").mkdir(exist_ok=True)
+            compiled = partial(speeds, COMPILED, recipe, device, options.out, here, large, options.dry)
+            table.take("compiled", recipe, compiled)
     raise SystemExit(bool(table.failed))
 
 
