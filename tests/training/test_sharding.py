@@ -70,8 +70,8 @@ def test_two_processes_with_half_of_the_weights_each(tmp_path: Path) -> None:
     tells = tmp_path / "tells.py"
     tells.write_text(TELLS)
     settings = {
-        "frames.batch_size": 4, "frames.workers": 0, "train.steps": 3, "train.accumulate": 2, "train.log_every": 1,
-        "train.evaluate_every": 2, "train.checkpoint_every": 2, "train.ema": 0.9, "optim.clip": 1.0,
+        "frames.batch_size": 4, "frames.workers": 0, "train.steps": 2, "train.accumulate": 2, "train.log_every": 1,
+        "train.evaluate_every": 1, "train.checkpoint_every": 1, "train.ema": 0.9, "optim.clip": 1.0,
         "train.timeout": 60, "train.device": "cpu", "frames.source_domain": town,
         "train.channels_last": "false",
     }  # fmt: skip
@@ -85,7 +85,7 @@ def test_two_processes_with_half_of_the_weights_each(tmp_path: Path) -> None:
         assert len(held) == 4
         assert held == pytest.approx([0.5 if name == "shards" else 1] * 4, abs=0.02)
     copies, shards = (losses(run) for run in runs.values())
-    assert len(copies) == 3
+    assert len(copies) == 2
     for one, two in zip(copies, shards, strict=True):
         assert two == pytest.approx(one, rel=1e-4)
     for file in sorted(path.relative_to(runs["copies"]) for path in runs["copies"].rglob("*.safetensors")):
@@ -95,6 +95,6 @@ def test_two_processes_with_half_of_the_weights_each(tmp_path: Path) -> None:
             assert two[key].shape == value.shape
             distance, size = (float(part.float().abs().mean()) for part in (two[key] - value, value))
             assert distance <= 1e-2 * size + 1e-6, f"{key} of {file}"
-    two_processes("-m", "vergence", "resume", runs["shards"] / "checkpoints" / "step-2")
+    two_processes("-m", "vergence", "resume", runs["shards"] / "checkpoints" / "step-1")
     assert losses(runs["shards"]) == shards
     load_run(runs["shards"])
