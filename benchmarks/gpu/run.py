@@ -112,9 +112,7 @@ def main() -> None:
             table.take("two processes", "depth-toytown-tiny", lambda: two_processes(large["clear"], folder))
         else:
             table.add({"part": "two processes", "note": "not run: fewer than two devices"})
-        for recipe in (
-            RECIPES if not options.dry else ()
-        ):  # last: a compiler takes minutes
+        for recipe in RECIPES if not options.dry else ():  # last: a compiler takes minutes
             (here := folder / "compiled").mkdir(exist_ok=True)
             compiled = partial(speeds, COMPILED, recipe, device, options.out, here, large, options.dry)
             table.take("compiled", recipe, compiled)

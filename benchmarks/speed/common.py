@@ -43,24 +43,28 @@ def channels_last(module: _Module) -> _Module:
     return moved
 
 
-def timed(call: Callable[[], object], device: str) -> float:
+def timed(call: Callable[[], object], device: str, clock: Callable[[], float] = time.perf_counter) -> float:
     """Seconds of one call, finished on its device."""
     if device == "cuda":
         torch.cuda.synchronize()
-    start = time.perf_counter()
+    start = clock()
     call()
     if device == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def in_turn(calls: Calls, rounds: int, device: str, before: Callable[[], object] = lambda: None) -> dict[str, float]:
-    """Median seconds of each call; all are timed in turn, round after round, after one that warms up."""
+    """Median seconds of each call; all are timed in turn, round after round, after one that warms up.
+
+    On a CPU they are seconds of the processor, of all threads: others who use the machine change these little.
+    """
+    clock = time.process_time if device == "cpu" else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
         for name, call in calls.items():
             before()
-            seconds = timed(call, device)
+            seconds = timed(call, device, clock)
             if turn:
                 times[name].append(seconds)
     return {name: statistics.median(values) for name, values in times.items()}

@@ -73,7 +73,7 @@ def test_two_processes_with_half_of_the_weights_each(tmp_path: Path) -> None:
         "frames.batch_size": 4, "frames.workers": 0, "train.steps": 2, "train.accumulate": 2, "train.log_every": 1,
         "train.evaluate_every": 1, "train.checkpoint_every": 1, "train.ema": 0.9, "optim.clip": 1.0,
         "train.timeout": 60, "train.device": "cpu", "frames.source_domain": town,
-        "train.channels_last": "false",
+        "train.channels_last": "false", "train.keep_states": 2,
     }  # fmt: skip
     words = ["--data", town, *(f"--{key}={value}" for key, value in settings.items())]
     runs = {name: tmp_path / name for name in ("copies", "shards")}
