@@ -92,6 +92,7 @@ def main() -> None:
     options = parser.parse_args()
     options.count = options.counts[1]
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_worker_niceness", "0")  # else workers give way to all that the machine does
     torch.set_num_threads(1)
     slopes: dict[str, list[tuple[float, float]]] = {"one process": [], "ray, 1 worker": [], "ray, 2 workers": []}
     fixed: dict[str, list[float]] = {name: [] for name in slopes}
