@@ -93,17 +93,17 @@ def map_chart(
 
 def apart(places: NDArray[np.float64], gap: float, room: NDArray[np.float64]) -> NDArray[np.float64]:
     """Places (n, 2) moved until no two are nearer than ``gap``, where there is room; in [width - room, room]."""
-    found, low = places.copy(), np.array([_WIDTH, _HEIGHT]) - room
+    moved, low = places.copy(), np.array([_WIDTH, _HEIGHT]) - room
     turns = np.arange(len(places)) * 2.4  # where two are at one place, each goes another way
-    found += 1e-3 * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    moved += 1e-3 * np.stack([np.cos(turns), np.sin(turns)], axis=1)
     for _ in range(200):
-        away = found[:, None] - found[None]
-        distance = np.hypot(away[..., 0], away[..., 1]) + np.eye(len(found)) * 2 * gap
+        away = moved[:, None] - moved[None]
+        distance = np.hypot(away[..., 0], away[..., 1]) + np.eye(len(moved)) * 2 * gap
         if distance.min(initial=gap) >= gap:
             break
         push = np.maximum(gap + 0.5 - distance, 0) / (2 * distance)
-        found = np.clip(found + (away * push[..., None]).sum(1), low, room)
-    return found
+        moved = np.clip(moved + (away * push[..., None]).sum(1), low, room)
+    return moved
 
 
 def nice_top(value: float) -> float:

@@ -64,12 +64,12 @@ def whole(tensor: Tensor) -> Tensor:
 
 def all_whole(tensors: Mapping[str, Tensor], keep: bool) -> dict[str, Tensor]:
     """The same of many, one after the other; none where they are not to be kept."""
-    found = {}
+    gathered = {}
     for name, tensor in tensors.items():
         one = whole(tensor)
         if keep:
-            found[name] = one
-    return found
+            gathered[name] = one
+    return gathered
 
 
 def as_shared(tensor: Tensor, like: Tensor) -> Tensor:

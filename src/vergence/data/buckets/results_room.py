@@ -19,11 +19,11 @@ def make_room() -> int:
     Raises:
         InputError: the variable that says the limit is no number above 0.
     """
-    most, found = remote_limit(), []
+    most, sent = remote_limit(), []
     for file in (results_root() / LISTS).glob("*.jsonl"):
         with contextlib.suppress(OSError, InputError):
             address = next(iter(read_json_lines(file)), {}).get("address")
             if isinstance(address, str):  # no list of an earlier version
                 results = Results(address)
-                found.append((file.stat().st_mtime, results.sent_bytes(), results))
-    return drop_oldest(found, most, Results.remove_sent)
+                sent.append((file.stat().st_mtime, results.sent_bytes(), results))
+    return drop_oldest(sent, most, Results.remove_sent)

@@ -51,16 +51,16 @@ def make_room(folder: Path, wanted: int, full: bool = False) -> bool:
     return drop_oldest(shards, limit - wanted, _removed) <= limit - wanted
 
 
-def drop_oldest(found: Iterable[tuple[float, int, T]], most: int, drop: Callable[[T], bool]) -> int:
+def drop_oldest(entries: Iterable[tuple[float, int, T]], most: int, drop: Callable[[T], bool]) -> int:
     """Drop what was not used for longest, and not in the last ten minutes, until ``most`` bytes are left.
 
     Args:
-        found: when each was used last, its bytes, and what ``drop`` is given, which says whether it is gone.
+        entries: when each was used last, its bytes, and what ``drop`` is given, which says whether it is gone.
 
     Returns:
         Bytes that are left.
     """
-    listed = sorted(found, key=lambda one: one[0])
+    listed = sorted(entries, key=lambda one: one[0])
     total = sum(size for _, size, _ in listed)
     for used, size, one in listed:
         if total <= most or used > time.time() - _IN_USE:
