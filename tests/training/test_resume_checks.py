@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from tests.training.test_resume import ROOT, command, numbers
 from tests.training.tiny_method import RECIPE, without_checksums, write_frames, write_recipe
 from vergence import api, cli
+from vergence.data import file_contents
 from vergence.errors import InputError
 from vergence.runs.checkpoint import load_run, read_tensors
 from vergence.runs.folder import RunFolder, find_weights
@@ -288,6 +289,17 @@ def test_a_picture_replaced_under_its_name_needs_the_switch(
     api.resume(run, {"train.steps": 4, "frames.source": str(data), "train.allow_changes": True})
     assert "goes on with a change: data (files of the" in caplog.text
     api.resume(run, {"train.steps": 5})
+
+
+def test_files_told_in_another_form_are_taken_at_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Earlier versions asked all files for their size, also where there are very many."""
+    data = write_frames(tmp_path / "data", depth=True)
+    run = api.train(write_recipe(tmp_path), tmp_path / "run", data, {"train.steps": 1})
+    monkeypatch.setattr(file_contents, "_SIZED", 3)
+    api.resume(run, {"train.steps": 2})
+    shutil.copyfile(data.parent / "image/5.png", data.parent / "image/0.png")
+    with pytest.raises(InputError, match=r"replaced under their names\) 3:\w{12}, now 3:\w{12}; give"):
+        api.resume(run, {"train.steps": 3})
 
 
 def test_a_second_process_is_refused(run: Path) -> None:

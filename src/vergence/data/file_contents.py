@@ -22,7 +22,8 @@ _THREADS, _AT_ONCE = 8, 256
 
 
 def contents_digest(manifest: Manifest, offsets: Sequence[int | str] = ()) -> str:
-    """Twelve hexadecimal digits of what lies in the samples' files, the same wherever copies of the data lie.
+    """Twelve hexadecimal digits of what lies in the samples' files, the same wherever copies of the data lie; before
+    them, of more than 16,384 files, how many were asked for their size, and a colon.
 
     It is made of the size of each file and of 4 KiB from its middle and from its end; of more than 4,096 files so many
     evenly spaced ones are read, and of more than 16,384 so many are asked for their size: a file takes a millisecond
@@ -41,7 +42,12 @@ def contents_digest(manifest: Manifest, offsets: Sequence[int | str] = ()) -> st
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="contents") as pool:
         for piece_digest in pool.map(lambda some: b"".join(_said(*one) for one in some), pieces):
             hasher.update(piece_digest)
-    return hasher.hexdigest()
+    return hasher.hexdigest() if len(names) <= _SIZED else f"{_SIZED}:{hasher.hexdigest()}"
+
+
+def comparable(one: str, other: str) -> bool:
+    """Whether two digests of contents are made of as many files: earlier versions asked all for their size."""
+    return one.rpartition(":")[0] == other.rpartition(":")[0]
 
 
 def _spread(count: int, most: int) -> set[int]:

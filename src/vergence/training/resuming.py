@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 
-from vergence.data.file_contents import FILES
+from vergence.data.file_contents import FILES, comparable
 from vergence.errors import InputError
 from vergence.runs.checkpoint import read_object, read_settings
 from vergence.runs.config import RunConfig
@@ -18,7 +18,7 @@ def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[
     a checkpoint that is not whole; of one with ``train.fresh_optimizer`` weights and settings must be.
 
     ``digests`` are those of the frames that are read, by what they are for ("training" is the training split). What a
-    checkpoint does not say, as those of before, is taken at any.
+    checkpoint does not say, as those of before, or says in another form, is taken at any.
     """
     fresh = config.train.fresh_optimizer
     if not fresh and not checkpoint.has_state and not what_is_torn(checkpoint, resuming=False):
@@ -29,6 +29,7 @@ def check_unchanged(checkpoint: Checkpoint, config: RunConfig, digests: Mapping[
     record = read_object(checkpoint.settings)
     pools = record.get("pools")
     before = {**(pools if isinstance(pools, dict) else {}), "training": record.get("data", digests["training"])}
+    before = {name: digest for name, digest in before.items() if comparable(digest, digests.get(name, digest))}
     differing = {name for name, now in digests.items() if before.get(name, now) != now}
     data = {
         _called(name): (before.get(name, now), now)
