@@ -46,7 +46,7 @@ def recipe(folder: Path) -> Path:
 
 def test_trains_resumes_to_the_same_numbers_and_predicts(tmp_path: Path) -> None:
     target, source = world(tmp_path / "target", 1), world(tmp_path / "source", 2)
-    settings = {"frames.source_domain": str(source)}
+    settings = {"frames.source_domain": str(source), "train.keep_states": 2}
     run = Path(api.train(recipe(tmp_path), tmp_path / "run", target, settings))
     cut = tmp_path / "cut"
     shutil.copytree(run, cut)

@@ -92,9 +92,10 @@ def test_two_processes_train_as_one_where_batch_norm_has_no_part(town: Path, tmp
     settings = {
         "frames.source_domain": town, "frames.batch_size": 4, "frames.workers": 0, "train.steps": 3,
         "train.accumulate": 2, "train.log_every": 1, "train.evaluate_every": 0, "train.checkpoint_every": 2,
-        "network.variant": "dacs", "network.encoder": "test_convnext", "network.weights": "none",
-        "corda.depth": "false", "corda.difficulty": "off", "corda.consistency.mix": "classmix",
-        "corda.consistency.confidence": 0, "corda.consistency.jitter": 1, "corda.consistency.blur": 1,
+        "train.keep_states": 2, "network.variant": "dacs", "network.encoder": "test_convnext",
+        "network.weights": "none", "corda.depth": "false", "corda.difficulty": "off",
+        "corda.consistency.mix": "classmix", "corda.consistency.confidence": 0,
+        "corda.consistency.jitter": 1, "corda.consistency.blur": 1,
     }  # fmt: skip
     words = [f"--{key}={value}" for key, value in settings.items()]
     api.train("corda-toytown-tiny", tmp_path / "alone", town, [*words, "--train.device=cpu"])
