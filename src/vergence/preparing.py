@@ -91,7 +91,7 @@ def scan(
 def _scan_shards(manifest: "Manifest", max_pairs: int, beside: str | Path) -> "Parts":
     from vergence.data.shards import FOLDER, Parts
 
-    return Parts(Path(beside).with_suffix(f".{FOLDER}"), {"data": manifest.digest(), "max_pairs": max_pairs})
+    return Parts(Path(beside).with_suffix(f".{FOLDER}"), lambda: {"data": manifest.digest(), "max_pairs": max_pairs})
 
 
 def _scan_shard(

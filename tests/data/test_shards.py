@@ -49,7 +49,7 @@ def test_shards_beyond_the_last(text: str) -> None:
 
 
 def parts(folder: Path, **settings: Any) -> Parts:
-    return Parts(folder, {"run": "a", "size": (64, 128), **settings})
+    return Parts(folder, lambda: {"run": "a", "size": (64, 128), **settings})
 
 
 def test_what_shards_found_comes_back_in_order_whoever_was_first(tmp_path: Path) -> None:

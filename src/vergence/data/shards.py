@@ -4,6 +4,7 @@ One rule for every verb: ``--shard I/N`` does the I-th of N pieces and leaves it
 done, the same command without ``--shard`` joins them.
 """
 
+import functools
 import json
 import os
 import re
@@ -79,14 +80,20 @@ class Parts:
 
     Args:
         folder: of nothing else.
-        made_by: all that results depend on, as plain values; the version of Vergence is added.
+        made_by: gives all that results depend on, as plain values; the version of Vergence is added. It is asked once,
+            and only where there are shards.
     """
 
-    def __init__(self, folder: Path, made_by: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, made_by: Callable[[], dict[str, Any]]) -> None:
         self.folder = folder
-        plain = json.dumps({**made_by, "vergence": vergence.__version__})
-        self.made_by: dict[str, Any] = parse_json(plain, folder, finite=False)
-        """As it comes back from a file."""
+        self._made_by = made_by
+
+    @functools.cached_property
+    def made_by(self) -> dict[str, Any]:
+        """All that results depend on, as it comes back from a file."""
+        plain = json.dumps({**self._made_by(), "vergence": vergence.__version__})
+        made_by: dict[str, Any] = parse_json(plain, self.folder, finite=False)
+        return made_by
 
     def there(self) -> bool:
         """Whether shards are to be joined."""

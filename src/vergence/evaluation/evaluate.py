@@ -110,7 +110,7 @@ def evaluate(
             keep_inputs([json, *beside], manifest, *RunFolder(loaded.path).inputs())
         own = RunFolder(loaded.path).evaluation(FOLDER).with_suffix("")
         folder = own if json is None else Path(json).with_suffix(f".{FOLDER}")
-        shards = Parts(folder, _depends_on(loaded, manifest, scoring))
+        shards = Parts(folder, lambda: _depends_on(loaded, manifest, scoring))
         if shard is not None:
             return _shard(loaded, manifest, scoring, shards, shard, progress)
         measured = shards.joined() if shards.there() else None

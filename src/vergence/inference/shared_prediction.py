@@ -58,7 +58,7 @@ class Work:
                 f"{stream.path} is a video, which is decoded in order and cannot be shared out; write its frames with "
                 "vergence index video, or leave --shard out."
             )
-        self.parts = Parts(out / FOLDER, made_by | _identity(stream, files))
+        self.parts = Parts(out / FOLDER, lambda: made_by | _identity(stream, files))
         if shard is None:
             self.results = self._joined(stream, files, made_by)
             return

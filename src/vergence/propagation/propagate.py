@@ -109,7 +109,7 @@ def propagate(
     check_pieces(manifest, pieces, settings.seconds)
     run = _fitting(run, manifest, pieces, settings)
     motion = VideoMotion(run, settings.motion, settings.field_of_view)
-    shards = Parts(folder / _WORK / FOLDER, _depends_on(manifest, settings, run))
+    shards = Parts(folder / _WORK / FOLDER, lambda: _depends_on(manifest, settings, run))
     own, joins = pieces if shard is None else shard.share(pieces), shard is None and shards.there()
     if shard is not None:
         shards.begun(shard)

@@ -78,7 +78,7 @@ def select(
         teaching.check()
     elif students.overrides:
         raise InputError(f"criterion {criterion} trains no students; leave out {_first(students.overrides)}.")
-    shards = Parts(out / FOLDER, {"weights": weights_digest(loaded), "data": manifest.digest()})
+    shards = Parts(out / FOLDER, lambda: {"weights": weights_digest(loaded), "data": manifest.digest()})
     if shard is not None:
         shards.begun(shard)
     elif shards.there():
