@@ -86,5 +86,5 @@ def teaches(row: FrameRow, protocol: dict[str, dict[str, object]]) -> bool:
 
 
 _SAYS = "Depth learned from real driving video is nearer to lidar than the best map that ignores the picture"
-SMALL = Stage("real_depth_small", 5_000, 64, 208, seconds=0.7).claim(f"{_SAYS}, already from a short training.")
+SMALL = Stage("real_depth_small", 5_000, 64, 208, seconds=2.0).claim(f"{_SAYS}, already from a short training.")
 CLAIM = Stage("real_depth", 20_000, 128, 416, seconds=2.5).claim(f"{_SAYS}.")
