@@ -53,7 +53,7 @@ def evaluate_odometry(run: LoadedRun, manifest: Manifest) -> dict[str, Any] | No
 
 
 def _row(manifest: Manifest, track: list[int], motions: NDArray[np.float64]) -> dict[str, Any]:
-    poses: NDArray[np.float64] = np.stack([manifest[index].pose_matrix() for index in track])  # type: ignore[misc]
+    poses = np.stack([pose for index in track if (pose := manifest[index].pose_matrix()) is not None])  # all have one
     truth = _inverse(_inverse(poses[:-1]) @ poses[1:])  # points of a frame to the next one, like the motions
     snippets = ate_sfmlearner(truth, motions)
     errors = trajectory_errors(poses, chain_poses(_inverse(motions)))

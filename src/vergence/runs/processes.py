@@ -55,16 +55,16 @@ class Processes:
         """What ``work`` gives in each process, by rank; an InputError of one of them is raised in all."""
         if self.world == 1:
             return [work()]
-        result: T | None = None
+        results: list[T] = []
         refused = ""
         try:
-            result = work()
+            results.append(work())
         except InputError as error:
             refused = str(error)
-        gathered = self.gather((result, refused))
+        gathered = self.gather((results, refused))
         if messages := [text for _, text in gathered if text]:
             raise InputError(messages[0])
-        return [value for value, _ in gathered]  # type: ignore[misc]
+        return [result for results, _ in gathered for result in results]
 
     @torch.no_grad()
     def share_buffers(self, module: nn.Module) -> None:

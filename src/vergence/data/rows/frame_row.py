@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,4 +105,4 @@ LATER_COLUMNS = ("lens", "depth_unit", *PSEUDO_COLUMNS, "depth_scale", "label_or
 NEIGHBOUR_COLUMNS = ("image", "sequence", "position", "camera", "fx", "fy", "cx", "cy", "lens")
 """What is read of a frame that only stands beside another."""
 COLUMNS = tuple(field.name for field in dataclasses.fields(FrameRow))
-TYPES: dict[str, type] = {field.name: field.type for field in dataclasses.fields(FrameRow)}  # type: ignore[misc]
+TYPES: dict[str, type] = get_type_hints(FrameRow)

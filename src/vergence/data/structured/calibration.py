@@ -111,10 +111,14 @@ def _of_yaml(text: str) -> list[tuple[str, str, str, str]]:
 def _of_xml(text: str, path: Path | str, remedy: str) -> list[tuple[str, str, str, str]]:
     root = parse_xml(text, path, remedy)
     return [
-        (node.tag, *((node.findtext(part) or "").strip() for part in ("rows", "cols", "data")))  # type: ignore[misc]
+        (node.tag, _part(node, "rows"), _part(node, "cols"), _part(node, "data"))
         for node in root
         if node.get("type_id") == "opencv-matrix"
     ]
+
+
+def _part(node: Any, name: str) -> str:
+    return (node.findtext(name) or "").strip()
 
 
 def _numbers(text: str) -> Array | None:
