@@ -29,6 +29,7 @@ from vergence.data.buckets.addresses import (
     place_of,
 )
 from vergence.data.buckets.remote_store import Facts
+from vergence.data.caching.cache_folder import drop_oldest
 from vergence.data.environment import positive
 from vergence.errors import InputError
 
@@ -248,10 +249,10 @@ def _make_room(place: Path) -> None:
             stamp.touch()
 
 
-def _sweep(root: Path, most: int | None) -> int:
+def _sweep(root: Path, most: int | None) -> bool:
     """Remove the copies that were not used for longest until 9 / 10 of ``most`` bytes are left, None: of half of them.
 
-    Returns how many went.
+    Returns whether any went.
     """
     copies = []
     for folder, _, names in os.walk(root):
@@ -259,15 +260,15 @@ def _sweep(root: Path, most: int | None) -> int:
             with contextlib.suppress(OSError):
                 status = os.stat(path)
                 copies.append((status.st_atime, status.st_size, path))
-    total, removed = sum(size for _, size, _ in copies), 0
+    total = sum(size for _, size, _ in copies)
     most = total // 2 if most is None else most
-    if total <= most:
-        return 0
-    for _, size, path in sorted(copies):
-        if total <= 0.9 * most:
-            break
-        with contextlib.suppress(OSError):
-            if os.stat(path).st_atime < time.time() - _SAME_MOMENT:
-                os.unlink(path)
-                total, removed = total - size, removed + 1
-    return removed
+    return total > most and drop_oldest(copies, 0.9 * most, _removed, _SAME_MOMENT) < total
+
+
+def _removed(path: str) -> bool:
+    """Remove a copy, unless it was used since it was listed."""
+    with contextlib.suppress(OSError):
+        if os.stat(path).st_atime < time.time() - _SAME_MOMENT:
+            os.unlink(path)
+            return True
+    return False

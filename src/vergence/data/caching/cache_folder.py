@@ -51,11 +51,14 @@ def make_room(folder: Path, wanted: int, full: bool = False) -> bool:
     return drop_oldest(shards, limit - wanted, _removed) <= limit - wanted
 
 
-def drop_oldest(entries: Iterable[tuple[float, int, T]], most: int, drop: Callable[[T], bool]) -> int:
-    """Drop what was not used for longest, and not in the last ten minutes, until ``most`` bytes are left.
+def drop_oldest(
+    entries: Iterable[tuple[float, int, T]], most: float, drop: Callable[[T], bool], spared: float = _IN_USE
+) -> int:
+    """Drop what was not used for longest until ``most`` bytes are left.
 
     Args:
         entries: when each was used last, its bytes, and what ``drop`` is given, which says whether it is gone.
+        spared: what was used in so many last seconds stays.
 
     Returns:
         Bytes that are left.
@@ -63,7 +66,7 @@ def drop_oldest(entries: Iterable[tuple[float, int, T]], most: int, drop: Callab
     listed = sorted(entries, key=lambda one: one[0])
     total = sum(size for _, size, _ in listed)
     for used, size, one in listed:
-        if total <= most or used > time.time() - _IN_USE:
+        if total <= most or used > time.time() - spared:
             break
         if drop(one):
             total -= size

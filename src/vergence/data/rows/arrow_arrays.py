@@ -77,6 +77,11 @@ def word_ends(values: pa.Array) -> NDArray[Any]:
     ]
 
 
+def letters(values: pa.Array) -> NDArray[np.uint8]:
+    """The bytes of all texts one after the other, in which :func:`word_ends` counts."""
+    return np.frombuffer(values.buffers()[2] or b"", np.uint8)
+
+
 def may_hold(values: pa.Array, word: bytes) -> bool:
     """Whether the bytes of texts, written one after the other, hold a word: never false where one of them does.
 
@@ -88,5 +93,5 @@ def may_hold(values: pa.Array, word: bytes) -> bool:
     ends = word_ends(values)
     if ends[0] == ends[-1]:
         return False
-    letters = values.buffers()[2].slice(ends[0], ends[-1] - ends[0]).to_pybytes()
-    return word[:1] in letters and word in letters  # a single letter is found ten times as fast
+    written = letters(values)[ends[0] : ends[-1]].tobytes()
+    return word[:1] in written and word in written  # a single letter is found ten times as fast

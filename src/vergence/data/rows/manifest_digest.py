@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from vergence.data.rows.arrow_arrays import arrow_numbers, arrow_word, arrow_words, word_ends
+from vergence.data.rows.arrow_arrays import arrow_numbers, arrow_word, arrow_words, letters, word_ends
 from vergence.data.rows.columns import Column
 from vergence.data.rows.frame_row import LATER_COLUMNS, PATH_COLUMNS
 from vergence.data.rows.frame_table import FrameTable
@@ -110,18 +110,18 @@ def _grouped(parts: Sequence[_Part]) -> list[_Part | _Parts]:
 def _is_plain(values: pa.LargeBinaryArray) -> bool:
     """Whether texts are what ``repr`` makes of them between quotes, and names of files begin after their last /."""
     ends = word_ends(values)
-    letters = np.frombuffer(values.buffers()[2] or b"", np.uint8)[ends[0] : ends[-1]]
-    if not _PLAIN[letters].all():
+    written = letters(values)[ends[0] : ends[-1]]
+    if not _PLAIN[written].all():
         return False
-    last = letters[(ends[1:] - ends[0] - 1)[np.diff(ends) > 0]]
+    last = written[(ends[1:] - ends[0] - 1)[np.diff(ends) > 0]]
     return not ((last == ord("/")) | (last == ord("."))).any()
 
 
 def _names(values: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
     """What follows the last / of each text."""
-    ends, letters = word_ends(values), np.frombuffer(values.buffers()[2] or b"", np.uint8)
-    slashes = np.append(-1, ends[0] + np.flatnonzero(letters[ends[0] : ends[-1]] == ord("/")))
+    ends, written = word_ends(values), letters(values)
+    slashes = np.append(-1, ends[0] + np.flatnonzero(written[ends[0] : ends[-1]] == ord("/")))
     starts = np.maximum(ends[:-1], slashes[np.searchsorted(slashes, ends[1:]) - 1] + 1)
     places = np.append(0, np.cumsum(ends[1:] - starts))
-    kept = letters[np.arange(places[-1]) + np.repeat(starts - places[:-1], np.diff(places))]
+    kept = written[np.arange(places[-1]) + np.repeat(starts - places[:-1], np.diff(places))]
     return pa.Array.from_buffers(values.type, len(values), [None, pa.py_buffer(places), pa.py_buffer(kept)])

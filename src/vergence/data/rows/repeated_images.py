@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from vergence.data.rows.arrow_arrays import word_ends
+from vergence.data.rows.arrow_arrays import letters, word_ends
 from vergence.data.rows.columns import Column
 
 _AT_ONCE = 1 << 12
@@ -38,14 +38,13 @@ def _rising(texts: pa.LargeBinaryArray) -> bool:
 
 def _marks(values: pa.LargeBinaryArray) -> NDArray[np.uint64]:
     """A number of 64 bits for each text: equal for equal ones, and hardly ever for others."""
-    ends = word_ends(values)
-    letters = np.frombuffer(values.buffers()[2] or b"", np.uint8)
+    ends, written = word_ends(values), letters(values)
     marks = np.zeros(len(values), np.uint64)
     for start in range(0, len(values), _AT_ONCE):
         bounds = ends[start : start + _AT_ONCE + 1]
         lengths = np.diff(bounds)
         places = np.arange(bounds[0], bounds[-1]) - np.repeat(bounds[:-1], lengths)
-        terms = (letters[bounds[0] : bounds[-1]] + np.uint64(1)) * _WEIGHTS[places & (len(_WEIGHTS) - 1)]
+        terms = (written[bounds[0] : bounds[-1]] + np.uint64(1)) * _WEIGHTS[places & (len(_WEIGHTS) - 1)]
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(terms, dtype=np.uint64)])
         marks[start : start + _AT_ONCE] = sums[bounds[1:] - bounds[0]] - sums[bounds[:-1] - bounds[0]]
     return marks
