@@ -60,9 +60,7 @@ def _files(manifest: Manifest, offsets: Sequence[int | str]) -> Iterator[str]:
         if given.any():
             values = manifest.values(column)
             yield from (values[row] for row in np.flatnonzero(given))
-    near = [manifest.neighbours(offset) for offset in offsets if isinstance(offset, int)]
-    beside = np.unique(np.concatenate([np.empty(0, np.int64), *near]))
-    if len(beside := beside[beside >= len(manifest)]):
+    if len(beside := manifest.beside(offsets)):
         pictures, keys = manifest.values("image"), [manifest.values(key) for key in ("sequence", "camera", "position")]
         for row in sorted(beside.tolist(), key=lambda row: tuple(values[row] for values in keys)):
             yield pictures[row]

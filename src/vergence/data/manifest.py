@@ -237,11 +237,16 @@ class Manifest:
         """Twelve hexadecimal digits of the samples' values and file names, the same wherever the data lie."""
         return digest_rows(self._table, self._order[: len(self)], COLUMNS)
 
+    def beside(self, offsets: Sequence[int | str]) -> NDArray[np.int64]:
+        """Frames at these offsets from samples that are no samples: their indices, which rise."""
+        near = np.zeros(len(self._order), np.bool_)
+        for neighbours in (self.neighbours(offset) for offset in offsets if isinstance(offset, int)):
+            near[neighbours[neighbours >= len(self)]] = True
+        return np.flatnonzero(near)
+
     def neighbour_digest(self, offsets: Sequence[int | str]) -> str:
         """The same of what is read of frames at these offsets that are no samples: picture, place, lens and camera."""
-        neighbours = [self.neighbours(offset) for offset in offsets if isinstance(offset, int)]
-        near = np.unique(np.concatenate([np.empty(0, np.int64), *neighbours]))
-        outside = self._order[near[near >= len(self)]]
+        outside = self._order[self.beside(offsets)]
         return digest_rows(self._table, self._table.index.by_name(outside), NEIGHBOUR_COLUMNS)
 
 
