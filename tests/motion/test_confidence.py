@@ -1,26 +1,46 @@
 """Votes of carried labels and the trust in their sum."""
 
+import math
+from collections.abc import Callable
+
 import pytest
 import torch
 
-from vergence.motion.confidence import IGNORED, Trust, add_votes, decide, probability, vote_weight
+from vergence.motion.confidence import (
+    IGNORED,
+    Trust,
+    decide,
+    probability,
+    probability_of_arrival,
+    vote_weight,
+    votes_around,
+)
 from vergence.motion.track import advance, begin, pixel_positions
 
 
-def test_votes_are_shared_bilinearly_and_ignored_pixels_do_not_vote() -> None:
+def test_pixels_around_vote_by_nearness_and_unlabelled_ones_keep_their_share() -> None:
     label = torch.tensor([[0, 1], [2, IGNORED]], dtype=torch.uint8)
-    votes = torch.zeros(3, 2, 2)
-    position = torch.full((2, 2, 2), 0.25)
-    add_votes(votes, label, position, torch.ones(2, 2))
-    assert votes[:, 0, 0].tolist() == pytest.approx([0.5625, 0.1875, 0.1875])
+    grey, at = torch.full((3, 2, 2), 0.5), pixel_positions(torch.zeros(2, 2))
+    votes, alike = votes_around(grey, label, at, grey, 3, Trust())
+    near, beside, across = (math.exp(-far / (2 * 1.5**2)) for far in (0, 1, 2))
+    # of the 25 places around the corner those outside stand for the border's pixels: 3 x 3, 3 x 2, 2 x 3, 2 x 2 of them
+    shares = torch.tensor([9 * near, 6 * beside, 6 * beside, 4 * across])
+    assert votes[:, 0, 0].argmax() == 0
+    assert float(votes[:, 0, 0].sum()) == pytest.approx(float(1 - shares[3] / shares.sum()), abs=1e-6)
+    assert torch.equal(alike, torch.ones(2, 2))
 
 
-def test_labels_of_another_size_are_met_at_their_own_pixels() -> None:
-    label = torch.zeros(8, 8, dtype=torch.uint8)
-    label[:, 4:] = 1
-    votes = torch.zeros(2, 4, 4)
-    add_votes(votes, label, pixel_positions(torch.zeros(4, 4)), torch.ones(4, 4))
-    assert votes[1].tolist() == [[0, 0, 1, 1]] * 4
+def test_colours_tell_on_which_side_of_a_border_a_pixel_is() -> None:
+    red, blue = torch.tensor([0.8, 0.1, 0.1]), torch.tensor([0.1, 0.1, 0.8])
+    side = torch.arange(12).expand(8, 12) >= 6
+    picture = torch.where(side, blue[:, None, None], red[:, None, None])
+    off = pixel_positions(picture) + torch.tensor([1.4, -0.7]).view(2, 1, 1)  # tracks that miss by more than a pixel
+    votes, alike = votes_around(picture, side.byte(), off, picture, 2, Trust())
+    assert torch.equal(votes.argmax(0), side.long())
+    assert votes.amax(0).min() > 0.99
+    assert alike.min() > 0.999
+    other = torch.tensor([0.1, 0.8, 0.1])[:, None, None].expand(3, 8, 12)  # a colour that is nowhere in the key
+    assert (votes_around(picture, side.byte(), off, other, 2, Trust())[1] < 0.01).all()
 
 
 def test_agreement_outranks_disagreement_and_nothing_is_no_label() -> None:
@@ -45,9 +65,10 @@ def test_weight_falls_with_every_kind_of_evidence() -> None:
         assert (other[4:-4, 4:-4] < 1).all()
 
 
-def test_probability_rises_with_the_score_between_one_half_and_one() -> None:
-    found = probability(torch.linspace(0, 1, 101))
+@pytest.mark.parametrize("told", [probability, probability_of_arrival])
+def test_probability_rises_between_one_half_and_one(told: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    found = told(torch.linspace(0, 1, 101))
     assert (found.diff() >= 0).all()
-    assert found[0] >= 0.4
+    assert found[0] >= 0.5
     assert found[-1] == 1
-    assert probability(torch.tensor([0.19])).item() == pytest.approx(0.79)
+    assert told(torch.tensor([0.25])).item() == pytest.approx({probability: 0.976, probability_of_arrival: 0.876}[told])

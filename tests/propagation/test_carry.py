@@ -61,3 +61,10 @@ def test_nothing_passes_a_cut() -> None:
     assert outcome.cuts == [1]
     assert sorted(outcome.carried) == [1]
     assert sorted(carry(piece(0, FRAMES - 1, motion=cut)).carried) == [1, 2]
+
+
+def test_a_label_of_another_size_is_carried_by_its_own_pixels() -> None:
+    large = piece(0)
+    large.labels = [label(0).repeat_interleave(2, 0).repeat_interleave(2, 1), *large.labels[1:]]
+    for frame, carried in carry(large).carried.items():
+        assert torch.equal(carried.label, carry(piece(0)).carried[frame].label)

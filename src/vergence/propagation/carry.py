@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from vergence.motion.confidence import IGNORED, Trust, add_votes, decide, vote_weight
+from vergence.motion.confidence import IGNORED, Trust, decide, vote_weight, votes_around
 from vergence.motion.track import Track, advance, begin, is_cut
 
 Pair = tuple[Tensor, Tensor]
@@ -86,7 +87,7 @@ def carry(piece: Piece) -> Outcome:
             arrivals.append((last, (arrived[1].position, arrived[2].half())))
         if not arrivals:
             continue
-        merged = _merge(piece, arrivals)
+        merged = _merge(piece, frame, arrivals)
         label = piece.labels[frame]
         if label is None:
             outcome.carried[frame] = merged
@@ -124,22 +125,30 @@ def _colours(pixels: Tensor) -> Tensor:
     return pixels.float() / 255
 
 
-def _merge(piece: Piece, arrivals: list[tuple[int, tuple[Tensor, Tensor]]]) -> Carried:
-    size = piece.frames[0].shape[-2:]
-    votes = torch.zeros(piece.classes, *size)
-    strongest = torch.zeros(size)
+def _merge(piece: Piece, frame: int, arrivals: list[tuple[int, tuple[Tensor, Tensor]]]) -> Carried:
+    pixels = _colours(piece.frames[frame])
+    votes = torch.zeros(piece.classes, *pixels.shape[-2:])
+    strongest = torch.zeros(pixels.shape[-2:])
     for end, (position, weight) in arrivals:
         label = piece.labels[end]
         assert label is not None
-        add_votes(votes, label, position, weight.float())
-        strongest = torch.maximum(strongest, weight.float())
+        key = _colours(piece.frames[end])
+        says, alike = votes_around(key, _sized(label, key), position, pixels, piece.classes, piece.trust)
+        trusted = weight.float() * alike
+        votes += says * trusted
+        strongest = torch.maximum(strongest, says.sum(0) * trusted)
     return Carried(*decide(votes, strongest, piece.trust))
 
 
+def _sized(label: Tensor, like: Tensor) -> Tensor:
+    """A label (h, w) in the size of maps (..., H, W), each pixel one of its own."""
+    size = like.shape[-2:]
+    if label.shape == size:
+        return label
+    return F.interpolate(label[None, None].float(), size, mode="nearest-exact")[0, 0].byte()
+
+
 def _meet(carried: Carried, label: Tensor, seconds: float) -> Meeting:
-    truth = label
-    if label.shape != carried.label.shape:
-        size = carried.label.shape
-        truth = torch.nn.functional.interpolate(label[None, None].float(), size, mode="nearest-exact")[0, 0].byte()
+    truth = _sized(label, carried.label)
     both = (truth != IGNORED) & (carried.label != IGNORED)
     return Meeting(seconds, (truth == carried.label)[both], carried.score[both])

@@ -16,7 +16,7 @@ from vergence.data.digests import file_state, text_digest
 from vergence.data.manifest import Manifest
 from vergence.data.structured import map_array
 from vergence.errors import InputError
-from vergence.motion.confidence import Trust, probability
+from vergence.motion.confidence import Trust, probability_of_arrival
 from vergence.motion.flow import LEAST_SIDE, DenseFlow
 from vergence.motion.track import is_cut
 from vergence.progress import Progress
@@ -204,7 +204,7 @@ def _reached(window: "_Window", video: Video, index: int, steps: int, seconds: f
 def _share(weight: Tensor) -> Tensor:
     """Expected share of a pixel that is right, from the weight with which a label arrives; a little less from afar, so
     that choices spread where everything is reached."""
-    return torch.where(weight > 0, (1 - _NEAR) * probability(weight) + _NEAR * weight, 0.0)
+    return torch.where(weight > 0, (1 - _NEAR) * probability_of_arrival(weight) + _NEAR * weight, 0.0)
 
 
 class _Window:
