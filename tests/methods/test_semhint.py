@@ -110,6 +110,16 @@ def test_hints_get_depth_out_of_a_hole_that_the_photometric_error_keeps_it_in() 
     assert repaired(hinted, scene, 0.05) > 0.9
 
 
+def test_hints_of_every_other_step_weigh_twice_as_much_there() -> None:
+    scene = toy_scene()
+    data = {"unlabelled": toy_batch(scene)}
+    always, seldom = in_the_hole(scene), in_the_hole(scene, hint_every=2)
+    assert "hint" not in seldom(data, 1)
+    assert torch.equal(seldom(data, 2)["hint"], 2 * always(data, 2)["hint"])
+    assert repaired(learn(in_the_hole(scene, hint_every=2), data["unlabelled"], 120), scene, 0.05) > 0.9
+    assert in_the_hole(scene, hint_every=3, beta_ramp=2).diagnose(data["unlabelled"])["hint_mask"].any()
+
+
 def test_a_hinted_pixel_keeps_its_photometric_term_though_it_is_masked() -> None:
     scene = toy_scene()
     loss = ViewLossOptions(min_depth=0.1, max_depth=100.0, smoothness=0.0)

@@ -156,7 +156,9 @@ class SemHintMethod(Method):
             return Refined(nothing, views.target.new_zeros(nothing.shape)), None
         noisy = batch["pseudo_label"]
         labels = Refined(noisy[:, 0], (noisy[:, 0] != IGNORED_LABEL).to(views.target.dtype))
-        if step < config.start or not config.second_stage:
+        hinted = config.hints and (step - config.start) % config.hint_every == 0
+        refined = config.refine and (config.segmentation or config.triplet_weight > 0)
+        if step < config.start or not config.second_stage or not (hinted or refined):
             return labels, None
         with torch.no_grad():
             opinion = self._opinion(batch, finest)
@@ -170,7 +172,7 @@ class SemHintMethod(Method):
                 )  # fmt: skip
                 confidence = labels.weight
             hints = None
-            if config.hints:
+            if hinted:
                 hints = self._hints(batch, views, finest, inverse_depth, labels.label, confidence)
         return labels, hints
 
@@ -242,7 +244,8 @@ class SemHintMethod(Method):
             full = resize_inverse_depth(disparity, size)
             _, depth = disparity_to_depth(full, config.loss.min_depth, config.loss.max_depth)
             total = total + hint_loss(depth, target, hints.mask, form, weight)
-        return config.hint_weight * _ramp(step - config.start, config.ramp) * total / len(disparities)
+        ramped = config.hint_weight * config.hint_every * _ramp(step - config.start, config.ramp)
+        return ramped * total / len(disparities)
 
     def _hint_log(self, hints: Hints, label: Tensor) -> dict[str, Tensor]:
         """Shares of accepted hints and their gain, by class, too, and by family of proposals."""
@@ -295,7 +298,8 @@ class SemHintMethod(Method):
         if "logits" in outputs:
             maps["probabilities"] = outputs["logits"].softmax(1)
         if "pseudo_label" in batch and self.config.second_stage:
-            labels, hints = self.second_opinion(batch, views, seen, self.config.start + self.config.beta_ramp)
+            full = self.config.start + self.config.hint_every * self.config.beta_ramp  # a step that looks for hints
+            labels, hints = self.second_opinion(batch, views, seen, full)
             maps |= {"noisy": batch["pseudo_label"][:, 0], "refined": labels.label, "weight": labels.weight}
             if hints is not None:
                 maps |= {"hint": hints.inverse_depth, "hint_mask": hints.mask}

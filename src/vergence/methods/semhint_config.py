@@ -48,6 +48,9 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     hint_balance: float = 0.0
     """How much hints of small classes are raised: a pixel weighs n^-hint_balance where its class has n hints in the
     batch. 0: all pixels weigh alike, 1: all classes do."""
+    hint_every: int = 1
+    """Look for hints in every so many steps only, and let their loss weigh as many times as much there: the search takes
+    about a fifth of a step."""
     refine: bool = True
     """Refine the labels by the other views and depth before they are used."""
     teacher_decay: float = 0.999
@@ -144,3 +147,5 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
         for name in (*lengths, *weights, "hint_balance"):
             if getattr(self, name) < 0:
                 raise InputError(f"semhint.{name} is {getattr(self, name)}; give 0 or more.")
+        if self.hint_every < 1:
+            raise InputError(f"semhint.hint_every is {self.hint_every}; give a number of steps, 1 or more.")
