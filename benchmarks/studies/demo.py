@@ -45,7 +45,7 @@ from vergence.motion.confidence import probability
 from vergence.motion.flow import DenseFlow
 from vergence.propagation.carry import Carried, Piece, carry
 from vergence.propagation.segments import seconds_between, segments
-from vergence.propagation.video_motion import working_frame
+from vergence.propagation.video_motion import working_frame, working_pixels
 from vergence.runs.config import RunConfig, load_config
 from vergence.training.optim import build_optimizer, set_learning_rates
 
@@ -104,7 +104,7 @@ class Study:
     def flows(self) -> dict[tuple[int, int], tuple[Tensor, Tensor]]:
         """Between neighbouring training frames, there and back."""
         flow = DenseFlow()
-        grey = [(frame.mean(0) * 255).round().byte().numpy() for frame in self.frames]
+        grey = [frame.float().mean(0).round().byte().numpy() for frame in self.frames]
         pairs = [
             pair
             for pair in itertools.pairwise(range(len(self.train)))
@@ -114,7 +114,7 @@ class Study:
 
     @cached_property
     def frames(self) -> list[Tensor]:
-        return [working_frame(self.train, row, 192) for row in range(len(self.train))]
+        return [working_pixels(self.train, row, 192) for row in range(len(self.train))]
 
     def lesson(self, variant: str, seed: int) -> Lesson:
         """What a head learns from."""

@@ -36,7 +36,7 @@ from vergence.inference.inputs import resize_label
 from vergence.motion.flow import DenseFlow
 from vergence.propagation.carry import Piece, carry
 from vergence.propagation.segments import seconds_between, segments
-from vergence.propagation.video_motion import working_frame
+from vergence.propagation.video_motion import working_pixels
 from vergence.selection.orders import random_order, uniform_order
 
 RESULTS = Path(__file__).parent / "results"
@@ -55,7 +55,7 @@ class Scorer:
 
     def __init__(self, truth: Manifest, kept: Path) -> None:
         self.truth, self.classes = truth, len(label_space(truth[0].label_space))
-        self.frames = [working_frame(truth, row, WIDTH) for row in range(len(truth))]
+        self.frames = [working_pixels(truth, row, WIDTH) for row in range(len(truth))]
         self.labels = [torch.from_numpy(read_label(truth.path(row, "label")).copy()) for row in range(len(truth))]
         if not kept.is_file():
             torch.save(self._flows(), kept)
@@ -64,7 +64,7 @@ class Scorer:
     def _flows(self) -> dict[str, torch.Tensor]:
         flow, found = DenseFlow(), {}
         order = sorted(range(len(self.truth)), key=lambda row: (self.truth[row].sequence, self.truth[row].position))
-        grey = [(frame.mean(0) * 255).round().byte().numpy() for frame in self.frames]
+        grey = [frame.float().mean(0).round().byte().numpy() for frame in self.frames]
         for now, after in itertools.pairwise(order):
             if self.truth[now].sequence == self.truth[after].sequence:
                 pair = (flow(grey[now], grey[after]), flow(grey[after], grey[now]))
