@@ -49,8 +49,8 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     """How much hints of small classes are raised: a pixel weighs n^-hint_balance where its class has n hints in the
     batch. 0: all pixels weigh alike, 1: all classes do."""
     hint_every: int = 1
-    """Look for hints in every so many steps only, and let their loss weigh as many times as much there: the search takes
-    about a fifth of a step."""
+    """Look for hints in every so many steps only, and let their loss weigh as many times as much there: the search
+    takes about a fifth of a step."""
     refine: bool = True
     """Refine the labels by the other views and depth before they are used."""
     teacher_decay: float = 0.999
