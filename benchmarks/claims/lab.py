@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from benchmarks.claims.probe import Frames, encoder_of, frames_of
-from benchmarks.claims.recipes import RecipeRun, finished
+from benchmarks.claims.recipes import RecipeRun, alone, finished
 from vergence import api
 from vergence.data.layouts import index_layout
 from vergence.data.manifest import Manifest
@@ -23,10 +23,10 @@ STANDING_FPS = 100.0
 
 
 class Lab:
-    """A folder of shared things; each is made when it is first asked for."""
+    """A folder of shared things; each is made when it is first asked for, by one process, and others wait for it."""
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
+    def __init__(self, out: Path, data: Path = SHARED) -> None:
+        self.out, self.data = out, data
 
     def run(self, name: str) -> Path:
         """Where a run lies while it is needed."""
@@ -44,8 +44,9 @@ class Lab:
 
     def _town(self, name: str, options: Mapping[str, object]) -> Path:
         manifest = self.out / f"{name}.parquet"
-        if not manifest.is_file():
-            api.index("toytown", self.out / name, manifest, options)
+        with alone(manifest):
+            if not manifest.is_file():
+                api.index("toytown", self.out / name, manifest, options)
         return manifest
 
     @cached_property
@@ -65,15 +66,16 @@ class Lab:
     @cached_property
     def camvid(self) -> Manifest:
         path = self.out / "camvid.parquet"
-        if not path.is_file():
-            index_layout("camvid", SHARED / "camvid", path)
+        with alone(path):
+            if not path.is_file():
+                index_layout("camvid", self.data / "camvid", path)
         return Manifest.read(path)
 
     @cached_property
     def kitti(self) -> Manifest:
         """KITTI's labelled stills, split as protocol.json says: 90 teach, 44 judge."""
-        root = SHARED / "kitti_semantics"
-        protocol = json.loads((SHARED / "protocol.json").read_text())
+        root = self.data / "kitti_semantics"
+        protocol = json.loads((self.data / "protocol.json").read_text())
         rows = [
             FrameRow(f"images/{name}.jpg", name, int(name), split, label=f"labels/{name}.png",
                      label_space="cityscapes19")
@@ -92,7 +94,9 @@ class Lab:
         """Labelled frames with features of an encoder: "imagenet", "scratch" (random) or "depth" (the depth run)."""
         size = SIZES[which.split("-")[0]]
         encoder = encoder_of(start, self.depth if start == "depth" else None)
-        return frames_of(self._manifest(which), encoder, size, self.out / "features" / f"{which}-{start}.pt")
+        file = self.out / "features" / f"{which}-{start}.pt"
+        with alone(file):
+            return frames_of(self._manifest(which), encoder, size, file)
 
     def _manifest(self, which: str) -> Manifest:
         if which == "uneven":

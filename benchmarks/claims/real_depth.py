@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.claims.claim import Claim, Comparison, Numbers
-from benchmarks.claims.lab import SHARED, Lab
+from benchmarks.claims.lab import Lab
 from benchmarks.claims.recipes import RecipeRun, finished
 from benchmarks.studies.three_ways import overrides
 from vergence.data.layouts import index_layout
@@ -16,6 +16,7 @@ from vergence.evaluation.evaluate import Scoring, evaluate
 
 PICTURES = 48
 METRICS = ("abs_rel", "rmse", "a1")
+SCORING = Scoring("eigen")
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,21 @@ class Stage:
         """One picture's scores; the first call trains, which takes hours and goes on where it was stopped."""
         scores = lab.out / f"{self.name.replace('_', '-')}.csv"
         if not scores.is_file():
-            video, truth = manifests(lab.out)
-            words = overrides(
-                train__steps=self.steps, frames__options__height=self.height, frames__options__width=self.width,
-                frames__options__fit="crop", frames__options__offsets='[-1, 1, "s"]', train__checkpoint_every=250,
-            )  # fmt: skip
-            folder = finished(lab.run(scores.stem), RecipeRun("depth-video", words, video), seed=0)
-            evaluate(folder, truth, Scoring("eigen"), "test", json=scores.with_suffix(".json"), per_image=True)
+            video, truth = manifests(lab)
+            folder = finished(lab.run(scores.stem), self.recipe(video), seed=0)
+            evaluate(folder, truth, SCORING, "test", json=scores.with_suffix(".json"), per_image=True)
         with scores.open(newline="", encoding="utf-8") as file:
             name = {"trained": "trained", "input-free": "input_free"}[variant]
             rows = sorted((row for row in csv.DictReader(file) if row["name"] == name), key=lambda row: row["image"])
         return {metric: float(rows[number][metric]) for metric in METRICS}
+
+    def recipe(self, video: Path) -> RecipeRun:
+        """What is trained, on frames that may teach."""
+        words = overrides(
+            train__steps=self.steps, frames__options__height=self.height, frames__options__width=self.width,
+            frames__options__fit="crop", frames__options__offsets='[-1, 1, "s"]', train__checkpoint_every=250,
+        )  # fmt: skip
+        return RecipeRun("depth-video", words, video)
 
     def claim(self, says: str) -> Claim:
         return Claim(
@@ -66,12 +71,13 @@ class Stage:
         )
 
 
-def manifests(out: Path) -> tuple[Path, Path]:
+def manifests(lab: Lab) -> tuple[Path, Path]:
     """The video that may teach, and the distinct pictures that judge, as protocol.json says."""
-    protocol = json.loads((SHARED / "protocol.json").read_text())
-    video = index_layout("driving_video", SHARED / "driving_video", out / "all-video.parquet")
+    data, out = lab.data, lab.out
+    protocol = json.loads((data / "protocol.json").read_text())
+    video = index_layout("driving_video", data / "driving_video", out / "all-video.parquet")
     taught = Manifest([replace(row, split="train") for row in video if teaches(row, protocol)], video.root)
-    pictures = index_layout("kitti2015", SHARED / "depth_gt" / "kitti2015", out / "all-pictures.parquet", truth="lidar")
+    pictures = index_layout("kitti2015", data / "depth_gt" / "kitti2015", out / "all-pictures.parquet", truth="lidar")
     wanted = set(protocol["depth_test_pictures"])
     judges = Manifest([row for row in pictures if Path(row.image).stem in wanted], pictures.root)
     return taught.write(out / "real-video.parquet"), judges.write(out / "real-pictures.parquet")

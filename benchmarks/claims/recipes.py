@@ -1,7 +1,9 @@
 """Runs of whole recipes for claims: trained (or gone on with), scored, and only the numbers kept."""
 
+import contextlib
+import fcntl
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +27,22 @@ class RecipeRun:
     """What is scored on; default the same."""
 
 
+@contextlib.contextmanager
+def alone(made: Path) -> Iterator[None]:
+    """While one process makes a file or folder that several want, the others wait; the system frees who died."""
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with made.with_name(f".{made.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def finished(folder: Path, run: RecipeRun, seed: int) -> Path:
     """The folder of a run that was trained to its end, now or before; a stopped one goes on."""
     common = overrides(train__seed=seed, train__evaluate_every=0, train__keep=1, frames__workers=0)
-    if (folder / "recipe.yaml").is_file() and is_finished(folder, load_config(folder / "recipe.yaml")):
-        return folder
-    return trained(run.recipe, [*common, *run.words], run.data, folder)
+    with alone(folder):
+        if (folder / "recipe.yaml").is_file() and is_finished(folder, load_config(folder / "recipe.yaml")):
+            return folder
+        return trained(run.recipe, [*common, *run.words], run.data, folder)
 
 
 def segmented(folder: Path, run: RecipeRun, seed: int, limit: int | None = None) -> Numbers:

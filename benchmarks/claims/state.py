@@ -14,15 +14,15 @@ from vergence.data.atomic import writing
 RESULTS = Path(__file__).parent / "results"
 
 
-def path_of(claim: Claim) -> Path:
-    return RESULTS / f"{claim.name}.csv"
+def path_of(claim: Claim, folder: Path | None = None) -> Path:
+    return (folder or RESULTS) / f"{claim.name}.csv"
 
 
-def rows_of(claim: Claim) -> list[dict[str, str]]:
-    return read_rows(path_of(claim))
+def rows_of(claim: Claim, folder: Path | None = None) -> list[dict[str, str]]:
+    return read_rows(path_of(claim, folder))
 
 
-def add(claim: Claim, variant: str, seed: int, numbers: Numbers, seconds: float) -> None:
+def add(claim: Claim, variant: str, seed: int, numbers: Numbers, seconds: float, folder: Path | None = None) -> None:
     """Append a run's row; the file is replaced as a whole, so that a kill never tears it."""
     shown = {key: round(value, 5) if isinstance(value, float) else value for key, value in numbers.items()}
     stamp = {
@@ -34,11 +34,11 @@ def add(claim: Claim, variant: str, seed: int, numbers: Numbers, seconds: float)
         "commit": commit(),
     }
     fresh = {"variant": variant, "seed": str(seed), **shown, **stamp}
-    rows: Sequence[dict[str, object]] = [*rows_of(claim), fresh]  # type: ignore[list-item]
+    rows: Sequence[dict[str, object]] = [*rows_of(claim, folder), fresh]  # type: ignore[list-item]
     first = ["variant", "seed"]
     last = list(stamp)
     between = dict.fromkeys(key for row in rows for key in row if key not in (*first, *last))
-    with writing(path_of(claim)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with writing(path_of(claim, folder)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=[*first, *between, *last], restval="")
         writer.writeheader()
         writer.writerows(rows)

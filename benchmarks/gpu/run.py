@@ -2,33 +2,51 @@
 
 Correctness of every method against the CPU (float32, bf16), a step of each in which waiting for the device is an
 error, tables of the profiler, images a second of the paper-exact recipes in float32, bf16, channels_last and compiled
-beside the bare network, the loader, and two NCCL processes where there are two devices. ``OUT/gpu.csv`` has a row for
-each, written as it is known; what no time was left for has a row that says so. ``--dry`` runs the same on a CPU at
-toy sizes, to try the script: its figures mean nothing.
+beside the bare network, the loader, two NCCL processes where there are two devices, and real-size trainings: depth at
+640x192 on the real clips that may teach, at 416x128 on toy town, and claims' runs side by side. ``OUT/gpu.csv`` has a
+row for each, written as it is known; what no time was left for has a row that says how much there was. A second call
+goes on: rows are added, trainings continue, and runs of claims that are there are not run again. ``--dry`` runs the
+same on a CPU at toy sizes, to try the script: its figures mean nothing.
+
+Where a machine takes little at once, ``python -m benchmarks.gpu.pack DATA`` writes what depth needs of the real clips
+into a folder of so many MiB; then two calls of under ten minutes each are
+
+    python -m benchmarks.gpu.run OUT --minutes 5 --parts checks speed loader processes
+    python -m benchmarks.gpu.run OUT --minutes 8 --parts depth claims --data DATA --claims mixing
 """
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from benchmarks.claims.lab import SHARED, Lab
 from benchmarks.gpu.checks import ALL, Row, correctness, waiting
 from benchmarks.gpu.speed import COMPILED, RECIPES, VARIANTS, loading, speeds
-from benchmarks.speed.common import stamp
+from benchmarks.gpu.trainings import DEPTH, LEAST, SIDE_BY_SIDE, Maker, claims_of, learn_depth, run_claim
+from benchmarks.speed.common import append_rows, stamp
 from tests.device_loops import write_towns
 from vergence.data.toytown import TownOptions, write_toytown
 
+PARTS = ("checks", "speed", "loader", "processes", "depth", "claims", "compiled")
+ON_LARGE = ("speed", "loader", "processes", "compiled")
 COLUMNS = ("part", "name", "variant", "value", "unit", "ratio", "note")
+
+
+class Made(NamedTuple):
+    """What the parts measure on."""
+
+    folder: Path
+    large: dict[str, Path]
 
 
 class Table:
@@ -36,24 +54,26 @@ class Table:
 
     def __init__(self, file: Path, device: str, minutes: float) -> None:
         self.file, self.stamp, self.end, self.failed = file, stamp(device), time.monotonic() + 60 * minutes, 0
-        with file.open("w", newline="", encoding="utf-8") as out:
-            csv.DictWriter(out, [*COLUMNS, *self.stamp]).writeheader()
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, below 0 where time is up."""
+        return self.end - time.monotonic()
 
     def add(self, row: Row) -> None:
         """Append a row."""
         print("  ".join(str(row[key]) for key in COLUMNS if key in row), flush=True)
-        with self.file.open("a", newline="", encoding="utf-8") as out:
-            csv.DictWriter(out, [*COLUMNS, *self.stamp]).writerow(row | self.stamp)
+        append_rows(self.file, [dict.fromkeys(COLUMNS, "") | row | self.stamp])
 
-    def take(self, part: str, name: str, rows: Callable[[], Iterable[Row]]) -> None:
-        """All rows of a part; one that fails says why and ends no other."""
-        if time.monotonic() > self.end:
-            self.add({"part": part, "name": name, "note": "not run: no time left"})
+    def take(self, part: str, name: str, rows: Callable[[], Iterable[Row]], least: float = 0.0) -> None:
+        """All rows of a part that needs so many seconds; one that fails says why and ends no other."""
+        if self.left < least or self.left < 0:
+            self.add({"part": part, "name": name, "note": f"not run: {max(self.left, 0) / 60:.1f} minutes left"})
             return
         try:
             for row in rows():
                 self.add(row)
-                self.failed += str(row.get("note")).startswith(("WRONG", "WAITS"))
+                self.failed += str(row.get("note")).startswith(("WRONG", "WAITS", "FAILED"))
         except Exception as error:  # the others are still worth their time
             self.failed += 1
             traceback.print_exc()
@@ -84,38 +104,80 @@ def two_processes(town: Path, folder: Path) -> list[Row]:
              "unit": "seconds, start included", "note": note}]  # fmt: skip
 
 
-def main() -> None:
+def checks(table: Table, device: str, folder: Path, towns: dict[str, Path]) -> None:
+    """Every method against the CPU, and whether it waits."""
+    for name in ALL:
+        (here := folder / f"checks of {name}").mkdir()
+        for part, check in (("correctness", correctness), ("waiting", waiting)):
+            table.take(part, name, partial(check, device, here, towns, [name]))
+
+
+def trainings(table: Table, options: argparse.Namespace, device: str, towns: dict[str, Path]) -> None:
+    """Depth takes a share of the time that is left, claims the rest."""
+    lab = Lab(options.out.absolute() / "lab", options.data.absolute())
+    least = 0.0 if options.dry else LEAST
+    for name, (made, share) in DEPTH.items() if "depth" in options.parts else ():
+
+        def learned(name: str = name, made: Maker = made, share: float = share) -> Iterable[Row]:
+            until = time.monotonic() + share * table.left
+            return learn_depth(name, made(lab, towns if options.dry else None), options.out, device, until)
+
+        table.take("depth", name, learned, least)
+    for claim in claims_of(options.claims, options.dry) if "claims" in options.parts else ():
+        if options.dry:
+            lab.town = towns["clear"]
+        run = partial(run_claim, claim, lab, options.out / "claims", options.processes, table.end)
+        table.take("claim", claim.name, run, least)
+
+
+def speed_rows(table: Table, variants: Sequence[str], options: argparse.Namespace, device: str, made: Made) -> None:
+    """Images a second of all recipes."""
+    (here := made.folder / variants[0]).mkdir(parents=True)
+    part = "compiled" if variants == COMPILED else "speed"
+    for recipe in RECIPES:
+        call = partial(speeds, variants, recipe, device, options.out, here, made.large, options.dry)
+        table.take(part, recipe, call)
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path, help="folder for gpu.csv and the profiler's tables")
+    parser.add_argument("out", type=Path, help="folder for gpu.csv, the profiler's tables, scores and pictures")
     parser.add_argument("--dry", action="store_true", help="on a CPU at toy sizes, to try the script")
     parser.add_argument("--minutes", type=float, default=8.0, help="no part begins later than this")
-    options = parser.parse_args()
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--data", type=Path, default=SHARED, help="folder of the real driving data")
+    known = [claim.name for claim in SIDE_BY_SIDE]
+    parser.add_argument("--claims", nargs="+", choices=known, default=known, metavar="CLAIM", help=", ".join(known))
+    parser.add_argument("--processes", type=int, default=8, help="runs of a claim at the same time")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
     if not options.dry and not torch.cuda.is_available():
         raise SystemExit("there is no GPU that PyTorch sees; try the script with --dry.")
     device = "cpu" if options.dry else "cuda"
     options.out.mkdir(parents=True, exist_ok=True)
     table = Table(options.out / "gpu.csv", device, options.minutes)
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         (folder / "small").mkdir()
         towns = write_towns(folder / "small")
-        large = large_towns(folder / "large", options.dry)
-        for name in ALL:
-            (here := folder / f"checks of {name}").mkdir()
-            for part, check in (("correctness", correctness), ("waiting", waiting)):
-                table.take(part, name, partial(check, device, here, towns, [name]))
-        for recipe in RECIPES:
-            speed = partial(speeds, VARIANTS, recipe, device, options.out, folder, large, options.dry)
-            table.take("speed", recipe, speed)
-        table.take("loader", "depth-kitti", lambda: loading(device, folder, large, options.dry))
-        if torch.cuda.device_count() > 1:
+        if "checks" in options.parts:
+            checks(table, device, folder, towns)
+        large = large_towns(folder / "large", options.dry) if {*options.parts} & {*ON_LARGE} else {}
+        speed = partial(speed_rows, table, options=options, device=device, made=Made(folder, large))
+        if "speed" in options.parts:
+            speed(VARIANTS)
+        if "loader" in options.parts:
+            table.take("loader", "depth-kitti", lambda: loading(device, folder, large, options.dry))
+        if "processes" in options.parts and torch.cuda.device_count() > 1:
             table.take("two processes", "depth-toytown-tiny", lambda: two_processes(large["clear"], folder))
-        else:
+        elif "processes" in options.parts:
             table.add({"part": "two processes", "note": "not run: fewer than two devices"})
-        for recipe in RECIPES if not options.dry else ():  # last: a compiler takes minutes
-            (here := folder / "compiled").mkdir(exist_ok=True)
-            compiled = partial(speeds, COMPILED, recipe, device, options.out, here, large, options.dry)
-            table.take("compiled", recipe, compiled)
+        trainings(table, options, device, towns)
+        if "compiled" in options.parts and not options.dry:  # last: a compiler takes minutes
+            speed(COMPILED)
     raise SystemExit(bool(table.failed))
 
 
