@@ -44,10 +44,12 @@ def complete(claim: Claim, lab: Lab, results: Path, processes: int, until: float
     Returns:
         The runs that ended now, failed ones with a sentence.
     """
-    have = {(row["variant"], row["seed"]) for row in state.rows_of(claim, results)}
-    jobs = [(seed, variant) for seed, variant in claim.jobs() if (variant, str(seed)) not in have]
     ended: list[Outcome] = []
+    jobs = missing(claim, results)
+    if not jobs or thrown_out(claim, results):
+        return ended
     results.mkdir(parents=True, exist_ok=True)
+    processes = min(processes, len(jobs))
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (processes,)) as pool:
         answers = as_completed([pool.submit(_run, claim, lab, *job) for job in jobs], until - time.monotonic())
@@ -63,6 +65,12 @@ def complete(claim: Claim, lab: Lab, results: Path, processes: int, until: float
             if len(ended) < len(jobs):
                 _end(set(multiprocessing.active_children()) - others)
     return ended
+
+
+def missing(claim: Claim, results: Path) -> list[tuple[int, str]]:
+    """(seed, variant) of the runs that have no row."""
+    have = {(row["variant"], row["seed"]) for row in state.rows_of(claim, results)}
+    return [(seed, variant) for seed, variant in claim.jobs() if (variant, str(seed)) not in have]
 
 
 def thrown_out(claim: Claim, results: Path) -> bool:
