@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
     seed: int
     numbers: Numbers
     seconds: float
-    """Of the processor's time in the run's own process, as all rows of claims say it."""
+    """The processor's, in the run's own process, as all rows of claims say them."""
     failed: str = ""
 
 

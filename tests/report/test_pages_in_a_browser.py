@@ -119,6 +119,23 @@ def test_a_click_shows_a_picture_large(page: Path, window: Callable[..., Browser
     browser.wait("!document.querySelector('dialog.large')")
 
 
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_confidence_of_a_carried_label_lies_below_it(
+    window: Callable[..., Browser], tmp_path: Path, width: int
+) -> None:
+    browser = window(write_propagation_page(carried(tmp_path, 0.9)), width=width)
+    assert browser.value("document.documentElement.scrollWidth") == width
+    boxes = browser.value(
+        "Object.fromEntries([...document.querySelectorAll('.way figure')].map(figure => { const b = "
+        "figure.getBoundingClientRect(); return [figure.querySelector('img').alt, [b.left, b.top, b.right, b.bottom]]; "
+        "}))"
+    )
+    (left, _, right, bottom), below, hand = boxes["1"], boxes["1, confidence"], boxes["0"]
+    assert (below[0], below[2]) == (left, right)
+    assert 0 <= below[1] - bottom < 12
+    assert (hand[0] < left) if width == 1200 else (hand[3] < boxes["1"][1])  # frames in rows, or one below the other
+
+
 def test_on_a_narrow_dark_screen_nothing_lies_outside(page: Path, window: Callable[..., Browser]) -> None:
     browser = window(page, width=390, dark=True)
     assert browser.value("document.documentElement.scrollWidth") == 390

@@ -42,7 +42,8 @@ class Piece(NamedTuple):
 
     title: str
     note: str
-    pictures: list[Picture]
+    frames: list[list[Picture]]
+    """A list a frame: its label and, where that was carried, its confidence."""
 
 
 def write_propagation_page(manifest: Path | str) -> Path:
@@ -121,9 +122,8 @@ def _piece(
     keys = [name for name in (segment["from"], segment["to"]) if name is not None]
     coverage = {frame["image"]: frame["coverage"] for frame in segment["frames"]}
     reached = [name for name, share in coverage.items() if share > 0]
-    pictures: list[Picture] = []
-    for name in [*keys[:1], *evenly_spaced(reached, _FRAMES), *keys[1:]]:
-        pictures += _pictures(data, rows[name], space, coverage.get(name), seen)
+    shown = [*keys[:1], *evenly_spaced(reached, _FRAMES), *keys[1:]]
+    frames = [list(_pictures(data, rows[name], space, coverage.get(name), seen)) for name in shown]
     ends = " and ".join(Path(name).stem for name in keys)
     title = ", ".join(dict.fromkeys(part for part in (segment["sequence"], segment["camera"]) if part))
     note = f"{len(reached)} of {len(coverage)} frames reached from {ends}."
@@ -131,7 +131,7 @@ def _piece(
     if segment["meetings"]:
         agreed = [f"{one['right_kept']:.1%} after {one['seconds']:.1f} s" for one in segment["meetings"]]
         note += f" Where it meets a label made by hand, agrees of the kept pixels: {', '.join(agreed)}."
-    return Piece(title, note, pictures)
+    return Piece(title, note, frames)
 
 
 def _stopped(
