@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vergence.losses.box import box_sum, box_sum_adjoint
+from vergence.losses.box import box_sum, box_sum_adjoint, traced_box_sum
 
 SHAPES = [(2, 2), (2, 5), (3, 3), (7, 2), (6, 9)]
 
@@ -46,3 +46,13 @@ def test_strided_input() -> None:
     x = rand(4, 6, 5).mT[::2]
     assert torch.allclose(run(box_sum, x), run(box_sum, x.contiguous()))
     assert torch.allclose(run(box_sum_adjoint, x), run(box_sum_adjoint, x.contiguous()))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_traced_is_the_sum_and_its_gradient_the_adjoint(shape: tuple[int, int]) -> None:
+    x, g = rand(2, 3, *shape).requires_grad_(), rand(2, 3, *shape, seed=1)
+    found = traced_box_sum(x)
+    found.backward(g)
+    assert torch.allclose(found, run(box_sum, x.detach()), rtol=1e-14)
+    assert x.grad is not None
+    assert torch.allclose(x.grad, run(box_sum_adjoint, g), rtol=1e-13)

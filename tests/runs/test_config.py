@@ -35,6 +35,8 @@ def test_shipped_recipes_are_valid_and_survive_a_round_trip(name: str) -> None:
         (["--frames.workers", "3"], "frames.workers", 3),
         (["--frames.cache", "false"], "frames.cache", False),
         (["--train.compile"], "train.compile", True),
+        (["--train.compile", "false"], "train.compile", False),
+        (["--train.compile", "step"], "train.compile", "step"),
         (["--optim.group_lr.head", "0.5"], "optim.group_lr", {"head": 0.5}),
         (["--optim.group_lr", "{head: 0.5}"], "optim.group_lr", {"head": 0.5}),
         (["--evaluate.protocol", "eigen"], "evaluate.protocol", "eigen"),

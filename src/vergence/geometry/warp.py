@@ -64,7 +64,8 @@ def sampling_grid(depth: Tensor, rays: Tensor, offset: Tensor) -> tuple[Tensor, 
             f"sampling_grid: rays must be (B, S, 3, H, W) for depth {tuple(depth.shape)}, received {tuple(rays.shape)}"
         )
     dtype = torch.float64 if torch.float64 in (depth.dtype, rays.dtype) else torch.float32
-    grid, inverse_z = _SamplingGrid.apply(depth.to(dtype), rays.to(dtype), offset.to(dtype))
+    project = _traced_grid if torch.compiler.is_compiling() else _SamplingGrid.apply
+    grid, inverse_z = project(depth.to(dtype), rays.to(dtype), offset.to(dtype))
     with torch.no_grad():
         inside = (grid.abs() <= 1).all(dim=2, keepdim=True) & (inverse_z > 0)
     return grid.permute(0, 1, 3, 4, 2), inside
@@ -108,6 +109,15 @@ class _SamplingGrid(torch.autograd.Function):
             torch.sum(point, dim=(3, 4), keepdim=True, out=by_offset[block])
             point.mul_(depth[block, None])
         return by_depth, by_point, by_offset
+
+
+def _traced_grid(depth: Tensor, rays: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+    """What :class:`_SamplingGrid` computes, in operations that a compiler can fuse and differentiate."""
+    x, y, z = (rays * depth[:, None] + offset).unbind(dim=2)
+    inverse_z = (z + EPSILON).reciprocal()
+    height, width = rays.shape[-2:]
+    x, y = x * inverse_z * (2 / max(width - 1, 1)) - 1, y * inverse_z * (2 / max(height - 1, 1)) - 1
+    return torch.stack((x, y), dim=2), inverse_z[:, :, None]
 
 
 def warp(source: Tensor, grid: Tensor, align_corners: bool = True) -> Tensor:

@@ -5,16 +5,18 @@ Source: Godard et al., "Digging into Self-Supervised Monocular Depth Estimation"
 The error is evaluated at every pixel for every source and scale, so it is what a training step spends its time on
 outside the networks. :func:`photometric_error` therefore has its own gradient: box sums are separable, statistics of
 the target are shared, a sample is worked on while it is in the cache, and nothing but three coefficient maps is kept
-for the backward pass. ``ssim_distance`` is the plain formula, and the tests hold the two together.
+for the backward pass. ``ssim_distance`` is the plain formula, and the tests hold the two together. Where a step is
+traced for a compiler, the same sums are written plainly, for it to fuse and differentiate.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
 
 from vergence.geometry.blocks import cache_blocks
-from vergence.losses.box import box_sum, box_sum_adjoint
+from vergence.losses.box import box_sum, box_sum_adjoint, traced_box_sum
 
 C1 = 0.01**2
 C2 = 0.03**2
@@ -54,6 +56,9 @@ def ssim_distance(x: Tensor, y: Tensor) -> Tensor:
 def target_statistics(target: Tensor) -> Statistics:
     """Window sums and variances of the target (B, C, H, W): shared by all comparisons with it."""
     target = _full_precision(target)
+    if torch.compiler.is_compiling():
+        total = traced_box_sum(target)
+        return total, traced_box_sum(target * target) * 9 - total * total
     total, square, scratch = (torch.empty_like(target, memory_format=torch.contiguous_format) for _ in range(3))
     box_sum(target, scratch, total)
     box_sum(target * target, scratch, square)
@@ -122,6 +127,17 @@ class _PhotometricError(torch.autograd.Function):
         return result, None, None, None, None
 
 
+def _traced_error(x: Tensor, y: Tensor, y_sum: Tensor, y_variance: Tensor, weight: float) -> Tensor:
+    """What :class:`_PhotometricError` computes, to rounding, with the gradient left to autograd."""
+    y, y_total = y[:, None], y_sum[:, None]
+    total = traced_box_sum(x)
+    cross, squared = total * y_total, total * total
+    a1, a2 = cross + 40.5 * C1, traced_box_sum(x * y) * 9 - cross + 40.5 * C2
+    b1, b2 = squared + y_total * y_total + 81 * C1, traced_box_sum(x * x) * 9 - squared + y_variance[:, None] + 81 * C2
+    ssim = (a1 * a2 / (b1 * b2) * 4).clamp(-1, 1)
+    return (1 - ssim).mean(dim=2) * (0.5 * weight) + (x - y).abs().mean(dim=2) * (1 - weight)
+
+
 def photometric_error(
     prediction: Tensor, target: Tensor, ssim_weight: float = 0.85, statistics: Statistics | None = None
 ) -> Tensor:
@@ -159,7 +175,8 @@ def photometric_error(
         )
     total, variance = target_statistics(target) if statistics is None else statistics
     x, y = _full_precision(prediction), _full_precision(target.detach())
-    return cast(Tensor, _PhotometricError.apply(x, y, total, variance, ssim_weight)).to(prediction.dtype)
+    error = _traced_error if torch.compiler.is_compiling() else _PhotometricError.apply
+    return cast(Tensor, error(x, y, total, variance, ssim_weight)).to(prediction.dtype)
 
 
 def _full_precision(x: Tensor) -> Tensor:
@@ -200,13 +217,23 @@ def automask(error: Tensor, identity_error: Tensor) -> Tensor:
     return error < identity_error
 
 
+def _normal(shape: Sequence[int], seed: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Standard normal numbers of a generator of their own."""
+    generator = torch.Generator(device=device).manual_seed(seed)
+    return torch.randn(shape, generator=generator, device=device, dtype=dtype)
+
+
+# one operation to a compiler, which cannot see a generator made and seeded
+_seeded_normal = torch.library.custom_op("vergence::seeded_normal", _normal, mutates_args=())
+_seeded_normal.register_fake(lambda shape, seed, device, dtype: torch.empty(shape, device=device, dtype=dtype))
+
+
 def tie_break_noise(
     shape: tuple[int, ...], seed: int, step: int, device: torch.device, dtype: torch.dtype, scale: float = 1e-5
 ) -> Tensor:
     """Gaussian noise for identity errors, fixed by seed and step: the same on every process and for any batch size."""
-    generator = torch.Generator(device=device)
-    generator.manual_seed((seed * 1_000_003 + step) % 2**63)
-    return torch.randn(shape, generator=generator, device=device, dtype=dtype).mul_(scale)
+    draw = _seeded_normal if torch.compiler.is_compiling() else _normal
+    return draw(shape, (seed * 1_000_003 + step) % 2**63, device, dtype).mul_(scale)
 
 
 def automasked_loss(error: Tensor, identity_error: Tensor | None, normalise: Literal["all", "kept"] = "all") -> Tensor:

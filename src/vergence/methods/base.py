@@ -27,6 +27,8 @@ class Method(nn.Module):
     """The settings of this one."""
     whole: MethodConfig | None = None
     """The settings of the run, where those of a loaded method lack what only training needs."""
+    eager_parts: ClassVar[tuple[str, ...]] = ()
+    """Methods of it that no compiler may trace: what they draw decides which operations follow."""
     label_space: LabelSpace | None = None
     """The classes of ``logits``."""
     corners_aligned: ClassVar[bool] = False
@@ -59,6 +61,12 @@ class Method(nn.Module):
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         """Weighted scalar losses, summed by the engine; keys that start with "_" are logged and not summed."""
         raise NotImplementedError
+
+    def compile_step(self, *args: Any, **kwargs: Any) -> None:
+        """Compile :meth:`forward`, networks and losses together, in place; ``eager_parts`` run as they are written."""
+        for name in self.eager_parts:
+            setattr(self, name, torch.compiler.disable(getattr(self, name)))
+        nn.Module.compile(self, *args, **kwargs)
 
     def after_step(self, step: int) -> None:
         """Called after each optimiser step (teacher updates)."""

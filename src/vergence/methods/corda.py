@@ -60,6 +60,7 @@ class CordaMethod(Method):
     settings = CordaConfig
     config: CordaConfig
     corners_aligned: ClassVar[bool] = True
+    eager_parts = ("mixed",)
     origin_of_metres = "metres of the measured depth that was learned"
     farthest: float = 100.0
     """The largest depth that is predicted, in its unit."""

@@ -69,7 +69,7 @@ class DepthMethod(Method):
         return self
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compile the networks, in place; the losses have gradients written by hand, which stay as they are."""
+        """Compile the networks, in place; the losses keep the gradients that are written by hand."""
         for network in (self.network.encoder, self.network.decoder, self.synthesis.pose):
             if network is not None:
                 network.compile(*args, **kwargs)

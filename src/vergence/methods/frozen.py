@@ -53,6 +53,10 @@ class FrozenMethod(Method):
         """Compile the encoder, in place."""
         self.network.encoder.compile(*args, **kwargs)
 
+    def compile_step(self, *args: Any, **kwargs: Any) -> None:
+        """The same: what has been kept decides what a step computes, and beside the encoder there is little."""
+        self.compile(*args, **kwargs)
+
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """``logits`` (B, K, H, W) at the size of the images."""
         return {"logits": to_size(full_precision(self.network(images)["logits"]), images)}

@@ -27,6 +27,7 @@ class SSDAMethod(ThreeWaysMethod):
 
     settings = SSDAConfig
     config: SSDAConfig
+    eager_parts = ("crossed", "mixed")
 
     def forward(self, batches: dict[str, Batch], step: int) -> dict[str, Tensor]:
         """Labels of the target, labels of the source, frames mixed across domains, frames mixed within the target."""

@@ -45,6 +45,7 @@ class ThreeWaysMethod(Method):
 
     settings: ClassVar[type[MethodConfig]] = ThreeWaysConfig
     config: ThreeWaysConfig
+    eager_parts = ("mixed",)
 
     def __init__(self, config: ThreeWaysConfig, options: FrameOptions, seed: int = 0) -> None:
         super().__init__()

@@ -183,10 +183,11 @@ class TrainConfig:
     is told at the next checkpoint, or at the end."""
     channels_last: bool = True
     """Memory layout of convolutions; faster on CPUs and GPUs alike."""
-    compile: bool = False
-    """torch.compile of encoder, depth's decoder and pose network: at most three graphs, without a break. Losses, whose
-    gradients are written by hand, stay as they are. The first step takes minutes; CPUs gain nothing, GPUs were not
-    measured."""
+    compile: bool | Literal["step"] = False
+    """true: torch.compile of encoder, depth's decoder and pose network, at most three graphs without a break; losses,
+    whose gradients are written by hand, stay as they are. step: of the whole step, losses included, whose gradients the
+    compiler then makes itself; mixing with its draws stays as it is. The first steps take minutes; CPUs gain nothing,
+    GPUs were not measured."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     find_unused_parameters: bool = False

@@ -76,7 +76,9 @@ class TrainingState:
             convert_sync_batchnorm(self.method)  # timm's keeps the activation inside its own layers
         if self.is_sharded:
             shard(self.method, accelerator.device)
-        if settings.compile:
+        if settings.compile == "step":
+            self.method.compile_step()
+        elif settings.compile:
             self.method.compile()
         groups = self.method.parameter_groups()
         self.parameters = [parameter for group in groups for parameter in group["params"]]
