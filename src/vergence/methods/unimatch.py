@@ -32,6 +32,7 @@ class UniMatchMethod(ThreeWaysMethod):
 
     settings = UniMatchConfig
     config: UniMatchConfig
+    eager_parts = ("mixed", "halved")
 
     def unlabelled_losses(self, batch: Batch, step: int, probabilities: Tensor | None = None) -> dict[str, Tensor]:
         """Both views in one pass; the loss is the mean of theirs."""
@@ -42,7 +43,7 @@ class UniMatchMethod(ThreeWaysMethod):
         views = [self.mixed(images, probabilities, depth) for _ in range(2)]
         with statistics_kept(self.network, keep=not settings.mixed_statistics):
             features = self.network.encode(torch.cat([view.images for view in views]))
-            features = complementary_dropout(features, settings.dropout, self.generator)
+            features = self.halved(features)
             logits = self.network.decode(features, images.shape[-2:])["logits"].chunk(2)
         parts = [confident_loss(own, view, settings) for own, view in zip(logits, views, strict=True)]
         losses["consistency"] = settings.weight * torch.stack(parts).mean()
@@ -53,6 +54,10 @@ class UniMatchMethod(ThreeWaysMethod):
         losses["_confident"] = torch.stack([view.share for view in views]).mean()
         losses["_own"] = torch.stack([view.mask.mean() for view in views]).mean()
         return losses
+
+    def halved(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Features of both views without complementary halves of their channels, with the step's draws."""
+        return complementary_dropout(features, self.config.consistency.dropout, self.generator)
 
     @torch.no_grad()
     def mixed(self, images: Tensor, probabilities: Tensor, depth: Tensor | None) -> Mixed:
