@@ -45,7 +45,7 @@ class ThreeWaysMethod(Method):
 
     settings: ClassVar[type[MethodConfig]] = ThreeWaysConfig
     config: ThreeWaysConfig
-    eager_parts = ("mixed",)
+    eager_parts: ClassVar[tuple[str, ...]] = ("mixed",)
 
     def __init__(self, config: ThreeWaysConfig, options: FrameOptions, seed: int = 0) -> None:
         super().__init__()
