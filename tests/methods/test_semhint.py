@@ -116,7 +116,6 @@ def test_hints_of_every_other_step_weigh_twice_as_much_there() -> None:
     always, seldom = in_the_hole(scene), in_the_hole(scene, hint_every=2)
     assert "hint" not in seldom(data, 1)
     assert torch.equal(seldom(data, 2)["hint"], 2 * always(data, 2)["hint"])
-    assert repaired(learn(in_the_hole(scene, hint_every=2), data["unlabelled"], 120), scene, 0.05) > 0.9
     assert in_the_hole(scene, hint_every=3, beta_ramp=2).diagnose(data["unlabelled"])["hint_mask"].any()
 
 
