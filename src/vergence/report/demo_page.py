@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import vergence
 from vergence.data.imaging.images import open_image, read_image
@@ -47,6 +48,7 @@ from vergence.runs.checkpoint import LoadedRun, load_run
 from vergence.runs.folder import RunFolder
 
 _SHOWN = 4
+_QUARTER = 0.25
 _THUMBNAIL = 160  # columns
 _NAMES = {"chosen": "chosen by reach, labels carried", "random": "at random, labels alone"}
 _METRICS = {"miou": "mIoU %", "mean_accuracy": "mean accuracy %", "pixel_accuracy": "pixel accuracy %"}
@@ -222,20 +224,32 @@ def _panels(runs: Mapping[str, LoadedRun], space: LabelSpace, seen: set[int]) ->
 
 
 def _carried(demo: Demo, data: Manifest, space: LabelSpace, seen: set[int], seconds: float) -> list[Panel]:
-    """Some of the chosen frames with their labels, and the frames farthest from them that got theirs."""
+    """Some of the chosen frames with their labels, and the frames farthest from them that got much of theirs."""
     rows = {(row.sequence, row.position): index for index, row in enumerate(data)}
     panels = []
     for chosen in demo.chosen_rows[:_SHOWN]:
         key = demo.training[chosen]
         reached = carried_from(data, rows[key.sequence, key.position], seconds)
         pictures = [_painted(data, rows[key.sequence, key.position], space, seen, "by hand")]
-        for position, index in dict.fromkeys([*reached[:1], *reached[-1:]]):
+        for position, index in dict.fromkeys([*_well(data, reached), *_well(data, reached[::-1])]):
             pictures.append(_painted(data, index, space, seen, f"{(position - key.position) / key.fps:+.1f} s"))
-            sure = read_confidence(data.path(index, "label_confidence"), (key.height, key.width)) / 255
+            sure = _sureness(data, index)
             confidence = np.where(sure > 0, sure, np.nan)
             pictures.append(colour_picture("how sure", confidence, _SHADES, "viridis"))
         panels.append(Panel(f"{key.sequence}: to {len(reached)} frames", pictures, []))
     return panels
+
+
+def _well(data: Manifest, reached: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The first of these frames of which a quarter has a label, or the first of all; none of none."""
+    well = (frame for frame in reached if (_sureness(data, frame[1]) > 0).mean() >= _QUARTER)
+    return [next(well, reached[0])] if reached else []
+
+
+def _sureness(data: Manifest, index: int) -> NDArray[np.float64]:
+    """(H, W): the probability that a carried label is right, 0 where there is none."""
+    row = data[index]
+    return read_confidence(data.path(index, "label_confidence"), (row.height, row.width)) / 255
 
 
 def carried_from(data: Manifest, labelled: int, seconds: float) -> list[tuple[int, int]]:
