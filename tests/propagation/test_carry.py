@@ -68,3 +68,12 @@ def test_a_label_of_another_size_is_carried_by_its_own_pixels() -> None:
     large.labels = [label(0).repeat_interleave(2, 0).repeat_interleave(2, 1), *large.labels[1:]]
     for frame, carried in carry(large).carried.items():
         assert torch.equal(carried.label, carry(piece(0)).carried[frame].label)
+
+
+def test_what_was_left_without_a_label_stays_so() -> None:
+    part = piece(0)
+    grey = [torch.full_like(frame, 128) for frame in part.frames]  # no colour tells the sides apart
+    part.frames, part.labels = grey, [torch.where(label(0) == 1, IGNORED, 0).byte(), *part.labels[1:]]
+    for step, carried in carry(part).carried.items():
+        assert (carried.label[:, 18 + 2 * step :] == IGNORED).all()
+        assert (carried.label[:, 8 : 14 + 2 * step] == 0).all()

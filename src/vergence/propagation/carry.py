@@ -134,9 +134,10 @@ def _merge(piece: Piece, frame: int, arrivals: list[tuple[int, tuple[Tensor, Ten
         assert label is not None
         key = _colours(piece.frames[end])
         says, alike = votes_around(key, _sized(label, key), position, pixels, piece.classes, piece.trust)
-        trusted = weight.float() * alike
+        labelled = says.sum(0)
+        trusted = weight.float() * alike * (labelled >= 0.5)  # what was left without a label stays so
         votes += says * trusted
-        strongest = torch.maximum(strongest, says.sum(0) * trusted)
+        strongest = torch.maximum(strongest, labelled * trusted)
     return Carried(*decide(votes, strongest, piece.trust))
 
 
