@@ -49,7 +49,7 @@ def three_ways(mix: Mixing) -> tuple[Method, Any]:
     method = test_three_ways.build(consistency=settings, depth="truth")
 
     def draw(batch: Batch) -> list[Tensor]:
-        found = method.mixed(batch["frames"][:, 0], probabilities()[: len(batch["label"])], batch["estimate"])
+        found = method.mixed(batch, probabilities()[: len(batch["label"])], batch["estimate"])
         return [found.images, found.mask]
 
     return method, draw
@@ -61,7 +61,7 @@ def unimatch(mix: Mixing) -> tuple[Method, Any]:
 
     def draw(batch: Batch) -> list[Tensor]:
         count = len(batch["label"])
-        views = [method.mixed(batch["frames"][:, 0], probabilities()[:count], batch["estimate"]) for _ in range(2)]
+        views = [method.mixed(batch, probabilities()[:count], batch["estimate"]) for _ in range(2)]
         dropped = complementary_dropout([torch.ones(2 * count, 16, 1, 1)], 0.5, method.generator)[0]
         own = [view.images * view.mask for view in views]  # a partner's pixels have the partner's colours
         return [*own, *(view.mask for view in views), *dropped.chunk(2)]
@@ -76,7 +76,7 @@ def ssda(mix: Mixing) -> tuple[Method, Any]:
         given = probabilities()[: len(batch["label"]), :CLASSES]
         target = cast(Batch, {**batch, "estimate": batch["estimate"] + 0.01})
         crossed = method.crossed(batch, target, given)
-        mixed = method.mixed(batch["frames"][:, 0], given, batch["estimate"])
+        mixed = method.mixed(batch, given, batch["estimate"])
         return [crossed.images, crossed.mask, mixed.images, mixed.mask]
 
     return method, draw

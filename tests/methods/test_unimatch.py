@@ -80,10 +80,12 @@ def test_views_mix_pseudo_labels_with_pixels() -> None:
     images = torch.stack([torch.zeros(3, 16, 16), torch.ones(3, 16, 16)])
     probabilities = torch.zeros(2, 2, 16, 16)
     probabilities[0, 0], probabilities[1, 1] = 1, 1
-    view = method.mixed(images, probabilities, None)
+    view = method.mixed({"frames": images[:, None]}, probabilities, None)
     assert torch.equal(view.images[:, 0], view.label.float())
     assert 0.3 < view.mask.mean() < 0.7
-    never = build(consistency=replace(PLAIN, mix_probability=0.0)).mixed(images, probabilities, None)
+    never = build(consistency=replace(PLAIN, mix_probability=0.0)).mixed(
+        {"frames": images[:, None]}, probabilities, None
+    )
     assert torch.equal(never.images, images)
     assert (never.mask == 1).all()
 

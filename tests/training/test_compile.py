@@ -16,7 +16,7 @@ from vergence.mixing.draws import step_generator
 
 GRAPHS = 3
 """Of networks: encoder, decoder, pose network. Of a step: before what is mixed eagerly, teacher, after it."""
-WHOLE = {"depth": 1, "supervised": 1, "three_ways": 3, "corda": 2, "distill": 1}
+WHOLE = {"depth": 1, "supervised": 1, "three_ways": 2, "corda": 2, "distill": 1, "unimatch": 3, "ssda": 3, "semhint": 2}
 """Methods whose step is traced with its losses, and into how many graphs."""
 
 
@@ -57,6 +57,7 @@ def one_step(method: Method, batches: Any, step: int) -> tuple[dict[str, float],
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # the compiler looks at it
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # by the compiler
 @pytest.mark.parametrize("name", STEPS)
 def test_few_graphs_and_the_same_losses_and_gradients(name: str, tmp_path: Path, towns: dict[str, Path]) -> None:
     backend = Backend()

@@ -83,6 +83,7 @@ class SemHintMethod(Method):
 
     settings = SemHintConfig
     config: SemHintConfig
+    eager_parts = ("second_opinion",)
 
     def __init__(self, config: SemHintConfig, options: FrameOptions, seed: int = 0) -> None:
         super().__init__()

@@ -99,7 +99,8 @@ class ThreeWaysMethod(Method):
         losses = self.labelled_losses(batches["labelled"], step)
         factor = self.config.self_training(step)
         if factor > 0:
-            losses |= weakened(self.unlabelled_losses(batches["unlabelled"], step), factor)
+            batch = batches["unlabelled"]
+            losses |= weakened(self.unlabelled_losses(batch, step, self.pseudo_probabilities(batch)), factor)
         return losses
 
     def labelled_losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
@@ -128,15 +129,16 @@ class ThreeWaysMethod(Method):
 
     def unlabelled_losses(self, batch: Batch, step: int, probabilities: Tensor | None = None) -> dict[str, Tensor]:
         """Steps 2 to 5 of section 4.3: pseudo-labels (unless they are given), depth, mixing, consistency."""
-        config, images = self.config, batch["frames"][:, 0]
+        config = self.config
         if probabilities is None:
             probabilities = self.pseudo_probabilities(batch)
         losses, depth = self.unlabelled_depth(batch, step)
         if config.consistency.clean > 0:
             losses["clean"] = clean_loss(
-                config.consistency, lambda seen: to_size(self.network(seen)["logits"], seen), images, probabilities
-            )
-        mixed = self.mixed(images, probabilities, depth)
+                config.consistency, lambda seen: to_size(self.network(seen)["logits"], seen),
+                batch["frames"][:, 0], probabilities,
+            )  # fmt: skip
+        mixed = self.mixed(batch, probabilities, depth)
         with statistics_kept(self.network, keep=not config.consistency.mixed_statistics):
             logits = self.network(mixed.images)["logits"]
         losses["consistency"] = consistency_loss(config.consistency, logits, mixed.label, mixed.share)
@@ -164,9 +166,9 @@ class ThreeWaysMethod(Method):
             probabilities = with_truth(probabilities, batch["label"], batch["labelled"])
         return probabilities
 
-    def mixed(self, images: Tensor, probabilities: Tensor, depth: Tensor | None) -> Mixed:
+    def mixed(self, batch: Batch, probabilities: Tensor, depth: Tensor | None) -> Mixed:
         """Images and pseudo-labels mixed and changed, with the step's random draws."""
-        settings = self.config.consistency
+        settings, images = self.config.consistency, batch["frames"][:, 0]
         draw = draw_strong(len(images), settings.jitter, settings.strength, settings.blur, generator=self.generator)
         return mixed_view(settings, images, probabilities, depth, draw, self.generator)
 
@@ -196,7 +198,7 @@ class ThreeWaysMethod(Method):
         depth = batch.get("estimate")
         if self.config.multi_task and self.config.depth == "online":
             depth = own_depth(self.network(images, segmentation=False, depth=True)["disparities"], images)
-        mixed = self.mixed(images, self.pseudo_probabilities(batch), depth)
+        mixed = self.mixed(batch, self.pseudo_probabilities(batch), depth)
         maps = {"mixed": mixed.images, "mask": mixed.mask, "pseudo_label": mixed.label, "confidence": mixed.confidence}
         return maps if depth is None else {**maps, "depth": depth}
 

@@ -36,14 +36,17 @@ class UniMatchMethod(ThreeWaysMethod):
 
     def unlabelled_losses(self, batch: Batch, step: int, probabilities: Tensor | None = None) -> dict[str, Tensor]:
         """Both views in one pass; the loss is the mean of theirs."""
-        settings, images = self.config.consistency, batch["frames"][:, 0]
+        settings = self.config.consistency
         if probabilities is None:
             probabilities = self.pseudo_probabilities(batch)
         losses, depth = self.unlabelled_depth(batch, step)
-        views = [self.mixed(images, probabilities, depth) for _ in range(2)]
-        with statistics_kept(self.network, keep=not settings.mixed_statistics):
+        views = self.mixed(batch, probabilities, depth), self.mixed(batch, probabilities, depth)
+        images = batch["frames"][:, 0]
+        keep = not settings.mixed_statistics
+        with statistics_kept(self.network, keep):
             features = self.network.encode(torch.cat([view.images for view in views]))
-            features = self.halved(features)
+        features = self.halved(features)  # outside: a compiler cannot leave the step and come back within
+        with statistics_kept(self.network, keep):
             logits = self.network.decode(features, images.shape[-2:])["logits"].chunk(2)
         parts = [confident_loss(own, view, settings) for own, view in zip(logits, views, strict=True)]
         losses["consistency"] = settings.weight * torch.stack(parts).mean()
@@ -60,9 +63,9 @@ class UniMatchMethod(ThreeWaysMethod):
         return complementary_dropout(features, self.config.consistency.dropout, self.generator)
 
     @torch.no_grad()
-    def mixed(self, images: Tensor, probabilities: Tensor, depth: Tensor | None) -> Mixed:
+    def mixed(self, batch: Batch, probabilities: Tensor, depth: Tensor | None) -> Mixed:
         """A strong view: colours changed for each image alone, then images and pseudo-labels mixed by one mask."""
-        settings = self.config.consistency
+        settings, images = self.config.consistency, batch["frames"][:, 0]
         unmixed = draw_rows(len(images), generator=self.generator) >= settings.mix_probability
         unmixed = unmixed.to(images.device, non_blocking=True)
         mask = mix_mask(settings, probabilities, depth, self.generator).masked_fill(unmixed[:, None, None, None], 1)
