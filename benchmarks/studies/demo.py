@@ -249,10 +249,11 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--demo", type=Path, default=Path("demo"), help="folder of a finished demo")
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
     options = parser.parse_args(words)
     torch.set_num_threads(1)
     study = Study(options.demo)
-    for seed, variant in itertools.product(range(options.seeds), VARIANTS):
+    for seed, variant in itertools.product(range(options.seeds), options.variants):
         if any((row["variant"], row["seed"]) == (variant, str(seed)) for row in read_rows(RESULTS)):
             continue
         begin = time.process_time()
