@@ -16,7 +16,10 @@ from vergence.mixing.draws import step_generator
 
 GRAPHS = 3
 """Of networks: encoder, decoder, pose network. Of a step: before what is mixed eagerly, teacher, after it."""
-WHOLE = {"depth": 1, "supervised": 1, "three_ways": 2, "corda": 2, "distill": 1, "unimatch": 3, "ssda": 3, "semhint": 2}
+WHOLE = {
+    "depth": 1, "supervised": 1, "three_ways": 2, "three_ways, both tasks": 3, "corda": 2, "distill": 1, "unimatch": 3,
+    "ssda": 3, "semhint": 2,
+}  # fmt: skip
 """Methods whose step is traced with its losses, and into how many graphs."""
 
 
