@@ -239,8 +239,8 @@ def told(rows: Sequence[Mapping[str, Any]]) -> str:
         ("Carrying the labels of the random frames", "random, carried"),
         ("Choosing by reach", "reach"),
     ):
-        if found := gains(rows, variant, "random", "miou"):
-            sentences.append(f"{name} alone gives {statistics.fmean(found):+.1f} points of mIoU.")
+        if values := gains(rows, variant, "random", "miou"):
+            sentences.append(f"{name} alone gives {statistics.fmean(values):+.1f} points of mIoU.")
     return " ".join(sentences)
 
 
