@@ -44,10 +44,8 @@ def main() -> None:
 
 def complete(claim: Claim, lab: Lab, hours: float) -> None:
     """Run what is missing of a claim; its set-up must show head room first."""
-    for seed, variant in claim.jobs():
+    for seed, variant in state.missing(claim):
         rows = state.rows_of(claim)
-        if any(row["variant"] == variant and row["seed"] == str(seed) for row in rows):
-            continue
         room = head_room(claim, rows)
         if room is not None and room < HEAD_ROOM:
             log.info("%s: thrown out, all labels are only %.1f points better", claim.name, 100 * room)

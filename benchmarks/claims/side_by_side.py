@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from benchmarks.claims import state
-from benchmarks.claims.claim import HEAD_ROOM, Claim, Numbers, head_room
+from benchmarks.claims.claim import Claim, Numbers, verdict
 from benchmarks.claims.lab import Lab
 from vergence.errors import first_line
 
@@ -45,8 +45,8 @@ def complete(claim: Claim, lab: Lab, results: Path, processes: int, until: float
         The runs that ended now, failed ones with a sentence.
     """
     ended: list[Outcome] = []
-    jobs = missing(claim, results)
-    if not jobs or thrown_out(claim, results):
+    jobs = state.missing(claim, results)
+    if not jobs or _thrown_out(claim, results):
         return ended
     results.mkdir(parents=True, exist_ok=True)
     processes = min(processes, len(jobs))
@@ -54,7 +54,7 @@ def complete(claim: Claim, lab: Lab, results: Path, processes: int, until: float
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (processes,)) as pool:
         answers = as_completed([pool.submit(_run, claim, lab, *job) for job in jobs], until - time.monotonic())
         try:
-            while len(ended) < len(jobs) and not thrown_out(claim, results):
+            while len(ended) < len(jobs) and not _thrown_out(claim, results):
                 ended.append(outcome := next(answers).result())
                 if not outcome.failed:
                     state.add(claim, outcome.variant, outcome.seed, outcome.numbers, outcome.seconds, results)
@@ -67,16 +67,8 @@ def complete(claim: Claim, lab: Lab, results: Path, processes: int, until: float
     return ended
 
 
-def missing(claim: Claim, results: Path) -> list[tuple[int, str]]:
-    """(seed, variant) of the runs that have no row."""
-    have = {(row["variant"], row["seed"]) for row in state.rows_of(claim, results)}
-    return [(seed, variant) for seed, variant in claim.jobs() if (variant, str(seed)) not in have]
-
-
-def thrown_out(claim: Claim, results: Path) -> bool:
-    """Whether runs have shown that there is too little head room."""
-    room = head_room(claim, state.rows_of(claim, results))
-    return room is not None and room < HEAD_ROOM
+def _thrown_out(claim: Claim, results: Path) -> bool:
+    return verdict(claim, state.rows_of(claim, results)) == "thrown out"
 
 
 def _end(children: Iterable[BaseProcess]) -> None:

@@ -22,6 +22,12 @@ def rows_of(claim: Claim, folder: Path | None = None) -> list[dict[str, str]]:
     return read_rows(path_of(claim, folder))
 
 
+def missing(claim: Claim, folder: Path | None = None) -> list[tuple[int, str]]:
+    """(seed, variant) of the runs that have no row, in the order in which they are to be run."""
+    have = {(row["variant"], row["seed"]) for row in rows_of(claim, folder)}
+    return [(seed, variant) for seed, variant in claim.jobs() if (variant, str(seed)) not in have]
+
+
 def add(claim: Claim, variant: str, seed: int, numbers: Numbers, seconds: float, folder: Path | None = None) -> None:
     """Append a run's row; the file is replaced as a whole, so that a kill never tears it."""
     shown = {key: round(value, 5) if isinstance(value, float) else value for key, value in numbers.items()}

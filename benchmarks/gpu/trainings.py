@@ -13,7 +13,7 @@ from benchmarks.claims.claim import Claim, Comparison, Numbers, verdict
 from benchmarks.claims.lab import Lab
 from benchmarks.claims.real_depth import SCORING, Stage, manifests
 from benchmarks.claims.recipes import RecipeRun, finished, segmented
-from benchmarks.claims.side_by_side import complete, missing
+from benchmarks.claims.side_by_side import complete
 from benchmarks.gpu.checks import Row
 from benchmarks.studies.three_ways import overrides
 from vergence import api
@@ -152,7 +152,7 @@ def run_claim(claim: Claim, lab: Lab, results: Path, processes: int, until: floa
         if outcome.failed:
             yield row | {"variant": f"{outcome.variant}, seed {outcome.seed}", "note": f"FAILED: {outcome.failed}"}
     note = f"{len(ended)} now in {minutes:.1f} minutes, {processes} at a time on {os.cpu_count()} cores"
-    if (left := len(missing(claim, results))) and time.monotonic() >= until:
+    if (left := len(state.missing(claim, results))) and time.monotonic() >= until:
         note += f"; not run: {left}, 0.0 minutes left"
     yield row | {"value": len(rows), "variant": verdict(claim, rows), "note": note}
 

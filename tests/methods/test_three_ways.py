@@ -25,7 +25,7 @@ def test_both_tasks_with_online_depth(exchange: str) -> None:
 
 def test_mixed_pass_reaches_no_depth_parameter_without_exchange() -> None:
     method = build(multi_task=True, depth="truth")
-    method.unlabelled_losses(batch(), 0)["consistency"].backward()
+    method.unlabelled_losses(data := batch(), 0, method.pseudo_probabilities(data))["consistency"].backward()
     assert method.network.depth is not None
     assert all(value.grad is None for value in method.network.depth.parameters())
     assert method.pose is not None
@@ -118,7 +118,7 @@ def test_diagnose_shows_what_is_mixed() -> None:
 def test_mixed_frames_change_the_statistics_only_as_published(changes: bool) -> None:
     method = build(depth="truth", consistency=ConsistencyConfig(mixed_statistics=changes))
     before = [value.clone() for name, value in method.network.named_buffers() if "running_mean" in name]
-    method.unlabelled_losses(batch(), 0)
+    method.unlabelled_losses(data := batch(), 0, method.pseudo_probabilities(data))
     after = [value for name, value in method.network.named_buffers() if "running_mean" in name]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True)) is not changes
     assert all(layer.momentum == 0.1 for layer in method.network.modules() if isinstance(layer, nn.BatchNorm2d))

@@ -127,11 +127,9 @@ class ThreeWaysMethod(Method):
         weight = self.config.depth_weight
         return {key: value if key.startswith("_") else weight * value for key, value in seen.items()}
 
-    def unlabelled_losses(self, batch: Batch, step: int, probabilities: Tensor | None = None) -> dict[str, Tensor]:
-        """Steps 2 to 5 of section 4.3: pseudo-labels (unless they are given), depth, mixing, consistency."""
+    def unlabelled_losses(self, batch: Batch, step: int, probabilities: Tensor) -> dict[str, Tensor]:
+        """Steps 2 to 5 of section 4.3, with the teacher's :meth:`pseudo_probabilities`: depth, mixing, consistency."""
         config = self.config
-        if probabilities is None:
-            probabilities = self.pseudo_probabilities(batch)
         losses, depth = self.unlabelled_depth(batch, step)
         if config.consistency.clean > 0:
             losses["clean"] = clean_loss(

@@ -34,11 +34,9 @@ class UniMatchMethod(ThreeWaysMethod):
     config: UniMatchConfig
     eager_parts = ("mixed", "halved")
 
-    def unlabelled_losses(self, batch: Batch, step: int, probabilities: Tensor | None = None) -> dict[str, Tensor]:
+    def unlabelled_losses(self, batch: Batch, step: int, probabilities: Tensor) -> dict[str, Tensor]:
         """Both views in one pass; the loss is the mean of theirs."""
         settings = self.config.consistency
-        if probabilities is None:
-            probabilities = self.pseudo_probabilities(batch)
         losses, depth = self.unlabelled_depth(batch, step)
         views = self.mixed(batch, probabilities, depth), self.mixed(batch, probabilities, depth)
         images = batch["frames"][:, 0]

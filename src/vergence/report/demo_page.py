@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import vergence
+from vergence.data.buckets.addresses import named
 from vergence.data.imaging.images import open_image, read_image
 from vergence.data.labels import LabelSpace
 from vergence.data.manifest import Manifest
@@ -108,7 +108,7 @@ def write_demo_page(demo: Demo, out: Path) -> tuple[Path, str]:
             for name, rows in (("chosen", demo.chosen_rows), ("random", demo.random_rows))
         },
         record=record,
-        carried=_carried(demo, carried, space, seen, float(record["seconds"])),
+        carried=_carried(demo, carried, space, seen, record),
         sure=[colour_bar("probability that the carried label is right", _SHADES, "viridis")],
         depth_tables=[table for evaluation in _evaluations(demo.depth) for table in tables(evaluation)][:1],
         strip=depth.strip,
@@ -223,33 +223,23 @@ def _panels(runs: Mapping[str, LoadedRun], space: LabelSpace, seen: set[int]) ->
     return panels
 
 
-def _carried(demo: Demo, data: Manifest, space: LabelSpace, seen: set[int], seconds: float) -> list[Panel]:
+def _carried(demo: Demo, data: Manifest, space: LabelSpace, seen: set[int], record: Mapping[str, Any]) -> list[Panel]:
     """Some of the chosen frames with their labels, and the frames farthest from them that got much of theirs."""
     rows = {(row.sequence, row.position): index for index, row in enumerate(data)}
+    coverage = {frame["image"]: frame["coverage"] for segment in record["segments"] for frame in segment["frames"]}
     panels = []
     for chosen in demo.chosen_rows[:_SHOWN]:
         key = demo.training[chosen]
-        reached = carried_from(data, rows[key.sequence, key.position], seconds)
+        reached = carried_from(data, rows[key.sequence, key.position], float(record["seconds"]))
+        well = [frame for frame in reached if coverage[named(data[frame[1]].image)] >= _QUARTER] or reached
         pictures = [_painted(data, rows[key.sequence, key.position], space, seen, "by hand")]
-        for position, index in dict.fromkeys([*_well(data, reached), *_well(data, reached[::-1])]):
+        for position, index in dict.fromkeys([*well[:1], *well[-1:]]):
             pictures.append(_painted(data, index, space, seen, f"{(position - key.position) / key.fps:+.1f} s"))
-            sure = _sureness(data, index)
+            sure = read_confidence(data.path(index, "label_confidence"), (key.height, key.width)) / 255
             confidence = np.where(sure > 0, sure, np.nan)
             pictures.append(colour_picture("how sure", confidence, _SHADES, "viridis"))
         panels.append(Panel(f"{key.sequence}: to {len(reached)} frames", pictures, []))
     return panels
-
-
-def _well(data: Manifest, reached: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The first of these frames of which a quarter has a label, or the first of all; none of none."""
-    well = (frame for frame in reached if (_sureness(data, frame[1]) > 0).mean() >= _QUARTER)
-    return [next(well, reached[0])] if reached else []
-
-
-def _sureness(data: Manifest, index: int) -> NDArray[np.float64]:
-    """(H, W): the probability that a carried label is right, 0 where there is none."""
-    row = data[index]
-    return read_confidence(data.path(index, "label_confidence"), (row.height, row.width)) / 255
 
 
 def carried_from(data: Manifest, labelled: int, seconds: float) -> list[tuple[int, int]]:

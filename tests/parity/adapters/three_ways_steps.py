@@ -118,7 +118,8 @@ def unlabeled_step(inputs: dict[str, np.ndarray], params: dict[str, Any], case: 
             consistency, "classmix_mask", lambda labels, **_: classmix_mask(labels, chosen=drawn(labels, rng))
         )
         keep_outputs(built, patch, seen)
-        losses = built.unlabelled_losses(unlabelled_batch(inputs, params), 0)
+        batch = unlabelled_batch(inputs, params)
+        losses = built.unlabelled_losses(batch, 0, built.pseudo_probabilities(batch))
     total = torch.stack([value for key, value in losses.items() if not key.startswith("_")]).sum()
     total.backward()
     mixed = seen["mixed"]
