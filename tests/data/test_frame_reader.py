@@ -18,6 +18,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.measured.depth_files import write_depth_png
 from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
+from vergence.geometry.camera import Camera
 
 
 def test_depth_of_another_size_is_allowed(tmp_path):
@@ -109,3 +110,21 @@ def test_a_fast_reader_gives_nearly_the_same_frames_kept_apart_in_the_cache(tmp_
         assert np.percentile(difference, 99.9) <= 8
     else:
         assert difference.max() <= 1
+
+
+def test_a_fast_reader_cuts_a_frame_that_is_a_row_too_tall(tmp_path):
+    pixels = picture(0, 193, 640)
+    save(tmp_path / "a.png", pixels)
+    row = FrameRow("a.png", "s", 0, fx=0.58, fy=1.92, cx=0.5, cy=0.5, width=640, height=193)
+    how = FrameOptions(height=192, width=640, offsets=(), resampling="fast")
+    reader = FrameReader(Manifest([row], tmp_path), how)
+    np.testing.assert_array_equal(reader.frames(0, reader.paths(0))[0][0], pixels[:192].transpose(2, 0, 1))
+    camera = reader.placement((193, 640)).camera(Camera.from_normalized(row.fx, row.fy, row.cx, row.cy, 640, 193))
+    stored = Camera.from_normalized(row.fx, row.fy, row.cx, row.cy, 640, 193)
+    assert (camera.fy, camera.cy, camera.cx) == (stored.fy, stored.cy, stored.cx)
+    assert reader.placement((195, 640)).whole  # 1.6 % too tall: resized
+    assert (
+        FrameReader(Manifest([row], tmp_path), dataclasses.replace(how, resampling="lanczos"))
+        .placement((193, 640))
+        .whole
+    )

@@ -67,8 +67,8 @@ class FrameOptions:
     resampling: Literal["lanczos", "bicubic", "bilinear", "fast"] = "lanczos"
     """Filter that resizes images. CorDA was published with bicubic in synthetic, bilinear in real frames. "fast" is
     Lanczos in a quarter of the time, within one level of 255 (two where frames become larger); JPEG files of 2.5 times
-    the size or more that are taken whole are also decoded smaller, on average within one level. Recipes of papers keep
-    the exact filters."""
+    the size or more that are taken whole are also decoded smaller, on average within one level, and frames that are
+    larger by at most 1 % are cut instead. Recipes of papers keep the exact filters."""
     legacy_intrinsics: bool = False
     """Repeat the official Three Ways program's intrinsics, wrong but behind its published weights; see
     docs/recipes.md."""

@@ -30,6 +30,8 @@ from vergence.geometry.camera import Camera
 
 _SPARE = 1.25
 """A JPEG that is decoded smaller is still larger than needed by this factor, for the filter."""
+_NEARLY = 0.01
+"""Frames larger by at most this share are cut, where a fast reader is asked for."""
 LEGACY_SIZE = (2048, 1024)
 """Width and height whose pixels the official Three Ways program measures intrinsics in, whatever the working size."""
 
@@ -44,7 +46,7 @@ class FrameReader:
         self.manifest, self.options, self.cache = manifest, options, cache
         self._resizing = options.fit if options.fit == "stretch" else f"{options.fit}-{options.crop_anchor}"
         if options.resampling != "lanczos":
-            self._resizing += f"-{options.resampling}"
+            self._resizing += f"-{options.resampling}" + ("-cut" if options.resampling == "fast" else "")
         if options.aspect:
             self._resizing += f"-aspect{options.aspect}"
 
@@ -134,9 +136,7 @@ class FrameReader:
 
     def placement(self, stored_size: tuple[int, int]) -> Placement:
         """How a stored frame of size (H, W) becomes a working frame."""
-        options = self.options
-        size = (options.height, options.width)
-        return Placement.fit(stored_size, size, options.fit, options.crop_anchor, options.aspect)
+        return placement(self.options, stored_size)
 
     def label(self, row: int, placement: Placement) -> Tensor:
         """Class ids (H, W) uint8 of the options' label space; all ignored where the row has no label.
@@ -265,3 +265,9 @@ class FrameReader:
         if "s" in self.options.offsets and self.manifest[row].stereo:
             transform[0, 3] = -self.manifest[row].baseline
         return transform
+
+
+def placement(options: FrameOptions, stored_size: tuple[int, int]) -> Placement:
+    """How a stored frame of size (H, W) becomes a working frame of these options."""
+    size, nearly = (options.height, options.width), _NEARLY if options.resampling == "fast" else 0.0
+    return Placement.fit(stored_size, size, options.fit, options.crop_anchor, options.aspect, nearly)

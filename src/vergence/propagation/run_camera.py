@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vergence.data.buckets.addresses import is_address
 from vergence.data.frame_options import FrameOptions
-from vergence.data.imaging.transforms import Placement
+from vergence.data.frame_reader import placement
 from vergence.data.manifest import Manifest
 from vergence.data.pictures import picture_size
 from vergence.errors import InputError
@@ -70,9 +70,7 @@ def _cameras(manifest: Manifest, rows: Iterable[int], options: FrameOptions, gue
             if row.intrinsics_known
             else Camera.from_field_of_view(guess, width, height)
         )
-        size = (options.height, options.width)
-        placement = Placement.fit((height, width), size, options.fit, options.crop_anchor, options.aspect)
-        fx, fy, *_ = placement.camera(camera).normalized()
+        fx, fy, *_ = placement(options, (height, width)).camera(camera).normalized()
         angles.append((_angle(fx), _angle(fy)))
     return angles
 

@@ -95,6 +95,13 @@ def test_fast_resizing_is_lanczos_within_one_level(size):
     np.testing.assert_array_equal(*(np.asarray(resize_image(grey, *size, name)) for name in ("lanczos", "fast")))
 
 
+def test_fast_resizing_of_an_image_that_spans_blocks_of_memory():
+    rows = np.random.default_rng(1).integers(0, 256, (2100, 1, 3), dtype=np.uint8)
+    image = Image.fromarray(np.broadcast_to(rows, (2100, 2100, 3)).copy())  # 18 MB: PIL cannot lend it in one piece
+    exact, fast = (np.asarray(resize_image(image, 60, 50, name)).astype(int) for name in ("lanczos", "fast"))
+    assert np.abs(exact - fast).max() <= 1
+
+
 def test_lanczos_of_the_same_size_changes_nothing_and_is_pillows():
     image = Image.fromarray(picture(3))
     np.testing.assert_array_equal(np.asarray(resize_lanczos(image, 24, 40)), picture(3))

@@ -33,7 +33,7 @@ def open_image(path: Path | str, draft_width: int = 0) -> Image.Image:
         return to_eight_bits(image, path).convert("RGB")
     if "transparency" in image.info:
         image = image.convert("RGBA")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy all pixels
 
 
 def open_frame(manifest: Manifest, index: int) -> Image.Image:
