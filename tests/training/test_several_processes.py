@@ -63,18 +63,38 @@ def evaluation(run: Path) -> dict[str, Any]:
     return [row for row in rows if row["kind"] == "evaluate"][-1]
 
 
+EACH = """\
+import json
+import sys
+from vergence.cli import main
+for words in json.loads(sys.argv[1]):
+    if main(words):
+        sys.exit(" ".join(["failed:", *words]))
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(town: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A run of each case, trained for a step and resumed for another, all by the same two processes: starting Python
+    takes longer than a step."""
+    folder = tmp_path_factory.mktemp("runs")
+    settings = {
+        "train.steps": 1, "train.evaluate_every": 1, "frames.batch_size": 2, "frames.workers": 0, "train.timeout": 60,
+    }  # fmt: skip
+    commands = []
+    for name, (recipe, own) in CASES.items():
+        words = [f"--{key}={town if value == 'TOWN' else value}" for key, value in (settings | own).items()]
+        commands.append(["train", recipe, "--data", str(town), "--out", str(folder / name), *words])
+        commands.append(["resume", str(folder / name), "--train.steps=2"])
+    (folder / "each.py").write_text(EACH)
+    two_processes(folder / "each.py", json.dumps(commands))
+    return {name: folder / name for name in CASES}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_two_processes_train_evaluate_store_and_resume(name: str, town: Path, tmp_path: Path) -> None:
-    recipe, own = CASES[name]
-    run = tmp_path / "run"
-    settings = {
-        **own, "train.steps": 1, "train.evaluate_every": 1, "frames.batch_size": 2, "frames.workers": 0,
-        "train.timeout": 60,
-    }  # fmt: skip
-    words = [f"--{key}={town if value == 'TOWN' else value}" for key, value in settings.items()]
-    torchrun("train", recipe, "--data", town, "--out", run, *words)
-    torchrun("resume", run, "--train.steps=2")
+def test_two_processes_train_evaluate_store_and_resume(name: str, town: Path, runs: dict[str, Path]) -> None:
+    run = runs[name]
     checkpoint = RunFolder(run).latest()
     assert checkpoint is not None
     assert read_settings(checkpoint)[1] == 2

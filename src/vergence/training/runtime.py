@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import itertools
 import logging
 import os
 import random
@@ -26,6 +27,8 @@ from vergence.runs.devices import resolve_device
 from vergence.runs.processes import is_collective
 
 _log = logging.getLogger("vergence")
+_groups = itertools.count()
+"""Process groups that this process has joined before."""
 
 
 def start_accelerator(settings: TrainConfig) -> Accelerator:
@@ -46,6 +49,8 @@ def start_accelerator(settings: TrainConfig) -> Accelerator:
         # default arguments in there would hold the process group for ever, if it were made before they are
         importlib.import_module("torch.distributed.nn.functional")
     try:
+        if "LOCAL_RANK" in os.environ and (number := next(_groups)):
+            _join_again(number, device, group.timeout)
         return Accelerator(
             cpu=device == "cpu",
             mixed_precision=settings.precision,
@@ -61,6 +66,21 @@ def start_accelerator(settings: TrainConfig) -> Accelerator:
             f"the processes of this run do not find one another ({' '.join(str(error).split())[:160]}); start all of "
             "them by torchrun, with one address and a free port."
         ) from error
+
+
+def _join_again(number: int, device: str, timeout: timedelta) -> None:
+    """Join the process group of a later run of this process under torchrun.
+
+    torchrun's store outlives a run, with the addresses at which processes waited for one another: whoever comes first
+    would take those of the last run for those of this one and wait for ever. So each later run has keys of its own.
+    """
+    from torch.distributed.rendezvous import rendezvous
+
+    store, rank, size = next(rendezvous("env://", timeout=timeout))
+    store.set_timeout(timeout)
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    keys = torch.distributed.PrefixStore(f"run {number}", store)
+    torch.distributed.init_process_group(backend, store=keys, rank=rank, world_size=size, timeout=timeout)
 
 
 @contextlib.contextmanager
