@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.claims.probe import Frames, encoder_of, frames_of
 from benchmarks.claims.recipes import RecipeRun, alone, finished
+from benchmarks.studies.three_ways import overrides
 from vergence import api
 from vergence.data.layouts import index_layout
 from vergence.data.manifest import Manifest
@@ -87,7 +88,8 @@ class Lab:
     @cached_property
     def depth(self) -> Path:
         """Depth learned from the town's own video, with stereo, in as many steps as the demo's."""
-        return finished(self.out / "depth", RecipeRun("depth-toytown-demo", (), self.town), seed=0)
+        both = overrides(frames__options__offsets='[-1, 1, "s"]')
+        return finished(self.out / "depth", RecipeRun("depth-toytown-demo", both, self.town), seed=0)
 
     @cache  # noqa: B019 - a lab lives as long as the process
     def frames(self, which: str, start: str) -> Frames:

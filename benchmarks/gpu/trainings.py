@@ -62,7 +62,9 @@ def town_depth(lab: Lab, small: dict[str, Path] | None) -> Training:
     """Video and stereo of rendered streets."""
     height, width = (128, 416) if small is None else (64, 96)
     town = small["clear"] if small else write_toytown(lab.out / "town-416x128", TownOptions(width=width, height=height))
-    words = overrides(frames__options__height=height, frames__options__width=width)
+    words = overrides(
+        frames__options__height=height, frames__options__width=width, frames__options__offsets='[-1, 1, "s"]'
+    )
     training = Training(RecipeRun("depth-toytown-demo", words, town), 2_400, town, Scoring("plain"), "val")
     return training if small is None else dry(training)
 
