@@ -172,5 +172,5 @@ def picture(state: Sequence[tuple[Claim, Sequence[Row]]], width: int = 860, line
     for share in (-reach, 0, reach):
         parts.append(f'<text x="{x(share)}" y="{height - 8}" text-anchor="middle">{100 * share:+.0f}</text>')
     label = "points better; green confirmed, red refuted, grey undecided"
-    parts.append(f'<text x="{left - 12}" y="{height - 8}" text-anchor="end">{label}</text></svg>')
+    parts.append(f'<text x="{left - 30}" y="{height - 8}" text-anchor="end">{label}</text></svg>')
     return "\n".join(parts)
