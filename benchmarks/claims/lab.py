@@ -87,7 +87,7 @@ class Lab:
 
     @cached_property
     def depth(self) -> Path:
-        """Depth learned from the town's own video, with stereo, in as many steps as the demo's."""
+        """Depth learned from the town's own video, both neighbours and stereo, in as many steps as the demo's."""
         both = overrides(frames__options__offsets='[-1, 1, "s"]')
         return finished(self.out / "depth", RecipeRun("depth-toytown-demo", both, self.town), seed=0)
 
