@@ -51,9 +51,9 @@ def two_processes(*words: object) -> str:
     return done.stdout
 
 
-def losses(run: Path) -> list[dict[str, float]]:
+def losses(run: Path, log: str = "metrics.jsonl") -> list[dict[str, float]]:
     """What was logged of each step, without rates and pace."""
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (run / log).read_text().splitlines()]
     kept = ("loss", "source", "mixed", "_confident", "_from_source")
     return [{name: row[name] for name in kept} for row in rows if row["kind"] == "train"]
 

@@ -1,5 +1,6 @@
 """Weights shared out over two processes: half in each, the numbers of DistributedDataParallel, whole checkpoints."""
 
+import json
 import re
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from vergence.runs.config_sections import TrainConfig
 from vergence.training.sharding import as_shared, encoder_blocks, put_together, whole
 
 TELLS = r"""
+import json
 import os
+import shutil
 import sys
 from vergence.cli import main
 from vergence.training.state import TrainingState
@@ -30,7 +33,11 @@ def told(state, *words, **named):
     return save(state, *words, **named)
 
 TrainingState.save = told
-sys.exit(main(sys.argv[1:]))
+for run, words in json.loads(sys.argv[1]):
+    if main(words):
+        sys.exit(" ".join(["failed:", *words]))
+    if os.environ["RANK"] == "0" and words[0] == "train":
+        shutil.copy(f"{run}/metrics.jsonl", f"{run}/metrics-first.jsonl")
 """
 
 
@@ -75,16 +82,17 @@ def test_two_processes_with_half_of_the_weights_each(tmp_path: Path) -> None:
         "train.timeout": 60, "train.device": "cpu", "frames.source_domain": town,
         "train.channels_last": "false", "train.keep_states": 2,
     }  # fmt: skip
-    words = ["--data", town, *(f"--{key}={value}" for key, value in settings.items())]
+    words = ["--data", str(town), *(f"--{key}={value}" for key, value in settings.items())]
     runs = {name: tmp_path / name for name in ("copies", "shards")}
-    for name, run in runs.items():
-        said = two_processes(
-            tells, "train", "corda-toytown-tiny", "--out", run, *words, f"--train.sharded={name == 'shards'}"
-        )
-        held = [float(share) for share in re.findall(r"held ([\d.]+)", said)]
-        assert len(held) == 4
-        assert held == pytest.approx([0.5 if name == "shards" else 1] * 4, abs=0.02)
-    copies, shards = (losses(run) for run in runs.values())
+    commands = [
+        (str(run), ["train", "corda-toytown-tiny", "--out", str(run), *words, f"--train.sharded={name == 'shards'}"])
+        for name, run in runs.items()
+    ]
+    commands.append((str(runs["shards"]), ["resume", str(runs["shards"] / "checkpoints" / "step-1")]))
+    said = two_processes(tells, json.dumps(commands))
+    held = [float(share) for share in re.findall(r"held ([\d.]+)", said)]
+    assert held == pytest.approx([1] * 4 + [0.5] * 6, abs=0.02)
+    copies, shards = (losses(run, "metrics-first.jsonl") for run in runs.values())
     assert len(copies) == 2
     for one, two in zip(copies, shards, strict=True):
         assert two == pytest.approx(one, rel=1e-4)
@@ -95,6 +103,5 @@ def test_two_processes_with_half_of_the_weights_each(tmp_path: Path) -> None:
             assert two[key].shape == value.shape
             distance, size = (float(part.float().abs().mean()) for part in (two[key] - value, value))
             assert distance <= 1e-2 * size + 1e-6, f"{key} of {file}"
-    two_processes("-m", "vergence", "resume", runs["shards"] / "checkpoints" / "step-1")
     assert losses(runs["shards"]) == shards
     load_run(runs["shards"])
