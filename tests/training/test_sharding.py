@@ -1,6 +1,5 @@
 """Weights shared out over two processes: half in each, the numbers of DistributedDataParallel, whole checkpoints."""
 
-import json
 import re
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.test_several_processes import losses, two_processes
+from tests.training.test_several_processes import each_in_two_processes, losses
 from vergence.data.layouts import index_layout
 from vergence.errors import InputError
 from vergence.models.encoders import build_encoder
@@ -17,11 +16,7 @@ from vergence.runs.config_sections import TrainConfig
 from vergence.training.sharding import as_shared, encoder_blocks, put_together, whole
 
 TELLS = r"""
-import json
 import os
-import shutil
-import sys
-from vergence.cli import main
 from vergence.training.state import TrainingState
 
 save = TrainingState.save
@@ -33,11 +28,6 @@ def told(state, *words, **named):
     return save(state, *words, **named)
 
 TrainingState.save = told
-for run, words in json.loads(sys.argv[1]):
-    if main(words):
-        sys.exit(" ".join(["failed:", *words]))
-    if os.environ["RANK"] == "0" and words[0] == "train":
-        shutil.copy(f"{run}/metrics.jsonl", f"{run}/metrics-first.jsonl")
 """
 
 
@@ -74,22 +64,20 @@ def test_two_processes_with_half_of_the_weights_each(tmp_path: Path) -> None:
     """With a mean teacher, a running mean, clipping, evaluation, and batch norm, whose statistics a teacher reads."""
     town = tmp_path / "town.parquet"
     index_layout("toytown", tmp_path / "town", town, frames=8, train=2, val=1)
-    tells = tmp_path / "tells.py"
-    tells.write_text(TELLS)
     settings = {
         "frames.batch_size": 4, "frames.workers": 0, "train.steps": 2, "train.accumulate": 2, "train.log_every": 1,
         "train.evaluate_every": 1, "train.checkpoint_every": 1, "train.ema": 0.9, "optim.clip": 1.0,
         "train.timeout": 60, "train.device": "cpu", "frames.source_domain": town,
         "train.channels_last": "false", "train.keep_states": 2,
     }  # fmt: skip
-    words = ["--data", str(town), *(f"--{key}={value}" for key, value in settings.items())]
+    words = ["--data", town, *(f"--{key}={value}" for key, value in settings.items())]
     runs = {name: tmp_path / name for name in ("copies", "shards")}
-    commands = [
-        (str(run), ["train", "corda-toytown-tiny", "--out", str(run), *words, f"--train.sharded={name == 'shards'}"])
+    trainings = [
+        ["train", "corda-toytown-tiny", "--out", run, *words, f"--train.sharded={name == 'shards'}"]
         for name, run in runs.items()
     ]
-    commands.append((str(runs["shards"]), ["resume", str(runs["shards"] / "checkpoints" / "step-1")]))
-    said = two_processes(tells, json.dumps(commands))
+    resume = ["resume", runs["shards"] / "checkpoints" / "step-1"]
+    said = each_in_two_processes(tmp_path, [*trainings, resume], before=TELLS)
     held = [float(share) for share in re.findall(r"held ([\d.]+)", said)]
     assert held == pytest.approx([1] * 4 + [0.5] * 6, abs=0.02)
     copies, shards = (losses(run, "metrics-first.jsonl") for run in runs.values())
