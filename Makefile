@@ -58,9 +58,9 @@ bench: $(TOOLS)
 	$(BIN)/python -m benchmarks.speed.evaluate
 	$(BIN)/python -m benchmarks.speed.three_ways_step
 
-# Runs what is missing of the claims (hours; stop it at any time) and writes docs/claims.md.
+# Runs what is missing of the claims (hours; stop it at any time) and writes docs/claims.md; JOBS=4: four runs at once.
 claims: $(TOOLS)
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.claims
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.claims --jobs $(or $(JOBS),1)
 
 clean:
 	rm -rf $(VENV) demo build dist site

@@ -26,13 +26,18 @@ from vergence.runs.config import read_config
 
 
 def pretended(lab: Lab, variant: str, seed: int) -> dict[str, float | str]:
-    """A run of a claim: what all share is made once; one fails, and some never end."""
+    """A run of a claim: what all share is made once, runs of a seed do not overlap; one fails, and some never end."""
+    lab.out.mkdir(exist_ok=True)
+    busy = lab.out / f"seed-{seed}"
+    busy.touch(exist_ok=False)
     with alone(lab.out / "shared"):
         if not (lab.out / "shared").is_file():
             time.sleep(0.2)
             (lab.out / "shared").write_text(str(os.getpid()))
             with (lab.out / "made").open("a") as file:
                 file.write("once\n")
+    time.sleep(0.2)
+    busy.unlink()
     if (variant, seed) == ("old", 1):
         raise ValueError("this one fails")
     if variant == "endless":
@@ -47,7 +52,7 @@ def claim_of(*variants: str, seeds: int = 2) -> Claim:
 
 def test_runs_of_a_claim_side_by_side(tmp_path: Path) -> None:
     lab, results, claim = Lab(tmp_path / "lab"), tmp_path / "results", claim_of("old", "new")
-    ended = complete(claim, lab, results, 2, time.monotonic() + 120)
+    ended = list(complete(claim, lab, results, 2, time.monotonic() + 120))
     assert {(one.variant, one.seed): one.failed for one in ended} == {
         ("old", 0): "", ("new", 0): "", ("old", 1): "this one fails", ("new", 1): "",
     }  # fmt: skip
@@ -75,7 +80,8 @@ def test_a_claim_without_head_room_is_not_gone_on_with(tmp_path: Path) -> None:
     claim = Claim("poor", "?", "?", ("old", "new"), (), 8, never, seconds=1, few="old", full="all")
     for variant, seed in rows:
         state.add(claim, variant, seed, {"miou": 0.5}, 1.0, tmp_path)
-    assert complete(claim, Lab(tmp_path), tmp_path, 2, time.monotonic() + 60) == []
+    assert list(complete(claim, Lab(tmp_path), tmp_path, 2)) == []
+    assert list(complete(claim, Lab(tmp_path), tmp_path)) == []
 
 
 def test_what_no_time_is_left_for_is_said(tmp_path: Path) -> None:

@@ -28,13 +28,21 @@ def missing(claim: Claim, folder: Path | None = None) -> list[tuple[int, str]]:
     return [(seed, variant) for seed, variant in claim.jobs() if (variant, str(seed)) not in have]
 
 
-def add(claim: Claim, variant: str, seed: int, numbers: Numbers, seconds: float, folder: Path | None = None) -> None:
+def add(
+    claim: Claim,
+    variant: str,
+    seed: int,
+    numbers: Numbers,
+    seconds: float,
+    folder: Path | None = None,
+    device: str | None = None,
+) -> None:
     """Append a run's row; the file is replaced as a whole, so that a kill never tears it."""
     shown = {key: round(value, 5) if isinstance(value, float) else value for key, value in numbers.items()}
     stamp = {
         "seconds": round(seconds, 1),
         "day": datetime.date.today().isoformat(),
-        "device": device_name(),
+        "device": device or device_name(),
         "machine": platform.machine(),
         "vergence": __version__,
         "commit": commit(),

@@ -148,7 +148,7 @@ def claims_of(names: Sequence[str], small: bool) -> list[Claim]:
 def run_claim(claim: Claim, lab: Lab, results: Path, processes: int, until: float) -> Iterator[Row]:
     """Runs of a claim until time is up, into ``results``/CLAIM.csv; a row of how many there are."""
     row, begun = {"part": "claim", "name": claim.name, "unit": "runs"}, time.monotonic()
-    ended = complete(claim, lab, results, processes, until)
+    ended = list(complete(claim, lab, results, processes, until))
     rows, minutes = state.rows_of(claim, results), (time.monotonic() - begun) / 60
     for outcome in ended:
         if outcome.failed:
