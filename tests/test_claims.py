@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks.claims import corda, depth_start, mixing, recipes, semhint, state
+from benchmarks.claims import bf16, corda, depth_start, mixing, recipes, semhint, state
 from benchmarks.claims.__main__ import complete
 from benchmarks.claims.carried_labels import keys_of
 from benchmarks.claims.chosen_frames import pool_of, within
@@ -54,6 +54,27 @@ def test_interval_is_students() -> None:
     assert interval([0.5] * 40).low == 0.5
     assert judged(interval([0.3]), 1) == "undecided"  # one seed says nothing
     assert judged(interval([]), 8) == "not run"
+    assert [judged(interval([-0.5, -0.3, -0.4]), 3, margin) for margin in (0, 0.7, 0.1)] == [
+        "refuted", "confirmed", "refuted",
+    ]  # fmt: skip
+
+
+def test_convolutions_in_bf16_round_operands_and_results_alone() -> None:
+    generator = torch.Generator().manual_seed(0)
+    draw = [torch.randn(shape, generator=generator) for shape in ((2, 3, 9, 12), (4, 3, 3, 3), (4,))]
+    given = torch.randn(2, 4, 9, 12, generator=generator).bfloat16()
+    leaves = [one.clone().requires_grad_() for one in draw]
+    with bf16.bf16_convolutions(), torch.autocast("cpu", torch.bfloat16):
+        out = F.conv2d(*leaves, padding=1)
+    assert out.dtype == torch.bfloat16
+    found = [out, *torch.autograd.grad(out, leaves, given)]
+    exact = [one.bfloat16().double().requires_grad_() for one in draw]
+    truth = F.conv2d(*exact, padding=1)
+    for one, wanted in zip(found, [truth, *torch.autograd.grad(truth, exact, given.double())], strict=True):
+        assert torch.allclose(one.double(), wanted, rtol=2**-8, atol=1e-5)
+        assert torch.equal(one, one.bfloat16().to(one.dtype))
+    with bf16.bf16_convolutions():
+        assert torch.equal(F.conv2d(*draw), torch.conv2d(*draw))
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ class Comparison:
     metric: str = "miou"
     lower: bool = False
     """Whether smaller is better."""
+    margin: float = 0.0
+    """By how much it may be worse and still count as not worse; 0: it is to be better."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,13 @@ def head_room(claim: Claim, rows: Sequence[Row]) -> float | None:
     return statistics.fmean(found) if len(found) >= GATE_SEEDS else None
 
 
-def judged(found: Interval, seeds: int) -> str:
+def judged(found: Interval, seeds: int, margin: float = 0.0) -> str:
     """The verdict of one comparison; before all seeds are there it stays open."""
     if found.seeds == 0:
         return "not run"
-    if found.seeds >= seeds and found.low > 0:
+    if found.seeds >= seeds and found.low > -margin:
         return "confirmed"
-    if found.seeds >= seeds and found.high < 0:
+    if found.seeds >= seeds and found.high < -margin:
         return "refuted"
     return "undecided"
 
@@ -120,7 +122,7 @@ def verdict(claim: Claim, rows: Sequence[Row]) -> str:
     room = head_room(claim, rows)
     if room is not None and room < HEAD_ROOM:
         return "thrown out"
-    each = [judged(interval(gains(rows, one)), claim.seeds) for one in claim.decides]
+    each = [judged(interval(gains(rows, one)), claim.seeds, one.margin) for one in claim.decides]
     if "refuted" in each:
         return "refuted"
     if all(one == "confirmed" for one in each):

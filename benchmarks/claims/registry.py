@@ -1,6 +1,7 @@
 """All claims, cheapest first: the order in which what is missing is run."""
 
 from benchmarks.claims import (
+    bf16,
     carried_labels,
     chosen_frames,
     corda,
@@ -17,6 +18,7 @@ CLAIMS = (
     chosen_frames.CLAIM,
     carried_labels.CLAIM,
     kitti_segmentation.CLAIM,
+    bf16.CLAIM,
     chosen_frames.BY_STUDENTS,
     depth_start.TUNED,
     mixing.CLAIM,
