@@ -21,6 +21,8 @@ from benchmarks.claims.claim import (
 from benchmarks.claims.state import rows_of
 from vergence.data.atomic import write_text
 
+METRES = ("rmse",)
+"""Scores that are no shares."""
 DOCS = Path(__file__).parents[2] / "docs"
 INTRO = f"""# Claims
 
@@ -124,14 +126,16 @@ def means(claim: Claim, rows: Sequence[Row]) -> str:
     """Means over seeds of every variant, with the IoU of each class."""
     variants = list(dict.fromkeys([*claim.variants, *(row["variant"] for row in rows)]))
     fixed = {"variant", "seed", "seconds", "day", "device", "machine", "vergence", "commit"}
-    columns = [key for key in rows[0] if key not in fixed and any(row[key] for row in rows)]
-    lines = [f"| in % | {' | '.join(columns)} | seeds |", "|---" * (len(columns) + 2) + "|"]
+    columns = [key for key in rows[0] if key not in fixed and any(row[key] not in ("", "nan") for row in rows)]
+    named = [f"{column} (m)" if column in METRES else column for column in columns]
+    lines = [f"| in % | {' | '.join(named)} | seeds |", "|---" * (len(columns) + 2) + "|"]
     for variant in variants:
         own = [row for row in rows if row["variant"] == variant]
         cells = []
         for column in columns:
-            values = [float(row[column]) for row in own if row[column]]
-            cells.append(f"{100 * statistics.fmean(values):.1f}" if values else "")
+            values = [float(row[column]) for row in own if row[column] not in ("", "nan")]
+            scale = 1 if column in METRES else 100
+            cells.append(f"{scale * statistics.fmean(values):.1f}" if values else "")
         if own:
             lines.append(f"| {variant} | {' | '.join(cells)} | {len(own)} |")
     return "<details><summary>Means, with each class</summary>\n\n" + "\n".join(lines) + "\n\n</details>\n"
