@@ -81,8 +81,12 @@ def _torchvision() -> Iterator[Check]:
 def _devices() -> Iterator[Check]:
     import torch
 
+    from vergence.runs.devices import has_bf16_instructions
+
     if not torch.cuda.is_available():
         yield Check("GPU", "note", "none usable: training runs on the CPU; start with -tiny recipes")
+        bf16 = "with bf16 instructions" if has_bf16_instructions() else "without bf16 instructions"
+        yield Check("processor", "ok", f"{platform.processor() or platform.machine()}, {bf16}")
         return
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vergence.errors import InputError
-from vergence.runs.devices import resolve_device
+from vergence.runs.devices import has_bf16_instructions, resolve_device, resolve_precision
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,25 @@ def test_what_is_not(monkeypatch: pytest.MonkeyPatch, gpus: int, name: str, said
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     with pytest.raises(InputError, match=said):
         resolve_device(name)
+
+
+@pytest.mark.parametrize(
+    ("told", "device", "found"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, "cpu", "bf16"),
+        ({"avx512_bf16": False, "amx_bf16": True}, "cpu", "bf16"),
+        ({"avx512_bf16": True}, "cuda:1", "no"),
+        ({"avx512_bf16": False, "avx512_f": True}, "cpu", "no"),
+        (None, "cpu", "no"),
+    ],
+)
+def test_precision_that_the_processor_is_made_for(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, bool] | None, device: str, found: str
+) -> None:
+    if told is None:
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    assert has_bf16_instructions() == any((told or {}).get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    assert resolve_precision("auto", device) == found
+    assert [resolve_precision(name, device) for name in ("no", "bf16", "fp16")] == ["no", "bf16", "fp16"]

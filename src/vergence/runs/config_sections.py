@@ -159,8 +159,8 @@ class TrainConfig:
     """Optimiser steps of the whole run."""
     seed: int = 0
     """Seed of weights, data order and augmentation."""
-    precision: Literal["no", "bf16", "fp16"] = "no"
-    """no: 32 bits; fp16 needs a GPU."""
+    precision: Literal["no", "bf16", "fp16", "auto"] = "no"
+    """no: 32 bits; fp16 needs a GPU. auto: bf16 on a processor with instructions for it, elsewhere no."""
     accumulate: int = 1
     """Batches whose gradients are averaged for one step."""
     ema: float | None = None

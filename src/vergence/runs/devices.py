@@ -1,4 +1,4 @@
-"""Which device a run is opened on."""
+"""Which device a run is opened on, and in which precision it trains there."""
 
 import os
 
@@ -27,3 +27,16 @@ def resolve_device(name: str = "auto") -> str:
     if index and int(index) >= torch.cuda.device_count():
         raise InputError(f"device {name!r} is asked for and there are {torch.cuda.device_count()} GPUs, from cuda:0.")
     return name
+
+
+def has_bf16_instructions() -> bool:
+    """Whether this processor multiplies in bf16 (x86: AVX-512 or AMX with bf16); without, it is slower."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch 2.6 does not tell
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def resolve_precision(name: str, device: str) -> str:
+    """ "no", "bf16" or "fp16" for a ``train.precision``; "auto" is bf16 on a processor with instructions for it."""
+    if name != "auto":
+        return name
+    return "bf16" if device == "cpu" and has_bf16_instructions() else "no"

@@ -23,7 +23,7 @@ from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwar
 
 from vergence.errors import InputError
 from vergence.runs.config_sections import TrainConfig
-from vergence.runs.devices import resolve_device
+from vergence.runs.devices import resolve_device, resolve_precision
 from vergence.runs.processes import is_collective
 
 _log = logging.getLogger("vergence")
@@ -53,7 +53,7 @@ def start_accelerator(settings: TrainConfig) -> Accelerator:
             _join_again(number, device, group.timeout)
         return Accelerator(
             cpu=device == "cpu",
-            mixed_precision=settings.precision,
+            mixed_precision=resolve_precision(settings.precision, device),
             gradient_accumulation_steps=settings.accumulate,
             step_scheduler_with_optimizer=False,
             kwargs_handlers=[ddp, group],
