@@ -1,6 +1,8 @@
 """Which device a run is opened on, and in which precision it trains there."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -31,7 +33,7 @@ def resolve_device(name: str = "auto") -> str:
 
 def has_bf16_instructions() -> bool:
     """Whether this processor multiplies in bf16 (x86: AVX-512 or AMX with bf16); without, it is slower."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch 2.6 does not tell
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch 2.6 does not tell
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
