@@ -113,13 +113,17 @@ def compared(claim: Claim, rows: Sequence[Row]) -> str:
     lines = ["| comparison | in | difference in points (95 %) | better on | verdict |", "|---|---|---|---|---|"]
     for one in claim.comparisons:
         found = interval(gains(rows, one))
-        name = f"{one.better} {'not worse than' if one.margin else 'over'} {one.worse}"
-        name = f"**{name}**" if one in claim.decides else name
+        name = f"**{said_of(one)}**" if one in claim.decides else said_of(one)
         wins = sum(value > 0 for value in found.values)
         metric = f"{one.metric} (lower is better; positive = lower)" if one.lower else one.metric
         count = f"{wins} of {found.seeds} seeds" if found.seeds else ""
         lines.append(f"| {name} | {metric} | {in_points(found)} | {count} | {judged(found, claim.seeds, one.margin)} |")
     return "\n".join(lines) + "\n"
+
+
+def said_of(one: Comparison) -> str:
+    """A comparison in words."""
+    return f"{one.better} {'not worse than' if one.margin else 'over'} {one.worse}"
 
 
 def means(claim: Claim, rows: Sequence[Row]) -> str:
@@ -166,7 +170,7 @@ def picture(state: Sequence[tuple[Claim, Sequence[Row]]], width: int = 860, line
     for number, (claim, one, found) in enumerate(drawn):
         y = line * (number + 0.8)
         colour = {"confirmed": "#1a7f37", "refuted": "#b42318"}.get(judged(found, claim.seeds, one.margin), "#57606a")
-        text = html.escape(f"{claim.name}: {one.better} over {one.worse}, {one.metric}")
+        text = html.escape(f"{claim.name}: {said_of(one)}, {one.metric}")
         parts += [
             f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{text}</text>',
             f'<line x1="{x(found.low):.1f}" x2="{x(found.high):.1f}" y1="{y}" y2="{y}" stroke="{colour}" '
