@@ -188,7 +188,7 @@ def test_frames_that_may_teach_are_those_of_the_protocol() -> None:
 
 
 @pytest.mark.parametrize(
-    "claim", [depth_start.TUNED, mixing.CLAIM, corda.CLAIM, semhint.CLAIM], ids=lambda one: one.name
+    "claim", [bf16.CLAIM, depth_start.TUNED, mixing.CLAIM, corda.CLAIM, semhint.CLAIM], ids=lambda one: one.name
 )
 def test_recipes_of_claims_know_their_settings(claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def trained(recipe: str, words: Sequence[str], data: Path, folder: Path) -> Path:
@@ -206,7 +206,7 @@ def test_recipes_of_claims_know_their_settings(claim: Claim, tmp_path: Path, mon
     monkeypatch.setattr(recipes, "class_numbers", numbers)
     monkeypatch.setattr(corda, "class_numbers", numbers)
     monkeypatch.setattr(corda, "rank_errors", numbers)
-    monkeypatch.setattr(semhint, "depth_numbers", numbers)
+    monkeypatch.setattr(recipes, "depth_numbers", numbers)
     variants = [*claim.variants, *([claim.full] if claim.full else [])]
     for variant in variants:
         claim.run(Lab(tmp_path), variant, 0)

@@ -1,6 +1,5 @@
 """Is training in bf16 as good as in single precision?"""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.claims.claim import Claim, Comparison, Numbers
 from benchmarks.claims.lab import Lab
-from benchmarks.claims.recipes import RecipeRun, depth_numbers, finished, segmented
+from benchmarks.claims.recipes import RecipeRun, estimated, segmented
 from benchmarks.studies.three_ways import overrides
 
 DEPTH_STEPS, CLASS_STEPS, LABELS, LIMIT = 400, 300, 100, 100
@@ -32,10 +31,7 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
             )
             return segmented(folder, RecipeRun("supervised-toytown", words, lab.town), seed, LIMIT)
         words = overrides(train__steps=DEPTH_STEPS, **common)
-        finished(folder, RecipeRun("depth-toytown-demo", words, lab.town), seed)
-    numbers = depth_numbers(folder, lab.town, limit=LIMIT, scale="median")
-    shutil.rmtree(folder)
-    return numbers
+        return estimated(folder, RecipeRun("depth-toytown-demo", words, lab.town), seed, LIMIT)
 
 
 @contextmanager

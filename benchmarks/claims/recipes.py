@@ -53,6 +53,14 @@ def segmented(folder: Path, run: RecipeRun, seed: int, limit: int | None = None)
     return found
 
 
+def estimated(folder: Path, run: RecipeRun, seed: int, limit: int) -> Numbers:
+    """Depth scores of a run after median scaling, whose folder is then removed."""
+    finished(folder, run, seed)
+    found = depth_numbers(folder, run.data, limit, scale="median")
+    shutil.rmtree(folder)
+    return found
+
+
 def class_numbers(folder: Path, data: Manifest | Path, limit: int | None = None) -> Numbers:
     """mIoU over classes that the labels have, right pixels, IoU of each class."""
     (row,) = [

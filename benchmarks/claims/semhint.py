@@ -1,11 +1,10 @@
 """Do hints from noisy semantics make depth of one camera better?"""
 
-import shutil
 from pathlib import Path
 
 from benchmarks.claims.claim import Claim, Comparison, Numbers
 from benchmarks.claims.lab import Lab
-from benchmarks.claims.recipes import RecipeRun, depth_numbers, finished
+from benchmarks.claims.recipes import RecipeRun, estimated, finished
 from benchmarks.studies.three_ways import overrides
 
 ALONE_STEPS, STEPS, FEW, LABEL_STEPS = 1500, 500, 30, 300
@@ -31,10 +30,7 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
             labels = str(finished(lab.run(f"semhint-labels-{seed}"), noisy, seed))
         words |= {"semhint__labels": labels, "semhint__hint_every": 2 if variant == "hints, every other step" else 1}
     job = RecipeRun("semhint-toytown", overrides(**words), lab.town)
-    folder = finished(lab.run(f"semhint-{variant}-{seed}"), job, seed)
-    numbers = depth_numbers(folder, lab.town, limit=100, scale="median")
-    shutil.rmtree(folder)
-    return numbers
+    return estimated(lab.run(f"semhint-{variant}-{seed}"), job, seed, limit=100)
 
 
 def _start(lab: Lab) -> Path:

@@ -51,13 +51,12 @@ def complete(
     what the next removes.
 
     Args:
-        processes: at once; 1 runs in this process, and an error of a run is raised.
-        until: of ``time.monotonic``: what has not ended by then in other processes is stopped, and goes on at the next
-            call.
+        processes: at once; 1 without ``until`` runs in this process, and an error of a run is raised.
+        until: of ``time.monotonic``: what has not ended by then is stopped, and goes on at the next call.
         affordable: asked before each run begins; once it says no, only what runs is ended.
 
     Yields:
-        The runs that ended now, with several processes failed ones with a sentence, too.
+        The runs that ended now; those that failed in another process with a sentence.
     """
     results.mkdir(parents=True, exist_ok=True)
     jobs = state.missing(claim, results)
@@ -65,9 +64,10 @@ def complete(
     def gone_on() -> bool:
         return not _thrown_out(claim, results) and affordable()
 
-    ended = (
-        _in_turn(claim, lab, jobs, gone_on) if processes == 1 else _at_once(claim, lab, jobs, processes, until, gone_on)
-    )
+    if processes == 1 and until == math.inf:
+        ended = _in_turn(claim, lab, jobs, gone_on)
+    else:
+        ended = _at_once(claim, lab, jobs, processes, until, gone_on)
     for outcome in ended:
         if not outcome.failed:
             state.add(claim, outcome.variant, outcome.seed, outcome.numbers, outcome.seconds, results, outcome.device)
@@ -89,7 +89,7 @@ def _at_once(
     claim: Claim, lab: Lab, jobs: list[Job], processes: int, until: float, gone_on: Callable[[], bool]
 ) -> Iterator[Outcome]:
     others = set(multiprocessing.active_children())
-    threads = max(1, torch.get_num_threads() // processes)
+    threads = max(1, torch.get_num_threads() // max(1, min(processes, len(jobs))))
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), torch.set_num_threads, (threads,))
     running: dict[Future[Outcome], int] = {}
     try:
