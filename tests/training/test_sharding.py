@@ -80,12 +80,13 @@ def test_two_processes_with_half_of_the_weights_each(tmp_path: Path) -> None:
     said = each_in_two_processes(tmp_path, [*trainings, resume], before=TELLS)
     held = [float(share) for share in re.findall(r"held ([\d.]+)", said)]
     assert held == pytest.approx([1] * 4 + [0.5] * 6, abs=0.02)
-    copies, shards = (losses(run, "metrics-first.jsonl") for run in runs.values())
+    first = [tmp_path / f"{name}-first" for name in runs]
+    copies, shards = map(losses, first)
     assert len(copies) == 2
     for one, two in zip(copies, shards, strict=True):
         assert two == pytest.approx(one, rel=1e-4)
-    for file in sorted(path.relative_to(runs["copies"]) for path in runs["copies"].rglob("*.safetensors")):
-        one, two = (load_file(run / file) for run in runs.values())
+    for file in sorted(path.relative_to(first[0]) for path in first[0].rglob("*.safetensors")):
+        one, two = (load_file(run / file) for run in first)
         assert one.keys() == two.keys()
         for key, value in one.items():
             assert two[key].shape == value.shape
