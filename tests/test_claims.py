@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks.claims import bf16, corda, depth_start, mixing, recipes, semhint, state
+from benchmarks.claims import bf16, corda, depth_start, kitti_video, mixing, recipes, semhint, state
 from benchmarks.claims.__main__ import complete
 from benchmarks.claims.carried_labels import keys_of
 from benchmarks.claims.chosen_frames import pool_of, within
@@ -185,6 +185,21 @@ def test_frames_that_may_teach_are_those_of_the_protocol() -> None:
     assert [row.image for row in rows if teaches(row, protocol)] == [
         "whole/images/000002.jpg", "whole/images/000003.jpg", "part/images/000002.jpg"
     ]  # fmt: skip
+
+
+def test_stills_and_video_keep_apart_who_teaches_and_who_judges(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    if not lab.data.is_dir():
+        pytest.skip("needs the driving video of ../shared/data")
+    few, more = (kitti_video.stills_and_video(lab, count, seed=3) for count in (10, 30))
+    labelled = [{row.image for row in one if row.label and row.split == "train"} for one in (few, more)]
+    assert [len(one) for one in labelled] == [10, 30]
+    assert labelled[0] < labelled[1]
+    assert sum(row.split == "val" for row in few) == 44
+    video = [row.image for row in few if not row.label]
+    assert len(video) > 1000
+    assert all("/kitti_" in image and "kitti_avenue" not in image for image in video)
+    assert not {row.image for row in few if row.split == "val"} & (labelled[1] | set(video))
 
 
 @pytest.mark.parametrize(

@@ -10,26 +10,46 @@ from benchmarks.claims.probe import Lesson, learned, scored
 from benchmarks.claims.recipes import RecipeRun, segmented
 from benchmarks.studies.three_ways import overrides
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 
 STEPS = 500
 
 
 def run(lab: Lab, variant: str, seed: int) -> Numbers:
     """The seed draws the labelled stills among the 90 that may teach."""
-    way, count = variant.split(", ")
-    frames, judges = lab.frames("kitti-train", "imagenet"), lab.frames("kitti-test", "imagenet")
-    order = [int(row) for row in np.random.default_rng(seed).permutation(len(frames))[: int(count)]]
+    way, number = variant.split(", ")
+    count = int(number)
     if way == "frozen":
-        return scored(learned(Lesson(frames, order), seed, STEPS), judges, range(len(judges)))
-    kept = {frames.manifest[row].image for row in order}
-    rows = [row for row in lab.kitti if row.split == "test" or row.image in kept]
-    rows = [replace(row, split="val") if row.split == "test" else row for row in rows]
-    data = Manifest(rows, lab.kitti.root).write(lab.out / f"kitti-{count}-{seed}.parquet")
+        return frozen(lab, "kitti", count, seed, STEPS)
+    stills = Manifest([*drawn(lab, count, seed), *judged_stills(lab)], lab.kitti.root)
+    data = stills.write(lab.out / f"kitti-{count}-{seed}.parquet")
     words = overrides(
         train__steps=STEPS, frames__options__height=128, frames__options__width=416, frames__labelled__count="null",
         frames__options__random_crop="[128, 192]",
     )  # fmt: skip
     return segmented(lab.run(f"kitti-{count}-{seed}"), RecipeRun("supervised-toytown", words, data), seed)
+
+
+def frozen(lab: Lab, which: str, count: int, seed: int, steps: int) -> Numbers:
+    """A light head on ImageNet features of the drawn stills, in a size of the lab."""
+    frames, judges = lab.frames(f"{which}-train", "imagenet"), lab.frames(f"{which}-test", "imagenet")
+    lesson = Lesson(frames, _order(len(frames), seed)[:count])
+    return scored(learned(lesson, seed, steps), judges, range(len(judges)))
+
+
+def drawn(lab: Lab, count: int, seed: int) -> list[FrameRow]:
+    """The labelled stills of a seed."""
+    stills = [row for row in lab.kitti if row.split == "train"]
+    return [stills[place] for place in sorted(_order(len(stills), seed)[:count])]
+
+
+def judged_stills(lab: Lab) -> list[FrameRow]:
+    """Those that judge, as validation frames."""
+    return [replace(row, split="val") for row in lab.kitti if row.split == "test"]
+
+
+def _order(number: int, seed: int) -> list[int]:
+    return [int(place) for place in np.random.default_rng(seed).permutation(number)]
 
 
 CLAIM = Claim(

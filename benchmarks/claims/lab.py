@@ -17,7 +17,9 @@ from vergence.data.rows.frame_row import FrameRow
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 """Real driving data, where they are at hand."""
 TOWN_SIZE = (96, 192)
-SIZES = {"town": TOWN_SIZE, "uneven": TOWN_SIZE, "camvid": (352, 480), "kitti": (128, 416)}
+SIZES = {
+    "town": TOWN_SIZE, "uneven": TOWN_SIZE, "camvid": (352, 480), "kitti": (128, 416), "kitti_video": (96, 320),
+}  # fmt: skip
 """Height and width of frames."""
 STANDING_FPS = 100.0
 """Frames a second of rendered streets that stand for standing traffic: the camera moves by some centimetres."""

@@ -34,13 +34,16 @@ class Stage:
         """One picture's scores; the first call trains, which takes hours and goes on where it was stopped."""
         scores = lab.out / f"{self.name.replace('_', '-')}.csv"
         if not scores.is_file():
-            video, truth = manifests(lab)
-            folder = finished(lab.run(scores.stem), self.recipe(video), seed=0)
-            evaluate(folder, truth, SCORING, "test", json=scores.with_suffix(".json"), per_image=True)
+            truth = manifests(lab)[1]
+            evaluate(self.learned(lab), truth, SCORING, "test", json=scores.with_suffix(".json"), per_image=True)
         with scores.open(newline="", encoding="utf-8") as file:
             name = {"trained": "trained", "input-free": "input_free"}[variant]
             rows = sorted((row for row in csv.DictReader(file) if row["name"] == name), key=lambda row: row["image"])
         return {metric: float(rows[number][metric]) for metric in METRICS}
+
+    def learned(self, lab: Lab) -> Path:
+        """The run, trained to its end now or before."""
+        return finished(lab.run(self.name.replace("_", "-")), self.recipe(manifests(lab)[0]), seed=0)
 
     def recipe(self, video: Path) -> RecipeRun:
         """What is trained, on frames that may teach."""
@@ -92,5 +95,6 @@ def teaches(row: FrameRow, protocol: dict[str, dict[str, object]]) -> bool:
 
 
 _SAYS = "Depth learned from real driving video is nearer to lidar than the best map that ignores the picture"
-SMALL = Stage("real_depth_small", 5_000, 64, 208, seconds=2.0).claim(f"{_SAYS}, already from a short training.")
+SHORT = Stage("real_depth_small", 5_000, 64, 208, seconds=2.0)
+SMALL = SHORT.claim(f"{_SAYS}, already from a short training.")
 CLAIM = Stage("real_depth", 20_000, 128, 416, seconds=2.5).claim(f"{_SAYS}.")

@@ -8,6 +8,7 @@ from benchmarks.claims import (
     depth_start,
     flywheel,
     kitti_segmentation,
+    kitti_video,
     mixing,
     real_depth,
     semhint,
@@ -26,5 +27,6 @@ CLAIMS = (
     corda.CLAIM,
     semhint.CLAIM,
     real_depth.SMALL,
+    kitti_video.CLAIM,
     real_depth.CLAIM,
 )

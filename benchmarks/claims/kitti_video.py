@@ -1,0 +1,89 @@
+"""Real streets: what does unlabelled video of the same cameras add to labelled stills, ingredient by ingredient?"""
+
+from pathlib import Path
+
+from benchmarks.claims.claim import Claim, Comparison, Numbers
+from benchmarks.claims.kitti_segmentation import drawn, frozen, judged_stills
+from benchmarks.claims.lab import SIZES, Lab
+from benchmarks.claims.real_depth import SHORT, manifests
+from benchmarks.claims.recipes import RecipeRun, segmented
+from benchmarks.studies.three_ways import overrides
+from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
+
+WARM, STEPS, CROP = 300, 300, (96, 160)
+WHICH = "kitti_video"
+MIXES = {"ClassMix": "classmix", "DepthMix": "depthmix"}
+
+
+def run(lab: Lab, variant: str, seed: int) -> Numbers:
+    """The seed draws the labelled stills among the 90 that may teach; those of fewer labels are among those of more."""
+    way, count = variant.split(", ")
+    if way == "frozen":
+        return frozen(lab, WHICH, int(count), seed, WARM + STEPS)
+    ingredients = way.split(" and ")
+    words = {
+        "train__steps": WARM + STEPS, "train__checkpoint_every": 200, "train__precision": "no",
+        "frames__batch_size": 2, "frames__options__height": SIZES[WHICH][0], "frames__options__width": SIZES[WHICH][1],
+        "frames__options__fit": "crop", "frames__options__random_crop": list(CROP),
+        "three_ways__consistency__mixed_statistics": "false", "three_ways__teacher": "false",
+        "three_ways__consistency__mix": "none",
+    }  # fmt: skip
+    if "depth start" in ingredients:
+        words["three_ways__initialize_from"] = SHORT.learned(lab)
+    for mix in MIXES.keys() & set(ingredients):
+        words |= {
+            "three_ways__teacher": "true", "three_ways__start": WARM, "three_ways__ramp": 50,
+            "three_ways__teacher_buffers": "true", "three_ways__consistency__mix": MIXES[mix],
+        }  # fmt: skip
+    if "DepthMix" in ingredients:
+        words["three_ways__depth"] = SHORT.learned(lab)
+    data = lab.out / f"kitti-video-{count}-{seed}.parquet"
+    job = RecipeRun("three_ways-video", overrides(**words), stills_and_video(lab, int(count), seed).write(data))
+    return segmented(lab.run(f"kitti-video-{variant}-{seed}"), job, seed)
+
+
+def stills_and_video(lab: Lab, count: int, seed: int) -> Manifest:
+    """The drawn stills with their labels and KITTI's clips without, as training data, and the stills that judge."""
+    video = Manifest.read(manifests(lab)[0])
+    clips = [
+        FrameRow(str(video.path(place)), row.sequence, row.position, "train")
+        for place, row in enumerate(video)
+        if Path(row.sequence).name.startswith("kitti_")
+    ]
+    return Manifest([*drawn(lab, count, seed), *judged_stills(lab), *clips], lab.kitti.root, "KITTI stills and video")
+
+
+CLAIM = Claim(
+    name="kitti_video",
+    says="On real streets, unlabelled video of the same cameras adds to ten labelled stills (three_ways).",
+    setup=f"""KITTI stills under protocol.json: 10 (30, 90) of 90 pictures, drawn by the seed, teach, 44 judge, at
+    {SIZES[WHICH][1]}x{SIZES[WHICH][0]}, mIoU of the Cityscapes classes that they have. Without labels: the KITTI clips
+    that may teach. Recipe three_ways-video with batches of 2 and 2 crops of {CROP[1]}x{CROP[0]}: {WARM} steps of labels
+    alone, then {STEPS} with the teacher (labels alone: as many without). Depth, for the start and for DepthMix, is the
+    run of claim real_depth_small. Frozen: the head of recipe frozen-video (16 and 32 channels) on ImageNet features.
+    Depth beside classes (multi_task) is not among the ingredients: a still has no neighbour to synthesise it from.""",
+    variants=(
+        *("labels alone, 10", "ClassMix, 10", "DepthMix, 10", "depth start, 10", "depth start and DepthMix, 10"),
+        *("frozen, 10", "labels alone, 30", "ClassMix, 30"),
+    ),
+    comparisons=(
+        Comparison("ClassMix, 10", "labels alone, 10"),
+        Comparison("DepthMix, 10", "labels alone, 10"),
+        Comparison("DepthMix, 10", "ClassMix, 10"),
+        Comparison("depth start, 10", "labels alone, 10"),
+        Comparison("depth start and DepthMix, 10", "labels alone, 10"),
+        Comparison("ClassMix, 10", "frozen, 10"),
+        Comparison("ClassMix, 30", "labels alone, 30"),
+        Comparison("ClassMix, 10", "labels alone, 10", "pixel_accuracy"),
+        Comparison("DepthMix, 10", "labels alone, 10", "pixel_accuracy"),
+        Comparison("depth start and DepthMix, 10", "labels alone, 10", "pixel_accuracy"),
+    ),
+    deciding=1,
+    seeds=8,
+    run=run,
+    seconds=150,
+    preparation=60,
+    few="labels alone, 10",
+    full="labels alone, 90",
+)
