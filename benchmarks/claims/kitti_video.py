@@ -1,5 +1,6 @@
 """Real streets: what does unlabelled video of the same cameras add to labelled stills, ingredient by ingredient?"""
 
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.claims.claim import Claim, Comparison, Numbers
@@ -9,7 +10,7 @@ from benchmarks.claims.real_depth import SHORT, manifests
 from benchmarks.claims.recipes import RecipeRun, segmented
 from benchmarks.studies.three_ways import overrides
 from vergence.data.manifest import Manifest
-from vergence.data.rows.frame_row import FrameRow
+from vergence.data.rows.frame_row import PATH_COLUMNS
 
 WARM, STEPS, CROP = 300, 300, (96, 160)
 WHICH = "kitti_video"
@@ -38,6 +39,8 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
         }  # fmt: skip
     if "DepthMix" in ingredients:
         words["three_ways__depth"] = SHORT.learned(lab)
+    if "depth beside" in ingredients:
+        words |= {"three_ways__multi_task": "true", "three_ways__depth": "online", "network__exchange": "pad"}
     data = lab.out / f"kitti-video-{count}-{seed}.parquet"
     job = RecipeRun("three_ways-video", overrides(**words), stills_and_video(lab, int(count), seed).write(data))
     return segmented(lab.run(f"kitti-video-{variant}-{seed}"), job, seed)
@@ -47,7 +50,7 @@ def stills_and_video(lab: Lab, count: int, seed: int) -> Manifest:
     """The drawn stills with their labels and KITTI's clips without, as training data, and the stills that judge."""
     video = Manifest.read(manifests(lab)[0])
     clips = [
-        FrameRow(str(video.path(place)), row.sequence, row.position, "train")
+        replace(row, image=str(video.path(place)), **dict.fromkeys(PATH_COLUMNS[1:], ""))
         for place, row in enumerate(video)
         if Path(row.sequence).name.startswith("kitti_")
     ]
@@ -62,10 +65,10 @@ CLAIM = Claim(
     that may teach. Recipe three_ways-video with batches of 2 and 2 crops of {CROP[1]}x{CROP[0]}: {WARM} steps of labels
     alone, then {STEPS} with the teacher (labels alone: as many without). Depth, for the start and for DepthMix, is the
     run of claim real_depth_small. Frozen: the head of recipe frozen-video (16 and 32 channels) on ImageNet features.
-    Depth beside classes (multi_task) is not among the ingredients: a still has no neighbour to synthesise it from.""",
+    Depth beside: learned with the classes (multi_task, PAD) from the clips, one camera; DepthMix is then by that.""",
     variants=(
         *("labels alone, 10", "ClassMix, 10", "DepthMix, 10", "depth start, 10", "depth start and DepthMix, 10"),
-        *("frozen, 10", "labels alone, 30", "ClassMix, 30"),
+        *("depth start and DepthMix and depth beside, 10", "frozen, 10", "labels alone, 30", "ClassMix, 30"),
     ),
     comparisons=(
         Comparison("ClassMix, 10", "labels alone, 10"),
@@ -73,11 +76,13 @@ CLAIM = Claim(
         Comparison("DepthMix, 10", "ClassMix, 10"),
         Comparison("depth start, 10", "labels alone, 10"),
         Comparison("depth start and DepthMix, 10", "labels alone, 10"),
+        Comparison("depth start and DepthMix and depth beside, 10", "labels alone, 10"),
         Comparison("ClassMix, 10", "frozen, 10"),
         Comparison("ClassMix, 30", "labels alone, 30"),
         Comparison("ClassMix, 10", "labels alone, 10", "pixel_accuracy"),
         Comparison("DepthMix, 10", "labels alone, 10", "pixel_accuracy"),
         Comparison("depth start and DepthMix, 10", "labels alone, 10", "pixel_accuracy"),
+        Comparison("depth start and DepthMix and depth beside, 10", "labels alone, 10", "pixel_accuracy"),
     ),
     deciding=1,
     seeds=8,

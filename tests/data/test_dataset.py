@@ -58,6 +58,15 @@ def test_all_sources_may_be_required(tmp_path):
         dataset[3]
 
 
+def test_frames_without_a_source_may_be_used(tmp_path):
+    dataset = FrameDataset(manifest(tmp_path), options(offsets=(-4, 4), require="none"), train=True)
+    assert list(dataset.rows) == [0, 1, 2, 3, 4]
+    assert [dataset[k]["available"].tolist() for k in (0, 2, 4)] == [
+        [True, False, True], [True, False, False], [True, True, False]
+    ]  # fmt: skip
+    assert dataset[2]["frames"].shape[0] == 3
+
+
 def test_samples_without_any_source_are_left_out(tmp_path):
     rows = [*video(tmp_path, 3), *video(tmp_path, 1, "alone")]
     assert FrameDataset(Manifest(rows, tmp_path), options(), train=True).rows.tolist() == [0, 1, 2]

@@ -148,8 +148,9 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
             raise InputError(f"{manifest.name} has no frames; choose another split or make the manifest again.")
         if not offsets:
             return array("q", range(len(manifest)))
-        sourced = [manifest.sourced(offset) for offset in offsets]
-        rows = np.flatnonzero((np.any if self.options.require == "any" else np.all)(sourced, axis=0))
+        sourced = np.array([manifest.sourced(offset) for offset in offsets])
+        enough = {"any": sourced.any(axis=0), "all": sourced.all(axis=0), "none": np.ones(sourced.shape[1:], bool)}
+        rows = np.flatnonzero(enough[self.options.require])
         if not len(rows):
             raise InputError(f"{manifest.name} has no usable sample: {self._why_none()}")
         if "s" in offsets:

@@ -48,8 +48,9 @@ class FrameOptions:
     """The same, 0 to 0.5."""
     field_of_view: float = 60.0
     """Horizontal, degrees: the guess for frames without intrinsics."""
-    require: Literal["any", "all"] = "any"
-    """Use samples that have any of their sources (missing ones never count), or only those that have all."""
+    require: Literal["any", "all", "none"] = "any"
+    """Use samples that have any of their sources (missing ones never count), only those that have all, or every frame,
+    also where it has none. Labelled frames of Three Ways are used anyway where unlabelled ones teach depth."""
     label_space: str = ""
     """Space that labels are mapped to: a name, ``NAME:class#rrggbb,...``, or a .json or .yaml file (docs/data.md). ""
     in a recipe: that of the data's labels."""
@@ -100,7 +101,7 @@ class FrameOptions:
         choices = {
             "fit": ("stretch", "crop"),
             "crop_anchor": ("top", "center", "bottom"),
-            "require": ("any", "all"),
+            "require": ("any", "all", "none"),
             "load_inverse_depth": ("", "measured", "estimate"),
             "load_pseudo_label": ("", "target", "all"),
             "resampling": ("lanczos", "bicubic", "bilinear", "fast"),

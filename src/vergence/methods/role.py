@@ -22,6 +22,8 @@ class Role:
     """Frames bring their labels."""
     neighbours: bool = False
     """Frames bring their sources (``frames.options.offsets``)."""
+    sourceless: bool = False
+    """Frames without a source are taken as well, whatever ``frames.options.require`` says: they teach something else."""
     depth_port: str = ""
     """Where the column ``estimate`` comes from (:mod:`vergence.inference.depth_port`); "" for nowhere."""
     inverse_depth: Literal["", "measured", "estimate"] = ""
@@ -52,6 +54,7 @@ class Role:
             width=width,
             resampling=self.resampling or options.resampling,
             offsets=options.offsets if self.neighbours else (),
+            require="none" if self.sourceless else options.require,
             load_label=options.load_label or self.labels,
             load_depth=options.load_depth or self.measured_depth,
             load_estimate=options.load_estimate or estimates,

@@ -72,12 +72,15 @@ class ThreeWaysConfig(SupervisedConfig, ViewSynthesisConfig):
         """Labelled frames and, with a teacher, unlabelled ones: neighbours only where depth is learned."""
         port = "" if self.depth == "online" else self.depth
         taught = port if self.pseudo_depth > 0 else ""
-        roles = {"labelled": Role("labelled", labels=True, neighbours=self.multi_task, depth_port=taught)}
+        online = self.teacher and self.multi_task and self.depth == "online"
+        roles = {
+            "labelled": Role("labelled", labels=True, neighbours=self.multi_task, sourceless=online, depth_port=taught)
+        }
         if self.teacher:
             roles["unlabelled"] = Role(
                 "unlabelled",
                 labels=self.mix_labels,
-                neighbours=self.multi_task and self.depth == "online",
+                neighbours=online,
                 depth_port=port if self.mixes_depth else "",
             )
         return roles
