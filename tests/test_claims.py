@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks.claims import bf16, corda, depth_start, kitti_video, mixing, recipes, semhint, state
+from benchmarks.claims import bf16, corda, depth_start, kitti_video, mixing, real_semhint, recipes, semhint, state
 from benchmarks.claims.__main__ import complete
 from benchmarks.claims.carried_labels import keys_of
 from benchmarks.claims.chosen_frames import pool_of, within
@@ -200,6 +200,9 @@ def test_stills_and_video_keep_apart_who_teaches_and_who_judges(tmp_path: Path) 
     assert len(video) > 1000
     assert all("/kitti_" in image and "kitti_avenue" not in image for image in video)
     assert not {row.image for row in few if row.split == "val"} & (labelled[1] | set(video))
+    noisy = real_semhint.noisy_video(lab)
+    assert all(Path(row.pseudo_label).is_file() and not row.label for row in noisy)
+    assert {Path(row.image).stem for row in noisy} <= {Path(row.pseudo_label).stem for row in noisy}
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.claims.claim import Claim, Comparison, Numbers
 from benchmarks.claims.lab import Lab
-from benchmarks.claims.recipes import RecipeRun, finished
+from benchmarks.claims.recipes import RecipeRun, alone, finished
 from benchmarks.studies.three_ways import overrides
 from vergence.data.layouts import index_layout
 from vergence.data.manifest import Manifest
@@ -32,14 +33,7 @@ class Stage:
 
     def run(self, lab: Lab, variant: str, number: int) -> Numbers:
         """One picture's scores; the first call trains, which takes hours and goes on where it was stopped."""
-        scores = lab.out / f"{self.name.replace('_', '-')}.csv"
-        if not scores.is_file():
-            truth = manifests(lab)[1]
-            evaluate(self.learned(lab), truth, SCORING, "test", json=scores.with_suffix(".json"), per_image=True)
-        with scores.open(newline="", encoding="utf-8") as file:
-            name = {"trained": "trained", "input-free": "input_free"}[variant]
-            rows = sorted((row for row in csv.DictReader(file) if row["name"] == name), key=lambda row: row["image"])
-        return {metric: float(rows[number][metric]) for metric in METRICS}
+        return scores_of(lab, self.name.replace("_", "-"), lambda: self.learned(lab), variant.replace("-", "_"), number)
 
     def learned(self, lab: Lab) -> Path:
         """The run, trained to its end now or before."""
@@ -72,6 +66,17 @@ class Stage:
             seconds=0.1,
             preparation=self.seconds * self.steps,
         )
+
+
+def scores_of(lab: Lab, name: str, trained: Callable[[], Path], who: str, number: int) -> Numbers:
+    """Scores of one of the pictures that judge, from a file that the first call makes; ``who`` predicted."""
+    scores = lab.out / f"{name}.csv"
+    with alone(scores):
+        if not scores.is_file():
+            evaluate(trained(), manifests(lab)[1], SCORING, "test", json=scores.with_suffix(".json"), per_image=True)
+    with scores.open(newline="", encoding="utf-8") as file:
+        rows = sorted((row for row in csv.DictReader(file) if row["name"] == who), key=lambda row: row["image"])
+    return {metric: float(rows[number][metric]) for metric in METRICS}
 
 
 def manifests(lab: Lab) -> tuple[Path, Path]:

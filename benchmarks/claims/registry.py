@@ -11,6 +11,7 @@ from benchmarks.claims import (
     kitti_video,
     mixing,
     real_depth,
+    real_semhint,
     semhint,
 )
 
@@ -28,5 +29,6 @@ CLAIMS = (
     semhint.CLAIM,
     real_depth.SMALL,
     kitti_video.CLAIM,
+    real_semhint.CLAIM,
     real_depth.CLAIM,
 )
