@@ -26,9 +26,10 @@ $(TOOLS): $(STAMP)
 demo: $(STAMP)
 	$(BIN)/vergence demo --out demo
 
-# Two worker processes of one thread each: more threads than cores make the suite many times slower.
+# Worker processes of one thread each: more threads than cores make the suite many times slower.
+WORKERS ?= 2
 test: $(TOOLS)
-	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Every malformed input; `make test` runs a part of them.
 fuzz: $(TOOLS)
