@@ -23,7 +23,7 @@ class Role:
     neighbours: bool = False
     """Frames bring their sources (``frames.options.offsets``)."""
     sourceless: bool = False
-    """Frames without a source are taken as well, whatever ``frames.options.require`` says: they teach something else."""
+    """Frames without a source are taken as well, whatever ``frames.options.require`` says: they teach other things."""
     depth_port: str = ""
     """Where the column ``estimate`` comes from (:mod:`vergence.inference.depth_port`); "" for nowhere."""
     inverse_depth: Literal["", "measured", "estimate"] = ""
