@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.claims.claim import Claim, Comparison, Numbers
 from benchmarks.claims.kitti_segmentation import drawn, frozen, judged_stills
@@ -49,8 +50,9 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
 def stills_and_video(lab: Lab, count: int, seed: int) -> Manifest:
     """The drawn stills with their labels and KITTI's clips without, as training data, and the stills that judge."""
     video = Manifest.read(manifests(lab)[0])
+    bare: dict[str, Any] = dict.fromkeys(PATH_COLUMNS[1:], "")
     clips = [
-        replace(row, image=str(video.path(place)), **dict.fromkeys(PATH_COLUMNS[1:], ""))
+        replace(row, image=str(video.path(place)), **bare)
         for place, row in enumerate(video)
         if Path(row.sequence).name.startswith("kitti_")
     ]
