@@ -1,8 +1,10 @@
 """The study of what flywheels keep: each task against the last kept one, and intervals that hold for few rounds."""
 
 import pytest
+import torch
 
 from benchmarks.claims.flywheel import numbers_of
+from benchmarks.studies import gate_frames
 from benchmarks.studies.gate import Decision, as_table, counted, decisions, share
 
 
@@ -50,3 +52,16 @@ def test_rows_of_the_claim_say_what_their_flywheel_said() -> None:
 )
 def test_a_share_has_its_interval(count: int, of: int, text: str) -> None:
     assert share(count, of) == text
+
+
+def test_more_frames_and_less_doubt_keep_less_that_is_worse() -> None:
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.linspace(-0.02, 0.02, 9, dtype=torch.float64)[:, None]
+    errors = 0.25 + truth + 0.05 * torch.randn(9, 240, generator=generator, dtype=torch.float64)
+    found = {(n, doubt): gate_frames.counted(errors, n, doubt) for n in (10, 80) for doubt in (1.0, -1.0)}
+    assert found[10, 1.0]["kept"] > found[10, -1.0]["kept"] > 0
+    assert found[10, -1.0]["kept and not worse"] > found[10, 1.0]["kept and not worse"]
+    assert found[80, -1.0]["kept and not worse"] > found[80, 1.0]["kept and not worse"] > 0.5
+    assert all(one["nearly"] >= one["kept and not worse"] for one in found.values())
+    same = gate_frames.counted(errors[:1].repeat(2, 1), 10, -1.0)
+    assert same == {"kept": 1.0, "kept and not worse": 1.0, "nearly": 1.0}

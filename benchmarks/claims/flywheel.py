@@ -88,13 +88,13 @@ def verdicts_by_video(wheel: FlywheelConfig, rounds: Sequence[Round], data: Mani
 CLAIM = Claim(
     name="flywheel",
     says="Rounds in which depth and semantics hand on what they know gain more than as much training without exchange.",
-    setup=f"""Toy town, flywheels as users get them: {ROUNDS} rounds, {LABELS} more labels in each, chosen by reach
-    and carried one second each way; later rounds begin warm, and depth and segmentation of each are kept unless they
-    are worse by labels set aside (10 frames, one standard error). Depth goes on from a depth run of 400 steps (stereo)
-    by {STEPS} steps a round, segmentation by {CLASSES}. The control starts from the same first round, hands nothing on
-    and has the same choice, labels and gate. Scored is the last kept depth and segmentation, on {SCORED} frames of
-    streets that no training has seen and the gate has not looked at. Optical flow is computed once for all seeds.
-    Whether what is kept is truly not worse is counted in docs/results.md.""",
+    setup=f"""Toy town: {ROUNDS} rounds, {LABELS} more labels in each, chosen by reach and carried one second each way;
+    later rounds begin warm, and depth and segmentation of each are kept unless they are worse by labels set aside (10
+    frames, one standard error; the default is stricter now). Depth goes on from a depth run of 400 steps (stereo) by
+    {STEPS} steps a round, segmentation by {CLASSES}. The control starts from the same first round, hands nothing on and
+    has the same choice, labels and gate. Scored is the last kept depth and segmentation, on {SCORED} frames of streets
+    that no training has seen and the gate has not looked at. Optical flow is computed once for all seeds. Whether what
+    is kept is truly not worse is counted in docs/results.md.""",
     variants=("exchange", "no exchange"),
     comparisons=(
         Comparison("exchange", "no exchange"),

@@ -112,6 +112,18 @@ def test_each_task_is_judged_by_itself_against_the_last_kept_one(
     assert wheel.rounds[1].verdict("depth")["because"] == why
 
 
+def test_what_is_better_by_less_than_its_error_is_not_kept_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = Judging(tmp_path, monkeypatch)
+    assert wheel(1, "segmentation", measure(0.25, 0.28125, error=0.0625))
+    assert wheel(1, "depth", measure(0.25, 0.1875, higher=False, error=0.0625))  # just as much
+    assert not wheel.rounds[1].kept("segmentation")
+    assert wheel.rounds[1].kept("depth")
+    because = wheel.rounds[1].verdict("segmentation")["because"]
+    assert because == "miou 0.2812, was 0.25 (difference +0.031 ± 0.062; labels, 5 frames): better, but not surely"
+
+
 def test_a_verdict_stands_until_what_it_depends_on_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel, task = Judging(tmp_path, monkeypatch), "segmentation"
     assert wheel(1, task, WORSE) is True
@@ -240,7 +252,6 @@ def test_later_rounds_go_on_from_what_is_kept_warm_and_gently(
     [
         ("gate.by label", r"flywheel.gate.by is 'label' in the command line; expected one of auto, labels"),
         ("gate.frames 0", r"flywheel.gate.frames is 0; give 1 or more"),
-        ("gate.doubt -1", r"flywheel.gate.doubt is -1.0; give 0 or more"),
         ("gate.margin 1", r"flywheel.gate.margin is 1.0; give 0 or more"),
         ("carry.seconds -1", r"flywheel.carry.seconds is -1.0; give 0 or more"),
         ("carry.keep 0", r"flywheel.carry.keep is 0.0; give a share"),

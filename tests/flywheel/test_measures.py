@@ -25,6 +25,9 @@ def compared(before: list[float], now: list[float], higher: bool = False) -> Mea
         (0.5, 0.25, True, 0.125, 0.25, 1.0, False),  # the margin and one standard error
         (0.2, 0.21, False, 0.0, 0.0, 1.0, True),
         (0.2, 0.19, False, 0.0, 0.0, 1.0, False),
+        (0.5, 0.5625, True, 0.125, 0.0, -0.5, False),  # better by half its standard error
+        (0.5, 0.5625, True, 0.125, 0.0, -1.0, True),
+        (0.5, 0.5, True, 0.0, 0.0, -1.0, False),
         (0.2, 0.21, False, math.nan, 0.0, 1.0, True),  # one frame: the plain difference
         (0.2, math.nan, False, math.nan, 0.9, 1.0, True),
     ],

@@ -79,10 +79,13 @@ def judge(config: FlywheelConfig, rounds: list[Round], number: int, task: str, f
         return False
     measure = _measure(gate, frames, rounds, (base, one), task, device)
     kept = measure is None or not measure.worse(gate.margin, gate.doubt)
+    because = "there is nothing to judge it by" if measure is None else measure.text()
+    if measure is not None and not kept and not measure.worse(0.0, 0.0):
+        because += ": better, but not surely"
     verdict = {
         "kept": kept,
         "against": base.number,
-        "because": "there is nothing to judge it by" if measure is None else measure.text(),
+        "because": because,
         "measures": [] if measure is None else [measure.record()],
         "asked": asked,
     }

@@ -45,7 +45,8 @@ class Measure:
         return self.now - self.before
 
     def worse(self, margin: float, doubt: float) -> bool:
-        """Whether it is worse by more than a share of what it was, beyond so many standard errors."""
+        """Whether it is worse by more than a share of what it was and so many standard errors; below 0, whether it is
+        not better by so many."""
         loss = -self.difference if self.higher else self.difference
         unsure = doubt * self.error if math.isfinite(self.error) else 0.0
         return not loss <= margin * abs(self.before) + unsure  # what is no number is worse

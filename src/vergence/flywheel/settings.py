@@ -50,24 +50,24 @@ class BudgetConfig:
 
 @dataclass
 class GateConfig:
-    """Depth and segmentation of a round are each kept unless they are worse than the last kept ones; later trainings go
-    on from what is kept."""
+    """Depth and segmentation of a round are each kept if they are surely no worse than the last kept ones; later
+    trainings go on from what is kept."""
 
     by: Literal["auto", "labels", "video", "none"] = "auto"
     """"labels": truth of held-back frames that are set aside; "video": photometric error on held-back video, and
     agreement with labels carried to other frames; auto: the former where labels can be set aside; "none": all are
     kept."""
-    frames: int = 10
+    frames: int = 40
     """Frames that judge; of labelled ones at most half of the held-back frames, and these are not scored."""
     margin: float = 0.0
     """Share by which a measure may be worse and counts as no worse."""
-    doubt: float = 1.0
-    """Worse is what is worse by more than so many standard errors of the difference, frame by frame; 0: by anything."""
+    doubt: float = -1.0
+    """By how many standard errors of the difference, frame by frame, it may be worse and is kept; below 0: by how many
+    it must be better."""
 
     def __post_init__(self) -> None:
         require(self.frames >= 1, f"flywheel.gate.frames is {self.frames}; give 1 or more.")
         require(0 <= self.margin < 1, f"flywheel.gate.margin is {self.margin}; give 0 or more, and less than 1.")
-        require(0 <= self.doubt < math.inf, f"flywheel.gate.doubt is {self.doubt}; give 0 or more.")
 
 
 @dataclass
