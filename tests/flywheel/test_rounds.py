@@ -45,6 +45,7 @@ RECIPE: dict[str, Any] = {
     "flywheel": {
         "rounds": 2,
         "limit": 1,
+        "gate": {"doubt": 1.0},  # depth of one step, which is kept
         "labels": {"per_round": 2, "criterion": "random"},
         "overrides": SMALL,
         "depth": {"recipe": "depth-toytown-tiny", "overrides": BARE},
