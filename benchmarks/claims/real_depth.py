@@ -1,6 +1,5 @@
 """Is depth learned from real driving video better than the best answer that ignores the picture?"""
 
-import csv
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from pathlib import Path
 from benchmarks.claims.claim import Claim, Comparison, Numbers
 from benchmarks.claims.lab import Lab
 from benchmarks.claims.recipes import RecipeRun, alone, finished
+from benchmarks.studies.common import image_rows
 from benchmarks.studies.three_ways import overrides
 from vergence.data.layouts import index_layout
 from vergence.data.manifest import Manifest
@@ -76,21 +76,28 @@ def scores_of(lab: Lab, name: str, trained: Callable[[], Path], who: str, number
     with alone(scores):
         if not scores.is_file():
             evaluate(trained(), manifests(lab)[1], SCORING, "test", json=scores.with_suffix(".json"), per_image=True)
-    with scores.open(newline="", encoding="utf-8") as file:
-        rows = sorted((row for row in csv.DictReader(file) if row["name"] == who), key=lambda row: row["image"])
-    return {metric: float(rows[number][metric]) for metric in METRICS}
+    row = image_rows(scores, who)[number]
+    return {metric: float(row[metric]) for metric in METRICS}
 
 
 def manifests(lab: Lab) -> tuple[Path, Path]:
     """The video that may teach, and the distinct pictures that judge, as protocol.json says."""
+    files = lab.out / "real-video.parquet", lab.out / "real-pictures.parquet"
+    with alone(files[0]):
+        if not all(file.is_file() for file in files):
+            for manifest, file in zip(_indexed(lab), files, strict=True):
+                manifest.write(file)
+    return files
+
+
+def _indexed(lab: Lab) -> tuple[Manifest, Manifest]:
     data, out = lab.data, lab.out
     protocol = json.loads((data / "protocol.json").read_text())
     video = index_layout("driving_video", data / "driving_video", out / "all-video.parquet")
     taught = Manifest([replace(row, split="train") for row in video if teaches(row, protocol)], video.root)
     pictures = index_layout("kitti2015", data / "depth_gt" / "kitti2015", out / "all-pictures.parquet", truth="lidar")
     wanted = set(protocol["depth_test_pictures"])
-    judges = Manifest([row for row in pictures if Path(row.image).stem in wanted], pictures.root)
-    return taught.write(out / "real-video.parquet"), judges.write(out / "real-pictures.parquet")
+    return taught, Manifest([row for row in pictures if Path(row.image).stem in wanted], pictures.root)
 
 
 def teaches(row: FrameRow, protocol: dict[str, dict[str, object]]) -> bool:

@@ -20,6 +20,7 @@ def run(lab: Lab, variant: str, number: int) -> Numbers:
     """One picture's scores of a run that the first call trains."""
 
     def trained() -> Path:
+        data = noisy_video(lab).write(lab.out / "noisy-video.parquet")
         words: dict[str, object] = {
             "train__steps": STEPS, "train__checkpoint_every": 250, "frames__batch_size": 4,
             "frames__options__height": SHORT.height, "frames__options__width": SHORT.width,
@@ -30,7 +31,6 @@ def run(lab: Lab, variant: str, number: int) -> Numbers:
         words |= ALONE if variant == "depth alone" else {}
         return finished(lab.run(f"real-semhint-{variant}"), RecipeRun("semhint-video", overrides(**words), data), 0)
 
-    data = noisy_video(lab).write(lab.out / "noisy-video.parquet")
     return scores_of(lab, f"real-semhint-{variant.replace(' ', '-')}", trained, "trained", number)
 
 

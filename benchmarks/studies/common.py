@@ -87,6 +87,11 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def image_rows(path: Path, predictor: str = "trained") -> list[dict[str, str]]:
+    """Scores of each picture, in the order of their names, from a file that ``evaluate`` made picture by picture."""
+    return sorted((row for row in read_rows(path) if row["name"] == predictor), key=lambda row: row["image"])
+
+
 def write_rows(path: Path, rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> None:
     """Add rows to a CSV file; earlier rows with the same values of ``keys`` are replaced."""
     old = read_rows(path)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.studies.common import commit, device_name, read_rows, trained, write_rows
+from benchmarks.studies.common import commit, device_name, image_rows, trained, write_rows
 from benchmarks.studies.three_ways import overrides
 from vergence import __version__
 from vergence.evaluation.evaluate import Scoring, evaluate
@@ -34,8 +34,7 @@ def scored(run: Path, options: argparse.Namespace, file: Path) -> Tensor:
     if not file.is_file():
         scoring = Scoring("plain", baselines=False, limit=options.limit)
         evaluate(run, options.frames, scoring, json=file.with_suffix(".json"), per_image=True)
-    rows = sorted((row for row in read_rows(file) if row["name"] == "trained"), key=lambda row: row["image"])
-    return torch.tensor([float(row["abs_rel"]) for row in rows], dtype=torch.float64)
+    return torch.tensor([float(row["abs_rel"]) for row in image_rows(file)], dtype=torch.float64)
 
 
 def candidate(options: argparse.Namespace, seed: int) -> Tensor:

@@ -121,7 +121,7 @@ def test_what_is_better_by_less_than_its_error_is_not_kept_and_said(
     assert not wheel.rounds[1].kept("segmentation")
     assert wheel.rounds[1].kept("depth")
     because = wheel.rounds[1].verdict("segmentation")["because"]
-    assert because == "miou 0.2812, was 0.25 (difference +0.031 ± 0.062; labels, 5 frames): better, but not surely"
+    assert because == "miou 0.2812, was 0.25 (difference +0.031 ± 0.062; labels, 5 frames): not surely better"
 
 
 def test_a_verdict_stands_until_what_it_depends_on_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

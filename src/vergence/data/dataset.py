@@ -148,9 +148,8 @@ class FrameDataset(Dataset[dict[str, Tensor]]):
             raise InputError(f"{manifest.name} has no frames; choose another split or make the manifest again.")
         if not offsets:
             return array("q", range(len(manifest)))
-        sourced = np.array([manifest.sourced(offset) for offset in offsets])
-        enough = {"any": sourced.any(axis=0), "all": sourced.all(axis=0), "none": np.ones(sourced.shape[1:], bool)}
-        rows = np.flatnonzero(enough[self.options.require])
+        least = {"none": 0, "any": 1, "all": len(offsets)}[self.options.require]
+        rows = np.flatnonzero(np.sum([manifest.sourced(offset) for offset in offsets], axis=0) >= least)
         if not len(rows):
             raise InputError(f"{manifest.name} has no usable sample: {self._why_none()}")
         if "s" in offsets:

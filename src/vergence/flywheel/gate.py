@@ -81,7 +81,7 @@ def judge(config: FlywheelConfig, rounds: list[Round], number: int, task: str, f
     kept = measure is None or not measure.worse(gate.margin, gate.doubt)
     because = "there is nothing to judge it by" if measure is None else measure.text()
     if measure is not None and not kept and not measure.worse(0.0, 0.0):
-        because += ": better, but not surely"
+        because += ": not surely better"
     verdict = {
         "kept": kept,
         "against": base.number,
