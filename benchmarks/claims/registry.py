@@ -27,6 +27,7 @@ CLAIMS = (
     flywheel.CLAIM,
     corda.CLAIM,
     semhint.CLAIM,
+    semhint.HALF_SIZE,
     real_depth.SMALL,
     kitti_video.CLAIM,
     real_semhint.CLAIM,

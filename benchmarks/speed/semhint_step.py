@@ -3,7 +3,7 @@
     python -m benchmarks.speed.semhint_step                     # 192 x 640, batch 4, ResNet-18
     python -m benchmarks.speed.semhint_step --height 96 --width 192 --encoder efficientnet_lite0
 
-All are timed in turn in one process; ratios are of medians. The goal is at most 0.60 on a CPU.
+All are timed in turn in one process; ratios are of medians. The whole step of the method: semhint_whole_step.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
 from benchmarks.speed.step import build, full_step
@@ -20,6 +21,14 @@ from vergence.losses.self_supervised import synthesize
 from vergence.settings.losses import HintProposalConfig, VerificationConfig
 
 CLASSES = 19
+
+
+def patches(batch: int, size: tuple[int, int], device: str) -> tuple[Tensor, Tensor]:
+    """Labels (B, H, W) in patches of some hundred pixels, and a smooth map (B, 1, H, W) in [0, 1]."""
+    generator = torch.Generator().manual_seed(1)
+    coarse = torch.rand(batch, CLASSES + 1, size[0] // 24, size[1] // 24, generator=generator)
+    smooth = F.interpolate(coarse.to(device), size=size, mode="bilinear")
+    return smooth[:, :CLASSES].argmax(dim=1), smooth[:, CLASSES:]
 
 
 def main() -> None:
@@ -37,11 +46,8 @@ def main() -> None:
     batch = random_batch(options.batch, *size, options.device)
     with torch.no_grad():
         views = method.synthesis.views(batch, 0)
-        generator = torch.Generator().manual_seed(1)
-        coarse = torch.rand(options.batch, CLASSES + 1, size[0] // 24, size[1] // 24, generator=generator)
-        smooth = F.interpolate(coarse.to(options.device), size=size, mode="bilinear")
-        labels = smooth[:, :CLASSES].argmax(dim=1)  # patches of some hundred pixels
-        now = synthesize(0.1 + 0.2 * smooth[:, CLASSES:], views, method.config.loss)
+        labels, smooth = patches(options.batch, size, options.device)
+        now = synthesize(0.1 + 0.2 * smooth, views, method.config.loss)
     loss, proposing, verifying = method.config.loss, HintProposalConfig(families=options.families), VerificationConfig()
 
     def proposals() -> Proposals:

@@ -18,6 +18,7 @@ import torch
 from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp
 from vergence.data.batch import Batch
 from vergence.data.dataset import FrameOptions
+from vergence.methods.base import Method
 from vergence.methods.depth import DepthMethod
 from vergence.methods.depth_config import DepthConfig
 from vergence.settings.networks import DepthNetworkConfig, PoseConfig
@@ -44,7 +45,7 @@ def bare_step(method: DepthMethod, batch: Batch) -> None:
     torch.stack(outputs).sum().backward()
 
 
-def full_step(method: DepthMethod, batch: Batch, optimizer: torch.optim.Optimizer | None) -> None:
+def full_step(method: Method, batch: Batch, optimizer: torch.optim.Optimizer | None) -> None:
     """What training does with a batch that is already on the device."""
     losses = method({"unlabelled": batch}, 0)
     torch.stack([value for name, value in losses.items() if not name.startswith("_")]).sum().backward()
@@ -76,7 +77,7 @@ def variants(options: argparse.Namespace) -> dict[str, tuple[DepthMethod, Callab
     return table
 
 
-def zero_gradients(methods: Iterable[DepthMethod]) -> None:
+def zero_gradients(methods: Iterable[Method]) -> None:
     for method in methods:
         method.zero_grad(set_to_none=True)
 

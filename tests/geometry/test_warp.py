@@ -6,7 +6,7 @@ from torch import Tensor
 
 from vergence.geometry.camera import Camera, backproject, pixel_grid, project
 from vergence.geometry.pose import transform_from_parameters
-from vergence.geometry.warp import projection_rays, sampling_grid, synthesize_view, warp
+from vergence.geometry.warp import projection_rays, resize_projection, sampling_grid, synthesize_view, warp
 
 HEIGHT, WIDTH = 7, 11
 
@@ -86,6 +86,18 @@ def test_sideways_move_shifts_by_focal_length_times_baseline_over_depth() -> Non
     pixels = (grid[0, 0] + 1) * 2
     assert torch.allclose(pixels[..., 0], pixel_grid(5, 5)[0].double() + 1.5, atol=1e-6)
     assert torch.allclose(pixels[..., 1], pixel_grid(5, 5)[1].double(), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(4, 6), (3, 4), (7, 6), (7, 11)])
+def test_a_resized_projection_is_that_of_smaller_cameras(size: tuple[int, int]) -> None:
+    _, _, K_target, K_source, T = scene()
+    smaller = torch.eye(3, dtype=torch.float64)
+    for axis, (part, full) in enumerate(((size[1], WIDTH), (size[0], HEIGHT))):
+        smaller[axis, axis], smaller[axis, 2] = part / full, (part / full - 1) / 2  # pixel centres are whole numbers
+    expected = projection_rays(smaller @ K_target, smaller @ K_source, T, *size)
+    resized = resize_projection(*projection_rays(K_target, K_source, T, HEIGHT, WIDTH), size)
+    for one, other in zip(resized, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-9)
 
 
 def test_sampled_values() -> None:

@@ -20,6 +20,7 @@ from vergence.losses.self_supervised import (
     reduce_sources,
     self_supervised_loss,
     shrink,
+    smaller_views,
     synthesize,
 )
 from vergence.losses.smoothness import edge_aware_smoothness
@@ -385,6 +386,23 @@ def test_the_true_depth_of_the_town_explains_it_best(town: Town, sources: list[i
     }
     assert min(wrong.values()) > 1.9 * truth, (truth, wrong)
     assert min(town.loss(0.95 * town.depth, sources), town.loss(1.05 * town.depth, sources)) > 1.05 * truth
+
+
+def test_the_true_depth_explains_the_town_best_at_half_the_size_too(town: Town) -> None:
+    _, views = town.see(town.depth)
+    size = (town.target.shape[-2] // 2, town.target.shape[-1] // 2)
+    half = smaller_views(views, size, town.options)
+
+    def loss(factor: float) -> float:
+        depth = 1 / shrink(1 / (factor * town.depth).clamp(0.5, 100), size)
+        disparity = depth_to_disparity(depth, town.options.min_depth, town.options.max_depth)
+        seen = synthesize(disparity, half, town.options)
+        if factor == 1:
+            assert kept_pixels(seen, half)[half.identity_error > 0.04].float().mean() > 0.9
+        return float(seen.error.mean())
+
+    assert min(loss(0.7), loss(1.4)) > 1.9 * loss(1)
+    assert min(loss(0.93), loss(1.07)) > 1.05 * loss(1)
 
 
 def test_the_wrong_side_of_the_partner_is_worse(town: Town) -> None:

@@ -119,6 +119,18 @@ def test_hints_of_every_other_step_weigh_twice_as_much_there() -> None:
     assert in_the_hole(scene, hint_every=3, beta_ramp=2).diagnose(data["unlabelled"])["hint_mask"].any()
 
 
+@pytest.mark.parametrize("step", [2, 3])
+def test_hints_of_smaller_frames_get_depth_out_of_the_hole_too(step: int) -> None:
+    scene = toy_scene()
+    data = toy_batch(scene)
+    hinted = in_the_hole(scene, hint_downsample=step)
+    found = hinted.diagnose(data)
+    right = (found["hint"] / scene.truth - 1).abs() < 0.02
+    assert found["hint_mask"][scene.hole].float().mean() > 0.9
+    assert right[found["hint_mask"]].float().mean() > 0.97
+    assert repaired(learn(hinted, data, 120), scene, 0.05) > 0.6  # alone: below 0.2
+
+
 def test_a_hinted_pixel_keeps_its_photometric_term_though_it_is_masked() -> None:
     scene = toy_scene()
     loss = ViewLossOptions(min_depth=0.1, max_depth=100.0, smoothness=0.0)

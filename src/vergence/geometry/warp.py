@@ -45,6 +45,21 @@ def projection_rays(K_target: Tensor, K_source: Tensor, T: Tensor, height: int, 
     return rays, offset[..., None]
 
 
+def resize_projection(rays: Tensor, offset: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Rays and offset of :func:`projection_rays` for target and sources resized to ``size`` (h, w), no larger than now.
+
+    Exact: rays are linear in the target's pixels, and a source's pixel x becomes (x + 1/2) w / W - 1/2.
+    """
+    smaller = F.interpolate(rays.flatten(0, 1), size, mode="bilinear", align_corners=False).unflatten(0, rays.shape[:2])
+    by_x, by_y = size[1] / rays.shape[-1], size[0] / rays.shape[-2]
+
+    def resized(homogeneous: Tensor) -> Tensor:
+        x, y, z = homogeneous.split(1, dim=2)
+        return torch.cat([x * by_x + z * ((by_x - 1) / 2), y * by_y + z * ((by_y - 1) / 2), z], dim=2)
+
+    return resized(smaller), resized(offset)
+
+
 def sampling_grid(depth: Tensor, rays: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
     """Sampling positions of the target's pixels in the sources.
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vergence.geometry.camera import disparity_to_depth, resize_inverse_depth
-from vergence.geometry.warp import projection_rays, sampling_grid, warp
+from vergence.geometry.warp import projection_rays, resize_projection, sampling_grid, warp
 from vergence.losses.photometric import automask, automasked_loss, minimum_error, photometric_error, target_statistics
 from vergence.losses.smoothness import edge_aware_smoothness
 from vergence.settings.losses import ViewLossOptions
@@ -70,8 +70,27 @@ def prepare_views(
         available: (B, S) bool; sources that do not exist never count.
         noise: broadcastable to (B, S, H, W), added to the identity errors to break ties.
     """
-    height, width = target.shape[-2:]
-    rays, offset = projection_rays(intrinsics, source_intrinsics, transforms, height, width)
+    rays, offset = projection_rays(intrinsics, source_intrinsics, transforms, *target.shape[-2:])
+    return _views(target, sources, rays, offset, options, available, noise)
+
+
+def smaller_views(views: Views, size: tuple[int, int], options: ViewLossOptions) -> Views:
+    """The same views (h, w) large, smaller than they are: images averaged, all that is shared made of these, without
+    tie-breaking noise."""
+    sources = shrink(views.sources.flatten(0, 1), size).unflatten(0, views.sources.shape[:2])
+    rays, offset = resize_projection(views.rays, views.offset, size)
+    return _views(shrink(views.target, size), sources, rays, offset, options, views.available)
+
+
+def _views(
+    target: Tensor,
+    sources: Tensor,
+    rays: Tensor,
+    offset: Tensor,
+    options: ViewLossOptions,
+    available: Tensor | None,
+    noise: Tensor | None = None,
+) -> Views:
     statistics = target_statistics(target) if options.ssim_weight > 0 else None
     identity_error = None
     if options.automask:

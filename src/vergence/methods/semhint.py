@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from vergence.data.batch import IGNORED_LABEL, Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import LabelSpace, meaning
-from vergence.geometry.camera import disparity_to_depth, resize_inverse_depth
+from vergence.geometry.camera import depth_to_disparity, disparity_to_depth, resize_inverse_depth
 from vergence.losses.depth import class_balance, hint_loss
 from vergence.losses.hint_proposals import ClassGroups, Proposals, propose
+from vergence.losses.hint_size import enlarged_hints, thinned
 from vergence.losses.hint_verification import (
     Verified,
     candidate_errors,
@@ -27,7 +28,7 @@ from vergence.losses.hint_verification import (
 )
 from vergence.losses.refinement import Refined, refine_labels
 from vergence.losses.segmentation import cross_entropy, generalised_cross_entropy, symmetric_cross_entropy
-from vergence.losses.self_supervised import Synthesis, Views, synthesize
+from vergence.losses.self_supervised import Synthesis, Views, shrink, smaller_views, synthesize
 from vergence.losses.tensors import full_precision
 from vergence.losses.triplet import semantic_triplet_loss
 from vergence.methods.base import Method, groups_of
@@ -60,10 +61,11 @@ class Opinion(NamedTuple):
 
 
 class Hints(NamedTuple):
-    """Accepted pseudo-depth, and how it came about."""
+    """Accepted pseudo-depth, and how it came about; h x w is the size at which hints are looked for."""
 
     inverse_depth: Tensor  # (B, 1, H, W), of the best proposal
     mask: Tensor  # (B, 1, H, W) bool: accepted
+    labels: Tensor  # (B, h, w)
     proposals: Proposals
     verified: Verified
 
@@ -145,7 +147,7 @@ class SemHintMethod(Method):
                 losses["triplet"] = semantic_triplet_loss(levels, refined.label, config.triplet_weight)
             if hints is not None:
                 losses["hint"] = self._hint_loss(disparities, hints, refined.label, step)
-                losses |= self._hint_log(hints, refined.label)
+                losses |= self._hint_log(hints)
         return losses
 
     def second_opinion(self, batch: Batch, views: Views, finest: Synthesis, step: int) -> tuple[Refined, Hints | None]:
@@ -181,26 +183,36 @@ class SemHintMethod(Method):
         """What the teacher says of the clean target, or the student's own depth."""
         images = batch["frames"][:, 0]
         if self.reference is None:
-            low, high = 1 / self.config.loss.max_depth, 1 / self.config.loss.min_depth
-            return Opinion((finest.inverse_depth.detach() - low) / (high - low), None)
+            return Opinion(self._disparity(finest.inverse_depth.detach()), None)
         classes = self.config.segmentation and self.config.refine
         prediction = self.reference.network(images, segmentation=classes, depth=True)
         probabilities = to_size(full_precision(prediction["logits"]), images).softmax(1) if classes else None
         return Opinion(finest_disparity(prediction["disparities"], images), probabilities)
 
+    def _disparity(self, inverse_depth: Tensor) -> Tensor:
+        """What :func:`~vergence.geometry.camera.disparity_to_depth` turns into this inverse depth."""
+        loss = self.config.loss
+        return depth_to_disparity(inverse_depth.reciprocal(), loss.min_depth, loss.max_depth)
+
     def _hints(
         self, batch: Batch, views: Views, finest: Synthesis, inverse_depth: Tensor, labels: Tensor, confidence: Tensor
     ) -> Hints:
         """Propose planes (2.6), and accept what the images confirm (2.7)."""
-        config = self.config
-        error = finest.error.detach()
+        config, full = self.config, labels
+        error, now, step = finest.error.detach(), finest.inverse_depth.detach(), config.hint_downsample
+        if step > 1:
+            size = (labels.shape[-2] // step, labels.shape[-1] // step)
+            views = smaller_views(views, size, config.loss)
+            inverse_depth, now = shrink(inverse_depth, size), shrink(now, size)
+            error = synthesize(self._disparity(now), views, config.loss).error
+            labels, confidence = thinned(labels, step), thinned(confidence, step)
         proposals = propose(
             inverse_depth, labels, error, config.proposals,
             ClassGroups(self.sky, self.foreground, self.ground, self.standing),
             far_value=1 / config.loss.max_depth, classes=len(self.classes),
         )  # fmt: skip
         if config.oracle:
-            verified = self._verified_by_truth(batch["depth"], proposals, finest.inverse_depth.detach())
+            verified = self._verified_by_truth(thinned(batch["depth"], step), proposals, now)
         else:
             dynamic = self.dynamic if config.dynamic_guard else ()
             judges = judging_sources(labels, dynamic, [offset == "s" for offset in self.synthesis.offsets])
@@ -208,8 +220,10 @@ class SemHintMethod(Method):
             verified = verify(
                 errors, error, views.identity_error, labels, confidence, config.verification, proposals.valid
             )
-        best = proposals.inverse_depth.gather(1, verified.best)
-        return Hints(best, verified.mask, proposals, verified)
+        best, mask = proposals.inverse_depth.gather(1, verified.best), verified.mask
+        if step > 1:
+            best, mask = enlarged_hints(best, mask, labels, full)
+        return Hints(best, mask, labels, proposals, verified)
 
     def _verified_by_truth(self, depth: Tensor, proposals: Proposals, inverse_depth: Tensor) -> Verified:
         """Accept the proposal that is nearest to measured depth (metres), where it is nearer than depth is now.
@@ -248,10 +262,10 @@ class SemHintMethod(Method):
         ramped = config.hint_weight * config.hint_every * _ramp(step - config.start, config.ramp)
         return ramped * total / len(disparities)
 
-    def _hint_log(self, hints: Hints, label: Tensor) -> dict[str, Tensor]:
+    def _hint_log(self, hints: Hints) -> dict[str, Tensor]:
         """Shares of accepted hints and their gain, by class, too, and by family of proposals."""
         names = self.classes.classes
-        statistics = hint_statistics(hints.verified, label, hints.proposals.family, len(names))
+        statistics = hint_statistics(hints.verified, hints.labels, hints.proposals.family, len(names))
         families = {f"won_{name}" for name in self.config.proposals.families}
         logged = {}
         for key, value in statistics.items():

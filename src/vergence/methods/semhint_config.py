@@ -51,6 +51,9 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
     hint_every: int = 1
     """Look for hints in every so many steps only, and let their loss weigh as many times as much there: the search
     takes about a fifth of a step."""
+    hint_downsample: int = 1
+    """Look for hints in frames so many times smaller in height and width: at 2 the search takes about a quarter of its
+    time, and things of a pixel or two get none."""
     refine: bool = True
     """Refine the labels by the other views and depth before they are used."""
     teacher_decay: float = 0.999
@@ -147,5 +150,6 @@ class SemHintConfig(ViewSynthesisConfig, MethodConfig):
         for name in (*lengths, *weights, "hint_balance"):
             if getattr(self, name) < 0:
                 raise InputError(f"semhint.{name} is {getattr(self, name)}; give 0 or more.")
-        if self.hint_every < 1:
-            raise InputError(f"semhint.hint_every is {self.hint_every}; give a number of steps, 1 or more.")
+        for name, kind in (("hint_every", "a number of steps"), ("hint_downsample", "a whole factor")):
+            if getattr(self, name) < 1:
+                raise InputError(f"semhint.{name} is {getattr(self, name)}; give {kind}, 1 or more.")
