@@ -131,6 +131,14 @@ def test_hints_of_smaller_frames_get_depth_out_of_the_hole_too(step: int) -> Non
     assert repaired(learn(hinted, data, 120), scene, 0.05) > 0.6  # alone: below 0.2
 
 
+def test_frames_too_small_to_look_for_hints_in() -> None:
+    assert build(hint_downsample=4).config.hint_downsample == 4
+    with pytest.raises(InputError, match=r"is 5, which leaves 19x12 of frames of 96x64.*smaller factor"):
+        build(hint_downsample=5)
+    with pytest.raises(InputError, match="hint_downsample is 0; give a whole factor, 1 or more"):
+        build(hint_downsample=0)
+
+
 def test_a_hinted_pixel_keeps_its_photometric_term_though_it_is_masked() -> None:
     scene = toy_scene()
     loss = ViewLossOptions(min_depth=0.1, max_depth=100.0, smoothness=0.0)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from vergence.data.batch import IGNORED_LABEL, Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import LabelSpace, meaning
-from vergence.geometry.camera import depth_to_disparity, disparity_to_depth, resize_inverse_depth
+from vergence.errors import InputError
+from vergence.geometry.camera import disparity_to_depth, resize_inverse_depth
 from vergence.losses.depth import class_balance, hint_loss
 from vergence.losses.hint_proposals import ClassGroups, Proposals, propose
 from vergence.losses.hint_size import enlarged_hints, thinned
@@ -46,6 +47,8 @@ HINTS = (
 )
 """Caption of the pictures of training."""
 TRIPLET_LEVELS = (3, 2, 1)
+LEAST_SIDE = 16
+"""Rows and columns, at least, of smaller frames that hints are looked for in."""
 CLASS_LOSSES: dict[str, Callable[..., Tensor]] = {
     "cross_entropy": cross_entropy,
     "generalised": generalised_cross_entropy,
@@ -97,6 +100,7 @@ class SemHintMethod(Method):
             self.label_space = space
         self.network: MultiTaskNetwork = build_segmentation_network(config.network, len(space), depth=True)
         check_size(options, self.network.encoder.strides[-1], config.network.encoder)
+        _check_downsample(options, config.hint_downsample)
         self.synthesis = ViewSynthesis(config, options, config.network.normalization, seed)
         self.synthesis.join(self)
         self.sky, self.dynamic, self.foreground, self.ground, self.standing = (
@@ -191,8 +195,8 @@ class SemHintMethod(Method):
 
     def _disparity(self, inverse_depth: Tensor) -> Tensor:
         """What :func:`~vergence.geometry.camera.disparity_to_depth` turns into this inverse depth."""
-        loss = self.config.loss
-        return depth_to_disparity(inverse_depth.reciprocal(), loss.min_depth, loss.max_depth)
+        low, high = 1 / self.config.loss.max_depth, 1 / self.config.loss.min_depth
+        return (inverse_depth - low) / (high - low)
 
     def _hints(
         self, batch: Batch, views: Views, finest: Synthesis, inverse_depth: Tensor, labels: Tensor, confidence: Tensor
@@ -341,6 +345,15 @@ class SemHintMethod(Method):
             shares = notes("{:.1%} of the pixels", means(accepted))
             pictures.append(Shown("accepted hints", "inverse_depth", hints, shares))
         return Exhibit(pictures, HINTS)
+
+
+def _check_downsample(options: FrameOptions, factor: int) -> None:
+    height, width = options.random_crop or (options.height, options.width)
+    if factor > 1 and min(height, width) < LEAST_SIDE * factor:
+        raise InputError(
+            f"semhint.hint_downsample is {factor}, which leaves {width // factor}x{height // factor} of frames of "
+            f"{width}x{height}; hints need {LEAST_SIDE} rows and columns: give a smaller factor, such as 1."
+        )
 
 
 def _ramp(done: int, length: int) -> float:
