@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from benchmarks.claims import bf16, corda, depth_start, kitti_video, mixing, real_semhint, recipes, semhint, state
 from benchmarks.claims.__main__ import complete
@@ -17,10 +18,11 @@ from benchmarks.claims.claim import Claim, Comparison, gains, head_room, interva
 from benchmarks.claims.lab import Lab
 from benchmarks.claims.page import in_points, overview, picture, section
 from benchmarks.claims.probe import Frames, Lesson, learned, scored
-from benchmarks.claims.real_depth import teaches
+from benchmarks.claims.real_depth import FINER, OTHERS, input_free, score, teaches
 from benchmarks.claims.registry import CLAIMS
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
+from vergence.data.measured.depth_files import write_depth_png
 from vergence.data.rows.frame_row import FrameRow
 from vergence.runs.config import read_config
 from vergence.selection.reach import Reach
@@ -145,6 +147,29 @@ def test_registered_claims_are_sound() -> None:
         assert claim.seeds >= 8
         assert bool(claim.few) == bool(claim.full)
         assert head_room(claim, []) is None
+
+
+def test_the_input_free_map_of_a_picture_is_the_mean_of_the_others(tmp_path: Path) -> None:
+    """Truth is 10 m in the left half and 10, 20 and 40 m in the right one: after median scaling the left is right."""
+    rows = []
+    for name, right in (("a", 10.0), ("b", 20.0), ("c", 40.0)):
+        depth = np.full((100, 100), 10.0, dtype=np.float32)
+        depth[:, 50:] = right
+        depth[60:, :] = 10.0  # most of the crop, so that the median is of it
+        write_depth_png(tmp_path / f"{name}.png", depth)
+        Image.new("RGB", (100, 100)).save(tmp_path / f"{name}.jpg")
+        rows.append(FrameRow(f"{name}.jpg", "s", len(rows), "test", depth=f"{name}.png"))
+    lab = Lab(tmp_path, tmp_path)
+    for file in ("real-pictures", "real-video"):
+        Manifest(rows, tmp_path, "pictures").write(tmp_path / f"{file}.parquet")
+    scores = input_free(lab, 100, 100)
+    said = [1 / ((1 / 20 + 1 / 40) / 2), 1 / ((1 / 10 + 1 / 40) / 2), 1 / ((1 / 10 + 1 / 20) / 2)]
+    rows_of_crop, upper = 99 - 41, 60 - 41  # Garg's crop
+    for number, (right, guess) in enumerate(zip((10, 20, 40), said, strict=True)):
+        found = score(scores, "input_free", number)["abs_rel"]
+        expected = abs(guess / right - 1) * 0.5 * upper / rows_of_crop
+        assert found == pytest.approx(expected, rel=0.05)
+        assert FINER.run(lab, OTHERS, number)["abs_rel"] == pytest.approx(found, rel=0.1)  # at its own size
 
 
 def test_a_head_learns_from_kept_features_and_is_scored_over_classes_that_are_there() -> None:

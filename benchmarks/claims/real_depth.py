@@ -21,7 +21,7 @@ from vergence.evaluation.evaluate import Scoring, evaluate
 from vergence.inference.inputs import ground_truth, has_truth
 
 PICTURES, TRAINING_TRUTH = 48, 88
-OTHERS = "input-free, of the other pictures"
+OTHERS, BEFORE = "input-free, of the other pictures", "before these steps"
 METRICS = ("abs_rel", "rmse", "a1")
 SCORING = Scoring("eigen")
 
@@ -45,6 +45,8 @@ class Stage:
         """One picture's scores; the first call trains, which takes hours and goes on where it was stopped."""
         if variant == OTHERS:
             return score(input_free(lab, self.height, self.width), "input_free", number)
+        if variant == BEFORE and self.start is not None:
+            return self.start.run(lab, "trained", number)
         return scores_of(lab, self.name.replace("_", "-"), lambda: self.learned(lab), variant.replace("-", "_"), number)
 
     def learned(self, lab: Lab) -> Path:
@@ -55,27 +57,31 @@ class Stage:
     def recipe(self, video: Path, start: Path | None = None) -> RecipeRun:
         """What is trained, on frames that may teach."""
         words = overrides(
-            depth__initialize_from="null" if start is None else start, optim__lr=self.rate, train__steps=self.steps, frames__options__height=self.height, frames__options__width=self.width,
+            depth__initialize_from="null" if start is None else start, optim__lr=self.rate, train__steps=self.steps,
+            frames__options__height=self.height, frames__options__width=self.width,
             frames__options__fit="crop", frames__options__offsets='[-1, 1, "s"]', frames__batch_size=self.batch,
             train__checkpoint_every=250,
         )  # fmt: skip
         return RecipeRun("depth-video", words, video)
 
     def claim(self, says: str) -> Claim:
+        before = (BEFORE,) if self.start else ()
+        begun = f" from the run of claim {self.start.name} (rate {self.rate:g})" if self.start else ""
         return Claim(
             name=self.name,
             says=says,
             setup=f"""Recipe depth-video (EfficientNet-Lite0, video and stereo) at {self.width}x{self.height},
-            {self.steps:,} steps of {self.batch} frames on the twelve clips that may teach under protocol.json (2,213
-            frames); of the 49 distinct KITTI 2015 pictures the 48 with lidar judge (up to 80 m, Garg crop, median
-            scaling per image). One run: pictures take the place of seeds in the interval. Input-free maps: the mean
-            inverse depth of the other pictures that judge, which decides, and that of the {TRAINING_TRUTH} frames of
-            the clips that have lidar.""",
-            variants=("trained", "input-free", OTHERS),
+            {self.steps:,} steps of {self.batch} frames{begun} on the twelve clips that may teach under protocol.json
+            (2,213 frames); of the 49 distinct KITTI 2015 pictures the 48 with lidar judge (up to 80 m, Garg crop,
+            median scaling per image). One run: pictures take the place of seeds in the interval. Input-free maps: the
+            mean inverse depth of the other pictures that judge, which decides, and that of the {TRAINING_TRUTH} frames
+            of the clips that have lidar.""",
+            variants=("trained", "input-free", OTHERS, *before),
             comparisons=(
                 Comparison("trained", OTHERS, "abs_rel", lower=True),
                 Comparison("trained", OTHERS, "a1"),
                 Comparison("trained", "input-free", "abs_rel", lower=True),
+                *(Comparison("trained", one, "abs_rel", lower=True) for one in before),
             ),
             deciding=1,
             seeds=PICTURES,
@@ -150,4 +156,5 @@ _SAYS = "Depth learned from real driving video is nearer to lidar than the best 
 SHORT = Stage("real_depth_small", 5_000, 64, 208, seconds=1.3)
 SMALL = SHORT.claim(f"{_SAYS}, already from a short training.")
 FINER = Stage("real_depth_finer", 1_500, 128, 416, seconds=1.7, batch=4, rate=1e-4, start=SHORT)
+LARGER = FINER.claim(f"{_SAYS}, where a short training goes on at twice the size.")
 CLAIM = Stage("real_depth", 20_000, 128, 416, seconds=2.4, batch=4).claim(f"{_SAYS}.")

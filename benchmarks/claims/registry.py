@@ -29,6 +29,7 @@ CLAIMS = (
     semhint.CLAIM,
     semhint.HALF_SIZE,
     real_depth.SMALL,
+    real_depth.LARGER,
     kitti_video.CLAIM,
     real_semhint.CLAIM,
     real_depth.CLAIM,
