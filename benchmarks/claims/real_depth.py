@@ -23,7 +23,8 @@ from vergence.inference.inputs import ground_truth, has_truth
 PICTURES, TRAINING_TRUTH = 48, 88
 OTHERS, BEFORE = "input-free, of the other pictures", "before these steps"
 METRICS = ("abs_rel", "rmse", "a1")
-SCORING = Scoring("eigen")
+PROTOCOL = "eigen"
+SCORING = Scoring(PROTOCOL)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def input_free(lab: Lab, height: int, width: int) -> Path:
             mean, found = MeanInverseDepth(height, width), Scores("input_free")
             for truth in truths:
                 mean.add(truth)
-            protocol = choose_protocol(SCORING.protocol)
+            protocol = choose_protocol(PROTOCOL)
             for row, truth in zip(rows, truths, strict=True):
                 found.add(pictures[row].image, mean.mean(without=truth), truth, protocol)
             write_text(scores, csv_text(score_rows([found])))
