@@ -1,5 +1,6 @@
 """What speed benchmarks share: a batch, timing in turn, a table of ratios, CSV rows."""
 
+import argparse
 import csv
 import platform
 import statistics
@@ -15,6 +16,21 @@ from vergence.data.batch import Batch
 
 _Module = TypeVar("_Module", bound=torch.nn.Module)
 Calls = Mapping[str, Callable[[], object]]
+
+
+def step_options(
+    about: str | None, height: int = 192, width: int = 640, batch: int = 4, rounds: int = 5
+) -> argparse.ArgumentParser:
+    """Options that all benchmarks of a training step have, with these defaults."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--height", type=int, default=height)
+    parser.add_argument("--width", type=int, default=width)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, help="CSV file to append to")
+    return parser
 
 
 def random_batch(batch: int, height: int, width: int, device: str, frames: int = 3) -> Batch:

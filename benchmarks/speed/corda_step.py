@@ -9,11 +9,10 @@ are timed in turn; ratios are of medians.
 """
 
 import argparse
-from pathlib import Path
 
 import torch
 
-from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp
+from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp, step_options
 from vergence.data.batch import Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.methods.corda import CordaMethod
@@ -66,16 +65,9 @@ def full_step(method: CordaMethod, data: dict[str, Batch], optimizer: torch.opti
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--height", type=int, default=192)
-    parser.add_argument("--width", type=int, default=192)
-    parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--encoder", default="resnet18")
+    parser = step_options(__doc__, 192, 192, batch=2, rounds=7)
     parser.add_argument("--variant", default="gta")
     parser.add_argument("--features", type=int, default=256, help="channels of the tasks' features")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", type=Path, help="CSV file to append to")
     options = parser.parse_args()
     method, data = build(options), batches(options)
     trained = [value for group in method.parameter_groups() for value in group["params"]]

@@ -6,14 +6,11 @@
 All are timed in turn in one process; ratios are of medians. The whole step of the method: semhint_whole_step.
 """
 
-import argparse
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp
+from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp, step_options
 from benchmarks.speed.step import build, full_step
 from vergence.losses.hint_proposals import ClassGroups, Proposals, propose
 from vergence.losses.hint_verification import candidate_errors, verify
@@ -32,15 +29,8 @@ def patches(batch: int, size: tuple[int, int], device: str) -> tuple[Tensor, Ten
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--height", type=int, default=192)
-    parser.add_argument("--width", type=int, default=640)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--encoder", default="resnet18")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = step_options(__doc__)
     parser.add_argument("--families", nargs="+", default=["components", "cells"])
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", type=Path, help="CSV file to append to")
     options = parser.parse_args()
     method, size = build(options, True), (options.height, options.width)
     batch = random_batch(options.batch, *size, options.device)

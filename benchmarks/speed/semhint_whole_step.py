@@ -9,11 +9,10 @@ and classes of the target. All are timed in turn in one process; ratios are of m
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 import torch
 
-from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp
+from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp, step_options
 from benchmarks.speed.semhint_step import patches
 from benchmarks.speed.step import full_step, zero_gradients
 from benchmarks.speed.three_ways_step import PAIRS, SPACE
@@ -53,17 +52,10 @@ def bare_step(method: SemHintMethod, batch: Batch, classes_of_teacher: bool) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--height", type=int, default=192)
-    parser.add_argument("--width", type=int, default=640)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--encoder", default="resnet18")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = step_options(__doc__)
     parser.add_argument("--downsample", type=int, nargs="+", default=[1, 2], help="sizes at which hints are looked for")
     parser.add_argument("--families", nargs="+", default=["components", "cells"])
     parser.add_argument("--no-refine", dest="refine", action="store_false", help="labels as they are")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", type=Path, help="CSV file to append to")
     options = parser.parse_args()
     batch = random_batch(options.batch, options.height, options.width, options.device)
     labels, _ = patches(options.batch, (options.height, options.width), options.device)

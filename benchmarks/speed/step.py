@@ -10,12 +10,11 @@ shared machine mean little. Writes one CSV row a variant to ``--out``.
 import argparse
 import resource
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp
+from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp, step_options
 from vergence.data.batch import Batch
 from vergence.data.dataset import FrameOptions
 from vergence.methods.base import Method
@@ -83,15 +82,8 @@ def zero_gradients(methods: Iterable[Method]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--height", type=int, default=192)
-    parser.add_argument("--width", type=int, default=640)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--encoder", default="resnet18")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser = step_options(__doc__)
     parser.add_argument("--compile", action="store_true", help="add torch.compile (minutes at the first step)")
-    parser.add_argument("--out", type=Path, help="CSV file to append to")
     options = parser.parse_args()
     table = variants(options)
     calls = {name: call for name, (_, call) in table.items()}

@@ -9,12 +9,11 @@ passes of the same networks with a mean for a loss. Both are timed in turn; rati
 """
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp
+from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp, step_options
 from vergence.data.batch import Batch
 from vergence.data.dataset import FrameOptions
 from vergence.methods.three_ways import ThreeWaysMethod
@@ -78,16 +77,9 @@ def full_step(method: ThreeWaysMethod, data: dict[str, Batch], optimizer: torch.
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--height", type=int, default=128)
-    parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--encoder", default="resnet18")
+    parser = step_options(__doc__, 128, 256, batch=2, rounds=7)
     parser.add_argument("--aspp", action="store_true", help="the paper's decoder, with its spatial pyramid")
     parser.add_argument("--output_stride", type=int, help="16 as in the paper")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", type=Path, help="CSV file to append to")
     options = parser.parse_args()
     method, data = build(options), batches(options)
     trained = [value for group in method.parameter_groups() for value in group["params"]]
