@@ -20,7 +20,7 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
     way, number = variant.split(", ")
     count = int(number)
     if way == "frozen":
-        return frozen(lab, "kitti", count, seed, STEPS)
+        return frozen(lab, count, seed, STEPS)
     stills = Manifest([*drawn(lab, count, seed), *judged_stills(lab)], lab.kitti.root)
     data = stills.write(lab.out / f"kitti-{count}-{seed}.parquet")
     words = overrides(
@@ -30,9 +30,9 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
     return segmented(lab.run(f"kitti-{count}-{seed}"), RecipeRun("supervised-toytown", words, data), seed)
 
 
-def frozen(lab: Lab, which: str, count: int, seed: int, steps: int) -> Numbers:
-    """A light head on ImageNet features of the drawn stills, in a size of the lab."""
-    frames, judges = lab.frames(f"{which}-train", "imagenet"), lab.frames(f"{which}-test", "imagenet")
+def frozen(lab: Lab, count: int, seed: int, steps: int) -> Numbers:
+    """A light head on ImageNet features of the drawn stills."""
+    frames, judges = lab.frames("kitti-train", "imagenet"), lab.frames("kitti-test", "imagenet")
     lesson = Lesson(frames, _order(len(frames), seed)[:count])
     return scored(learned(lesson, seed, steps), judges, range(len(judges)))
 

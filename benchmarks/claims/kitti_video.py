@@ -14,7 +14,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.rows.frame_row import PATH_COLUMNS
 
 WARM, STEPS, CROP, BALANCE = 400, 300, (128, 192), 0.5
-WHICH = "kitti_video"
+HEIGHT, WIDTH = SIZES["kitti"]
 RATES = "{encoder: 6.0e-4, segmentation: 4.0e-3}"
 UNBALANCED = "labels alone, all pixels alike"
 MIXES = {"ClassMix": "classmix", "DepthMix": "depthmix"}
@@ -24,13 +24,13 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
     """The seed draws the labelled stills among the 90 that may teach; those of fewer labels are among those of more."""
     way, count = variant.rsplit(", ", 1)
     if way == "frozen":
-        return frozen(lab, WHICH, int(count), seed, WARM + STEPS)
+        return frozen(lab, int(count), seed, WARM + STEPS)
     ingredients = way.split(" and ")
     words = {
         "train__steps": WARM + STEPS, "train__checkpoint_every": 200, "optim__group_lr": RATES,
         "network__head_levels": [2], "network__head_channels": 32, "network__head_dropout": 0.0,
         "three_ways__class_balance": 0.0 if way == UNBALANCED else BALANCE,
-        "frames__options__height": SIZES[WHICH][0], "frames__options__width": SIZES[WHICH][1],
+        "frames__options__height": HEIGHT, "frames__options__width": WIDTH,
         "frames__options__fit": "crop", "frames__options__random_crop": list(CROP),
         "three_ways__consistency__mixed_statistics": "false", "three_ways__teacher": "false",
         "three_ways__consistency__mix": "none",
@@ -68,7 +68,7 @@ CLAIM = Claim(
     name="kitti_video",
     says="On real streets, unlabelled video of the same cameras adds to ten labelled stills (three_ways).",
     setup=f"""KITTI stills under protocol.json: 10 (30, 90) of 90 pictures, drawn by the seed, teach, 44 judge, at
-    {SIZES[WHICH][1]}x{SIZES[WHICH][0]}, mIoU of the Cityscapes classes that they have. Without labels: the KITTI clips
+    {WIDTH}x{HEIGHT}, mIoU of the Cityscapes classes that they have. Without labels: the KITTI clips
     that may teach. Recipe three_ways-video with batches of 4 and 4 crops of {CROP[1]}x{CROP[0]}, classes read at a
     quarter of the size, rare ones weighed up (class_balance {BALANCE}), rates of recipe supervised-toytown: {WARM}
     steps of labels alone, then {STEPS} with the teacher (labels alone: as many without). Crops of 160x96 and all pixels

@@ -18,7 +18,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 """Real driving data, where they are at hand."""
 TOWN_SIZE = (96, 192)
 SIZES = {
-    "town": TOWN_SIZE, "uneven": TOWN_SIZE, "camvid": (352, 480), "kitti": (128, 416), "kitti_video": (128, 416),
+    "town": TOWN_SIZE, "uneven": TOWN_SIZE, "camvid": (352, 480), "kitti": (128, 416),
 }  # fmt: skip
 """Height and width of frames."""
 STANDING_FPS = 100.0

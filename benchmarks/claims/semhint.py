@@ -29,8 +29,8 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
         labels = "truth"
         if variant != "hints of true labels":
             labels = str(finished(lab.run(f"semhint-labels-{seed}"), noisy, seed))
-        words |= {"semhint__labels": labels, "semhint__hint_every": 2 if variant == "hints, every other step" else 1}
-        words["semhint__hint_downsample"] = 2 if variant == SMALL else 1
+        words |= {"semhint__labels": labels, "semhint__hint_every": 2 if variant == "hints, every other step" else 1,
+                  "semhint__hint_downsample": 2 if variant == SMALL else 1}  # fmt: skip
     job = RecipeRun("semhint-toytown", overrides(**words), lab.town)
     return estimated(lab.run(f"semhint-{variant}-{seed}"), job, seed, limit=100)
 

@@ -86,6 +86,16 @@ def in_turn(calls: Calls, rounds: int, device: str, before: Callable[[], object]
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def ratio_rows(times: Mapping[str, float], base: str) -> list[dict[str, Any]]:
+    """``variant``, ``seconds`` and ``ratio`` to the variant ``base`` of each time, which are printed, too."""
+    rows = []
+    for name, seconds in times.items():
+        ratio = seconds / times[base]
+        print(f"{name:24} {seconds:8.3f} s  ratio {ratio:6.3f}")
+        rows.append({"variant": name, "seconds": round(seconds, 4), "ratio": round(ratio, 3)})
+    return rows
+
+
 def stamp(device: str) -> dict[str, Any]:
     """What a row says of where it was measured."""
     return {

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.speed.common import append_rows, in_turn, random_batch, stamp, step_options
+from benchmarks.speed.common import append_rows, in_turn, random_batch, ratio_rows, stamp, step_options
 from benchmarks.speed.step import build, full_step
 from vergence.losses.hint_proposals import ClassGroups, Proposals, propose
 from vergence.losses.hint_verification import candidate_errors, verify
@@ -65,11 +65,7 @@ def main() -> None:
         f"{options.encoder} {options.height}x{options.width} batch {options.batch} on {options.device}, "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}, {errors.shape[1]} candidates"
     )
-    rows = []
-    for name, median in times.items():
-        ratio = median / times["depth step"]
-        print(f"{name:16} {median:8.3f} s  {ratio:6.3f}")
-        rows.append({"variant": name, "seconds": round(median, 4), "ratio": round(ratio, 3)})
+    rows = ratio_rows(times, "depth step")
     if options.out:
         about = {"encoder": options.encoder, "size": f"{options.height}x{options.width}", "batch": options.batch}
         about["families"] = "+".join(options.families)

@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp, step_options
+from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, ratio_rows, stamp, step_options
 from benchmarks.speed.semhint_step import patches
 from benchmarks.speed.step import full_step, zero_gradients
 from benchmarks.speed.three_ways_step import PAIRS, SPACE
@@ -67,11 +67,7 @@ def main() -> None:
     for step, method in methods.items():
         calls["full" if step == 1 else f"full, hints at 1/{step}"] = partial(full_step, method, batch, None)
     times = in_turn(calls, options.rounds, options.device, lambda: zero_gradients(methods.values()))
-    rows = []
-    for name, median in times.items():
-        ratio = median / times["bare passes"]
-        print(f"{name:20} {median:8.3f} s  {ratio:6.3f}")
-        rows.append({"variant": name, "seconds": round(median, 4), "ratio": round(ratio, 3)})
+    rows = ratio_rows(times, "bare passes")
     if options.out:
         about = {"encoder": options.encoder, "size": f"{options.height}x{options.width}", "batch": options.batch,
                  "families": "+".join(options.families), "refine": options.refine}  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, stamp, step_options
+from benchmarks.speed.common import append_rows, channels_last, in_turn, random_batch, ratio_rows, stamp, step_options
 from vergence.data.batch import Batch
 from vergence.data.dataset import FrameOptions
 from vergence.methods.three_ways import ThreeWaysMethod
@@ -92,12 +92,7 @@ def main() -> None:
     times = in_turn(calls, options.rounds, options.device, lambda: method.zero_grad(set_to_none=True))
     about = {"encoder": options.encoder, "decoder": "three_ways" if options.aspp else "monodepth2",
              "size": f"{options.height}x{options.width}", "batch": options.batch}  # fmt: skip
-    rows = []
-    for name, seconds in times.items():
-        ratio = seconds / times["bare passes"]
-        print(f"{name:24} {seconds:8.3f} s/step  ratio {ratio:5.2f}")
-        rows.append({**about, "variant": name, "seconds": round(seconds, 4), "ratio": round(ratio, 3),
-                     **stamp(options.device)})  # fmt: skip
+    rows = [{**about, **row, **stamp(options.device)} for row in ratio_rows(times, "bare passes")]
     if options.out:
         append_rows(options.out, rows)
 

@@ -286,8 +286,13 @@ def depth_to_disparity(depth: Tensor, min_depth: float = 0.1, max_depth: float =
         >>> depth_to_disparity(torch.tensor([50.0, 0.5]), min_depth=0.5, max_depth=50).tolist()
         [0.0, 1.0]
     """
+    return inverse_depth_to_disparity(depth.reciprocal(), min_depth, max_depth)
+
+
+def inverse_depth_to_disparity(inverse_depth: Tensor, min_depth: float = 0.1, max_depth: float = 100.0) -> Tensor:
+    """The sigmoid output that stands for this inverse depth: :func:`depth_to_disparity` of what is inverse already."""
     far, near = _inverse_range(min_depth, max_depth)
-    return (depth.reciprocal() - far) / (near - far)
+    return (inverse_depth - far) / (near - far)
 
 
 def _inverse_range(min_depth: float, max_depth: float) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from vergence.data.batch import IGNORED_LABEL, Batch
 from vergence.data.frame_options import FrameOptions
 from vergence.data.labels import LabelSpace, meaning
 from vergence.errors import InputError
-from vergence.geometry.camera import disparity_to_depth, resize_inverse_depth
+from vergence.geometry.camera import disparity_to_depth, inverse_depth_to_disparity, resize_inverse_depth
 from vergence.losses.depth import class_balance, hint_loss
 from vergence.losses.hint_proposals import ClassGroups, Proposals, propose
 from vergence.losses.hint_size import enlarged_hints, thinned
@@ -194,9 +194,7 @@ class SemHintMethod(Method):
         return Opinion(finest_disparity(prediction["disparities"], images), probabilities)
 
     def _disparity(self, inverse_depth: Tensor) -> Tensor:
-        """What :func:`~vergence.geometry.camera.disparity_to_depth` turns into this inverse depth."""
-        low, high = 1 / self.config.loss.max_depth, 1 / self.config.loss.min_depth
-        return (inverse_depth - low) / (high - low)
+        return inverse_depth_to_disparity(inverse_depth, self.config.loss.min_depth, self.config.loss.max_depth)
 
     def _hints(
         self, batch: Batch, views: Views, finest: Synthesis, inverse_depth: Tensor, labels: Tensor, confidence: Tensor
