@@ -2,12 +2,12 @@ import itertools
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.children import LISTED, ended, waited_for
 from tests.data.loaded import OPTIONS, first
 from tests.data.small_world import manifest
 from vergence.data.dataset import FrameDataset
@@ -143,7 +143,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a process is looked for in /proc")
+@pytest.mark.skipif(not LISTED, reason="a process is looked for in /proc")
 def test_a_worker_that_is_stuck_ends_when_its_process_is_killed(tmp_path):
     (tmp_path / "stuck.py").write_text(STUCK)
     said = tmp_path / "pid"
@@ -153,13 +153,5 @@ def test_a_worker_that_is_stuck_ends_when_its_process_is_killed(tmp_path):
     finally:
         process.kill()
         process.wait()
-    worker = Path("/proc") / said.read_text()
-    assert waited_for(lambda: not worker.exists() or "(zombie)" in (worker / "status").read_text(), 20)
-
-
-def waited_for(condition, seconds):
-    """Whether something came true in so many seconds."""
-    end = time.monotonic() + seconds
-    while not (true := condition()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return true
+    worker = int(said.read_text())
+    assert waited_for(lambda: ended(worker), 20)

@@ -6,12 +6,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.children import LISTED, children
 from tests.training.tiny_method import write_frames, write_recipe
 from vergence import api
 from vergence.runs.checkpoint import read_tensors
@@ -20,7 +20,7 @@ from vergence.runs.folder import RunFolder
 ROOT = Path(__file__).parents[2]
 WORDS = {"tiny.dropout": 0, "optim.schedule": "constant", "train.checkpoint_every": 10, "train.log_every": 5,
          "train.keep": 3}  # fmt: skip
-pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
+pytestmark = pytest.mark.skipif(not LISTED, reason="children are found in /proc")
 
 
 class Nodes:
@@ -49,7 +49,7 @@ class Nodes:
     def kill(self, node: int) -> None:
         """As when the power is cut: the agent and its process."""
         agent = self.agents[node].pid
-        for process in (agent, *_children(agent)):
+        for process in (agent, *children(agent)):
             os.kill(process, signal.SIGKILL)
 
     def close(self) -> None:
@@ -57,11 +57,6 @@ class Nodes:
             if agent.poll() is None:
                 self.kill(node)
             agent.communicate()
-
-
-def _children(process: int) -> Iterator[int]:
-    for task in Path(f"/proc/{process}/task").iterdir():
-        yield from map(int, (task / "children").read_text().split())
 
 
 def _assert_same(run: Path, other: Path) -> None:

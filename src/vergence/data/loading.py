@@ -2,11 +2,9 @@
 
 import contextlib
 import functools
-import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -19,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from vergence.data.batch import ON_HOST, Batch
 from vergence.data.buckets.addresses import secrets, take_secrets
 from vergence.data.caching.cache import FrameCache, default_cache_folder
+from vergence.data.children import end_with_parent
 from vergence.data.dataset import FrameDataset
 from vergence.data.imaging.batch_jitter import apply_jitters
 from vergence.data.imaging.transforms import apply_jitter
@@ -216,15 +215,6 @@ def _start_worker(addresses: dict[str, str], worker: int) -> None:
     """One thread each, and out of the terminal's process group: Ctrl-C is the main process's to handle."""
     torch.set_num_threads(1)
     take_secrets(addresses)
-    parent = multiprocessing.parent_process()
-    if parent is not None and parent.pid is not None:
-        threading.Thread(target=_end_with, args=(parent.pid,), daemon=True).start()
+    end_with_parent()  # PyTorch has a watch, too; it fails where a kill left a message half-written
     if hasattr(os, "setpgrp"):
         os.setpgrp()
-
-
-def _end_with(parent: int) -> None:
-    """End this process soon after its parent; PyTorch's own watch fails where a kill left a message half-written."""
-    while os.getppid() == parent:
-        time.sleep(2)
-    os._exit(1)

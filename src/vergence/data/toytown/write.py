@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from vergence.data.atomic import write_text
+from vergence.data.children import end_with_parent
 from vergence.data.manifest import FrameRow, Manifest, format_pose
 from vergence.data.structured import read_json, read_lines
 from vergence.data.toytown.options import MAX_FRAMES, STYLES, TownOptions, camera
@@ -120,7 +121,8 @@ def _work(folder: Path, options: TownOptions, frames: Mapping[int, int], workers
     if workers > 1 and sum(frames.values()) > FEW:
         try:
             # spawn: the parent may hold threads (torch), which fork would break
-            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(workers, spawn, initializer=end_with_parent) as pool:
                 jobs: dict[Future[int], int] = {pool.submit(_street, folder, options, n, frames[n]): n for n in left}
                 try:
                     while jobs:
