@@ -16,6 +16,7 @@ from benchmarks.claims import state
 from benchmarks.claims.claim import Claim, Numbers, verdict
 from benchmarks.claims.lab import Lab
 from benchmarks.studies.common import device_name
+from vergence.data.children import end_with_parent
 from vergence.errors import first_line
 
 GRACE = 5.0
@@ -90,7 +91,7 @@ def _at_once(
 ) -> Iterator[Outcome]:
     others = set(multiprocessing.active_children())
     threads = max(1, torch.get_num_threads() // max(1, min(processes, len(jobs))))
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), torch.set_num_threads, (threads,))
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (threads,))
     running: dict[Future[Outcome], int] = {}
     try:
         while jobs or running:
@@ -110,6 +111,11 @@ def _at_once(
         pool.shutdown(wait=False, cancel_futures=True)
         if running:
             _end(set(multiprocessing.active_children()) - others)
+
+
+def _begin(threads: int) -> None:
+    torch.set_num_threads(threads)
+    end_with_parent()
 
 
 def _next(jobs: Iterable[Job], busy: Collection[int], number: int) -> list[Job]:

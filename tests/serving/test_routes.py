@@ -17,6 +17,7 @@ from PIL import Image
 
 import vergence
 from tests.serving.served import Server, ask, form, noise, png, served
+from vergence.runs.run_lock import LOCK
 from vergence.serving.limits import Refusal
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
@@ -158,7 +159,7 @@ def test_more_than_may_wait_are_told_to_come_back(server: Server) -> None:
 def test_names_of_files_are_names_only(server: Server, name: str) -> None:
     body, kind = form(png(noise()), name)
     assert ask(f"{server.address}/predict", body, content_type=kind).status in (200, 400)
-    assert {path.name for path in next(server.temporary.iterdir()).iterdir()} == {"requests", "results"}
+    assert {path.name for path in next(server.temporary.iterdir()).iterdir()} == {LOCK, "requests", "results"}
 
 
 @pytest.mark.parametrize(

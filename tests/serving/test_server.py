@@ -1,12 +1,16 @@
 """Beginning a server: what is wrong is one sentence, before anything is loaded."""
 
+import os
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from tests.command_line import sentence
+from vergence.runs.run_lock import LOCK, locked
 from vergence.serving import server
 
 
@@ -48,3 +52,26 @@ def test_the_package_and_the_verb_import_no_server() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no locks here")
+def test_folders_of_killed_servers_are_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    alive, killed, strange, open_to_all = (
+        Path(tempfile.mkdtemp(prefix=prefix))
+        for prefix in ("vergence-serve-", "vergence-serve-", "other-", "vergence-serve-")
+    )
+    for folder in (killed, strange, open_to_all):
+        (folder / LOCK).write_text("1\n")
+        (folder / "upload.jpg").write_text("a stranger's")
+    open_to_all.chmod(0o777)
+    trap = tmp_path / "vergence-serve-trap"
+    trap.symlink_to(strange)
+    with locked(alive), server.own_folder() as mine:
+        assert mine.parent == tmp_path.resolve()
+        assert {path for path in tmp_path.iterdir() if path != mine} == {alive, strange, open_to_all, trap}
+        with server.own_folder() as second:  # beside the first, which it leaves alone
+            assert mine.is_dir()
+            assert mine != second
+    assert not mine.exists()
+    assert (strange / "upload.jpg").is_file()

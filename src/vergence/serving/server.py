@@ -2,8 +2,11 @@
 
 import contextlib
 import errno
+import os
+import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import threading
@@ -13,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from vergence.errors import InputError
+from vergence.runs.run_lock import LOCK, locked
 from vergence.serving.limits import Limits
 
+_PREFIX = "vergence-serve-"
 _NEEDED = ("fastapi", "uvicorn", "python_multipart")
 
 
@@ -47,7 +52,7 @@ def serve(
     _check_libraries(page)
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(_listening(host, port))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vergence-serve-"))).resolve()
+        folder = stack.enter_context(own_folder())
         stack.enter_context(_temporary_files(folder))
         stack.enter_context(_terminated_like_interrupted())
         with contextlib.suppress(KeyboardInterrupt):
@@ -122,6 +127,27 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
                 trouble = f"port {port} of {host} cannot be used ({error.strerror}); give another with --port or --host"
             raise InputError(f"serve: {trouble}.") from None
         yield listening
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """A temporary folder for what strangers send and what they get; those of servers that were killed are removed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(InputError, OSError):  # its server lives, or another clears it away
+            if _may_be_left(left):
+                with locked(left):
+                    shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, locked(Path(name)):
+        yield Path(name).resolve()
+
+
+def _may_be_left(folder: Path) -> bool:
+    """Whether a folder was made by a server of this user; a link, or what others can write to, might be a trap."""
+    if not hasattr(os, "getuid"):  # where there are no locks that say whether a server lives
+        return False
+    found = folder.lstat()
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return own and (folder / LOCK).is_file()
 
 
 @contextlib.contextmanager
