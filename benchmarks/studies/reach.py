@@ -1,12 +1,15 @@
 """Which criterion chooses the frames whose labels, carried through video, give most right pixels? No training.
 
-    python -m benchmarks.studies.reach --data camvid --camvid ../shared/data/camvid
+    python -m benchmarks.studies.reach --data camvid [--shared ../shared/data]
+    python -m benchmarks.studies.reach --data kitti [--shared ../shared/data]
     python -m benchmarks.studies.reach --data toytown --out DIR
 
-CamVid: the 101 frames of val (15 Hz, even driving). Toy town: streets that no training has seen, each of which begins
-with a halt of another length (none, 30, 70 or 110 frames in which the car moves a tenth as fast), so that 60 % of the
-frames are standing traffic. So many frames are chosen by each criterion, their labels alone are kept and carried up to
-two seconds each way by flow, as ``vergence labels propagate --keep 1`` does, and all pixels of all frames are scored:
+CamVid: the 101 frames of val (15 Hz, even driving). KITTI: the clips that may teach under protocol.json and have
+semantics of a network trained elsewhere beside them (10 Hz); these stand for truth, so right means that what was
+carried is what that network says of the frame. Toy town: streets that no training has seen, each of which begins with a
+halt of another length (none, 30, 70 or 110 frames in which the car moves a tenth as fast), so that 60 % of the frames
+are standing traffic. So many frames are chosen by each criterion, their labels alone are kept and carried up to two
+seconds each way by flow, as ``vergence labels propagate --keep 1`` does, and all pixels of all frames are scored:
 ``pixels_right`` is the share of all labelled pixels that have the right label, where a pixel without a label counts as
 wrong. What is random has 20 seeds; a 95 % interval (t) of the mean and the best and worst seed stand beside it.
 """
@@ -24,6 +27,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.claims.lab import SHARED, Lab
+from benchmarks.claims.real_semhint import noisy_video
 from benchmarks.studies.common import commit, device_name, read_rows, trained, write_rows
 from benchmarks.studies.propagation import with_keys
 from vergence import api
@@ -41,7 +46,7 @@ from vergence.selection.orders import random_order, uniform_order
 
 RESULTS = Path(__file__).parent / "results"
 SECONDS, WIDTH, SEEDS = 2.0, 240, 20
-COUNTS = {"camvid": (3, 7), "toytown": (6, 12)}
+COUNTS = {"camvid": (3, 7), "kitti": (6, 12), "toytown": (6, 12)}
 HALTS = (0, 30, 70, 110)
 STREETS, STANDING_FPS = 8, 100.0
 IGNORED = 255
@@ -114,8 +119,8 @@ def even(truth: Manifest, count: int) -> list[int]:
     return [order[int((part + 0.5) * len(order) / count)] for part in range(count)]
 
 
-def choices(truth: Manifest, run: Path, count: int, out: Path) -> Iterator[tuple[str, int, list[int]]]:
-    """(criterion, seed, rows); without students, which would have to be trained."""
+def choices(truth: Manifest, run: Path, count: int, out: Path, students: bool) -> Iterator[tuple[str, int, list[int]]]:
+    """(criterion, seed, rows); those whose students have to be trained are last, and only if asked for."""
     rows = list(truth)
     yield "reach", 0, chosen(truth, run, count, out, "reach")
     yield "reach, rarity 1", 0, chosen(truth, run, count, out, "reach", rarity=1.0)
@@ -126,6 +131,10 @@ def choices(truth: Manifest, run: Path, count: int, out: Path) -> Iterator[tuple
         yield "random", seed, random_order(len(rows), seed)[:count]
     for seed in range(3):
         yield "ds", seed, chosen(truth, run, count, out, "ds", seed=seed)
+    for criterion in ("us", "ds_us") if students else ():
+        for seed in range(3):
+            own = {"seed": seed, "student": "select-student-tiny"}
+            yield criterion, seed, chosen(truth, run, count, out, criterion, **own)
 
 
 def chosen(truth: Manifest, run: Path, count: int, out: Path, criterion: str, **options: Any) -> list[int]:
@@ -141,6 +150,15 @@ def camvid(root: Path, out: Path) -> Manifest:
     index_layout("camvid", root, out / "camvid.parquet")
     frames = Manifest.read(out / "camvid.parquet").select("val")
     return Manifest(sorted(frames, key=lambda row: row.image), frames.root, "camvid val")
+
+
+def kitti(data: Path, out: Path) -> Manifest:
+    """What the noisy network says of each frame takes the place of a label made by hand."""
+    video = noisy_video(Lab(out, data))
+    rows = [replace(row, image=str(video.path(place)), stereo="", label=row.pseudo_label, pseudo_label="",
+                    label_space=row.pseudo_label_space, pseudo_label_space="")
+            for place, row in enumerate(video)]  # fmt: skip
+    return Manifest(sorted(rows, key=lambda row: row.image), out, "KITTI clips")
 
 
 def toytown(out: Path) -> Manifest:
@@ -184,27 +202,36 @@ def with_intervals(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return told
 
 
+def video_and_depth(data: str, shared: Path, out: Path) -> tuple[Manifest, Path]:
+    """The labelled video, and a short depth run of it, whose features ``select`` compares."""
+    recipe, words = "depth-video-tiny", ["--train.steps", "60"]
+    if data == "camvid":
+        truth, source = camvid(shared / "camvid", out), out / "camvid.parquet"
+        words += ["--frames.train_split", "val"]
+    elif data == "kitti":
+        truth = kitti(shared, out)
+        source = truth.write(out / "kitti.parquet")
+    else:
+        truth, source = toytown(out), out / "drive.parquet"
+        recipe, words = "depth-toytown-tiny", ["--frames.options.offsets", "[-1,1]"]
+    return truth, trained(recipe, [*words, "--train.evaluate_every", "0"], source, out / "depth")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=tuple(COUNTS), required=True)
-    parser.add_argument("--camvid", type=Path, default=Path("../shared/data/camvid"))
+    parser.add_argument("--shared", type=Path, default=SHARED, help="real driving data")
     parser.add_argument("--out", type=Path, default=Path("runs/reach"))
     parser.add_argument("--labels", type=int, nargs="*", help="numbers of labels")
+    parser.add_argument("--students", action="store_true", help="us and ds_us, too, whose students take minutes")
     given = parser.parse_args()
     out = given.out / given.data
     out.mkdir(parents=True, exist_ok=True)
-    if given.data == "camvid":
-        truth = camvid(given.camvid, out)
-        recipe, words = "depth-video-tiny", ["--frames.train_split", "val", "--train.steps", "60"]
-    else:
-        truth = toytown(out)
-        recipe, words = "depth-toytown-tiny", ["--frames.options.offsets", "[-1,1]"]
-    source = out / ("camvid.parquet" if given.data == "camvid" else "drive.parquet")
-    run = trained(recipe, [*words, "--train.evaluate_every", "0"], source, out / "depth")
+    truth, run = video_and_depth(given.data, given.shared, out)
     scorer, detail = Scorer(truth, out / "flows.pt"), RESULTS / f"reach_{given.data}_seeds.csv"
     stamp = {"frames": len(truth), "seconds": SECONDS, "width": WIDTH, "device": device_name(), "commit": commit()}
     for count in given.labels or COUNTS[given.data]:
-        for criterion, seed, keys in choices(truth, run, count, out):
+        for criterion, seed, keys in choices(truth, run, count, out, given.students):
             key = {"set": truth.name, "criterion": criterion, "labels": count, "seed": seed}
             known = [row for row in read_rows(detail) if all(row[name] == str(key[name]) for name in KEYS)]
             if known and known[0]["chosen"] == json.dumps(keys):
