@@ -26,7 +26,7 @@ def run(lab: Lab, variant: str, number: int) -> Numbers:
             "frames__options__height": SHORT.height, "frames__options__width": SHORT.width,
             "frames__options__fit": "crop", "frames__options__label_space": "cityscapes19",
             "semhint__initialize_from": SHORT.learned(lab), "semhint__labels": "manifest", "semhint__start": 0,
-            "semhint__ramp": 200, "semhint__beta_ramp": 400, "optim__lr": 1e-4,
+            "semhint__ramp": 200, "semhint__beta_ramp": 400, "semhint__hint_downsample": 1, "optim__lr": 1e-4,
         }  # fmt: skip
         words |= ALONE if variant == "depth alone" else {}
         return finished(lab.run(f"real-semhint-{variant}"), RecipeRun("semhint-video", overrides(**words), data), 0)
@@ -51,9 +51,9 @@ CLAIM = Claim(
     says="Hints from noisy semantics (SemHint-MD) bring depth of real driving video nearer to lidar.",
     setup=f"""The clips that may teach under protocol.json and have semantics beside them (ESPNetv2, trained elsewhere),
     one camera, {SHORT.width}x{SHORT.height}, batches of 4: recipe semhint-video goes on from the run of claim
-    real_depth_small for {STEPS:,} steps, with hints and branch or without. Of the 49 distinct KITTI 2015 pictures the
-    48 with lidar judge (up to 80 m, Garg crop, median scaling per image). One run each: pictures take the place of
-    seeds in the interval.""",
+    real_depth_small for {STEPS:,} steps, with hints (full size) and branch or without. Of the 49 distinct KITTI 2015
+    pictures the 48 with lidar judge (up to 80 m, Garg crop, median scaling per image). One run each: pictures take the
+    place of seeds in the interval.""",
     variants=("depth alone", "hints"),
     comparisons=(
         Comparison("hints", "depth alone", "abs_rel", lower=True),
