@@ -65,11 +65,19 @@ def test_folders_of_killed_servers_are_cleared_away(tmp_path: Path, monkeypatch:
         (folder / LOCK).write_text("1\n")
         (folder / "upload.jpg").write_text("a stranger's")
     open_to_all.chmod(0o777)
+    without_locks = Path(tempfile.mkdtemp(prefix="vergence-serve-"))
+    (without_locks / LOCK).touch()
     trap = tmp_path / "vergence-serve-trap"
     trap.symlink_to(strange)
     with locked(alive), server.own_folder() as mine:
         assert mine.parent == tmp_path.resolve()
-        assert {path for path in tmp_path.iterdir() if path != mine} == {alive, strange, open_to_all, trap}
+        assert {path for path in tmp_path.iterdir() if path != mine} == {
+            alive,
+            strange,
+            open_to_all,
+            without_locks,
+            trap,
+        }
         with server.own_folder() as second:  # beside the first, which it leaves alone
             assert mine.is_dir()
             assert mine != second

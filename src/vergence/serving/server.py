@@ -142,12 +142,15 @@ def own_folder() -> Iterator[Path]:
 
 
 def _may_be_left(folder: Path) -> bool:
-    """Whether a folder was made by a server of this user; a link, or what others can write to, might be a trap."""
-    if not hasattr(os, "getuid"):  # where there are no locks that say whether a server lives
+    """Whether a folder was made by a server of this user; a link, or what others can write to, might be a trap.
+
+    Its lock has no number where the disk has no locks, so that nobody can know whether the server lives.
+    """
+    if not hasattr(os, "getuid"):  # nor are there locks
         return False
     found = folder.lstat()
     own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
-    return own and (folder / LOCK).is_file()
+    return own and (folder / LOCK).read_text("ascii", "replace").strip().isdecimal()
 
 
 @contextlib.contextmanager
