@@ -145,7 +145,7 @@ def means(claim: Claim, rows: Sequence[Row]) -> str:
     return "<details><summary>Means, with each class</summary>\n\n" + "\n".join(lines) + "\n\n</details>\n"
 
 
-def picture(state: Sequence[tuple[Claim, Sequence[Row]]], width: int = 860, line: int = 26) -> str:
+def picture(state: Sequence[tuple[Claim, Sequence[Row]]], line: int = 26) -> str:
     """Intervals of all comparisons that have been run, as SVG; zero is where nothing is gained."""
     drawn = [
         (claim, one, interval(gains(rows, one)))
@@ -154,7 +154,10 @@ def picture(state: Sequence[tuple[Claim, Sequence[Row]]], width: int = 860, line
         if len(gains(rows, one)) > 1
     ]
     farthest = max((abs(value) for *_, found in drawn for value in (found.low, found.high)), default=0.1)
-    reach, left, right = min(farthest, 0.3), 430, width - 20
+    names = [f"{claim.name}: {said_of(one)}, {one.metric}" for claim, one, _ in drawn]
+    left = max([430, *(24 + 6 * len(name) for name in names)])  # a letter is 6 wide on average, or less
+    reach, right = min(farthest, 0.3), left + 410
+    width = right + 20
     middle = (left + right) / 2
 
     def x(value: float) -> float:
@@ -170,9 +173,8 @@ def picture(state: Sequence[tuple[Claim, Sequence[Row]]], width: int = 860, line
     for number, (claim, one, found) in enumerate(drawn):
         y = line * (number + 0.8)
         colour = {"confirmed": "#1a7f37", "refuted": "#b42318"}.get(judged(found, claim.seeds, one.margin), "#57606a")
-        text = html.escape(f"{claim.name}: {said_of(one)}, {one.metric}")
         parts += [
-            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{text}</text>',
+            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{html.escape(names[number])}</text>',
             f'<line x1="{x(found.low):.1f}" x2="{x(found.high):.1f}" y1="{y}" y2="{y}" stroke="{colour}" '
             'stroke-width="2"/>',
             f'<circle cx="{x(found.mean):.1f}" cy="{y}" r="4" fill="{colour}"/>',
