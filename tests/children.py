@@ -1,10 +1,11 @@
 """Children of a process, as /proc lists them: which there are, and whether they have ended."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-LISTED = Path("/proc/self/task").is_dir()
+LISTED = Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 
 def children(process: int) -> list[int]:

@@ -49,6 +49,7 @@ SECONDS, WIDTH, SEEDS = 2.0, 240, 20
 COUNTS = {"camvid": (3, 7), "kitti": (6, 12), "toytown": (6, 12)}
 HALTS = (0, 30, 70, 110)
 STREETS, STANDING_FPS = 8, 100.0
+STUDENT = "select-student-tiny"
 IGNORED = 255
 T_975 = 2.093
 """Student's t of 19 degrees of freedom."""
@@ -133,8 +134,7 @@ def choices(truth: Manifest, run: Path, count: int, out: Path, students: bool) -
         yield "ds", seed, chosen(truth, run, count, out, "ds", seed=seed)
     for criterion in ("us", "ds_us") if students else ():
         for seed in range(3):
-            own = {"seed": seed, "student": "select-student-tiny"}
-            yield criterion, seed, chosen(truth, run, count, out, criterion, **own)
+            yield criterion, seed, chosen(truth, run, count, out, criterion, seed=seed, student=STUDENT)
 
 
 def chosen(truth: Manifest, run: Path, count: int, out: Path, criterion: str, **options: Any) -> list[int]:

@@ -22,7 +22,7 @@ if __name__ == "__main__":
         time.sleep(600)
 """
 TOWN = """
-import os, sys
+import sys
 from vergence.data.toytown import write
 from vergence.data.toytown.options import TownOptions
 if __name__ == "__main__":

@@ -57,27 +57,19 @@ def test_the_package_and_the_verb_import_no_server() -> None:
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no locks here")
 def test_folders_of_killed_servers_are_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    alive, killed, strange, open_to_all = (
-        Path(tempfile.mkdtemp(prefix=prefix))
-        for prefix in ("vergence-serve-", "vergence-serve-", "other-", "vergence-serve-")
-    )
+    alive, killed, open_to_all, without_locks = (Path(tempfile.mkdtemp(prefix="vergence-serve-")) for _ in range(4))
+    strange = Path(tempfile.mkdtemp(prefix="other-"))
     for folder in (killed, strange, open_to_all):
         (folder / LOCK).write_text("1\n")
         (folder / "upload.jpg").write_text("a stranger's")
     open_to_all.chmod(0o777)
-    without_locks = Path(tempfile.mkdtemp(prefix="vergence-serve-"))
     (without_locks / LOCK).touch()
     trap = tmp_path / "vergence-serve-trap"
     trap.symlink_to(strange)
     with locked(alive), server.own_folder() as mine:
         assert mine.parent == tmp_path.resolve()
-        assert {path for path in tmp_path.iterdir() if path != mine} == {
-            alive,
-            strange,
-            open_to_all,
-            without_locks,
-            trap,
-        }
+        kept = {alive, strange, open_to_all, without_locks, trap}
+        assert {path for path in tmp_path.iterdir() if path != mine} == kept
         with server.own_folder() as second:  # beside the first, which it leaves alone
             assert mine.is_dir()
             assert mine != second
