@@ -124,6 +124,33 @@ def test_what_is_better_by_less_than_its_error_is_not_kept_and_said(
     assert because == "miou 0.2812, was 0.25 (difference +0.031 ± 0.062; labels, 5 frames): not surely better"
 
 
+def labelled(one: Round, count: int) -> None:
+    """So many frames are labelled in a round."""
+    one.folder.mkdir(exist_ok=True)
+    one.chosen_file.write_text(json.dumps([f"{place}.png" for place in range(count)]), encoding="utf-8")
+
+
+def test_segmentation_with_more_labels_is_kept_unless_it_is_surely_worse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = Judging(tmp_path, monkeypatch)
+    for one, count in zip(wheel.rounds, (5, 10, 15, 15), strict=True):
+        labelled(one, count)
+    slightly = measure(0.5, 0.46875, error=0.0625)
+    assert wheel(1, "depth", slightly)
+    assert wheel(1, "segmentation", slightly)
+    assert wheel(2, "segmentation", measure(0.5, 0.25, error=0.0625))
+    assert wheel.kept("depth")[1] is False, "labels say nothing of depth"
+    assert wheel.kept("segmentation")[:3] == [True, True, False]
+    because = wheel.rounds[1].verdict("segmentation")["because"]
+    assert because == "miou 0.4688, was 0.5 (difference -0.031 ± 0.062; labels, 5 frames): not surely worse"
+    assert wheel(3, "segmentation", slightly), "more than round 1, the last kept one, has"
+    assert wheel.kept("segmentation")[3]
+    labelled(wheel.rounds[3], 10)  # no more than that
+    assert wheel(3, "segmentation", slightly)
+    assert not wheel.kept("segmentation")[3]
+
+
 def test_a_verdict_stands_until_what_it_depends_on_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel, task = Judging(tmp_path, monkeypatch), "segmentation"
     assert wheel(1, task, WORSE) is True

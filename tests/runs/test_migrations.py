@@ -73,6 +73,18 @@ def test_a_stored_flywheel_goes_on_without_a_gate(version: str, tmp_path: Path) 
     assert (new.gate.by, new.warm_start) == ("auto", True)
 
 
+def test_a_stored_flywheel_keeps_its_one_doubt(tmp_path: Path) -> None:
+    stored = STORED / "version-3" / "flywheel.yaml"
+    assert "doubt_with_labels" not in values_of(stored)["flywheel"]["gate"]
+    found = load_flywheel(stored).flywheel
+    assert (found.gate.doubt, found.gate.doubt_with_labels) == (-1.0, -1.0)
+    other = replace(found, gate=GateConfig(doubt_with_labels=0.5))
+    assert load_flywheel(FlywheelRecipe("own", other).write(tmp_path)).flywheel.gate.doubt_with_labels == 0.5
+    written = tmp_path / "own.yaml"
+    written.write_text("extends: flywheel-toytown-tiny\nflywheel: {gate: {doubt: 0}}\n", encoding="utf-8")
+    assert load_flywheel(written, (), tmp_path).flywheel.gate.doubt_with_labels == 1.0
+
+
 def test_stored_settings_are_read_in_todays_words_everywhere(tmp_path: Path) -> None:
     run, stored = RunFolder(tmp_path), values_of(STORED / "version-1" / "three_ways.yaml")
     run.write_recipe(stored)

@@ -70,7 +70,8 @@ def judge(config: FlywheelConfig, rounds: list[Round], number: int, task: str, f
         return there
     base = kept_before(rounds, number, task)
     asked = {
-        **asdict(gate),
+        **{key: value for key, value in asdict(gate).items() if key != "doubt_with_labels"},
+        "doubt": doubt_of(gate, base, one, task),
         "against": base.number,
         "frames": frames.judging.digest(),
         "weights": [find_checkpoint(each.folder / task).identity() for each in (base, one)],
@@ -78,10 +79,10 @@ def judge(config: FlywheelConfig, rounds: list[Round], number: int, task: str, f
     if _stands(one, task, asked) or (task == "depth" and _learned_with(one)):
         return False
     measure = _measure(gate, frames, rounds, (base, one), task, device)
-    kept = measure is None or not measure.worse(gate.margin, gate.doubt)
+    kept = measure is None or not measure.worse(gate.margin, asked["doubt"])
     because = "there is nothing to judge it by" if measure is None else measure.text()
-    if measure is not None and not kept and not measure.worse(0.0, 0.0):
-        because += ": not surely better"
+    if measure is not None and kept == measure.worse(0.0, 0.0):
+        because += f": not surely {'worse' if kept else 'better'}"
     verdict = {
         "kept": kept,
         "against": base.number,
@@ -99,6 +100,12 @@ def judge(config: FlywheelConfig, rounds: list[Round], number: int, task: str, f
         onwards = "" if kept else f"; that of round {base.number} goes on"
         _log.info("round %d: %s is %skept: %s%s", number, task, "" if kept else "not ", verdict["because"], onwards)
     return True
+
+
+def doubt_of(gate: GateConfig, base: Round, one: Round, task: str) -> float:
+    """By how many standard errors a round's task may be worse than the kept one: more where new labels speak for it."""
+    more = task == "segmentation" and len(one.chosen()) > len(base.chosen())
+    return gate.doubt_with_labels if more else gate.doubt
 
 
 def _stands(one: Round, task: str, asked: dict[str, Any]) -> bool:

@@ -64,6 +64,8 @@ class GateConfig:
     doubt: float = -1.0
     """By how many standard errors of the difference, frame by frame, it may be worse and is kept; below 0: by how many
     it must be better."""
+    doubt_with_labels: float = 1.0
+    """The same for segmentation that has more labels than the last kept one: it is better nearly always."""
 
     def __post_init__(self) -> None:
         require(self.frames >= 1, f"flywheel.gate.frames is {self.frames}; give 1 or more.")

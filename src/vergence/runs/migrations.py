@@ -91,7 +91,16 @@ def _gate(values: Values, origin: str) -> Values:
     return values | {"flywheel": section | {"gate": {"by": "none"}, "later": {"rate": 1.0}}}
 
 
+def _doubt(values: Values, origin: str) -> Values:
+    """3 to 4: one doubt of the gate for everything; what was judged by it stands."""
+    section = values.get("flywheel")
+    gate = section.get("gate") if isinstance(section, dict) and section.keys() >= _STORED_FLYWHEEL else None
+    if not isinstance(gate, dict) or "doubt" not in gate or "doubt_with_labels" in gate:
+        return values
+    return values | {"flywheel": section | {"gate": gate | {"doubt_with_labels": gate["doubt"]}}}
+
+
 _STORED_FLYWHEEL = {"data", "rounds", "exchange", "warm_start", "seed", "limit", "label_files", "labels"}
-_STEPS: tuple[Callable[[Values, str], Values], ...] = (_shared_sections, _gate)
+_STEPS: tuple[Callable[[Values, str], Values], ...] = (_shared_sections, _gate, _doubt)
 VERSION = len(_STEPS) + 1
 """The version of recipes as they are stored now."""
