@@ -66,8 +66,8 @@ def turned(options: argparse.Namespace, seed: int, exchange: bool) -> Path:
 
 def gate_words(options: argparse.Namespace) -> dict[str, Any]:
     """Every round kept and begun at the full rate, as in the first study; or with carried labels, warm, and a gate."""
-    if getattr(options, "gate", False):  # the gate that the stored flywheels had
-        return {"flywheel__gate__frames": 10, "flywheel__gate__doubt": 1.0}
+    if getattr(options, "gate", False):
+        return {}
     return {
         "flywheel__gate__by": "none",
         "flywheel__warm_start": "false",
