@@ -4,6 +4,7 @@ The loop is that of the engine: rates of the step, losses summed, backward, clip
 """
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,24 +73,32 @@ class Parts:
         return cls(**found)
 
     def remember(self) -> None:
-        self.before = {part: [value.detach().clone() for value in values] for part, values in self.trained.items()}
+        if not self.before:
+            self.before = {part: [torch.empty_like(value) for value in values] for part, values in self.trained.items()}
+        for part, values in self.trained.items():
+            for kept, value in zip(self.before[part], values, strict=True):
+                kept.copy_(value.detach())
 
     def gradient_norms(self) -> list[float]:
         return [norm([gradient(value) for value in values]) for values in self.trained.values()]
 
-    def changes(self) -> dict[str, Tensor]:
-        """Of each part, what happened to its tensors since :meth:`remember`, joined."""
-        pairs = {part: zip(values, self.before[part], strict=True) for part, values in self.trained.items()}
-        return {part: torch.cat([(new.detach() - old).flatten() for new, old in pairs[part]]) for part in pairs}
+    def changes(self) -> dict[str, list[Tensor]]:
+        """Of each part, what happened to its tensors since :meth:`remember`, in the place of what they were."""
+        for part, values in self.trained.items():
+            for kept, value in zip(self.before[part], values, strict=True):
+                torch.sub(value.detach(), kept, out=kept)  # networks in double precision are large
+        return self.before
 
     def measured(self, prefix: str = "") -> dict[str, Any]:
         """Norms and directions of the changes, and the statistics, by the names of the outputs."""
         changes = self.changes()
-        found: dict[str, Any] = {f"{prefix}update_norms": [float(change.norm()) for change in changes.values()]}
-        for part, change in changes.items():
-            found[f"{prefix}update_{part}"] = every(change / change.square().mean().sqrt())
+        norms = {part: norm(values) for part, values in changes.items()}
+        found: dict[str, Any] = {f"{prefix}update_norms": list(norms.values())}
+        for part, values in changes.items():
+            typical = norms[part] / math.sqrt(sum(value.numel() for value in values))
+            found[f"{prefix}update_{part}"] = every(values) / typical
             if self.statistics[part]:
-                found[f"{prefix}bn_{part}"] = every(torch.cat([value.flatten() for value in self.statistics[part]]))
+                found[f"{prefix}bn_{part}"] = every(self.statistics[part])
         return found
 
 
@@ -99,12 +108,16 @@ def gradient(value: Tensor) -> Tensor:
 
 
 def norm(tensors: Sequence[Tensor]) -> float:
-    return float(torch.stack([value.square().sum() for value in tensors]).sum().sqrt())
+    return float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(value) for value in tensors])))
 
 
-def every(flat: Tensor) -> np.ndarray:
-    """Every ceil(size / 128)-th value."""
-    return flat[:: -(-flat.numel() // 128)].clone().numpy()
+def every(tensors: Sequence[Tensor]) -> np.ndarray:
+    """Every ceil(size / 128)-th value of joined tensors."""
+    stride, first, found = -(-sum(value.numel() for value in tensors) // 128), 0, []
+    for value in tensors:
+        found.append(value.flatten()[first::stride])
+        first = (first - value.numel()) % stride
+    return torch.cat(found).numpy()
 
 
 def named(module: nn.Module) -> dict[str, Tensor]:
