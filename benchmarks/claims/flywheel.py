@@ -93,10 +93,10 @@ CLAIM = Claim(
     later rounds begin warm, and depth and segmentation of each are judged by the labels of 40 frames set aside: depth
     is kept if it is better by more than one standard error, segmentation, which has new labels, unless it is worse by
     more than one. Depth goes on from a depth run of 400 steps (stereo) by {STEPS} steps a round, segmentation by
-    {CLASSES}. The control starts from the same first round, hands nothing on and has the same choice, labels and gate.
-    Scored is the last kept depth and segmentation, on {SCORED} frames of streets that no training has seen and the gate
-    has not looked at. Optical flow is computed once for all seeds. Whether what is kept is truly not worse is counted
-    in docs/results.md.""",
+    {CLASSES}; hints are looked for at half the size. The control starts from the same first round, hands nothing on and
+    has the same choice, labels and gate. Scored is the last kept depth and segmentation, on {SCORED} frames of streets
+    that no training has seen and the gate has not looked at. Optical flow is computed once for all seeds. Whether what
+    is kept is truly not worse is counted in docs/results.md.""",
     variants=("exchange", "no exchange"),
     comparisons=(
         Comparison("exchange", "no exchange"),

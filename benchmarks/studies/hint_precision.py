@@ -114,7 +114,7 @@ def measure(
     """One row a group of classes."""
     settings = overrides(
         semhint__labels=labels, semhint__initialize_from=run, semhint__segmentation="false", semhint__refine="false",
-        semhint__oracle="true", semhint__start=0, frames__options__offsets=OFFSETS[mode],
+        semhint__oracle="true", semhint__start=0, semhint__hint_downsample=1, frames__options__offsets=OFFSETS[mode],
     )  # fmt: skip
     config = load_config("semhint-toytown", [*settings, *words], frames)
     with contextlib.closing(Loop(config, RunFolder(Path("unused")), start_accelerator(config.train), None)) as loop:

@@ -142,6 +142,7 @@ def main() -> None:
                 continue
             schedule = overrides(
                 semhint__start=0, semhint__ramp=options.steps // 6, semhint__beta_ramp=options.steps // 3,
+                semhint__hint_downsample=1,
                 semhint__initialize_from=options.start, frames__options__offsets=OFFSETS[options.mode],
                 train__seed=seed, train__steps=options.steps, train__evaluate_every=0,
             )  # fmt: skip
