@@ -60,6 +60,22 @@ def test_absolute_paths_stay_where_they_point(tmp_path):
     assert read[0].image == "x/0.png"
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_paths_lead_there_out_of_a_folder_that_is_a_link(tmp_path, deep):
+    real = tmp_path / "disk" / "a" / "b" if deep else tmp_path / "b"
+    real.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(real)
+    for folder in (tmp_path / "images", real / "images"):
+        folder.mkdir()
+        (folder / "0.png").touch()
+    rows = [FrameRow("images/0.png", "a", 0), FrameRow("link/images/0.png", "a", 1)]
+    written = Manifest.read(Manifest(rows, tmp_path).write(tmp_path / "link" / "m.csv"))
+    for index, path in enumerate((tmp_path / "images" / "0.png", real / "images" / "0.png")):
+        assert written.path(index).samefile(path)
+    assert written[1].image == "images/0.png"
+    assert written[0].image == (str(tmp_path / "images" / "0.png") if deep else "../images/0.png")
+
+
 def test_path_of_a_file_the_row_lacks_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="no label"):
         Manifest(rows(), tmp_path).path(0, "label")

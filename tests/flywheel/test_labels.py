@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -88,6 +89,23 @@ def test_labels_that_came_back_are_taken_and_missing_ones_are_asked_for(tmp_path
     found = open_labels(data, rounds, 0, ["0.png", "3.png"], "train")
     assert [Path(row.label).name for row in found] == ["new0.png", "", "", "new3.png", "lv.png"]
     assert found[0].label_space == SPACE
+
+
+def test_labels_that_were_carried_before_are_nobodys(tmp_path: Path) -> None:
+    """They neither teach beside the chosen ones nor stand in the way of what comes back."""
+    data = frames(tmp_path, 0, 1).changed(
+        lambda row: replace(row, label_origin="carried" if row.split == "train" and row.label else "")
+    )
+    rounds = [Round(tmp_path / "wheel", 0)]
+    assert label_source(data, "train") == "annotator"
+    rounds[0].selection.mkdir(parents=True)
+    Manifest([FrameRow("0.png", "a", 0, label="new.png", label_space=SPACE)], tmp_path).write(
+        rounds[0].selection / "labelled.csv"
+    )
+    found = open_labels(data, rounds, 0, ["0.png"], "train")
+    assert [(Path(row.label).name, row.label_origin, row.label_confidence) for row in found] == [
+        ("new.png", "", ""), ("", "", ""), ("", "", ""), ("", "", ""), ("lv.png", "", ""),
+    ]  # fmt: skip
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.propagation.moving import video
 from vergence import api
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.data.masks.label_pictures import read_label
-from vergence.data.rows.frame_row import FrameRow
+from vergence.data.pictures import picture_size
 from vergence.errors import InputError
 from vergence.inference.inputs import ground_truth_label
 from vergence.motion.confidence import IGNORED
@@ -23,22 +24,6 @@ from vergence.propagation.video_motion import VideoMotion
 pytest.importorskip("cv2", reason="OpenCV (extra flow) is not installed")
 
 LENS = "opencv 0.5 1 0.5 0.5 -0.4 0 0 0"
-
-
-def video(folder: Path, frames: int = 6, size: tuple[int, int] = (96, 48), label: int = 1, **changes) -> Manifest:
-    """Noise that moves two pixels a frame; frame 2 has a label of a border that moves along."""
-    width, height = size
-    small = np.random.default_rng(0).integers(0, 256, (max(height // 6, 2), (width + 60) // 6, 3), dtype=np.uint8)
-    wide = np.asarray(Image.fromarray(small).resize((width + 60, height), Image.Resampling.BICUBIC))
-    rows = []
-    for k in range(frames):
-        Image.fromarray(wide[:, 2 * k : 2 * k + width]).save(folder / f"{k}.png")
-        rows.append(FrameRow(f"{k}.png", "s", k, fps=10.0))
-    ids = np.full((height, width), label, np.uint8)
-    ids[:, : width // 2] = label if label == IGNORED else 0
-    Image.fromarray(ids).save(folder / "label.png")
-    rows[2] = replace(rows[2], **{"label": "label.png", "label_space": "camvid11", **changes})
-    return Manifest(rows, folder)
 
 
 def refused(manifest: Manifest, folder: Path, said: str, **options) -> None:
@@ -65,6 +50,13 @@ def test_files_that_are_not_there_are_missed_before_work(tmp_path: Path, gone: s
     manifest = video(tmp_path)
     (tmp_path / gone).unlink()
     refused(manifest, tmp_path, f"{gone} does not exist")
+
+
+def test_a_size_that_the_manifest_has_wrong(tmp_path: Path) -> None:
+    rows = [replace(row, width=192, height=96) for row in video(tmp_path)]
+    refused(
+        Manifest(rows, tmp_path), tmp_path, r"0\.png is 96x48, but the manifest says 192x96; make the manifest again"
+    )
 
 
 def test_labels_that_do_not_fit(tmp_path: Path) -> None:
@@ -112,6 +104,22 @@ def test_a_label_of_half_the_size_is_carried_and_shown(tmp_path: Path) -> None:
     assert found.shape == (48, 96)
     truth = np.broadcast_to(np.arange(96) >= 46, found.shape)  # two pixels to the left
     assert (found == truth)[kept].mean() > 0.97
+    assert (tmp_path / "out" / "propagation.html").is_file()
+
+
+def test_carried_labels_have_the_size_of_their_frames(tmp_path: Path) -> None:
+    """Whether the manifest says it or not, and however small frames were made to carry."""
+    manifest = video(tmp_path)
+    assert manifest[0].width == 0
+    propagate(manifest, tmp_path / "out.csv", Propagation(width=64))
+    out = Manifest.read(tmp_path / "out.csv")
+    sizes = {picture_size(out.path(row, name)) for row in (1, 3) for name in ("label", "label_confidence")}
+    assert sizes == {(96, 48)}
+
+
+def test_a_label_without_a_space_beside_one_that_has_it(tmp_path: Path) -> None:
+    rows = [replace(row, label="label.png", label_space="") if row.position == 5 else row for row in video(tmp_path)]
+    api.labels_propagate(Manifest(rows, tmp_path).write(tmp_path / "m.csv"), tmp_path / "out.csv")
     assert (tmp_path / "out" / "propagation.html").is_file()
 
 

@@ -3,16 +3,20 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.propagation.moving import video
 from vergence import api
 from vergence.data.layouts.toytown import toytown
 from vergence.data.manifest import Manifest
 from vergence.data.masks.label_pictures import read_label
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.rows.subsets import labelled_subset
+from vergence.data.shards import Shard
 from vergence.errors import InputError
 from vergence.inference.inputs import has_label
 from vergence.propagation.propagate import Propagation, propagate
@@ -125,6 +129,55 @@ def test_joined_shards_are_what_one_process_carries(town: Manifest, tmp_path: Pa
     assert not (tmp_path / "out" / ".work").exists()
 
 
+def test_frames_that_changed_after_their_shard_are_looked_at_again(tmp_path: Path) -> None:
+    manifest = video(tmp_path, frames=8)
+    propagate(manifest, tmp_path / "out.csv", Propagation(), shard=Shard(0, 1))
+    Image.new("RGB", (48, 24)).save(tmp_path / "5.png")
+    with pytest.raises(InputError, match=r"5\.png is 48x24, but .* of the same sequence is 96x48"):
+        propagate(manifest, tmp_path / "out.csv", Propagation())
+
+
+@pytest.mark.parametrize("change", [{"label_space": "cityscapes19"}, {"fps": 5.0}, {"position": 40}])
+def test_a_call_goes_on_only_with_what_was_carried_of_the_same_rows(tmp_path: Path, change: dict[str, Any]) -> None:
+    first = video(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vergence.propagation.propagate._threshold", lambda *_: raise_interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            propagate(first, tmp_path / "out.csv", Propagation(seconds=9))
+    assert list((tmp_path / "out" / ".work").glob("*/done.json"))
+    changed = Manifest([replace(row, **_of_row(row, change)) for row in first], tmp_path)
+    again, anew = (propagate(changed, tmp_path / name, Propagation(seconds=9)) for name in ("out.csv", "new.csv"))
+    assert {**again, "segments": 0} == {**anew, "segments": 0}
+    for path in (tmp_path / "new").rglob("*.png"):
+        assert (tmp_path / "out" / path.relative_to(tmp_path / "new")).read_bytes() == path.read_bytes()
+
+
+def raise_interrupt() -> float:
+    raise KeyboardInterrupt
+
+
+def _of_row(row: FrameRow, change: dict[str, Any]) -> dict[str, Any]:
+    """The change of the last frame's position, of the label's space, of everybody's rate."""
+    name = next(iter(change))
+    return change if name == "fps" or (name == "position" and row.position == 5) or (
+        name == "label_space" and row.label) else {}  # fmt: skip
+
+
+def test_pictures_of_an_earlier_call_that_went_farther_go(town: Manifest, tmp_path: Path) -> None:
+    given = with_labels_at(town, 3, 8)
+    for seconds, count in ((1.0, 10), (0.1, 4)):
+        propagate(given, tmp_path / "out.csv", Propagation(seconds=seconds))
+        for kind in ("labels", "confidence"):
+            assert len(list((tmp_path / "out" / kind).rglob("*.png"))) == count
+
+
+def test_labels_are_counted_that_were_carried(tmp_path: Path) -> None:
+    manifest = video(tmp_path)
+    alone = replace(manifest[2], sequence="alone")
+    record = propagate(Manifest([*manifest, alone], tmp_path), tmp_path / "out.csv", Propagation())
+    assert record["labelled"] == 1
+
+
 def test_training_weighs_by_confidence(carried: tuple[Manifest, dict], tmp_path: Path) -> None:
     data = carried[0].write(tmp_path / "data.parquet")
     words = {"train.steps": 1, "frames.batch_size": 2, "frames.workers": 0, "frames.labelled.count": None}
@@ -180,10 +233,13 @@ def test_results_never_go_into_a_folder_of_something_else(town: Manifest, tmp_pa
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.png").write_bytes(b"")
     labelled = with_labels_at(town, 0)
-    for out, said in (("mine.csv", "holds something else"), ("mine", "must end in .parquet or .csv")):
+    (tmp_path / "its.csv").mkdir()
+    for out, said in (
+        ("mine.csv", "holds something else"), ("mine", "must end in .parquet or .csv"), ("its.csv", "is a folder"),
+    ):  # fmt: skip
         with pytest.raises(InputError, match=said):
             propagate(labelled, tmp_path / out, Propagation())
-    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "photo.png"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["its.csv", "mine", "photo.png"]
     with pytest.raises(InputError, match="field_of_view"):
         Propagation(field_of_view=float("nan"))
 

@@ -7,7 +7,8 @@ import pytest
 
 from vergence.data.manifest import Manifest
 from vergence.data.rows.frame_row import FrameRow
-from vergence.propagation.segments import Segment, seconds_between, segments
+from vergence.errors import InputError
+from vergence.propagation.segments import Segment, check_rates, seconds_between, segments
 
 
 @pytest.fixture
@@ -50,3 +51,19 @@ class TestSegments:
 def test_time_is_of_positions_and_the_rate(fps: float, seconds: float) -> None:
     manifest = Manifest([FrameRow("a.png", "a", 0, fps=fps), FrameRow("b.png", "a", 3, fps=fps)], Path())
     assert seconds_between(manifest, 0, 1) == seconds_between(manifest, 1, 0) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("second", "said"), [(1.0, "fps 10 and 1"), (float("nan"), "fps 10 and unknown")])
+def test_one_sequence_has_one_rate(town: Manifest, second: float, said: str) -> None:
+    mixed = Manifest([replace(row, fps=second if row.position > 5 else row.fps) for row in town], Path())
+    with pytest.raises(InputError, match=rf"frames of sequence 'street' .* have several rates \({said}\)"):
+        check_rates(mixed, 2.0)
+    check_rates(Manifest([replace(row, sequence=str(row.fps)) for row in mixed], Path()), 2.0)
+
+
+def test_a_rate_that_is_assumed_is_said(town: Manifest, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    check_rates(town, 0.2)
+    assert not caplog.text
+    check_rates(Manifest([replace(row, fps=float("nan")) for row in town], Path()), 0.2)
+    assert "10 are assumed, so that 0.2 seconds are 2 frames" in caplog.text

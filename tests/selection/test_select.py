@@ -285,6 +285,18 @@ def test_entropy_of_a_segmentation_run(depth_run: Path, world: Path, tmp_path: P
         select(run, world, 4, tmp_path / "out", "us")
 
 
+def test_a_picture_in_two_rows_is_chosen_in_its_own(depth_run: Path, tmp_path: Path) -> None:
+    frames = [FrameRow(**{**_values(row), "split": "train"}) for row in rows()]
+    once = Manifest.read(write_world(tmp_path / "world", frames))
+    again = [FrameRow(**{**_values(row), "split": "val", "sequence": "again"}) for row in once]
+    world = Manifest([*once, *again], once.root).write(once.root / "twice.parquet")
+    select(depth_run, world, 4, tmp_path / "out", "ds", split="train")
+    asked = Manifest.read(tmp_path / "out" / "selection.parquet")
+    assert {(row.split, row.sequence == "again") for row in asked} == {("train", False)}
+    whole = Manifest.read(tmp_path / "out" / "frames.parquet")
+    assert all(row.split == ("val" if row.sequence == "again" else "train") for row in whole)
+
+
 def test_splits(depth_run: Path, tmp_path: Path) -> None:
     frames = [
         FrameRow(**{**_values(row), "split": "val" if place < 6 else "train"}) for place, row in enumerate(rows())

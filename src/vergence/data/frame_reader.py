@@ -25,6 +25,7 @@ from vergence.data.masks.pseudo_label_files import read_confidence, read_pseudo_
 from vergence.data.measured.inverse_depth import INVALID, from_metres, from_sigmoid
 from vergence.data.pictures import picture_size
 from vergence.data.rows.frame_row import FrameRow
+from vergence.data.stored_size import check_size
 from vergence.errors import InputError
 from vergence.geometry.camera import Camera
 
@@ -78,21 +79,13 @@ class FrameReader:
             size = self._read_frame(path, frames[k], self._lens_row(row, k))
             if k == 0:
                 stored_size = size
-                self._check_size(row, path, size)
+                check_size(self.manifest[row], path, size)
             elif size != stored_size:
                 raise InputError(
                     f"{path} is {size[1]}x{size[0]}, but {paths[0]} is {stored_size[1]}x{stored_size[0]}; "
                     "frames of one sample must have one size: make them another sequence or camera."
                 )
         return frames, stored_size
-
-    def _check_size(self, row: int, path: Path, size: tuple[int, int]) -> None:
-        entry = self.manifest[row]
-        if entry.width and (entry.height, entry.width) != size:
-            raise InputError(
-                f"{path} is {size[1]}x{size[0]}, but the manifest says {entry.width}x{entry.height}; "
-                "make the manifest again, with the intrinsics of this size."
-            )
 
     def _lens_row(self, row: int, slot: int) -> FrameRow:
         """The row whose lens took a frame of a sample; stereo partners have none."""

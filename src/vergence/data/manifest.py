@@ -269,10 +269,17 @@ def _read_once(path: str, _place: str, _state: str) -> Manifest:
 
 
 def _seen_from(folder: Path, path: Path) -> str:
-    """A path from a folder on; what is not with it in a store, to where the folder goes, is named in full."""
+    """A path from a folder on; what is not with it in a store, to where the folder goes, is named in full.
+
+    So is what cannot be reached by going up: out of a folder that is a link, that leads beside the folder it links to.
+    """
     if is_result(f"{folder}/") and not is_result(f"{path}/"):
         return os.path.normpath(path)
-    return os.path.relpath(path, folder)
+    seen = os.path.relpath(path, folder)
+    if seen.startswith(os.pardir) and not is_remote(f"{folder}/"):
+        there = os.path.realpath(os.path.join(os.path.realpath(folder), seen))
+        return seen if there == os.path.realpath(path) else os.path.normpath(path)
+    return seen
 
 
 def _moved(row: FrameRow, folder: Callable[[str], str], root: Path) -> FrameRow:

@@ -51,10 +51,17 @@ def read_table(path: Path) -> FrameTable:
     raise InputError(f"{path} is no manifest: expected a file that ends in .parquet or .csv.")
 
 
-def write_rows(path: Path, rows: Iterable[FrameRow]) -> None:
-    """Write rows as Parquet or CSV, by suffix; the file is whole or not there."""
+def check_manifest_file(path: Path) -> None:
+    """InputError where no manifest can be written of this name."""
     if path.suffix not in (".parquet", ".csv"):
         raise InputError(f"{path} must end in .parquet or .csv to be written as a manifest.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give --out a file that ends in .parquet or .csv.")
+
+
+def write_rows(path: Path, rows: Iterable[FrameRow]) -> None:
+    """Write rows as Parquet or CSV, by suffix; the file is whole or not there."""
+    check_manifest_file(path)
     remaining = iter(rows)
     pieces = iter(lambda: list(islice(remaining, _WRITTEN_AT_ONCE)), [])
     columns = ({name: [getattr(row, name) for row in piece] for name in COLUMNS} for piece in pieces)

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +12,7 @@ from vergence.data.atomic import write_text
 from vergence.data.buckets.addresses import named
 from vergence.data.manifest import Manifest
 from vergence.data.rows.frame_row import FrameRow
-from vergence.data.rows.selected import image_path
+from vergence.data.rows.selected import image_path, with_label
 from vergence.data.rows.split_rows import in_split
 from vergence.data.structured import read_json
 from vergence.errors import InputError
@@ -89,9 +88,9 @@ def open_labels(data: Manifest, rounds: list[Round], number: int, images: list[s
         if row.image not in training:
             return row
         if row.image not in chosen:
-            return replace(row, label="")
+            return with_label(row, "", row.label_space)
         label = came.get(image_path(data, row))
-        return row if label is None else replace(row, label=label[0], label_space=label[1])
+        return row if label is None else with_label(row, *label)
 
     opened = data.changed(known)
     missing = [row.image for row in opened if row.image in chosen and not row.judges]

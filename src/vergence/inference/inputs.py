@@ -18,7 +18,7 @@ from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.lenses import straight_label
 from vergence.data.manifest import Manifest
 from vergence.data.masks.label_pictures import check_aspect, read_label
-from vergence.data.pictures import picture_size
+from vergence.data.stored_size import stored_size
 from vergence.errors import InputError
 
 Item = TypeVar("Item")
@@ -88,8 +88,7 @@ def ground_truth_label(manifest: Manifest, index: int, space: LabelSpace) -> NDA
     path = manifest.path(index, "label")
     stored = label_space(row.label_space) if row.label_space else space
     label = read_label(path, space=stored)
-    size = (row.height, row.width) if row.width else picture_size(manifest.path(index))[::-1]
-    check_aspect((label.shape[0], label.shape[1]), size, path)
+    check_aspect((label.shape[0], label.shape[1]), stored_size(manifest, index), path)
     return label_mapping(stored.text(), space.text())[straight_label(row, label)]
 
 

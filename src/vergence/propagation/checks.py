@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from vergence.data.labels import LabelSpace, label_mapping, label_space
 from vergence.data.manifest import Manifest
 from vergence.data.masks.label_pictures import check_aspect, read_label
-from vergence.data.pictures import picture_size
+from vergence.data.stored_size import stored_size
+from vergence.data.table import check_manifest_file
 from vergence.errors import InputError
 from vergence.motion.flow import LEAST_SIDE
 from vergence.propagation.segments import Segment
@@ -18,8 +19,7 @@ from vergence.propagation.video_motion import VideoMotion, working_size
 
 def check_output(out: Path, folder: Path, record: str) -> None:
     """InputError where results would go into a folder of something else, or could not be written."""
-    if out.suffix not in (".parquet", ".csv"):
-        raise InputError(f"{out} must end in .parquet or .csv to be written as a manifest.")
+    check_manifest_file(out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is no folder, and the labels of {out.name} go there; give another --out.")
     names = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
@@ -64,9 +64,9 @@ def check_frames(
     """InputError for frames of a piece that differ in size, are too small or bent, and for labels that do not fit."""
     for piece in pieces:
         first, *others = piece.chain
-        size = picture_size(manifest.path(first))
+        size = stored_size(manifest, first)[::-1]
         for row in others:
-            other = picture_size(manifest.path(row))
+            other = stored_size(manifest, row)[::-1]
             if other != size:
                 raise InputError(
                     f"{manifest.path(row)} is {other[0]}x{other[1]}, but {manifest.path(first)} of the same sequence "
@@ -93,7 +93,7 @@ def stored_label(manifest: Manifest, index: int, space: LabelSpace) -> NDArray[n
     row, path = manifest[index], manifest.path(index, "label")
     stored = label_space(row.label_space) if row.label_space else space
     label = read_label(path, space=stored)
-    check_aspect((label.shape[0], label.shape[1]), picture_size(manifest.path(index))[::-1], path)
+    check_aspect((label.shape[0], label.shape[1]), stored_size(manifest, index), path)
     return label_mapping(stored.text(), space.text())[label]
 
 

@@ -24,6 +24,7 @@ from vergence.data.measured.depth_files import write_picture
 from vergence.data.outputs import keep_inputs
 from vergence.data.rows.frame_row import FrameRow
 from vergence.data.shards import FOLDER, Parts, Shard
+from vergence.data.stored_size import stored_size
 from vergence.data.structured import read_arrays, read_json
 from vergence.errors import InputError
 from vergence.inference.class_files import write_label_png
@@ -42,7 +43,7 @@ from vergence.propagation.checks import (
     stored_label,
 )
 from vergence.propagation.run_camera import other_camera
-from vergence.propagation.segments import Segment, key_rows, seconds_between, segments
+from vergence.propagation.segments import Segment, check_rates, seconds_between, segments
 from vergence.propagation.video_motion import MotionName, VideoMotion, working_pixels
 from vergence.runs.checkpoint import LoadedRun
 from vergence.runs.port_files import digest
@@ -52,6 +53,8 @@ _log = logging.getLogger("vergence")
 RECORD = "propagation.json"
 _WORK = ".work"
 """Folder of what is carried before all is."""
+_DONE = "done.json"
+"""In the folder of a segment: all of it is carried."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def propagate(
     check_output(out, folder, RECORD)
     keep_inputs([out, *folder.rglob("*")], manifest)
     space = space_carried(manifest)
+    check_rates(manifest, settings.seconds)
     pieces = list(segments(manifest, settings.seconds))
     check_pieces(manifest, pieces, settings.seconds)
     run = _fitting(run, manifest, pieces, settings)
@@ -115,12 +119,10 @@ def propagate(
         shards.begun(shard)
     elif joins:
         shards.joined()
-    if not joins:
-        check_frames(manifest, own, space, settings.width, motion)
-    results = [
-        _piece(manifest, piece, motion, space, settings, folder / _WORK, _identity(manifest, piece, settings, run))
-        for piece in _counted(own, progress)
-    ]
+    kept = {piece: folder / _WORK / _identity(manifest, piece, settings, run) for piece in own}
+    unseen = [piece for piece in own if not (joins and (kept[piece] / _DONE).is_file())]
+    check_frames(manifest, unseen, space, settings.width, motion)
+    results = [_piece(manifest, piece, motion, space, settings, kept[piece]) for piece in _counted(own, progress)]
     if shard is not None:
         shards.done(shard, {"segments": len(results)})
         _log.info("shard %s is done; when all are, the same command without --shard joins them", shard)
@@ -136,6 +138,7 @@ def propagate(
     coverage = {row: _write(manifest, row, reached[row], threshold, folder, names[row], space) for row in reached}
     rows = [_carried(row, index, coverage, folder, names, space) for index, row in enumerate(manifest)]
     written = Manifest.read(Manifest(rows, manifest.root, manifest.name).write(out))
+    _tidy(folder, {names[row] for row, share in coverage.items() if share > 0})
     record = _record(manifest, written, settings, motion, results, coverage, threshold, space)
     write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
     shutil.rmtree(folder / _WORK, ignore_errors=True)
@@ -184,6 +187,7 @@ def _identity(manifest: Manifest, segment: Segment, settings: Propagation, run: 
     """A file name that changes with anything that what is carried depends on."""
     labels = [manifest.path(row, "label") for row in segment.chain if manifest[row].judges]
     files = [file_state(path) for path in (*labels, *(manifest.path(row) for row in segment.chain))]
+    files += [repr(manifest[row]) for row in segment.chain]  # spaces, times, cameras
     how = asdict(replace(settings, keep=1.0)) | {"ends": segment.ends}
     return digest("|".join([*files, str(how), weights_identity(run.files().path) if run is not None else ""]))
 
@@ -200,12 +204,10 @@ def _piece(
     motion: VideoMotion,
     space: LabelSpace,
     settings: Propagation,
-    work: Path,
-    identity: str,
+    cache: Path,
 ) -> _Result:
     """Carry over one segment, or take what an earlier call left of it."""
-    cache = work / identity
-    record = cache / "done.json"
+    record = cache / _DONE
     if not record.is_file():
         outcome = _carry(manifest, segment, motion, space, settings)
         for frame, carried in outcome[0].items():
@@ -283,12 +285,20 @@ def _write(
     label[score < threshold] = IGNORED
     sure = np.where(label == IGNORED, 0.0, probability(torch.from_numpy(score)).numpy())
     confidence = np.round(sure * 255).astype(np.uint8)
-    size = (manifest[row].height, manifest[row].width) if manifest[row].width else label.shape
+    size = stored_size(manifest, row)
     if size != label.shape:
         label, confidence = (resize_label(values, *size) for values in (label, confidence))
     write_picture(folder / "confidence" / f"{name}.png", confidence)
     write_label_png(folder / "labels" / f"{name}.png", label, space)
     return float((label != IGNORED).mean())
+
+
+def _tidy(folder: Path, names: set[str]) -> None:
+    """Remove pictures that no row names: of an earlier call that went farther, or without any label."""
+    for kind in ("labels", "confidence"):
+        for file in (folder / kind).rglob("*.png"):
+            if file.relative_to(folder / kind).with_suffix("").as_posix() not in names:
+                file.unlink()
 
 
 def _carried(
@@ -325,7 +335,7 @@ def _record(
         "threshold": threshold,
         "label_space": space.text(),
         "data": manifest.digest(),
-        "labelled": len(key_rows(manifest)),
+        "labelled": len({end for result in results for end in result.segment.keys}),
         "carried": sum(share > 0 for share in coverage.values()),
         "coverage": float(np.mean(list(coverage.values()))) if coverage else 0.0,
         "check": check | {"meetings": len(meetings)},

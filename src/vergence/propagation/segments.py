@@ -1,10 +1,14 @@
 """Which frames lie between which labelled ones: pieces of video over which labels are carried, each by itself."""
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vergence.data.manifest import Manifest
+from vergence.errors import InputError
+
+_log = logging.getLogger("vergence")
 
 JUDGES = ("val", "test")
 """Splits whose labels judge."""
@@ -27,9 +31,32 @@ class Segment:
         return (*ends[0], *self.rows, *ends[1])
 
     @property
+    def keys(self) -> tuple[int, ...]:
+        """The labelled rows at the ends."""
+        return tuple(key for key in (self.before, self.after) if key is not None)
+
+    @property
     def ends(self) -> tuple[bool, bool]:
         """Whether it begins and ends with a key."""
         return self.before is not None, self.after is not None
+
+
+def check_rates(manifest: Manifest, seconds: float) -> None:
+    """InputError where frames of one sequence and camera have several rates; a line in the log where none is known."""
+    rates: dict[tuple[str, str], float] = {}
+    for row in manifest:
+        rate = row.fps if math.isfinite(row.fps) and row.fps > 0 else 0.0
+        if (first := rates.setdefault((row.sequence, row.camera), rate)) != rate:
+            several = " and ".join(f"{one:g}" if one else "unknown" for one in (first, rate))
+            raise InputError(
+                f"frames of sequence {row.sequence!r} in {manifest.name} have several rates (fps {several}); "
+                "give them one, or each rate a sequence of its own."
+            )
+    if unknown := [sequence for (sequence, _), rate in rates.items() if not rate]:
+        _log.info(
+            "%s does not say how many frames a second sequence %r has (column fps): %g are assumed, so that %g seconds "
+            "are %g frames", manifest.name, unknown[0], ASSUMED_FPS, seconds, round(seconds * ASSUMED_FPS, 3),
+        )  # fmt: skip
 
 
 def seconds_between(manifest: Manifest, first: int, second: int) -> float:

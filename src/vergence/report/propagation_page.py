@@ -160,7 +160,7 @@ def _pictures(data: Manifest, index: int, space: LabelSpace, share: float | None
     """The frame painted with its label and, of a carried one, its confidence."""
     row = data[index]
     image = read_image(data.path(index))
-    space_of_row = label_space(row.label_space)
+    space_of_row = label_space(row.label_space) if row.label_space else space
     ids = label_mapping(space_of_row.text(), space.text())[read_label(data.path(index, "label"), space=space_of_row)]
     seen |= class_ids(ids, space)
     name = Path(row.image).stem

@@ -94,7 +94,9 @@ def _gate(values: Values, origin: str) -> Values:
 def _doubt(values: Values, origin: str) -> Values:
     """3 to 4: one doubt of the gate for everything; what was judged by it stands."""
     section = values.get("flywheel")
-    gate = section.get("gate") if isinstance(section, dict) and section.keys() >= _STORED_FLYWHEEL else None
+    if not isinstance(section, dict) or not section.keys() >= _STORED_FLYWHEEL:
+        return values
+    gate = section.get("gate")
     if not isinstance(gate, dict) or "doubt" not in gate or "doubt_with_labels" in gate:
         return values
     return values | {"flywheel": section | {"gate": gate | {"doubt_with_labels": gate["doubt"]}}}

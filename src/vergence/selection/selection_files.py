@@ -12,6 +12,7 @@ import vergence
 from vergence.data.atomic import write_text, writing
 from vergence.data.buckets.addresses import named
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.rows.selected import FRAMES, SELECTION
 from vergence.data.rows.split_rows import has_splits
 from vergence.selection.choice import Choice
@@ -78,18 +79,23 @@ def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manif
         "vergence": vergence.__version__,
         "frames": frames,
     }
-    judges = {manifest[row].image for row in choice.val}
+    judges = {_place(manifest[row]) for row in choice.val}
     other = (
         "" if has_splits(whole_data) else TRAIN
     )  # a frame without split among others has lost it, as scan takes it away
-    whole = whole_data.changed(lambda row: replace(row, split=VAL if row.image in judges else row.split or other))
-    split = {row.image: row.split for row in whole}
-    to_label = [replace(manifest[row], split=split[manifest[row].image]) for row in (*picks, *choice.val)]
+    whole = whole_data.changed(lambda row: replace(row, split=VAL if _place(row) in judges else row.split or other))
+    split = {_place(row): row.split for row in whole}
+    to_label = [replace(manifest[row], split=split[_place(manifest[row])]) for row in (*picks, *choice.val)]
     Manifest(to_label, manifest.root).write(out / SELECTION)
     whole.write(out / FRAMES)
     write_lists(out, [frame["image"] for frame in frames], choice.asked.goals)
     write_text(out / "selection.json", json.dumps(selection, indent=1) + "\n")  # last: it says that all is there
     return selection
+
+
+def _place(row: FrameRow) -> tuple[str, str, int]:
+    """What no two rows share: pictures may stand in several."""
+    return row.sequence, row.camera, row.position
 
 
 def reach_told(choice: Choice) -> dict[str, Any]:

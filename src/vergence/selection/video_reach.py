@@ -20,7 +20,7 @@ from vergence.motion.confidence import Trust, probability_of_arrival
 from vergence.motion.flow import LEAST_SIDE, DenseFlow
 from vergence.motion.track import is_cut
 from vergence.progress import Progress
-from vergence.propagation.segments import seconds_between
+from vergence.propagation.segments import check_rates, seconds_between
 from vergence.propagation.video_motion import working_frame
 from vergence.selection.features import POOLED
 from vergence.selection.reach import Reach, carried_weights
@@ -123,6 +123,7 @@ def compute_reach(
         InputError: no frame has a neighbour in time, OpenCV is not installed, a picture is too small, ``out`` cannot be
             written.
     """
+    check_rates(manifest, seconds)
     all_videos = videos(manifest, seconds)
     steps = max(steps_within(video, seconds) for video in all_videos)
     if steps == 0:

@@ -2,14 +2,17 @@
 
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tests.data.annotation.annotated import LABEL, complaint, edit, exported
-from vergence.data.annotation import import_labels
+from vergence.data.annotation import export_labels, import_labels
 from vergence.data.labels import CITYSCAPES_19
 from vergence.data.manifest import Manifest
+from vergence.errors import InputError
 
 
 def test_unknown_class(manifest: Manifest) -> None:
@@ -64,3 +67,26 @@ def test_frames_without_annotation(manifest: Manifest) -> None:
     for path in (source / "labels").iterdir():
         path.unlink()
     assert "it has no masks" in complaint(manifest, source)
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [("folder.csv", "is a folder; give --out a file"), ("file/m.csv", "file/m_labels cannot be written")],
+)
+def test_where_no_manifest_can_be(manifest: Manifest, out: str, said: str) -> None:
+    source, home = exported(manifest, "png"), manifest.root
+    (home / "folder.csv").mkdir()
+    (home / "file").touch()
+    before = sorted(home.rglob("*"))
+    with pytest.raises(InputError, match=said):
+        import_labels(source, manifest, home / out)
+    assert sorted(home.rglob("*")) == before
+    with pytest.raises(InputError, match=r"file/x\.zip cannot be written \(Not a directory\)"):
+        export_labels(manifest, "png", home / "file" / "x.zip")
+
+
+def test_masks_are_as_large_as_their_pictures(manifest: Manifest) -> None:
+    """Whatever the manifest says; what it says wrongly is told."""
+    wrong = manifest.changed(lambda row: replace(row, width=3000, height=2000))
+    with pytest.raises(InputError, match="but the manifest says 3000x2000"):
+        import_labels(exported(manifest, "png"), wrong, manifest.root / "m.csv")

@@ -56,6 +56,8 @@ def test_0_and_255_without_a_white_class_are_refused(tmp_path, names):
     space = read_label_space(tmp_path / "classes.json")
     with pytest.raises(InputError, match=r'0 and 255 only.*"color": \[255, 255, 255\]'):
         read_label(grey(tmp_path / "a.png", [[0, 255]]), space=space)
+    (tmp_path / "none").mkdir()  # 255 alone says nothing of what it stands for
+    assert read_label(grey(tmp_path / "none" / "a.png", [[255, 255]]), space=space).tolist() == [[255, 255]]
     (tmp_path / "part").mkdir()  # here 255 is none: class 1 is there by its id
     if len(names) == 2:
         grey(tmp_path / "part" / "b.png", [[1, 255]])

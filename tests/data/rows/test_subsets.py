@@ -113,6 +113,7 @@ def test_names_that_several_frames_share(tmp_path):
         ("[]", "lists no frames"),
         ("[1]", "is no list of frames"),
         ("{}", "is no list of frames"),
+        ('"00001.png"', "is no list of frames"),
         ("[", r"is no JSON \(line 1"),
         (None, "does not exist"),
     ],
@@ -137,3 +138,20 @@ def test_impossible_counts(tmp_path):
     (tmp_path / "list.txt").write_text("00001.png")
     with pytest.raises(InputError, match=r"count is 2, but .*list\.txt lists 1 frames"):
         labelled_subset(frames(3), 2, file=str(tmp_path / "list.txt"))
+
+
+def test_a_list_names_what_was_labelled_by_hand(tmp_path):
+    rows = [
+        dataclasses.replace(row, label_origin="" if row.position in (0, 8) else "carried")
+        for row in frames(10, labelled=lambda i: i < 9)
+    ]
+    manifest, file = Manifest(rows, ".", "farm"), tmp_path / "list.txt"
+    file.write_text("00000.png\n00008.png\n")
+    assert labelled_subset(manifest, file=str(file)).rows == list(range(9)), "carried labels come along"
+    for names, words in (
+        ("00000.png\n00001.png", "lists 00001.png, whose label was carried"),
+        ("00000.png", "of which 1"),
+    ):
+        file.write_text(names)
+        with pytest.raises(InputError, match=words):
+            labelled_subset(manifest, file=str(file))

@@ -109,7 +109,8 @@ def _whole(out: Path) -> Iterator[Path]:
         raise InputError(f"{out} cannot be written ({error.strerror or error}); give a folder with space.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-        packed.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # below a file: what was wrong has been said
+            packed.unlink(missing_ok=True)
 
 
 def _frames(

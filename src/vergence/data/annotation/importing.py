@@ -28,8 +28,9 @@ from vergence.data.batch import IGNORED_LABEL
 from vergence.data.labels import LABEL_SPACES, LabelSpace, label_space
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
-from vergence.data.pictures import picture_size
 from vergence.data.rows.selected import joined, with_label
+from vergence.data.stored_size import stored_size
+from vergence.data.table import check_manifest_file
 from vergence.errors import InputError, nearest
 from vergence.progress import Progress
 
@@ -90,8 +91,7 @@ def import_labels(
             classes, colours, palettes and ids, damaged files.
     """
     export, out = Path(export), Path(out).absolute()
-    if out.suffix not in (".parquet", ".csv"):
-        raise InputError(f"{out} must end in .parquet or .csv to be written as a manifest.")
+    check_manifest_file(out)
     folder = out.parent / f"{out.stem}_labels"
     masks = [folder / f"{frame_name(row)}.png" for row in manifest]
     keep_inputs([out, *masks], manifest, whole, export if export.is_file() else None)
@@ -113,6 +113,7 @@ def import_labels(
             for index in sorted(set(range(len(manifest))) - rows.keys()):
                 problems.add(f"{manifest[index].image} has no annotation")
         try:
+            _make(staging, folder)
             empty = _convert(annotations, rows, manifest, chosen, staging, problems, progress)
             problems.check()
             _move(staging, folder)
@@ -186,7 +187,7 @@ def _convert(
     seen: dict[str, int] = {}
     for done, (index, name) in enumerate(sorted(rows.items()), start=1):
         with problems.collect():
-            mask = annotations.masks[name](_size(manifest, index))
+            mask = annotations.masks[name](stored_size(manifest, index))
             for class_id in np.unique(mask):
                 if int(class_id) in strangers:
                     seen[strangers[int(class_id)]] = seen.get(strangers[int(class_id)], 0) + 1
@@ -220,17 +221,20 @@ def class_table(names: list[str], space: LabelSpace) -> tuple[NDArray[np.uint8],
     return table, strangers
 
 
-def _size(manifest: Manifest, index: int) -> tuple[int, int]:
-    row = manifest[index]
-    return (row.height, row.width) if row.width else picture_size(manifest.path(index))[::-1]
-
-
 def _tidy(staging: Path, fresh: list[Path]) -> None:
     """Remove what an import that failed has made: its files, and folders (innermost first) that were not there."""
     shutil.rmtree(staging, ignore_errors=True)
     for folder in fresh:
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def _make(staging: Path, folder: Path) -> None:
+    """A folder that takes the place of ``folder``; InputError where there is no place for it."""
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror or error}); give another --out.") from error
 
 
 def _move(staging: Path, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -156,15 +156,15 @@ def _of_greys(greys: Label, step: int, path: Path, coding: Coding) -> Label:
         table[list(levels)] = list(levels.values())
         return table[greys]
     if not white and step == 1 and 255 in present and present <= {0, 255}:
-        _check_binary(path, coding)
+        _check_binary(path, present, coding)
     return _of_ids(values, path, coding)
 
 
-def _check_binary(path: Path, coding: Coding) -> None:
+def _check_binary(path: Path, present: Set[int], coding: Coding) -> None:
     """InputError where the labels of a folder have 0 and 255 only, which is how most tools write two classes; of more
     classes a warning, since then the first may be the only one that is labelled."""
     folder = path.absolute().parent
-    if _levels_of_folder(folder, path.suffix) <= {0, 255}:
+    if _levels_of_folder(folder, path.suffix) | present == {0, 255}:  # 255 alone is a picture without labels
         if coding.classes > 2:
             _say_binary(folder, coding.name)
             return

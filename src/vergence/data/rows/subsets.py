@@ -114,6 +114,11 @@ def _listed(manifest: Manifest, file: Path, count: int | None) -> list[int]:
             raise InputError(f"{file} lists {name} twice; remove one of them.")
         if not manifest[row].label:
             raise InputError(f"{file} lists {name}, which has no label in {manifest.name}; label it or remove it.")
+        if not manifest[row].judges:
+            raise InputError(
+                f"{file} lists {name}, whose label was carried there from another frame; list frames that were "
+                "labelled by hand: carried labels come along."
+            )
         chosen[row] = name
     return list(chosen)
 
@@ -151,6 +156,8 @@ def read_list(file: Path) -> list[str]:
 def _json_names(values: Any) -> list[str]:
     if isinstance(values, dict):
         values = values.get("frames", values.get("images"))
+    if not isinstance(values, list):
+        raise TypeError("it holds no list")
     names = [one["image"] if isinstance(one, dict) else one for one in values]
     if not all(isinstance(name, str) for name in names):
         raise TypeError("an entry is no name")
