@@ -11,6 +11,7 @@ from torch._dynamo import reset
 from torch._dynamo.utils import counters
 
 from tests.device_loops import STEPS, loop_on_cpu, write_towns
+from vergence.errors import InputError
 from vergence.methods.base import Method
 from vergence.mixing.draws import step_generator
 
@@ -80,6 +81,14 @@ def test_few_graphs_and_the_same_losses_and_gradients(name: str, tmp_path: Path,
         assert not counters["graph_break"], counters["graph_break"]
     assert losses == pytest.approx(plain[0], rel=1e-5, abs=1e-7, nan_ok=True)
     assert (gradients - plain[1]).norm() <= 1e-5 * plain[1].norm()
+
+
+def test_a_whole_step_is_not_compiled_for_a_cpu(tmp_path: Path, towns: dict[str, Path]) -> None:
+    with (
+        pytest.raises(InputError, match=r"train\.compile is step, and on a CPU the compiler makes wrong gradients"),
+        loop_on_cpu("supervised", tmp_path, towns, **{"train.compile": "step"}),
+    ):
+        pytest.fail("it began")
 
 
 @pytest.mark.slow

@@ -186,8 +186,8 @@ class TrainConfig:
     compile: bool | Literal["step"] = False
     """true: torch.compile of encoder, depth's decoder and pose network, at most three graphs without a break; losses,
     whose gradients are written by hand, stay as they are. step: of the whole step, losses included, whose gradients the
-    compiler then makes itself; mixing with its draws stays as it is. The first steps take minutes; CPUs gain nothing,
-    GPUs were not measured."""
+    compiler then makes itself; mixing with its draws stays as it is. The first steps take minutes; CPUs gain
+    nothing and get wrong gradients of some steps (step is refused there), GPUs were not measured."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     find_unused_parameters: bool = False

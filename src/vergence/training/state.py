@@ -77,6 +77,7 @@ class TrainingState:
         if self.is_sharded:
             shard(self.method, accelerator.device)
         if settings.compile == "step":
+            _check_compiler(accelerator.device)
             self.method.compile_step()
         elif settings.compile:
             self.method.compile()
@@ -272,3 +273,13 @@ def open_folder(run: RunFolder, config: RunConfig, state: TrainingState, main: b
     log.write(state.step, "event", {"event": started, "vergence": vergence.__version__, "torch": torch.__version__})
     state.restore_randomness()
     return log
+
+
+def _check_compiler(device: torch.device) -> None:
+    """InputError where the compiler is known to make wrong gradients: on a CPU PyTorch 2.13 fills what the gradient of
+    a bilinear resize is summed in with zeros after the sum, so that corda's classes learned nothing from the source."""
+    if device.type == "cpu":
+        raise InputError(
+            "train.compile is step, and on a CPU the compiler makes wrong gradients of some steps; set it to true or "
+            "false, or train on a GPU."
+        )
