@@ -236,3 +236,15 @@ def test_doctor_exit_code(
 def test_python_m_vergence() -> None:
     done = subprocess.run([sys.executable, "-m", "vergence", "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"vergence {vergence.__version__}\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are other there")
+def test_a_reader_that_went_away_is_no_success() -> None:
+    """The work may have stopped half way: ``vergence predict ... | head -1`` in a script with pipefail."""
+    command = [sys.executable, "-m", "vergence", "recipes"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.close()
+        said = program.stderr.read()
+    assert (program.returncode, said) == (141, b"")

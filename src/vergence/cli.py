@@ -18,7 +18,7 @@ from vergence.runs.overrides import Switch, read_words
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 1 (doctor found something broken), 2 (input), 130 or 143 (signals)."""
+    """Run a command; its exit code: 0, 1 (doctor: something is broken), 2 (input), 130, 141 or 143 (signals)."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         with messages(), uncollected_imports():
@@ -30,8 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _fail(_NO_MEMORY.format(first_line(error)), 2)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader went away: nothing more to say
-        return 0
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)  # the reader went away: nothing more to say
+        return _CLOSED
     except OSError as error:
         prefix = f"{error.filename}: " if error.filename else ""
         return _fail(f"{prefix}{error.strerror or error}.", 2)
@@ -43,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(stop), stop.exit_code)
 
 
+_CLOSED = 141
+"""What a shell says of a program that SIGPIPE ended: the work may not be done."""
 _NO_MEMORY = (
     "there is not enough memory ({}); take fewer frames at once (--batch_size, for training --frames.batch_size), "
     "then give the same command again, of a training with --resume: what was done stays."

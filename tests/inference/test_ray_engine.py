@@ -181,6 +181,12 @@ def test_what_the_engine_does_not_do(run: Path, frames: Path, tmp_path: Path, mo
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"--engine ray needs Ray; install it with pip install 'vergence\[cluster\]'"):
         predict(run, frames, out, engine="ray", device="cpu")
+    assert not list(out.rglob("*.json*")), "nothing is begun"
+    predict(run, frames, out, device="cpu")
+    before = {path: path.read_bytes() for path in out.glob("*.json*")}
+    with pytest.raises(InputError, match="--engine ray needs Ray"):
+        predict(run, frames, out, engine="ray", device="cpu", flip=True)
+    assert {path: path.read_bytes() for path in out.glob("*.json*")} == before, "what is finished stays so"
 
 
 def test_no_cluster_answers(run: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

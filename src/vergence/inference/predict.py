@@ -28,7 +28,7 @@ from vergence.inference.networks import Precision, RunNetwork
 from vergence.inference.predicted_manifest import with_partners, write_predicted
 from vergence.inference.prediction import checked_confidence
 from vergence.inference.predictor import Predictor, load
-from vergence.inference.ray_engine import Cluster, Job, write_on_ray
+from vergence.inference.ray_engine import Cluster, Job, connected, write_on_ray
 from vergence.inference.rerun_recording import check_rerun, write_recording
 from vergence.inference.scaling import Asked
 from vergence.inference.shared_prediction import Work
@@ -261,6 +261,8 @@ def predict(
         else:
             record |= kind.record()
     record["camera"] = "known" if stream.intrinsics_known else f"guessed from a field of view of {guess:g} degrees"
+    if cluster is not None and not work.joins:
+        connected(cluster.address)  # or nothing is begun
     skipped = work.begin(record, whole=use.steady != "none")
     if shard is None:
         _write_record(out, record)
