@@ -14,9 +14,9 @@ from vergence.data.manifest import Manifest
 from vergence.data.masks.label_pictures import read_label
 from vergence.data.pictures import picture_size
 from vergence.errors import InputError
-from vergence.inference.inputs import ground_truth_label
+from vergence.inference.inputs import ground_truth_label, stored_label
 from vergence.motion.confidence import IGNORED
-from vergence.propagation.checks import check_frames, nothing_carried, stored_label
+from vergence.propagation.checks import check_frames, nothing_carried
 from vergence.propagation.propagate import Propagation, propagate
 from vergence.propagation.segments import segments
 from vergence.propagation.video_motion import VideoMotion

@@ -1,9 +1,11 @@
 """Labels carried through toy town, where every label is known."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,7 +16,6 @@ from vergence import api
 from vergence.data.layouts.toytown import toytown
 from vergence.data.manifest import Manifest
 from vergence.data.masks.label_pictures import read_label
-from vergence.data.rows.frame_row import FrameRow
 from vergence.data.rows.subsets import labelled_subset
 from vergence.data.shards import Shard
 from vergence.errors import InputError
@@ -137,30 +138,25 @@ def test_frames_that_changed_after_their_shard_are_looked_at_again(tmp_path: Pat
         propagate(manifest, tmp_path / "out.csv", Propagation())
 
 
-@pytest.mark.parametrize("change", [{"label_space": "cityscapes19"}, {"fps": 5.0}, {"position": 40}])
-def test_a_call_goes_on_only_with_what_was_carried_of_the_same_rows(tmp_path: Path, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [([2], {"label_space": "cityscapes19"}), (range(6), {"fps": 5.0}), ([5], {"position": 40})],
+    ids=["space", "rate", "position"],
+)
+def test_a_call_goes_on_only_with_what_was_carried_of_the_same_rows(
+    tmp_path: Path, where: Sequence[int], change: dict[str, Any]
+) -> None:
     first = video(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vergence.propagation.propagate._threshold", lambda *_: raise_interrupt())
+        patch.setattr("vergence.propagation.propagate._threshold", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             propagate(first, tmp_path / "out.csv", Propagation(seconds=9))
     assert list((tmp_path / "out" / ".work").glob("*/done.json"))
-    changed = Manifest([replace(row, **_of_row(row, change)) for row in first], tmp_path)
+    changed = Manifest([replace(row, **change) if row.position in where else row for row in first], tmp_path)
     again, anew = (propagate(changed, tmp_path / name, Propagation(seconds=9)) for name in ("out.csv", "new.csv"))
     assert {**again, "segments": 0} == {**anew, "segments": 0}
     for path in (tmp_path / "new").rglob("*.png"):
         assert (tmp_path / "out" / path.relative_to(tmp_path / "new")).read_bytes() == path.read_bytes()
-
-
-def raise_interrupt() -> float:
-    raise KeyboardInterrupt
-
-
-def _of_row(row: FrameRow, change: dict[str, Any]) -> dict[str, Any]:
-    """The change of the last frame's position, of the label's space, of everybody's rate."""
-    name = next(iter(change))
-    return change if name == "fps" or (name == "position" and row.position == 5) or (
-        name == "label_space" and row.label) else {}  # fmt: skip
 
 
 def test_pictures_of_an_earlier_call_that_went_farther_go(town: Manifest, tmp_path: Path) -> None:

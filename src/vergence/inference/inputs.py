@@ -84,12 +84,16 @@ def ground_truth_label(manifest: Manifest, index: int, space: LabelSpace) -> NDA
     InputError where the file is broken, holds what is not of its space, shares no class with this one, or has another
     aspect than its image.
     """
-    row = manifest[index]
-    path = manifest.path(index, "label")
+    return straight_label(manifest[index], stored_label(manifest, index, space))
+
+
+def stored_label(manifest: Manifest, index: int, space: LabelSpace) -> NDArray[np.uint8]:
+    """The same beside the frame as its file has it: as bent as its lens makes it."""
+    row, path = manifest[index], manifest.path(index, "label")
     stored = label_space(row.label_space) if row.label_space else space
     label = read_label(path, space=stored)
     check_aspect((label.shape[0], label.shape[1]), stored_size(manifest, index), path)
-    return label_mapping(stored.text(), space.text())[straight_label(row, label)]
+    return label_mapping(stored.text(), space.text())[label]
 
 
 def resize_label(label: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

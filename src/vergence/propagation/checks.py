@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vergence.data.labels import LabelSpace, label_mapping, label_space
+from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
-from vergence.data.masks.label_pictures import check_aspect, read_label
 from vergence.data.stored_size import stored_size
 from vergence.data.table import check_manifest_file
 from vergence.errors import InputError
+from vergence.inference.inputs import stored_label
 from vergence.motion.flow import LEAST_SIDE
 from vergence.propagation.segments import Segment
 from vergence.propagation.video_motion import VideoMotion, working_size
@@ -83,18 +80,6 @@ def check_frames(
         for row in piece.chain:
             if manifest[row].judges:
                 stored_label(manifest, row, space)
-
-
-def stored_label(manifest: Manifest, index: int, space: LabelSpace) -> NDArray[np.uint8]:
-    """Class ids (H, W) of a label space as the file has them, beside the frame as its file has it; 255 = none.
-
-    InputError where the file is broken, holds what is not of its space, or has another aspect than its image.
-    """
-    row, path = manifest[index], manifest.path(index, "label")
-    stored = label_space(row.label_space) if row.label_space else space
-    label = read_label(path, space=stored)
-    check_aspect((label.shape[0], label.shape[1]), stored_size(manifest, index), path)
-    return label_mapping(stored.text(), space.text())[label]
 
 
 def nothing_carried(manifest: Manifest, motion: VideoMotion, cuts: int) -> str:

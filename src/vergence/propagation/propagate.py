@@ -29,7 +29,7 @@ from vergence.data.structured import read_arrays, read_json
 from vergence.errors import InputError
 from vergence.inference.class_files import write_label_png
 from vergence.inference.frame_streams import names_of
-from vergence.inference.inputs import resize_label
+from vergence.inference.inputs import resize_label, stored_label
 from vergence.inference.port_runs import weights_identity
 from vergence.motion.confidence import IGNORED, Trust, probability
 from vergence.progress import Progress
@@ -40,7 +40,6 @@ from vergence.propagation.checks import (
     check_pieces,
     nothing_carried,
     space_carried,
-    stored_label,
 )
 from vergence.propagation.run_camera import other_camera
 from vergence.propagation.segments import Segment, check_rates, seconds_between, segments

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -45,7 +46,7 @@ def check_rates(manifest: Manifest, seconds: float) -> None:
     """InputError where frames of one sequence and camera have several rates; a line in the log where none is known."""
     rates: dict[tuple[str, str], float] = {}
     for row in manifest:
-        rate = row.fps if math.isfinite(row.fps) and row.fps > 0 else 0.0
+        rate = _rate(row)
         if (first := rates.setdefault((row.sequence, row.camera), rate)) != rate:
             several = " and ".join(f"{one:g}" if one else "unknown" for one in (first, rate))
             raise InputError(
@@ -61,9 +62,13 @@ def check_rates(manifest: Manifest, seconds: float) -> None:
 
 def seconds_between(manifest: Manifest, first: int, second: int) -> float:
     """Time between two rows of one sequence, by their positions and frame rate."""
-    rate = manifest[first].fps
-    rate = rate if math.isfinite(rate) and rate > 0 else ASSUMED_FPS
+    rate = _rate(manifest[first]) or ASSUMED_FPS
     return abs(manifest[second].position - manifest[first].position) / rate
+
+
+def _rate(row: FrameRow) -> float:
+    """Frames a second, 0 where unknown."""
+    return row.fps if math.isfinite(row.fps) and row.fps > 0 else 0.0
 
 
 def key_rows(manifest: Manifest) -> list[int]:

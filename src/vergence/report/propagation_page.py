@@ -12,14 +12,13 @@ import vergence
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.buckets.addresses import named
 from vergence.data.imaging.images import read_image
-from vergence.data.labels import LabelSpace, label_mapping, label_space
+from vergence.data.labels import LabelSpace, label_space
 from vergence.data.manifest import Manifest
-from vergence.data.masks.label_pictures import read_label
 from vergence.data.masks.pseudo_label_files import read_confidence
 from vergence.data.measured.depth_files import ColourRange
 from vergence.data.structured import read_json
 from vergence.inference.class_files import painted
-from vergence.inference.inputs import evenly_spaced, resize_label
+from vergence.inference.inputs import evenly_spaced, resize_label, stored_label
 from vergence.propagation.propagate import RECORD
 from vergence.report.curves import time_chart
 from vergence.report.page_file import save_page
@@ -160,8 +159,7 @@ def _pictures(data: Manifest, index: int, space: LabelSpace, share: float | None
     """The frame painted with its label and, of a carried one, its confidence."""
     row = data[index]
     image = read_image(data.path(index))
-    space_of_row = label_space(row.label_space) if row.label_space else space
-    ids = label_mapping(space_of_row.text(), space.text())[read_label(data.path(index, "label"), space=space_of_row)]
+    ids = stored_label(data, index, space)
     seen |= class_ids(ids, space)
     name = Path(row.image).stem
     labels = resize_label(ids, image.shape[0], image.shape[1])

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +114,8 @@ def import_labels(
             for index in sorted(set(range(len(manifest))) - rows.keys()):
                 problems.add(f"{manifest[index].image} has no annotation")
         try:
-            _make(staging, folder)
+            with _writable(folder):
+                staging.mkdir(parents=True, exist_ok=True)
             empty = _convert(annotations, rows, manifest, chosen, staging, problems, progress)
             problems.check()
             _move(staging, folder)
@@ -229,19 +231,18 @@ def _tidy(staging: Path, fresh: list[Path]) -> None:
             folder.rmdir()
 
 
-def _make(staging: Path, folder: Path) -> None:
-    """A folder that takes the place of ``folder``; InputError where there is no place for it."""
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """InputError where what is done within cannot write ``folder``."""
     try:
-        staging.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror or error}); give another --out.") from error
 
 
 def _move(staging: Path, folder: Path) -> None:
     """Move each file to its place in one step."""
-    try:
+    with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(staging.iterdir()):
             os.replace(path, folder / path.name)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written ({error.strerror or error}); give another --out.") from error
