@@ -141,6 +141,23 @@ def test_each_fault_is_one_sentence(
     assert f"{address}/none does not exist" in said
 
 
+def test_addresses_without_a_bucket_are_no_folders_of_this_machine(
+    frames: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    for words in (
+        ["predict", run, frames, "--out", "s3:///predicted"],
+        ["predict", run, "s3:///x/y.jpg", "--out", tmp_path / "out"],
+        ["evaluate", run, "--data", "s3:///x.csv"],
+        ["scan", frames, "--json", "gs:///b/s.json"],
+        ["train", "depth-toytown-tiny", "--data", "s3:///x.csv", "--out", tmp_path / "trained"],
+    ):
+        assert "names no bucket or server" in sentence(capsys, *words)
+    assert "give the plain path" in sentence(capsys, "scan", frames, "--out", f"file://{tmp_path}/m.csv")
+    assert set(tmp_path.iterdir()) == before
+
+
 def _another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("VERGENCE_CACHE", str(tmp_path / name))
     anywhere._brought.clear()

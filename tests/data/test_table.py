@@ -29,6 +29,8 @@ def write(tmp_path, text, name="m.csv"):
         ("image,sequence,position,fx\na.png,a,0,wide\n", "line 2: fx is 'wide', expected a number"),
         ("image,sequence,position\na.png,a,0\nb.png,a\n", "line 3 has 2 values for 3 columns"),
         ("image,sequence,position,label\n,a,0,l.png\n", "line 2: image is '', expected a path"),
+        ("image,sequence,position\na.png,a,0\ns3:///x.png,a,1\n", "line 3: s3:///x.png names no bucket or server"),
+        ("image,sequence,position,label\na.png,a,0,file:///l.png\n", "line 2: file:///l.png is an address of this"),
         ("", "is empty"),
     ],
 )
@@ -57,6 +59,9 @@ def test_parquet_types_and_empty_cells(tmp_path):
         Manifest.read(path)
     pq.write_table(pa.table({"image": [None], "sequence": ["s"], "position": [1]}, schema=None), path)
     with pytest.raises(InputError, match="'image' has empty cells"):
+        Manifest.read(path)
+    pq.write_table(pa.table({"image": ["s3:///x.png"], "sequence": ["s"], "position": [1]}), path)
+    with pytest.raises(InputError, match=r"m\.parquet: column 'image': s3:///x.png names no bucket"):
         Manifest.read(path)
 
 

@@ -120,14 +120,15 @@ def _read_csv(path: Path) -> FrameTable:
             for number, line in piece:
                 if line[k] not in values:
                     values[line[k]] = _parse(name, line[k], f"{path}, line {number}")
-            parsed = [values[line[k]] for _, line in piece]
-            builder.add(places(parsed) if name in PATH_COLUMNS else parsed)
+            builder.add([values[line[k]] for _, line in piece])
     return FrameTable({name: builder.built() for name, builder in builders.items()}, count)
 
 
 def _parse(name: str, text: str, where: str) -> str | int | float:
     kind = TYPES[name]
     text = text.strip()
+    if name in PATH_COLUMNS:
+        text = places([text], where)[0]
     try:
         if kind is str:
             if not text and name in REQUIRED_COLUMNS and name != "sequence":
@@ -215,7 +216,7 @@ def _cast(name: str, values: pa.Array, path: Path) -> pa.Array:
     if values.null_count and name in ("image", "position"):
         raise InputError(f"{path}: column {name!r} has empty cells; every frame needs its {name}.")
     if name in PATH_COLUMNS and may_hold(cast.dictionary, b"://"):
-        words = arrow_words([word.encode() for word in places(cast.dictionary.to_pylist())])
+        words = arrow_words([word.encode() for word in places(cast.dictionary.to_pylist(), f"{path}: column {name!r}")])
         cast = pa.DictionaryArray.from_arrays(cast.indices, words.cast(pa.string()))
     return cast if kind is str else cast.fill_null(arrow_number(DEFAULTS[kind], cast.type))
 

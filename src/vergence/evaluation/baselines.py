@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -99,7 +98,7 @@ def training_frames(run: LoadedRun) -> Manifest:
     frames = run.config.frames
     if not frames.source:
         raise InputError(f"{run.path} does not say what it was trained on.")
-    return _training_split(resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated), frames)
+    return _training_split(resolve_input(frames.source, allow_truncated=frames.allow_truncated), frames)
 
 
 def _training_split(manifest: Manifest, frames: FramesConfig) -> Manifest:
@@ -225,7 +224,7 @@ def labelled_training_rows(run: LoadedRun) -> tuple[Manifest, list[int]]:
     """
     frames, pools = run.config.frames, {role.pool for role in run.config.section.roles.values()}
     if "source_domain" in pools and "labelled" not in pools and frames.source_domain:
-        manifest = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
+        manifest = resolve_input(frames.source_domain, allow_truncated=frames.allow_truncated)
         split = _training_split(manifest, frames)
         return split, evenly_spaced([row for row in range(len(split)) if split[row].label], _MOST_IMAGES)
     training, wanted = training_frames(run), frames.labelled

@@ -51,7 +51,7 @@ def open_data(
         path = data if data is not None else frames.val or frames.source
         if not path:
             raise InputError(f"{run.path} names no evaluation data; give a manifest with --data.")
-        manifest = resolve_input(Path(path), allow_truncated=frames.allow_truncated)
+        manifest = resolve_input(path, allow_truncated=frames.allow_truncated)
     if len(manifest) == 0:
         raise InputError(f"{manifest.name} has no frames to evaluate; give another manifest.")
     wanted = split if split is not None else settings.split or frames.val_split

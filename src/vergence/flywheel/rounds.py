@@ -88,7 +88,7 @@ class _Wheel:
         self.split, self.device = settings.frames.train_split, settings.train.device
         stored = run_folder / "data.parquet"
         self._check_source()
-        data = Manifest.read(stored) if stored.is_file() else resolve_input(Path(self.config.data))
+        data = Manifest.read(stored) if stored.is_file() else resolve_input(self.config.data)
         labels = self.config.labels
         if labels.by == "auto":
             labels.by = label_source(data, self.split)

@@ -87,7 +87,7 @@ class Trainings:
 def held_back(config: FlywheelConfig, data: Manifest) -> Manifest:
     """Frames to score on: of the evaluation split of the first depth run, and with both truths where any has both."""
     named, wanted = _judged_by(config)
-    manifest = data if named is None else resolve_input(Path(named))
+    manifest = data if named is None else resolve_input(named)
     if trained_apart(config, data):
         manifest = in_split(manifest, wanted, "evaluate.split")
     else:

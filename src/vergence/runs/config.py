@@ -157,7 +157,7 @@ def _height_of(frames: FramesConfig) -> int:
 
     if not frames.source:
         raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
-    manifest = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
+    manifest = resolve_input(frames.source, allow_truncated=frames.allow_truncated)
     aspects = sorted(row.height / row.width for row in manifest if row.width and row.height)
     if not aspects:
         if len(manifest) == 0:
@@ -176,14 +176,14 @@ def _label_space(frames: FramesConfig, ports: Sequence[str]) -> str:
 
     if frames.options.label_space:
         return label_space(frames.options.label_space).text()
-    manifest = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated) if frames.source else None
+    manifest = resolve_input(frames.source, allow_truncated=frames.allow_truncated) if frames.source else None
     if manifest is not None and (space := space_of_rows(manifest)):
         return space
     if space := next((space for port in ports if (space := port_space(port, manifest))), ""):
         return space
     if not frames.source_domain:
         return ""
-    return space_of_rows(resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated))
+    return space_of_rows(resolve_input(frames.source_domain, allow_truncated=frames.allow_truncated))
 
 
 def _plain(value: Any) -> Any:

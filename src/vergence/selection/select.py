@@ -136,7 +136,7 @@ def _named(manifest: Manifest, listed: str | Path | None) -> set[str]:
     if str(listed) == "labelled":
         images = manifest.values("image")
         return {images[row] for row in np.flatnonzero(manifest.judging()[: len(manifest)])}
-    return {manifest[row].image for row in listed_rows(manifest, Path(listed))}
+    return {manifest[row].image for row in listed_rows(manifest, listed)}
 
 
 def _sorted(manifest: Manifest, split: str) -> Manifest:

@@ -128,7 +128,7 @@ class Pools:
         if not frames.source:
             raise InputError("there are no frames to train on; name a manifest, a folder or a video with --data.")
         self.config = config
-        self.data = resolve_input(Path(frames.source), allow_truncated=frames.allow_truncated)
+        self.data = resolve_input(frames.source, allow_truncated=frames.allow_truncated)
         self.training = in_split(self.data, frames.train_split, "frames.train_split")
         self.subset: Subset | None = None
         """The labelled frames, once a role has asked for them."""
@@ -216,7 +216,7 @@ def _source_domain(config: RunConfig) -> Manifest:
             f"method {config.method} learns from labels of another domain as well; name its manifest or folder in "
             "frames.source_domain."
         )
-    whole = resolve_input(Path(frames.source_domain), allow_truncated=frames.allow_truncated)
+    whole = resolve_input(frames.source_domain, allow_truncated=frames.allow_truncated)
     manifest = in_split(whole, frames.train_split, "frames.train_split")
     labelled = manifest.select(where=manifest.given("label"))
     if len(labelled) == 0:
@@ -231,7 +231,7 @@ def _evaluation(config: RunConfig, data: Manifest) -> Manifest | None:
     if config.train.evaluate_every == 0:
         return None
     if frames.val is not None:
-        val = resolve_input(Path(frames.val), allow_truncated=frames.allow_truncated)
+        val = resolve_input(frames.val, allow_truncated=frames.allow_truncated)
     wanted = config.evaluate.split or frames.val_split
     if frames.val is None and has_splits(val) and not has_split(val, wanted):
         remedy = "give some frames that split, or name other data in frames.val"

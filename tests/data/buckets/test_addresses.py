@@ -36,6 +36,27 @@ def test_names_that_no_file_may_have_are_refused(uri: str) -> None:
         addresses.place_of(uri)
 
 
+@pytest.mark.parametrize("text", ["s3:///x", "gs:///b/s.json", "S3://", "https:///x?token=abc", "memory:///x"])
+def test_an_address_without_a_bucket_is_refused_and_no_folder(text: str) -> None:
+    for path in (text, addresses.as_written(text)):
+        assert addresses.is_address(path)
+        with pytest.raises(InputError, match="names no bucket or server; give an address such as") as error:
+            addresses.place_of(path)
+        assert "abc" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["file:///tmp/x", "file://host/x", "file:/tmp/x", Path("file:///tmp/x")])
+def test_files_of_this_machine_have_no_address(text: str | Path) -> None:
+    assert addresses.is_address(text)
+    with pytest.raises(InputError, match="this machine's own files; give the plain path, without file:"):
+        addresses.result_place(addresses.as_written(text))
+
+
+def test_one_slash_is_two_and_what_follows_stays() -> None:
+    assert addresses.as_written(Path("s3://bucket/a")) == "s3://bucket/a"
+    assert addresses.as_written("s3://bucket/a:/b") == "s3://bucket/a:/b"
+
+
 @pytest.mark.parametrize("text", ["/a/b.png", "a/b.png", "C:/a.png", "a:b", "x.csv", "hf:model", ""])
 def test_paths_are_no_addresses(text: str) -> None:
     assert not addresses.is_address(text)

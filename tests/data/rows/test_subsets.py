@@ -108,6 +108,7 @@ def test_names_that_several_frames_share(tmp_path):
     [
         ('["00001.png", "00001.png"]', r"lists 00001\.png twice"),
         ('["00001.png", "images/00001.png"]', "twice"),
+        ('["s3:///cow.png"]', r"list\.json: s3:///cow\.png names no bucket"),
         ('["cow.png"]', r"lists cow\.png, which is no frame of farm"),
         ('["00009.png"]', r"00009\.png, which has no label in farm"),
         ("[]", "lists no frames"),

@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from vergence.data.caching.cache_folder import default_cache_folder
@@ -19,8 +18,10 @@ MIRROR, RESULTS = "vergence-remote", "vergence-results"
 """Folders of the cache: copies of what is read, and what is written before it goes to its store."""
 INSIDE = f"/{MIRROR}/"
 _WRITTEN = f"/{RESULTS}/"
-_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//?)(?=[^/])(.*)", re.DOTALL)
-_STORES = frozenset({"s3", "s3a", "gs", "gcs", "http", "https", "az", "abfs", "abfss", "oci", "sftp", "hdfs"})
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//?)(.*)", re.DOTALL)
+_HERE = "file"
+"""The scheme of this machine's files: an address that is refused."""
+_STORES = frozenset({"s3", "s3a", "gs", "gcs", "http", "https", "az", "abfs", "abfss", "oci", "sftp", "hdfs", _HERE})
 """Schemes that are known with one slash too, which is left of two where a path was made of an address."""
 _SIGNATURE = re.compile(
     r"(?i)x-(amz|goog|ms|oss)-.*|signature|expires|key-pair-id|policy|awsaccesskeyid|googleaccessid|ossaccesskeyid"
@@ -42,14 +43,17 @@ def is_result(path: Path | str) -> bool:
 
 
 def is_address(text: Path | str) -> bool:
-    """Whether a text is an address such as ``s3://bucket/key``, or what ``Path`` makes of one."""
+    """Whether a text is an address such as ``s3://bucket/key``, or what ``Path`` makes of one.
+
+    So is what only looks like one (``s3:///key``), which :func:`place_of` refuses: it would be a folder called ``s3:``.
+    """
     match = _URI.fullmatch(os.fspath(text))
     return match is not None and (match[2] == "//" or match[1].lower() in _STORES)
 
 
 def as_written(address: Path | str) -> str:
     """An address with both slashes, of which ``Path`` leaves one."""
-    return re.sub(r":/+", "://", os.fspath(address), count=1)
+    return re.sub(r"^([^:/]+):/(?!/)", r"\1://", os.fspath(address))
 
 
 def place_of(uri: str) -> Path:
@@ -88,6 +92,11 @@ def _split(uri: str) -> tuple[str, str, str]:
     if match is None:
         raise InputError(f"{uri!r} is no address of an object; give one such as s3://bucket/folder/name.png.")
     scheme, rest = match[1].lower(), match[3].rstrip("/")
+    if scheme == _HERE:
+        raise InputError(f"{uri} is an address of this machine's own files; give the plain path, without {scheme}:.")
+    if match[3][:1] in ("", "/"):
+        shown = uri.partition("?")[0]
+        raise InputError(f"{shown} names no bucket or server; give an address such as s3://bucket/folder/name.png.")
     if scheme not in ("http", "https"):
         return scheme, rest, ""
     rest, _, query = rest.partition("#")[0].partition("?")
@@ -135,9 +144,16 @@ def has_parameters(place: Path) -> bool:
     return str(place) in _addresses
 
 
-def places(values: Iterable[Any]) -> list[Any]:
-    """Paths of a manifest, with places in the mirror instead of addresses."""
-    return [str(place_of(value)) if "://" in value else value for value in values]
+def places(values: Iterable[str], origin: str) -> list[str]:
+    """Paths of a manifest or a list, with places in the mirror instead of addresses.
+
+    Raises:
+        InputError: one is no address of an object; it begins with ``origin``, which says where they stand.
+    """
+    try:
+        return [str(place_of(value)) if "://" in value else value for value in values]
+    except InputError as error:
+        raise InputError(f"{origin}: {error}") from None
 
 
 def secrets() -> dict[str, str]:

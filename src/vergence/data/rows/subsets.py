@@ -123,9 +123,9 @@ def _listed(manifest: Manifest, file: Path, count: int | None) -> list[int]:
     return list(chosen)
 
 
-def listed_rows(manifest: Manifest, file: Path) -> list[int]:
+def listed_rows(manifest: Manifest, file: Path | str) -> list[int]:
     """Rows of the frames that a list names, with or without label; InputError where one is not in the manifest."""
-    keys = _Names(manifest)
+    keys, file = _Names(manifest), given(file)
     return [keys.find(name, file) for name in read_list(file)]
 
 
@@ -150,7 +150,7 @@ def read_list(file: Path) -> list[str]:
         ) from error
     if not names:
         raise InputError(f"{file} lists no frames; name at least one image.")
-    return places(names)
+    return places(names, str(file))
 
 
 def _json_names(values: Any) -> list[str]:
