@@ -2,7 +2,7 @@
 
 import pytest
 
-from vergence.data.atomic import write_text, writing
+from vergence.data.atomic import appending, write_text, writing
 from vergence.data.manifest import FrameRow, Manifest
 from vergence.errors import InputError
 
@@ -37,3 +37,14 @@ def test_names_that_are_no_text_cost_a_sentence(tmp_path):
     with pytest.raises(InputError, match="is no text in UTF-8; rename"):
         write_text(tmp_path / "list.txt", "\udcff.jpg")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, ""), ("", ""), ("one\n", "one\n"), ("one\nto", "one\nto\n")])
+def test_a_torn_last_line_takes_no_other_along(tmp_path, before, after):
+    path = tmp_path / "a.jsonl"
+    if before is not None:
+        path.write_text(before)
+    for line in ("new é\n", "last\n"):
+        with appending(path) as file:
+            file.write(line)
+    assert path.read_text(encoding="utf-8") == after + "new é\nlast\n"

@@ -1,9 +1,11 @@
-"""Output files that are whole or absent: written beside their place and moved there in one step."""
+"""Output files that are whole or absent: written beside their place and moved there in one step; logs of lines."""
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from vergence.errors import InputError
 
@@ -41,3 +43,19 @@ def write_text(path: Path | str, text: str) -> Path:
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+@contextlib.contextmanager
+def appending(path: Path) -> Iterator[TextIO]:
+    """Open a file to add lines to it; a last line that a killed write left torn ends first, or it would take one along.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        with io.TextIOWrapper(file, encoding="utf-8") as lines:
+            yield lines

@@ -1,16 +1,17 @@
 """What each frame's results were made of, so that those of other weights, settings or pictures are made again."""
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vergence.data.atomic import write_text
+from vergence.data.atomic import appending, write_text
 from vergence.data.buckets.anywhere import size_of
 from vergence.data.digests import file_digest, text_digest
 from vergence.data.imaging.deep_pictures import range_mark
-from vergence.data.structured import read_json_lines
+from vergence.data.structured import iter_json_lines
 from vergence.errors import InputError
 from vergence.inference.frame_streams import FrameStream, ManifestStream, NormalisedCamera
 from vergence.inference.inputs import prefetched
@@ -54,6 +55,9 @@ class Journal:
     Args:
         path: where it is written; default in the folder, whose lines count beside those of another place.
         others: journals that are read, too; the later ones count.
+
+    Raises:
+        InputError: a journal is there and cannot be read.
     """
 
     def __init__(self, out: Path, path: Path | None = None, others: Sequence[Path] = ()) -> None:
@@ -94,7 +98,7 @@ class Journal:
         files |= {self._relative(path): self._size(path) for path in paths(name)}
         self.entries[name] = Entry(origin, files)
         try:
-            with self.path.open("a", encoding="utf-8") as file:
+            with appending(self.path) as file:
                 file.write(_line(name, self.entries[name]))
         except OSError as error:
             raise InputError(f"{self.path} cannot be written ({error.strerror}); free some space.") from error
@@ -119,11 +123,9 @@ class Journal:
 
 
 def _read(path: Path) -> Iterator[tuple[str, Entry]]:
-    try:
-        records = read_json_lines(path)
-    except InputError:
+    if not os.path.exists(path):
         return
-    for values in records:
+    for values in iter_json_lines(path, "restore it, or remove it and all of it is made again"):
         try:
             name, files = values["name"], values["files"]
             origin = Origin(*(str(values[key]) for key in ("made", "scale", "camera", "picture")))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vergence.data.atomic import write_text
-from vergence.data.structured import read_json_lines
+from vergence.data.structured import iter_json_lines
 from vergence.errors import InputError, nearest, printable
 from vergence.progress import terminal_bar
 from vergence.runs.folder import RunFolder
@@ -81,7 +81,7 @@ def drop_rows_after(path: Path, step: int) -> None:
     if not path.exists():
         return
     lines = []
-    for row in read_json_lines(path):
+    for row in iter_json_lines(path):
         if isinstance(row.get("step"), int) and row["step"] <= step:
             lines.append(json.dumps(row) + "\n")
     write_text(path, "".join(lines))

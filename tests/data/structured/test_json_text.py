@@ -7,6 +7,8 @@ import pytest
 
 from tests.data.structured.refusals import refused
 from vergence.data.structured import (
+    LIMITS,
+    iter_json_lines,
     parse_json,
     read_json_lines,
 )
@@ -39,3 +41,17 @@ def test_good_json(tmp_path: Path) -> None:
     path.write_bytes(b'{"a": 1}\n{"b": NaN}\n{"torn\n[1]\n\xff\n{"c": 2}')
     found = read_json_lines(path)
     assert [list(one) for one in found] == [["a"], ["b"], ["c"]]
+    assert [list(one) for one in iter_json_lines(path)] == [["a"], ["b"], ["c"]]
+
+
+def test_lines_are_read_of_a_file_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log.jsonl"
+    monkeypatch.setitem(LIMITS, "json", 20)
+    monkeypatch.setitem(LIMITS, "log", 20)
+    path.write_text('{"a": 1}\n' * 100)
+    assert sum(1 for _ in iter_json_lines(path)) == 100
+    path.write_text('{"a": 1}\n{"a": "' + "1" * 20)
+    assert "has a line of more than" in refused(lambda: list(iter_json_lines(path, "make it again")))
+    assert "does not exist; make it again." in refused(
+        lambda: list(iter_json_lines(tmp_path / "none", "make it again"))
+    )

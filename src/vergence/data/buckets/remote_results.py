@@ -23,10 +23,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vergence.data.atomic import appending
 from vergence.data.buckets import remote_store
 from vergence.data.buckets.addresses import open_address, result_place, results_root
 from vergence.data.buckets.remote_store import Facts
-from vergence.data.structured import read_json_lines
+from vergence.data.structured import iter_json_lines
 from vergence.errors import InputError
 
 try:
@@ -137,7 +138,7 @@ class Results:
             return
         self._list.parent.mkdir(parents=True, exist_ok=True)
         with (
-            self._list.open("a", encoding="utf-8") as file,
+            appending(self._list) as file,
             ThreadPoolExecutor(_THREADS, thread_name_prefix="send") as pool,
         ):
             try:
@@ -342,7 +343,7 @@ class Results:
 
     def _listed(self) -> dict[str, _State]:
         listed: dict[str, _State] = {}
-        for row in read_json_lines(self._list) if self._list.is_file() else ():
+        for row in iter_json_lines(self._list) if self._list.is_file() else ():
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 name = str(row["name"])
                 listed.pop(name, None)

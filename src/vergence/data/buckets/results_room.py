@@ -6,7 +6,7 @@ from vergence.data.buckets.addresses import results_root
 from vergence.data.buckets.remote import remote_limit
 from vergence.data.buckets.remote_results import LISTS, Results
 from vergence.data.caching.cache_folder import drop_oldest
-from vergence.data.structured import read_json_lines
+from vergence.data.structured import iter_json_lines
 from vergence.errors import InputError
 
 
@@ -22,7 +22,7 @@ def make_room() -> int:
     most, sent = remote_limit(), []
     for file in (results_root() / LISTS).glob("*.jsonl"):
         with contextlib.suppress(OSError, InputError):
-            address = next(iter(read_json_lines(file)), {}).get("address")
+            address = next(iter_json_lines(file), {}).get("address")
             if isinstance(address, str):  # no list of an earlier version
                 results = Results(address)
                 sent.append((file.stat().st_mtime, results.sent_bytes(), results))

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vergence.data.structured.json_text import parse_json, read_json, read_json_lines
+from vergence.data.structured.json_text import iter_json_lines, parse_json, read_json, read_json_lines
 from vergence.data.structured.text import LIMITS, decoded, read_bytes, read_text
 from vergence.data.structured.values import Entry, plain_number
 from vergence.data.structured.xml_text import read_xml
@@ -48,6 +48,7 @@ __all__ = [
     "Entry",
     "decoded",
     "iter_csv",
+    "iter_json_lines",
     "map_array",
     "parse_json",
     "parse_yaml",

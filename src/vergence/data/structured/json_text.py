@@ -2,11 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vergence.data.structured.text import read_bytes, read_text
+from vergence.data.structured.text import iter_lines, read_bytes, read_text
 from vergence.errors import InputError
 
 DEPTH = 64
@@ -50,19 +50,26 @@ def parse_json(
 def read_json_lines(path: Path | str, remedy: str = "restore it") -> list[dict[str, Any]]:
     """Objects of a log (``metrics.jsonl``); lines that are torn or no object are left out. NaN is allowed.
 
-    InputError where the file cannot be read; bytes that are no UTF-8 cost their line only.
+    InputError where the file cannot be read or is larger than a log may be; bytes that are no UTF-8 cost their line
+    only.
     """
-    records = []
-    for line in read_bytes(path, "log", remedy).decode("utf-8-sig", errors="replace").splitlines():
-        if not line.startswith("{"):
-            continue
-        try:
-            value = parse_json(line, path, finite=False)
-        except InputError:
-            continue
-        if isinstance(value, dict):
-            records.append(value)
-    return records
+    return list(_objects(read_bytes(path, "log", remedy).splitlines(), path))
+
+
+def iter_json_lines(path: Path | str, remedy: str = "restore it") -> Iterator[dict[str, Any]]:
+    """The same, one after the other, of a file of any size."""
+    return _objects(iter_lines(path, "json", remedy), path)
+
+
+def _objects(lines: Iterable[bytes], path: Path | str) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        text = line.decode("utf-8-sig", errors="replace")
+        if text.startswith("{"):
+            try:
+                value = parse_json(text, path, finite=False)
+            except InputError:
+                continue
+            yield value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

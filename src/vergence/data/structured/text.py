@@ -4,7 +4,9 @@ import codecs
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from vergence.data.buckets.remote import local
 from vergence.errors import InputError, reason
@@ -38,6 +40,28 @@ def read_bytes(path: Path | str, kind: str, remedy: str) -> bytes:
     Raises:
         InputError: missing, a folder, pipe or device, not readable, or too large; it ends in ``remedy``.
     """
+    with _opened(path, remedy) as file:
+        content = file.read(LIMITS[kind] + 1)
+    if len(content) > LIMITS[kind]:
+        raise InputError(f"{path} is larger than {LIMITS[kind] // MB} MB, which no such file should be; {remedy}.")
+    return content
+
+
+def iter_lines(path: Path | str, kind: str, remedy: str) -> Iterator[bytes]:
+    """Lines of a regular file, with their ends, each no longer than a file of its kind may be; the file may be.
+
+    InputError as of :func:`read_bytes`.
+    """
+    with _opened(path, remedy) as file:
+        while line := file.readline(LIMITS[kind] + 1):
+            if len(line) > LIMITS[kind]:
+                raise InputError(f"{path} has a line of more than {LIMITS[kind] // MB} MB; {remedy}.")
+            yield line
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str, remedy: str) -> Iterator[BinaryIO]:
+    """A regular file to be read, meanwhile too with the errors of :func:`read_bytes`."""
     try:
         # a pipe that nobody writes to must not hold us up
         with open(
@@ -49,7 +73,7 @@ def read_bytes(path: Path | str, kind: str, remedy: str) -> bytes:
                 raise InputError(f"{path} is {kind_found}, expected a file; {remedy}.")
             with contextlib.suppress(OSError, AttributeError):
                 os.set_blocking(file.fileno(), True)
-            content = file.read(LIMITS[kind] + 1)
+            yield file
     except InputError:
         raise
     except FileNotFoundError:
@@ -57,9 +81,6 @@ def read_bytes(path: Path | str, kind: str, remedy: str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         fault = "is a folder, expected a file" if os.path.isdir(path) else f"cannot be read ({reason(error)})"
         raise InputError(f"{path} {fault}; {remedy}.") from error
-    if len(content) > LIMITS[kind]:
-        raise InputError(f"{path} is larger than {LIMITS[kind] // MB} MB, which no such file should be; {remedy}.")
-    return content
 
 
 def read_text(path: Path | str, kind: str = "list", remedy: str = "correct it") -> str:
