@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from tests.inference.predicted import RedMethod, folder, made_run
+from tests.inference.predicted import HEIGHT, WIDTH, RedMethod, folder, made_run
 from vergence.api import predict
+from vergence.data.manifest import Manifest
+from vergence.data.rows.frame_row import FrameRow
 from vergence.data.structured import LIMITS
 from vergence.errors import InputError
 
@@ -55,3 +57,14 @@ def test_a_torn_last_line_costs_its_frame_once(tmp_path):
     assert [json.loads(line)["name"] for line in journal.read_text().splitlines() if line.endswith("}")] == [
         "000", "001", "002",
     ]  # fmt: skip
+
+
+def test_another_lens_is_another_result(tmp_path):
+    folder(tmp_path)
+    camera = {"fx": 0.9, "fy": 0.9, "cx": 0.5, "cy": 0.5, "width": WIDTH, "height": HEIGHT}
+    for number, strength in enumerate((-0.2, -0.2, -0.3)):
+        lens = f"opencv 0.9 0.9 0.5 0.5 {strength}"
+        data = Manifest([FrameRow("frames/000.png", "s", 0, lens=lens, **camera)], tmp_path).write(tmp_path / "m.csv")
+        method = RedMethod()
+        predict(made_run(tmp_path, method), data, tmp_path / "out")
+        assert (method.shown > 0) == (number != 1)

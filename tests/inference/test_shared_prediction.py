@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.inference.predicted import RedMethod, folder, made_run, picture
+from tests.inference.predicted import HEIGHT, WIDTH, RedMethod, folder, made_run, picture
 from tests.inference.stored import stored_run
 from vergence import cli
 from vergence.api import predict
@@ -164,6 +165,30 @@ def test_shards_that_do_not_belong_together(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1/2 is missing or not done; run the same command with --shard 1/2"):
         predict(made_run(tmp_path), frames, out)
     assert contents_of_any(out) == before
+
+
+@pytest.mark.parametrize("change", [{"fx": 1.2}, {"lens": "opencv 0.9 0.9 0.5 0.5 -0.2"}])
+def test_shards_and_their_join_have_one_camera(change: dict[str, Any], tmp_path: Path) -> None:
+    """Clouds of two cameras would lie beside each other."""
+    folder(tmp_path, REDS)
+    camera = {"fx": 0.9, "fy": 0.9, "cx": 0.5, "cy": 0.5, "width": WIDTH, "height": HEIGHT}
+    rows = [FrameRow(f"frames/{number:03d}.png", "s", number, **camera) for number in range(len(REDS))]
+    data, other = (
+        Manifest([replace(row, **more) for row in rows], tmp_path).write(tmp_path / f"{name}.csv")
+        for name, more in (("data", {}), ("other", change))
+    )
+    out = tmp_path / "out"
+    predict(made_run(tmp_path), data, out, shard="0/2", cloud=True)
+    before = contents_of_any(out)
+    with pytest.raises(InputError, match=r"shard 0/2 .* is of other settings \(cameras "):
+        predict(made_run(tmp_path), other, out, shard="1/2", cloud=True)
+    assert contents_of_any(out) == before
+    predict(made_run(tmp_path), data, out, shard="1/2", cloud=True)
+    with pytest.raises(InputError, match=r"is of other settings \(cameras "):
+        predict(made_run(tmp_path), other, out, cloud=True)
+    predict(made_run(tmp_path), data, out, cloud=True)
+    predict(made_run(tmp_path), data, tmp_path / "whole", cloud=True)
+    assert contents(out) == contents(tmp_path / "whole")
 
 
 def contents_of_any(out: Path) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from vergence.data.atomic import appending, write_text
 from vergence.data.buckets.anywhere import size_of
 from vergence.data.digests import file_digest, text_digest
 from vergence.data.imaging.deep_pictures import range_mark
+from vergence.data.lenses import lens_mark
 from vergence.data.structured import iter_json_lines
 from vergence.errors import InputError
 from vergence.inference.frame_streams import FrameStream, ManifestStream, NormalisedCamera
@@ -144,12 +145,12 @@ def picture_digests(stream: FrameStream) -> dict[str, tuple[str, str]]:
         return {"": (file_digest(stream.path), _camera(stream.camera))}
     rows = list(zip(stream.names, stream.indices, strict=True))
     digests = prefetched(lambda row: picture_digest(stream.manifest.path(row[1])), rows)
-    return {name: (digest, _camera(stream.camera_of(index))) for (name, index), digest in digests}
+    return {name: (digest, _camera_of_row(stream, index)) for (name, index), digest in digests}
 
 
 def cameras(stream: ManifestStream) -> dict[str, str]:
     """What a journal says of the camera, by the frame's name."""
-    return {name: _camera(stream.camera_of(index)) for name, index in zip(stream.names, stream.indices, strict=True)}
+    return {name: _camera_of_row(stream, index) for name, index in zip(stream.names, stream.indices, strict=True)}
 
 
 def survey_digest(record: dict[str, Any]) -> str:
@@ -164,6 +165,11 @@ def survey_digest(record: dict[str, Any]) -> str:
 def picture_digest(path: Path) -> str:
     """Digest of a picture's file, and how it is scaled where its file does not say it."""
     return "|".join(filter(None, (file_digest(path), range_mark(path))))
+
+
+def _camera_of_row(stream: ManifestStream, index: int) -> str:
+    """The camera, and the lens that the picture is straightened by."""
+    return _camera(stream.camera_of(index)) + lens_mark(stream.manifest[index])
 
 
 def _camera(camera: NormalisedCamera | None) -> str:

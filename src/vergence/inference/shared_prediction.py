@@ -165,4 +165,7 @@ def _identity(stream: ManifestStream, files: list[Files]) -> dict[str, Any]:
     """What shards must agree on beside weights and settings."""
     kinds = sorted(path.as_posix() for kind in files for path in kind.paths(Path(), "NAME").values())
     images = "\n".join(stream.manifest[index].image for index in stream.indices)
-    return {"files": kinds, "frames": len(stream), "names": text_digest(f"{images}\n\n" + "\n".join(stream.names))}
+    return {
+        "files": kinds, "frames": len(stream), "names": text_digest(f"{images}\n\n" + "\n".join(stream.names)),
+        "cameras": text_digest("\n".join(cameras(stream).values())),
+    }  # fmt: skip
