@@ -102,6 +102,56 @@ def test_inputs_stay(name: str, world: Path, tmp_path: Path, capsys: pytest.Capt
     assert os.path.islink("link.csv")
 
 
+PLACES = {
+    "evaluate, another suffix": (
+        "evaluate run --data m.csv --json set/x.csv",
+        "must end in .json; give --json such a file",
+    ),
+    "evaluate, no suffix": ("evaluate run --data m.csv --json x", "must end in .json; give --json such a file"),
+    "evaluate, a folder": ("evaluate run --data m.csv --json folder.json", "is a folder; give --json a file"),
+    "evaluate, the table": ("evaluate run --data m.csv --json table.json --per_image", "table.csv is a folder"),
+    "evaluate, no folder": ("evaluate run --data m.csv --json masks/0.png/x.json", "x.json cannot be written"),
+    "evaluate, a shard": ("evaluate run --data m.csv --json busy.json --shard 0/2", "0-of-2.json cannot be written"),
+    "scan, numbers": ("scan m.csv --json other.csv", "must end in .json; give --json such a file"),
+    "scan, numbers into a folder": ("scan m.csv --json folder.json", "is a folder; give --json a file"),
+    "scan, a manifest": ("scan m.csv --out x.txt", "must end in .parquet or .csv; give --out such a file"),
+    "scan, a manifest into a file": ("scan m.csv --out masks/0.png/x.csv", "x.csv cannot be written"),
+    "scan, a shard": ("scan m.csv --json busy.json --shard 0/2", "0-of-2.json cannot be written"),
+    "index": ("index folder frames --out x.txt", "must end in .parquet or .csv; give --out such a file"),
+    "index, no folder": ("index folder frames --out masks/0.png/x.csv", "x.csv cannot be written"),
+    "propagate": ("labels propagate m.csv --out masks/0.png/x.csv", "x.csv cannot be written"),
+    "select, no folder": ("select run --data m.csv --count 2 --out masks/0.png/x", "masks/0.png/x cannot be written"),
+    "report": ("report run --out other.csv", "must end in .html or .htm; give --out such a file"),
+    "report, a folder": ("report run --out folder.html", "is a folder; give --out a file that ends in .html"),
+    "report, several": ("report run run2 --out other.csv", "must end in .html or .htm; give --out such a file"),
+}
+"""Commands, and what is said of the place that they would write to."""
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_place_that_will_not_do_is_told_before_the_work(
+    name: str, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(world, tmp_path / "world", symlinks=True))
+    shutil.copytree(folder / "run", folder / "run2")
+    monkeypatch.chdir(folder)
+    for made in ("folder.json", "folder.html", "table.csv"):
+        Path(made).mkdir()
+    Path("busy.shards").touch()
+    Path("other.csv").write_bytes(b"precious")
+    for work in ("evaluation.evaluate.evaluate_parts", "data.scan.measure_sequence", "report.page.collect_samples"):
+        monkeypatch.setattr(f"vergence.{work}", _no_work)
+    before = state(folder)
+    words, said = PLACES[name]
+    assert main(words.split()) == 2
+    assert said in capsys.readouterr().err
+    assert state(folder) == before
+
+
+def _no_work(*_: object, **__: object) -> None:
+    raise AssertionError("the work began")
+
+
 def test_the_same_call_twice_may_replace_its_own_results(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

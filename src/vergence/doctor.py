@@ -122,13 +122,14 @@ def _weights() -> Iterator[Check]:
 
 
 def _disk(folder: Path) -> Iterator[Check]:
+    from vergence.data.atomic import is_writable
     from vergence.data.caching.cache import default_cache_folder
 
     for name, target in (("output", folder.absolute()), ("frame cache", default_cache_folder())):
         existing = next(path for path in (target, *target.parents) if path.is_dir())
         free = shutil.disk_usage(existing).free
         text = f"{target}: {free / 1e9:.1f} GB free"
-        if not os.access(existing, os.W_OK):
+        if not is_writable(target):
             yield Check(name, "broken", f"{target} cannot be written; use another folder")
         else:
             yield Check(name, "ok" if free > _TIGHT else "note", text)

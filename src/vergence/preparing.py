@@ -61,17 +61,22 @@ def scan(
     """
     import json as json_format
 
-    from vergence.data.atomic import write_text
+    from vergence.data.atomic import check_place, write_text
     from vergence.data.layouts import resolve_input
     from vergence.data.outputs import keep_inputs
     from vergence.data.scan import adapted
     from vergence.data.scan import scan as run_scan
     from vergence.data.shards import Shard
+    from vergence.data.table import check_manifest_file
 
     given = [inputs] if isinstance(inputs, str | Path) else inputs
     keep_inputs([out, json], *(path for path in given if Path(path).is_file()))
     manifest = resolve_input(inputs, split=out is not None, allow_truncated=allow_truncated)
     keep_inputs([out, json], manifest)
+    if json is not None:
+        check_place(json, (".json",), "--json")
+    if out is not None:
+        check_manifest_file(Path(out))
     piece, beside = Shard.of(shard), json if json is not None else out
     if piece is not None:
         return _scan_shard(manifest, max_pairs, piece, beside, progress)

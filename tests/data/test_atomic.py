@@ -2,7 +2,7 @@
 
 import pytest
 
-from vergence.data.atomic import appending, write_text, writing
+from vergence.data.atomic import appending, check_place, is_writable, write_text, writing
 from vergence.data.manifest import FrameRow, Manifest
 from vergence.errors import InputError
 
@@ -48,3 +48,20 @@ def test_a_torn_last_line_takes_no_other_along(tmp_path, before, after):
         with appending(path) as file:
             file.write(line)
     assert path.read_text(encoding="utf-8") == after + "new é\nlast\n"
+
+
+def test_places_that_will_not_do_are_told_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "file").touch()
+    check_place(tmp_path / "new" / "a.json", (".json",))
+    check_place(tmp_path / "file")
+    for name, said in (
+        ("a.csv", r"a\.csv must end in \.json or \.txt; give --json such a file\."),
+        ("folder.json", r"folder\.json is a folder; give --json a file that ends in \.json or \.txt\."),
+        ("file/new/a.json", r"file/new/a\.json cannot be written; give --json a file in a folder that can be\."),
+    ):
+        with pytest.raises(InputError, match=said):
+            check_place(tmp_path / name, (".json", ".txt"), "--json")
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != str(tmp_path))
+    assert not is_writable(tmp_path / "new")
+    assert is_writable(tmp_path / "folder.json")

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -43,6 +43,28 @@ def write_text(path: Path | str, text: str) -> Path:
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def check_place(path: Path | str, suffixes: Sequence[str] = (), option: str = "--out") -> None:
+    """To be called before the work whose result goes there: a place that will not do is told then, not afterwards.
+
+    Raises:
+        InputError: the name has none of these suffixes, is that of a folder, or its folder cannot be written.
+    """
+    path, ends = Path(path), " or ".join(suffixes)
+    file = f"a file that ends in {ends}" if suffixes else "a file"
+    if suffixes and path.suffix not in suffixes:
+        raise InputError(f"{path} must end in {ends}; give {option} such a file.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give {option} {file}.")
+    if not is_writable(path.parent):
+        raise InputError(f"{path} cannot be written; give {option} a file in a folder that can be.")
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which may not be there yet."""
+    there = next(one for one in (folder, *folder.absolute().parents) if os.path.exists(one))
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 @contextlib.contextmanager

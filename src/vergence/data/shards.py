@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import vergence
-from vergence.data.atomic import write_text
+from vergence.data.atomic import check_place, write_text
 from vergence.data.buckets.anywhere import first_counts
 from vergence.data.structured import parse_json, read_json
 from vergence.errors import InputError
@@ -107,10 +107,11 @@ class Parts:
         """Whether an earlier call has begun a shard. Nothing is written.
 
         Raises:
-            InputError: the folder has shards of another number, version or of other settings.
+            InputError: the folder has shards of another number, version or of other settings, or cannot be written.
         """
         there = self._read()
         self._check([shard, *there], there)
+        check_place(self.path(shard))
         return shard in there
 
     def begin(self, shard: Shard) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vergence.data.atomic import writing
+from vergence.data.atomic import check_place, writing
 from vergence.data.buckets.addresses import places
 from vergence.data.buckets.remote import local
 from vergence.data.rows.arrow_arrays import arrow_number, arrow_numbers, arrow_words, may_hold, numpy_numbers
@@ -53,10 +53,7 @@ def read_table(path: Path) -> FrameTable:
 
 def check_manifest_file(path: Path) -> None:
     """InputError where no manifest can be written of this name."""
-    if path.suffix not in (".parquet", ".csv"):
-        raise InputError(f"{path} must end in .parquet or .csv to be written as a manifest.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give --out a file that ends in .parquet or .csv.")
+    check_place(path, (".parquet", ".csv"))
 
 
 def write_rows(path: Path, rows: Iterable[FrameRow]) -> None:

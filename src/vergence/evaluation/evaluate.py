@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from vergence.data.atomic import write_text
+from vergence.data.atomic import check_place, write_text
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
@@ -108,6 +108,8 @@ def evaluate(
         if json is not None:
             beside = [Path(json).with_name(Path(json).stem + suffix) for suffix in _TABLES if per_image]
             keep_inputs([json, *beside], manifest, *RunFolder(loaded.path).inputs())
+            for place, suffix in ((json, ".json"), *((table, ".csv") for table in beside)):
+                check_place(place, (suffix,), "--json")
         own = RunFolder(loaded.path).evaluation(FOLDER).with_suffix("")
         folder = own if json is None else Path(json).with_suffix(f".{FOLDER}")
         shards = Parts(folder, lambda: _depends_on(loaded, manifest, scoring))

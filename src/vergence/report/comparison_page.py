@@ -34,7 +34,7 @@ from vergence.metrics.depth import score_inverse_depth
 from vergence.report.curves import Chart, chart, curves
 from vergence.report.evaluation_tables import Table, tables
 from vergence.report.page import facts, run_files
-from vergence.report.page_file import save_page
+from vergence.report.page_file import check_page, save_page
 from vergence.report.pictures import Panel, Picture, class_picture, colour_picture, depth_bar, for_display, photograph
 from vergence.report.probes import Probe, class_probe, depth_probe, panel_data
 from vergence.report.samples import choose_frames, inverse_truth, scaled
@@ -71,6 +71,8 @@ def write_comparison(
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     folders = [Path(run) for run in runs]
+    page_file = Path(out) if out is not None else folders[0] / "comparison.html"
+    check_page(page_file)
     for folder in folders:
         run_files(folder)
     if len({folder.resolve() for folder in folders}) < len(folders):
@@ -93,7 +95,7 @@ def write_comparison(
         pictures_note=seen.note,
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
-    return save_page(Path(out) if out is not None else folders[0] / "comparison.html", page)
+    return save_page(page_file, page)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

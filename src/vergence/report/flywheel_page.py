@@ -17,7 +17,7 @@ from vergence.report.curves import Chart, Curve, chart
 from vergence.report.evaluation_tables import Text, number, percent
 from vergence.report.flywheel_pictures import chosen_pictures, frame_panels
 from vergence.report.page import write_report
-from vergence.report.page_file import save_page
+from vergence.report.page_file import check_page, save_page
 from vergence.report.selection_page import write_selection_page
 from vergence.runs.folder import RunFolder
 
@@ -65,6 +65,8 @@ def write_flywheel_page(run_folder: Path, out: Path | str | None = None, images:
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    page_file = Path(out) if out is not None else RunFolder(run_folder).report
+    check_page(page_file)
     config = load_flywheel(RunFolder(run_folder).recipe).flywheel
     rounds = [one for one in (Round(run_folder, number) for number in range(config.rounds)) if one.begun("depth")]
     if not rounds or not (run_folder / "data.parquet").is_file():
@@ -91,7 +93,7 @@ def write_flywheel_page(run_folder: Path, out: Path | str | None = None, images:
         pictures_note=note,
         footer=f"Made by vergence {vergence.__version__} on {time.strftime('%Y-%m-%d %H:%M')}.",
     )
-    return save_page(Path(out) if out is not None else RunFolder(run_folder).report, page)
+    return save_page(page_file, page)
 
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -14,7 +14,7 @@ from vergence.errors import InputError
 from vergence.methods.config import MethodConfig
 from vergence.report.curves import charts
 from vergence.report.evaluation_tables import Text, tables
-from vergence.report.page_file import save_page
+from vergence.report.page_file import check_page, save_page
 from vergence.report.samples import Samples, collect_samples
 from vergence.report.stored_run import (
     Record,
@@ -58,6 +58,7 @@ def write_report(run: Path | str, out: Path | str | None = None, data: Any = Non
     page_file = Path(out) if out is not None else files.report
     given = data if isinstance(data, Manifest) or (data and Path(data).is_file()) else None
     keep_inputs([page_file], given, *files.inputs(), *files.evaluations())
+    check_page(page_file)
     samples = collect_samples(run, data, images)
     page = render(folder, samples)
     return save_page(page_file, page)

@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
-from vergence.data.atomic import write_text
+from vergence.data.atomic import check_place, write_text
 from vergence.errors import printable
+
+
+def check_page(path: Path) -> None:
+    """InputError where no page can be written: to be called before it is made."""
+    check_place(path, (".html", ".htm"))
 
 
 def save_page(path: Path, page: str) -> Path:

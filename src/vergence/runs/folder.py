@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from vergence.data.atomic import write_text
+from vergence.data.atomic import is_writable, write_text
 from vergence.data.buckets.anywhere import run_here
 from vergence.data.structured import read_json, read_json_lines
 from vergence.errors import InputError
@@ -226,8 +225,7 @@ class RunFolder:
         self._check_writable()
 
     def _check_writable(self) -> None:
-        existing = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
-        if not existing.is_dir() or not os.access(existing, os.W_OK):
+        if not is_writable(self.path):
             raise InputError(f"{self} cannot be written; give a folder that can be as --out.")
 
 

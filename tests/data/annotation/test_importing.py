@@ -71,7 +71,7 @@ def test_frames_without_annotation(manifest: Manifest) -> None:
 
 @pytest.mark.parametrize(
     ("out", "said"),
-    [("folder.csv", "is a folder; give --out a file"), ("file/m.csv", "file/m_labels cannot be written")],
+    [("folder.csv", "is a folder; give --out a file"), ("file/m.csv", "file/m.csv cannot be written")],
 )
 def test_where_no_manifest_can_be(manifest: Manifest, out: str, said: str) -> None:
     source, home = exported(manifest, "png"), manifest.root

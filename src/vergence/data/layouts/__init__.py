@@ -11,6 +11,7 @@ from vergence.data.layouts.registry import LAYOUTS
 from vergence.data.layouts.resolve import describe_intrinsics, merge, recognise, resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
+from vergence.data.table import check_manifest_file
 from vergence.errors import InputError, nearest
 
 __all__ = ["LAYOUTS", "describe_intrinsics", "index_layout", "merge", "recognise", "resolve_input"]
@@ -32,6 +33,7 @@ def index_layout(name: str, root: Path | str, out: Path | str, **options: Any) -
                 f"layout {name!r} has no option {key!r}{nearest(key, known)}; it has {', '.join(known) or 'none'}."
             )
     keep_inputs([out], *(path for path in (root, *map(str, options.values())) if Path(path).is_file()))
+    check_manifest_file(Path(out))
     manifest = layout(given(root), **options)
     keep_inputs([out], manifest)
     manifest.write(out)
