@@ -1,6 +1,7 @@
 """Files that are exported: they say what the run says, tell what they are, and are whole or absent."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -195,6 +196,26 @@ def test_what_cannot_be_is_one_sentence(
         api.export(exported_run, **given)  # type: ignore[arg-type]
     assert "\n" not in str(raised.value)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("to", "name"), [("onnx", "m.onnx"), ("torch", "m.pt2"), ("openvino", "m.xml")])
+def test_a_full_disk_is_one_sentence_and_leaves_the_old_file(
+    to: str, name: str, exported_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resource = pytest.importorskip("resource", reason="has no limit of the size of files")
+    (tmp_path / name).write_bytes(b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        assert main(["export", str(exported_run), "--to", to, "--out", str(tmp_path / name)]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.search(rf"{tmp_path}/m\.\w+ cannot be written \(", said)
+    assert said.endswith("; free some space or give an output folder that can be written.")
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == b"old"
 
 
 def test_no_run_and_no_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """What a graph is written as: ONNX, OpenVINO's two files, PyTorch's exported program."""
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
-from vergence.errors import InputError, nearest
+from vergence.errors import InputError, first_line, nearest
 from vergence.exporting.graph import dynamic_shapes
 from vergence.exporting.quantise import quantised
 from vergence.inference.exported_engines import SUFFIXES, library, quiet
@@ -86,8 +87,10 @@ def _told(facts: Facts) -> dict[str, str]:
 
 def _torch(program: ExportedProgram, facts: Facts, pixels: Pixels | None) -> Write:
     def write(path: Path, facts: Facts) -> None:
-        with quiet(), path.open("wb") as file:
-            torch.export.save(program, file, extra_files={f"{KEY}.json": facts.text()})
+        content = io.BytesIO()  # of a disk that is full PyTorch says nothing that can be understood
+        with quiet():
+            torch.export.save(program, content, extra_files={f"{KEY}.json": facts.text()})
+        path.write_bytes(content.getbuffer())
 
     return write
 
@@ -105,7 +108,10 @@ def openvino_writer(model: Any) -> Write:
     def write(path: Path, facts: Facts) -> None:
         for key, value in _told(facts).items():
             read.set_rt_info(value, key)
-        openvino.save_model(read, str(path), compress_to_fp16=False)
+        try:
+            openvino.save_model(read, str(path), compress_to_fp16=False)
+        except RuntimeError as error:  # also of a disk that is full
+            raise OSError(f"OpenVINO: {first_line(error)}") from error
 
     return write
 
