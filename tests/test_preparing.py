@@ -29,6 +29,8 @@ def test_joined_shards_of_a_scan_are_what_one_process_finds(tmp_path: Path, caps
     assert capsys.readouterr().out == told
     for suffix in (".json", ".csv"):
         assert (tmp_path / f"r{suffix}").read_text() == (tmp_path / f"whole{suffix}").read_text()
+    assert main([*shared, "--shard", "0/2"]) == 0  # it comes late
+    assert capsys.readouterr().out == told
     assert not (tmp_path / "r.shards").exists()
 
 

@@ -66,7 +66,7 @@ def scan(
     from vergence.data.outputs import keep_inputs
     from vergence.data.scan import adapted
     from vergence.data.scan import scan as run_scan
-    from vergence.data.shards import Shard
+    from vergence.data.shards import ASKED, Shard
     from vergence.data.table import check_manifest_file
 
     given = [inputs] if isinstance(inputs, str | Path) else inputs
@@ -81,11 +81,11 @@ def scan(
     if piece is not None:
         return _scan_shard(manifest, max_pairs, piece, beside, progress)
     shards = None if beside is None else _scan_shards(manifest, max_pairs, beside)
-    report = joined = None if shards is None or not shards.there() else _joined_scan(manifest, shards)
+    report = joined = None if shards is None or not shards.there() else _report_of(manifest, shards.joined())
     if report is None:
         report = run_scan(manifest, max_pairs, progress)
-    if json is not None:
-        write_text(json, json_format.dumps(report.to_dict(), indent=2) + "\n")
+    if json is not None and shards is not None:
+        write_text(json, json_format.dumps(report.to_dict() | {ASKED: shards.asked}, indent=2) + "\n")
     if out is not None:
         adapted(manifest, report).write(out)
     if joined is not None and shards is not None:
@@ -96,7 +96,9 @@ def scan(
 def _scan_shards(manifest: "Manifest", max_pairs: int, beside: str | Path) -> "Parts":
     from vergence.data.shards import FOLDER, Parts
 
-    return Parts(Path(beside).with_suffix(f".{FOLDER}"), lambda: {"data": manifest.digest(), "max_pairs": max_pairs})
+    path = Path(beside)
+    made = [path] if path.suffix == ".json" else []
+    return Parts(path.with_suffix(f".{FOLDER}"), lambda: {"data": manifest.digest(), "max_pairs": max_pairs}, made)
 
 
 def _scan_shard(
@@ -105,21 +107,25 @@ def _scan_shard(
 ) -> "ScanReport":  # fmt: skip
     """Scan one shard and leave what was found."""
     from vergence.data.scan import scan as run_scan
+    from vergence.data.structured import read_json
     from vergence.errors import InputError
 
     if beside is None:
         raise InputError(f"shard {shard} leaves what it finds beside a file; give --json or --out.")
     shards = _scan_shards(manifest, max_pairs, beside)
+    if shards.joined_before(shard):
+        return _report_of(manifest, [read_json(beside, "log")])
     shards.begun(shard)
     report = run_scan(manifest, max_pairs, progress, shard)
     shards.done(shard, {"sequences": report.to_dict()["sequences"]})
     return report
 
 
-def _joined_scan(manifest: "Manifest", shards: "Parts") -> "ScanReport":
+def _report_of(manifest: "Manifest", found: Sequence[Mapping[str, Any]]) -> "ScanReport":
+    """The report that several make together, from plain values."""
     from vergence.data.scan import SequenceReport, together
 
-    sequences = [sequence for one in shards.joined() for sequence in one["sequences"]]
+    sequences = [sequence for one in found for sequence in one["sequences"]]
     return together(manifest, [SequenceReport.of_plain(sequence) for sequence in sequences])
 
 

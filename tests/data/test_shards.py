@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import vergence
-from vergence.data.shards import Parts, Shard
+from vergence.data.shards import ASKED, Parts, Shard, anew
 from vergence.errors import InputError
 
 
@@ -141,3 +141,24 @@ def test_a_shard_is_whole_or_not_there(tmp_path: Path) -> None:
     parts(tmp_path / "s").done(Shard(0, 1), {"numbers": [1, 2]})
     assert [path.name for path in (tmp_path / "s").iterdir()] == ["0-of-1.json"]
     assert parts(tmp_path / "s").joined() == [{"numbers": [1, 2]}]
+
+
+def test_a_shard_that_comes_late_knows_the_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    result, shard = tmp_path / "r.json", Shard(1, 2)
+
+    def late(**settings: Any) -> bool:
+        return Parts(tmp_path / "s", lambda: {"run": "a", **settings}, [tmp_path / "none", result]).joined_before(shard)
+
+    assert not late()
+    result.write_text("[")
+    assert not late()
+    result.write_text(json.dumps({ASKED: Parts(tmp_path / "s", lambda: {"run": "a"}).asked}))
+    with caplog.at_level("INFO", "vergence"):
+        assert late()
+    assert f"shard 1/2: {result} has all of it already; remove that file to do it again" in caplog.text
+    assert not late(flip=True)
+    with anew():
+        assert not late()
+    assert late()
+    (tmp_path / "s").mkdir()
+    assert not late()

@@ -70,6 +70,10 @@ def test_joined_shards_are_the_numbers_of_one_process(run: Path, data: Path, tmp
     assert json.dumps(joined) == json.dumps(whole)
     assert files(tmp_path / "shared") == files(tmp_path / "whole")
     assert not (tmp_path / "shared" / "r.shards").exists()
+    assert evaluated(run, data, tmp_path / "shared" / "r.json", shard=f"0/{total}") == {
+        "shard": f"0/{total}", "images": 0,
+    }  # fmt: skip
+    assert not (tmp_path / "shared" / "r.shards").exists()
 
 
 def test_joining_looks_at_no_image(run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,10 +224,6 @@ def test_folders_of_machines_without_a_common_disk_are_put_together(tmp_path: Pa
 def test_what_was_there_before(tmp_path: Path) -> None:
     frames, out = folder(tmp_path, REDS), tmp_path / "out"
     predict(made_run(tmp_path), frames, out)
-    same = RedMethod()
-    predict(made_run(tmp_path, same), frames, out, shard="0/2")
-    assert same.shown <= len(REDS)  # the scale alone: the results of all frames are right
-    shutil.rmtree(out / "shards")
     with pytest.raises(InputError, match="holds results of other weights or settings, which shards cannot replace"):
         predict(made_run(tmp_path, step=8), frames, out, shard="0/2")
     (tmp_path / "mine" / "depth").mkdir(parents=True)
@@ -236,6 +232,33 @@ def test_what_was_there_before(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"001\.png is there and no earlier prediction says that it made it"):
             predict(made_run(tmp_path), frames, tmp_path / "mine", shard="0/2")
     assert os.listdir(tmp_path / "mine") == ["depth"]
+
+
+@pytest.mark.parametrize("total", [None, 2])
+def test_a_shard_that_comes_late_leaves_a_finished_folder_alone(
+    total: int | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames, out = folder(tmp_path, REDS), tmp_path / "out"
+    if total is not None:
+        shards(made_run(tmp_path), frames, out, total)
+    whole = predict(made_run(tmp_path), frames, out)
+    before, late = contents_of_any(out), RedMethod()
+    with caplog.at_level(logging.INFO, "vergence"):
+        record = predict(made_run(tmp_path, late), frames, out, shard="0/2")
+    assert (record["shard"], record["frames"], record["unit"]) == ("0/2", 3, whole["unit"])
+    assert late.shown == 0
+    assert f"shard 0/2: {out}/predictions.json has all of it already; remove that file to do it again" in caplog.text
+    assert contents_of_any(out) == before
+    Image.fromarray(picture(9)).save(frames / "007.png")  # of more frames there is something to do
+    shards(made_run(tmp_path), frames, out, 2)
+    assert predict(made_run(tmp_path), frames, out)["frames"] == len(REDS) + 1
+    predict(made_run(tmp_path), frames, tmp_path / "whole")
+    assert contents(out) == contents(tmp_path / "whole")
+    (out / "depth" / "001.png").unlink()
+    late = RedMethod()
+    predict(made_run(tmp_path, late), frames, out, shard="0/2")
+    assert (out / "depth" / "001.png").is_file()
+    assert (out / "shards").is_dir()
 
 
 def test_what_cannot_be_shared_out(tmp_path: Path) -> None:

@@ -225,6 +225,8 @@ def test_shards_make_the_same_features(
         monkeypatch.delenv(name)
     assert names(select(depth_run, world, 5, out, "ds")) == names(whole)
     assert not (out / "shards").exists()
+    assert select(depth_run, world, 5, out, "ds", shard="2/3") == expected  # it comes late
+    assert not (out / "shards").exists()
     np.testing.assert_allclose(
         np.load(out / "features.npy"), np.load(tmp_path / "whole" / "features.npy"), rtol=1e-4, atol=1e-4
     )

@@ -4,12 +4,15 @@ One rule for every verb: ``--shard I/N`` does the I-th of N pieces and leaves it
 done, the same command without ``--shard`` joins them.
 """
 
+import contextlib
 import functools
 import json
+import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,12 +20,15 @@ from typing import Any, TypeVar
 import vergence
 from vergence.data.atomic import check_place, write_text
 from vergence.data.buckets.anywhere import first_counts
+from vergence.data.digests import text_digest
 from vergence.data.structured import parse_json, read_json
 from vergence.errors import InputError
 
-FOLDER = "shards"
+FOLDER, ASKED = "shards", "asked"
 Item = TypeVar("Item")
 _SHOWN = 6
+_ANEW: ContextVar[bool] = ContextVar("anew", default=False)
+_log = logging.getLogger("vergence")
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,16 @@ class Shard:
 WHOLE = Shard(0, 1)
 
 
+@contextlib.contextmanager
+def anew() -> Iterator[None]:
+    """While entered, shards of results that are there already are done again."""
+    token = _ANEW.set(True)
+    try:
+        yield
+    finally:
+        _ANEW.reset(token)
+
+
 class Parts:
     """What the shards of one work leave in a folder: a file ``I-of-N.json`` each, and what belongs to it.
 
@@ -82,11 +98,11 @@ class Parts:
         folder: of nothing else.
         made_by: gives all that results depend on, as plain values; the version of Vergence is added. It is asked once,
             and only where there are shards.
+        results: JSON files that may be what shards were joined to; they say it under :data:`ASKED`.
     """
 
-    def __init__(self, folder: Path, made_by: Callable[[], dict[str, Any]]) -> None:
-        self.folder = folder
-        self._made_by = made_by
+    def __init__(self, folder: Path, made_by: Callable[[], dict[str, Any]], results: Iterable[Path] = ()) -> None:
+        self.folder, self._made_by, self._results = folder, made_by, results
 
     @functools.cached_property
     def made_by(self) -> dict[str, Any]:
@@ -95,9 +111,24 @@ class Parts:
         made_by: dict[str, Any] = parse_json(plain, self.folder, finite=False)
         return made_by
 
+    @functools.cached_property
+    def asked(self) -> str:
+        """Digest of all that results depend on."""
+        return text_digest(json.dumps(self.made_by, sort_keys=True))
+
     def there(self) -> bool:
         """Whether shards are to be joined."""
         return self.folder.is_dir()
+
+    def joined_before(self, shard: Shard) -> bool:
+        """Whether a result is there already that all shards were joined to, or that needed none; that is said."""
+        if self.there() or _ANEW.get():
+            return False
+        for path in self._results:
+            if path.is_file() and _says(path, ASKED) == self.asked:
+                _log.info("shard %s: %s has all of it already; remove that file to do it again", shard, path)
+                return True
+        return False
 
     def path(self, shard: Shard, suffix: str = ".json") -> Path:
         """A file of a shard."""
@@ -212,6 +243,15 @@ class Parts:
     def _write(self, shard: Shard, result: dict[str, Any] | None) -> None:
         values = {"shard": str(shard), "made_by": self.made_by, "found": result}
         write_text(self.path(shard), json.dumps(values, indent=2) + "\n")
+
+
+def _says(path: Path, key: str) -> Any:
+    """What a record says under a key; None where it cannot be read."""
+    try:
+        record = read_json(path, "log", finite=False)
+    except InputError:
+        return None
+    return record.get(key) if isinstance(record, dict) else None
 
 
 def _short(value: Any) -> str:

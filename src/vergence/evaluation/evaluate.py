@@ -13,7 +13,7 @@ from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
 from vergence.data.rows.split_rows import has_split, has_splits, in_split
-from vergence.data.shards import FOLDER, Parts, Shard
+from vergence.data.shards import ASKED, FOLDER, Parts, Shard
 from vergence.errors import InputError
 from vergence.evaluation.depth import DepthEvaluation
 from vergence.evaluation.depth_scores import csv_text, finite
@@ -112,7 +112,8 @@ def evaluate(
                 check_place(place, (suffix,), "--json")
         own = RunFolder(loaded.path).evaluation(FOLDER).with_suffix("")
         folder = own if json is None else Path(json).with_suffix(f".{FOLDER}")
-        shards = Parts(folder, lambda: _depends_on(loaded, manifest, scoring))
+        made = RunFolder(loaded.path).evaluations() if json is None else [Path(json)]
+        shards = Parts(folder, lambda: _depends_on(loaded, manifest, scoring), made)
         if shard is not None:
             return _shard(loaded, manifest, scoring, shards, shard, progress)
         measured = shards.joined() if shards.there() else None
@@ -123,7 +124,7 @@ def evaluate(
     mark = {LAST: "", BEST: f"-{BEST}"}.get(loaded.checkpoint, f"-at-{loaded.checkpoint}")
     path = Path(json) if json is not None else RunFolder(loaded.path).evaluation(result["name"] + mark)
     try:
-        write_text(path, json_format.dumps(finite(result), indent=2) + "\n")
+        write_text(path, json_format.dumps(finite(result) | {ASKED: shards.asked}, indent=2) + "\n")
         for number, (task, rows) in enumerate(tables.items() if per_image else ()):
             suffix = ".csv" if number == 0 else f"-{task}.csv"
             write_text(path.with_name(path.stem + suffix), csv_text(rows))
@@ -152,7 +153,9 @@ def _depends_on(run: LoadedRun, manifest: Manifest, scoring: Scoring) -> dict[st
 def _shard(
     run: LoadedRun, manifest: Manifest, scoring: Scoring, shards: Parts, shard: Shard, progress: Progress | None
 ) -> dict[str, Any]:
-    """Score one shard and leave its numbers; gives which one, and how many images it has."""
+    """Score one shard and leave its numbers; gives which one, and how many images were scored."""
+    if shards.joined_before(shard):
+        return {"shard": str(shard), "images": 0}
     shards.begun(shard)  # what is wrong is said before the work
     with evaluating(run.method):
         images = ImageScores(run, manifest, scoring)

@@ -77,6 +77,11 @@ class Results:
         """A value of the earlier call's record, where its weights and settings are the same."""
         return {key: self.record[key]} if self.same and key in self.record else {}
 
+    def all_right(self) -> bool:
+        """Whether the earlier call has left all frames, as they would be made now."""
+        self._scale = survey_digest(self.record)
+        return all(self.journal.right(name, self._origin(name), self.paths) for name in self.pictures)
+
     def begin(self, record: dict[str, Any], whole: bool = False) -> frozenset[str]:
         """Names of the frames that stay; the journal's lines of all others are taken out before files are touched.
 

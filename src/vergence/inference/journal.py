@@ -56,16 +56,19 @@ class Journal:
     Args:
         path: where it is written; default in the folder, whose lines count beside those of another place.
         others: journals that are read, too; the later ones count.
+        names: of the frames that it is about, default all: a shard says nothing of frames that others make meanwhile.
 
     Raises:
         InputError: a journal is there and cannot be read.
     """
 
-    def __init__(self, out: Path, path: Path | None = None, others: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, out: Path, path: Path | None = None, others: Sequence[Path] = (), names: Collection[str] | None = None
+    ) -> None:
         self.out, self.path = out, path or out / JOURNAL
         self.entries: dict[str, Entry] = {}
         for file in dict.fromkeys((out / JOURNAL, self.path, *others)):
-            self.entries |= dict(_read(file))
+            self.entries |= {name: entry for name, entry in _read(file) if names is None or name in names}
 
     def write(self) -> None:
         """Write all lines."""

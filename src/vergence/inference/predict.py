@@ -252,6 +252,8 @@ def predict(
         raise InputError("steady joins each frame to the one before it, across shards; leave --steady or --shard out.")
     work = Work(stream, out, files, made_by, written.overwrite, shard, elsewhere=cluster is not None)
     results = work.results
+    if work.done_before:
+        return results.record | {"frames": len(work.stream), "shard": str(shard)}
     record = made_by | results.of_earlier("tracker")
     if isinstance(predictor.network, RunNetwork):
         record["checkpoint"] = predictor.network.run.checkpoint
@@ -301,6 +303,7 @@ def predict(
         record["recording"] = write_recording(out, stream, predictor.network, record, guess).name
     if written.to == "fiftyone":
         record["fiftyone"] = write_dataset(out, stream, record).name
+    record |= work.told
     _write_record(out, record)
     _check_failed(failed, len(stream))
     work.end(len(names))

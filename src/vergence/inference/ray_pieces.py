@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import vergence
 from vergence.data.buckets.addresses import is_address
+from vergence.data.shards import anew
 from vergence.errors import InputError, first_line, is_lack_of_memory
 
 Given = ParamSpec("Given")
@@ -94,7 +95,8 @@ def _piece(verb: str, given: dict[str, Any], pieces: int, version: str, batch: d
                 f"a node of the Ray cluster has Vergence {vergence.__version__} and this is {version}; install one "
                 "version on all nodes."
             )
-        getattr(import_module(module), name)(**given, shard=f"{number}/{pieces}")
+        with anew():  # the call that joins would do all by itself
+            getattr(import_module(module), name)(**given, shard=f"{number}/{pieces}")
     except InputError as wrong:
         error = str(wrong)
     except (MemoryError, RuntimeError) as lacking:

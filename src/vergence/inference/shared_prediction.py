@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from vergence.data.digests import text_digest
-from vergence.data.shards import FOLDER, Parts, Shard
+from vergence.data.shards import ASKED, FOLDER, Parts, Shard
 from vergence.errors import InputError
 from vergence.inference.depth_files import SAMPLED, DepthFiles
-from vergence.inference.earlier_results import Files, Results
+from vergence.inference.earlier_results import SIDECAR, Files, Results
 from vergence.inference.frame_streams import FrameStream, ManifestStream
 from vergence.inference.inputs import evenly_spaced
 from vergence.inference.journal import Journal, cameras, picture_digests
@@ -41,12 +41,19 @@ class Work:
     ) -> None:  # fmt: skip
         self.whole, self.shard, self.out = stream, shard, out
         self.joins = shard is None and (out / FOLDER).is_dir()
+        self.told: dict[str, Any] = {}
+        """What the record of a finished result says, so that a shard that comes late knows it."""
         self.stream = stream
         """The frames of this call."""
+        self.done_before = False
+        """Whether this shard is part of a finished result already, and nothing is to be done."""
         self._elsewhere = elsewhere and not self.joins
         if self._elsewhere:
             assert isinstance(stream, ManifestStream)
             stream.unread = {}
+        if isinstance(stream, ManifestStream):
+            self.parts = Parts(out / FOLDER, lambda: made_by | _identity(stream, files), [out / SIDECAR])
+            self.told = {} if shard else {ASKED: self.parts.asked}
         if not (shard or self.joins):
             journal = Journal(out)
             self.results = Results(stream, out, files, made_by, overwrite, journal, pictures=self._pictures(journal))
@@ -58,18 +65,20 @@ class Work:
                 f"{stream.path} is a video, which is decoded in order and cannot be shared out; write its frames with "
                 "vergence index video, or leave --shard out."
             )
-        self.parts = Parts(out / FOLDER, lambda: made_by | _identity(stream, files))
         if shard is None:
             self.results = self._joined(stream, files, made_by)
             return
         piece = stream.piece(shard.rows(len(stream)))
-        begun, journal = self.parts.begun(shard), Journal(out, self.parts.path(shard, ".jsonl"))
+        begun = self.parts.begun(shard)
+        journal = Journal(out, self.parts.path(shard, ".jsonl"), names=frozenset(piece.names))
         self.stream, pictures = piece, self._pictures(journal)
         self.results = Results(piece, out, files, made_by, overwrite, journal, begun, pictures)
         if self.results.record and not self.results.same:
             raise InputError(
                 f"{out} holds results of other weights or settings, which shards cannot replace; give another folder."
             )
+        if not (overwrite or self.parts.there()) and self.results.all_right():
+            self.done_before = self.parts.joined_before(shard)
 
     def survey(self, kind: DepthFiles, find: Callable[[], dict[str, Any]], each_time: bool) -> dict[str, Any]:
         """Scale and colours of all frames.

@@ -78,23 +78,26 @@ def select(
         teaching.check()
     elif students.overrides:
         raise InputError(f"criterion {criterion} trains no students; leave out {_first(students.overrides)}.")
-    shards = Parts(out / FOLDER, lambda: {"weights": weights_digest(loaded), "data": manifest.digest()})
+    made_by = {"weights": weights_digest(loaded), "data": manifest.digest()}
+    shards, rows = Parts(out / FOLDER, lambda: made_by, [out / "selection.json"]), (shard or WHOLE).rows(len(manifest))
+    told = {"shard": str(shard), "features": [rows.start, rows.stop], "of": len(manifest)}
     if shard is not None:
+        if shards.joined_before(shard):
+            return told
         shards.begun(shard)
     elif shards.there():
         shards.joined()
     features = compute_features(loaded, manifest, out, work.half, shard, progress)
-    rows = (shard or WHOLE).rows(len(manifest))
     reaches = compute_reach(manifest, out, asked.seconds, rows, progress) if criterion == "reach" else None
     if shard is not None:
         shards.done(shard, {"frames": len(rows)})
         _log.info("shard %s is done; when all are, the same command without --shard chooses", shard)
-        return {"shard": str(shard), "features": [rows.start, rows.stop], "of": len(manifest)}
+        return told
     choice = Choice(loaded, manifest, features, out, asked, progress, reaches)
     choice.close(closed, known)
     choice.check()
     choice.make(criterion, teaching, students.depth or str(run))
-    selection = write_selection(choice, criterion, str(data), given)
+    selection = write_selection(choice, criterion, str(data), given, shards.asked)
     shards.remove()
     return selection
 

@@ -15,6 +15,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.rows.frame_row import FrameRow
 from vergence.data.rows.selected import FRAMES, SELECTION
 from vergence.data.rows.split_rows import has_splits
+from vergence.data.shards import ASKED
 from vergence.selection.choice import Choice
 from vergence.selection.cover import frame_weights
 from vergence.selection.features import FeatureSpace
@@ -37,7 +38,7 @@ def written_by_select(out: Path) -> list[Path]:
     ]
 
 
-def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manifest) -> dict[str, Any]:
+def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manifest, asked: str) -> dict[str, Any]:
     """Write ``selection.json`` and the lists, manifests and arrays beside it.
 
     ``nlabels_N.txt`` are the beginnings of the choice. ``selection.parquet`` has the frames to label: the chosen ones
@@ -77,6 +78,7 @@ def write_selection(choice: Choice, criterion: str, data: str, whole_data: Manif
         "data": data,
         "data_digest": manifest.digest(),
         "vergence": vergence.__version__,
+        ASKED: asked,
         "frames": frames,
     }
     judges = {_place(manifest[row]) for row in choice.val}
