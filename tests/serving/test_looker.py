@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.inference.foreign import Session, use
 from tests.serving.served import both, noise
+from vergence.errors import InputError
 from vergence.serving.looker import Looker, _name, without_folders
 
 
@@ -32,6 +34,18 @@ def test_what_a_model_is(tmp_path: Path) -> None:
     assert body == b""
     assert {file for _, file in said["files"]} <= {path.name for path in tmp_path.iterdir()}
     assert looker.worst(str(tmp_path), 3)[0] == {"frames": []}
+
+
+def test_a_damaged_model_of_others_is_told_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, Session)
+    (tmp_path / "m.onnx").write_bytes(b"broken")
+    for name in (f"{tmp_path}/m.onnx", f"onnx-depth:{tmp_path}/m.onnx"):
+        with pytest.raises(
+            InputError, match=r"m\.onnx is no ONNX model that can be run \(no protobuf\); export it anew"
+        ):
+            Looker(name, {"device": "cpu"})
+    (tmp_path / "m.onnx").write_bytes(b"whole")
+    assert Looker(f"{tmp_path}/m.onnx", {"device": "cpu"}).about()["name"] == "onnx:m.onnx"
 
 
 @pytest.mark.parametrize(

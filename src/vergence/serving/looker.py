@@ -80,9 +80,12 @@ class Looker:
     """
 
     def __init__(self, model: str, options: Mapping[str, Any]) -> None:
+        from vergence.inference.networks import ForeignNetwork
         from vergence.inference.predictor import load
 
         self.model, self.predictor = model, load(model, **options)
+        if isinstance(self.predictor.network, ForeignNetwork):
+            self.predictor.network.model.opened()  # else the first request would find that it is damaged
 
     def about(self) -> dict[str, Any]:
         """What the model is."""
