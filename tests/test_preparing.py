@@ -34,6 +34,17 @@ def test_joined_shards_of_a_scan_are_what_one_process_finds(tmp_path: Path, caps
     assert not (tmp_path / "r.shards").exists()
 
 
+def test_a_piece_without_a_sequence_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["scan", str(film(tmp_path / "drive", travelling(12))), "--json", str(tmp_path / "r.json")]
+    assert main([*words, "--shard", "0/2"]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith("No sequence is in this piece: there are fewer sequences than pieces.\n")
+    assert "verdict" not in said
+    assert main([*words, "--shard", "1/2"]) == 0
+    assert main(words) == 0
+    assert "drive" in capsys.readouterr().out
+
+
 def test_shards_of_a_scan_that_do_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["scan", str(film(tmp_path / "drive", travelling(12)))]
     assert main([*words, "--shard", "0/2"]) == 2

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import vergence
+from vergence.errors import in_bytes
 
 _PACKAGES = (
     "torch",
@@ -128,7 +129,7 @@ def _disk(folder: Path) -> Iterator[Check]:
     for name, target in (("output", folder.absolute()), ("frame cache", default_cache_folder())):
         existing = next(path for path in (target, *target.parents) if path.is_dir())
         free = shutil.disk_usage(existing).free
-        text = f"{target}: {free / 1e9:.1f} GB free"
+        text = f"{target}: {in_bytes(free)} free"
         if not is_writable(target):
             yield Check(name, "broken", f"{target} cannot be written; use another folder")
         else:

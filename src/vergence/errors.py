@@ -37,6 +37,16 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def in_bytes(size: float) -> str:
+    """A size for people.
+
+    Example:
+        >>> in_bytes(3.2e9), in_bytes(3.2e5)
+        ('3.2 GB', '0.3 MB')
+    """
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
 def require(condition: bool, message: str) -> None:
     """InputError with this message unless the condition holds."""
     if not condition:

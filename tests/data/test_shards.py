@@ -31,6 +31,11 @@ def test_of_words_and_of_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(Shard.of("1/4")) == "1/4"  # what is said counts
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert Shard.of(None) is None
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.delenv("RANK")
+    with pytest.raises(InputError, match="WORLD_SIZE is '3' and RANK is not set"):
+        Shard.of(None)
+    assert Shard.of("1/4") == Shard(1, 4)
 
 
 @pytest.mark.parametrize("text", ["", "1", "a/b", "1/2/3", "-1/2", "1.0/2", "1 of 2"])
@@ -162,3 +167,12 @@ def test_a_shard_that_comes_late_knows_the_result(tmp_path: Path, caplog: pytest
     assert late()
     (tmp_path / "s").mkdir()
     assert not late()
+
+
+def test_of_long_settings_what_differs_is_said(tmp_path: Path) -> None:
+    long = "plain: ground truth 0.001-80 m, no crop, prediction clipped, " + "scale {}" + " of each image" * 5
+    parts(tmp_path / "s", protocol=long.format("none")).done(Shard(0, 2), {})
+    with pytest.raises(InputError) as error:
+        parts(tmp_path / "s", protocol=long.format("median")).begun(Shard(1, 2))
+    assert "clipped, scale none of" in str(error.value)
+    assert "clipped, scale median of" in str(error.value)

@@ -31,6 +31,8 @@ def write(tmp_path, text, name="m.csv"):
         ("image,sequence,position,label\n,a,0,l.png\n", "line 2: image is '', expected a path"),
         ("image,sequence,position\na.png,a,0\ns3:///x.png,a,1\n", "line 3: s3:///x.png names no bucket or server"),
         ("image,sequence,position,label\na.png,a,0,file:///l.png\n", "line 2: file:///l.png is an address of this"),
+        ("image;sequence;position\na.png;a;0\n", "has semicolons between its columns; write it as CSV with commas"),
+        ("image\tsequence\tposition\na.png\ta\t0\n", "has tabs between its columns; write it as CSV with commas"),
         ("", "is empty"),
     ],
 )

@@ -413,6 +413,7 @@ def test_an_annotator_is_told_which_frames_to_label(recipe: Path, town: Path, tm
 
 def test_one_process_only(recipe: Path, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
     with pytest.raises(InputError, match=r"one process; start it without torchrun"):
         start_flywheel(recipe, tmp_path / "f", town, (), Written())
     assert flywheel.__doc__

@@ -286,7 +286,7 @@ def test_a_full_disk_is_noticed_before_the_first_step(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(1, 1, 0))
     monkeypatch.setattr(Loop, "_step", lambda self: pytest.fail("a step was made"))
-    with pytest.raises(InputError, match="GB are free"):
+    with pytest.raises(InputError, match=r" MB for checkpoints and 0\.0 MB are free"):
         api.train(recipe, tmp_path / "run", data)
 
 

@@ -21,12 +21,13 @@ import vergence
 from vergence.data.atomic import check_place, write_text
 from vergence.data.buckets.anywhere import first_counts
 from vergence.data.digests import text_digest
+from vergence.data.environment import process_of
 from vergence.data.structured import parse_json, read_json
 from vergence.errors import InputError
 
 FOLDER, ASKED = "shards", "asked"
 Item = TypeVar("Item")
-_SHOWN = 6
+_SHOWN, _SHOWN_LETTERS = 6, 60
 _ANEW: ContextVar[bool] = ContextVar("anew", default=False)
 _log = logging.getLogger("vergence")
 
@@ -59,10 +60,8 @@ class Shard:
             InputError: the text is none, or the environment names an impossible one.
         """
         if text is None:
-            world = os.environ.get("WORLD_SIZE", "1")
-            text = f"{os.environ.get('RANK', '0')}/{world}" if world != "1" else None
-        if text is None:
-            return None
+            number, total = process_of()
+            return None if total == 1 else cls(number, total)
         match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
         if match is None:
             raise InputError(f"shard {text!r} is unknown; give I/N, the I-th of N pieces from 0, such as 0/4.")
@@ -234,7 +233,7 @@ class Parts:
                 "version on all machines and do that shard again."
             )
         if differing:
-            was, now = (_short(one.get(differing[0])) for one in (theirs, self.made_by))
+            was, now = _differing(*(json.dumps(one.get(differing[0])) for one in (theirs, self.made_by)))
             raise InputError(
                 f"{what} is of other settings ({differing[0]} {was}, here {now}); give all shards the same, or remove "
                 f"{self.folder} and do them again."
@@ -254,6 +253,15 @@ def _says(path: Path, key: str) -> Any:
     return record.get(key) if isinstance(record, dict) else None
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _differing(one: str, other: str) -> tuple[str, str]:
+    """Two texts, of long ones what is around the first letter that differs."""
+    same = next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    start = max(0, same - _SHOWN_LETTERS // 3)
+
+    def short(text: str) -> str:
+        if len(text) <= _SHOWN_LETTERS:
+            return text
+        end = start + _SHOWN_LETTERS
+        return ("..." if start else "") + text[start:end] + ("..." if end < len(text) else "")
+
+    return short(one), short(other)

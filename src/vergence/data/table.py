@@ -29,6 +29,8 @@ _LONGEST = 1 << 16
 _READ_AT_ONCE = 1 << 14
 _WRITTEN_AT_ONCE = 1 << 16
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What other programs write between columns."""
 _WORDS = {str: "text", int: "whole numbers", float: "numbers"}
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating)
 _TESTS: dict[type, tuple[Any, ...]] = {
@@ -85,6 +87,8 @@ def _stored(kind: type, values: Sequence[Any]) -> pa.Array:
 
 def _check_columns(names: Sequence[str], path: Path) -> None:
     for name in names:
+        if name not in COLUMNS and (other := next((sign for sign in _SEPARATORS if sign in name), None)):
+            raise InputError(f"{path} has {_SEPARATORS[other]} between its columns; write it as CSV with commas.")
         if name not in COLUMNS:
             raise InputError(
                 f"{path} has an unknown column {name!r}{nearest(name, COLUMNS)}; the columns are {', '.join(COLUMNS)}."

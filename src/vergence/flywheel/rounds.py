@@ -4,11 +4,11 @@ Every stage looks at what is there and goes on from it: a flywheel that was stop
 """
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vergence.data.environment import process_of
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError, Interrupted
@@ -64,7 +64,7 @@ def resume_flywheel(out: Path, overrides: Overrides, pages: Pages) -> Path:
 
 
 def _turn(asked: FlywheelRecipe, out: Path, pages: Pages) -> Path:
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if process_of()[1] > 1:
         raise InputError("a flywheel runs in one process; start it without torchrun.")
     with said_once():
         wheel = _Wheel(asked, out, pages)

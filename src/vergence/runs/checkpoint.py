@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 import vergence
 from vergence.data import structured
-from vergence.errors import InputError
+from vergence.errors import InputError, in_bytes
 from vergence.methods import Method, method_named
 from vergence.models.weights import check_finite
 from vergence.runs.config import RunConfig, config_from_dict
@@ -277,7 +277,7 @@ def check_space(run: RunFolder, tensors: Mapping[str, Tensor], copies: float) ->
     free = shutil.disk_usage(run.path).free
     if needed > free:
         raise InputError(
-            f"{run} needs about {needed / 1e9:.1f} GB for checkpoints and {free / 1e9:.1f} GB are free; "
+            f"{run} needs about {in_bytes(needed)} for checkpoints and {in_bytes(free)} are free; "
             "free some space or give another --out."
         )
 

@@ -24,7 +24,7 @@ from vergence.data.imaging.images import open_frame
 from vergence.data.manifest import Manifest
 from vergence.data.shards import FOLDER, WHOLE, Shard
 from vergence.data.structured import map_array, read_json
-from vergence.errors import InputError
+from vergence.errors import InputError, in_bytes
 from vergence.inference.inputs import prefetched, to_network
 from vergence.inference.networks import RunNetwork
 from vergence.inference.predictor import Maps, Predictor
@@ -207,7 +207,7 @@ def _opened(out: Path, identity: dict[str, Any]) -> tuple[Features, NDArray[np.u
         needed, free = rows * columns * np.dtype(identity["form"]).itemsize, shutil.disk_usage(out).free
         if needed > free:
             raise InputError(
-                f"features of {rows} frames need {needed / 1e9:.1f} GB in {out} and {free / 1e9:.1f} GB are free; free "
+                f"features of {rows} frames need {in_bytes(needed)} in {out} and {in_bytes(free)} are free; free "
                 "some space, give another --out, or --half."
             )
     features = Features(

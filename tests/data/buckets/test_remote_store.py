@@ -1,5 +1,6 @@
 """A store that fails, is slow, cuts off or refuses: tried again where that helps, else one sentence."""
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,17 @@ def test_a_web_server_is_read_and_its_secrets_are_not_said(bucket: Bucket, tmp_p
         remote_store.fetch(whole, "https://x/1.png", tmp_path / "2.png", 10**9, said)
     assert str(error.value).startswith("https://x/1.png could not be fetched")
     assert KEY not in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_server_that_is_not_there_is_named(bucket: Bucket) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(
+        InputError, match=rf"web\.png could not be fetched .* \(Cannot connect to host 127\.0\.0\.1:{port}"
+    ):
+        remote_store.facts(f"http://127.0.0.1:{port}/1.png?token={KEY}", "web.png")
 
 
 def test_listings_agree_with_objects(bucket: Bucket) -> None:

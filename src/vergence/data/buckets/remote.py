@@ -31,7 +31,7 @@ from vergence.data.buckets.addresses import (
 from vergence.data.buckets.remote_store import Facts
 from vergence.data.caching.cache_folder import drop_oldest
 from vergence.data.environment import positive
-from vergence.errors import InputError
+from vergence.errors import InputError, in_bytes
 
 LIMIT = "VERGENCE_REMOTE_GB"
 """Environment variable: gigabytes that copies may take, and as many results that were sent."""
@@ -143,7 +143,7 @@ def _fetch_folder(place: Path) -> None:
     size, most = sum(one.size or 0 for one in objects.values()), remote_limit()
     if size > most:
         raise InputError(
-            f"{named(place)} holds {size / 1e9:.1f} GB, and copies may take {most / 1e9:.1f} GB; give a manifest, "
+            f"{named(place)} holds {in_bytes(size)}, and copies may take {in_bytes(most)}; give a manifest, "
             f"whose files are fetched as they are needed, or set {LIMIT} to more."
         )
     copies = [Path(folder) / name for folder, _, names in os.walk(place) for name in names]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from vergence.errors import InputError
+from vergence.errors import InputError, in_bytes
 
 Result = TypeVar("Result")
 PAUSES = (0.5, 1.0, 2.0, 4.0)
@@ -73,7 +73,7 @@ def fetch(uri: str, shown: str, target: Path, most: int, latest: Facts) -> Facts
     def whole(store: Any, path: str) -> Facts:
         now = known.pop() if known else _facts(store.info(path))
         if now.size is not None and now.size > most:
-            raise InputError(f"{shown} has {now.size / 1e9:.2f} GB, {_TOO_LARGE}")
+            raise InputError(f"{shown} has {in_bytes(now.size)}, {_TOO_LARGE}")
         store.get_file(path, str(target), callback=_limit(most, shown))
         size = target.stat().st_size
         if now.size is not None and size != now.size:
@@ -283,8 +283,10 @@ def _reason(error: Exception) -> str:
     """A few words without addresses, which may hold a signature."""
     if status := _status(error):
         return f"status {status}"
-    text = re.sub(r"\S+://\S+|\?\S+", "...", " ".join(str(error).partition("<")[0].split())).strip(" :;,.")[:100]
-    return text or type(error).__name__
+    wrapped = isinstance(error, FileNotFoundError)  # by fsspec, which says the address alone
+    said = error.__cause__ if wrapped and error.__cause__ is not None else error
+    text = re.sub(r"\S+://\S+|\?\S+", "...", " ".join(str(said).partition("<")[0].split())).strip(" :;,.")[:100]
+    return text or type(said).__name__
 
 
 _TOO_LARGE = "more than the local cache may hold; set VERGENCE_REMOTE_GB to more, or take it out."
@@ -296,6 +298,6 @@ def _limit(most: int, shown: str) -> Any:
 
     def check(_: int | None, value: int, **__: Any) -> None:
         if value > most:
-            raise InputError(f"{shown} has more than {most / 1e9:.2f} GB, {_TOO_LARGE}")
+            raise InputError(f"{shown} has more than {in_bytes(most)}, {_TOO_LARGE}")
 
     return Callback(hooks={"limit": check})

@@ -93,6 +93,8 @@ class ScanReport:
         """The answer in one sentence: can this video teach depth?"""
         fit = [sequence for sequence in self.sequences if sequence.verdict != "poor"]
         frames, total = sum(one.frames for one in fit), sum(one.frames for one in self.sequences)
+        if not self.sequences:
+            return "No sequence is in this piece: there are fewer sequences than pieces."
         if not fit:
             return (
                 f"None of the {len(self.sequences)} sequence(s) can teach depth from video as it is: see the problems."
@@ -144,7 +146,8 @@ class ScanReport:
             yield _line(finding, "")
 
     def __rich__(self) -> Group:
-        return Group(self.table(), *self.lines(), Text(self.summary(), style="bold"))
+        table = [self.table()] if self.sequences else []
+        return Group(*table, *self.lines(), Text(self.summary(), style="bold"))
 
     def print(self, console: Console | None = None) -> None:
         """Print the table, the findings and the answer."""
