@@ -128,6 +128,9 @@ def test_joined_shards_are_what_one_process_carries(town: Manifest, tmp_path: Pa
     for path in (tmp_path / "whole").rglob("*.png"):
         assert (tmp_path / "out" / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()
     assert not (tmp_path / "out" / ".work").exists()
+    late = api.labels_propagate(given, out, seconds=0.2, shard=f"0/{total}")
+    assert late == {"shard": f"0/{total}", "segments": 0, "of": total}
+    assert not (tmp_path / "out" / ".work").exists()
 
 
 def test_frames_that_changed_after_their_shard_are_looked_at_again(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from vergence.data.manifest import Manifest
 from vergence.data.measured.depth_files import write_picture
 from vergence.data.outputs import keep_inputs
 from vergence.data.rows.frame_row import FrameRow
-from vergence.data.shards import FOLDER, Parts, Shard
+from vergence.data.shards import ASKED, FOLDER, Parts, Shard
 from vergence.data.stored_size import stored_size
 from vergence.data.structured import read_arrays, read_json
 from vergence.errors import InputError
@@ -112,9 +112,11 @@ def propagate(
     check_pieces(manifest, pieces, settings.seconds)
     run = _fitting(run, manifest, pieces, settings)
     motion = VideoMotion(run, settings.motion, settings.field_of_view)
-    shards = Parts(folder / _WORK / FOLDER, lambda: _depends_on(manifest, settings, run))
+    shards = Parts(folder / _WORK / FOLDER, lambda: _depends_on(manifest, settings, run), [folder / RECORD])
     own, joins = pieces if shard is None else shard.share(pieces), shard is None and shards.there()
     if shard is not None:
+        if shards.joined_before(shard):
+            return {"shard": str(shard), "segments": 0, "of": len(pieces)}
         shards.begun(shard)
     elif joins:
         shards.joined()
@@ -139,7 +141,7 @@ def propagate(
     written = Manifest.read(Manifest(rows, manifest.root, manifest.name).write(out))
     _tidy(folder, {names[row] for row, share in coverage.items() if share > 0})
     record = _record(manifest, written, settings, motion, results, coverage, threshold, space)
-    write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
+    write_text(folder / RECORD, json.dumps(record | {ASKED: shards.asked}, indent=1) + "\n")
     shutil.rmtree(folder / _WORK, ignore_errors=True)
     return record
 
