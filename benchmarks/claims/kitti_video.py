@@ -46,7 +46,7 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
         words["three_ways__depth"] = SHORT.learned(lab)
     if "depth beside" in ingredients:
         words |= {"train__precision": "no", "three_ways__multi_task": "true", "three_ways__depth": "online"}
-        words["network__exchange"] = "pad"
+        words |= {"network__exchange": "pad", "network__exchange_level": 3}  # coarser than the classes are read at
     data = lab.out / f"kitti-video-{count}-{seed}.parquet"
     job = RecipeRun("three_ways-video", overrides(**words), stills_and_video(lab, int(count), seed).write(data))
     return segmented(lab.run(f"kitti-video-{variant}-{seed}"), job, seed)

@@ -222,10 +222,11 @@ def test_motion_that_does_not_fit_is_told_in_one_sentence(run: LoadedRun, town: 
     clips = [dataclasses.replace(town[k], sequence="a" if k < 9 else "b") for k in range(len(town))]
     with pytest.raises(InputError, match=r"the input has 2 clips"):
         factor(run, Manifest(clips, town.root), speed=5)
-    untimed = Manifest([dataclasses.replace(town[k], fps=float("nan")) for k in range(len(town))], town.root)
-    with pytest.raises(InputError, match="have no rate, so a speed says no distance"):
-        factor(run, untimed, speed=5)
-    assert factor(run, untimed, poses=kitti(path, town))[0] == pytest.approx(UNIT, rel=0.01)
+    for unknown in (float("nan"), 0.0):
+        untimed = Manifest([dataclasses.replace(town[k], fps=unknown) for k in range(len(town))], town.root)
+        with pytest.raises(InputError, match="have no rate, so a speed says no distance"):
+            factor(run, untimed, speed=5)
+        assert factor(run, untimed, poses=kitti(path, town))[0] == pytest.approx(UNIT, rel=0.01)
     run.method.pose = None
     with pytest.raises(InputError, match="has no pose network"):
         factor(run, town, scale="poses")

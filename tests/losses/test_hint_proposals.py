@@ -154,6 +154,16 @@ def test_neighbours_carry_the_slope() -> None:
     assert single.isnan().all()
 
 
+def test_slopes_lean_to_no_side() -> None:
+    """Four differences have two in the middle; the lower one alone would make all slopes of noise fall."""
+    q = 1 + 0.01 * torch.randn(1, 1, 64, 128, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(1, 64, 128, dtype=torch.long)
+    (by_x, by_y), (mirrored, _) = slopes(q, labels), slopes(q.flip(-1), labels)
+    torch.testing.assert_close(by_x, -mirrored.flip(-1), rtol=0, atol=1e-7)
+    assert by_x.mean().abs() < 1e-4
+    assert by_y.mean().abs() < 1e-4
+
+
 def test_shifted() -> None:
     x = torch.arange(6.0).view(1, 2, 3)
     down_left, up_right, outside = shifted(x, [(1, -1), (-1, 2), (0, 3)], -1.0)[0]

@@ -287,6 +287,14 @@ class TestAutomask:
         assert error.grad is not None
         assert not error.grad.any()
 
+    @pytest.mark.parametrize("normalise", ["all", "kept"])
+    @pytest.mark.parametrize("masked", [True, False])
+    def test_what_has_diverged_says_so(self, normalise: str, masked: bool) -> None:
+        error = self.error.clone()
+        error[..., 0, 0] = torch.nan
+        identity = self.identity if masked else None
+        assert automasked_loss(error, identity, normalise).isnan()  # type: ignore[arg-type]
+
     def test_unknown_normalisation(self) -> None:
         with pytest.raises(ValueError, match="'some'"):
             automasked_loss(self.error, self.identity, "some")  # type: ignore[arg-type]

@@ -305,6 +305,21 @@ def test_reduction_by_hand() -> None:
     assert reduce_sources(errors, None, "mean").item() == 3
     assert reduce_sources(errors, some, "min").item() == 3
     assert reduce_sources(errors, some, "mean").item() == 4
+    for reduction in ("min", "mean"):
+        assert reduce_sources(errors, torch.zeros(1, 3, dtype=torch.bool), reduction).item() == torch.inf
+
+
+@pytest.mark.parametrize("reduction", ["min", "mean"])
+@pytest.mark.parametrize("automask", [True, False])
+def test_a_sample_without_sources_is_not_in_the_mean(reduction: str, automask: bool) -> None:
+    options, scene, first = ViewLossOptions(reduction=reduction, automask=automask), Scene(), torch.arange(1)
+    both = scene.photometric(options, torch.tensor([[True, True], [False, False]]))
+    views = scene.views(options)
+    own = Views(*(None if part is None else (part[0][:1], part[1][:1]) if isinstance(part, tuple) else part[first]
+                  for part in views))  # fmt: skip
+    alone, _, _ = self_supervised_loss({scale: value[:1] for scale, value in scene.disparities.items()}, own, options)
+    for scale in alone:
+        torch.testing.assert_close(both[scale], alone[scale], rtol=1e-12, atol=0)
 
 
 def test_source_weights_multiply_before_the_minimum() -> None:

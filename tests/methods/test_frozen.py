@@ -58,11 +58,22 @@ def test_features_are_made_once_and_are_the_same_from_memory() -> None:
     method.network.encoder.register_forward_hook(lambda *_: calls.append(1))
     first = method.features(batch()["labelled"])
     again = method.features(batch()["labelled"])
-    assert len(calls) == 1
+    assert len(calls) == 2  # each frame by itself
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
     other = batch()["labelled"] | {"flipped": torch.tensor([True, True])}
     method.features(other)
-    assert len(calls) == 2  # the mirrored frame is another one
+    assert len(calls) == 3  # the mirrored frame is another one
+
+
+def test_features_do_not_depend_on_the_batch() -> None:
+    """A run that goes on makes frames anew that one that was never stopped remembers, in other company."""
+    together = method_of().train().features(batch()["labelled"])
+    after = method_of().train()
+    labelled = batch()["labelled"]
+    one = {name: values[:1] for name, values in labelled.items()}
+    after.features(one | {"jittered": one["frames"]})
+    apart = after.features(labelled)
+    assert all(torch.equal(one, other) for one, other in zip(together, apart, strict=True))
 
 
 @pytest.mark.parametrize("settings", [{"memory_mb": 0}, {}])

@@ -168,6 +168,11 @@ class TestScore:
         none = score_inverse_depth(torch.zeros(2, 2), truth, UNSCALED)
         assert none.errors[0].item() == pytest.approx(1.0)
 
+    def test_what_is_mostly_infinitely_far_has_a_score(self) -> None:
+        truth = torch.tensor([[10.0, 20.0, 40.0, 40.0, 40.0]])
+        got = score_inverse_depth(torch.tensor([[0.1, 0.05, 0.0, 0.0, 0.0]]), truth, PROTOCOLS["plain"])
+        assert got.errors[0].item() == pytest.approx((0.9999 + 0.99995) / 5)  # at the median 40 m, what is near at 1 mm
+
     def test_no_truth(self) -> None:
         score = score_inverse_depth(torch.ones(3, 4), torch.zeros(3, 4), PROTOCOLS["plain"])
         assert score.errors.isnan().all()

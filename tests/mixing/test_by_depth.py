@@ -31,6 +31,7 @@ def test_probabilities_are_mixed_as_labels_are_and_may_be_left_out():
 def test_each_map_is_normalised_by_itself_and_a_constant_one_is_far():
     maps = torch.tensor([[[[2.0, 6.0]]], [[[5.0, 5.0]]]])
     assert normalised_disparity(maps).tolist() == [[[[0, 1]]], [[[0, 0]]]]
+    assert normalised_disparity(maps.half()).tolist() == [[[[0, 1]]], [[[0, 0]]]]  # the least span is 0 in float16
 
 
 def test_shapes_that_do_not_belong_together():

@@ -154,7 +154,7 @@ def test_a_call_goes_on_only_with_what_was_carried_of_the_same_rows(
         patch.setattr("vergence.propagation.propagate._threshold", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             propagate(first, tmp_path / "out.csv", Propagation(seconds=9))
-    assert list((tmp_path / "out" / ".work").glob("*/done.json"))
+    assert list((tmp_path / "out" / ".work").glob("*/carried.json"))
     changed = Manifest([replace(row, **change) if row.position in where else row for row in first], tmp_path)
     again, anew = (propagate(changed, tmp_path / name, Propagation(seconds=9)) for name in ("out.csv", "new.csv"))
     assert {**again, "segments": 0} == {**anew, "segments": 0}

@@ -36,3 +36,12 @@ def test_memory_or_disk_and_equal_frames() -> None:
     small = FeatureSpace(points.array, memory=0)
     assert cell_rarity(small) == pytest.approx(cell_rarity(points))
     assert (cell_rarity(FeatureSpace(np.zeros((3, CHANNELS * CELLS), np.float32))) == 1).all()
+
+
+def test_a_cell_of_the_sample_is_not_its_own_neighbour() -> None:
+    points = np.random.default_rng(0).normal(size=(400, 4 * CELLS)).astype(np.float32)
+    weight = cell_rarity(FeatureSpace(points))
+    drawn = np.random.default_rng(0).permutation(400 * CELLS)[:2048]
+    others = np.delete(weight, drawn)
+    error = np.hypot(weight[drawn].std() / len(drawn) ** 0.5, others.std() / len(others) ** 0.5)
+    assert abs(weight[drawn].mean() - others.mean()) < 4 * error

@@ -60,8 +60,8 @@ class ManifestStream:
         self.indices = evenly_spaced(range(len(manifest)), limit)
         self.names = names_of([manifest[index] for index in self.indices])
         self.intrinsics_known = all(manifest[index].intrinsics_known for index in self.indices)
-        rates = [manifest[index].fps for index in self.indices]
-        self.fps = next((rate for rate in rates if rate > 0), _DEFAULT_FPS)
+        rates = [manifest[index].rate for index in self.indices]
+        self.fps = next((rate for rate in rates if rate), _DEFAULT_FPS)
         self.unread: dict[str, str] | None = None
         """Where this is a dict, a sample leaves out frames that cannot be read, and says here of each why."""
 
@@ -145,12 +145,14 @@ class VideoStream:
 
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame]:
         """The frames in order; those to be skipped are decoded and dropped."""
-        for number, (image, _) in enumerate(self.timed()):
+        before: int | None = None
+        for number, (image, position) in enumerate(self.timed()):
             if self.limit is not None and number >= self.limit:
                 return
             name = f"{number:06d}"
             if name not in skip:
-                yield Frame(name, image, self.camera, follows=number > 0)
+                yield Frame(name, image, self.camera, follows=before is not None and position == before + 1)
+            before = position
 
     def sample(self, most: int, truth: bool = False) -> Iterator[Frame]:
         """At most ``most`` frames, evenly spaced; none with ``truth``, a video file has no measured depth."""

@@ -145,7 +145,7 @@ def _tracks(network: RunNetwork, stream: FrameStream, guess: float) -> list[Trac
         cameras = {step: stream.camera_of(rows[step + 1]) for step in kept.pairs}
         fits = kept.fits(network, motions, cameras, guess)
         first = manifest[order[0]].position
-        times = np.array([(manifest[row].position - first) / manifest[row].fps for row in rows])
+        times = np.array([(manifest[row].position - first) / (manifest[row].rate or math.nan) for row in rows])
         poses = [manifest[row].pose_matrix() for row in rows]
         places = np.array([np.full(3, np.nan) if pose is None else pose[:3, 3] for pose in poses])
         tracks.append(Track([rank[row] for row in rows], times, _chained(motions), fits, places))

@@ -203,7 +203,9 @@ def slopes(q: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     labels = labels.short()
     differences = shifted(q[:, 0], moves, torch.nan).sub_(q).div_(steps)
     differences.masked_fill_(shifted(labels, moves, -1) != labels[:, None], torch.nan)
-    by_x, by_y = differences.unflatten(1, (2, -1)).nanmedian(dim=2).values.split(1, dim=1)
+    ways = differences.unflatten(1, (2, -1))
+    low, high = ways.nanmedian(dim=2).values, -(-ways).nanmedian(dim=2).values  # torch takes the lower of two middles
+    by_x, by_y = ((low + high) / 2).split(1, dim=1)
     return by_x, by_y
 
 

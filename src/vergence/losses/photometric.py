@@ -240,7 +240,8 @@ def automasked_loss(error: Tensor, identity_error: Tensor | None, normalise: Lit
     """Scalar loss of errors (B, 1, H, W), masked by the identity errors where given.
 
     "all": mean over all pixels of min(error, identity error); masked pixels are constants (as published).
-    "kept": mean over the kept pixels; 0 where none is kept. Pixels with no available source (infinite) do not count.
+    "kept": mean over the kept pixels; 0 where none is kept. Pixels with no available source (infinite) do not count;
+    an error that is NaN makes the loss NaN, masked or not: what has diverged shall say so.
 
     Example:
         >>> error, identity = torch.tensor([[[[0.0, 1.0]]]]), torch.tensor([[[[0.5, 0.5]]]])
@@ -249,14 +250,14 @@ def automasked_loss(error: Tensor, identity_error: Tensor | None, normalise: Lit
     """
     if normalise not in ("all", "kept"):
         raise ValueError(f'normalise is {normalise!r}, expected "all" or "kept"')
-    finite = error.isfinite()
+    seen = ~error.isposinf()
     if identity_error is None:
-        counting = finite
+        counting = seen
         value = error
     else:
-        better = automask(error, identity_error)
-        counting = better & finite
-        value = torch.where(better, error, identity_error) if normalise == "all" else error  # at a tie: a constant
-    counted = finite if normalise == "all" else counting
+        masked = error >= identity_error  # not of NaN
+        counting = seen & ~masked
+        value = torch.where(masked, identity_error, error) if normalise == "all" else error  # at a tie: a constant
+    counted = seen if normalise == "all" else counting
     total = value.masked_fill(~counted, 0).sum()
     return total / counted.sum().clamp(min=1)

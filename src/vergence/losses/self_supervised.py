@@ -40,13 +40,18 @@ class Synthesis(NamedTuple):
 
 
 def reduce_sources(errors: Tensor, available: Tensor | None, reduction: str) -> Tensor:
-    """Errors (B, S, H, W) of all sources to one map (B, 1, H, W); unavailable sources never count."""
+    """Errors (B, S, H, W) of all sources to one map (B, 1, H, W); unavailable sources never count.
+
+    Infinite where a sample has none available.
+    """
     if reduction == "min":
         return minimum_error(errors, available)
     if available is None:
         return errors.mean(dim=1, keepdim=True)
     weight = available[:, :, None, None].to(errors.dtype)
-    return (errors * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True).clamp(min=1)
+    count = weight.sum(dim=1, keepdim=True)
+    mean = (errors * weight).sum(dim=1, keepdim=True) / count.clamp(min=1)
+    return torch.where(count > 0, mean, torch.inf)
 
 
 def prepare_views(

@@ -74,22 +74,24 @@ class FrozenMethod(Method):
     def features(self, batch: Batch) -> list[Tensor]:
         """What the head reads of a batch's targets; of frames seen before, as they were made then."""
         images = batch["jittered"][:, 0]
-        if not self._repeats or batch["jittered"] is not batch["frames"]:
+        if self.config.memory_mb == 0 or not self._repeats or batch["jittered"] is not batch["frames"]:
             return self.network.encode(images)
-        keys = list(zip(batch["index"].tolist(), batch["flipped"].tolist(), strict=True))
-        fresh = [index for index, key in enumerate(keys) if key not in self._kept]
-        computed: dict[int, list[Tensor]] = {}
-        if fresh:
-            maps = self.network.encode(torch.stack([images[index] for index in fresh]))
-            computed = {index: [values[turn] for values in maps] for turn, index in enumerate(fresh)}
-        for index, value in computed.items():
-            self._keep(keys[index], value)
-        rows = [computed[index] if index in computed else self._kept[key] for index, key in enumerate(keys)]
+        keys = zip(batch["index"].tolist(), batch["flipped"].tolist(), strict=True)
+        rows = [self._of(key, image) for key, image in zip(keys, images, strict=True)]
         return [torch.stack(column) for column in zip(*rows, strict=True)]
+
+    def _of(self, key: tuple[int, bool], image: Tensor) -> list[Tensor]:
+        """One frame's features, made by itself: in a batch, rounding would depend on what else had been kept, and a run
+        that goes on would differ from one that was never stopped."""
+        if key not in self._kept:
+            features = [values[0] for values in self.network.encode(image[None])]
+            self._keep(key, features)
+            return features
+        return self._kept[key]
 
     def _keep(self, key: tuple[int, bool], features: list[Tensor]) -> None:
         """Remember a frame's features while there is room."""
         size = sum(values.numel() * values.element_size() for values in features)
-        if key not in self._kept and size <= self._room:
+        if size <= self._room:
             self._room -= size
             self._kept[key] = [values.clone() for values in features]

@@ -84,6 +84,10 @@ def median(values: Tensor) -> Tensor:
     return lower if len(values) % 2 else (lower + values.kthvalue(len(values) // 2 + 1).values) / 2
 
 
+_FARTHEST = torch.finfo(torch.float32).tiny
+"""Inverse depth of what a prediction puts infinitely far: a finite depth has a median, and can be scaled by one."""
+
+
 class Compared(NamedTuple):
     """Truth (N,) and scaled prediction (N,) of the pixels that count (H, W) bool, and the scaling ratio."""
 
@@ -102,7 +106,8 @@ def compare(inverse_depth: Tensor, ground_truth: Tensor, protocol: DepthProtocol
         )
     ground_truth = ground_truth.double()
     mask = counted(ground_truth, protocol)
-    prediction = 1 / resize_inverse_depth(inverse_depth, ground_truth.shape)[mask].double()
+    resized = resize_inverse_depth(inverse_depth, ground_truth.shape)[mask].double()
+    prediction = 1 / resized.clamp(min=_FARTHEST)
     truth = ground_truth[mask]
     ratio = truth.new_ones(())
     if protocol.scale == "median":

@@ -66,11 +66,12 @@ def depthmix(
 
 
 def normalised_disparity(disparity: Tensor) -> Tensor:
-    """Each map of (B, 1, H, W) from 0 to 1 (three_ways 4.3, step 3).
+    """Each map of (B, 1, H, W) from 0 to 1 (three_ways 4.3, step 3), in float32 at least.
 
     Example:
         >>> normalised_disparity(torch.tensor([[[[2.0, 3.0, 6.0]]]])).tolist()
         [[[[0.0, 0.25, 1.0]]]]
     """
+    disparity = disparity if disparity.dtype == torch.float64 else disparity.float()
     low, high = disparity.amin((1, 2, 3), keepdim=True), disparity.amax((1, 2, 3), keepdim=True)
     return (disparity - low) / (high - low).clamp(min=1e-12)

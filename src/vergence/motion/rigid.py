@@ -24,12 +24,12 @@ def rigid_flow(depth: Tensor, intrinsics: Tensor, transform: Tensor) -> Tensor:
     """
     height, width = depth.shape
     rays, offset = projection_rays(intrinsics[None], intrinsics[None, None], transform[None, None], height, width)
-    grid, inside = sampling_grid(depth[None, None], rays, offset)
+    grid, _ = sampling_grid(depth[None, None], rays, offset)
     size = torch.tensor([width - 1.0, height - 1.0], dtype=grid.dtype).view(2, 1, 1)
     position = (grid[0, 0].permute(2, 0, 1) + 1) / 2 * size
     flow = position.float() - pixel_positions(depth)
     reach = 2.0 * max(height, width)
-    behind = ~inside[0, 0, 0] & ~flow.isfinite().all(0)
+    behind = rays[0, 0, 2] * depth + offset[0, 0, 2] <= 0
     return torch.where(behind, reach, flow.nan_to_num(reach).clamp(-reach, reach))
 
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ from vergence.propagation.checks import (
     nothing_carried,
     space_carried,
 )
+from vergence.propagation.meetings import ARRAYS, agreed, checked, stored_meetings
 from vergence.propagation.run_camera import other_camera
 from vergence.propagation.segments import Segment, check_rates, seconds_between, segments
 from vergence.propagation.video_motion import MotionName, VideoMotion, working_pixels
@@ -52,8 +53,11 @@ _log = logging.getLogger("vergence")
 RECORD = "propagation.json"
 _WORK = ".work"
 """Folder of what is carried before all is."""
-_DONE = "done.json"
+_DONE = "carried.json"
 """In the folder of a segment: all of it is carried."""
+_MET = "met.npz"
+"""Beside it: of all pixels where a carried label meets one made by hand, its score, and whether the two agree."""
+_AGAIN = "remove it and propagate again"
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,8 @@ def propagate(
     rows = [_carried(row, index, coverage, folder, names, space) for index, row in enumerate(manifest)]
     written = Manifest.read(Manifest(rows, manifest.root, manifest.name).write(out))
     _tidy(folder, {names[row] for row, share in coverage.items() if share > 0})
+    for result in results:
+        result.meetings = agreed(result.meetings, read_arrays(result.met, _AGAIN, ARRAYS), threshold)
     record = _record(manifest, written, settings, motion, results, coverage, threshold, space)
     write_text(folder / RECORD, json.dumps(record | {ASKED: shards.asked}, indent=1) + "\n")
     shutil.rmtree(folder / _WORK, ignore_errors=True)
@@ -171,6 +177,8 @@ class _Result:
     segment: Segment
     files: dict[int, Path]
     meetings: list[dict[str, float]]
+    """In order; the scores of their pixels lie one after the other in the file ``met``."""
+    met: Path
     cuts: list[int]
 
 
@@ -211,18 +219,27 @@ def _piece(
     record = cache / _DONE
     if not record.is_file():
         outcome = _carry(manifest, segment, motion, space, settings)
-        for frame, carried in outcome[0].items():
-            with writing(cache / f"{frame}.npz") as temporary:
-                np.savez(temporary, label=carried[0], score=carried[1])
-        write_text(record, json.dumps(outcome[1]))
+        arrays = {f"{frame}.npz": {"label": label, "score": score} for frame, (label, score) in outcome.carried.items()}
+        for name, held in (arrays | {_MET: outcome.met}).items():
+            with writing(cache / name) as temporary:
+                np.savez(temporary, **held)
+        write_text(record, json.dumps(outcome.told))
     stored = read_json(record, remedy="remove it")
     files = {segment.chain[frame]: cache / f"{frame}.npz" for frame in stored["places"]}
-    return _Result(segment, files, stored["meetings"], stored["cuts"])
+    return _Result(segment, files, stored["meetings"], cache / _MET, stored["cuts"])
+
+
+class _Carried(NamedTuple):
+    """What is stored of a segment."""
+
+    carried: dict[int, tuple[NDArray[np.uint8], NDArray[np.float32]]]
+    met: dict[str, NDArray[Any]]
+    told: dict[str, Any]
 
 
 def _carry(
     manifest: Manifest, segment: Segment, motion: VideoMotion, space: LabelSpace, settings: Propagation
-) -> tuple[dict[int, tuple[NDArray[np.uint8], NDArray[np.float32]]], dict[str, Any]]:
+) -> _Carried:
     chain = segment.chain
     frames = [working_pixels(manifest, row, settings.width) for row in chain]
     labels = [
@@ -232,18 +249,9 @@ def _carry(
     pairs = motion.pairs(manifest, chain, frames)
     times = [seconds_between(manifest, chain[0], row) for row in chain]
     outcome = carry(Piece(frames, times, labels, pairs, len(space), settings.trust, segment.ends))
-    meetings = []
-    for meeting in outcome.meetings:
-        order = meeting.score.argsort(descending=True)
-        sure = meeting.right[order[: int(len(order) * settings.keep)]]
-        right = {"right": _mean(meeting.right), "right_kept": _mean(sure)}
-        meetings.append({"seconds": meeting.seconds, "pixels": len(order), **right})
     arrays = {number: (carried.label.numpy(), carried.score.numpy()) for number, carried in outcome.carried.items()}
-    return arrays, {"places": sorted(arrays), "meetings": meetings, "cuts": outcome.cuts}
-
-
-def _mean(flags: torch.Tensor) -> float:
-    return float(flags.float().mean()) if len(flags) else 0.0
+    met, meetings = stored_meetings(outcome.meetings)
+    return _Carried(arrays, met, {"places": sorted(arrays), "meetings": meetings, "cuts": outcome.cuts})
 
 
 def _arrived(files: Iterable[Path]) -> bool:
@@ -268,12 +276,11 @@ def _threshold(files: list[Path], keep: float) -> float:
 
 def _kept(file: Path) -> dict[str, NDArray[Any]]:
     """Label ids and scores in [0, 1] (H, W) that were kept of a row; InputError where the file is damaged."""
-    remedy = "remove it and propagate again"
-    arrays = read_arrays(file, remedy, ("label", "score"))
+    arrays = read_arrays(file, _AGAIN, ("label", "score"))
     label, score = arrays["label"], arrays["score"]
     sound = label.dtype == np.uint8 and label.ndim == 2 and label.shape == score.shape and score.dtype.kind == "f"
     if not sound or not ((score >= 0) & (score <= 1)).all():
-        raise InputError(f"{file} holds no label ids and scores from 0 to 1 of one size; {remedy}.")
+        raise InputError(f"{file} holds no label ids and scores from 0 to 1 of one size; {_AGAIN}.")
     return arrays
 
 
@@ -322,12 +329,6 @@ def _record(
     threshold: float,
     space: LabelSpace,
 ) -> dict[str, Any]:
-    meetings = [meeting for result in results for meeting in result.meetings]
-    pixels = sum(meeting["pixels"] for meeting in meetings)
-    check = {
-        name: sum(meeting[name] * meeting["pixels"] for meeting in meetings) / pixels if pixels else None
-        for name in ("right", "right_kept", "seconds")
-    }
     return {
         "vergence": vergence.__version__,
         "motion": motion.describe(),
@@ -339,7 +340,7 @@ def _record(
         "labelled": len({end for result in results for end in result.segment.keys}),
         "carried": sum(share > 0 for share in coverage.values()),
         "coverage": float(np.mean(list(coverage.values()))) if coverage else 0.0,
-        "check": check | {"meetings": len(meetings)},
+        "check": checked([meeting for result in results for meeting in result.meetings]),
         "segments": [_told(written, result, coverage) for result in results],
     }
 
@@ -367,10 +368,10 @@ def summary(record: dict[str, Any]) -> str:
     if "shard" in record:
         return f"shard {record['shard']}, labels carried over {record['segments']} of {record['of']} pieces of video"
     carried = f"{record['labelled']} labels carried to {record['carried']} frames by {record['motion']}"
-    check, checked = record["check"], ""
+    check, agreement = record["check"], ""
     if check["right_kept"] is not None:
-        checked = (
+        agreement = (
             f"; where a carried label meets one made by hand, {check['seconds']:.1f} s away on average, "
             f"{100 * check['right_kept']:.1f} % of the kept pixels agree"
         )
-    return f"{carried}, {100 * record['coverage']:.0f} % of their pixels{checked}"
+    return f"{carried}, {100 * record['coverage']:.0f} % of their pixels{agreement}"

@@ -1,12 +1,10 @@
 """Which frames lie between which labelled ones: pieces of video over which labels are carried, each by itself."""
 
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vergence.data.manifest import Manifest
-from vergence.data.rows.frame_row import FrameRow
 from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
@@ -44,11 +42,10 @@ class Segment:
 
 def check_rates(manifest: Manifest, seconds: float) -> None:
     """InputError where frames of one sequence and camera have several rates; a line in the log where none is known."""
-    rates: dict[tuple[str, str], float] = {}
+    rates: dict[tuple[str, str], float | None] = {}
     for row in manifest:
-        rate = _rate(row)
-        if (first := rates.setdefault((row.sequence, row.camera), rate)) != rate:
-            several = " and ".join(f"{one:g}" if one else "unknown" for one in (first, rate))
+        if (first := rates.setdefault((row.sequence, row.camera), row.rate)) != row.rate:
+            several = " and ".join(f"{one:g}" if one else "unknown" for one in (first, row.rate))
             raise InputError(
                 f"frames of sequence {row.sequence!r} in {manifest.name} have several rates (fps {several}); "
                 "give them one, or each rate a sequence of its own."
@@ -62,13 +59,8 @@ def check_rates(manifest: Manifest, seconds: float) -> None:
 
 def seconds_between(manifest: Manifest, first: int, second: int) -> float:
     """Time between two rows of one sequence, by their positions and frame rate."""
-    rate = _rate(manifest[first]) or ASSUMED_FPS
+    rate = manifest[first].rate or ASSUMED_FPS
     return abs(manifest[second].position - manifest[first].position) / rate
-
-
-def _rate(row: FrameRow) -> float:
-    """Frames a second, 0 where unknown."""
-    return row.fps if math.isfinite(row.fps) and row.fps > 0 else 0.0
 
 
 def key_rows(manifest: Manifest) -> list[int]:

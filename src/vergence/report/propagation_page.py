@@ -127,8 +127,9 @@ def _piece(
     title = ", ".join(dict.fromkeys(part for part in (segment["sequence"], segment["camera"]) if part))
     note = f"{len(reached)} of {len(coverage)} frames reached from {ends}."
     note += "".join(f" {sentence}" for sentence in _stopped(data, rows, segment, seconds, spans))
-    if segment["meetings"]:
-        agreed = [f"{one['right_kept']:.1%} after {one['seconds']:.1f} s" for one in segment["meetings"]]
+    met = [one for one in segment["meetings"] if one["right_kept"] is not None]
+    if met:
+        agreed = [f"{one['right_kept']:.1%} after {one['seconds']:.1f} s" for one in met]
         note += f" Where it meets a label made by hand, agrees of the kept pixels: {', '.join(agreed)}."
     return Piece(title, note, frames)
 

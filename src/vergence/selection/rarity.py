@@ -14,7 +14,7 @@ _LIMITS = (0.25, 4.0)
 def cell_rarity(space: FeatureSpace, power: float = 1.0) -> NDArray[np.float64]:
     """Weights (N * cells,) of the cells of all frames, mean 1, frame by frame: large where few cells look alike.
 
-    Rarity is the mean distance to the nearest hundredth of a sample of all cells, between 1/4 and 4 times its mean.
+    Rarity is the mean distance to the nearest hundredth of a sample of the others, between 1/4 and 4 times its mean.
 
     Args:
         space: frames as points; columns are channels of places.
@@ -26,13 +26,18 @@ def cell_rarity(space: FeatureSpace, power: float = 1.0) -> NDArray[np.float64]:
         return np.ones(total)
     drawn = np.sort(np.random.default_rng(0).permutation(total)[:_SAMPLE])
     sample = _cells(space.points(drawn // cells), cells)[torch.arange(len(drawn)), torch.from_numpy(drawn % cells)]
-    nearest = min(_NEAREST, len(drawn))
-    blocks = [
-        torch.cdist(rows.flatten(0, 1), sample).topk(nearest, largest=False).values.mean(1).cpu()
-        for _, block in space.blocks()
-        for rows in _cells(block, cells).split(256)
-    ]
-    rarity = torch.cat(blocks).double().numpy()
+    itself = torch.full((total,), -1, device=sample.device)
+    itself[torch.from_numpy(drawn).to(sample.device)] = torch.arange(len(drawn), device=sample.device)
+    nearest = min(_NEAREST, len(drawn) - 1)
+    rarities = list[torch.Tensor]()
+    for start, block in space.blocks():
+        own = itself[start * cells : (start + len(block)) * cells]
+        for rows, places in zip(_cells(block, cells).split(256), own.split(256 * cells), strict=True):
+            distance = torch.cdist(rows.flatten(0, 1), sample)
+            sampled = (places >= 0).nonzero()[:, 0]
+            distance[sampled, places[sampled]] = torch.inf
+            rarities.append(distance.topk(nearest, largest=False).values.mean(1).cpu())
+    rarity = torch.cat(rarities).double().numpy()
     mean = rarity.mean()
     if mean <= 0:
         return np.ones(total)

@@ -1,5 +1,6 @@
 """What is said of films whose camera travels, stands, turns, or that are spoiled."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image, ImageFilter
 
 from tests.data.scan.films import HEIGHT, WIDTH, film, only, texture, travelling, view
 from vergence.data.layouts import resolve_input
+from vergence.data.manifest import Manifest
 from vergence.data.scan import adapted, scan
 from vergence.data.scan.judge import suitable_step
 from vergence.errors import InputError
@@ -227,3 +229,13 @@ def test_real_stop_in_camvid():
     found = only(scan(part))
     assert found.standing == ((1920, 2850),)
     assert found.has("gaps")
+
+
+@pytest.mark.parametrize("fps", [0.0, float("nan")])
+def test_a_rate_that_is_not_known_is_not_said(tmp_path, fps):
+    frames = list(travelling(30, speed=0.5))
+    manifest = resolve_input(film(tmp_path / "slow", [*frames[:10], *frames[9:]]), split=False)
+    found = only(scan(Manifest([dataclasses.replace(row, fps=fps) for row in manifest], manifest.root)))
+    assert found.fps is None
+    assert found.step > 1
+    assert not any("frames/s" in finding.text for finding in found.findings)

@@ -53,6 +53,7 @@ class FrameRow:
     pose: str = ""
     """12 numbers between spaces: row-major 3 x 4 camera-to-world transform, metres."""
     fps: float = math.nan
+    """As stored: 0 or NaN where unknown; see ``rate``."""
     depth_unit: str = ""
     """What a stored 1 of ``depth`` is, where that is not what its suffix implies; see ``DEPTH_UNITS``."""
     pseudo_label: str = ""
@@ -80,6 +81,11 @@ class FrameRow:
     def judges(self) -> bool:
         """Whether it has a label that was made or checked by somebody."""
         return bool(self.label) and not self.label_origin
+
+    @property
+    def rate(self) -> float | None:
+        """Frames a second, None where unknown."""
+        return self.fps if self.fps > 0 else None
 
     @property
     def intrinsics_known(self) -> bool:

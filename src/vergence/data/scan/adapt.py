@@ -4,6 +4,7 @@ import dataclasses
 
 from vergence.data.manifest import Manifest
 from vergence.data.rows.frame_row import FrameRow
+from vergence.data.rows.split_rows import has_splits
 from vergence.data.scan.report import ScanReport, SequenceReport
 from vergence.errors import InputError
 
@@ -11,7 +12,8 @@ from vergence.errors import InputError
 def adapted(manifest: Manifest, report: ScanReport) -> Manifest:
     """Leave out what cannot teach depth, and let neighbours be as far apart as suits each sequence.
 
-    Sequences with a problem go. Frames in which the camera stands lose their split (they may still be neighbours). A
+    Sequences with a problem go. Frames in which the camera stands lose their split (they may still be neighbours); in a
+    manifest without splits, all of which teaches, the others get "train". A
     sequence of step n becomes n sequences of every n-th frame, ``NAME/1of3`` ..., so that no frame is lost and the
     offsets -1 and 1 suit all sequences.
 
@@ -23,6 +25,8 @@ def adapted(manifest: Manifest, report: ScanReport) -> Manifest:
         InputError: no sequence can teach depth.
     """
     reports = {(one.sequence, one.camera): one for one in report.sequences}
+    if not has_splits(manifest) and any(one.standing for one in report.sequences):
+        manifest = Manifest([dataclasses.replace(row, split="train") for row in manifest], manifest.root, manifest.name)
     rows = [_moved(row, reports[row.sequence, row.camera]) for row in manifest if _fit(row, reports)]
     if not rows:
         raise InputError(f"{manifest.name}: {report.summary()}")

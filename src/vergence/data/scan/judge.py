@@ -46,7 +46,7 @@ def judge(name: str, measures: Measures) -> SequenceReport:
         pairs=len(measures.pairs),
         width=size[0],
         height=size[1],
-        fps=None if math.isnan(rows[0].fps) else rows[0].fps,
+        fps=rows[0].rate,
         colour=bool(looks) and sum(one.colourful for one in looks) * 2 > len(looks),
         stereo=any(row.stereo for row in rows),
         motion=float(np.median(moved)) if len(moved) else None,
@@ -115,7 +115,8 @@ def _length(measures: Measures, step: int) -> Iterator[Finding]:
 
 def _strangers(measures: Measures, step: int) -> Iterator[Finding]:
     """Neighbours by their positions that cannot be, by their names or their size."""
-    if measures.pairs and all(math.isinf(pair.difference) for pair in measures.pairs):
+    differences = [pair.difference for pair in measures.pairs if not math.isnan(pair.difference)]
+    if differences and all(map(math.isinf, differences)):
         row = measures.rows[0]
         yield Finding(
             "unmeasured",
@@ -187,8 +188,8 @@ def _speed(measures: Measures, step: int) -> Iterator[Finding]:
             f"things move by {np.median(moved):.1%} of the width between frames; a higher frame rate would teach more.",
         )
     elif step > 1:
-        rate = measures.rows[0].fps
-        video = f", or decode the video at {rate / step:.3g} frames/s" if math.isfinite(rate) else ""
+        rate = measures.rows[0].rate
+        video = f", or decode the video at {rate / step:.3g} frames/s" if rate else ""
         yield Finding(
             "slow",
             "advice",
@@ -247,8 +248,8 @@ def _duplicates(measures: Measures, step: int) -> Iterator[Finding]:
     share = len(same) / len(measures.pairs)
     name = Path(measures.rows[same[0].index + 1].image).name
     text = f"{share:.0%} of the frames repeat the one before (the first is {name}); remove the repeats"
-    rate = measures.rows[0].fps
-    if 0.02 < share < 0.9 and math.isfinite(rate):
+    rate = measures.rows[0].rate
+    if 0.02 < share < 0.9 and rate:
         text += f", the real rate seems to be {rate * (1 - share):.3g} frames/s"
     yield Finding("duplicates", "advice" if share > 0.02 else "note", f"{text}.")
 

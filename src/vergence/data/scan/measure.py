@@ -1,6 +1,8 @@
 """Measure the frames and pairs of one sequence."""
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +21,8 @@ GUESSED_FIELD_OF_VIEW = 60.0
 
 @dataclass(frozen=True)
 class Pair:
-    """Two frames that follow one another; motions are shares of the width, NaN where nothing could be matched."""
+    """Two frames that follow one another; motions are shares of the width, NaN where nothing could be matched, or
+    where more frames than usual are missing between them."""
 
     index: int
     """Index of the first frame in the sequence."""
@@ -48,6 +51,7 @@ class Measures:
 def measure_sequence(manifest: Manifest, indices: Sequence[int], max_pairs: int) -> Measures:
     """Measure at most about ``max_pairs`` pairs of the frames at these indices, evenly spread in chunks."""
     measures = Measures([manifest[index] for index in indices])
+    usual = _usual_distance(measures.rows)
     previous: tuple[int, FrameLook] | None = None
     for k in chosen_frames(len(indices), max_pairs):
         now = look(manifest.path(indices[k]), manifest[indices[k]])
@@ -56,7 +60,7 @@ def measure_sequence(manifest: Manifest, indices: Sequence[int], max_pairs: int)
             previous = None
             continue
         if previous is not None and previous[0] == k - 1:
-            measures.pairs.append(_pair(measures.rows, previous, (k, now)))
+            measures.pairs.append(_pair(measures.rows, usual, previous, (k, now)))
         measures.looks[k] = now._replace(grey=np.zeros((0, 0), np.float32))
         previous = (k, now)
     return measures
@@ -71,9 +75,17 @@ def chosen_frames(count: int, max_pairs: int) -> list[int]:
     return sorted({int(start) + k for start in starts for k in range(CHUNK + 1)})
 
 
-def _pair(rows: Sequence[FrameRow], first: tuple[int, FrameLook], second: tuple[int, FrameLook]) -> Pair:
+def _usual_distance(rows: Sequence[FrameRow]) -> int:
+    """Most frequent difference of the positions of rows that follow one another; the least of several."""
+    distances = Counter(after.position - before.position for before, after in itertools.pairwise(rows))
+    return min(distances, key=lambda distance: (-distances[distance], distance), default=1)
+
+
+def _pair(rows: Sequence[FrameRow], usual: int, first: tuple[int, FrameLook], second: tuple[int, FrameLook]) -> Pair:
     a, b = first[1].grey, second[1].grey
     apart = rows[second[0]].position - rows[first[0]].position
+    if apart > usual:
+        return Pair(first[0], apart, math.nan, math.nan, math.nan, math.nan, math.nan)
     if a.shape != b.shape or min(a.shape) < BLOCK * 2 ** (LEVELS - 1):
         return Pair(first[0], apart, math.nan, math.nan, math.nan, math.nan, math.inf)
     motion = measure_motion(a, b)
