@@ -1,8 +1,9 @@
 """Do the labels of chosen frames of real video, carried to their neighbours, teach more than those of random ones?"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
+from typing import Any
 
 from benchmarks.claims.carried_labels import OTHERS, carried
 from benchmarks.claims.claim import Claim, Comparison, Numbers
@@ -12,10 +13,12 @@ from benchmarks.studies import reach
 from benchmarks.studies.common import read_rows
 
 CRITERIA = {
-    "random": "random", "uniform": "uniform", "evenly spaced": "evenly spaced", "diversity": "ds", "uncertainty": "us",
-    "diversity and uncertainty": "ds_us", "reach": "reach",
+    "random": "random", "uniform": "uniform", "evenly spaced": "evenly spaced", "diversity": "ds", "reach": "reach",
+    "uncertainty": "us", "diversity and uncertainty": "ds_us",
 }  # fmt: skip
-CAMVID_LABELS, KITTI_LABELS, KITTI_STEPS = 7, 12, 300
+PLAIN = tuple(CRITERIA)[:5]
+"""Those that need no students."""
+CAMVID_LABELS, KITTI_LABELS, KITTI_STEPS = 3, 12, 300
 WIDTHS = {"camvid": 1280, "kitti": SIZES["kitti"][1]}
 ALL = "all labels"
 
@@ -71,16 +74,18 @@ def on_kitti(lab: Lab, variant: str, seed: int) -> Numbers:
     return scored(learned(given, seed, KITTI_STEPS), judges, range(len(judges)))
 
 
-def claim(name: str, says: str, setup: str, run: Callable[[Lab, str, int], Numbers], **options: object) -> Claim:
+def claim(
+    name: str, says: str, setup: str, run: Callable[[Lab, str, int], Numbers], variants: Sequence[str], **options: Any
+) -> Claim:
     common = """ are chosen as in study reach (its choices; random: one a seed, diversity and students: three, all else
     one), their labels are carried up to two seconds each way by flow with the default settings of vergence labels
     propagate, and the head of recipe frozen-video learns from all of it on frozen ImageNet features"""
-    others = [name for name in CRITERIA if name not in ("random", "reach")]
+    others = [name for name in variants if name not in ("random", "reach")]
     return Claim(
         name=name,
         says=says,
         setup=setup.replace(" ARE CHOSEN", common),
-        variants=tuple(CRITERIA),
+        variants=tuple(variants),
         comparisons=(
             Comparison("reach", "random"),
             Comparison("reach", "random", "pixel_accuracy"),
@@ -91,17 +96,20 @@ def claim(name: str, says: str, setup: str, run: Callable[[Lab, str, int], Numbe
         run=run,
         few="random",
         full=ALL,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 
 CAMVID = claim(
     "chosen_camvid",
-    "Seven labels of CamVid's clip chosen by reach, carried, teach more than those of seven random frames.",
+    "Three labels of CamVid's clip chosen by reach, carried, teach more than those of three random frames.",
     f"""CamVid's val clip (101 frames, 15 Hz): {CAMVID_LABELS} frames ARE CHOSEN at 480x352 (150 steps). Scored on the
     other drives (every fourth of CamVid's 367 training frames, mIoU of 11 classes), which decides, and on the clip's
-    own unlabelled frames.""",
+    own unlabelled frames, where head room is asked for. (Seven labels had been planned: carried, they reach nearly all
+    of the clip, and all 101 were 0.3 points better.)""",
     on_camvid,
+    PLAIN,
+    gate_metric="clip miou",
     seconds=40,
     preparation=200,
 )
@@ -112,6 +120,7 @@ KITTI = claim(
     (675 frames, 10 Hz), which stand for labels made by hand: {KITTI_LABELS} frames ARE CHOSEN at 416x128
     ({KITTI_STEPS} steps). Scored on the 44 labelled stills that judge.""",
     on_kitti,
+    tuple(CRITERIA),
     seconds=30,
     preparation=300,
 )
