@@ -59,13 +59,13 @@ def run(lab: Lab, variant: str, seed: int) -> Numbers:
     return numbers | scored(head, train, range(0, len(train), OTHERS))
 
 
-def carried(lab: Lab, clip: Frames, keys: Sequence[int], name: str, width: int = 1280) -> Lesson:
+def carried(lab: Lab, clip: Frames, keys: Sequence[int], name: str) -> Lesson:
     """Labels of the keys, and what ``vergence labels propagate`` makes of them, weighted by confidence."""
     rows = [row if place in keys else replace(row, label="", label_space="") for place, row in enumerate(clip.manifest)]
     folder = lab.out / f"carried-{name}"
     given = Manifest(rows, clip.manifest.root).write(folder / "given.parquet")
     with patch("vergence.propagation.video_motion.DenseFlow", KeptFlow):
-        api.labels_propagate(given, folder / "carried.parquet", motion="flow", width=width, device="cpu")
+        api.labels_propagate(given, folder / "carried.parquet", motion="flow", device="cpu")
     found = Manifest.read(folder / "carried.parquet")
     places = [place for place, row in enumerate(found) if row.label]
     labels = [carried_label(found.path(place, "label"), clip.size) for place in places]
