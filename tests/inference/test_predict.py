@@ -176,9 +176,10 @@ def test_unknown_colour_map(tmp_path):
         predict(made_run(tmp_path), folder(tmp_path), tmp_path / "out", colour_map="magna")
 
 
-def test_output_that_cannot_be_written(tmp_path):
+def test_output_that_cannot_be_written_is_told_before_a_frame_is_looked_at(tmp_path, monkeypatch):
     (tmp_path / "out").write_text("in the way")
-    with pytest.raises(InputError, match="out"):
+    monkeypatch.setattr(RedMethod, "predict", None)
+    with pytest.raises(InputError, match=r"out cannot be written; give a folder that can be as --out\."):
         predict(made_run(tmp_path), folder(tmp_path), tmp_path / "out")
 
 

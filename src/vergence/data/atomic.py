@@ -61,6 +61,12 @@ def check_place(path: Path | str, suffixes: Sequence[str] = (), option: str = "-
         raise InputError(f"{path} cannot be written; give {option} a file in a folder that can be.")
 
 
+def check_folder_place(folder: Path) -> None:
+    """The same of a folder: InputError where files cannot be made in it, or where it is a file."""
+    if not is_writable(folder):
+        raise InputError(f"{folder} cannot be written; give a folder that can be as --out.")
+
+
 def is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, which may not be there yet."""
     there = next(one for one in (folder, *folder.absolute().parents) if os.path.exists(one))

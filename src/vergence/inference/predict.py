@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import vergence
-from vergence.data.atomic import write_text
+from vergence.data.atomic import check_folder_place, write_text
 from vergence.data.buckets.anywhere import all_here
 from vergence.data.manifest import Manifest
 from vergence.data.measured.depth_files import Pictures, suffix_of
@@ -240,6 +240,7 @@ def predict(
         "vergence": vergence.__version__, **({} if use.steady == "none" else {"steady": use.steady}),
         **({"min_confidence": written.min_confidence} if written.looks_twice else {}),
     }  # fmt: skip
+    check_folder_place(out)
     if written.to == "fiftyone":
         check_folder(out)
     films = Films(out, files, stream.fps, written.side_by_side, written.legend) if video else None

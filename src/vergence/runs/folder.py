@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from vergence.data.atomic import is_writable, write_text
+from vergence.data.atomic import check_folder_place, write_text
 from vergence.data.buckets.anywhere import run_here
 from vergence.data.structured import read_json, read_json_lines
 from vergence.errors import InputError
@@ -214,7 +214,7 @@ class RunFolder:
             raise InputError(f"{self} is a file; give a folder that does not exist yet.")
         if self.path.exists() and not all(map(is_leftover, self.path.iterdir())):
             raise InputError(f"{self} exists and is not empty; go on with --resume {self}, or give another --out.")
-        self._check_writable()
+        check_folder_place(self.path)
 
     def check_resumable(self) -> None:
         """InputError unless there is a run that can go on."""
@@ -222,11 +222,7 @@ class RunFolder:
             raise InputError(
                 f"{self} is no run that can be resumed; start one with vergence train RECIPE --out {self}."
             )
-        self._check_writable()
-
-    def _check_writable(self) -> None:
-        if not is_writable(self.path):
-            raise InputError(f"{self} cannot be written; give a folder that can be as --out.")
+        check_folder_place(self.path)
 
 
 def is_run(path: Path) -> bool:

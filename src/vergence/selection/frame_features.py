@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vergence.data.atomic import is_writable, write_text
+from vergence.data.atomic import check_folder_place, write_text
 from vergence.data.digests import file_state, text_digest
 from vergence.data.imaging.deep_pictures import decoding
 from vergence.data.imaging.images import open_frame
@@ -200,8 +200,7 @@ def _opened(out: Path, identity: dict[str, Any]) -> tuple[Features, NDArray[np.u
             if stored.get(part) != identity[part]:
                 raise InputError(f"{out} holds features of {cause}; give another --out, or remove that folder.")
     rows, columns = identity["frames"]["number"], identity["run"]["columns"]
-    if not is_writable(out):
-        raise InputError(f"{out} cannot be written; give a folder that can be as --out.")
+    check_folder_place(out)
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "features.npy").exists():
         needed, free = rows * columns * np.dtype(identity["form"]).itemsize, shutil.disk_usage(out).free

@@ -116,6 +116,14 @@ def test_a_server_that_is_not_there_is_named(bucket: Bucket) -> None:
         remote_store.facts(f"http://127.0.0.1:{port}/1.png?token={KEY}", "web.png")
 
 
+def test_what_no_server_answers_is_no_bucket_that_is_not_there() -> None:
+    absent, unanswered = FileNotFoundError("frames"), FileNotFoundError("frames")
+    unanswered.__cause__ = ConnectionRefusedError("refused")
+    assert "its bucket does not exist" in remote_store._refusal_to_write(absent, "kept")
+    assert "does not exist" in remote_store._refusal(absent)
+    assert remote_store._refusal_to_write(unanswered, "kept") == remote_store._refusal(unanswered) == ""
+
+
 def test_listings_agree_with_objects(bucket: Bucket) -> None:
     address = bucket.write("a/b/1.png", CONTENT)
     bucket.write("a/2.png", CONTENT)

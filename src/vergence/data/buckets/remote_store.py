@@ -229,7 +229,7 @@ def _settings(protocol: str) -> dict[str, Any]:
 def _refusal(error: Exception) -> str:
     """What to say where asking again is of no use; "" where it may be."""
     status = _status(error)
-    if status in (404, 410) or (status is None and isinstance(error, FileNotFoundError) and not error.__cause__):
+    if _is_absent(error, status):
         return "does not exist in its store; correct the manifest or put the object there."
     if isinstance(error, PermissionError) or status in (401, 403):
         return (
@@ -253,13 +253,18 @@ def _refusal(error: Exception) -> str:
 def _refusal_to_write(error: Exception, kept: str) -> str:
     """The same of writing."""
     status = _status(error)
-    if status in (404, 410) or (status is None and isinstance(error, FileNotFoundError)):
+    if _is_absent(error, status):
         return f"cannot be written, as its bucket does not exist; make it or correct the address: {kept}"
     if isinstance(error, PermissionError) or status in (401, 403):
         return f"may not be written with the credentials at hand; give credentials that may: {kept}"
     if isinstance(error, NotImplementedError):
         return "is in a store that takes no files; give s3://, gs:// or a folder."
     return ""
+
+
+def _is_absent(error: Exception, status: int | None) -> bool:
+    """Whether the store says so; what has a cause, such as a refused connection, only looks like it."""
+    return status in (404, 410) or (status is None and isinstance(error, FileNotFoundError) and not error.__cause__)
 
 
 def _status(error: BaseException | None) -> int | None:
