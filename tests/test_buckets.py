@@ -141,6 +141,40 @@ def test_each_fault_is_one_sentence(
     assert f"{address}/none does not exist" in said
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("forbidden", "may not be read with the credentials at hand"), ("failing", "could not be fetched in 3 attempts")],
+)
+def test_a_store_that_fails_is_no_broken_picture(
+    bucket: Bucket,
+    frames: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fault: str,
+    words: str,
+) -> None:
+    """A scan ends, and is repeated; a frame that the store does not have is as one that is missing here."""
+    monkeypatch.setattr(remote_store, "PAUSES", (0.01, 0.01))
+    address = bucket.put(frames.parent, "data")
+    scan = ["scan", f"{address}/manifest.csv", "--json", str(tmp_path / "scan.json")]
+    if fault == "forbidden":
+        bucket.forbidden.add("image/3.png")
+    else:
+        bucket.failing["image/3.png"] = 99
+    assert f"{address}/image/3.png {words}" in sentence(capsys, *scan)
+    assert not (tmp_path / "scan.json").exists()
+    bucket.forbidden.clear()
+    bucket.failing.clear()
+    bucket.store().rm_file(f"{BUCKET}/data/image/3.png")
+    main(scan)
+    (frames.parent / "image" / "3.png").unlink()
+    api.scan(frames, json=tmp_path / "here.json")
+    there = (tmp_path / "scan.json").read_text()
+    assert there == (tmp_path / "here.json").read_text()
+    assert "1 frame(s) cannot be read" in there
+
+
 def test_addresses_without_a_bucket_are_no_folders_of_this_machine(
     frames: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

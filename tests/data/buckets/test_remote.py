@@ -76,6 +76,18 @@ def test_a_folder_is_what_is_in_the_store(bucket: Bucket, monkeypatch: pytest.Mo
         remote.given(f"s3://{BUCKET}/h/")
 
 
+def test_no_answer_is_not_taken_for_no_such_object(bucket: Bucket) -> None:
+    """A video without its camera, or a folder without its manifest, would be read as something else."""
+    bucket.write("v/1.mp4", b"film")
+    bucket.write("v/1.json", b"{}")
+    bucket.failing["1.json"] = 99
+    with pytest.raises(remote_store.NoAnswer, match=r"s3://frames/v/1.json could not be fetched"):
+        remote.given(f"s3://{BUCKET}/v/1.mp4")
+    bucket.failing.clear()
+    bucket.forbidden.add("1.json")  # which stores also say of what is not there
+    assert remote.given(f"s3://{BUCKET}/v/1.mp4").read_bytes() == b"film"
+
+
 def test_copies_stay_below_their_limit(bucket: Bucket, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go first; what was used within the minute stays."""
     monkeypatch.setenv(remote.LIMIT, "0.00001")

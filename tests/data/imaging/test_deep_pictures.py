@@ -9,10 +9,12 @@ from PIL import Image
 
 from tests.data.pictures_on_disk import tiff
 from tests.data.small_world import picture
+from vergence.data.buckets.remote_store import NoAnswer
 from vergence.data.caching.cache import FrameCache
 from vergence.data.imaging import deep_pictures
 from vergence.data.imaging.deep_pictures import WHITE_LEVEL
 from vergence.data.imaging.images import read_image
+from vergence.data.pictures import open_picture
 from vergence.errors import InputError
 
 
@@ -76,6 +78,22 @@ def test_one_scale_for_all_pictures_of_a_folder_and_one_note(tmp_path, caplog):
         peaks = [int(read_image(tmp_path / f"{number}.png").max()) for number in range(3)]
     assert peaks == [255, 200 >> 4, 3000 >> 4]
     assert [record.getMessage().count("4095 is taken for white") for record in caplog.records] == [1]
+
+
+def test_white_does_not_hang_on_what_a_store_gave(tmp_path, monkeypatch):
+    """Where the brightest picture of a folder cannot be had, the others are not scaled by what is left."""
+    for number, top in enumerate([200, 4095]):
+        tiff(tmp_path / f"{number}.png", np.linspace(0, top, 960).reshape(24, 40).astype(np.uint16))
+
+    def failing(path):
+        if path.name == "1.png":
+            raise NoAnswer("1.png could not be fetched")
+        return open_picture(path)
+
+    monkeypatch.setattr(deep_pictures, "open_picture", failing)
+    for reads in (read_image, deep_pictures.range_mark):
+        with pytest.raises(NoAnswer):
+            reads(tmp_path / "0.png")
 
 
 def test_what_white_is_can_be_said(tmp_path, monkeypatch):

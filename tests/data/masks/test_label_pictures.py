@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vergence.data.buckets.remote_store import NoAnswer
 from vergence.data.label_space import CITYSCAPES_19, LABEL_SPACES, LabelSpace
+from vergence.data.masks import label_pictures
 from vergence.data.masks.label_files import read_label_space
 from vergence.data.masks.label_pictures import check_aspect, read_label
+from vergence.data.pictures import open_picture
 from vergence.errors import InputError
 
 THREE = LabelSpace("three", ("road", "sky", "car"), ((128, 64, 128), (70, 130, 180), (0, 0, 142)))
@@ -48,6 +51,21 @@ def test_a_mask_without_its_white_class_reads_as_the_others_of_its_folder(tmp_pa
     grey(tmp_path / "ids" / "a.png", [[0, 1, 255]])
     assert read_label(grey(tmp_path / "ids" / "b.png", [[0, 255]]), space=TURNED).tolist() == [[0, 255]]
     assert read_label(tmp_path / "ids" / "a.png", space=BINARY).tolist() == [[0, 1, 255]]
+
+
+def test_labels_do_not_hang_on_what_a_store_gave(tmp_path, monkeypatch):
+    """Where the mask that has white cannot be had, the others are not read as ids."""
+    grey(tmp_path / "a.png", [[0, 255]])
+    path = grey(tmp_path / "b.png", [[0, 0]])
+
+    def failing(path):
+        if path.name == "a.png":
+            raise NoAnswer("a.png could not be fetched")
+        return open_picture(path)
+
+    monkeypatch.setattr(label_pictures, "open_picture", failing)
+    with pytest.raises(NoAnswer):
+        read_label(path, space=TURNED)
 
 
 @pytest.mark.parametrize("names", [["background", "road"], ["road"]])

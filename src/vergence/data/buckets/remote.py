@@ -28,7 +28,7 @@ from vergence.data.buckets.addresses import (
     place_address,
     place_of,
 )
-from vergence.data.buckets.remote_store import Facts
+from vergence.data.buckets.remote_store import Facts, NoAnswer
 from vergence.data.caching.cache_folder import drop_oldest
 from vergence.data.environment import positive
 from vergence.errors import InputError, in_bytes
@@ -127,9 +127,11 @@ def forget() -> None:
 
 
 def _is_there(place: Path) -> bool:
-    """Whether there is such an object; it is fetched."""
+    """Whether there is such an object; it is fetched. InputError where its store gives no answer: that is no "no"."""
     try:
         local(place)
+    except NoAnswer:
+        raise
     except InputError:
         return False
     return True

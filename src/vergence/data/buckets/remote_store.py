@@ -34,6 +34,14 @@ _TELLING = ("ETag", "etag", "generation", "LastModified", "Last-Modified", "last
 _log = logging.getLogger("vergence")
 
 
+class Absent(InputError):
+    """The store answers, and has no such object: as a file of this machine that is missing."""
+
+
+class NoAnswer(InputError):
+    """The store was asked again and again, and says neither what the object is nor that there is none."""
+
+
 class Facts(NamedTuple):
     """What a store says of an object."""
 
@@ -173,7 +181,8 @@ def _asked(uri: str, shown: str, work: Callable[[Any, str], Result], kept: str =
             if _is_local(error):
                 raise
             if refusal := (_refusal_to_write(error, kept) if kept else "") or _refusal(error):
-                raise InputError(f"{shown} {refusal}") from None  # the cause may name what is secret
+                refused = Absent if _is_absent(error, _status(error)) else InputError
+                raise refused(f"{shown} {refusal}") from None  # the cause may name what is secret
             reason = _reason(error)
         if attempt <= len(PAUSES):
             _log.info("%s: %s; asking again in %g s", shown, reason, pause)
@@ -183,7 +192,7 @@ def _asked(uri: str, shown: str, work: Callable[[Any, str], Result], kept: str =
             f"{shown} could not be sent in {len(PAUSES) + 1} attempts ({reason}); check the connection and the store: "
             f"{kept}"
         )
-    raise InputError(
+    raise NoAnswer(
         f"{shown} could not be fetched in {len(PAUSES) + 1} attempts ({reason}); check the connection and the store, "
         "then repeat the command: what was fetched is kept."
     )

@@ -20,6 +20,7 @@ from PIL import Image
 
 from vergence.data.buckets.addresses import is_remote
 from vergence.data.buckets.remote import names_beside
+from vergence.data.buckets.remote_store import NoAnswer
 from vergence.data.environment import positive
 from vergence.data.pictures import WHITE_LEVEL, header_modes, is_inverted, open_picture, raw_mode, turned_like
 from vergence.errors import InputError
@@ -109,6 +110,8 @@ def _ranges_of_folder(folder: Path, suffix: str) -> list[Levels]:
         if not (mode.startswith(("I", "F")) or ";16" in raw):
             return []
         return [_levels_of_folder(folder, suffix, "f" if mode == "F" else "u")]
+    except NoAnswer:
+        raise
     except InputError:
         return []  # said when it is its turn
 
@@ -146,6 +149,8 @@ def _levels_of_folder(folder: Path, suffix: str, kind: str) -> Levels:
         try:
             image = open_picture(folder / name)
             stored = _numbers(image, folder / name) if is_deep(image) else np.zeros(0, np.uint16)
+        except NoAnswer:  # without this one white may be another
+            raise
         except InputError:
             continue  # said when it is its turn
         if stored.dtype.kind == kind and stored.size:

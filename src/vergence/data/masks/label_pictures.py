@@ -14,6 +14,7 @@ from PIL import Image
 
 from vergence.data.batch import IGNORED_LABEL
 from vergence.data.buckets.remote import names_beside
+from vergence.data.buckets.remote_store import NoAnswer
 from vergence.data.imaging.deep_pictures import has_deep_channels, read_channels
 from vergence.data.label_space import Colour, LabelSpace
 from vergence.data.pictures import bits, is_lossy, open_picture, raw_mode
@@ -184,6 +185,8 @@ def _levels_of_folder(folder: Path, suffix: str) -> frozenset[int]:
     for index in indices:
         try:
             image = open_picture(folder / names[index])
+        except NoAnswer:  # without this one the others may mean another thing
+            raise
         except InputError:
             continue  # said when it is its turn
         if image.mode == "L":

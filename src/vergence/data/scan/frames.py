@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vergence.data.buckets.remote import local
+from vergence.data.buckets.remote_store import Absent
 from vergence.data.imaging.images import open_image
 from vergence.data.lenses import straight_image
 from vergence.data.pictures import picture_size
@@ -37,7 +39,15 @@ class FrameLook(NamedTuple):
 
 
 def look(path: Path, row: FrameRow) -> FrameLook | None:
-    """Read a frame and measure it; None where it cannot be decoded."""
+    """Read a frame and measure it; None where it is missing or cannot be decoded.
+
+    Raises:
+        InputError: the frame lies in a store that fails or forbids it, which says nothing of the picture.
+    """
+    try:
+        path = local(path)
+    except Absent:
+        return None
     try:
         size = picture_size(path)
         picture = straight_image(row, open_image(path, draft_width=DETAIL_WIDTH).convert("RGB"))
