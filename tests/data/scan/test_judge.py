@@ -69,6 +69,23 @@ def test_turning_camera_shows_no_depth(tmp_path):
     assert found.verdict == "poor"
 
 
+def test_a_sequence_that_cannot_be_read_is_not_grey(tmp_path):
+    """It counts neither as grey nor as in colour, and its colour is unknown."""
+
+    for last, colours, said in (
+        ("RGB", [True, None, True], []),
+        ("L", [True, None, False], ["1 of 2 sequences are grey"]),
+    ):
+        for name, mode in (("a", "RGB"), ("b", "RGB"), ("c", last)):
+            film(tmp_path / last / name, [frame.convert(mode) for frame in travelling(12)])
+        manifest = resolve_input(tmp_path / last, split=False)
+        for path in (tmp_path / last / "b").iterdir():
+            path.write_bytes(b"no picture")
+        report = scan(manifest)
+        assert [one.colour for one in report.sequences] == colours
+        assert [one.text.partition(" and")[0] for one in report.findings if one.level == "note"] == said
+
+
 def test_too_fast_and_cuts(tmp_path):
     fast = only(scan(film(tmp_path / "fast", [view(texture(seed=k), 0) for k in range(12)])))
     assert fast.has("fast")

@@ -93,13 +93,13 @@ def _together(manifest: Manifest, reports: Sequence[SequenceReport]) -> Iterator
             f"the intrinsics of {unknown} of {len(manifest)} frames are unknown; put an intrinsics.json beside them, "
             "train with --frames.options.field_of_view DEGREES (60 is assumed) or --depth.learn_intrinsics unknown.",
         )
-    grey = [report.name for report in reports if not report.colour]
-    if 0 < len(grey) < len(reports):
+    seen = [report.colour for report in reports if report.colour is not None]
+    if 0 < sum(seen) < len(seen):
         yield Finding(
             "mixed",
             "note",
-            f"{len(grey)} of {len(reports)} sequences are grey and the others in colour; train on all of them only if "
-            "the model shall meet both.",
+            f"{len(seen) - sum(seen)} of {len(seen)} sequences are grey and the others in colour; train on all of them "
+            "only if the model shall meet both.",
         )
     steps = {report.step for report in reports if report.verdict != "poor"}
     if len(steps) > 1:

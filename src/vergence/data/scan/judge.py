@@ -47,7 +47,7 @@ def judge(name: str, measures: Measures) -> SequenceReport:
         width=size[0],
         height=size[1],
         fps=rows[0].rate,
-        colour=bool(looks) and sum(one.colourful for one in looks) * 2 > len(looks),
+        colour=sum(one.colourful for one in looks) * 2 > len(looks) if looks else None,
         stereo=any(row.stereo for row in rows),
         motion=float(np.median(moved)) if len(moved) else None,
         motion_range=(float(np.quantile(moved, 0.1)), float(np.quantile(moved, 0.9))) if len(moved) else None,

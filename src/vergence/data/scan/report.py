@@ -42,7 +42,8 @@ class SequenceReport:
     width: int
     height: int
     fps: float | None
-    colour: bool
+    colour: bool | None
+    """None where no frame could be read."""
     stereo: bool
     motion: float | None
     """Median over the pairs of the median displacement; None where nothing could be measured."""
