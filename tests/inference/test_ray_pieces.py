@@ -85,6 +85,26 @@ def test_pieces_are_joined_to_the_numbers_of_one_process(
     assert scans[0] == scans[1]
 
 
+def test_words_stay_words_whatever_the_folder_has(
+    here: list[dict[str, Any]], run: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths are those arguments that are paths, also where nothing is there yet."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("val", "all", "ds", "cpu", "labelled", "select-student", "25,50", "train"):
+        (tmp_path / name).mkdir()
+    api.evaluate(run, frames, split="val", device="cpu", baselines=False, json="scores/r.json", engine="ray", pieces=1)
+    assert here[-1]["error"] == ""
+    assert (here[-1]["split"], here[-1]["device"]) == ("val", "cpu")
+    assert here[-1]["json"] == tmp_path / "scores" / "r.json"
+    words: dict[str, Any] = {"criterion": "ds", "split": "train", "labelled": "labelled", "student": "select-student"}
+    with pytest.raises(InputError):  # no frame of the run's data is labelled
+        api.select(run, frames, 2, "chosen", **words, exclude="none.txt", device="cpu", engine="ray", pieces=1)
+    assert words.items() <= here[-1].items()
+    assert (here[-1]["exclude"], here[-1]["out"]) == (tmp_path / "none.txt", tmp_path / "chosen")
+    api.scan([os.path.relpath(frames)], json="scan.json", engine="ray", pieces=1)
+    assert [path.resolve() for path in here[-1]["inputs"]] == [frames]
+
+
 def test_what_a_node_cannot_do_is_said(run: Path, frames: Path, tmp_path: Path) -> None:
     def said(given: dict[str, Any], version: str = ray_pieces.vergence.__version__) -> str:
         found = ray_pieces._piece("vergence.api:evaluate", given, 2, version, {"data": np.array([1])})

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, get_args
 
 import vergence
 from vergence.data.buckets.addresses import is_address
@@ -20,7 +20,7 @@ Given = ParamSpec("Given")
 Made = TypeVar("Made")
 _OWN = ("engine", "address", "pieces", "progress")
 """Arguments that a piece is not given."""
-_WRITTEN = ("out", "json")
+_RECIPES = (".yaml", ".yml")
 
 
 def pieces_on_ray(verb: Callable[Given, Made]) -> Callable[Given, Made]:
@@ -45,7 +45,12 @@ def pieces_on_ray(verb: Callable[Given, Made]) -> Callable[Given, Made]:
                 raise InputError(
                     "--engine ray shares out by itself; leave --shard out, and give --pieces of 1 or more."
                 )
-            plain = {name: _anywhere(name, value) for name, value in given.items() if name not in _OWN}
+            paths = {name for name, one in signature.parameters.items() if Path in get_args(one.annotation)}
+            plain = {
+                name: _anywhere(name, value) if name in paths else value
+                for name, value in given.items()
+                if name not in _OWN
+            }
             _do(f"{verb.__module__}:{verb.__name__}", plain, pieces, cluster)
         return verb(*args, **kwargs)
 
@@ -53,12 +58,19 @@ def pieces_on_ray(verb: Callable[Given, Made]) -> Callable[Given, Made]:
 
 
 def _anywhere(name: str, value: Any) -> Any:
-    """A path that is right in any folder."""
+    """A path that is right in any folder; whether something is one does not hang on what this folder has."""
     if isinstance(value, list | tuple):
         return [_anywhere(name, one) for one in value]
-    if isinstance(value, str | Path) and not is_address(value) and (name in _WRITTEN or Path(value).exists()):
-        return Path(value).absolute()
-    return value
+    if not isinstance(value, str | Path) or is_address(value) or _is_word(name, str(value)):
+        return value
+    return Path(value).absolute()
+
+
+def _is_word(name: str, value: str) -> bool:
+    """Whether an argument that may be a path is none: "labelled" for a list, the name of a recipe."""
+    if name == "student":
+        return not value.endswith(_RECIPES)
+    return name in ("exclude", "labelled") and value == "labelled"
 
 
 def _do(verb: str, given: dict[str, Any], pieces: int, cluster: Any) -> None:
