@@ -97,7 +97,7 @@ def _scan_shards(manifest: "Manifest", max_pairs: int, beside: str | Path) -> "P
     from vergence.data.shards import FOLDER, Parts
 
     path = Path(beside)
-    made = [path] if path.suffix == ".json" else []
+    made = [path] if path.suffix.lower() == ".json" else []
     return Parts(path.with_suffix(f".{FOLDER}"), lambda: {"data": manifest.digest(), "max_pairs": max_pairs}, made)
 
 

@@ -72,4 +72,4 @@ def needs(config: RunConfig) -> str:
 
 
 def _file(recipe: str) -> Path:
-    return Path(recipe) if recipe.endswith((".yaml", ".yml")) else RECIPES / f"{recipe}.yaml"
+    return Path(recipe) if recipe.lower().endswith((".yaml", ".yml")) else RECIPES / f"{recipe}.yaml"

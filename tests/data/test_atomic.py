@@ -54,6 +54,7 @@ def test_places_that_will_not_do_are_told_before_the_work(tmp_path, monkeypatch)
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "file").touch()
     check_place(tmp_path / "new" / "a.json", (".json",))
+    check_place(tmp_path / "new" / "A.JSON", (".json",))
     check_place(tmp_path / "file")
     for name, said in (
         ("a.csv", r"a\.csv must end in \.json or \.txt; give --json such a file\."),

@@ -76,6 +76,11 @@ def test_malformed_text(text):
         label_space(text)
 
 
+def test_a_file_of_classes_may_be_written_in_capitals(tmp_path):
+    (tmp_path / "MINE.JSON").write_text('{"classes": ["road", "sky"]}')
+    assert label_space(str(tmp_path / "MINE.JSON")).classes == ("road", "sky")
+
+
 def test_unknown_space_suggests_the_nearest():
     assert label_space("cityscapes19") is CITYSCAPES_19
     with pytest.raises(InputError, match="did you mean 'cityscapes19'"):

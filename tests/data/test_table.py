@@ -8,6 +8,7 @@ import pytest
 
 from tests.data.made_rows import rows
 from vergence.data import table
+from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
 
@@ -79,6 +80,13 @@ def test_files_that_are_no_manifest(tmp_path):
         Manifest.read(tmp_path / "b.csv")
     with pytest.raises(InputError, match="must end in"):
         Manifest(rows(), tmp_path).write(tmp_path / "m.json")
+
+
+@pytest.mark.parametrize("name", ["M.CSV", "M.PARQUET", "m.Parquet"])
+def test_suffixes_in_capitals_are_the_same_files(tmp_path, name):
+    path = Manifest(rows(2), tmp_path).write(tmp_path / name)
+    assert (path.read_bytes()[:4] == b"PAR1") == (name != "M.CSV")
+    assert [row.image for row in resolve_input(path, split=False)] == [row.image for row in rows(2)]
 
 
 def test_a_write_that_fails_leaves_the_old_manifest(tmp_path, monkeypatch):

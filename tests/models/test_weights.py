@@ -154,6 +154,8 @@ def test_absent_file(tmp_path) -> None:
 def test_nested_state_dict(tmp_path) -> None:
     torch.save({"epoch": 3, "state_dict": {"w": torch.ones(2), "note": "text"}}, tmp_path / "n.pth")
     assert list(read_state_dict(tmp_path / "n.pth")) == ["w"]
+    save_file({"w": torch.ones(2)}, tmp_path / "N.SAFETENSORS")
+    assert list(read_state_dict(tmp_path / "N.SAFETENSORS")) == ["w"]
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101"])

@@ -20,6 +20,7 @@ def put(folder: Path, *names: str) -> NamedFiles:
 def test_the_longest_name_that_ends_a_path_is_its_file(tmp_path: Path) -> None:
     files = put(tmp_path, "a/001.png", "001.png", "b/001.png", "b/002.txt")
     assert files.files.keys() == {"a/001", "001", "b/001"}
+    assert put(tmp_path / "capitals", "001.PNG").ending_like(Path("/data/001.jpg")) == "001"
     assert files.ending_like(Path("/data/a/001.jpg")) == "a/001"
     assert files.ending_like(Path("/data/c/001.jpg")) == "001"
     assert files.ending_like(Path("/data/xb/001.jpg")) == "001", "whole names of folders"

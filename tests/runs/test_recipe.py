@@ -31,6 +31,11 @@ def test_a_recipe_file_may_extend_a_shipped_one(tmp_path: Path) -> None:
     assert config.frames.options.width == 640
 
 
+def test_a_recipe_file_may_be_written_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "MINE.YAML").write_text("extends: depth-kitti\ntrain: {steps: 9}")
+    assert load_config(tmp_path / "MINE.YAML").train.steps == 9
+
+
 def test_a_recipe_may_extend_one_of_another_method(tmp_path: Path) -> None:
     base = recipe(
         tmp_path,

@@ -53,7 +53,7 @@ def check_place(path: Path | str, suffixes: Sequence[str] = (), option: str = "-
     """
     path, ends = Path(path), " or ".join(suffixes)
     file = f"a file that ends in {ends}" if suffixes else "a file"
-    if suffixes and path.suffix not in suffixes:
+    if suffixes and path.suffix.lower() not in suffixes:
         raise InputError(f"{path} must end in {ends}; give {option} such a file.")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give {option} {file}.")

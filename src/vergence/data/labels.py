@@ -62,7 +62,7 @@ def label_space(text: str) -> LabelSpace:
     name = ALIASES.get(text, text)
     if name in LABEL_SPACES:
         return LABEL_SPACES[name]
-    if text.endswith((".json", ".yaml", ".yml")):
+    if text.lower().endswith((".json", ".yaml", ".yml")):
         return read_label_space(Path(text))
     if ":" in text and "#" in text:
         return _parse(text)

@@ -46,9 +46,9 @@ def read_table(path: Path) -> FrameTable:
     path = local(path)
     if not path.is_file():
         raise InputError(f"{path} does not exist; make a manifest with `vergence index` or give another path.")
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         return _read_csv(path)
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return _read_parquet(path)
     raise InputError(f"{path} is no manifest: expected a file that ends in .parquet or .csv.")
 
@@ -65,7 +65,7 @@ def write_rows(path: Path, rows: Iterable[FrameRow]) -> None:
     pieces = iter(lambda: list(islice(remaining, _WRITTEN_AT_ONCE)), [])
     columns = ({name: [getattr(row, name) for row in piece] for name in COLUMNS} for piece in pieces)
     with writing(path) as temporary:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             schema = pa.schema([(name, _ARROW[TYPES[name]]) for name in COLUMNS])
             with pq.ParquetWriter(temporary, schema) as writer:
                 for piece in columns:

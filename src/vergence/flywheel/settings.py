@@ -237,7 +237,7 @@ def _check_parts(config: FlywheelConfig) -> None:
             continue
         task = "segmentation" if part == "segmentation" else "depth"
         require(bool(settings.recipe), f"flywheel.{part}.recipe is missing; name a recipe that learns {task}.")
-        if settings.recipe.endswith((".yaml", ".yml")):
+        if settings.recipe.lower().endswith((".yaml", ".yml")):
             settings.recipe = str(Path(settings.recipe).expanduser().absolute())
         other = f"flywheel.{part}.recipe {settings.recipe} learns no {task}; name one that does."
         try:

@@ -69,7 +69,7 @@ def _anywhere(name: str, value: Any) -> Any:
 def _is_word(name: str, value: str) -> bool:
     """Whether an argument that may be a path is none: "labelled" for a list, the name of a recipe."""
     if name == "student":
-        return not value.endswith(_RECIPES)
+        return not value.lower().endswith(_RECIPES)
     return name in ("exclude", "labelled") and value == "labelled"
 
 

@@ -206,7 +206,7 @@ def read_state_dict(path: str | Path) -> State:
     if not path.is_file():
         raise InputError(f"{path} is not a weights file; give an existing .safetensors, .pth or .pt file.")
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             from safetensors.torch import load_file
 
             return _finite(dict(load_file(path)), path)

@@ -45,7 +45,7 @@ def _learned(run: LoadedRun) -> list[Angles]:
     frames, data = run.config.frames, str(run.config.frames.source or "")
     if getattr(run.method, "intrinsics_head", None) is not None or is_address(data):
         return []
-    if Path(data).suffix not in (".parquet", ".csv") or not Path(data).is_file():
+    if Path(data).suffix.lower() not in (".parquet", ".csv") or not Path(data).is_file():
         return []
     try:
         manifest = Manifest.read(data).select(frames.train_split)

@@ -115,7 +115,7 @@ def _settings(states: Mapping[str, State], plain: Mapping[str, Any]) -> RunConfi
 
 def _plain_entries(path: Path) -> dict[str, Any]:
     """height, width and use_stereo beside the tensors of a file that :func:`read_state_dict` has already accepted."""
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return {}
     loaded = torch.load(path, map_location="cpu", weights_only=True)
     return {key: value for key, value in loaded.items() if isinstance(value, int | bool)}

@@ -43,7 +43,7 @@ def read_corda(weights: Sequence[Path]) -> tuple[RunConfig, Callable[[Method], N
 
 def _file(weights: Sequence[Path]) -> Path:
     files = [path for one in weights for path in (sorted(one.iterdir()) if one.is_dir() else [one])]
-    files = [path for path in files if path.suffix in _SUFFIXES or path in weights]
+    files = [path for path in files if path.suffix.lower() in _SUFFIXES or path in weights]
     if len(files) != 1:
         paths = ", ".join(map(str, weights))
         raise InputError(f"{paths}: {len(files)} files of weights; give the one state dict of CorDA or DACS.")

@@ -62,7 +62,9 @@ def _files(weights: Sequence[Path]) -> list[Path]:
             raise InputError(f"{path} does not exist; give a Three Ways state dict, or the folder that holds it.")
     files: list[Path] = []
     for path in weights:
-        files += sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
+        files += (
+            sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES) if path.is_dir() else [path]
+        )
     if not files:
         paths = ", ".join(map(str, weights))
         raise InputError(f"{paths} holds no file {', '.join(_SUFFIXES)}; give a Three Ways state dict.")

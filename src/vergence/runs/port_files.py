@@ -36,7 +36,9 @@ class NamedFiles:
         self.folder = folder
         files = (Path(parent) / name for parent, _, names in os.walk(folder) for name in names)
         self.files = {
-            file.relative_to(folder).with_suffix("").as_posix(): file for file in files if file.suffix in suffixes
+            file.relative_to(folder).with_suffix("").as_posix(): file
+            for file in files
+            if file.suffix.lower() in suffixes
         }
         """By their path below the folder without suffix."""
         self._by_stem: dict[str, list[str]] = {}

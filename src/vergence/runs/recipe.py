@@ -74,14 +74,14 @@ def _for_method(values: Values, method: str) -> Values:
 
 def _find_recipe(recipe: str | Path, beside: Path | None) -> Path:
     text = str(recipe)
-    if text.endswith((".yaml", ".yml")):
+    if text.lower().endswith((".yaml", ".yml")):
         paths = [Path(text)] if beside is None else [beside / text]
     else:
         paths = [RECIPES / f"{text}.yaml"] + ([beside / f"{text}.yaml"] if beside else [])
     for path in paths:
         if path.is_file():
             return path.resolve()
-    if text.endswith((".yaml", ".yml")):
+    if text.lower().endswith((".yaml", ".yml")):
         raise InputError(
             f"{paths[0]} does not exist; give the path of a recipe, or a name that vergence recipes lists."
         )

@@ -98,6 +98,9 @@ def test_depth_arrays(tmp_path):
     np.testing.assert_array_equal(read_depth(tmp_path / "d.npy"), clean)
     np.testing.assert_array_equal(read_depth(write_sparse_depth(tmp_path / "d.npz", depth)), clean)
     np.testing.assert_array_equal(read_depth(write_sparse_depth(tmp_path / "e.npz", np.zeros((2, 3)))), clean * 0)
+    for name in ("d.npy", "d.npz"):
+        (tmp_path / name).rename(tmp_path / name.upper())
+        np.testing.assert_array_equal(read_depth(tmp_path / name.upper()), clean)
 
 
 def test_bad_depth_files(tmp_path):

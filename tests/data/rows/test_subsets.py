@@ -68,13 +68,15 @@ def test_digest_says_which_frames_not_where_or_how():
     assert len(one.digest) == 12
 
 
-@pytest.mark.parametrize("form", ["names", "paths", "absolute", "objects", "text", "csv"])
+@pytest.mark.parametrize("form", ["names", "paths", "absolute", "objects", "text", "csv", "JSON", "CSV"])
 def test_lists_of_every_form(tmp_path, form):
     manifest = frames(10, tmp_path)
     numbers = [7, 2, 5]
     file = tmp_path / "lists" / "picked.json"
     file.parent.mkdir()
-    if form == "names":
+    if form == "JSON":
+        file = file.with_suffix(".JSON")
+    if form in ("names", "JSON"):
         file.write_text(json.dumps([f"{i:05d}.png" for i in numbers]))
     elif form == "paths":
         file.write_text(json.dumps({"images": [f"images/{i:05d}.png" for i in numbers]}))
@@ -86,7 +88,7 @@ def test_lists_of_every_form(tmp_path, form):
         file = file.with_suffix(".txt")
         file.write_text("# picked\n" + "\n".join(f"images/{i:05d}.png" for i in numbers) + "\n\n")
     else:
-        file = Manifest([manifest[i] for i in numbers], tmp_path).write(file.with_suffix(".csv"))
+        file = Manifest([manifest[i] for i in numbers], tmp_path).write(file.with_suffix(f".{form}"))
     assert labelled_subset(manifest, file=str(file)).rows == [2, 5, 7]
     assert labelled_subset(manifest, 2, file=str(file)).rows == [2, 7], "the first two of the list"
     assert len(read_list(file)) == 3

@@ -61,15 +61,15 @@ def read_depth(path: Path | str, unit: str = "", scale: float = math.nan) -> NDA
         InputError: the file is missing, broken or holds something else.
     """
     path = Path(path)
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         depth = _arrays(path)["depth"]
         if depth.ndim != 2 or depth.dtype.kind not in "fiu":
             raise InputError(
                 f"depth {path} has shape {depth.shape} of {depth.dtype}, expected numbers (H, W) in metres."
             )
-    elif path.suffix == ".npz":
+    elif path.suffix.lower() == ".npz":
         depth = _sparse(path)
-    elif path.suffix == ".mat":
+    elif path.suffix.lower() == ".mat":
         depth = read_matrix(path, MATLAB_VARIABLE)
         if depth.ndim != 2:
             raise InputError(f"depth {path} has shape {depth.shape}, expected (H, W); save one map a file.")
@@ -140,7 +140,7 @@ def _read_integers(path: Path, any_depth: bool = False) -> NDArray[np.float64]:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     remedy = "correct the manifest or make it again"
-    return {"depth": read_array(path, remedy)} if path.suffix == ".npy" else read_arrays(path, remedy)
+    return {"depth": read_array(path, remedy)} if path.suffix.lower() == ".npy" else read_arrays(path, remedy)
 
 
 def _sparse(path: Path) -> NDArray[np.floating]:

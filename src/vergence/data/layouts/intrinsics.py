@@ -121,7 +121,9 @@ def read_intrinsics(path: Path) -> Intrinsics:
         InputError: not JSON, keys missing or unknown, a value that is no finite number, an impossible camera or lens.
     """
     values = (
-        read_json(path, remedy=f"write a JSON object with {_wanted()}") if path.suffix == ".json" else read_camera(path)
+        read_json(path, remedy=f"write a JSON object with {_wanted()}")
+        if path.suffix.lower() == ".json"
+        else read_camera(path)
     )
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold a JSON object with {_wanted()}.")

@@ -41,7 +41,7 @@ def read_stereo_calibration(path: Path) -> StereoCalibration:
     In the latter, matrices are called KL, DL, KR, DR or M1, D1, M2, D2. InputError where one is missing or odd.
     """
     try:
-        stored = read_json(path)["camera-calibration"] if path.suffix == ".json" else read_opencv_matrices(path)
+        stored = read_json(path)["camera-calibration"] if path.suffix.lower() == ".json" else read_opencv_matrices(path)
         matrices = {}
         for name, shape in _SHAPES.items():
             values = np.array(stored[name] if name in stored else stored[_YAML_NAMES[name]], dtype=np.float64).ravel()

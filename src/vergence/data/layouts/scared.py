@@ -178,7 +178,7 @@ def _write(folder: Path, target: Path, cameras: StereoCalibration, step: int, de
 
 def _points(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
     """Points (H, W, 3) of the left camera."""
-    points = read_array(path, "unpack again") if path.suffix == ".npy" else read_float_tiff(path)
+    points = read_array(path, "unpack again") if path.suffix.lower() == ".npy" else read_float_tiff(path)
     width, height = size
     if points.shape not in ((height, width, 3), (2 * height, width, 3)):
         raise InputError(

@@ -136,13 +136,13 @@ def read_list(file: Path) -> list[str]:
         InputError: missing, of another form, or empty.
     """
     file = given(file)
-    if file.suffix in (".csv", ".parquet"):
+    if file.suffix.lower() in (".csv", ".parquet"):
         manifest = Manifest.read(file)
         return [str(manifest.path(row)) for row in range(len(manifest))]
     remedy = "make a list of frames with `vergence select`"
-    content = read_json(file, remedy=remedy) if file.suffix == ".json" else read_lines(file, remedy)
+    content = read_json(file, remedy=remedy) if file.suffix.lower() == ".json" else read_lines(file, remedy)
     try:
-        names = _json_names(content) if file.suffix == ".json" else _text_names(content)
+        names = _json_names(content) if file.suffix.lower() == ".json" else _text_names(content)
     except (KeyError, TypeError) as error:
         raise InputError(
             f"{file} is no list of frames ({type(error).__name__}: {error}); give a manifest, a JSON list "
