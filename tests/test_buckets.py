@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -173,6 +174,32 @@ def test_a_store_that_fails_is_no_broken_picture(
     there = (tmp_path / "scan.json").read_text()
     assert there == (tmp_path / "here.json").read_text()
     assert "1 frame(s) cannot be read" in there
+
+
+def test_shards_of_objects_that_change_before_the_join_are_told(
+    bucket: Bucket, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Path
+) -> None:
+    """Machines have copies of their own; what has changed is known without fetching it."""
+    address, changed = bucket.put(frames.parent, "data"), next(frames.parent.glob("*.npy"))
+    given: dict[str, Any] = {"data": f"{address}/{frames.name}", "split": "all", "baselines": False, "device": "cpu"}
+    out = tmp_path / "r.json"
+
+    def next_machine(name: str) -> None:
+        monkeypatch.setenv("VERGENCE_CACHE", str(tmp_path / name))
+        bucket.asked.clear()
+
+    for number in range(2):
+        next_machine(f"machine {number}")
+        api.evaluate(run, **given, json=out, shard=f"{number}/2")
+    good = bucket.read(f"data/{changed.name}")
+    bucket.write(f"data/{changed.name}", good[:-4] + b"\0\0\0\0")
+    next_machine("joins")
+    with pytest.raises(InputError, match=r"files of ./2 of the shards in .* have changed since they were read"):
+        api.evaluate(run, **given, json=out)
+    bucket.write(f"data/{changed.name}", good)
+    next_machine("joins again")
+    assert api.evaluate(run, **given, json=out)["images"] > 1
+    assert bucket.gets(".npy") == 0
 
 
 def test_addresses_without_a_bucket_are_no_folders_of_this_machine(

@@ -6,6 +6,7 @@ import pytest
 
 from tests.data.scan.films import film, travelling
 from vergence.cli import main
+from vergence.data.layouts import resolve_input
 
 
 def test_scan_reads_its_input_once(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -32,6 +33,27 @@ def test_joined_shards_of_a_scan_are_what_one_process_finds(tmp_path: Path, caps
     assert main([*shared, "--shard", "0/2"]) == 0  # it comes late
     assert capsys.readouterr().out == told
     assert not (tmp_path / "r.shards").exists()
+
+
+def test_pictures_that_change_before_the_join_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also one that could not be read, and now can."""
+    for name in ("a", "b"):
+        film(tmp_path / "drives" / name, travelling(12))
+    picture = tmp_path / "drives" / "b" / "000003.jpg"
+    good = picture.read_bytes()
+    manifest = resolve_input(tmp_path / "drives", split=False).write(tmp_path / "m.csv")
+    words = ["scan", str(manifest), "--json", str(tmp_path / "r.json")]
+    picture.write_bytes(b"no picture")
+    for shard in ("0/2", "1/2"):
+        main([*words, "--shard", shard])
+    picture.write_bytes(good)
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "files of 1/2 of the shards in " in capsys.readouterr().err
+    assert not (tmp_path / "r.json").exists()
+    assert main([*words, "--shard", "1/2"]) == 0
+    assert main(words) == 0
+    assert "cannot be read" not in (tmp_path / "r.json").read_text()
 
 
 def test_a_piece_without_a_sequence_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

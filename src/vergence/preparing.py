@@ -64,7 +64,7 @@ def scan(
     from vergence.data.atomic import check_place, write_text
     from vergence.data.layouts import resolve_input
     from vergence.data.outputs import keep_inputs
-    from vergence.data.scan import adapted
+    from vergence.data.scan import adapted, looked_at
     from vergence.data.scan import scan as run_scan
     from vergence.data.shards import ASKED, Shard
     from vergence.data.table import check_manifest_file
@@ -81,14 +81,16 @@ def scan(
     if piece is not None:
         return _scan_shard(manifest, max_pairs, piece, beside, progress)
     shards = None if beside is None else _scan_shards(manifest, max_pairs, beside)
-    report = joined = None if shards is None or not shards.there() else _report_of(manifest, shards.joined())
-    if report is None:
+    joins = shards is not None and shards.there()
+    if shards is not None and joins:
+        report = _report_of(manifest, shards.joined(lambda one: looked_at(manifest, max_pairs, one)))
+    else:
         report = run_scan(manifest, max_pairs, progress)
     if json is not None and shards is not None:
         write_text(json, json_format.dumps(report.to_dict() | {ASKED: shards.asked}, indent=2) + "\n")
     if out is not None:
         adapted(manifest, report).write(out)
-    if joined is not None and shards is not None:
+    if shards is not None and joins:
         shards.remove()
     return report
 
@@ -106,6 +108,8 @@ def _scan_shard(
     progress: Callable[[int, int, str], None] | None,
 ) -> "ScanReport":  # fmt: skip
     """Scan one shard and leave what was found."""
+    from vergence.data.digests import files_seen
+    from vergence.data.scan import looked_at
     from vergence.data.scan import scan as run_scan
     from vergence.data.structured import read_json
     from vergence.errors import InputError
@@ -116,8 +120,9 @@ def _scan_shard(
     if shards.joined_before(shard):
         return _report_of(manifest, [read_json(beside, "log")])
     shards.begun(shard)
+    seen = files_seen(looked_at(manifest, max_pairs, shard))
     report = run_scan(manifest, max_pairs, progress, shard)
-    shards.done(shard, {"sequences": report.to_dict()["sequences"]})
+    shards.done(shard, {"sequences": report.to_dict()["sequences"]}, seen)
     return report
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import vergence
+from vergence.data.digests import files_seen
 from vergence.data.shards import ASKED, Parts, Shard, anew
 from vergence.errors import InputError
 
@@ -128,7 +129,9 @@ def test_shards_of_other_settings_or_another_version(tmp_path: Path, monkeypatch
                 work(parts(tmp_path / "s"))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"made_by": 1}', '{"made_by": {}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"made_by": 1}', '{"made_by": {}}', '{"made_by": {}, "found": {}, "files": [1]}']
+)
 def test_damaged_records(text: str, tmp_path: Path) -> None:
     parts(tmp_path / "s").done(Shard(0, 2), {})
     (tmp_path / "s" / "0-of-2.json").write_text(text)
@@ -146,6 +149,23 @@ def test_a_shard_is_whole_or_not_there(tmp_path: Path) -> None:
     parts(tmp_path / "s").done(Shard(0, 1), {"numbers": [1, 2]})
     assert [path.name for path in (tmp_path / "s").iterdir()] == ["0-of-1.json"]
     assert parts(tmp_path / "s").joined() == [{"numbers": [1, 2]}]
+
+
+def test_files_that_have_changed_since_are_told_by_their_shards(tmp_path: Path) -> None:
+    """Shards that have not said what their files were like are joined as they are."""
+    files = {Shard(number, 3): [tmp_path / f"{number}.png"] for number in range(3)}
+    for shard, (path,) in files.items():
+        path.write_bytes(b"one")
+        parts(tmp_path / "s").done(shard, {}, files_seen([path]) if shard.number else None)
+    assert parts(tmp_path / "s").joined(files.__getitem__) == [{}, {}, {}]
+    for (path,) in files.values():
+        path.write_bytes(b"two")
+    assert parts(tmp_path / "s").joined() == [{}, {}, {}]
+    with pytest.raises(InputError, match=r"files of 1/3, 2/3 of the shards in .*s have changed .* --shard 1/3, or"):
+        parts(tmp_path / "s").joined(files.__getitem__)
+    parts(tmp_path / "s").done(Shard(1, 3), {}, files_seen(files[Shard(1, 3)]))
+    with pytest.raises(InputError, match=r"files of 2/3 of the shards"):
+        parts(tmp_path / "s").joined(files.__getitem__)
 
 
 def test_a_shard_that_comes_late_knows_the_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

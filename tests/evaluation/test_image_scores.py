@@ -1,6 +1,7 @@
 """Numbers of each image, found in one process or in shards: joined, they are the same to the last digit."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,27 @@ def test_joining_looks_at_no_image(run: Path, data: Path, tmp_path: Path, monkey
         evaluated(run, data, tmp_path / "r.json", shard=f"{number}/2", baselines=False)
     monkeypatch.setattr(ImageScores, "score", lambda *_: pytest.fail("looked at"))
     assert evaluated(run, data, tmp_path / "r.json", baselines=False)["images"] > 0
+
+
+@pytest.mark.parametrize("name", ["14.png", "13_label.png", "13.npy"])
+def test_files_that_change_before_the_join_are_told(run: Path, data: Path, tmp_path: Path, name: str) -> None:
+    """A picture, a label or measured depth; the shard is done again, then the numbers are those of one process."""
+    shutil.copytree(data.parent, tmp_path / "data")
+    manifest, out = tmp_path / "data" / data.name, tmp_path / "r.json"
+    for number in range(2):
+        evaluated(run, manifest, out, shard=f"{number}/2", baselines=False)
+    path = tmp_path / "data" / name
+    if path.suffix == ".npy":
+        np.save(path, np.load(path) + 1)
+    else:
+        picture = np.asarray(Image.open(path))
+        Image.fromarray(picture[::-1] if "label" in name else 255 - picture).save(path)
+    with pytest.raises(InputError, match=r"files of 1/2 of the shards in .*r\.shards have changed .* --shard 1/2"):
+        evaluated(run, manifest, out, baselines=False)
+    assert not out.exists()
+    evaluated(run, manifest, out, shard="1/2", baselines=False)
+    joined = evaluated(run, manifest, out, baselines=False)
+    assert json.dumps(joined) == json.dumps(evaluated(run, manifest, tmp_path / "whole.json", baselines=False))
 
 
 def test_states_survive_json(run: Path, data: Path) -> None:

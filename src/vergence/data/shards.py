@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import vergence
 from vergence.data.atomic import check_place, write_text
 from vergence.data.buckets.anywhere import first_counts
-from vergence.data.digests import text_digest
+from vergence.data.digests import are_as_seen, text_digest
 from vergence.data.environment import process_of
 from vergence.data.structured import parse_json, read_json
 from vergence.errors import InputError
@@ -168,15 +168,23 @@ class Parts:
         self._check_same(f"{path}", values)
         return values["found"]
 
-    def done(self, shard: Shard, result: dict[str, Any]) -> None:
-        """Say that a shard is whole, and what it has found."""
-        self._write(shard, result)
+    def done(self, shard: Shard, result: dict[str, Any], files: dict[str, str] | None = None) -> None:
+        """Say that a shard is whole, and what it has found.
 
-    def joined(self) -> list[dict[str, Any]]:
+        Args:
+            files: what the files that it has read were like before (:func:`vergence.data.digests.files_seen`).
+        """
+        self._write(shard, result, files)
+
+    def joined(self, files: Callable[[Shard], Iterable[Path]] | None = None) -> list[dict[str, Any]]:
         """What the shards have found, in order.
 
+        Args:
+            files: those that a shard has read; of shards that have not said what these were like nothing is asked.
+
         Raises:
-            InputError: shards are missing or not done, overlap, or are of another version or of other settings.
+            InputError: shards are missing or not done, overlap, or are of another version, of other settings or of
+                files that have changed since.
         """
         there = self._read()
         if not there:
@@ -191,6 +199,8 @@ class Parts:
                 f"{'is' if len(missing) == 1 else 'are'} missing or not done; run the same command with --shard "
                 f"{missing[0]}, or remove that folder to do all in one process."
             )
+        if files is not None:
+            self._check_files(there, files)
         return [there[shard]["found"] for shard in shards]
 
     def remove(self) -> None:
@@ -211,7 +221,9 @@ class Parts:
     def _record(path: Path, remedy: str) -> dict[str, Any]:
         values = read_json(path, "log", remedy, finite=False)
         if isinstance(values, dict) and isinstance(values.get("made_by"), dict) and "found" in values:
-            return values
+            files = values.get("files") or {"states": "", "contents": ""}
+            if isinstance(files, dict) and {"states", "contents"} <= files.keys():
+                return values
         raise InputError(f"{path} is no record of a shard; {remedy}.")
 
     def _check(self, shards: Sequence[Shard], there: dict[Shard, dict[str, Any]]) -> None:
@@ -223,6 +235,17 @@ class Parts:
             )
         for shard, values in there.items():
             self._check_same(f"shard {shard} in {self.folder}", values)
+
+    def _check_files(self, there: dict[Shard, dict[str, Any]], files: Callable[[Shard], Iterable[Path]]) -> None:
+        """InputError where shards have read files that are no longer the same."""
+        seen = {shard: values["files"] for shard, values in there.items() if values.get("files")}
+        if changed := [str(shard) for shard, before in seen.items() if not are_as_seen(files(shard), before)]:
+            more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+            raise InputError(
+                f"files of {', '.join(changed[:_SHOWN])}{more} of the shards in {self.folder} have changed since they "
+                f"were read; run the same command with --shard {changed[0]}, or remove that folder to do all in one "
+                "process."
+            )
 
     def _check_same(self, what: str, values: dict[str, Any]) -> None:
         theirs = values["made_by"]
@@ -239,8 +262,8 @@ class Parts:
                 f"{self.folder} and do them again."
             )
 
-    def _write(self, shard: Shard, result: dict[str, Any] | None) -> None:
-        values = {"shard": str(shard), "made_by": self.made_by, "found": result}
+    def _write(self, shard: Shard, result: dict[str, Any] | None, files: dict[str, str] | None = None) -> None:
+        values = {"shard": str(shard), "made_by": self.made_by, "files": files, "found": result}
         write_text(self.path(shard), json.dumps(values, indent=2) + "\n")
 
 

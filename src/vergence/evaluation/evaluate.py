@@ -1,7 +1,9 @@
 """Score a run on labels, measured depth and known poses, beside what it must beat; numbers with their protocol."""
 
+import functools
 import json as json_format
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 from vergence.data.atomic import check_place, write_text
+from vergence.data.digests import files_seen
 from vergence.data.layouts import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.outputs import keep_inputs
@@ -116,8 +119,8 @@ def evaluate(
         shards = Parts(folder, lambda: _depends_on(loaded, manifest, scoring), made)
         if shard is not None:
             return _shard(loaded, manifest, scoring, shards, shard, progress)
-        measured = shards.joined() if shards.there() else None
-        result, parts = evaluate_parts(loaded, manifest, scoring, progress=progress, measured=measured)
+        joined = functools.partial(_joined, shards) if shards.there() else None
+        result, parts = evaluate_parts(loaded, manifest, scoring, progress=progress, joined=joined)
     tables = {part.task: part.image_rows() for part in parts}
     if by_class := class_rows(result["rows"]):
         tables["depth-classes"] = by_class
@@ -133,7 +136,7 @@ def evaluate(
             raise
         _log.warning("the result is shown only, not kept: %s To keep it, name a file with --json.", error)
         return result
-    if measured is not None:
+    if joined is not None:
         shards.remove()
     return result
 
@@ -161,10 +164,19 @@ def _shard(
         images = ImageScores(run, manifest, scoring)
         if not images.parts:
             raise _nothing_to_score(manifest, run.method.tasks)
-        rows = Processes(shard.number, shard.total).share(images.rows, BATCH)
-        shards.done(shard, images.score(rows, progress))
+        rows = _share(images, shard)
+        seen = files_seen(images.files(rows))  # before they are read: what changes meanwhile is told by the join
+        shards.done(shard, images.score(rows, progress), seen)
     _log.info("shard %s is done; when all are, the same command without --shard joins them", shard)
     return {"shard": str(shard), "images": len(rows)}
+
+
+def _share(images: ImageScores, shard: Shard) -> list[int]:
+    return Processes(shard.number, shard.total).share(images.rows, BATCH)
+
+
+def _joined(shards: Parts, images: ImageScores) -> list[dict[str, Any]]:
+    return shards.joined(lambda shard: images.files(_share(images, shard)))
 
 
 def evaluate_run(
@@ -196,21 +208,21 @@ def evaluate_parts(
     scoring: Scoring,
     progress: Progress | None = None,
     processes: Processes = ALONE,
-    measured: list[dict[str, Any]] | None = None,
+    joined: Callable[[ImageScores], list[dict[str, Any]]] | None = None,
 ) -> tuple[dict[str, Any], list[DepthEvaluation | SegmentationEvaluation]]:
     """The result as of :func:`evaluate_run`, and by task what it was made of: numbers of each image.
 
     Args:
-        measured: numbers of all images, where shards have measured them.
+        joined: gives the numbers of all images, where shards have measured them.
     """
     moves = scoring.odometry and getattr(run.method, "pose", None) is not None
     poses = moves and manifest.given("pose")[: len(manifest)].any()
     with evaluating(run.method):
-        images = ImageScores(run, manifest, scoring if measured is None else replace(scoring, baselines=False))
+        images = ImageScores(run, manifest, scoring if joined is None else replace(scoring, baselines=False))
         if not images.parts and not poses:
             raise _nothing_to_score(manifest, run.method.tasks)
         rows = processes.share(images.rows, BATCH)
-        images.merge(processes.together(lambda: images.score(rows, progress)) if measured is None else measured)
+        images.merge(joined(images) if joined else processes.together(lambda: images.score(rows, progress)))
         result = _result(run, manifest, scoring.of(run), images.parts)
         motion = evaluate_odometry(run, manifest) if poses else None
         if motion is not None:

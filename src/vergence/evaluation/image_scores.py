@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -22,6 +23,8 @@ from vergence.runs.checkpoint import LoadedRun
 BATCH = 8
 _BATCH_PIXELS = 2**22
 """Pixels of a batch at most: large pictures go one or two at a time."""
+_TRUTH = {"depth": ("depth", "disparity"), "segmentation": ("label",)}
+"""Columns of the files that a task is scored by."""
 
 
 @contextlib.contextmanager
@@ -68,6 +71,18 @@ class ImageScores:
         self.rows = sorted(set().union(*chosen.values()))
         """Rows of the images that are scored."""
         self._wanted = {task: set(rows) for task, rows in chosen.items()}
+
+    def files(self, rows: Sequence[int]) -> list[Path]:
+        """The files that these images are scored by."""
+        columns = [
+            (row, column)
+            for row in rows
+            for column in (
+                "image",
+                *(c for task, wanted in self._wanted.items() if row in wanted for c in _TRUTH[task]),
+            )
+        ]
+        return [self.manifest.path(row, column) for row, column in columns if getattr(self.manifest[row], column)]
 
     def score(self, rows: list[int], progress: Progress | None = None) -> dict[str, Any]:
         """Score these images; gives all that was found, by task, as plain values."""

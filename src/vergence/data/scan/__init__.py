@@ -8,12 +8,12 @@ from vergence.data.layouts.resolve import resolve_input
 from vergence.data.manifest import Manifest
 from vergence.data.scan.adapt import adapted
 from vergence.data.scan.judge import judge
-from vergence.data.scan.measure import measure_sequence
+from vergence.data.scan.measure import chosen_frames, measure_sequence
 from vergence.data.scan.report import Finding, ScanReport, SequenceReport
 from vergence.data.shards import WHOLE, Shard
 from vergence.errors import InputError
 
-__all__ = ["Finding", "ScanReport", "SequenceReport", "adapted", "glance", "scan", "together"]
+__all__ = ["Finding", "ScanReport", "SequenceReport", "adapted", "glance", "looked_at", "scan", "together"]
 
 
 def scan(
@@ -49,6 +49,12 @@ def scan(
             progress(done, len(share), name)
         reports.append(judge(name, measure_sequence(manifest, indices, max_pairs)))
     return together(manifest, reports)
+
+
+def looked_at(manifest: Manifest, max_pairs: int, shard: Shard) -> list[Path]:
+    """The pictures that :func:`scan` reads for a piece of the sequences."""
+    share = shard.share(list(_groups(manifest, range(len(manifest))).values()))
+    return [manifest.path(indices[k]) for indices in share for k in chosen_frames(len(indices), max_pairs)]
 
 
 def together(manifest: Manifest, reports: Sequence[SequenceReport]) -> ScanReport:
