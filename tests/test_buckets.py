@@ -13,15 +13,18 @@ from safetensors.torch import load_file
 
 import vergence
 from tests.command_line import sentence
+from tests.data.annotation.annotated import LABEL, bare, world
 from tests.data.bucket_server import BUCKET, KEY, Bucket, bucket_server
 from tests.small_runs import write_run
 from tests.training.tiny_method import write_frames, write_recipe
 from vergence import api
 from vergence.cli import main
+from vergence.data.annotation import export_labels
 from vergence.data.buckets import anywhere, remote_store
 from vergence.data.buckets.remote import given as resolved
 from vergence.data.manifest import Manifest
 from vergence.errors import InputError
+from vergence.inference.depth_port import with_estimates
 from vergence.runs.folder import RunFolder
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -303,6 +306,31 @@ def test_other_results_go_to_a_bucket(
         InputError, match=r"s3://frames/all/chosen/features.npy is one file.* --out a folder all machines see"
     ):
         api.select(run, frames, 3, f"{address}/chosen", criterion="ds", split="train", shard="0/2")
+
+
+def test_labels_of_a_selection_come_back_into_the_whole_from_a_bucket(bucket: Bucket, tmp_path: Path) -> None:
+    whole = world(tmp_path / "video", [LABEL, LABEL, LABEL])
+    chosen = Manifest([whole[1]], whole.root)
+    bare(whole).write(tmp_path / "video" / "frames.parquet")
+    bare(chosen).write(tmp_path / "video" / "selection.parquet")
+    export_labels(chosen, "cvat", tmp_path / "masks")
+    data, masks = bucket.put(tmp_path / "video", "chosen"), bucket.put(tmp_path / "masks", "masks")
+    api.labels_import(masks, f"{data}/selection.parquet", tmp_path / "back.csv")
+    assert [bool(row.label) for row in Manifest.read(tmp_path / "back.csv")] == [row == whole[1] for row in whole]
+
+
+def test_a_depth_run_in_a_bucket_is_a_depth_port(bucket: Bucket, frames: Path, run: Path) -> None:
+    manifest = Manifest.read(frames)
+    there = with_estimates(manifest, bucket.put(run, "runs/d"), (64, 128))
+    assert [row.estimate for row in there] == [row.estimate for row in with_estimates(manifest, str(run), (64, 128))]
+
+
+def test_a_whole_bucket_is_no_place_for_results(
+    bucket: Bucket, frames: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = sentence(capsys, "predict", run, frames, "--out", f"s3://{BUCKET}")
+    assert f"s3://{BUCKET} is a whole bucket; give a place in it, such as s3://{BUCKET}/results." in said
+    assert bucket.names("") == set()
 
 
 def test_what_is_read_in_a_bucket_is_not_written_there(

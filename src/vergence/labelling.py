@@ -165,12 +165,13 @@ def labels_import(
         complete: frames without annotation are an error.
     """
     from vergence.data.annotation import import_labels
+    from vergence.data.buckets.remote import given
     from vergence.data.layouts import resolve_input
     from vergence.data.rows.selected import frames_of_selection
 
     whole = frames_of_selection(data)
     asked = resolve_input(data, split=False)
-    return import_labels(source, asked, out, format, label_space, complete, progress, whole)
+    return import_labels(given(source), asked, out, format, label_space, complete, progress, whole)
 
 
 @results_anywhere()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.data.bucket_server import BUCKET, bucket_server
 from tests.propagation.test_checks import video
 from vergence.data.frame_options import FrameOptions
 from vergence.data.manifest import Manifest
@@ -80,6 +81,18 @@ def test_of_frames_that_are_gone_and_cameras_that_were_learned_nothing_is_said(t
     run.method.intrinsics_head = None
     Path(run.config.frames.source).unlink()
     assert not other_camera(run, here, [0], 60.0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_frames_of_training_in_a_bucket_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERGENCE_CACHE", str(tmp_path / "cache"))
+    here = seen_by(HERE, tmp_path)
+    run = run_of(seen_by({**HERE, "fx": 0.3}, tmp_path), tmp_path)
+    with bucket_server(monkeypatch) as bucket:
+        run.config.frames.source = f"{bucket.put(tmp_path, 'data')}/trained.csv"
+        assert "learned from a camera that sees" in other_camera(run, here, [0], 60.0)
+        run.config.frames.source = f"s3://{BUCKET}/gone/trained.csv"
+        assert not other_camera(run, here, [0], 60.0)
 
 
 def test_geometry_is_refused_and_auto_goes_on_by_flow(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

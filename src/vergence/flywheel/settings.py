@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from vergence.errors import InputError, check_seed, nearest, require
 from vergence.methods import method_names
-from vergence.runs.config import read_config, recipe_class
+from vergence.runs.config import kept_path, read_config, recipe_class
 from vergence.runs.folder import RunFolder
 from vergence.runs.migrations import SHARED, VERSION
 from vergence.runs.overrides import Overrides, flattened, origin_of, settings_of
@@ -208,7 +208,7 @@ def load_flywheel(recipe: str | Path, overrides: Overrides = (), data: str | Pat
     if data is not None:
         config.data = str(data)
     require(bool(config.data), "there are no frames to train on; name a manifest, a folder or a video with --data.")
-    config.data = str(Path(config.data).expanduser().absolute())
+    config.data = kept_path(config.data)
     _check_parts(config)
     return recipe_values
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vergence.data.buckets.anywhere import run_here
 from vergence.data.digests import file_state
 from vergence.data.estimate_files import write_estimate, write_sigmoid
 from vergence.data.imaging.images import frame_depth, open_image, read_depth
@@ -105,7 +106,7 @@ def _open_port(port: str, size: tuple[int, int], device: str) -> tuple[Path, Est
     if kind in DEPTH_PORTS and name:
         identity, estimator = DEPTH_PORTS[kind](name, size, device)
         return cache / digest(identity), estimator, write_estimate, None
-    path = Path(port).expanduser()
+    path = Path(run_here(port)).expanduser()
     if is_run(path):
         identity = f"run, sigmoid|{weights_identity(path)}"
         return cache / digest(identity), partial(_by_run, path, device), write_sigmoid, None

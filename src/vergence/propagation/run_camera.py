@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from vergence.data.buckets.addresses import is_address
+from vergence.data.buckets.remote import given
 from vergence.data.frame_options import FrameOptions
 from vergence.data.frame_reader import placement
 from vergence.data.manifest import Manifest
@@ -43,12 +43,11 @@ def other_camera(run: LoadedRun, manifest: Manifest, rows: Iterable[int], field_
 def _learned(run: LoadedRun) -> list[Angles]:
     """Cameras of the training frames, as far as they are told and still there."""
     frames, data = run.config.frames, str(run.config.frames.source or "")
-    if getattr(run.method, "intrinsics_head", None) is not None or is_address(data):
-        return []
-    if Path(data).suffix.lower() not in (".parquet", ".csv") or not Path(data).is_file():
+    learned_by_itself = getattr(run.method, "intrinsics_head", None) is not None
+    if learned_by_itself or Path(data).suffix.lower() not in (".parquet", ".csv"):
         return []
     try:
-        manifest = Manifest.read(data).select(frames.train_split)
+        manifest = Manifest.read(given(data)).select(frames.train_split)
         return _cameras(manifest, range(len(manifest)), frames.options, frames.options.field_of_view)
     except InputError:  # no frames of training are asked for here
         return []

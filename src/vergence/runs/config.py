@@ -104,9 +104,13 @@ def read_config(recipe: str | Path, overrides: Overrides = (), data: str | Path 
     paths = [(config.frames, name) for name in ("source", "source_domain", "val")]
     for holder, name in [*paths, (config.frames.labelled, "file")]:
         if path := getattr(holder, name):  # a run is resumed and evaluated from other folders
-            address = open_address(path) if is_address(path) else ""
-            setattr(holder, name, address or str(Path(path).expanduser().absolute()))
+            setattr(holder, name, kept_path(path))
     return config
+
+
+def kept_path(path: str) -> str:
+    """A path of data as it is kept with a run: an address, or absolute. InputError as of ``open_address``."""
+    return open_address(path) if is_address(path) else str(Path(path).expanduser().absolute())
 
 
 def config_from_dict(values: dict[str, Any], overrides: Overrides = (), origin: str = "the recipe") -> RunConfig:

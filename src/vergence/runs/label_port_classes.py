@@ -7,6 +7,7 @@ A label port is a text: a segmentation run, a folder of label files as ``vergenc
 from pathlib import Path
 from typing import Any
 
+from vergence.data.buckets.anywhere import run_here
 from vergence.data.labels import label_space
 from vergence.data.manifest import Manifest
 from vergence.data.masks.label_files import FILE_NAMES, read_label_space
@@ -23,7 +24,7 @@ PREDICTED = "manifest.parquet"
 
 def label_folder(port: str) -> Path:
     """The folder that a port names; InputError where there is none."""
-    path = Path(port).expanduser()
+    path = Path(run_here(port)).expanduser()
     if not path.is_dir():
         raise InputError(
             f"{port!r} is no label port: give a segmentation run, a folder of labels that vergence predict wrote, "

@@ -24,6 +24,7 @@ from vergence.runs.labelled import labelled_event
 from vergence.runs.processes import Processes, lost_process_said
 from vergence.runs.run_lock import locked
 from vergence.runs.scores import Score
+from vergence.training.agreement import check_data_agree, check_settings_agree
 from vergence.training.batch_size import settle_batch_size
 from vergence.training.callbacks import Callbacks, means_of
 from vergence.training.optim import set_learning_rates
@@ -53,7 +54,8 @@ def train(
 
     Raises:
         InputError: the folder exists (or, to resume, does not), the input cannot be used, the output cannot be
-            written, the loss is no longer finite, a callback failed.
+            written, the loss is no longer finite, a callback failed, or processes of one training were given
+            different settings or data.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
     folder = RunFolder(Path(run))
@@ -62,6 +64,7 @@ def train(
     try:
         on_gpu = accelerator.device.type == "cuda"
         with algorithms(config.train, on_gpu), lost_process_said(Processes.of(accelerator), folder.path):
+            check_settings_agree(config, Processes.of(accelerator))
             _train(config, folder, accelerator, resume, checkpoint, callbacks)
         return folder.path
     finally:
@@ -112,6 +115,7 @@ class Loop:
         self.pace = Pace()
         self.remarks: set[str] = set()
         self.data = open_training_data(config, accelerator.device.type, Processes.of(accelerator))
+        check_data_agree(self.data.digests, Processes.of(accelerator))
         settle_batch_size(config, self.data.roles, accelerator, checkpoint)
         if checkpoint is not None:
             check_unchanged(checkpoint, config, self.data.digests)

@@ -197,3 +197,16 @@ def test_a_full_cache_is_one_sentence(bucket: Bucket, monkeypatch: pytest.Monkey
     with pytest.raises(InputError, match=r"cannot take s3://.*v1.2/a.bin \(No space left on device\); free some space"):
         results.bring()
     assert list(results.place.iterdir()) == []
+
+
+@pytest.mark.parametrize("full", ["os.replace", "vergence.data.buckets.remote_results.appending"])
+def test_no_room_for_the_list_is_the_same_sentence(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, full: str) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")  # names no file
+
+    results = Results(ADDRESS)
+    results.place.mkdir(parents=True)
+    (results.place / "a.bin").write_bytes(b"x")
+    monkeypatch.setattr(full, no_room)
+    with pytest.raises(InputError, match=r"cannot take s3://.*v1\.2 \(No space left on device\); free some space"):
+        results.send(last=True)

@@ -195,6 +195,8 @@ def _opened(value: Any, name: str, wanted: Callable[[str], bool], opened: "list[
     from vergence.data.buckets.remote_results import Results
 
     results, rest = of_run(value) if name == "run" else (Results(value), "")
+    if name != "run" and "/" not in results.address.partition("://")[2]:
+        raise InputError(f"{results.address} is a whole bucket; give a place in it, such as {results.address}/results.")
     if results.place not in _open:
         if checks and os.environ.get("RANK", "0") == "0":
             results.check()

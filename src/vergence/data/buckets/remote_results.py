@@ -138,6 +138,7 @@ class Results:
             return
         self._list.parent.mkdir(parents=True, exist_ok=True)
         with (
+            _room_for(self.address),
             appending(self._list) as file,
             ThreadPoolExecutor(_THREADS, thread_name_prefix="send") as pool,
         ):
@@ -243,10 +244,7 @@ class Results:
             Path(part).chmod(0o644)
             os.replace(part, file)
         except OSError as error:
-            raise InputError(
-                f"the local cache cannot take {self._shown(name)} ({error.strerror or error}); free some space, or "
-                "name another folder in VERGENCE_CACHE."
-            ) from None
+            raise _no_room(self._shown(name), error) from None
         finally:
             if part is not None:
                 Path(part).unlink(missing_ok=True)
@@ -355,8 +353,9 @@ class Results:
         self._list.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._list.with_suffix(f".{os.getpid()}.tmp")
         lines = "".join(_line(name, state) for name, state in listed.items())
-        temporary.write_text(self._heading + lines, encoding="utf-8")
-        os.replace(temporary, self._list)
+        with _room_for(self.address):
+            temporary.write_text(self._heading + lines, encoding="utf-8")
+            os.replace(temporary, self._list)
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -373,6 +372,22 @@ class Results:
 
 
 _thread_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def _room_for(shown: str) -> Iterator[None]:
+    """While entered, files of the cache that cannot be written are told as such."""
+    try:
+        yield
+    except OSError as error:
+        raise _no_room(shown, error) from None
+
+
+def _no_room(shown: str, error: OSError) -> InputError:
+    return InputError(
+        f"the local cache cannot take {shown} ({error.strerror or error}); free some space, or name another folder in "
+        "VERGENCE_CACHE."
+    )
 
 
 def _is_sent(here: _State, listed: _State | None) -> bool:

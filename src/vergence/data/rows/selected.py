@@ -5,8 +5,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from vergence.data.buckets.remote import given, local
 from vergence.data.manifest import Manifest
 from vergence.data.rows.frame_row import FrameRow
+from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
 SELECTION, FRAMES = "selection.parquet", "frames.parquet"
@@ -17,8 +19,15 @@ def frames_of_selection(path: Path | str) -> Manifest | None:
 
     A model is trained on the labelled frames and on all others, so what comes back belongs into the whole.
     """
-    whole = Path(path).with_name(FRAMES)
-    if Path(path).name != SELECTION or not whole.is_file():
+    if Path(path).name != SELECTION:
+        return None
+    beside = given(path).with_name(FRAMES)
+    try:
+        whole = local(beside)
+    except InputError as error:  # of a bucket
+        _log.warning("frames that were not chosen are left out: %s", error)
+        return None
+    if not whole.is_file():
         return None
     _log.info("%s: the frames that were not chosen are taken from %s", path, whole)
     return Manifest.read(whole)
