@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from vergence.data.buckets.remote import given, local
+from vergence.data.buckets.remote_store import Absent
 from vergence.data.manifest import Manifest
 from vergence.data.rows.frame_row import FrameRow
-from vergence.errors import InputError
 
 _log = logging.getLogger("vergence")
 SELECTION, FRAMES = "selection.parquet", "frames.parquet"
@@ -24,8 +24,7 @@ def frames_of_selection(path: Path | str) -> Manifest | None:
     beside = given(path).with_name(FRAMES)
     try:
         whole = local(beside)
-    except InputError as error:  # of a bucket
-        _log.warning("frames that were not chosen are left out: %s", error)
+    except Absent:
         return None
     if not whole.is_file():
         return None
