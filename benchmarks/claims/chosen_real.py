@@ -25,6 +25,9 @@ CRITERIA = {
 """And what the study calls them."""
 CAMVID_LABELS, KITTI_LABELS, KITTI_STEPS = 3, 6, 300
 ALL = "all labels"
+TAUGHT = """are chosen as in study reach (its choices; random: one a seed, diversity three, all else one), their labels
+are carried up to two seconds each way by flow with the default settings of vergence labels propagate, and the head of
+recipe frozen-video learns from all of it on frozen ImageNet features"""
 
 
 def choice(data: str, criterion: str, labels: int, seed: int) -> tuple[int, ...]:
@@ -97,14 +100,11 @@ def on_kitti(lab: Lab, variant: str, seed: int) -> Numbers:
 def claim(
     name: str, says: str, setup: str, run: Callable[[Lab, str, int], Numbers], also: Sequence[str] = (), **options: Any
 ) -> Claim:
-    common = """ are chosen as in study reach (its choices; random: one a seed, diversity three, all else one), their
-    labels are carried up to two seconds each way by flow with the default settings of vergence labels
-    propagate, and the head of recipe frozen-video learns from all of it on frozen ImageNet features"""
     others = [name for name in CRITERIA if name not in ("random", "reach")]
     return Claim(
         name=name,
         says=says,
-        setup=setup.replace(" ARE CHOSEN", common),
+        setup=setup,
         variants=tuple(CRITERIA),
         comparisons=(
             Comparison("reach", "random"),
@@ -124,7 +124,7 @@ def claim(
 CAMVID = claim(
     "chosen_camvid",
     "Three labels of CamVid's clip chosen by reach, carried, teach more than those of three random frames.",
-    f"""CamVid's val clip (101 frames, 15 Hz): {CAMVID_LABELS} frames ARE CHOSEN at 480x352 (150 steps). Scored on the
+    f"""CamVid's val clip (101 frames, 15 Hz): {CAMVID_LABELS} frames {TAUGHT} at 480x352 (150 steps). Scored on the
     other drives (every fourth of CamVid's 367 training frames, mIoU of 11 classes), which decides, and on the clip's
     own unlabelled frames, where head room is asked for. (Seven labels had been planned: carried, they reach nearly all
     of the clip, and all 101 were 0.3 points better.)""",
@@ -138,7 +138,7 @@ KITTI = claim(
     "chosen_kitti",
     "Six frames of KITTI's clips chosen by reach, their labels carried, teach more than six random ones.",
     f"""The KITTI clips that may teach under protocol.json and have semantics of a network trained elsewhere beside them
-    (675 frames, 10 Hz), which stand for labels made by hand: {KITTI_LABELS} frames ARE CHOSEN at 416x128
+    (675 frames, 10 Hz), which stand for labels made by hand: {KITTI_LABELS} frames {TAUGHT} at 416x128
     ({KITTI_STEPS} steps). Scored on the 44 labelled stills that judge. (Twelve had been planned; of random ones 4.0
     points below all labels on the first seed.)""",
     on_kitti,

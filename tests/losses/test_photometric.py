@@ -299,6 +299,10 @@ class TestAutomask:
         with pytest.raises(ValueError, match="'some'"):
             automasked_loss(self.error, self.identity, "some")  # type: ignore[arg-type]
 
+    def test_shapes(self) -> None:
+        with pytest.raises(ValueError, match=r"\(1, 1, 2, 2\) and \(1, 1, 1, 2\)"):
+            automasked_loss(self.error, self.identity[:, :, :1])
+
 
 class TestTieBreak:
     @staticmethod

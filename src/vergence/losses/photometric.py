@@ -255,9 +255,9 @@ def automasked_loss(error: Tensor, identity_error: Tensor | None, normalise: Lit
         counting = seen
         value = error
     else:
-        masked = error >= identity_error  # not of NaN
-        counting = seen & ~masked
-        value = torch.where(masked, identity_error, error) if normalise == "all" else error  # at a tie: a constant
+        better = automask(error, identity_error) | error.isnan()
+        counting = better & seen
+        value = torch.where(better, error, identity_error) if normalise == "all" else error  # at a tie: a constant
     counted = seen if normalise == "all" else counting
     total = value.masked_fill(~counted, 0).sum()
     return total / counted.sum().clamp(min=1)

@@ -45,7 +45,7 @@ def test_an_address_without_a_bucket_is_refused_and_no_folder(text: str) -> None
         assert "abc" not in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["file:///tmp/x", "file://host/x", "file:/tmp/x", Path("file:///tmp/x")])
+@pytest.mark.parametrize("text", ["file:///data/x", "file://host/x", "file:/data/x", Path("file:///data/x")])
 def test_files_of_this_machine_have_no_address(text: str | Path) -> None:
     assert addresses.is_address(text)
     with pytest.raises(InputError, match="this machine's own files; give the plain path, without file:"):

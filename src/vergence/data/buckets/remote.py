@@ -29,7 +29,7 @@ from vergence.data.buckets.addresses import (
     place_of,
 )
 from vergence.data.buckets.remote_store import Facts, NoAnswer
-from vergence.data.caching.cache_folder import drop_oldest
+from vergence.data.caching.cache_folder import drop_oldest, no_room
 from vergence.data.environment import positive
 from vergence.errors import InputError, in_bytes
 
@@ -220,10 +220,7 @@ def _fetch(place: Path, facts: Facts) -> None:
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             if emptied or not full or not _sweep(root, None):
-                raise InputError(
-                    f"the local cache {root} cannot take {named(place)} ({error.strerror or error}); free some space, "
-                    "or name another folder in VERGENCE_CACHE."
-                ) from None
+                raise no_room(named(place), error, root) from None
         finally:
             if part is not None:
                 part.unlink(missing_ok=True)

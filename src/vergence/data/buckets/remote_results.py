@@ -27,6 +27,7 @@ from vergence.data.atomic import appending
 from vergence.data.buckets import remote_store
 from vergence.data.buckets.addresses import open_address, result_place, results_root
 from vergence.data.buckets.remote_store import Facts
+from vergence.data.caching.cache_folder import no_room
 from vergence.data.structured import iter_json_lines
 from vergence.errors import InputError
 
@@ -235,19 +236,14 @@ class Results:
     def _get(self, item: tuple[str, Facts]) -> tuple[str, _State | None]:
         name, facts = item
         file = self.place.parent / name
-        part = None
-        try:
+        with _room_for(self._shown(name)), contextlib.ExitStack() as held:
             file.parent.mkdir(parents=True, exist_ok=True)
             descriptor, part = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=file.parent)
+            held.callback(Path(part).unlink, missing_ok=True)
             os.close(descriptor)
             facts = remote_store.fetch(self._uri(name), self._shown(name), Path(part), 1 << 62, facts)
             Path(part).chmod(0o644)
             os.replace(part, file)
-        except OSError as error:
-            raise _no_room(self._shown(name), error) from None
-        finally:
-            if part is not None:
-                Path(part).unlink(missing_ok=True)
         status = file.stat()
         return name, _State(status.st_size, status.st_mtime_ns, facts.mark)
 
@@ -380,14 +376,7 @@ def _room_for(shown: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _no_room(shown, error) from None
-
-
-def _no_room(shown: str, error: OSError) -> InputError:
-    return InputError(
-        f"the local cache cannot take {shown} ({error.strerror or error}); free some space, or name another folder in "
-        "VERGENCE_CACHE."
-    )
+        raise no_room(shown, error) from None
 
 
 def _is_sent(here: _State, listed: _State | None) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vergence.data.environment import positive
+from vergence.errors import InputError
 
 T = TypeVar("T")
 LIMIT = "VERGENCE_CACHE_GB"
@@ -25,6 +26,15 @@ def default_cache_folder() -> Path:
     if folder := os.environ.get("VERGENCE_CACHE"):
         return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vergence" / "frames"
+
+
+def no_room(shown: str, error: OSError, folder: Path | None = None) -> InputError:
+    """What to say where a copy of something that is called ``shown`` cannot be written into the cache."""
+    cache = "the local cache" if folder is None else f"the local cache {folder}"
+    return InputError(
+        f"{cache} cannot take {shown} ({error.strerror or error}); free some space, or name another folder in "
+        "VERGENCE_CACHE."
+    )
 
 
 def cache_limit(folder: Path) -> int:
