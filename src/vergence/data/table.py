@@ -128,7 +128,7 @@ def _read_csv(path: Path) -> FrameTable:
 def _parse(name: str, text: str, where: str) -> str | int | float:
     kind = TYPES[name]
     text = text.strip()
-    if name in PATH_COLUMNS:
+    if "://" in text and name in PATH_COLUMNS:
         text = places([text], where)[0]
     try:
         if kind is str:
